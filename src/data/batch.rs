@@ -1,0 +1,268 @@
+//! Batches of an epoch: an order that follows from the counter, and one reused buffer of normalised pixels.
+//!
+//! Invariant: batch `step` of an epoch depends on the counter, the subset and the settings alone, so a resumed run
+//! that starts at any step sees the batches that the interrupted one would have seen.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
+
+use super::augment::{Augmenter, Scratch};
+use crate::sys::{Purpose, counter_seed, permutation};
+use super::{Normalization, Subset};
+
+/// Which epoch of which trial of which study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochKey {
+    /// The study's seed.
+    pub study: u64,
+    /// The trial within the study.
+    pub trial: u64,
+    /// The epoch within the trial.
+    pub epoch: u64,
+}
+
+impl EpochKey {
+    /// The order in which this epoch visits `len` images: `[len]` positions in the subset.
+    pub fn order(self, len: usize) -> Vec<u32> {
+        permutation(len, counter_seed(self.study, self.trial, Purpose::EpochOrder, self.epoch, 0))
+    }
+}
+
+/// What to do with the images that do not fill a last batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastBatch {
+    /// A smaller last batch.
+    Keep,
+    /// Leave them out of this epoch; the next one's order takes others.
+    Drop,
+}
+
+/// A batch in the layout that networks read, its buffers reused from step to step.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Normalised pixels, `[len, 1, height, width]`.
+    pub pixels: Vec<f32>,
+    /// Classes, `[len]`.
+    pub labels: Vec<u8>,
+    /// Positions of the images in their subset, `[len]`.
+    pub positions: Vec<u32>,
+}
+
+impl Batch {
+    /// Images in this batch.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether no batch was filled in yet.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+/// The batches of one pass over a subset.
+#[derive(Debug, Clone)]
+pub struct Batches<'a> {
+    subset: &'a Subset,
+    normalization: Normalization,
+    order: Option<Vec<u32>>,
+    batch_size: usize,
+    last: LastBatch,
+    distortion: Option<(Cow<'a, Augmenter>, EpochKey)>,
+    step: usize,
+}
+
+impl<'a> Batches<'a> {
+    /// Every image once, in the subset's own order, as evaluation wants it.
+    ///
+    /// # Panics
+    /// If `batch_size` is 0.
+    pub fn in_order(subset: &'a Subset, normalization: Normalization, batch_size: usize) -> Self {
+        assert!(batch_size > 0, "a batch holds at least one image");
+        let last = LastBatch::Keep;
+        Self { subset, normalization, order: None, batch_size, last, distortion: None, step: 0 }
+    }
+
+    /// Every image once, shuffled by the counter, as training wants it.
+    ///
+    /// # Panics
+    /// If `batch_size` is 0.
+    pub fn shuffled(
+        subset: &'a Subset,
+        normalization: Normalization,
+        batch_size: usize,
+        last: LastBatch,
+        key: EpochKey,
+    ) -> Self {
+        let order = Some(key.order(subset.len()));
+        Self { order, last, ..Self::in_order(subset, normalization, batch_size) }
+    }
+
+    /// Distorts each image in a way that follows from the counter and the image.
+    pub fn augmented(self, augmenter: &'a Augmenter, key: EpochKey) -> Self {
+        let distortion = (!augmenter.is_identity()).then_some((Cow::Borrowed(augmenter), key));
+        Self { distortion, ..self }
+    }
+
+    /// Skips the batches before `step`.
+    pub fn starting_at(self, step: usize) -> Self {
+        Self { step, ..self }
+    }
+
+    /// Batches in the whole pass, those skipped included.
+    pub fn steps(&self) -> usize {
+        match self.last {
+            LastBatch::Keep => self.subset.len().div_ceil(self.batch_size),
+            LastBatch::Drop => self.subset.len() / self.batch_size,
+        }
+    }
+
+    /// The step that the next [`fill_next`](Self::fill_next) fills.
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Fills `batch` with the next step and returns whether there was one.
+    pub fn fill_next(&mut self, batch: &mut Batch) -> bool {
+        if self.step >= self.steps() {
+            return false;
+        }
+        self.fill(self.step, batch);
+        self.step += 1;
+        true
+    }
+
+    /// Fills `batch` with step `step`.
+    ///
+    /// # Panics
+    /// If there is no such step.
+    pub fn fill(&self, step: usize, batch: &mut Batch) {
+        assert!(step < self.steps(), "step {step} of {}", self.steps());
+        let start = step * self.batch_size;
+        let end = (start + self.batch_size).min(self.subset.len());
+        batch.positions.clear();
+        match &self.order {
+            Some(order) => batch.positions.extend_from_slice(&order[start..end]),
+            None => batch.positions.extend(start as u32..end as u32),
+        }
+        batch.labels.clear();
+        batch.labels.extend(batch.positions.iter().map(|&position| self.subset.label(position as usize)));
+        batch.pixels.resize((end - start) * self.subset.image_len(), 0.0);
+        match &self.distortion {
+            Some((augmenter, key)) => self.distort_into(augmenter, *key, batch),
+            None => self.normalize_into(batch),
+        }
+    }
+
+    fn normalize_into(&self, batch: &mut Batch) {
+        let (factor, term) = self.normalization.affine();
+        let images = batch.pixels.chunks_exact_mut(self.subset.image_len());
+        for (out, &position) in images.zip(&batch.positions) {
+            for (value, &pixel) in out.iter_mut().zip(self.subset.image(position as usize)) {
+                *value = f32::from(pixel) * factor + term;
+            }
+        }
+    }
+
+    fn distort_into(&self, augmenter: &Augmenter, key: EpochKey, batch: &mut Batch) {
+        let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
+        // A handful of images outweighs handing them to another thread.
+        images.zip(&batch.positions).with_min_len(8).for_each_init(Scratch::default, |scratch, (out, &position)| {
+            let EpochKey { study, trial, epoch } = key;
+            let seed = counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
+            let image = self.subset.image(position as usize);
+            augmenter.distort(image, self.subset.width(), seed, self.normalization, scratch, out);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Images;
+    use std::sync::Arc;
+
+    const KEY: EpochKey = EpochKey { study: 1, trial: 2, epoch: 3 };
+    const PLAIN: Normalization = Normalization { mean: 0.0, std: 1.0 };
+
+    fn numbered(count: usize) -> Subset {
+        let bytes: Vec<u8> = (0..count).map(|i| i as u8).collect();
+        Subset::all(Images::new(Arc::from(bytes.clone()), Arc::from(bytes), 1, 1))
+    }
+
+    fn labels(mut batches: Batches<'_>) -> Vec<Vec<u8>> {
+        let mut batch = Batch::default();
+        let mut all = Vec::new();
+        while batches.fill_next(&mut batch) {
+            all.push(batch.labels.clone());
+        }
+        all
+    }
+
+    #[test]
+    fn a_pass_shows_every_image_once() {
+        let subset = numbered(10);
+        let batches = labels(Batches::shuffled(&subset, PLAIN, 4, LastBatch::Keep, KEY));
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
+        let mut seen = batches.concat();
+        assert_ne!(seen, (0..10).collect::<Vec<_>>());
+        seen.sort_unstable();
+        assert_eq!(seen, (0..10).collect::<Vec<_>>());
+        assert_eq!(labels(Batches::in_order(&subset, PLAIN, 10)), [(0..10).collect::<Vec<_>>()]);
+    }
+
+    #[test]
+    fn a_short_last_batch_can_be_dropped() {
+        let subset = numbered(10);
+        let batches = labels(Batches::shuffled(&subset, PLAIN, 4, LastBatch::Drop, KEY));
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4]);
+    }
+
+    #[test]
+    fn a_pass_resumed_at_a_step_goes_on_with_the_same_batches() {
+        let subset = numbered(50);
+        let fresh = || Batches::shuffled(&subset, PLAIN, 8, LastBatch::Keep, KEY);
+        assert_eq!(labels(fresh().starting_at(3)), labels(fresh())[3..]);
+    }
+
+    #[test]
+    fn epochs_and_trials_have_orders_of_their_own() {
+        let order = KEY.order(50);
+        assert_eq!(order, KEY.order(50));
+        assert_ne!(order, EpochKey { epoch: 4, ..KEY }.order(50));
+        assert_ne!(order, EpochKey { trial: 3, ..KEY }.order(50));
+    }
+
+    #[test]
+    fn pixels_arrive_normalised() {
+        let subset = numbered(256);
+        let normalization = Normalization { mean: 0.25, std: 0.5 };
+        let mut batch = Batch::default();
+        assert!(Batches::in_order(&subset, normalization, 256).fill_next(&mut batch));
+        for (byte, &value) in batch.pixels.iter().enumerate() {
+            assert!((value - (byte as f32 / 255.0 - 0.25) / 0.5).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn a_distorted_batch_is_the_same_alone_and_in_a_crowd() {
+        let pixels: Vec<u8> = (0..64 * 81).map(|i| (i * 7 % 256) as u8).collect();
+        let subset = Subset::all(Images::new(Arc::from(pixels), Arc::from([0; 64]), 9, 9));
+        let augmenter = Augmenter::new(crate::data::augment::Augmentation {
+            shift: 2,
+            rotate_degrees: 10.0,
+            ..Default::default()
+        });
+        let batch = |size| {
+            let mut all = Vec::new();
+            let mut batch = Batch::default();
+            let mut batches = Batches::in_order(&subset, PLAIN, size).augmented(&augmenter, KEY);
+            while batches.fill_next(&mut batch) {
+                all.extend_from_slice(&batch.pixels);
+            }
+            all
+        };
+        assert_eq!(batch(64), batch(1));
+    }
+}

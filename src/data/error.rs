@@ -1,0 +1,127 @@
+//! What can go wrong between a data source and a batch; every variant names the file or setting at fault.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure to find, fetch, verify or prepare data.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// A file or folder could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file or folder could not be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file does not hold what its format demands.
+    #[error("{}: {problem}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A file is sound in form but its content is not the published one.
+    #[error("{}: its content has sha256 {actual}, not the published {expected}", path.display())]
+    WrongContent {
+        /// The file.
+        path: PathBuf,
+        /// The published SHA-256 of the inflated content, in hex.
+        expected: String,
+        /// The SHA-256 found, in hex.
+        actual: String,
+    },
+    /// A folder lacks a file of the data set.
+    #[error("{} has no {wanted}", dir.display())]
+    MissingFile {
+        /// The folder searched.
+        dir: PathBuf,
+        /// What was looked for, with the accepted names.
+        wanted: String,
+    },
+    /// Several files could be meant.
+    #[error(
+        "{} holds both {first} and {second}: keep one data set a folder", dir.display()
+    )]
+    Ambiguous {
+        /// The folder searched.
+        dir: PathBuf,
+        /// A file that fits.
+        first: String,
+        /// Another that fits as well.
+        second: String,
+    },
+    /// MNIST is in none of the places where it may lie, and was not fetched.
+    #[error("MNIST is not in {searched}; {remedy}")]
+    NotFound {
+        /// The folders searched and why each was passed over.
+        searched: String,
+        /// What the reader can do.
+        remedy: String,
+    },
+    /// No mirror delivered a file.
+    #[error("cannot download {file}: {attempts}")]
+    Download {
+        /// The file's published name.
+        file: String,
+        /// One clause a mirror: its address and what went wrong.
+        attempts: String,
+    },
+    /// The request asks for what the data does not have.
+    #[error("{problem}")]
+    Request {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A picture to classify could not be decoded.
+    #[error("{}: not a readable PNG or JPEG picture", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: image::ImageError,
+    },
+    /// A picture to classify shows nothing.
+    #[error("{}: the picture is blank: no stroke stands out from the background", path.display())]
+    BlankPicture {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl DataError {
+    pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+
+    pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Malformed { path: path.to_owned(), problem: problem.into() }
+    }
+
+    /// The error and its causes in one line, for records and notes.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,234 @@
+//! Reads IDX files, plain or gzipped, and trusts nothing that they say about themselves.
+//!
+//! The format (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"): two zero bytes, the element type
+//! (8 for unsigned bytes), the number of dimensions, each dimension as a big-endian `u32`, then the elements.
+//!
+//! Invariant: nothing is allocated that the file on disk is too small to fill, and no element is handed out before the
+//! counts, the length, gzip's own checksum and the expected hash were found right.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flate2::bufread::MultiGzDecoder;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::DataError;
+
+/// The content of an IDX image file.
+#[derive(Debug, Clone)]
+pub struct IdxImages {
+    /// `[count, height, width]`.
+    pub pixels: Arc<[u8]>,
+    /// Number of images.
+    pub count: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+    /// What was read.
+    pub file: FileDigest,
+}
+
+/// The content of an IDX label file.
+#[derive(Debug, Clone)]
+pub struct IdxLabels {
+    /// `[count]`.
+    pub labels: Arc<[u8]>,
+    /// What was read.
+    pub file: FileDigest,
+}
+
+/// Which file was read, and the hash of what it held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileDigest {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Length of the content after inflating.
+    pub bytes: u64,
+    /// SHA-256 of the content after inflating, in hex.
+    pub sha256: String,
+}
+
+/// What a file must be, beyond well-formed.
+#[derive(Debug, Clone, Copy)]
+pub struct Checks<'a> {
+    /// SHA-256 that the inflated content must have, in lower-case hex.
+    pub sha256: Option<&'a str>,
+    /// Largest inflated content that is read at all.
+    pub bytes_max: u64,
+}
+
+impl Default for Checks<'_> {
+    /// No particular content, at most 4 GiB.
+    fn default() -> Self {
+        Self { sha256: None, bytes_max: 4 << 30 }
+    }
+}
+
+/// Longest side of an image. Larger ones are a lying header rather than a data set for small convolutional networks.
+pub const SIDE_MAX: usize = 4096;
+
+/// Deflate cannot shrink further than this: two bits code at most 258 bytes.
+const DEFLATE_RATIO_MAX: u64 = 1032;
+
+/// Hashing right behind the decoder keeps the bytes in cache.
+const CHUNK_LEN: usize = 1 << 16;
+
+/// Reads an image file: unsigned bytes in three dimensions.
+///
+/// # Errors
+/// If the file cannot be read, is not such a file, is shorter or longer than its header says, or fails `checks`.
+pub fn read_images(path: &Path, checks: Checks<'_>) -> Result<IdxImages, DataError> {
+    let (dims, pixels, file) = read::<3>(path, checks)?;
+    let [count, height, width] = dims;
+    Ok(IdxImages { pixels, count, height, width, file })
+}
+
+/// Reads a label file: unsigned bytes in one dimension.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn read_labels(path: &Path, checks: Checks<'_>) -> Result<IdxLabels, DataError> {
+    let (_, labels, file) = read::<1>(path, checks)?;
+    Ok(IdxLabels { labels, file })
+}
+
+type Content<const RANK: usize> = ([usize; RANK], Arc<[u8]>, FileDigest);
+
+fn read<const RANK: usize>(path: &Path, checks: Checks<'_>) -> Result<Content<RANK>, DataError> {
+    let file = File::open(path).map_err(DataError::read(path))?;
+    let metadata = file.metadata().map_err(DataError::read(path))?;
+    if !metadata.is_file() {
+        return Err(DataError::malformed(path, "not a regular file"));
+    }
+    let mut file = BufReader::with_capacity(CHUNK_LEN, file);
+    let gzipped = file.fill_buf().map_err(DataError::read(path))?.starts_with(&[0x1f, 0x8b]);
+    if gzipped {
+        let available = metadata.len().saturating_mul(DEFLATE_RATIO_MAX);
+        Decoder { path, stream: MultiGzDecoder::new(file), hash: Sha256::new() }.decode(available, checks)
+    } else {
+        Decoder { path, stream: file, hash: Sha256::new() }.decode(metadata.len(), checks)
+    }
+}
+
+struct Decoder<'a, R> {
+    path: &'a Path,
+    stream: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Decoder<'_, R> {
+    /// `available` bounds the length of the content from above.
+    fn decode<const RANK: usize>(mut self, available: u64, checks: Checks<'_>) -> Result<Content<RANK>, DataError> {
+        let (dims, header_len) = self.header::<RANK>()?;
+        let payload = self.payload_len(&dims)?;
+        let bytes = header_len + payload;
+        if bytes > checks.bytes_max {
+            return self.refuse(format!("its header promises {bytes} bytes, more than the limit of {}", checks.bytes_max));
+        }
+        if bytes > available {
+            return self.refuse(format!("its header promises {bytes} bytes, but the file is too short to hold them"));
+        }
+        // Allocated once at its final size, so that large files are never in memory twice.
+        let mut content: Arc<[u8]> = std::iter::repeat_n(0, payload as usize).collect();
+        if let Some(content) = Arc::get_mut(&mut content) {
+            self.fill(content, bytes)?;
+        }
+        self.expect_end(bytes)?;
+        let file = self.verify(bytes, checks)?;
+        Ok((dims, content, file))
+    }
+
+    fn header<const RANK: usize>(&mut self) -> Result<([usize; RANK], u64), DataError> {
+        let mut magic = [0; 4];
+        self.fill_header(&mut magic)?;
+        let (kind, rank) = (magic[2], usize::from(magic[3]));
+        if magic[..2] != [0, 0] || kind != 8 || rank != RANK {
+            let wanted = if RANK == 3 { "an IDX image file starts 00000803" } else { "an IDX label file starts 00000801" };
+            let found: String = magic.iter().map(|byte| format!("{byte:02x}")).collect();
+            return self.refuse(format!("starts with the bytes {found}, but {wanted}"));
+        }
+        let mut dims = [0; RANK];
+        for dim in &mut dims {
+            let mut word = [0; 4];
+            self.fill_header(&mut word)?;
+            *dim = u32::from_be_bytes(word) as usize;
+        }
+        Ok((dims, 4 + 4 * RANK as u64))
+    }
+
+    fn payload_len(&self, dims: &[usize]) -> Result<u64, DataError> {
+        if dims[0] == 0 {
+            return self.refuse("its header promises 0 items; at least 1 is needed");
+        }
+        if let Some(side) = dims[1..].iter().find(|side| !(1..=SIDE_MAX).contains(*side)) {
+            return self.refuse(format!("its header promises images {side} pixels wide or high; 1 to {SIDE_MAX} are read"));
+        }
+        // At most 2^32 × 2^12 × 2^12, which fits.
+        Ok(dims.iter().map(|&dim| dim as u64).product())
+    }
+
+    fn fill_header(&mut self, bytes: &mut [u8]) -> Result<(), DataError> {
+        let result = self.stream.read_exact(bytes);
+        result.map_err(|error| self.stream_error(error, "ends within the IDX header"))?;
+        self.hash.update(&bytes);
+        Ok(())
+    }
+
+    fn fill(&mut self, content: &mut [u8], promised: u64) -> Result<(), DataError> {
+        for chunk in content.chunks_mut(CHUNK_LEN) {
+            let result = self.stream.read_exact(chunk);
+            result.map_err(|error| {
+                self.stream_error(error, &format!("ends before the {promised} bytes that its header promises"))
+            })?;
+            self.hash.update(&chunk);
+        }
+        Ok(())
+    }
+
+    /// Reading to the very end also makes the gzip decoder compare its checksum.
+    fn expect_end(&mut self, promised: u64) -> Result<(), DataError> {
+        let mut byte = [0];
+        loop {
+            match self.stream.read(&mut byte) {
+                Ok(0) => return Ok(()),
+                Ok(_) => return self.refuse(format!("goes on after the {promised} bytes that its header promises")),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.stream_error(error, "ends within gzip's checksum")),
+            }
+        }
+    }
+
+    fn verify(self, bytes: u64, checks: Checks<'_>) -> Result<FileDigest, DataError> {
+        let sha256 = hex(&self.hash.finalize());
+        match checks.sha256 {
+            Some(expected) if expected != sha256 => Err(DataError::WrongContent {
+                path: self.path.to_owned(),
+                expected: expected.to_owned(),
+                actual: sha256,
+            }),
+            _ => Ok(FileDigest { path: self.path.to_owned(), bytes, sha256 }),
+        }
+    }
+
+    fn stream_error(&self, error: io::Error, when_short: &str) -> DataError {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => DataError::malformed(self.path, when_short),
+            ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+                DataError::malformed(self.path, format!("its gzip stream is corrupt ({error})"))
+            }
+            _ => DataError::read(self.path)(error),
+        }
+    }
+
+    fn refuse<T>(&self, problem: impl Into<String>) -> Result<T, DataError> {
+        Err(DataError::malformed(self.path, problem))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

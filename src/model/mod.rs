@@ -1,0 +1,18 @@
+//! Spec → network on a device, and weights in and out of it.
+//!
+//! [`Network`] is the burn module; [`Weights`] is the same numbers as plain arrays by name, which
+//! is what is saved, compared, grafted and exported. A network is only ever built from weights, so
+//! that its numbers do not depend on the device: [`Weights::initial`] draws them from the study's
+//! seed, [`graft`](Weights::graft) carries them over from a parent.
+
+mod device;
+mod graft;
+mod initial;
+mod layers;
+mod network;
+mod weights;
+
+pub use device::{DeviceChoice, DeviceError, OpenDevice};
+pub use graft::GraftReport;
+pub use network::{Mode, Network};
+pub use weights::{WeightArray, Weights, WeightsError};

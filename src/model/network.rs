@@ -1,0 +1,195 @@
+//! The burn module that a spec describes.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor};
+
+use super::layers::{BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, PoolLayer};
+use super::weights::{Weights, WeightsError, expected_shapes, prefix};
+use crate::spec::{Layer, Spec};
+
+/// A convolutional network: the study's layers and the implied classifier head.
+#[derive(Module, Debug)]
+pub struct Network {
+    layers: Vec<NetworkLayer>,
+}
+
+#[derive(Module, Debug)]
+enum NetworkLayer {
+    Conv(ConvLayer),
+    MaxPool(PoolLayer),
+    AvgPool(PoolLayer),
+    BatchNorm(BatchNormLayer),
+    Dropout(DropoutLayer),
+    GlobalAvgPool(PoolLayer),
+    Dense(DenseLayer),
+}
+
+/// What flows through the network: images until something flattens them.
+enum Features {
+    /// `[batch, channels, height, width]`.
+    Images(Tensor<4>),
+    /// `[batch, features]`.
+    Flat(Tensor<2>),
+}
+
+/// Why a forward pass is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Running statistics, no dropout.
+    Evaluate,
+    /// Batch statistics and dropout.
+    Train {
+        /// Decides which activations are dropped; comes from the step's counter.
+        dropout_seed: u64,
+    },
+}
+
+impl Network {
+    /// Builds the spec's network with these weights on a device. An autodiff device gives a
+    /// network that can be trained.
+    ///
+    /// # Errors
+    ///
+    /// When the weights are not the spec's.
+    pub fn new(spec: &Spec, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
+        weights.check(spec)?;
+        let rows = spec.table().rows.iter().enumerate();
+        let layers = rows.filter_map(|(index, row)| {
+            let source = LayerSource {
+                prefix: prefix(spec, index),
+                // Ids are the same in every run, so that saved optimizer state finds its parameter.
+                id: 16 * (index as u64 + 1),
+                weights,
+                device,
+            };
+            Some(match spec.layers().get(index) {
+                Some(Layer::Conv(conv)) => {
+                    let pooled = spec.layers().get(index + 1).is_some_and(is_halving_pool);
+                    ConvLayer::new(conv, row.input, pooled, &source).map(NetworkLayer::Conv)
+                }
+                Some(layer @ Layer::MaxPool(pool)) => {
+                    let follows_conv = index > 0
+                        && matches!(spec.layers().get(index - 1), Some(Layer::Conv(_)));
+                    if follows_conv && is_halving_pool(layer) {
+                        // The conv layer before it pools.
+                        return None;
+                    }
+                    Ok(NetworkLayer::MaxPool(PoolLayer::new(pool)))
+                }
+                Some(Layer::AvgPool(pool)) => Ok(NetworkLayer::AvgPool(PoolLayer::new(pool))),
+                Some(Layer::BatchNorm(norm)) => {
+                    BatchNormLayer::new(norm, &source).map(NetworkLayer::BatchNorm)
+                }
+                Some(Layer::Dropout(dropout)) => {
+                    Ok(NetworkLayer::Dropout(DropoutLayer::new(dropout, index)))
+                }
+                Some(Layer::GlobalAvgPool {}) => {
+                    Ok(NetworkLayer::GlobalAvgPool(PoolLayer::whole_plane()))
+                }
+                Some(Layer::Dense(dense)) => {
+                    DenseLayer::new(dense.activation, &source).map(NetworkLayer::Dense)
+                }
+                None => DenseLayer::head(&source).map(NetworkLayer::Dense),
+            })
+        });
+        Ok(Self {
+            layers: layers.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Images `[batch, channels, height, width]` → logits `[batch, classes]`.
+    pub fn forward(&self, images: Tensor<4>, mode: Mode) -> Tensor<2> {
+        let mut features = Features::Images(images);
+        for layer in &self.layers {
+            features = layer.forward(features, mode);
+        }
+        features.flat()
+    }
+
+    /// Copies every number out, in the names that [`Weights`] documents.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Missing`] when `spec` is not the one that the network was built from.
+    pub fn weights(&self, spec: &Spec) -> Result<Weights, WeightsError> {
+        let mut arrays = Arrays::default();
+        self.visit(&mut arrays);
+        let mut arrays = arrays.0.into_iter();
+        let mut weights = Weights::default();
+        for (name, shape) in expected_shapes(spec) {
+            let values = arrays.next().filter(|values| values.len() == shape.iter().product::<usize>());
+            let values = values.ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
+            weights.insert(name, super::WeightArray { shape, values });
+        }
+        Ok(weights)
+    }
+}
+
+/// burn visits parameters in the order of fields, which is the order of [`expected_shapes`].
+#[derive(Default)]
+struct Arrays(Vec<Vec<f32>>);
+
+impl ModuleVisitor for Arrays {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let data = param.val().into_data().convert::<f32>();
+        self.0.push(data.try_into_vec().unwrap_or_default());
+    }
+}
+
+fn is_halving_pool(layer: &Layer) -> bool {
+    matches!(layer, Layer::MaxPool(pool) if pool.size == 2 && pool.stride() == 2)
+}
+
+/// Where a layer finds its numbers.
+pub(super) struct LayerSource<'a> {
+    prefix: String,
+    id: u64,
+    weights: &'a Weights,
+    device: &'a Device,
+}
+
+impl LayerSource<'_> {
+    /// The layer's `slot`-th parameter.
+    pub(super) fn param<const D: usize>(
+        &self,
+        slot: u64,
+        field: &str,
+    ) -> Result<Param<Tensor<D>>, WeightsError> {
+        let tensor = self.tensor::<D>(field)?;
+        let param = Param::initialized((self.id + slot).into(), tensor);
+        Ok(param.set_require_grad(true))
+    }
+
+    pub(super) fn tensor<const D: usize>(&self, field: &str) -> Result<Tensor<D>, WeightsError> {
+        let array = self.weights.get(&format!("{}.{field}", self.prefix))?;
+        let data = burn::tensor::TensorData::new(array.values.clone(), array.shape.clone());
+        Ok(Tensor::from_data(data, self.device))
+    }
+}
+
+impl NetworkLayer {
+    fn forward(&self, features: Features, mode: Mode) -> Features {
+        match (self, features) {
+            (Self::Conv(layer), Features::Images(x)) => Features::Images(layer.forward(x)),
+            (Self::MaxPool(layer), Features::Images(x)) => Features::Images(layer.max(x)),
+            (Self::AvgPool(layer), Features::Images(x)) => Features::Images(layer.mean(x)),
+            (Self::GlobalAvgPool(layer), Features::Images(x)) => Features::Flat(layer.global_mean(x)),
+            (Self::BatchNorm(layer), Features::Images(x)) => Features::Images(layer.forward(x, mode)),
+            (Self::BatchNorm(layer), Features::Flat(x)) => Features::Flat(layer.forward(x, mode)),
+            (Self::Dropout(layer), Features::Images(x)) => Features::Images(layer.forward(x, mode)),
+            (Self::Dropout(layer), Features::Flat(x)) => Features::Flat(layer.forward(x, mode)),
+            (Self::Dense(layer), features) => Features::Flat(layer.forward(features.flat())),
+            // Shape inference refuses a study with image layers behind flat ones.
+            (_, flat @ Features::Flat(_)) => flat,
+        }
+    }
+}
+
+impl Features {
+    fn flat(self) -> Tensor<2> {
+        match self {
+            Self::Images(images) => images.flatten(1, 3),
+            Self::Flat(features) => features,
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Weights as plain arrays by name: what is saved, compared, grafted and exported.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+
+use crate::spec::{FeatureShape, Layer, Spec};
+
+/// Every number that a network has learned, by name, in a fixed order.
+///
+/// Layer `i` of the study holds `layers.i.weight` and `layers.i.bias` (conv: `[filters, channels,
+/// kernel, kernel]` and `[filters]`; dense: `[inputs, units]` and `[units]`) or `layers.i.gamma`,
+/// `beta`, `running-mean`, `running-variance` (batch-norm, `[channels]`); the classifier is
+/// `head.weight` and `head.bias`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Weights {
+    arrays: BTreeMap<String, WeightArray>,
+}
+
+/// One named array.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightArray {
+    /// Length of every axis.
+    pub shape: Vec<usize>,
+    /// In row-major order.
+    pub values: Vec<f32>,
+}
+
+/// Weights that do not belong to the study at hand, or cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The file is not safetensors.
+    #[error("the weights are not readable as safetensors")]
+    Unreadable(#[source] safetensors::SafeTensorError),
+    /// An array is not 32-bit floating point.
+    #[error("`{name}` holds {dtype} numbers where F32 is expected")]
+    NotF32 {
+        /// The array.
+        name: String,
+        /// What it holds.
+        dtype: String,
+    },
+    /// The network has an array that the weights lack.
+    #[error("the weights lack `{name}`, which the study's network has")]
+    Missing {
+        /// The array.
+        name: String,
+    },
+    /// An array has another shape than the network's.
+    #[error("`{name}` has shape {found:?}, but the study's network has {expected:?}")]
+    Shape {
+        /// The array.
+        name: String,
+        /// In the weights.
+        found: Vec<usize>,
+        /// In the network.
+        expected: Vec<usize>,
+    },
+}
+
+impl WeightArray {
+    /// An array filled with one value.
+    pub fn filled(shape: Vec<usize>, value: f32) -> Self {
+        let len = shape.iter().product();
+        Self {
+            shape,
+            values: vec![value; len],
+        }
+    }
+}
+
+impl Weights {
+    /// The array of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Missing`].
+    pub fn get(&self, name: &str) -> Result<&WeightArray, WeightsError> {
+        self.arrays.get(name).ok_or_else(|| WeightsError::Missing { name: name.into() })
+    }
+
+    /// Adds or replaces an array.
+    pub fn insert(&mut self, name: impl Into<String>, array: WeightArray) {
+        self.arrays.insert(name.into(), array);
+    }
+
+    /// Every array with its name, in the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &WeightArray)> {
+        self.arrays.iter().map(|(name, array)| (name.as_str(), array))
+    }
+
+    pub(super) fn arrays_mut(&mut self) -> &mut BTreeMap<String, WeightArray> {
+        &mut self.arrays
+    }
+
+    /// Checks that these are exactly the arrays that the spec's network has.
+    ///
+    /// # Errors
+    ///
+    /// The first array that is missing or has another shape.
+    pub fn check(&self, spec: &Spec) -> Result<(), WeightsError> {
+        for (name, expected) in expected_shapes(spec) {
+            let found = &self.get(&name)?.shape;
+            if *found != expected {
+                return Err(WeightsError::Shape {
+                    name,
+                    found: found.clone(),
+                    expected,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The first array with a NaN or an infinity in it.
+    pub fn first_non_finite(&self) -> Option<&str> {
+        self.iter()
+            .find(|(_, array)| array.values.iter().any(|value| !value.is_finite()))
+            .map(|(name, _)| name)
+    }
+
+    /// SHA-256 in hex over names, shapes and bits.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, array) in self.iter() {
+            hash.update(format!("{name} {:?}\n", array.shape));
+            hash.update(bytes_of(&array.values));
+        }
+        hex::encode(hash.finalize())
+    }
+
+    /// The weights as a safetensors file, with these notes in its header.
+    ///
+    /// # Errors
+    ///
+    /// [`WeightsError::Unreadable`] when safetensors refuses a shape.
+    pub fn to_safetensors(&self, notes: &[(&str, &str)]) -> Result<Vec<u8>, WeightsError> {
+        let bytes: Vec<(&str, Vec<u8>, &WeightArray)> = self
+            .iter()
+            .map(|(name, array)| (name, bytes_of(&array.values), array))
+            .collect();
+        let mut views = Vec::with_capacity(bytes.len());
+        for (name, bytes, array) in &bytes {
+            let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes);
+            views.push((*name, view.map_err(WeightsError::Unreadable)?));
+        }
+        // A HashMap's order is random; two notes at most keep files reproducible only if sorted,
+        // which safetensors does not do, so the notes travel as one value.
+        let notes = notes.iter().map(|(key, value)| format!("{key}={value}"));
+        let notes = notes.collect::<Vec<_>>().join("\n");
+        let header = (!notes.is_empty()).then(|| [("burgeon".to_owned(), notes)].into());
+        safetensors::serialize(views, header).map_err(WeightsError::Unreadable)
+    }
+
+    /// Reads what [`to_safetensors`](Self::to_safetensors) wrote.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not safetensors, or hold anything but 32-bit floats.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
+        let file = SafeTensors::deserialize(bytes).map_err(WeightsError::Unreadable)?;
+        let mut weights = Self::default();
+        for (name, view) in file.tensors() {
+            if view.dtype() != Dtype::F32 {
+                return Err(WeightsError::NotF32 {
+                    name,
+                    dtype: format!("{:?}", view.dtype()),
+                });
+            }
+            let values = view.data().chunks_exact(4);
+            let values = values.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+            let array = WeightArray {
+                shape: view.shape().to_vec(),
+                values: values.collect(),
+            };
+            weights.insert(name, array);
+        }
+        Ok(weights)
+    }
+}
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Name prefix of the arrays of layer `index`; the head follows the last layer.
+pub(super) fn prefix(spec: &Spec, index: usize) -> String {
+    if index == spec.layers().len() {
+        "head".into()
+    } else {
+        format!("layers.{index}")
+    }
+}
+
+/// Name and shape of every array that the spec's network has.
+pub(super) fn expected_shapes(spec: &Spec) -> Vec<(String, Vec<usize>)> {
+    let rows = &spec.table().rows;
+    let mut shapes = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        let name = |field: &str| format!("{}.{field}", prefix(spec, index));
+        match spec.layers().get(index) {
+            Some(Layer::Conv(conv)) => {
+                let channels = row.input.channels();
+                shapes.push((name("weight"), vec![conv.filters, channels, conv.kernel, conv.kernel]));
+                shapes.push((name("bias"), vec![conv.filters]));
+            }
+            Some(Layer::BatchNorm(_)) => {
+                for field in ["gamma", "beta", "running-mean", "running-variance"] {
+                    shapes.push((name(field), vec![row.input.channels()]));
+                }
+            }
+            Some(Layer::Dense(_)) | None => {
+                let units = match row.output {
+                    FeatureShape::Flat { features } => features,
+                    image @ FeatureShape::Image { .. } => image.len(),
+                };
+                shapes.push((name("weight"), vec![row.input.len(), units]));
+                shapes.push((name("bias"), vec![units]));
+            }
+            Some(Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {}) => {}
+        }
+    }
+    shapes
+}

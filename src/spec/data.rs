@@ -1,0 +1,60 @@
+//! `[data]`: where images come from and how many are set aside.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[data]` of a study file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DataSpec {
+    /// Where the images come from.
+    pub source: Source,
+    /// What happens when MNIST can neither be found nor fetched.
+    pub fallback: Fallback,
+    /// Images carved out of the training split; the gate and the policies read these.
+    #[schemars(range(min = 1))]
+    pub validation: usize,
+    /// Use only so many training images, after validation has been carved out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub train: Option<usize>,
+    /// The folder of `source = "idx"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+}
+
+impl Default for DataSpec {
+    fn default() -> Self {
+        Self {
+            source: Source::Mnist,
+            fallback: Fallback::None,
+            validation: 5000,
+            train: None,
+            path: None,
+        }
+    }
+}
+
+/// Where images come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The MNIST database, found on disk or downloaded.
+    Mnist,
+    /// A folder of IDX files of any image size and class count.
+    Idx,
+    /// The built-in drawn digits.
+    Synthetic,
+}
+
+/// What happens when MNIST can neither be found nor fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// Warn, record it, and train on the built-in digits.
+    Synthetic,
+    /// Fail.
+    None,
+}

@@ -1,0 +1,294 @@
+//! `[model]`: the layers between the image and the implied classifier head.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::tagged::name_or_table;
+
+/// `[model]` of a study file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ModelSpec {
+    /// The layers in order. The input shape and the classifier head come from the data; an empty
+    /// list is a plain softmax classifier on pixels.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer: a table with the layer's kind as its only key, or just the kind's name where every
+/// setting has a default.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    /// Convolution with bias and activation.
+    Conv(Conv),
+    /// Maximum over windows.
+    MaxPool(Pool),
+    /// Mean over windows; padding counts as zeros.
+    AvgPool(Pool),
+    /// Batch normalization per channel, or per feature after a dense layer.
+    BatchNorm(BatchNorm),
+    /// Zeroes activations at random while training.
+    Dropout(Dropout),
+    /// Mean over each channel's whole plane; what follows is dense.
+    GlobalAvgPool {},
+    /// Fully connected layer with bias and activation; the first one flattens.
+    Dense(Dense),
+}
+
+/// The derived form; [`Layer`] also accepts a bare name.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum LayerTable {
+    Conv(Conv),
+    MaxPool(Pool),
+    AvgPool(Pool),
+    BatchNorm(BatchNorm),
+    Dropout(Dropout),
+    GlobalAvgPool {},
+    Dense(Dense),
+}
+
+impl<'de> Deserialize<'de> for Layer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match name_or_table(deserializer)? {
+            LayerTable::Conv(conv) => Self::Conv(conv),
+            LayerTable::MaxPool(pool) => Self::MaxPool(pool),
+            LayerTable::AvgPool(pool) => Self::AvgPool(pool),
+            LayerTable::BatchNorm(norm) => Self::BatchNorm(norm),
+            LayerTable::Dropout(dropout) => Self::Dropout(dropout),
+            LayerTable::GlobalAvgPool {} => Self::GlobalAvgPool {},
+            LayerTable::Dense(dense) => Self::Dense(dense),
+        })
+    }
+}
+
+impl Layer {
+    /// The layer's name as study files spell it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv(_) => "conv",
+            Self::MaxPool(_) => "max-pool",
+            Self::AvgPool(_) => "avg-pool",
+            Self::BatchNorm(_) => "batch-norm",
+            Self::Dropout(_) => "dropout",
+            Self::GlobalAvgPool {} => "global-avg-pool",
+            Self::Dense(_) => "dense",
+        }
+    }
+
+    /// The activation applied after this layer, where the layer has one.
+    pub fn activation(&self) -> Option<Activation> {
+        match self {
+            Self::Conv(conv) => Some(conv.activation),
+            Self::BatchNorm(norm) => Some(norm.activation),
+            Self::Dense(dense) => Some(dense.activation),
+            _ => None,
+        }
+    }
+
+    pub(super) fn activation_mut(&mut self) -> Option<&mut Activation> {
+        match self {
+            Self::Conv(conv) => Some(&mut conv.activation),
+            Self::BatchNorm(norm) => Some(&mut norm.activation),
+            Self::Dense(dense) => Some(&mut dense.activation),
+            _ => None,
+        }
+    }
+}
+
+/// Settings of a convolution: `filters` kernels of `kernel`×`kernel` over every input channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Conv {
+    /// Output channels.
+    #[schemars(range(min = 1, max = 4096))]
+    pub filters: usize,
+    /// Side of the square kernel in pixels.
+    #[schemars(range(min = 1, max = 31))]
+    pub kernel: usize,
+    /// Pixels between neighbouring kernel positions.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 31))]
+    pub stride: usize,
+    /// How the border is treated.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Applied to the result.
+    #[serde(default)]
+    pub activation: Activation,
+    /// What every bias starts from.
+    #[serde(default)]
+    pub initial_bias: f64,
+}
+
+impl Conv {
+    /// A "same"-padded relu convolution of stride 1.
+    pub fn same(filters: usize, kernel: usize) -> Self {
+        Self {
+            filters,
+            kernel,
+            stride: 1,
+            padding: Padding::Same,
+            activation: Activation::default(),
+            initial_bias: 0.0,
+        }
+    }
+}
+
+/// How a convolution treats the border of its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// Zeros around the image so that the output has ⌈input / stride⌉ pixels a side; where the
+    /// number of zeros is odd, the extra one goes right and below, as in Keras.
+    #[default]
+    Same,
+    /// No padding: the kernel stays inside the image.
+    Valid,
+    /// This many zeros on every side.
+    Explicit(usize),
+}
+
+/// Settings of a pooling layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pool {
+    /// Side of the square window in pixels.
+    #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub size: usize,
+    /// Pixels between neighbouring windows; the window's size unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub stride: Option<usize>,
+}
+
+impl Pool {
+    /// Non-overlapping windows of `size`×`size`.
+    pub fn of(size: usize) -> Self {
+        Self { size, stride: None }
+    }
+
+    /// Pixels between neighbouring windows.
+    pub fn stride(&self) -> usize {
+        self.stride.unwrap_or(self.size)
+    }
+}
+
+/// Settings of batch normalization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct BatchNorm {
+    /// Applied to the result; none unless said.
+    #[serde(default = "no_activation")]
+    pub activation: Activation,
+    /// Weight of the newest batch in the running statistics.
+    #[serde(default = "norm_momentum")]
+    pub momentum: f64,
+    /// Added to the variance.
+    #[serde(default = "norm_epsilon")]
+    pub epsilon: f64,
+}
+
+impl Default for BatchNorm {
+    fn default() -> Self {
+        Self {
+            activation: no_activation(),
+            momentum: norm_momentum(),
+            epsilon: norm_epsilon(),
+        }
+    }
+}
+
+/// Settings of dropout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Dropout {
+    /// Share of the activations set to zero while training, in 0..1; the others are scaled by
+    /// 1 / (1 − rate).
+    #[serde(default = "half")]
+    pub rate: f64,
+}
+
+/// Settings of a fully connected layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Dense {
+    /// Output features.
+    #[schemars(range(min = 1, max = 65536))]
+    pub units: usize,
+    /// Applied to the result.
+    #[serde(default)]
+    pub activation: Activation,
+    /// What every bias starts from.
+    #[serde(default)]
+    pub initial_bias: f64,
+}
+
+impl Dense {
+    /// A relu layer of `units` features.
+    pub fn of(units: usize) -> Self {
+        Self {
+            units,
+            activation: Activation::default(),
+            initial_bias: 0.0,
+        }
+    }
+}
+
+/// Elementwise nonlinearity.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// max(0, x).
+    #[default]
+    Relu,
+    /// x where positive, 0.01·x elsewhere.
+    LeakyRelu,
+    /// x·Φ(x) with the exact normal distribution function (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// x·sigmoid(x), also called swish.
+    Silu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// 1 / (1 + e⁻ˣ).
+    Sigmoid,
+    /// The identity.
+    None,
+}
+
+impl Activation {
+    /// The name as study files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::LeakyRelu => "leaky-relu",
+            Self::Gelu => "gelu",
+            Self::Silu => "silu",
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::None => "none",
+        }
+    }
+}
+
+fn one() -> usize {
+    1
+}
+fn two() -> usize {
+    2
+}
+fn half() -> f64 {
+    0.5
+}
+fn no_activation() -> Activation {
+    Activation::None
+}
+fn norm_momentum() -> f64 {
+    0.1
+}
+fn norm_epsilon() -> f64 {
+    1e-5
+}

@@ -1,0 +1,34 @@
+//! The typed study: what a study file says, checked until nothing in it can fail later.
+//!
+//! [`StudyFile`] is the raw form, exactly what TOML holds. [`Spec`] is the validated form: its
+//! fields are private, so whoever holds one knows that every shape fits and every number is in
+//! range. Nothing in this module does I/O, and nothing in it knows burn.
+
+mod data;
+mod edit;
+mod error;
+mod gate;
+mod layer;
+mod optimizer;
+mod parse;
+mod render;
+mod shape;
+mod study;
+mod tagged;
+mod train;
+mod tune;
+mod validate;
+
+pub use data::{DataSpec, Fallback, Source};
+pub use edit::{Edit, EditError};
+pub use error::{Location, Problem, SpecError};
+pub use gate::GateSpec;
+pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, ModelSpec, Padding, Pool};
+pub use optimizer::{AdamParameters, AdamWParameters, Optimizer, SgdParameters};
+pub use parse::{Override, StudyDocument};
+pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
+pub use study::{NotifySpec, Spec, StudyFile, json_schema};
+pub use train::{
+    Augment, CheckpointInterval, EarlyStopping, GradientClipping, Schedule, TrainSpec,
+};
+pub use tune::{Goal, Policy, TuneSpec};

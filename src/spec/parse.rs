@@ -1,0 +1,270 @@
+//! Text → [`StudyFile`], with every complaint pointing at its line.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::Value;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Location, Problem, SpecError};
+use super::shape::InputShape;
+use super::study::{Spec, StudyFile};
+
+/// More text than this is no study file.
+const TEXT_BYTES_MAX: usize = 1 << 20;
+
+/// A study file's text, the name it goes by in messages, and `--set` overrides on top.
+#[derive(Debug, Clone)]
+pub struct StudyDocument {
+    origin: String,
+    text: Arc<str>,
+    overrides: Vec<Override>,
+}
+
+/// `key=value` from the command line, such as `train.epochs=3` or
+/// `model.layers[0].conv.filters=4`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    key: String,
+    path: Vec<Step>,
+    value: Value,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    Key(String),
+    Index(usize),
+}
+
+impl StudyDocument {
+    /// `origin` is the file's path, or whatever else should stand before a message.
+    pub fn new(origin: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
+        Self {
+            origin: origin.into(),
+            text: text.into(),
+            overrides: Vec::new(),
+        }
+    }
+
+    /// Adds overrides, applied in order.
+    #[must_use]
+    pub fn with_overrides(mut self, overrides: Vec<Override>) -> Self {
+        self.overrides = overrides;
+        self
+    }
+
+    /// Reads the raw study; ranges and shapes are checked by [`validate`](Self::validate).
+    ///
+    /// # Errors
+    ///
+    /// Text that is not TOML, unknown keys, missing keys and wrong types, with their place.
+    pub fn parse(&self) -> Result<StudyFile, SpecError> {
+        if self.text.len() > TEXT_BYTES_MAX {
+            let problem = Problem::new("", "is too long for a study file", "use at most 1 MiB");
+            return Err(SpecError::new(&self.origin, vec![problem]));
+        }
+        let file: StudyFile =
+            toml::from_str(&self.text).map_err(|error| self.toml_error(&error))?;
+        if self.overrides.is_empty() {
+            return Ok(file);
+        }
+        self.parse_overridden()
+    }
+
+    /// Reads the study and checks it against the shape of its data.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse) and of [`Spec::new`], with their place.
+    pub fn validate(&self, input: InputShape) -> Result<Spec, SpecError> {
+        Spec::new(self.parse()?, input).map_err(|error| self.locate(error))
+    }
+
+    /// Points the problems of a study that came from this document at their lines.
+    pub fn locate(&self, mut error: SpecError) -> SpecError {
+        let document = DeTable::parse(&self.text).ok();
+        error.origin.clone_from(&self.origin);
+        error.text = Some(self.text.clone());
+        for problem in &mut error.problems {
+            let overridden = self
+                .overrides
+                .iter()
+                .rfind(|set| problem.key.starts_with(&set.key));
+            if let Some(set) = overridden {
+                problem.message = format!("{} (from --set {}=…)", problem.message, set.key);
+            } else if let (Some(document), Ok(path)) = (&document, parse_path(&problem.key)) {
+                let span = find_span(document.get_ref(), &path);
+                problem.location = span.map(|span| Location::of(&self.text, span));
+            }
+        }
+        error
+    }
+
+    fn parse_overridden(&self) -> Result<StudyFile, SpecError> {
+        let mut table: Value = toml::from_str::<toml::Table>(&self.text)
+            .map(Value::Table)
+            .map_err(|error| self.toml_error(&error))?;
+        let mut file = None;
+        for set in &self.overrides {
+            let origin = format!("--set {}={}", set.key, set.value);
+            let refuse = |message: String| {
+                let problem = Problem::new("", message.trim().replace('\n', " "), "");
+                SpecError::new(&origin, vec![problem])
+            };
+            put(&mut table, &set.path, set.value.clone()).map_err(refuse)?;
+            let parsed = StudyFile::deserialize(table.clone());
+            file = Some(parsed.map_err(|error| refuse(error.to_string()))?);
+        }
+        file.map_or_else(|| self.parse(), Ok)
+    }
+
+    fn toml_error(&self, error: &toml::de::Error) -> SpecError {
+        let mut problem = Problem::new("", error.message(), suggestion(error.message()));
+        problem.location = error.span().map(|span| Location::of(&self.text, span));
+        let mut error = SpecError::new(&self.origin, vec![problem]);
+        error.text = Some(self.text.clone());
+        error
+    }
+}
+
+impl std::str::FromStr for Override {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?} has no `=`: write key=value, such as train.epochs=3"))?;
+        let key = key.trim();
+        let path = parse_path(key)?;
+        // Names are more pleasant to type without quotes, so what is no TOML value is a string.
+        let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+            .ok()
+            .and_then(|mut table| table.remove("value"))
+            .unwrap_or_else(|| Value::String(value.trim().into()));
+        Ok(Self {
+            key: key.into(),
+            path,
+            value,
+        })
+    }
+}
+
+fn parse_path(key: &str) -> Result<Vec<Step>, String> {
+    let mut path = Vec::new();
+    for part in key.split('.') {
+        let (name, indices) = part.split_once('[').map_or((part, None), |(name, rest)| {
+            (name, Some(rest))
+        });
+        if name.is_empty() {
+            return Err(format!("{key:?} is no key: write one such as train.epochs"));
+        }
+        path.push(Step::Key(name.into()));
+        for index in indices.into_iter().flat_map(|indices| indices.split('[')) {
+            let number = index.strip_suffix(']').and_then(|digits| digits.parse().ok());
+            let number = number.ok_or_else(|| {
+                format!("{key:?} has an unreadable index: write one such as model.layers[0]")
+            })?;
+            path.push(Step::Index(number));
+        }
+    }
+    Ok(path)
+}
+
+fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
+    let Some((step, rest)) = path.split_first() else {
+        *target = value;
+        return Ok(());
+    };
+    match step {
+        Step::Index(index) => {
+            let items = target
+                .as_array_mut()
+                .ok_or("an index reaches into something that is no list")?;
+            let count = items.len();
+            let item = items
+                .get_mut(*index)
+                .ok_or_else(|| format!("index {index} is past the end of a list of {count}"))?;
+            put(item, rest, value)
+        }
+        Step::Key(name) => {
+            // `optimizer = "adam"` gives way to `--set train.optimizer.sgd.momentum=0`.
+            if !target.is_table() {
+                *target = Value::Table(toml::Table::new());
+            }
+            let Some(table) = target.as_table_mut() else {
+                return Err("a key reaches into something that is no table".into());
+            };
+            let slot = table
+                .entry(name.clone())
+                .or_insert_with(|| Value::Table(toml::Table::new()));
+            put(slot, rest, value)
+        }
+    }
+}
+
+/// The span of the key's value, or of the deepest part of the path that the text has.
+fn find_span(table: &DeTable, path: &[Step]) -> Option<Range<usize>> {
+    let Some((Step::Key(name), rest)) = path.split_first() else {
+        return None;
+    };
+    let (key, value) = table.iter().find(|(key, _)| key.get_ref() == name.as_str())?;
+    let mut span = match value.get_ref() {
+        // A header's span covers the whole section; its name alone points better.
+        DeValue::Table(_) if rest.is_empty() => key.span(),
+        _ => value.span(),
+    };
+    let mut current = value;
+    let mut rest = rest;
+    while let Some((step, after)) = rest.split_first() {
+        let next = match (step, current.get_ref()) {
+            (Step::Key(name), DeValue::Table(table)) => table
+                .iter()
+                .find(|(key, _)| key.get_ref() == name.as_str())
+                .map(|(_, value)| value),
+            (Step::Index(index), DeValue::Array(items)) => items.get(*index),
+            _ => None,
+        };
+        let Some(next) = next else {
+            if matches!(current.get_ref(), DeValue::Table(_)) && span == value.span() {
+                span = key.span();
+            }
+            break;
+        };
+        span = next.span();
+        current = next;
+        rest = after;
+    }
+    Some(span)
+}
+
+/// "did you mean …" for serde's `unknown field` and `unknown variant` messages.
+fn suggestion(message: &str) -> String {
+    if !message.starts_with("unknown ") {
+        return String::new();
+    }
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let Some(wrong) = quoted.next() else {
+        return String::new();
+    };
+    quoted
+        .map(|right| (edit_distance(wrong, right), right))
+        .min()
+        .filter(|&(distance, right)| distance <= 2.max(right.len() / 3))
+        .map_or(String::new(), |(_, right)| format!("did you mean `{right}`?"))
+}
+
+/// Levenshtein distance in bytes; both are short ASCII names.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.bytes().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(from != to)).min(above.min(row[j]) + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,48 @@
+//! [`StudyFile`] → TOML that reads like one written by hand: one layer a line.
+
+use serde::Serialize;
+use toml::Value;
+
+use super::study::StudyFile;
+
+/// The complete file, every default written out.
+pub fn to_toml(file: &StudyFile) -> String {
+    let mut text = format!("name = {}\n", inline(&file.name));
+    section(&mut text, "data", &file.data);
+    text += "\n[model]\n";
+    if file.model.layers.is_empty() {
+        text += "layers = []\n";
+    } else {
+        text += "layers = [\n";
+        for layer in &file.model.layers {
+            text += &format!("  {},\n", inline(layer));
+        }
+        text += "]\n";
+    }
+    section(&mut text, "train", &file.train);
+    section(&mut text, "gate", &file.gate);
+    section(&mut text, "tune", &file.tune);
+    section(&mut text, "notify", &file.notify);
+    text
+}
+
+fn section(text: &mut String, name: &str, values: &impl Serialize) {
+    let Ok(Value::Table(table)) = Value::try_from(values) else {
+        return;
+    };
+    if table.is_empty() {
+        return;
+    }
+    *text += &format!("\n[{name}]\n");
+    for (key, value) in table {
+        *text += &format!("{key} = {}\n", inline(&value));
+    }
+}
+
+fn inline(value: &impl Serialize) -> String {
+    let mut text = String::new();
+    match value.serialize(toml::ser::ValueSerializer::new(&mut text)) {
+        Ok(_) => text,
+        Err(_) => String::new(),
+    }
+}

@@ -1,0 +1,163 @@
+//! The whole study: the raw file and its validated form.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::data::DataSpec;
+use super::error::SpecError;
+use super::gate::GateSpec;
+use super::layer::{Layer, ModelSpec};
+use super::shape::{InputShape, LayerTable};
+use super::train::TrainSpec;
+use super::tune::TuneSpec;
+use super::validate::validate;
+
+/// A burgeon study: a model, its data, how to train it, and the accuracy it must reach.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StudyFile {
+    /// Names the run folders.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Where images come from.
+    #[serde(default)]
+    pub data: DataSpec,
+    /// The network.
+    pub model: ModelSpec,
+    /// How one trial learns.
+    #[serde(default)]
+    pub train: TrainSpec,
+    /// What a trial has to reach.
+    #[serde(default)]
+    pub gate: GateSpec,
+    /// How the study looks for a better network.
+    #[serde(default)]
+    pub tune: TuneSpec,
+    /// Whom to tell when the study is over.
+    #[serde(default)]
+    pub notify: NotifySpec,
+}
+
+fn default_name() -> String {
+    "study".into()
+}
+
+/// `[notify]`: whom to tell when the study is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct NotifySpec {
+    /// A program and its arguments, started once when the study is over, with
+    /// `BURGEON_OUTCOME` (accepted or rejected), `BURGEON_ACCURACY`, `BURGEON_RUN_DIR` and
+    /// `BURGEON_STUDY` in its environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+}
+
+impl StudyFile {
+    /// A study of these layers with every default.
+    pub fn new(name: impl Into<String>, layers: Vec<Layer>) -> Self {
+        Self {
+            name: name.into(),
+            data: DataSpec::default(),
+            model: ModelSpec { layers },
+            train: TrainSpec::default(),
+            gate: GateSpec::default(),
+            tune: TuneSpec::default(),
+            notify: NotifySpec::default(),
+        }
+    }
+
+    /// The file as TOML with every default written out; [`StudyDocument`](super::StudyDocument)
+    /// reads it back to an equal value.
+    pub fn to_toml(&self) -> String {
+        super::render::to_toml(self)
+    }
+}
+
+/// A study in which every number is in range and every shape fits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    file: StudyFile,
+    input: InputShape,
+    table: LayerTable,
+}
+
+impl Spec {
+    /// Validates a study against the shape of its data.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, each with its key and what would be right.
+    pub fn new(file: StudyFile, input: InputShape) -> Result<Self, SpecError> {
+        match validate(&file, input) {
+            Ok(table) => Ok(Self { file, input, table }),
+            Err(problems) => Err(SpecError::new("", problems)),
+        }
+    }
+
+    /// Everything the study file says, defaults included.
+    pub fn file(&self) -> &StudyFile {
+        &self.file
+    }
+
+    /// Names the run folders.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// `[data]`.
+    pub fn data(&self) -> &DataSpec {
+        &self.file.data
+    }
+
+    /// The layers in order, without the implied head.
+    pub fn layers(&self) -> &[Layer] {
+        &self.file.model.layers
+    }
+
+    /// `[train]`.
+    pub fn train(&self) -> &TrainSpec {
+        &self.file.train
+    }
+
+    /// `[gate]`.
+    pub fn gate(&self) -> &GateSpec {
+        &self.file.gate
+    }
+
+    /// `[tune]`.
+    pub fn tune(&self) -> &TuneSpec {
+        &self.file.tune
+    }
+
+    /// What the data hands to the network.
+    pub fn input(&self) -> InputShape {
+        self.input
+    }
+
+    /// Every layer, the head included, with shapes and costs.
+    pub fn table(&self) -> &LayerTable {
+        &self.table
+    }
+
+    /// SHA-256 in hex over everything that decides what the trained weights are and what is asked
+    /// of them: all but the study's name and whom it notifies.
+    pub fn hash(&self) -> String {
+        let file = &self.file;
+        let decisive = (
+            &file.data, &file.model, &file.train, &file.gate, &file.tune, &self.input,
+        );
+        // Plain structs of numbers and names: serializing them into memory cannot fail.
+        let text = serde_json::to_string(&decisive).unwrap_or_default();
+        hex::encode(Sha256::digest(text))
+    }
+}
+
+/// The JSON Schema of study files, pretty-printed and ending in a newline.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(StudyFile);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
+}

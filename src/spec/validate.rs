@@ -1,0 +1,291 @@
+//! Range checks on every number of a study, and the shape check on its layers.
+
+use super::error::Problem;
+use super::layer::{Layer, Padding};
+use super::optimizer::Optimizer;
+use super::shape::{InputShape, LayerTable};
+use super::study::StudyFile;
+use super::train::{CheckpointInterval, GradientClipping, Schedule, TrainSpec};
+
+/// More would not fit the memory of any machine this trainer is meant for.
+const PARAMETERS_MAX: usize = 250_000_000;
+/// Values between layers for one batch; 8 GiB of `f32`.
+const ACTIVATIONS_MAX: usize = 1 << 31;
+
+/// Checks everything and infers the layer table.
+pub fn validate(file: &StudyFile, input: InputShape) -> Result<LayerTable, Vec<Problem>> {
+    let mut check = Check::default();
+    check_name(&mut check, &file.name);
+    check_data(&mut check, file);
+    for (index, layer) in file.model.layers.iter().enumerate() {
+        check_layer(&mut check, &format!("model.layers[{index}]"), layer);
+    }
+    check.at_most("model.layers", file.model.layers.len(), 256);
+    check_train(&mut check, &file.train);
+    check_gate_and_tune(&mut check, file);
+    // Shapes of layers that are wrong in themselves would only repeat the complaint.
+    if !check.problems.is_empty() {
+        return Err(check.problems);
+    }
+    let table = LayerTable::infer(&file.model.layers, input).map_err(|problem| vec![problem])?;
+    check_size(&mut check, file, &table);
+    if check.problems.is_empty() {
+        Ok(table)
+    } else {
+        Err(check.problems)
+    }
+}
+
+#[derive(Default)]
+struct Check {
+    problems: Vec<Problem>,
+}
+
+impl Check {
+    fn problem(&mut self, key: &str, message: String, help: impl Into<String>) {
+        self.problems.push(Problem::new(key, message, help));
+    }
+
+    fn whole(&mut self, key: &str, value: usize, min: usize, max: usize) {
+        if !(min..=max).contains(&value) {
+            self.problem(
+                key,
+                format!("{value} is out of range"),
+                format!("use a whole number from {min} to {max}"),
+            );
+        }
+    }
+
+    fn at_most(&mut self, key: &str, value: usize, max: usize) {
+        if value > max {
+            self.problem(key, format!("{value} are too many"), format!("use at most {max}"));
+        }
+    }
+
+    /// NaN fits no range, so it is refused everywhere.
+    fn number(&mut self, key: &str, value: f64, fits: bool, range: &str) {
+        if !fits {
+            self.problem(
+                key,
+                format!("{value} is out of range"),
+                format!("use a number {range}"),
+            );
+        }
+    }
+
+    fn share(&mut self, key: &str, value: f64) {
+        self.number(key, value, (0.0..1.0).contains(&value), "from 0 up to, not including, 1");
+    }
+
+    fn fraction(&mut self, key: &str, value: f64) {
+        self.number(key, value, (0.0..=1.0).contains(&value), "from 0 to 1");
+    }
+
+    fn within(&mut self, key: &str, value: f64, min: f64, max: f64) {
+        self.number(key, value, (min..=max).contains(&value), &format!("from {min} to {max}"));
+    }
+
+    fn positive(&mut self, key: &str, value: f64, max: f64) {
+        self.number(
+            key,
+            value,
+            value > 0.0 && value <= max,
+            &format!("above 0 and at most {max}"),
+        );
+    }
+}
+
+fn check_name(check: &mut Check, name: &str) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(fits) {
+        check.problem(
+            "name",
+            format!("{name:?} cannot name a run folder"),
+            "use 1 to 64 letters, digits, `-`, `_` and `.`, the first no dot",
+        );
+    }
+}
+
+fn check_data(check: &mut Check, file: &StudyFile) {
+    use super::data::Source;
+    let data = &file.data;
+    check.whole("data.validation", data.validation, 1, 10_000_000);
+    if let Some(train) = data.train {
+        check.whole("data.train", train, 1, 100_000_000);
+    }
+    match (data.source, &data.path) {
+        (Source::Idx, None) => check.problem(
+            "data.source",
+            "`idx` needs a folder to read".into(),
+            "add `path = \"folder\"` to [data]",
+        ),
+        (Source::Mnist | Source::Synthetic, Some(_)) => check.problem(
+            "data.path",
+            "only `source = \"idx\"` reads a path".into(),
+            "remove it, or set `source = \"idx\"`",
+        ),
+        _ => {}
+    }
+}
+
+fn check_layer(check: &mut Check, at: &str, layer: &Layer) {
+    let key = |field: &str| format!("{at}.{}.{field}", layer.kind());
+    match layer {
+        Layer::Conv(conv) => {
+            check.whole(&key("filters"), conv.filters, 1, 4096);
+            check.whole(&key("kernel"), conv.kernel, 1, 31);
+            check.whole(&key("stride"), conv.stride, 1, 31);
+            if let Padding::Explicit(pad) = conv.padding {
+                check.whole(&key("padding.explicit"), pad, 0, 31);
+                // A kernel that lies in the padding alone sees nothing of the image.
+                if pad >= conv.kernel && conv.kernel > 0 {
+                    check.problem(
+                        &key("padding.explicit"),
+                        format!("{pad} zeros a side hide the image from a kernel of {}", conv.kernel),
+                        format!("use at most {}", conv.kernel - 1),
+                    );
+                }
+            }
+            check.within(&key("initial-bias"), conv.initial_bias, -1e3, 1e3);
+        }
+        Layer::MaxPool(pool) | Layer::AvgPool(pool) => {
+            check.whole(&key("size"), pool.size, 1, 1024);
+            check.whole(&key("stride"), pool.stride(), 1, 1024);
+        }
+        Layer::BatchNorm(norm) => {
+            check.positive(&key("momentum"), norm.momentum, 1.0);
+            check.positive(&key("epsilon"), norm.epsilon, 1.0);
+        }
+        Layer::Dropout(dropout) => check.share(&key("rate"), dropout.rate),
+        Layer::GlobalAvgPool {} => {}
+        Layer::Dense(dense) => {
+            check.whole(&key("units"), dense.units, 1, 65_536);
+            check.within(&key("initial-bias"), dense.initial_bias, -1e3, 1e3);
+        }
+    }
+}
+
+fn check_train(check: &mut Check, train: &TrainSpec) {
+    check.whole("train.epochs", train.epochs, 1, 100_000);
+    check.whole("train.batch-size", train.batch_size, 1, 65_536);
+    check.positive("train.learning-rate", train.learning_rate, 1e6);
+    check.share("train.warm-up", train.warm_up);
+    check.within("train.weight-decay", train.weight_decay, 0.0, 1e6);
+    check.share("train.label-smoothing", train.label_smoothing);
+    check_optimizer(check, &train.optimizer);
+    match train.schedule {
+        Schedule::Constant {} => {}
+        Schedule::Cosine { floor } => check.fraction("train.schedule.cosine.floor", floor),
+        Schedule::OneCycle {
+            peak_at,
+            start,
+            floor,
+        } => {
+            check.share("train.schedule.one-cycle.peak-at", peak_at);
+            check.fraction("train.schedule.one-cycle.start", start);
+            check.fraction("train.schedule.one-cycle.floor", floor);
+        }
+    }
+    match train.gradient_clipping {
+        None => {}
+        Some(GradientClipping::Value(bound)) => {
+            check.positive("train.gradient-clipping.value", bound, 1e9);
+        }
+        Some(GradientClipping::Norm(bound)) => {
+            check.positive("train.gradient-clipping.norm", bound, 1e9);
+        }
+    }
+    if let Some(stopping) = train.early_stopping {
+        check.whole("train.early-stopping.patience", stopping.patience, 1, 100_000);
+        check.fraction("train.early-stopping.min-improvement", stopping.min_improvement);
+    }
+    check.at_most("train.augment.shift", train.augment.shift as usize, 64);
+    check.within("train.augment.rotate", train.augment.rotate, 0.0, 180.0);
+    check.share("train.augment.scale", train.augment.scale);
+    check.within("train.augment.elastic", train.augment.elastic, 0.0, 64.0);
+    if i64::try_from(train.seed).is_err() {
+        check.problem(
+            "train.seed",
+            format!("{} does not fit a TOML integer", train.seed),
+            format!("use a whole number from 0 to {}", i64::MAX),
+        );
+    }
+    let (key, every) = match train.checkpoint {
+        CheckpointInterval::EverySeconds(every) => ("train.checkpoint.every-seconds", every),
+        CheckpointInterval::EverySteps(every) => ("train.checkpoint.every-steps", every),
+    };
+    check.whole(key, usize::try_from(every).unwrap_or(usize::MAX), 1, 1_000_000_000);
+}
+
+fn check_optimizer(check: &mut Check, optimizer: &Optimizer) {
+    match optimizer {
+        Optimizer::Sgd(sgd) => {
+            check.share("train.optimizer.sgd.momentum", sgd.momentum);
+            if sgd.nesterov && sgd.momentum == 0.0 {
+                check.problem(
+                    "train.optimizer.sgd.nesterov",
+                    "looks ahead along a momentum of zero".into(),
+                    "set a momentum such as 0.9, or remove nesterov",
+                );
+            }
+        }
+        Optimizer::Adam(adam) | Optimizer::AdamW(adam) => {
+            let name = optimizer.name();
+            check.share(&format!("train.optimizer.{name}.beta-1"), adam.beta_1);
+            check.share(&format!("train.optimizer.{name}.beta-2"), adam.beta_2);
+            check.positive(&format!("train.optimizer.{name}.epsilon"), adam.epsilon, 1.0);
+        }
+    }
+}
+
+fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
+    check.fraction("gate.accuracy", file.gate.accuracy);
+    if let Some(confidence) = file.gate.confidence {
+        let fits = confidence > 0.0 && confidence < 1.0;
+        check.number("gate.confidence", confidence, fits, "between 0 and 1");
+    }
+    check.whole("tune.trials", file.tune.trials, 1, 100_000);
+    if let Some(seconds) = file.tune.seconds {
+        check.positive("tune.seconds", seconds, 1e9);
+    }
+    if let Some(command) = &file.notify.command
+        && command.first().is_none_or(String::is_empty)
+    {
+        check.problem(
+            "notify.command",
+            "names no program".into(),
+            "use a list such as [\"notify-send\", \"burgeon\"]",
+        );
+    }
+}
+
+fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {
+    let parameters = table.parameters();
+    if parameters > PARAMETERS_MAX {
+        check.problem(
+            "model.layers",
+            format!("{parameters} parameters do not fit in memory"),
+            format!("use at most {PARAMETERS_MAX}: fewer filters or units, or a pool before the first dense layer"),
+        );
+    }
+    let activations = table.activations().saturating_mul(file.train.batch_size);
+    if activations > ACTIVATIONS_MAX {
+        check.problem(
+            "train.batch-size",
+            format!("a batch leaves {activations} values between the layers"),
+            format!(
+                "use a batch-size of at most {}",
+                (ACTIVATIONS_MAX / table.activations().max(1)).max(1)
+            ),
+        );
+    }
+    if let Some(limit) = file.tune.parameters
+        && parameters > limit
+    {
+        check.problem(
+            "tune.parameters",
+            format!("the first network already has {parameters} parameters, over the limit of {limit}"),
+            "raise the limit or start smaller",
+        );
+    }
+}

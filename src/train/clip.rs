@@ -1,0 +1,78 @@
+//! Bounds on the gradient before the optimizer sees it.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+use crate::model::Network;
+use crate::spec::GradientClipping;
+
+/// Clips the gradients of all parameters of the network.
+///
+/// By norm it follows Pascanu, Mikolov and Bengio 2013: when the Euclidean norm over all
+/// parameters together exceeds the bound, everything is scaled down to it. A NaN stays a NaN.
+pub fn clip(gradients: GradientsParams, network: &Network, by: GradientClipping) -> GradientsParams {
+    match by {
+        GradientClipping::Value(bound) => map(gradients, network, Change::Clamp(bound)),
+        GradientClipping::Norm(bound) => {
+            let mut squares = SquareSum {
+                gradients: &gradients,
+                sum: 0.0,
+            };
+            network.visit(&mut squares);
+            let norm = squares.sum.sqrt();
+            if norm <= bound {
+                gradients
+            } else {
+                map(gradients, network, Change::Scale(bound / norm))
+            }
+        }
+    }
+}
+
+struct SquareSum<'a> {
+    gradients: &'a GradientsParams,
+    sum: f64,
+}
+
+impl ModuleVisitor for SquareSum<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            self.sum += f64::from(gradient.square().sum().into_scalar::<f32>());
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Clamp(f64),
+    Scale(f64),
+}
+
+fn map(gradients: GradientsParams, network: &Network, change: Change) -> GradientsParams {
+    let mut mapper = Mapper {
+        from: gradients,
+        to: GradientsParams::new(),
+        change,
+    };
+    network.visit(&mut mapper);
+    mapper.to
+}
+
+struct Mapper {
+    from: GradientsParams,
+    to: GradientsParams,
+    change: Change,
+}
+
+impl ModuleVisitor for Mapper {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.from.remove::<D>(param.id) {
+            let changed = match self.change {
+                Change::Clamp(bound) => gradient.clamp(-bound, bound),
+                Change::Scale(factor) => gradient.mul_scalar(factor),
+            };
+            self.to.register(param.id, changed);
+        }
+    }
+}

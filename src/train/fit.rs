@@ -1,0 +1,381 @@
+//! The step loop.
+
+use std::time::Instant;
+
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
+
+use super::clip::clip;
+use super::evaluate::{argmax, evaluate, host_logits, images_tensor};
+use super::loss::cross_entropy;
+use super::optimizer::optimizer;
+use super::schedule::learning_rate;
+use super::state::{BestEpoch, EpochRecord, RunningSums, TrainState};
+use super::{Flow, StepProgress, Watch, WatchError};
+use crate::data::Dataset;
+use crate::data::augment::{Augmentation, Augmenter, Elastic};
+use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
+use crate::model::{Mode, Network, OpenDevice, WeightsError};
+use crate::spec::{Augment, Spec};
+use crate::sys::{Purpose, counter_seed};
+
+/// Steps between two looks at the losses on devices that compute while the host runs ahead.
+const STEPS_IN_FLIGHT: usize = 16;
+
+/// What a training needs besides its state.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainingSetup<'a> {
+    /// What to train, and how.
+    pub spec: &'a Spec,
+    /// What to train on. The test split is never touched.
+    pub data: &'a Dataset,
+    /// Where.
+    pub device: &'a OpenDevice,
+    /// The trial within its study; part of every counter.
+    pub trial: u32,
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// All planned epochs are done.
+    Completed,
+    /// Validation accuracy no longer rose.
+    StoppedEarly,
+    /// Something stopped being a number.
+    Diverged {
+        /// What, and when.
+        what: String,
+    },
+    /// The watcher asked for it; the state is saved.
+    Stopped,
+}
+
+/// A training that ended by itself or was stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// Where it stands now.
+    pub state: TrainState,
+    /// Why it ended.
+    pub ending: Ending,
+}
+
+/// What keeps a training from going on.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The weights do not belong to the spec.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The optimizer's saved state cannot be read.
+    #[error("the saved state of the optimizer cannot be read: {0}")]
+    Optimizer(String),
+    /// The watcher could not record or save.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+}
+
+/// Trains from `state` to the spec's last epoch, or until something ends it.
+///
+/// # Errors
+///
+/// When the state does not fit the spec, or the watcher cannot do its part. A non-finite loss,
+/// gradient or weight is no error: it ends the training as [`Ending::Diverged`].
+pub fn train(
+    setup: TrainingSetup,
+    state: TrainState,
+    watch: &mut dyn Watch,
+) -> Result<Trained, TrainError> {
+    let mut fit = Fit::new(setup, state)?;
+    let ending = fit.run(watch)?;
+    Ok(Trained {
+        state: fit.into_state()?,
+        ending,
+    })
+}
+
+struct Fit<'a> {
+    setup: TrainingSetup<'a>,
+    device: Device,
+    network: Network,
+    optimizer: ModuleOptimizer,
+    /// Its weights and optimizer bytes are stale while the training runs.
+    state: TrainState,
+    augmenter: Augmenter,
+    pending: Vec<Pending>,
+    images_here: u64,
+    seconds_here: f64,
+}
+
+/// A step whose outcome the host has not read yet.
+struct Pending {
+    loss: Tensor<1>,
+    logits: Tensor<2>,
+    labels: Vec<u8>,
+}
+
+/// What one epoch ended with.
+enum EpochEnd {
+    Done,
+    Stopped,
+    Diverged(String),
+}
+
+impl<'a> Fit<'a> {
+    fn new(setup: TrainingSetup<'a>, state: TrainState) -> Result<Self, TrainError> {
+        let device = setup.device.device.clone().autodiff();
+        let network = Network::new(setup.spec, &state.weights, &device)?;
+        let mut optimizer = optimizer(setup.spec.train());
+        if !state.optimizer.is_empty() {
+            optimizer = optimizer
+                .from_bytes(Bytes::from_bytes_vec(state.optimizer.clone()))
+                .map_err(|error| TrainError::Optimizer(error.to_string()))?;
+        }
+        Ok(Self {
+            device,
+            network,
+            optimizer,
+            state,
+            augmenter: Augmenter::new(augmentation(&setup.spec.train().augment)),
+            pending: Vec::new(),
+            images_here: 0,
+            seconds_here: 0.0,
+            setup,
+        })
+    }
+
+    fn run(&mut self, watch: &mut dyn Watch) -> Result<Ending, TrainError> {
+        let train = self.setup.spec.train();
+        while self.state.position.epoch < train.epochs {
+            match self.epoch(watch)? {
+                EpochEnd::Stopped => return Ok(Ending::Stopped),
+                EpochEnd::Diverged(what) => return Ok(Ending::Diverged { what }),
+                EpochEnd::Done => {}
+            }
+            let record = self.finish_epoch();
+            let flow = watch.epoch(&record)?;
+            let finite = record.validation_loss.is_finite();
+            self.keep_best(record)?;
+            self.save(watch)?;
+            if !finite || self.state.weights.first_non_finite().is_some() {
+                let culprit = self.state.weights.first_non_finite();
+                return Ok(Ending::Diverged {
+                    what: match culprit {
+                        Some(name) => format!("`{name}` is no longer finite"),
+                        None => "the validation loss is not finite".into(),
+                    },
+                });
+            }
+            if let Some(stopping) = train.early_stopping
+                && self.state.epochs_without_improvement(stopping.min_improvement)
+                    >= stopping.patience
+            {
+                return Ok(Ending::StoppedEarly);
+            }
+            if flow == Flow::Stop && self.state.position.epoch < train.epochs {
+                return Ok(Ending::Stopped);
+            }
+        }
+        Ok(Ending::Completed)
+    }
+
+    fn epoch(&mut self, watch: &mut dyn Watch) -> Result<EpochEnd, TrainError> {
+        let setup = self.setup;
+        let train = setup.spec.train();
+        let key = EpochKey {
+            study: train.seed,
+            trial: u64::from(setup.trial),
+            epoch: self.state.position.epoch as u64,
+        };
+        let augmenter = self.augmenter.clone();
+        let subset = &setup.data.train;
+        let normalization = setup.data.normalization;
+        let mut batches =
+            Batches::shuffled(subset, normalization, train.batch_size, LastBatch::Keep, key)
+                .augmented(&augmenter, key)
+                .starting_at(self.state.position.step);
+        let steps = batches.steps();
+        let mut batch = Batch::default();
+        let mut since = Instant::now();
+        while batches.fill_next(&mut batch) {
+            self.step(&mut batch, steps);
+            self.state.position.step += 1;
+            let is_last = self.state.position.step == steps;
+            let in_flight = if setup.device.is_asynchronous { STEPS_IN_FLIGHT } else { 1 };
+            if (is_last || self.pending.len() >= in_flight)
+                && let Some(what) = self.settle()
+            {
+                return Ok(EpochEnd::Diverged(what));
+            }
+            let passed = since.elapsed().as_secs_f64();
+            since = Instant::now();
+            self.state.sums.seconds += passed;
+            self.seconds_here += passed;
+            let progress = self.progress(steps);
+            let flow = watch.step(&progress);
+            if is_last {
+                break;
+            }
+            if flow == Flow::Stop || watch.wants_checkpoint(&progress) {
+                if let Some(what) = self.settle() {
+                    return Ok(EpochEnd::Diverged(what));
+                }
+                self.save(watch)?;
+                since = Instant::now();
+            }
+            if flow == Flow::Stop {
+                return Ok(EpochEnd::Stopped);
+            }
+        }
+        Ok(EpochEnd::Done)
+    }
+
+    fn step(&mut self, batch: &mut Batch, steps: usize) {
+        let train = self.setup.spec.train();
+        let position = self.state.position;
+        let dropout_seed = counter_seed(
+            train.seed,
+            u64::from(self.setup.trial),
+            Purpose::Dropout,
+            position.epoch as u64,
+            position.step as u64,
+        );
+        let images = images_tensor(batch, &self.setup.data.train, &self.device);
+        let labels = labels_tensor(&batch.labels, &self.device);
+        let logits = self.network.forward(images, Mode::Train { dropout_seed });
+        let loss = cross_entropy(logits.clone(), labels, train.label_smoothing);
+        let mut gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        if let Some(by) = train.gradient_clipping {
+            gradients = clip(gradients, &self.network, by);
+        }
+        let rate = learning_rate(
+            train,
+            position.epoch * steps + position.step,
+            train.epochs * steps,
+        );
+        let network = self.network.clone();
+        self.network = self.optimizer.step(rate, network, gradients);
+        self.pending.push(Pending {
+            loss: loss.inner(),
+            logits: logits.inner(),
+            labels: batch.labels.clone(),
+        });
+    }
+
+    /// Reads the outcome of the steps in flight; what is not finite is returned in words.
+    fn settle(&mut self) -> Option<String> {
+        let classes = self.setup.spec.input().classes;
+        for pending in self.pending.drain(..) {
+            let loss = f64::from(pending.loss.into_scalar::<f32>());
+            let logits = host_logits(pending.logits);
+            let rows = logits.chunks_exact(classes).zip(&pending.labels);
+            let correct = rows.filter(|&(row, &label)| argmax(row) == usize::from(label)).count();
+            let images = pending.labels.len() as u64;
+            self.state.sums.loss += loss * images as f64;
+            self.state.sums.correct += correct as u64;
+            self.state.sums.images += images;
+            self.images_here += images;
+            if !loss.is_finite() {
+                let position = self.state.position;
+                return Some(format!(
+                    "the training loss became {loss} in epoch {}, by step {}",
+                    position.epoch + 1,
+                    position.step
+                ));
+            }
+        }
+        None
+    }
+
+    fn finish_epoch(&mut self) -> EpochRecord {
+        let train = self.setup.spec.train();
+        let data = self.setup.data;
+        let classes = self.setup.spec.input().classes;
+        let validation =
+            evaluate(&self.network, &data.validation, data.normalization, classes, &self.device);
+        let steps = data.train.len().div_ceil(train.batch_size);
+        let last_step = (self.state.position.epoch + 1) * steps - 1;
+        let RunningSums {
+            loss,
+            correct,
+            images,
+            seconds,
+        } = std::mem::take(&mut self.state.sums);
+        self.state.position.epoch += 1;
+        self.state.position.step = 0;
+        EpochRecord {
+            epoch: self.state.position.epoch,
+            train_loss: loss / images.max(1) as f64,
+            train_accuracy: correct as f64 / images.max(1) as f64,
+            validation_loss: validation.loss,
+            validation_correct: validation.correct(),
+            validation_images: validation.images(),
+            validation_accuracy: validation.accuracy(),
+            learning_rate: learning_rate(train, last_step, train.epochs * steps),
+            seconds,
+        }
+    }
+
+    fn keep_best(&mut self, record: EpochRecord) -> Result<(), TrainError> {
+        self.state.curve.push(record.clone());
+        self.state.weights = self.network.weights(self.setup.spec)?;
+        if self.state.best.as_ref().is_none_or(|best| record.beats(&best.record)) {
+            let weights = self.state.weights.clone();
+            self.state.best = Some(BestEpoch { record, weights });
+        }
+        Ok(())
+    }
+
+    fn save(&mut self, watch: &mut dyn Watch) -> Result<(), TrainError> {
+        self.refresh_state()?;
+        Ok(watch.checkpoint(&self.state)?)
+    }
+
+    fn refresh_state(&mut self) -> Result<(), TrainError> {
+        self.state.weights = self.network.weights(self.setup.spec)?;
+        let record = self.optimizer.into_bytes();
+        let bytes = record.map_err(|error| TrainError::Optimizer(error.to_string()))?;
+        self.state.optimizer = bytes.to_vec();
+        Ok(())
+    }
+
+    fn into_state(mut self) -> Result<TrainState, TrainError> {
+        self.refresh_state()?;
+        Ok(self.state)
+    }
+
+    fn progress(&self, steps: usize) -> StepProgress {
+        let sums = &self.state.sums;
+        let images = sums.images.max(1) as f64;
+        StepProgress {
+            epoch: self.state.position.epoch + 1,
+            epochs: self.setup.spec.train().epochs,
+            step: self.state.position.step,
+            steps,
+            loss: sums.loss / images,
+            accuracy: sums.correct as f64 / images,
+            images_per_second: self.images_here as f64 / self.seconds_here.max(1e-9),
+        }
+    }
+}
+
+fn labels_tensor(labels: &[u8], device: &Device) -> Tensor<1, Int> {
+    let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
+    let shape = [labels.len()];
+    Tensor::from_data(TensorData::new(labels, shape), device)
+}
+
+/// Smoothness of the elastic displacement in pixels, as Simard, Steinkraus and Platt found best.
+const ELASTIC_SIGMA: f32 = 4.0;
+
+fn augmentation(spec: &Augment) -> Augmentation {
+    Augmentation {
+        shift: spec.shift,
+        rotate_degrees: spec.rotate as f32,
+        scale: spec.scale as f32,
+        elastic: (spec.elastic > 0.0).then_some(Elastic {
+            // So that displacements deviate by as many pixels as the study asks for.
+            alpha: spec.elastic as f32 * ELASTIC_SIGMA / 0.16,
+            sigma: ELASTIC_SIGMA,
+        }),
+    }
+}

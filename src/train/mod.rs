@@ -1,0 +1,73 @@
+//! One training: steps, schedule, evaluation, stopping.
+//!
+//! [`train`] takes a [`TrainState`] and goes on from exactly there, so a fresh start, a resumed
+//! trial and "more epochs" are the same code. Everything random comes from counters; the state
+//! holds no generator.
+
+mod clip;
+mod evaluate;
+mod fit;
+mod loss;
+mod optimizer;
+mod schedule;
+mod state;
+
+pub use evaluate::{Evaluation, evaluate};
+pub use fit::{Ending, TrainError, Trained, TrainingSetup, train};
+pub use schedule::learning_rate;
+pub use state::{BestEpoch, EpochRecord, Position, RunningSums, TrainState};
+
+/// What the watcher of a training wants next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    Continue,
+    /// Stop after saving the state.
+    Stop,
+}
+
+/// Where a training is, told after every step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepProgress {
+    /// The running epoch, counted from 1.
+    pub epoch: usize,
+    /// Planned epochs.
+    pub epochs: usize,
+    /// Steps done in this epoch.
+    pub step: usize,
+    /// Steps of an epoch.
+    pub steps: usize,
+    /// Mean loss over this epoch so far.
+    pub loss: f64,
+    /// Accuracy over this epoch's training batches so far, 0..=1.
+    pub accuracy: f64,
+    /// Training images seen by this process per second of training.
+    pub images_per_second: f64,
+}
+
+/// Hears of a training as it goes, and may stop it.
+pub trait Watch {
+    /// After every step.
+    fn step(&mut self, progress: &StepProgress) -> Flow;
+
+    /// After every epoch's evaluation.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the watcher from recording it; the training then ends.
+    fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError>;
+
+    /// Whether the state should be saved now, asked after every step that does not end an epoch.
+    fn wants_checkpoint(&mut self, progress: &StepProgress) -> bool;
+
+    /// Save this state. Called at every epoch's end, when [`wants_checkpoint`](Self::wants_checkpoint)
+    /// said so, and before a stop.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the watcher from saving it; the training then ends.
+    fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError>;
+}
+
+/// Why a watcher could not do its part.
+pub type WatchError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,125 @@
+//! Everything that training needs to go on bit for bit.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Weights;
+
+/// The complete state of a training between two steps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainState {
+    /// The network's numbers.
+    pub weights: Weights,
+    /// The optimizer's state as burn records it; empty before the first step.
+    pub optimizer: Vec<u8>,
+    /// What comes next.
+    pub position: Position,
+    /// Sums over the running epoch.
+    pub sums: RunningSums,
+    /// Epochs done, in order.
+    pub curve: Vec<EpochRecord>,
+    /// The epoch with the highest validation accuracy so far.
+    pub best: Option<BestEpoch>,
+}
+
+/// Where a training stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Position {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Steps done in the running epoch.
+    pub step: usize,
+}
+
+/// Sums over the running epoch's training batches.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunningSums {
+    /// Sum over images of the loss.
+    pub loss: f64,
+    /// Images whose class was named right.
+    pub correct: u64,
+    /// Images seen.
+    pub images: u64,
+    /// Seconds of training, before any interruption and after.
+    pub seconds: f64,
+}
+
+/// What an epoch came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Mean cross-entropy over the epoch's training batches, in nats.
+    pub train_loss: f64,
+    /// Accuracy over the epoch's training batches, 0..=1.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy on the validation images, in nats.
+    pub validation_loss: f64,
+    /// Validation images whose class was named right.
+    pub validation_correct: u64,
+    /// Validation images.
+    pub validation_images: u64,
+    /// Accuracy on the validation images, 0..=1.
+    pub validation_accuracy: f64,
+    /// Rate of the epoch's last step.
+    pub learning_rate: f64,
+    /// Seconds of training, evaluation not counted.
+    pub seconds: f64,
+}
+
+/// The epoch with the highest validation accuracy; the lower loss decides between equals.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BestEpoch {
+    /// Its record.
+    pub record: EpochRecord,
+    /// The network after it.
+    pub weights: Weights,
+}
+
+impl TrainState {
+    /// Before the first step.
+    pub fn start(weights: Weights) -> Self {
+        Self {
+            weights,
+            optimizer: Vec::new(),
+            position: Position::default(),
+            sums: RunningSums::default(),
+            curve: Vec::new(),
+            best: None,
+        }
+    }
+
+    /// The same network and optimizer at the same position, with an empty record: where a child
+    /// that only trains longer begins.
+    #[must_use]
+    pub fn continued(self) -> Self {
+        Self {
+            curve: Vec::new(),
+            best: None,
+            sums: RunningSums::default(),
+            ..self
+        }
+    }
+
+    /// Epochs since the validation accuracy last rose by more than `min_improvement`.
+    pub fn epochs_without_improvement(&self, min_improvement: f64) -> usize {
+        let mut best = f64::NEG_INFINITY;
+        let mut since = 0;
+        for record in &self.curve {
+            if record.validation_accuracy > best + min_improvement {
+                best = record.validation_accuracy;
+                since = 0;
+            } else {
+                since += 1;
+            }
+        }
+        since
+    }
+}
+
+impl EpochRecord {
+    /// Whether this epoch is better than another one.
+    pub fn beats(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.validation_accuracy, other.validation_accuracy);
+        mine > theirs || (mine == theirs && self.validation_loss < other.validation_loss)
+    }
+}
