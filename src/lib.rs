@@ -1,7 +1,69 @@
-//! The map goes here.
+//! A deep-learning trainer that grows its own network until it passes its accuracy gate.
+//!
+//! A *study* describes a model, its data, how to train it, and the accuracy it must reach. burgeon
+//! trains it, measures it on held-out images, and, while the gate stays shut, says why, edits the
+//! typed architecture or the training plan, carries the learned weights over, and trains on, until
+//! the gate opens or the budget ends.
+//!
+//! ```text
+//! models/lenet.toml
+//!   └─ spec      parse, validate, infer every shape, count parameters and FLOPs
+//!        └─ model     spec → network on a device, out of kernel's fused operations
+//!        └─ data      source → verified splits → batches
+//!             └─ train     batches + network → trained weights, curves  ⇄ checkpoint
+//!                  └─ gate      validation accuracy → does it pass?
+//!                       └─ tune      diagnosis → policy → edits → the next trial's spec
+//!   study runs this loop; ledger records every step of it; cli shows it
+//! ```
+//!
+//! | to | read |
+//! | --- | --- |
+//! | describe a study, or build one in code | [`spec`] |
+//! | run a study from a program | [`study::Launch`] |
+//! | drive the loop with a trainer of your own | [`study::Study`], [`study::Trainer`] |
+//! | train one network, step by step | [`train::train`] |
+//! | use a trained network | [`model::Classifier`] |
+//! | follow what happened | [`ledger`] |
+//! | save and restore a training | [`checkpoint`] |
+//! | keep a trainer running | [`supervise`] |
+//!
+//! ```no_run
+//! use burgeon::spec::StudyDocument;
+//! use burgeon::study::{Launch, Silent};
+//! use burgeon::sys::signals::StopFlag;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let text = std::fs::read_to_string("models/lenet.toml")?;
+//! let study = StudyDocument::new("models/lenet.toml", text);
+//! let ended = Launch::default().run(&study, &mut Silent, &StopFlag::new())?;
+//! println!("{ended:?}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariant: the test split is read once, after a model is accepted; it never reaches [`gate`] or
+//! [`tune`].
+//!
+//! Invariant: every random number is a function of (seed, trial, purpose, epoch, step); no
+//! generator is kept running, so any step can be started afresh.
+//!
+//! Invariant: the events are the only record; a study has no state that cannot be had from them
+//! and the trials' own files.
+//!
+//! Invariant: [`spec`], [`gate`] and [`tune`] do no I/O and read no clock.
+//!
+//! Invariant: burn's types stay within [`model`], [`kernel`] and [`train`]; [`cli`] alone prints.
 
+pub mod checkpoint;
+pub mod cli;
 pub mod data;
+pub mod gate;
+pub mod kernel;
+pub mod ledger;
 pub mod model;
 pub mod spec;
+pub mod study;
+pub mod supervise;
 pub mod sys;
 pub mod train;
+pub mod tune;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `burgeon` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    burgeon::cli::main()
+}

@@ -1,15 +1,32 @@
 //! From a source of digits to normalised batches: found, verified, split, shuffled, distorted.
+//!
+//! ```text
+//! load ── mnist ── folder ── idx        files, judged by content before anything is believed
+//!   │       └── fetch                   mirrors, when no folder has them
+//!   ├──── synthetic                     built-in digits
+//!   └──── splits ── batch ── augment    u8 in memory until a batch is made
+//! ```
 
 pub mod augment;
 pub mod batch;
-
+mod center;
 mod error;
+pub mod fetch;
+pub mod folder;
 pub mod idx;
-pub mod images;
-pub mod splits;
-
+pub mod image_file;
+mod images;
+mod load;
+pub mod mnist;
+mod progress;
+mod splits;
+pub mod synthetic;
 mod warp;
 
+pub use batch::{Batch, Batches, EpochKey, LastBatch};
 pub use error::DataError;
 pub use images::{Images, Normalization, Subset};
-pub use splits::{Dataset, Split};
+pub use load::{DataRequest, Download, Fallback, Loaded, Origin, Source, load};
+pub use mnist::Places;
+pub use progress::Progress;
+pub use splits::{Dataset, Split, SplitSizes, carve};

@@ -69,6 +69,32 @@ pub struct SplitSizes {
     pub test: Option<usize>,
 }
 
+impl SplitSizes {
+    /// Checks the sizes against the number of images in the training file.
+    ///
+    /// # Errors
+    /// If nothing is left to train on, or a size is 0.
+    pub fn checked(self, train_file_len: usize) -> Result<Self, DataError> {
+        let refuse = |problem: String| Err(DataError::Request { problem });
+        if self.validation == 0 {
+            return refuse("validation is 0, but the gate reads validation images: ask for at least 1".into());
+        }
+        if self.validation >= train_file_len {
+            return refuse(format!(
+                "validation is {}, but there are only {train_file_len} training images: ask for at most {}",
+                self.validation,
+                train_file_len.saturating_sub(1)
+            ));
+        }
+        for (name, limit) in [("train", self.train), ("test", self.test)] {
+            if limit == Some(0) {
+                return refuse(format!("{name} is 0: ask for at least 1 image, or leave it out for all"));
+            }
+        }
+        Ok(self)
+    }
+}
+
 /// Splits a training file and a test file.
 ///
 /// The training file is shuffled by `seed`; the first `validation` images of that order are the validation split, the
@@ -79,7 +105,7 @@ pub struct SplitSizes {
 /// # Errors
 /// If the training file has too few images for the validation split and one training image, or a limit is 0.
 pub fn carve(train: Images, test: Images, sizes: SplitSizes, seed: u64) -> Result<[Subset; 3], DataError> {
-    check(&train, sizes)?;
+    let sizes = sizes.checked(train.count())?;
     let order = permutation(train.count(), counter_seed(seed, 0, Purpose::ValidationSplit, 0, 0));
     let (validation, rest) = order.split_at(sizes.validation);
     let kept = sizes.train.unwrap_or(rest.len()).min(rest.len());
@@ -96,27 +122,6 @@ fn in_file_order(images: Images, chosen: &[u32]) -> Subset {
     let mut indices = chosen.to_vec();
     indices.sort_unstable();
     Subset::new(images, indices)
-}
-
-fn check(train: &Images, sizes: SplitSizes) -> Result<(), DataError> {
-    let refuse = |problem: String| Err(DataError::Request { problem });
-    if sizes.validation == 0 {
-        return refuse("validation is 0, but the gate reads validation images: ask for at least 1".into());
-    }
-    if sizes.validation >= train.count() {
-        return refuse(format!(
-            "validation is {}, but there are only {} training images: ask for at most {}",
-            sizes.validation,
-            train.count(),
-            train.count().saturating_sub(1)
-        ));
-    }
-    for (name, limit) in [("train", sizes.train), ("test", sizes.test)] {
-        if limit == Some(0) {
-            return refuse(format!("{name} is 0: ask for at least 1 image, or leave it out for all"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
-//! The layers a network is made of.
+//! The layers a network is made of: parameters, and the operation that they go into.
 
 use burn::module::{Module, Param, RunningState};
-use burn::tensor::activation;
-use burn::tensor::module::{avg_pool2d, batch_norm, batch_norm_train, conv2d, max_pool2d};
-use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
+use burn::nn;
 use burn::tensor::{Tensor, TensorData};
 
 use super::network::{LayerSource, Mode};
 use super::weights::WeightsError;
+use crate::kernel::backend::{self, ConvBlockOptions, PoolOptions};
+use crate::kernel::conv;
+use crate::kernel::pool::PoolKind;
 use crate::spec::{Activation, BatchNorm, Conv, Dropout, FeatureShape, Pool};
 use crate::sys::uniform_at;
 
@@ -19,20 +20,14 @@ pub struct ConvLayer {
     /// `[filters]`.
     bias: Param<Tensor<1>>,
     #[module(skip)]
-    stride: [usize; 2],
-    #[module(skip)]
-    padding: [(usize, usize); 2],
-    #[module(skip)]
-    activation: Activation,
-    #[module(skip)]
-    pooled: bool,
+    options: ConvBlockOptions,
 }
 
 impl ConvLayer {
     pub(super) fn new(
         conv: &Conv,
         input: FeatureShape,
-        pooled: bool,
+        pool: conv::Pool,
         source: &LayerSource,
     ) -> Result<Self, WeightsError> {
         let (height, width) = match input {
@@ -44,23 +39,23 @@ impl ConvLayer {
         Ok(Self {
             weight: source.param(0, "weight")?,
             bias: source.param(1, "bias")?,
-            stride: [conv.stride; 2],
-            padding: [(top, bottom), (left, right)],
-            activation: conv.activation,
-            pooled,
+            options: ConvBlockOptions {
+                stride: [conv.stride; 2],
+                padding: conv::Padding {
+                    top,
+                    left,
+                    bottom,
+                    right,
+                },
+                activation: conv.activation.into(),
+                pool,
+            },
         })
     }
 
     /// `[batch, channels, height, width]` → `[batch, filters, height', width']`.
     pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let options = ConvOptions::new_with_padding(self.stride, self.padding, [1, 1], 1);
-        let maps = conv2d(images, self.weight.val(), Some(self.bias.val()), options);
-        let maps = activate(maps, self.activation);
-        if self.pooled {
-            max_pool2d(maps, MaxPoolOptions::new([2, 2]))
-        } else {
-            maps
-        }
+        backend::conv_block(images, self.weight.val(), self.bias.val(), &self.options)
     }
 }
 
@@ -91,20 +86,15 @@ impl DenseLayer {
 
     /// `[batch, inputs]` → `[batch, units]`.
     pub(super) fn forward(&self, features: Tensor<2>) -> Tensor<2> {
-        let sums = features.matmul(self.weight.val()) + self.bias.val().unsqueeze();
-        activate(sums, self.activation)
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        backend::dense(features, weight, bias, self.activation.into())
     }
 }
 
 /// Batch normalization over channels (Ioffe and Szegedy 2015), with an activation.
 #[derive(Module, Debug)]
 pub struct BatchNormLayer {
-    gamma: Param<Tensor<1>>,
-    beta: Param<Tensor<1>>,
-    running_mean: RunningState<Tensor<1>>,
-    running_variance: RunningState<Tensor<1>>,
-    momentum: f64,
-    epsilon: f64,
+    norm: nn::BatchNorm,
     #[module(skip)]
     activation: Activation,
 }
@@ -112,38 +102,29 @@ pub struct BatchNormLayer {
 impl BatchNormLayer {
     pub(super) fn new(norm: &BatchNorm, source: &LayerSource) -> Result<Self, WeightsError> {
         Ok(Self {
-            gamma: source.param(0, "gamma")?,
-            beta: source.param(1, "beta")?,
-            running_mean: RunningState::new(source.tensor("running-mean")?),
-            running_variance: RunningState::new(source.tensor("running-variance")?),
-            momentum: norm.momentum,
-            epsilon: norm.epsilon,
+            norm: nn::BatchNorm {
+                gamma: source.param(0, "gamma")?,
+                beta: source.param(1, "beta")?,
+                training: Param::from_bool(true),
+                running_mean: RunningState::new(source.tensor("running-mean")?),
+                running_var: RunningState::new(source.tensor("running-variance")?),
+                momentum: norm.momentum,
+                epsilon: norm.epsilon,
+            },
             activation: norm.activation,
         })
     }
 
-    /// `[batch, channels, …]`, unchanged in shape.
-    pub(super) fn forward<const D: usize>(&self, input: Tensor<D>, mode: Mode) -> Tensor<D> {
-        let (gamma, beta) = (self.gamma.val(), self.beta.val());
-        let output = match mode {
-            Mode::Evaluate => {
-                let mean = self.running_mean.value();
-                let variance = self.running_variance.value();
-                batch_norm(input, gamma, beta, mean, variance, self.epsilon)
-            }
-            Mode::Train { .. } => {
-                let result = batch_norm_train(input, gamma, beta, self.epsilon);
-                self.follow(&self.running_mean, result.mean);
-                self.follow(&self.running_variance, result.variance);
-                result.output
-            }
-        };
-        activate(output, self.activation)
+    /// `[batch, channels, height, width]`, unchanged in shape. With gradients it takes the batch's
+    /// statistics and moves the running ones, without it takes the running ones.
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        backend::batch_norm(images, &self.norm, self.activation.into())
     }
 
-    fn follow(&self, running: &RunningState<Tensor<1>>, batch: Tensor<1>) {
-        let kept = running.value_sync().mul_scalar(1.0 - self.momentum);
-        running.update(kept.add(batch.detach().mul_scalar(self.momentum)).detach());
+    /// `[batch, features]`, unchanged in shape.
+    pub(super) fn forward_flat(&self, features: Tensor<2>) -> Tensor<2> {
+        let [batch, channels] = features.dims();
+        self.forward(features.reshape([batch, channels, 1, 1])).reshape([batch, channels])
     }
 }
 
@@ -183,48 +164,49 @@ impl DropoutLayer {
 /// Pooling over windows.
 #[derive(Module, Debug)]
 pub struct PoolLayer {
-    size: usize,
-    stride: usize,
+    #[module(skip)]
+    options: PoolOptions,
 }
 
 impl PoolLayer {
-    pub(super) fn new(pool: &Pool) -> Self {
+    pub(super) fn new(pool: &Pool, kind: PoolKind) -> Self {
         Self {
-            size: pool.size,
-            stride: pool.stride(),
+            options: PoolOptions {
+                size: [pool.size; 2],
+                stride: [pool.stride(); 2],
+                padding: [0, 0],
+                kind,
+            },
         }
     }
 
-    /// For [`global_mean`](Self::global_mean), whose window is the plane.
-    pub(super) fn whole_plane() -> Self {
-        Self { size: 0, stride: 0 }
-    }
-
-    pub(super) fn max(&self, images: Tensor<4>) -> Tensor<4> {
-        let options = MaxPoolOptions::new([self.size; 2]).with_stride([self.stride; 2]);
-        max_pool2d(images, options)
-    }
-
-    pub(super) fn mean(&self, images: Tensor<4>) -> Tensor<4> {
-        let options = AvgPoolOptions::new([self.size; 2]).with_stride([self.stride; 2]);
-        avg_pool2d(images, options)
-    }
-
-    /// `[batch, channels, height, width]` → `[batch, channels]`.
-    pub(super) fn global_mean(&self, images: Tensor<4>) -> Tensor<2> {
-        let [batch, channels, ..] = images.dims();
-        images.flatten::<3>(2, 3).mean_dim(2).reshape([batch, channels])
+    /// `[batch, channels, height, width]` → `[batch, channels, height', width']`.
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
+        backend::pool(images, &self.options)
     }
 }
 
-fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> Tensor<D> {
-    match activation {
-        Activation::Relu => activation::relu(x),
-        Activation::LeakyRelu => activation::leaky_relu(x, 0.01),
-        Activation::Gelu => activation::gelu(x),
-        Activation::Silu => activation::silu(x),
-        Activation::Tanh => activation::tanh(x),
-        Activation::Sigmoid => activation::sigmoid(x),
-        Activation::None => x,
+/// Mean over each channel's whole plane.
+#[derive(Module, Debug)]
+pub struct GlobalAvgPoolLayer {}
+
+impl GlobalAvgPoolLayer {
+    /// `[batch, channels, height, width]` → `[batch, channels]`.
+    pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<2> {
+        backend::global_average_pool(images)
+    }
+}
+
+impl From<Activation> for crate::kernel::Activation {
+    fn from(activation: Activation) -> Self {
+        match activation {
+            Activation::Relu => Self::Relu,
+            Activation::LeakyRelu => Self::LeakyRelu,
+            Activation::Gelu => Self::Gelu,
+            Activation::Silu => Self::Silu,
+            Activation::Tanh => Self::Tanh,
+            Activation::Sigmoid => Self::Sigmoid,
+            Activation::None => Self::Linear,
+        }
     }
 }

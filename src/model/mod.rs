@@ -5,14 +5,18 @@
 //! that its numbers do not depend on the device: [`Weights::initial`] draws them from the study's
 //! seed, [`graft`](Weights::graft) carries them over from a parent.
 
+mod classifier;
 mod device;
 mod graft;
 mod initial;
 mod layers;
 mod network;
+mod onnx;
 mod weights;
 
+pub use classifier::{Classifier, ModelFile, ModelFileError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub use graft::GraftReport;
 pub use network::{Mode, Network};
+pub use onnx::to_onnx;
 pub use weights::{WeightArray, Weights, WeightsError};

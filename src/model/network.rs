@@ -3,8 +3,12 @@
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::layers::{BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, PoolLayer};
+use super::layers::{
+    BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, GlobalAvgPoolLayer, PoolLayer,
+};
 use super::weights::{Weights, WeightsError, expected_shapes, prefix};
+use crate::kernel::conv::Pool;
+use crate::kernel::pool::PoolKind;
 use crate::spec::{Layer, Spec};
 
 /// A convolutional network: the study's layers and the implied classifier head.
@@ -16,11 +20,10 @@ pub struct Network {
 #[derive(Module, Debug)]
 enum NetworkLayer {
     Conv(ConvLayer),
-    MaxPool(PoolLayer),
-    AvgPool(PoolLayer),
+    Pool(PoolLayer),
     BatchNorm(BatchNormLayer),
     Dropout(DropoutLayer),
-    GlobalAvgPool(PoolLayer),
+    GlobalAvgPool(GlobalAvgPoolLayer),
     Dense(DenseLayer),
 }
 
@@ -65,7 +68,8 @@ impl Network {
             Some(match spec.layers().get(index) {
                 Some(Layer::Conv(conv)) => {
                     let pooled = spec.layers().get(index + 1).is_some_and(is_halving_pool);
-                    ConvLayer::new(conv, row.input, pooled, &source).map(NetworkLayer::Conv)
+                    let pool = if pooled { Pool::Max2x2 } else { Pool::None };
+                    ConvLayer::new(conv, row.input, pool, &source).map(NetworkLayer::Conv)
                 }
                 Some(layer @ Layer::MaxPool(pool)) => {
                     let follows_conv = index > 0
@@ -74,9 +78,11 @@ impl Network {
                         // The conv layer before it pools.
                         return None;
                     }
-                    Ok(NetworkLayer::MaxPool(PoolLayer::new(pool)))
+                    Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Max)))
                 }
-                Some(Layer::AvgPool(pool)) => Ok(NetworkLayer::AvgPool(PoolLayer::new(pool))),
+                Some(Layer::AvgPool(pool)) => {
+                    Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Average)))
+                }
                 Some(Layer::BatchNorm(norm)) => {
                     BatchNormLayer::new(norm, &source).map(NetworkLayer::BatchNorm)
                 }
@@ -84,7 +90,7 @@ impl Network {
                     Ok(NetworkLayer::Dropout(DropoutLayer::new(dropout, index)))
                 }
                 Some(Layer::GlobalAvgPool {}) => {
-                    Ok(NetworkLayer::GlobalAvgPool(PoolLayer::whole_plane()))
+                    Ok(NetworkLayer::GlobalAvgPool(GlobalAvgPoolLayer {}))
                 }
                 Some(Layer::Dense(dense)) => {
                     DenseLayer::new(dense.activation, &source).map(NetworkLayer::Dense)
@@ -171,11 +177,10 @@ impl NetworkLayer {
     fn forward(&self, features: Features, mode: Mode) -> Features {
         match (self, features) {
             (Self::Conv(layer), Features::Images(x)) => Features::Images(layer.forward(x)),
-            (Self::MaxPool(layer), Features::Images(x)) => Features::Images(layer.max(x)),
-            (Self::AvgPool(layer), Features::Images(x)) => Features::Images(layer.mean(x)),
-            (Self::GlobalAvgPool(layer), Features::Images(x)) => Features::Flat(layer.global_mean(x)),
-            (Self::BatchNorm(layer), Features::Images(x)) => Features::Images(layer.forward(x, mode)),
-            (Self::BatchNorm(layer), Features::Flat(x)) => Features::Flat(layer.forward(x, mode)),
+            (Self::Pool(layer), Features::Images(x)) => Features::Images(layer.forward(x)),
+            (Self::GlobalAvgPool(layer), Features::Images(x)) => Features::Flat(layer.forward(x)),
+            (Self::BatchNorm(layer), Features::Images(x)) => Features::Images(layer.forward(x)),
+            (Self::BatchNorm(layer), Features::Flat(x)) => Features::Flat(layer.forward_flat(x)),
             (Self::Dropout(layer), Features::Images(x)) => Features::Images(layer.forward(x, mode)),
             (Self::Dropout(layer), Features::Flat(x)) => Features::Flat(layer.forward(x, mode)),
             (Self::Dense(layer), features) => Features::Flat(layer.forward(features.flat())),

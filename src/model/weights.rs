@@ -130,12 +130,12 @@ impl Weights {
         hex::encode(hash.finalize())
     }
 
-    /// The weights as a safetensors file, with these notes in its header.
+    /// The weights as a safetensors file, with a note in its header under `burgeon`.
     ///
     /// # Errors
     ///
     /// [`WeightsError::Unreadable`] when safetensors refuses a shape.
-    pub fn to_safetensors(&self, notes: &[(&str, &str)]) -> Result<Vec<u8>, WeightsError> {
+    pub fn to_safetensors(&self, note: Option<&str>) -> Result<Vec<u8>, WeightsError> {
         let bytes: Vec<(&str, Vec<u8>, &WeightArray)> = self
             .iter()
             .map(|(name, array)| (name, bytes_of(&array.values), array))
@@ -145,12 +145,22 @@ impl Weights {
             let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes);
             views.push((*name, view.map_err(WeightsError::Unreadable)?));
         }
-        // A HashMap's order is random; two notes at most keep files reproducible only if sorted,
-        // which safetensors does not do, so the notes travel as one value.
-        let notes = notes.iter().map(|(key, value)| format!("{key}={value}"));
-        let notes = notes.collect::<Vec<_>>().join("\n");
-        let header = (!notes.is_empty()).then(|| [("burgeon".to_owned(), notes)].into());
+        let header = note.map(|note| [("burgeon".to_owned(), note.to_owned())].into());
         safetensors::serialize(views, header).map_err(WeightsError::Unreadable)
+    }
+
+    /// The weights as a burnpack record of the spec's [`Network`](super::Network), which
+    /// `Network::load_file` of a program built on burn reads.
+    ///
+    /// # Errors
+    ///
+    /// What burn says, in words.
+    pub fn to_burnpack(&self, spec: &Spec) -> Result<Vec<u8>, String> {
+        use burn::module::Module;
+        let network = super::Network::new(spec, self, &burn::tensor::Device::flex());
+        let network = network.map_err(|error| error.to_string())?;
+        let bytes = network.into_record().into_bytes().map_err(|error| error.to_string())?;
+        Ok(bytes.to_vec())
     }
 
     /// Reads what [`to_safetensors`](Self::to_safetensors) wrote.

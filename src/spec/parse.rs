@@ -128,6 +128,18 @@ impl StudyDocument {
     }
 }
 
+impl Override {
+    /// An override of a key that exists.
+    pub fn seed(seed: u64) -> Self {
+        Self {
+            key: "train.seed".into(),
+            path: vec![Step::Key("train".into()), Step::Key("seed".into())],
+            // Larger seeds fit no TOML integer; validation refuses them all the same.
+            value: Value::Integer(i64::try_from(seed).unwrap_or(-1)),
+        }
+    }
+}
+
 impl std::str::FromStr for Override {
     type Err = String;
 

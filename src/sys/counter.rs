@@ -132,8 +132,8 @@ const SQRT_3: f32 = 1.732_050_8;
 /// # Panics
 /// If `len` does not fit into 32 bits.
 pub fn permutation(len: usize, seed: u64) -> Vec<u32> {
-    let len = u32::try_from(len).expect("a data set has fewer than 2^32 images");
-    let mut order: Vec<u32> = (0..len).collect();
+    assert!(len <= u32::MAX as usize, "a data set has fewer than 2^32 images");
+    let mut order: Vec<u32> = (0..len as u32).collect();
     CounterRng::new(seed).shuffle(&mut order);
     order
 }

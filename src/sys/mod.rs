@@ -1,5 +1,20 @@
-//! What the rest stands on: counters for randomness, files, clocks, locks.
+//! The machine underneath, behind traits where a test must make it fail, and the counters that
+//! all randomness comes from.
 
+pub mod announce;
+pub mod clock;
 mod counter;
+pub mod faults;
+pub mod fence;
+pub mod files;
+pub mod heartbeat;
+mod json;
+pub mod lock;
+pub mod process;
+pub mod signals;
+#[cfg(test)]
+pub(crate) mod simulated_disk;
+
+pub(crate) use json::nan_if_null;
 
 pub use counter::{CounterRng, Purpose, counter_seed, permutation, uniform_at};

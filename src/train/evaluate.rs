@@ -74,14 +74,14 @@ pub(super) fn images_tensor(batch: &mut Batch, subset: &Subset, device: &Device)
 }
 
 /// Logits `[batch, classes]` as one row after another; NaN where they cannot be read.
-pub(super) fn host_logits(logits: Tensor<2>) -> Vec<f32> {
+fn host_logits(logits: Tensor<2>) -> Vec<f32> {
     let len = logits.shape().num_elements();
     let data = logits.into_data().convert::<f32>();
     data.try_into_vec().unwrap_or_else(|_| vec![f32::NAN; len])
 }
 
 /// Index of the largest value; the first of equals.
-pub(super) fn argmax(row: &[f32]) -> usize {
+fn argmax(row: &[f32]) -> usize {
     let mut best = 0;
     for (index, &value) in row.iter().enumerate() {
         if value > row[best] {

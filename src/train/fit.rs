@@ -6,8 +6,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 
 use super::clip::clip;
-use super::evaluate::{argmax, evaluate, host_logits, images_tensor};
-use super::loss::cross_entropy;
+use super::evaluate::{evaluate, images_tensor};
 use super::optimizer::optimizer;
 use super::schedule::learning_rate;
 use super::state::{BestEpoch, EpochRecord, RunningSums, TrainState};
@@ -15,6 +14,7 @@ use super::{Flow, StepProgress, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
+use crate::kernel::backend::cross_entropy;
 use crate::model::{Mode, Network, OpenDevice, WeightsError};
 use crate::spec::{Augment, Spec};
 use crate::sys::{Purpose, counter_seed};
@@ -109,8 +109,8 @@ struct Fit<'a> {
 /// A step whose outcome the host has not read yet.
 struct Pending {
     loss: Tensor<1>,
-    logits: Tensor<2>,
-    labels: Vec<u8>,
+    correct: Tensor<1>,
+    images: usize,
 }
 
 /// What one epoch ended with.
@@ -144,38 +144,46 @@ impl<'a> Fit<'a> {
     }
 
     fn run(&mut self, watch: &mut dyn Watch) -> Result<Ending, TrainError> {
-        let train = self.setup.spec.train();
-        while self.state.position.epoch < train.epochs {
+        loop {
+            // Asked before the first epoch too: a resumed training may have nothing left to do.
+            if let Some(ending) = self.ending() {
+                return Ok(ending);
+            }
             match self.epoch(watch)? {
                 EpochEnd::Stopped => return Ok(Ending::Stopped),
                 EpochEnd::Diverged(what) => return Ok(Ending::Diverged { what }),
                 EpochEnd::Done => {}
             }
             let record = self.finish_epoch();
-            let flow = watch.epoch(&record)?;
-            let finite = record.validation_loss.is_finite();
-            self.keep_best(record)?;
+            self.keep_best(record.clone())?;
             self.save(watch)?;
-            if !finite || self.state.weights.first_non_finite().is_some() {
-                let culprit = self.state.weights.first_non_finite();
-                return Ok(Ending::Diverged {
-                    what: match culprit {
-                        Some(name) => format!("`{name}` is no longer finite"),
-                        None => "the validation loss is not finite".into(),
-                    },
-                });
-            }
-            if let Some(stopping) = train.early_stopping
-                && self.state.epochs_without_improvement(stopping.min_improvement)
-                    >= stopping.patience
-            {
-                return Ok(Ending::StoppedEarly);
-            }
-            if flow == Flow::Stop && self.state.position.epoch < train.epochs {
+            if watch.epoch(&record)? == Flow::Stop && self.ending().is_none() {
                 return Ok(Ending::Stopped);
             }
         }
-        Ok(Ending::Completed)
+    }
+
+    /// How the training ends where it stands between two epochs; `None` when it goes on.
+    fn ending(&self) -> Option<Ending> {
+        let train = self.setup.spec.train();
+        let last = self.state.curve.last();
+        if let Some(name) = self.state.weights.first_non_finite() {
+            return Some(Ending::Diverged {
+                what: format!("`{name}` is no longer finite"),
+            });
+        }
+        if last.is_some_and(|last| !last.validation_loss.is_finite()) {
+            return Some(Ending::Diverged {
+                what: "the validation loss is not finite".into(),
+            });
+        }
+        if self.state.position.epoch >= train.epochs {
+            return Some(Ending::Completed);
+        }
+        let stopping = train.early_stopping?;
+        let waited = self.state.epochs_without_improvement(stopping.min_improvement);
+        (waited >= stopping.patience && self.state.position.step == 0)
+            .then_some(Ending::StoppedEarly)
     }
 
     fn epoch(&mut self, watch: &mut dyn Watch) -> Result<EpochEnd, TrainError> {
@@ -242,8 +250,8 @@ impl<'a> Fit<'a> {
         let images = images_tensor(batch, &self.setup.data.train, &self.device);
         let labels = labels_tensor(&batch.labels, &self.device);
         let logits = self.network.forward(images, Mode::Train { dropout_seed });
-        let loss = cross_entropy(logits.clone(), labels, train.label_smoothing);
-        let mut gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        let outcome = cross_entropy(logits, labels, train.label_smoothing as f32);
+        let mut gradients = GradientsParams::from_grads(outcome.loss.backward(), &self.network);
         if let Some(by) = train.gradient_clipping {
             gradients = clip(gradients, &self.network, by);
         }
@@ -255,21 +263,18 @@ impl<'a> Fit<'a> {
         let network = self.network.clone();
         self.network = self.optimizer.step(rate, network, gradients);
         self.pending.push(Pending {
-            loss: loss.inner(),
-            logits: logits.inner(),
-            labels: batch.labels.clone(),
+            loss: outcome.loss.inner(),
+            correct: outcome.correct.inner(),
+            images: batch.len(),
         });
     }
 
     /// Reads the outcome of the steps in flight; what is not finite is returned in words.
     fn settle(&mut self) -> Option<String> {
-        let classes = self.setup.spec.input().classes;
         for pending in self.pending.drain(..) {
             let loss = f64::from(pending.loss.into_scalar::<f32>());
-            let logits = host_logits(pending.logits);
-            let rows = logits.chunks_exact(classes).zip(&pending.labels);
-            let correct = rows.filter(|&(row, &label)| argmax(row) == usize::from(label)).count();
-            let images = pending.labels.len() as u64;
+            let correct = pending.correct.into_scalar::<f32>();
+            let images = pending.images as u64;
             self.state.sums.loss += loss * images as f64;
             self.state.sums.correct += correct as u64;
             self.state.sums.images += images;
@@ -307,8 +312,6 @@ impl<'a> Fit<'a> {
             train_loss: loss / images.max(1) as f64,
             train_accuracy: correct as f64 / images.max(1) as f64,
             validation_loss: validation.loss,
-            validation_correct: validation.correct(),
-            validation_images: validation.images(),
             validation_accuracy: validation.accuracy(),
             learning_rate: learning_rate(train, last_step, train.epochs * steps),
             seconds,

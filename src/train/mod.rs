@@ -7,7 +7,6 @@
 mod clip;
 mod evaluate;
 mod fit;
-mod loss;
 mod optimizer;
 mod schedule;
 mod state;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::Weights;
+use crate::sys::nan_if_null;
 
 /// The complete state of a training between two steps.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +35,14 @@ pub struct Position {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunningSums {
     /// Sum over images of the loss.
+    #[serde(deserialize_with = "nan_if_null")]
     pub loss: f64,
     /// Images whose class was named right.
     pub correct: u64,
     /// Images seen.
     pub images: u64,
     /// Seconds of training, before any interruption and after.
+    #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
 }
 
@@ -49,20 +52,22 @@ pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
     /// Mean cross-entropy over the epoch's training batches, in nats.
+    #[serde(deserialize_with = "nan_if_null")]
     pub train_loss: f64,
     /// Accuracy over the epoch's training batches, 0..=1.
+    #[serde(deserialize_with = "nan_if_null")]
     pub train_accuracy: f64,
     /// Mean cross-entropy on the validation images, in nats.
+    #[serde(deserialize_with = "nan_if_null")]
     pub validation_loss: f64,
-    /// Validation images whose class was named right.
-    pub validation_correct: u64,
-    /// Validation images.
-    pub validation_images: u64,
     /// Accuracy on the validation images, 0..=1.
+    #[serde(deserialize_with = "nan_if_null")]
     pub validation_accuracy: f64,
     /// Rate of the epoch's last step.
+    #[serde(deserialize_with = "nan_if_null")]
     pub learning_rate: f64,
     /// Seconds of training, evaluation not counted.
+    #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
 }
 

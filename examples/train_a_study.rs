@@ -1,0 +1,29 @@
+//! Trains a study from its file, and follows it epoch by epoch.
+//!
+//! `cargo run --release --example train_a_study -- models/single-conv.toml`
+
+use burgeon::spec::StudyDocument;
+use burgeon::study::{Ended, Launch, LaunchListener, Listener};
+use burgeon::sys::signals::StopFlag;
+use burgeon::train::EpochRecord;
+
+struct Narrator;
+
+impl Listener for Narrator {
+    fn epoch(&mut self, trial: u32, record: &EpochRecord) {
+        let accuracy = record.validation_accuracy * 100.0;
+        println!("trial {trial}, epoch {}: {accuracy:.2} % on validation images", record.epoch);
+    }
+}
+
+impl LaunchListener for Narrator {}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args().nth(1).unwrap_or_else(|| "models/single-conv.toml".into());
+    let study = StudyDocument::new(path.as_str(), std::fs::read_to_string(&path)?);
+    match Launch::default().run(&study, &mut Narrator, &StopFlag::on_signals()?)? {
+        Ended::Finished(finished) => println!("{:?}: see {}", finished.outcome, finished.run),
+        Ended::Stopped(signal) => println!("stopped by {}", signal.name()),
+    }
+    Ok(())
+}

@@ -1,0 +1,224 @@
+//! Writes checkpoints beside training, which goes on while the disk works.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use super::manifest::Meta;
+use super::store::{CheckpointError, CheckpointStore, Written};
+
+/// A thread that writes at most one checkpoint at a time.
+///
+/// An error shows at the next call. Dropping the writer waits for the checkpoint in flight.
+#[derive(Debug)]
+pub struct BackgroundWriter {
+    /// `None` once no more checkpoints will come.
+    jobs: Option<Sender<Job>>,
+    outcomes: Receiver<Result<Written, CheckpointError>>,
+    thread: Option<JoinHandle<CheckpointStore>>,
+    in_flight: bool,
+}
+
+#[derive(Debug)]
+struct Job {
+    meta: Meta,
+    parts: Vec<(String, Vec<u8>)>,
+}
+
+impl BackgroundWriter {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub fn new(mut store: CheckpointStore) -> Result<Self, CheckpointError> {
+        let (jobs, incoming) = channel::<Job>();
+        let (outgoing, outcomes) = channel();
+        let work = move || {
+            for Job { meta, parts } in incoming {
+                let views: Vec<_> = parts
+                    .iter()
+                    .map(|(name, bytes)| (&**name, &**bytes))
+                    .collect();
+                // Nobody listens any more when the writer is being dropped.
+                let _ = outgoing.send(store.write(meta, &views));
+            }
+            store
+        };
+        let thread = std::thread::Builder::new()
+            .name("checkpoint-writer".into())
+            .spawn(work)
+            .map_err(CheckpointError::Thread)?;
+        Ok(Self {
+            jobs: Some(jobs),
+            outcomes,
+            thread: Some(thread),
+            in_flight: false,
+        })
+    }
+
+    /// Whether a checkpoint is still being written, as of the last call of another method.
+    pub fn is_busy(&self) -> bool {
+        self.in_flight
+    }
+
+    /// Hands over a checkpoint, after waiting for the one in flight; answers that one.
+    ///
+    /// # Errors
+    ///
+    /// When the one in flight failed; the new one is then not written.
+    pub fn submit(
+        &mut self,
+        meta: Meta,
+        parts: Vec<(String, Vec<u8>)>,
+    ) -> Result<Option<Written>, CheckpointError> {
+        let previous = self.flush()?;
+        let is_sent = self
+            .jobs
+            .as_ref()
+            .is_some_and(|jobs| jobs.send(Job { meta, parts }).is_ok());
+        if !is_sent {
+            return Err(CheckpointError::WriterGone);
+        }
+        self.in_flight = true;
+        Ok(previous)
+    }
+
+    /// The checkpoint in flight, if it was finished meanwhile. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// When it failed.
+    pub fn poll(&mut self) -> Result<Option<Written>, CheckpointError> {
+        if !self.in_flight {
+            return Ok(None);
+        }
+        let outcome = match self.outcomes.try_recv() {
+            Err(TryRecvError::Empty) => return Ok(None),
+            Err(TryRecvError::Disconnected) => Err(CheckpointError::WriterGone),
+            Ok(outcome) => outcome,
+        };
+        self.in_flight = false;
+        outcome.map(Some)
+    }
+
+    /// Waits for the checkpoint in flight; answers it.
+    ///
+    /// # Errors
+    ///
+    /// When it failed.
+    pub fn flush(&mut self) -> Result<Option<Written>, CheckpointError> {
+        if !self.in_flight {
+            return Ok(None);
+        }
+        self.in_flight = false;
+        self.outcomes
+            .recv()
+            .unwrap_or(Err(CheckpointError::WriterGone))
+            .map(Some)
+    }
+
+    /// Ends the thread; answers the checkpoint that was in flight, and the store.
+    ///
+    /// # Errors
+    ///
+    /// When the checkpoint failed.
+    pub fn finish(mut self) -> Result<(Option<Written>, CheckpointStore), CheckpointError> {
+        let last = self.flush()?;
+        let store = self.join().ok_or(CheckpointError::WriterGone)?;
+        Ok((last, store))
+    }
+
+    fn join(&mut self) -> Option<CheckpointStore> {
+        self.jobs = None;
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl Drop for BackgroundWriter {
+    fn drop(&mut self) {
+        self.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::sys::faults::{Fault, FaultKind, FaultyFiles, OnCrash};
+    use crate::sys::fence::Fence;
+    use crate::sys::files::Files;
+    use crate::sys::simulated_disk::SimulatedDisk;
+
+    fn meta(epoch: u32) -> Meta {
+        Meta {
+            trial: 1,
+            epoch,
+            step: 0,
+            spec_hash: String::new(),
+            data_hash: String::new(),
+            best: false,
+            state: Value::Null,
+        }
+    }
+
+    fn writer(files: Arc<dyn Files>) -> BackgroundWriter {
+        let store = CheckpointStore::open(files, "/checkpoints", Fence::none()).unwrap();
+        BackgroundWriter::new(store).unwrap()
+    }
+
+    fn parts() -> Vec<(String, Vec<u8>)> {
+        vec![("weights.bpk".into(), vec![7; 1000])]
+    }
+
+    #[test]
+    fn every_checkpoint_handed_over_is_answered_once() {
+        let mut writer = writer(SimulatedDisk::default().share());
+        assert_eq!(writer.submit(meta(1), parts()).unwrap(), None);
+        assert!(writer.is_busy());
+        let first = writer.submit(meta(2), parts()).unwrap().unwrap();
+        assert_eq!(first.place.epoch, 1);
+        assert_eq!(writer.flush().unwrap().unwrap().place.epoch, 2);
+        assert_eq!(writer.poll().unwrap(), None);
+        writer.submit(meta(3), parts()).unwrap();
+        let (last, mut store) = writer.finish().unwrap();
+        assert_eq!(last.unwrap().place.epoch, 3);
+        assert_eq!(
+            store.newest_valid().unwrap().checkpoint.unwrap().meta.epoch,
+            3
+        );
+    }
+
+    #[test]
+    fn an_error_shows_at_the_next_call_and_the_writer_goes_on() {
+        let disk = SimulatedDisk::default();
+        let fault = Fault {
+            kind: FaultKind::Io,
+            at: 6,
+        };
+        let faulty = FaultyFiles::new(disk.share(), fault, OnCrash::FailFromThenOn);
+        let mut writer = writer(Arc::new(faulty));
+        writer.submit(meta(1), parts()).unwrap();
+        assert!(matches!(
+            writer.submit(meta(2), parts()),
+            Err(CheckpointError::Write { .. })
+        ));
+        writer.submit(meta(3), parts()).unwrap();
+        assert_eq!(writer.flush().unwrap().unwrap().place.epoch, 3);
+    }
+
+    #[test]
+    fn dropping_the_writer_finishes_the_checkpoint_in_flight() {
+        let disk = SimulatedDisk::default();
+        let mut writer = writer(disk.share());
+        writer.submit(meta(1), parts()).unwrap();
+        drop(writer);
+        assert_eq!(
+            disk.list(Path::new("/checkpoints")).unwrap(),
+            ["e0001-s000000"]
+        );
+    }
+}

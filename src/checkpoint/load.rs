@@ -1,0 +1,180 @@
+//! Reads checkpoints back, believing none of their bytes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::manifest::{
+    MANIFEST_LIMIT_BYTES, Manifest, ManifestError, Meta, parse_manifest, sha256,
+};
+use super::place::Place;
+use super::store::{CheckpointError, MANIFEST_FILE};
+use crate::sys::files::{FileError, Files};
+
+/// A checkpoint of which every byte is as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Where in the trial it was taken.
+    pub place: Place,
+    /// What it is of.
+    pub meta: Meta,
+    /// Its files' content, by name.
+    pub parts: BTreeMap<String, Vec<u8>>,
+}
+
+/// What [`newest_valid`] found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The newest checkpoint that is whole; `None` when there is none.
+    pub checkpoint: Option<Checkpoint>,
+    /// Newer ones, which are not, newest first.
+    pub rejected: Vec<Rejection>,
+}
+
+/// A checkpoint that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("checkpoint file {} {reason}", path.display())]
+pub struct Rejection {
+    /// Which checkpoint.
+    pub place: Place,
+    /// The file that is wrong.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    #[source]
+    pub reason: RejectionReason,
+}
+
+/// What is wrong with a file of a checkpoint.
+#[derive(Debug)]
+pub enum RejectionReason {
+    /// It is missing, or cannot be read.
+    Unreadable(FileError),
+    /// It is the manifest, and damaged.
+    Manifest(ManifestError),
+    /// It is too short or too long.
+    Length {
+        /// As written.
+        expected: u64,
+        /// As found; more than expected when it is only known to be longer.
+        found: u64,
+    },
+    /// Its bytes have changed.
+    Hash,
+}
+
+impl fmt::Display for RejectionReason {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) if error.is_not_found() => write!(f, "is missing"),
+            Self::Unreadable(error) => write!(f, "is not readable: {error}"),
+            Self::Manifest(error) => write!(f, "{error}"),
+            Self::Length { expected, found } if found < expected => {
+                write!(f, "has {found} of its {expected} bytes")
+            }
+            Self::Length { expected, .. } => write!(f, "has more than its {expected} bytes"),
+            Self::Hash => write!(f, "does not have the hash that it was written with"),
+        }
+    }
+}
+
+impl std::error::Error for RejectionReason {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable(error) => std::error::Error::source(error),
+            Self::Manifest(error) => std::error::Error::source(error),
+            Self::Length { .. } | Self::Hash => None,
+        }
+    }
+}
+
+/// Reads the newest checkpoint in `folder` of which every byte is right. Changes nothing, so it may
+/// run beside a writer. A folder that is missing holds no checkpoints.
+///
+/// # Errors
+///
+/// When the folder cannot be listed, and when the newest readable checkpoint is of another format
+/// version: going on from an older one would silently lose what this burgeon only cannot read.
+pub fn newest_valid(files: &dyn Files, folder: &Path) -> Result<Found, CheckpointError> {
+    let mut found = Found::default();
+    for place in places(files, folder)?.into_iter().rev() {
+        match load(files, &folder.join(place.to_string()), place) {
+            Ok(checkpoint) => {
+                found.checkpoint = Some(checkpoint);
+                break;
+            }
+            Err(Rejection {
+                path,
+                reason: RejectionReason::Manifest(source @ ManifestError::Version { .. }),
+                ..
+            }) => return Err(CheckpointError::Manifest { path, source }),
+            Err(rejection) => found.rejected.push(rejection),
+        }
+    }
+    Ok(found)
+}
+
+/// All checkpoints in a folder, ascending.
+pub(super) fn places(files: &dyn Files, folder: &Path) -> Result<Vec<Place>, FileError> {
+    let names = match files.list(folder) {
+        Err(error) if error.is_not_found() => Vec::new(),
+        other => other?,
+    };
+    let mut places: Vec<Place> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    places.sort_unstable();
+    Ok(places)
+}
+
+fn load(files: &dyn Files, path: &Path, place: Place) -> Result<Checkpoint, Rejection> {
+    let manifest = load_manifest(files, path, place)?;
+    let mut parts = BTreeMap::new();
+    for entry in manifest.parts {
+        let part = path.join(&entry.name);
+        let reject = |reason| Rejection {
+            place,
+            path: part.clone(),
+            reason,
+        };
+        let expected = entry.bytes;
+        let bytes = match files.read(&part, expected) {
+            Ok(bytes) => bytes,
+            Err(FileError::TooLarge { .. }) => {
+                let found = expected.saturating_add(1);
+                return Err(reject(RejectionReason::Length { expected, found }));
+            }
+            Err(error) => return Err(reject(RejectionReason::Unreadable(error))),
+        };
+        let found = bytes.len() as u64;
+        if found != expected {
+            return Err(reject(RejectionReason::Length { expected, found }));
+        }
+        if sha256(&bytes) != entry.sha256 {
+            return Err(reject(RejectionReason::Hash));
+        }
+        parts.insert(entry.name, bytes);
+    }
+    Ok(Checkpoint {
+        path: path.into(),
+        place,
+        meta: manifest.meta,
+        parts,
+    })
+}
+
+pub(super) fn load_manifest(
+    files: &dyn Files,
+    path: &Path,
+    place: Place,
+) -> Result<Manifest, Rejection> {
+    let path = path.join(MANIFEST_FILE);
+    let parsed = match files.read(&path, MANIFEST_LIMIT_BYTES as u64) {
+        Ok(bytes) => parse_manifest(&bytes).map_err(RejectionReason::Manifest),
+        Err(error) => Err(RejectionReason::Unreadable(error)),
+    };
+    parsed.map_err(|reason| Rejection {
+        place,
+        path,
+        reason,
+    })
+}

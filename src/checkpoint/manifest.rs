@@ -1,0 +1,338 @@
+//! `manifest.json`: what a checkpoint is of, and the hash of every byte in it.
+//!
+//! It opens with its own hash: `{"sha256":"…`, over everything after the 64 digits. That keeps the
+//! file plain JSON and leaves no byte of it unguarded.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// Of the layout of folder and manifest; what the parts hold is up to their writers.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The largest manifest that is written or read. Its bulk is [`Meta::state`].
+pub const MANIFEST_LIMIT_BYTES: usize = 16 << 20;
+
+const MOST_PARTS: usize = 64;
+
+/// What a checkpoint is of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meta {
+    /// Number of the trial.
+    pub trial: u32,
+    /// Number of the epoch.
+    pub epoch: u32,
+    /// Steps done.
+    pub step: u64,
+    /// Hash of the trial's spec.
+    pub spec_hash: String,
+    /// Hash of the images and labels.
+    pub data_hash: String,
+    /// Whether no earlier checkpoint of the trial had better weights.
+    pub best: bool,
+    /// Everything else that training goes on from and that is not worth a file of its own.
+    pub state: Value,
+}
+
+/// Content of `manifest.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT_VERSION`] of its writer.
+    pub version: u32,
+    /// Fencing number of its writer.
+    pub fence: u64,
+    /// What the checkpoint is of.
+    pub meta: Meta,
+    /// Every other file in the folder.
+    pub parts: Vec<PartEntry>,
+}
+
+/// One file of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartEntry {
+    /// Its name in the folder.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256, in lower-case hex.
+    pub sha256: String,
+}
+
+/// Why bytes are no manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// Longer than any manifest.
+    #[error("longer than {MANIFEST_LIMIT_BYTES} bytes")]
+    TooLong,
+    /// Its first bytes are not those of a manifest.
+    #[error("does not open with its hash")]
+    NoHash,
+    /// Its hash is another.
+    #[error("does not have the hash that it was written with")]
+    WrongHash,
+    /// Its hash is right, but it is no JSON, or lacks something.
+    #[error("cannot be read")]
+    Json(#[from] serde_json::Error),
+    /// Written by another version of burgeon.
+    #[error("has format version {found}; this burgeon reads version {FORMAT_VERSION}")]
+    Version {
+        /// Its version.
+        found: u64,
+    },
+    /// A file's name that leads out of the folder, or a second one of the same name.
+    #[error("lists a file `{name}`, which no checkpoint has")]
+    PartName {
+        /// The name.
+        name: String,
+    },
+    /// More files than any checkpoint has.
+    #[error("lists {found} files; at most {MOST_PARTS} are allowed")]
+    TooManyParts {
+        /// How many.
+        found: usize,
+    },
+}
+
+/// A checkpoint that is not of what is being trained.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} has changed since the checkpoint: it was {then} and is {now}")]
+pub struct Mismatch {
+    /// What differs.
+    pub what: &'static str,
+    /// Its hash in the checkpoint.
+    pub then: String,
+    /// Its hash now.
+    pub now: String,
+}
+
+impl Meta {
+    /// Whether the checkpoint is of this study and this data.
+    ///
+    /// # Errors
+    ///
+    /// When it is not: training must not go on from it.
+    pub fn check(&self, spec_hash: &str, data_hash: &str) -> Result<(), Mismatch> {
+        for (what, then, now) in [
+            ("study", &self.spec_hash, spec_hash),
+            ("data", &self.data_hash, data_hash),
+        ] {
+            if then != now {
+                return Err(Mismatch {
+                    what,
+                    then: then.clone(),
+                    now: now.into(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+const OPENING: &[u8] = b"{\"sha256\":\"";
+const HASH_DIGITS: usize = 64;
+
+impl Manifest {
+    /// The file's bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be read back.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
+        check_parts(&self.parts)?;
+        let json = serde_json::to_string(self)?;
+        let rest = format!("\",{}\n", json.strip_prefix('{').unwrap_or(&json));
+        let bytes = [OPENING, sha256(rest.as_bytes()).as_bytes(), rest.as_bytes()].concat();
+        if bytes.len() > MANIFEST_LIMIT_BYTES {
+            return Err(ManifestError::TooLong);
+        }
+        Ok(bytes)
+    }
+}
+
+/// Reads a manifest. Memory stays within a small multiple of its length.
+///
+/// # Errors
+///
+/// When a single bit differs from what was written.
+pub fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    if bytes.len() > MANIFEST_LIMIT_BYTES {
+        return Err(ManifestError::TooLong);
+    }
+    let (hash, rest) = bytes
+        .strip_prefix(OPENING)
+        .and_then(|rest| rest.split_at_checked(HASH_DIGITS))
+        .ok_or(ManifestError::NoHash)?;
+    if sha256(rest).as_bytes() != hash {
+        return Err(ManifestError::WrongHash);
+    }
+    // The version first: another one may lack everything else.
+    let Version { version } = serde_json::from_slice(bytes)?;
+    if version != u64::from(FORMAT_VERSION) {
+        return Err(ManifestError::Version { found: version });
+    }
+    let manifest: Manifest = serde_json::from_slice(bytes)?;
+    check_parts(&manifest.parts)?;
+    Ok(manifest)
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+fn check_parts(parts: &[PartEntry]) -> Result<(), ManifestError> {
+    if parts.len() > MOST_PARTS {
+        return Err(ManifestError::TooManyParts { found: parts.len() });
+    }
+    for (index, part) in parts.iter().enumerate() {
+        let is_repeated = parts[..index].iter().any(|other| other.name == part.name);
+        if is_repeated || !is_part_name(&part.name) {
+            let name = part.name.clone();
+            return Err(ManifestError::PartName { name });
+        }
+    }
+    Ok(())
+}
+
+fn is_part_name(name: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    (1..=64).contains(&name.len())
+        && name.bytes().all(allowed)
+        && !name.starts_with('.')
+        && name != super::store::MANIFEST_FILE
+}
+
+/// In lower-case hex.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            version: FORMAT_VERSION,
+            fence: 3,
+            meta: Meta {
+                trial: 1,
+                epoch: 2,
+                step: 412,
+                spec_hash: "ab".into(),
+                data_hash: "cd".into(),
+                best: true,
+                state: json!({"losses": [0.1, 0.2], "patience": 3}),
+            },
+            parts: vec![part("weights.bpk"), part("optimizer.bpk")],
+        }
+    }
+
+    fn part(name: &str) -> PartEntry {
+        PartEntry {
+            name: name.into(),
+            bytes: 3,
+            sha256: sha256(b"abc"),
+        }
+    }
+
+    /// A hash that is right over content that is not.
+    fn sealed(rest: &str) -> Vec<u8> {
+        let rest = format!("\",{rest}");
+        [OPENING, sha256(rest.as_bytes()).as_bytes(), rest.as_bytes()].concat()
+    }
+
+    #[test]
+    fn a_manifest_reads_back_as_written_and_is_json() {
+        let bytes = manifest().to_bytes().unwrap();
+        assert_eq!(parse_manifest(&bytes).unwrap(), manifest());
+        let json: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(json["meta"]["step"], 412);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_detected() {
+        let bytes = manifest().to_bytes().unwrap();
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(parse_manifest(&flipped).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_manifest_cut_anywhere_is_refused() {
+        let bytes = manifest().to_bytes().unwrap();
+        assert!((0..bytes.len()).all(|cut| parse_manifest(&bytes[..cut]).is_err()));
+    }
+
+    #[test]
+    fn another_version_is_told_apart_from_damage() {
+        let error = parse_manifest(&sealed("\"version\":2}")).unwrap_err();
+        assert!(matches!(error, ManifestError::Version { found: 2 }));
+    }
+
+    #[test]
+    fn names_that_lead_out_of_the_folder_are_refused() {
+        for name in [
+            "../weights",
+            "/etc/passwd",
+            ".hidden",
+            "",
+            "a/b",
+            "manifest.json",
+            "A",
+        ] {
+            let parts = vec![part(name)];
+            let error = Manifest {
+                parts,
+                ..manifest()
+            }
+            .to_bytes()
+            .unwrap_err();
+            assert!(matches!(error, ManifestError::PartName { .. }), "{name}");
+        }
+        let twice = Manifest {
+            parts: vec![part("a"), part("a")],
+            ..manifest()
+        };
+        assert!(twice.to_bytes().is_err());
+    }
+
+    #[test]
+    fn a_changed_study_or_data_is_refused_with_what_differs() {
+        let meta = manifest().meta;
+        meta.check("ab", "cd").unwrap();
+        assert_eq!(meta.check("xx", "cd").unwrap_err().what, "study");
+        let error = meta.check("ab", "yy").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the data has changed since the checkpoint: it was cd and is yy"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
+            let _ = parse_manifest(&bytes);
+        }
+
+        #[test]
+        fn no_sealed_json_makes_it_panic(
+            at in any::<usize>(), replaced in 0_usize..40, by in "[\\[\\]{}\":,0-9a-z.e-]{0,20}",
+        ) {
+            let bytes = manifest().to_bytes().unwrap();
+            let text = String::from_utf8(bytes[OPENING.len() + HASH_DIGITS + 2..].to_vec()).unwrap();
+            let start = at % text.len();
+            let end = (start + replaced).min(text.len());
+            let mutated = format!("{}{by}{}", &text[..start], &text[end..]);
+            let _ = parse_manifest(&sealed(&mutated));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Complete training states on the disk: written so that a crash at any moment leaves the last
+//! good one, and read so that a damaged one is never taken for good.
+//!
+//! A checkpoint is a folder such as `e0003-s000412`. It is written under another name, every file
+//! synced, and renamed when it is whole; its `manifest.json`, written last, holds the SHA-256 of
+//! every other file and of itself. Checkpoints are never changed, and a new one never replaces one
+//! that is there.
+
+mod background;
+mod load;
+mod manifest;
+mod place;
+mod store;
+mod training;
+
+pub use background::BackgroundWriter;
+pub use load::{Checkpoint, Found, Rejection, RejectionReason, newest_valid};
+pub use manifest::{
+    FORMAT_VERSION, Manifest, ManifestError, Meta, Mismatch, PartEntry, parse_manifest,
+};
+pub use place::Place;
+pub use training::{Owner, StateError, from_parts, to_parts};
+pub use store::{CheckpointError, CheckpointStore, Written};

@@ -1,0 +1,119 @@
+//! A training's complete state as the parts of a checkpoint, and back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Checkpoint, Meta};
+use crate::model::{Weights, WeightsError};
+use crate::train::{BestEpoch, EpochRecord, Position, RunningSums, TrainState};
+
+const WEIGHTS: &str = "weights.safetensors";
+const BEST_WEIGHTS: &str = "best.safetensors";
+const OPTIMIZER: &str = "optimizer.bpk";
+
+/// Whose state it is, and what it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The trial's number.
+    pub trial: u32,
+    /// Hash of its spec.
+    pub spec_hash: String,
+    /// Hash of its images.
+    pub data_hash: String,
+}
+
+/// A whole checkpoint that nevertheless holds no training state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A part is missing.
+    #[error("the checkpoint has no {part}")]
+    Missing {
+        /// Its name.
+        part: &'static str,
+    },
+    /// The weights cannot be read or written.
+    #[error("the checkpoint's weights are unusable")]
+    Weights(#[from] WeightsError),
+    /// The rest cannot be read or written.
+    #[error("the checkpoint's state is unusable")]
+    State(#[from] serde_json::Error),
+}
+
+/// What is small enough to stand in the manifest.
+#[derive(Serialize, Deserialize)]
+struct SmallState {
+    position: Position,
+    sums: RunningSums,
+    curve: Vec<EpochRecord>,
+    best: Option<EpochRecord>,
+}
+
+/// Takes a training's state apart for [`CheckpointStore::write`](super::CheckpointStore::write).
+///
+/// # Errors
+///
+/// When the weights cannot be put into safetensors.
+pub fn to_parts(
+    state: &TrainState,
+    owner: &Owner,
+) -> Result<(Meta, Vec<(String, Vec<u8>)>), StateError> {
+    let small = SmallState {
+        position: state.position,
+        sums: state.sums,
+        curve: state.curve.clone(),
+        best: state.best.as_ref().map(|best| best.record.clone()),
+    };
+    let is_best = match (&small.best, state.curve.last()) {
+        (Some(best), Some(last)) => best.epoch == last.epoch && state.position.step == 0,
+        _ => false,
+    };
+    let mut parts = vec![(WEIGHTS.to_owned(), state.weights.to_safetensors(None)?)];
+    if !state.optimizer.is_empty() {
+        parts.push((OPTIMIZER.to_owned(), state.optimizer.clone()));
+    }
+    // The best weights are often the present ones.
+    if let Some(best) = &state.best
+        && !is_best
+    {
+        parts.push((BEST_WEIGHTS.to_owned(), best.weights.to_safetensors(None)?));
+    }
+    let meta = Meta {
+        trial: owner.trial,
+        epoch: state.position.epoch as u32,
+        step: state.position.step as u64,
+        spec_hash: owner.spec_hash.clone(),
+        data_hash: owner.data_hash.clone(),
+        best: is_best,
+        state: serde_json::to_value(small)?,
+    };
+    Ok((meta, parts))
+}
+
+/// Puts a training's state together again.
+///
+/// # Errors
+///
+/// When a part is missing or cannot be read.
+pub fn from_parts(mut checkpoint: Checkpoint) -> Result<TrainState, StateError> {
+    let small: SmallState = serde_json::from_value(checkpoint.meta.state.clone())?;
+    let weights = checkpoint.parts.get(WEIGHTS);
+    let weights = Weights::from_safetensors(weights.ok_or(StateError::Missing { part: WEIGHTS })?)?;
+    let best = match small.best {
+        None => None,
+        Some(record) => Some(BestEpoch {
+            weights: match checkpoint.parts.get(BEST_WEIGHTS) {
+                Some(bytes) => Weights::from_safetensors(bytes)?,
+                None if checkpoint.meta.best => weights.clone(),
+                None => return Err(StateError::Missing { part: BEST_WEIGHTS }),
+            },
+            record,
+        }),
+    };
+    Ok(TrainState {
+        weights,
+        optimizer: checkpoint.parts.remove(OPTIMIZER).unwrap_or_default(),
+        position: small.position,
+        sums: small.sums,
+        curve: small.curve,
+        best,
+    })
+}

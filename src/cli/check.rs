@@ -1,0 +1,114 @@
+//! `burgeon check`: the layer table.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::args::Common;
+use super::exit::Exit;
+use super::output::Output;
+use super::view::View;
+use super::{CliError, document, launch};
+use crate::spec::{InputShape, LayerTable, Source, Spec};
+use crate::study::Growth;
+
+/// Validates a study and prints its layer table. Images are read only where their shape is not
+/// known without.
+pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<Exit, CliError> {
+    let study = document(study, common)?;
+    let spec = match study.parse()?.data.source {
+        Source::Mnist | Source::Synthetic => study.validate(InputShape::MNIST)?,
+        Source::Idx => launch(common, Growth::Off).prepare(&study, &mut View::new(*output))?.0,
+    };
+    output.result(&if output.json { json(&spec) } else { layer_table(&spec) })
+}
+
+fn json(spec: &Spec) -> String {
+    let layers: Vec<_> = spec
+        .table()
+        .rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "layer": row.name, "output": row.output.to_string(),
+                "parameters": row.parameters, "flops_per_image": row.flops,
+            })
+        })
+        .collect();
+    let value = serde_json::json!({
+        "name": spec.name(), "spec_hash": spec.hash(), "layers": layers,
+        "parameters": spec.table().parameters(), "flops_per_image": spec.table().flops(),
+    });
+    format!("{value}\n")
+}
+
+/// Shapes, parameters and FLOPs, a line a layer, with totals.
+fn layer_table(spec: &Spec) -> String {
+    let table = spec.table();
+    let input = spec.input();
+    let mut text = format!(
+        "{}: {}×{}×{} images, {} classes\n\n",
+        spec.name(),
+        input.channels,
+        input.height,
+        input.width,
+        input.classes
+    );
+    let width = table.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(5);
+    let mut line = |cells: [&str; 5]| {
+        let [number, layer, output, parameters, flops] = cells;
+        let row = format!("{number:>3}  {layer:<width$}  {output:>12}  {parameters:>12}  {flops:>14}");
+        let _ = writeln!(text, "{}", row.trim_end());
+    };
+    line(["", "layer", "output", "parameters", "FLOPs/image"]);
+    for (index, row) in table.rows.iter().enumerate() {
+        line([
+            &(index + 1).to_string(),
+            &row.name,
+            &row.output.to_string(),
+            &grouped(row.parameters),
+            &grouped(row.flops),
+        ]);
+    }
+    line(["", "total", "", &grouped(table.parameters()), &grouped(table.flops())]);
+    text + &training_line(spec, table)
+}
+
+fn training_line(spec: &Spec, table: &LayerTable) -> String {
+    let train = spec.train();
+    format!(
+        "\n{} epochs of batches of {}, {} at {} ({}); {} kB of weights; the gate opens at {:.1} %\n",
+        train.epochs,
+        train.batch_size,
+        train.optimizer.name(),
+        train.learning_rate,
+        train.schedule.name(),
+        (table.parameters() * 4).div_ceil(1000),
+        spec.gate().accuracy * 100.0,
+    )
+}
+
+/// A whole number with its thousands apart: 61,706.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(61_706), "61,706");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+    }
+}

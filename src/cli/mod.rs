@@ -1,0 +1,175 @@
+//! Arguments, terminal output, exit codes: the only place that prints.
+
+mod args;
+mod check;
+mod complain;
+mod eval;
+mod exit;
+mod output;
+mod predict;
+mod run;
+mod supervise;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Arguments, Command, Common};
+use self::exit::Exit;
+use self::output::Output;
+use crate::data::fetch::FetchLimits;
+use crate::data::{DataError, Download};
+use crate::ledger::RunFolderError;
+use crate::model::{DeviceError, ModelFileError, WeightsError};
+use crate::spec::{self, Override, SpecError, StudyDocument};
+use crate::study::{Growth, Launch, LaunchError};
+use crate::supervise::SuperviseError;
+use crate::sys::files::FileError;
+use crate::sys::lock::LockError;
+
+/// The study that runs when none is named.
+const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
+
+/// Parses the command line, does what it says, and returns the documented exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(&arguments.common);
+    let exit = match dispatch(&arguments, &output) {
+        Ok(exit) => exit,
+        Err(error) => {
+            output.complain(&error);
+            error.exit()
+        }
+    };
+    exit.into()
+}
+
+fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
+    let common = &arguments.common;
+    match &arguments.command {
+        Command::Tune(study) => run::run(study, common, Growth::On, output),
+        Command::Train(study) => run::run(study, common, Growth::Off, output),
+        Command::Resume { run } => run::resume(run, common, output),
+        Command::Supervise(arguments) => supervise::supervise(arguments, output),
+        Command::Check { study } => check::check(study.as_deref(), common, output),
+        Command::Eval { run, split } => eval::eval(run, *split, common, output),
+        Command::Predict {
+            run,
+            images,
+            invert,
+        } => predict::predict(run, images, *invert, common, output),
+        Command::Schema => output.result(&spec::json_schema()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Arguments::command(), "burgeon", &mut script);
+            output.result(&String::from_utf8_lossy(&script))
+        }
+    }
+}
+
+/// Whatever can go wrong with a command.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error("cannot read the study file {}", path.display())]
+    StudyFile {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("cannot write to standard output")]
+    Output(#[source] std::io::Error),
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+    #[error("{} holds no accepted or best model yet", folder.display())]
+    NoModel { folder: PathBuf, source: FileError },
+    #[error("{} cannot be used", path.display())]
+    ModelFile {
+        path: PathBuf,
+        source: ModelFileError,
+    },
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error("{} of {images} pictures could not be read", failed)]
+    Pictures { failed: usize, images: usize },
+}
+
+impl From<SpecError> for CliError {
+    fn from(error: SpecError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl From<DeviceError> for CliError {
+    fn from(error: DeviceError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl From<DataError> for CliError {
+    fn from(error: DataError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl From<RunFolderError> for CliError {
+    fn from(error: RunFolderError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl CliError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Launch(LaunchError::Spec(_)
+                | LaunchError::Device(_)
+                | LaunchError::Changed { .. }
+                | LaunchError::Cpu(_)
+                | LaunchError::Fault(_),
+            )
+            | Self::StudyFile { .. } => Exit::Usage,
+            Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
+            // A reader that has seen enough, such as `head`, is no failure.
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+/// The study that the arguments name, with `--seed` and `--set` on top.
+fn document(study: Option<&Path>, common: &Common) -> Result<StudyDocument, CliError> {
+    let document = match study {
+        None => StudyDocument::new("the built-in lenet.toml", DEFAULT_STUDY),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| CliError::StudyFile {
+                path: path.into(),
+                source,
+            })?;
+            StudyDocument::new(path.display().to_string(), text)
+        }
+    };
+    let seed = common.seed.map(Override::seed);
+    Ok(document.with_overrides(seed.into_iter().chain(common.set.clone()).collect()))
+}
+
+fn launch(common: &Common, growth: Growth) -> Launch {
+    Launch {
+        growth,
+        device: common.device,
+        threads: common.threads.map(usize::from),
+        data: common.data.clone(),
+        download: match common.mirrors.as_slice() {
+            [] => Download::usual(),
+            mirrors => Download::From {
+                mirrors: mirrors.to_vec(),
+                limits: FetchLimits::default(),
+            },
+        },
+        runs: common.runs.clone(),
+        ..Launch::default()
+    }
+}

@@ -1,0 +1,88 @@
+//! Where words go: results to stdout, or to stderr when stdout carries events.
+
+use std::io::{IsTerminal, Write};
+
+use super::args::Common;
+use super::complain::{chain, study_error};
+use super::exit::Exit;
+use super::CliError;
+use crate::study::LaunchError;
+
+/// How much is said, where, and in which colours.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// Whether stdout carries events and nothing else.
+    pub json: bool,
+    /// Whether only errors and the outcome are said.
+    pub quiet: bool,
+    /// Whether colours may be used.
+    pub color: bool,
+    /// Whether there is a terminal to draw progress on.
+    pub progress: bool,
+}
+
+impl Output {
+    /// What the options and the terminal allow.
+    pub fn new(common: &Common) -> Self {
+        let stderr = std::io::stderr().is_terminal();
+        let no_color = common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            json: common.json,
+            quiet: common.quiet,
+            color: stderr && !no_color,
+            progress: stderr && !common.quiet,
+        }
+    }
+
+    /// Says a line that `--quiet` leaves out.
+    pub fn say(&self, line: &str) {
+        if !self.quiet {
+            self.announce(line);
+        }
+    }
+
+    /// Says a line in any case. A closed terminal is no reason to stop training.
+    pub fn announce(&self, line: &str) {
+        let _ = if self.json {
+            writeln!(std::io::stderr(), "{line}")
+        } else {
+            writeln!(std::io::stdout(), "{line}")
+        };
+    }
+
+    /// Writes what a command was called for to stdout.
+    pub fn result(&self, text: &str) -> Result<Exit, CliError> {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        written.map_err(CliError::Output)?;
+        Ok(Exit::Success)
+    }
+
+    /// Says a line on stderr, which is not the command's own but about it.
+    pub fn note(&self, line: &str) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
+    }
+
+    /// Says a warning, whatever else is left out.
+    pub fn warn(&self, line: &str) {
+        let label = if self.color { "\u{1b}[1;33mwarning\u{1b}[0m" } else { "warning" };
+        let _ = writeln!(std::io::stderr(), "{label}: {line}");
+    }
+
+    /// Says what went wrong.
+    pub fn complain(&self, error: &CliError) {
+        let mut stderr = std::io::stderr();
+        let _ = match error {
+            CliError::Launch(LaunchError::Spec(spec)) => {
+                write!(stderr, "{}", study_error(spec, self.color))
+            }
+            CliError::Output(io) if io.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            error => {
+                let label = if self.color { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+                writeln!(stderr, "{label}: {}", chain(error))
+            }
+        };
+    }
+}

@@ -1,0 +1,84 @@
+//! `burgeon predict`: what a run's best model sees in picture files.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{Common, InvertName};
+use super::eval::BestModel;
+use super::exit::Exit;
+use super::output::Output;
+use super::view::percent;
+use super::{CliError, launch};
+use crate::data::image_file::{Invert, read_picture};
+use crate::model::Classifier;
+use crate::study::Growth;
+
+/// Names the class of every picture. A picture that cannot be read does not keep the others from
+/// being named.
+pub fn predict(
+    run: &Path,
+    pictures: &[PathBuf],
+    invert: InvertName,
+    common: &Common,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let best = BestModel::open(run)?;
+    let device = launch(common, Growth::Off).device.open()?;
+    let input = best.file.input;
+    let spec = best.study.validate(input)?;
+    let classifier = Classifier::new(&spec, best.file, &device.device)?;
+    let mut failed = 0;
+    for path in pictures {
+        match read_picture(path, invert.into(), input.height, input.width) {
+            Ok(image) => {
+                let ranked = rank(&classifier, &image);
+                output.result(&if output.json { json(path, &ranked) } else { line(path, &ranked) })?;
+            }
+            Err(error) => {
+                failed += 1;
+                output.complain(&error.into());
+            }
+        }
+    }
+    match failed {
+        0 => Ok(Exit::Success),
+        failed if pictures.len() > 1 => Err(CliError::Pictures { failed, images: pictures.len() }),
+        _ => Ok(Exit::Failed),
+    }
+}
+
+/// Classes with their probabilities, the likeliest first.
+fn rank<'a>(classifier: &'a Classifier, image: &[u8]) -> Vec<(&'a str, f64)> {
+    let names = classifier.classes().iter().map(String::as_str);
+    let mut ranked: Vec<(&str, f64)> =
+        names.zip(classifier.probabilities(image).into_iter().map(f64::from)).collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    ranked
+}
+
+fn line(path: &Path, ranked: &[(&str, f64)]) -> String {
+    let mut shown = ranked.iter().map(|(name, share)| format!("{name} {}", percent(*share)));
+    let first = shown.next().unwrap_or_default();
+    let others: Vec<String> = shown.take(2).collect();
+    format!("{}: {first}  (then {})\n", path.display(), others.join(", "))
+}
+
+fn json(path: &Path, ranked: &[(&str, f64)]) -> String {
+    let (class, probability) = ranked.first().copied().unwrap_or_default();
+    let all: serde_json::Map<String, serde_json::Value> =
+        ranked.iter().map(|(name, share)| ((*name).to_owned(), (*share).into())).collect();
+    let value = serde_json::json!({
+        "image": path.display().to_string(), "class": class,
+        "probability": probability, "probabilities": all,
+    });
+    format!("{value}\n")
+}
+
+impl From<InvertName> for Invert {
+    fn from(name: InvertName) -> Self {
+        match name {
+            InvertName::Auto => Self::Auto,
+            InvertName::Always => Self::Always,
+            InvertName::Never => Self::Never,
+        }
+    }
+}

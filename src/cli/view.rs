@@ -1,0 +1,214 @@
+//! A study as it is seen on a terminal: bars while it runs, a line for everything that stays.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::check::grouped;
+use super::output::Output;
+use crate::data;
+use crate::gate::Judgement;
+use crate::spec::Spec;
+use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, describe};
+use crate::train::{EpochRecord, StepProgress};
+use crate::tune::{Finding, Proposal, TrialRecord};
+
+/// Without a terminal, a line this often shows that training goes on.
+const PLAIN_LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Says what a study does.
+pub struct View {
+    output: Output,
+    bar: ProgressBar,
+    last_plain_line: Instant,
+    epochs: usize,
+}
+
+impl View {
+    /// A view that has nothing to show yet.
+    pub fn new(output: Output) -> Self {
+        Self {
+            output,
+            bar: ProgressBar::hidden(),
+            last_plain_line: Instant::now(),
+            epochs: 0,
+        }
+    }
+
+    /// Takes the progress bar away.
+    pub fn close(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| self.output.say(line));
+    }
+
+    fn start_bar(&mut self, length: u64, template: &str) {
+        self.close();
+        if self.output.progress {
+            let style = ProgressStyle::with_template(template);
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr())
+                .with_style(style.progress_chars("━╸ "));
+        }
+    }
+}
+
+impl Listener for View {
+    fn trial(&mut self, trial: u32, spec: &Spec, proposal: Option<&Proposal>) {
+        self.epochs = spec.train().epochs;
+        let size = format!(
+            "{} parameters, {} epochs at a learning rate of {}",
+            grouped(spec.table().parameters()),
+            self.epochs,
+            spec.train().learning_rate
+        );
+        match proposal {
+            None => self.say(&format!("\ntrial {trial}: {size}")),
+            Some(proposal) => {
+                let edits: Vec<String> = proposal.edits.iter().map(ToString::to_string).collect();
+                self.say(&format!(
+                    "\ntrial {trial}, grown from trial {}: {}\n  {size}",
+                    proposal.parent,
+                    edits.join("; ")
+                ));
+            }
+        }
+    }
+
+    fn step(&mut self, _trial: u32, progress: &StepProgress) {
+        let all = (progress.epochs * progress.steps) as u64;
+        let done = ((progress.epoch - 1) * progress.steps + progress.step) as u64;
+        if self.output.progress {
+            if self.bar.length() != Some(all) || self.bar.is_finished() {
+                self.start_bar(all, "  {wide_bar:.green} {msg}  {eta} left");
+            }
+            self.bar.set_position(done);
+            self.bar.set_message(format!(
+                "epoch {}/{}  loss {:.3}  accuracy {}  {} images/s",
+                progress.epoch,
+                progress.epochs,
+                progress.loss,
+                percent(progress.accuracy),
+                grouped(progress.images_per_second as usize),
+            ));
+        } else if self.last_plain_line.elapsed() >= PLAIN_LINE_EVERY {
+            self.last_plain_line = Instant::now();
+            self.output.say(&format!(
+                "  epoch {}/{}, step {}/{}: loss {:.3}, accuracy {}, {} images/s",
+                progress.epoch,
+                progress.epochs,
+                progress.step,
+                progress.steps,
+                progress.loss,
+                percent(progress.accuracy),
+                grouped(progress.images_per_second as usize),
+            ));
+        }
+    }
+
+    fn epoch(&mut self, _trial: u32, record: &EpochRecord) {
+        self.last_plain_line = Instant::now();
+        self.say(&format!(
+            "  epoch {:>2}/{}  loss {:.4}  accuracy {:>7}  |  validation {:.4} {:>7}  |  {:.1} s",
+            record.epoch,
+            self.epochs,
+            record.train_loss,
+            percent(record.train_accuracy),
+            record.validation_loss,
+            percent(record.validation_accuracy),
+            record.seconds,
+        ));
+    }
+
+    fn trial_ended(&mut self, _trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
+        self.close();
+        let judged = percent(judgement.judged);
+        let threshold = percent(judgement.threshold);
+        if judgement.opens {
+            self.say(&format!("  the gate opens: {judged} of {threshold}"));
+        } else {
+            self.say(&format!("  the gate stays shut: {judged} of {threshold}"));
+            self.say(&format!("  {}: {}", finding.diagnosis, finding.evidence));
+        }
+    }
+}
+
+impl LaunchListener for View {
+    fn data(&mut self, progress: data::Progress) {
+        match progress {
+            data::Progress::Downloading {
+                file,
+                url,
+                received,
+                total,
+            } => {
+                if self.bar.prefix() != file {
+                    self.output.say(&format!("fetching {url}"));
+                    self.start_bar(total.unwrap_or(received), "  {prefix} {wide_bar:.green} {bytes}/{total_bytes}  {eta} left");
+                    self.bar.set_prefix(file.to_owned());
+                }
+                self.bar.set_position(received);
+            }
+            data::Progress::MirrorFailed { url, reason } => {
+                self.bar.suspend(|| self.output.warn(&format!("{url} did not deliver: {reason}")));
+            }
+            data::Progress::FellBack { reason } => {
+                self.close();
+                self.output.warn(&format!(
+                    "MNIST is not to be had: {reason}\n\
+                     warning: TRAINING ON THE BUILT-IN DIGITS INSTEAD; accuracies below are theirs, not MNIST's.\n\
+                     warning: to train on MNIST, put its four files into data/ or name their folder with --data"
+                ));
+            }
+            data::Progress::Drawing { done, total } => {
+                if self.bar.length() != Some(total as u64) {
+                    self.start_bar(total as u64, "  drawing digits {wide_bar:.green} {pos}/{len}");
+                }
+                self.bar.set_position(done as u64);
+                if done == total {
+                    self.close();
+                }
+            }
+        }
+    }
+
+    fn ready(&mut self, ready: &Ready) {
+        self.close();
+        let data = ready.data;
+        if let Some(repair) = ready.repaired {
+            self.output.warn(&repair.to_string());
+        }
+        let verb = match ready.resumed {
+            Resumed::No => "in",
+            Resumed::Yes => "goes on in",
+        };
+        self.output.say(&format!(
+            "{} {verb} {}\ndata    {}: {} training, {} validation, {} test images\ndevice  {}, {} threads",
+            ready.spec.name(),
+            ready.folder.path().display(),
+            describe(ready.origin),
+            grouped(data.train.len()),
+            grouped(data.validation.len()),
+            grouped(data.test.len()),
+            ready.device.name,
+            ready.threads,
+        ));
+    }
+
+    fn recorder(&mut self) -> Option<EventObserver> {
+        self.output.json.then(|| -> EventObserver {
+            Box::new(|_, line| {
+                // Whoever read the events has gone; the run folder keeps them all the same.
+                let _ = writeln!(std::io::stdout(), "{line}");
+            })
+        })
+    }
+}
+
+/// A fraction as people read it.
+pub fn percent(fraction: f64) -> String {
+    format!("{:.2} %", fraction * 100.0)
+}

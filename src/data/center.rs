@@ -1,0 +1,159 @@
+//! Puts a drawing into the frame that MNIST's digits lie in.
+//!
+//! MNIST scaled each digit into a box of 20 × 20 pixels, keeping its proportions, and placed the box so that the
+//! digit's centre of mass lies in the centre of 28 × 28 (LeCun et al., "Gradient-based learning applied to document
+//! recognition", 1998, section III-A).
+
+/// A drawing: how much ink each pixel has, 0 for none, `[height, width]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawing {
+    pub ink: Vec<f32>,
+    pub width: usize,
+    pub height: usize,
+}
+
+/// The share of a frame's side that the longer side of the ink fills.
+const BOX_SHARE: f32 = 20.0 / 28.0;
+
+/// Crops, scales and centres a drawing into a frame of `width × height`, ink 0 to 255; `None` if it has no ink.
+pub(crate) fn center(drawing: &Drawing, width: usize, height: usize) -> Option<Vec<u8>> {
+    let strongest = drawing.ink.iter().fold(0.0_f32, |most, &ink| most.max(ink));
+    let cropped = crop(drawing, EDGE_SHARE * strongest)?;
+    let room = [width as f32 * BOX_SHARE, height as f32 * BOX_SHARE];
+    let scale = (room[0] / cropped.width as f32).min(room[1] / cropped.height as f32);
+    let side = |len: usize| ((len as f32 * scale).round() as usize).max(1);
+    let scaled = at_full_strength(shrink_or_grow(&cropped, side(cropped.width), side(cropped.height)));
+    let mut out = vec![0; width * height];
+    place(&scaled, width, height, &mut out);
+    Some(out)
+}
+
+/// Where enlarged or blurred pictures fade out, the edge of a stroke is where its ink falls to this share of the most.
+const EDGE_SHARE: f32 = 0.3;
+
+/// The part of a drawing that has more ink than `least`.
+pub(crate) fn crop(drawing: &Drawing, least: f32) -> Option<Drawing> {
+    let rows = || drawing.ink.chunks_exact(drawing.width);
+    let has_ink = |row: &[f32]| row.iter().any(|&ink| ink > least);
+    let top = rows().position(has_ink)?;
+    let bottom = rows().rposition(has_ink)?;
+    let left = rows().filter_map(|row| row.iter().position(|&ink| ink > least)).min()?;
+    let right = rows().filter_map(|row| row.iter().rposition(|&ink| ink > least)).max()?;
+    let kept = rows().take(bottom + 1).skip(top);
+    let ink = kept.flat_map(|row| &row[left..=right]).copied().collect();
+    Some(Drawing { ink, width: right + 1 - left, height: bottom + 1 - top })
+}
+
+/// Resamples with a filter that covers what falls into each new pixel, so that thin strokes of large pictures stay.
+fn shrink_or_grow(drawing: &Drawing, width: usize, height: usize) -> Drawing {
+    let narrow = resample_rows(&drawing.ink, drawing.width, width);
+    let turned = transpose(&narrow, width);
+    let both = resample_rows(&turned, drawing.height, height);
+    Drawing { ink: transpose(&both, height), width, height }
+}
+
+fn transpose(values: &[f32], width: usize) -> Vec<f32> {
+    (0..width).flat_map(|x| values.iter().skip(x).step_by(width).copied()).collect()
+}
+
+/// Each row of `from` values becomes one of `to`, weighted by a triangle as wide as the coarser grid's two pixels.
+fn resample_rows(values: &[f32], from: usize, to: usize) -> Vec<f32> {
+    let taps: Vec<(usize, Vec<f32>)> = (0..to).map(|index| triangle(index, from, to)).collect();
+    let mut out = Vec::with_capacity(values.len() / from * to);
+    for row in values.chunks_exact(from) {
+        for (start, weights) in &taps {
+            out.push(weights.iter().zip(&row[*start..]).map(|(weight, value)| weight * value).sum());
+        }
+    }
+    out
+}
+
+/// The first source pixel that contributes to `index`, and the weights from there on, which sum to 1.
+fn triangle(index: usize, from: usize, to: usize) -> (usize, Vec<f32>) {
+    let step = from as f32 / to as f32;
+    let reach = step.max(1.0);
+    let centre = (index as f32 + 0.5) * step - 0.5;
+    let first = (centre - reach).ceil().max(0.0) as usize;
+    let last = ((centre + reach).floor() as usize).min(from - 1).max(first);
+    let mut weights: Vec<f32> =
+        (first..=last).map(|source| (1.0 - (source as f32 - centre).abs() / reach).max(0.0)).collect();
+    let sum: f32 = weights.iter().sum();
+    weights.iter_mut().for_each(|weight| *weight /= sum);
+    (first, weights)
+}
+
+/// Shifts a cropped drawing by whole pixels so that its centre of mass comes within half a pixel of the frame's centre.
+///
+/// As in MNIST's files, the centre of a frame 28 wide is the middle of pixel 14, half a pixel from the true one.
+pub(crate) fn place(drawing: &Drawing, width: usize, height: usize, out: &mut [u8]) {
+    let mass: f32 = drawing.ink.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    let centre = |coordinate: &dyn Fn(usize) -> usize| {
+        drawing.ink.iter().enumerate().map(|(i, ink)| ink * coordinate(i) as f32).sum::<f32>() / mass
+    };
+    let start = |frame: usize, len: usize, centre: f32| {
+        let start = (frame as f32 / 2.0 - centre).round().max(0.0) as usize;
+        start.min(frame.saturating_sub(len))
+    };
+    let left = start(width, drawing.width, centre(&|i| i % drawing.width));
+    let top = start(height, drawing.height, centre(&|i| i / drawing.width));
+    for (y, row) in drawing.ink.chunks_exact(drawing.width).enumerate() {
+        for (x, ink) in row.iter().enumerate() {
+            out[(top + y) * width + left + x] = (ink * 255.0 + 0.5) as u8;
+        }
+    }
+}
+
+/// Full ink where there is most, as a pen leaves it, however thin its line became.
+fn at_full_strength(mut drawing: Drawing) -> Drawing {
+    let peak = drawing.ink.iter().fold(f32::MIN_POSITIVE, |peak, &ink| peak.max(ink));
+    drawing.ink.iter_mut().for_each(|ink| *ink /= peak);
+    drawing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hook, thicker at its foot: longer one way and heavier at one end.
+    fn hook(side: usize) -> Drawing {
+        let mut drawing = Drawing { ink: vec![0.0; side * side], width: side, height: side };
+        for y in side / 4..side * 3 / 4 {
+            for x in side / 8..if y > side / 2 { side / 3 } else { side / 5 } {
+                drawing.ink[y * side + x] = 0.5;
+            }
+        }
+        drawing
+    }
+
+    #[test]
+    fn the_longer_side_fills_the_box_and_the_mass_is_centred() {
+        for side in [24, 100, 700] {
+            let frame = center(&hook(side), 28, 28).unwrap();
+            let rows = frame.chunks(28).filter(|row| row.iter().any(|&ink| ink > 127)).count();
+            assert!((19..=20).contains(&rows), "{rows} rows of ink at {side}");
+            let mass: f32 = frame.iter().map(|&ink| f32::from(ink)).sum();
+            let x = frame.iter().enumerate().map(|(i, &ink)| f32::from(ink) * (i % 28) as f32).sum::<f32>();
+            assert!((x / mass - 14.0).abs() <= 0.55, "{}", x / mass);
+            assert_eq!(frame.iter().max(), Some(&255));
+        }
+    }
+
+    #[test]
+    fn frames_of_other_sizes_are_filled_in_proportion() {
+        let frame = center(&hook(100), 56, 42).unwrap();
+        let rows = frame.chunks(56).filter(|row| row.iter().any(|&ink| ink > 127)).count();
+        assert_eq!(rows, 30);
+    }
+
+    #[test]
+    fn paper_without_ink_has_no_centre() {
+        assert!(center(&Drawing { ink: vec![0.0; 12], width: 4, height: 3 }, 28, 28).is_none());
+    }
+
+    #[test]
+    fn one_speck_survives() {
+        let mut speck = Drawing { ink: vec![0.0; 50 * 50], width: 50, height: 50 };
+        speck.ink[17] = 1.0;
+        assert!(center(&speck, 28, 28).unwrap().contains(&255));
+    }
+}

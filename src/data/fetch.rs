@@ -1,0 +1,210 @@
+//! Downloads a published data set into a folder: mirrors in order, bounded, verified, and moved into place whole.
+//!
+//! Invariant: a file appears under its name only after its content was found right and written to disk. What a server
+//! sends otherwise, be it nothing, something else or no end of it, leaves no trace.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::NamedTempFile;
+use ureq::Agent;
+
+use super::folder::{self, Part};
+use super::idx::{Checks, read_images, read_labels};
+use super::{DataError, Progress};
+
+/// Where MNIST is published, in the order tried.
+pub const MNIST_MIRRORS: [&str; 2] =
+    ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
+
+/// How much and how long a server may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// To find the server's address, and again to connect to it, encryption included.
+    pub connect_time_max: Duration,
+    /// Without a byte, once connected.
+    pub silence_time_max: Duration,
+    /// For the body of one file.
+    pub body_time_max: Duration,
+    /// Length of one file as sent.
+    pub download_bytes_max: u64,
+    /// Length of one file after inflating.
+    pub inflated_bytes_max: u64,
+}
+
+impl Default for FetchLimits {
+    /// Patient with slow lines, quick to give up on absent ones; sizes fit MNIST with some room.
+    fn default() -> Self {
+        Self {
+            connect_time_max: Duration::from_secs(3),
+            silence_time_max: Duration::from_secs(8),
+            body_time_max: Duration::from_secs(15 * 60),
+            download_bytes_max: 64 << 20,
+            inflated_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// Brings the four files of a data set into `dir`, those that are there and right excepted.
+///
+/// `mirrors` are base addresses; `sha256` are the hashes of the inflated contents, by [`Part::ALL`]. Returns the
+/// addresses that delivered.
+///
+/// # Errors
+/// If a file came from no mirror, or `dir` cannot be written.
+pub fn fetch(
+    dir: &Path,
+    mirrors: &[String],
+    sha256: &[&str; 4],
+    limits: FetchLimits,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<String>, DataError> {
+    fs::create_dir_all(dir).map_err(DataError::write(dir))?;
+    let mut fetcher = Fetcher { dir, mirrors: mirrors.to_vec(), limits, agent: agent(limits), progress };
+    let mut addresses = Vec::new();
+    for (part, sha256) in Part::ALL.into_iter().zip(sha256) {
+        let present = folder::published_name(dir, part);
+        if present.is_none_or(|path| verify(&path, part, sha256, limits).is_err()) {
+            addresses.push(fetcher.try_mirrors(part, sha256)?);
+        }
+    }
+    Ok(addresses)
+}
+
+fn agent(limits: FetchLimits) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_resolve(Some(limits.connect_time_max))
+        .timeout_connect(Some(limits.connect_time_max))
+        .timeout_recv_response(Some(limits.silence_time_max))
+        .timeout_per_read(Some(limits.silence_time_max))
+        .timeout_recv_body(Some(limits.body_time_max))
+        .user_agent(concat!("burgeon/", env!("CARGO_PKG_VERSION")))
+        .build();
+    Agent::new_with_config(config)
+}
+
+struct Fetcher<'a> {
+    dir: &'a Path,
+    /// The one that delivered last comes first.
+    mirrors: Vec<String>,
+    limits: FetchLimits,
+    agent: Agent,
+    progress: &'a mut dyn FnMut(Progress<'_>),
+}
+
+/// Why a mirror did not deliver: its own fault, or this machine's.
+enum Failure {
+    Mirror(String),
+    Local(DataError),
+}
+
+impl Fetcher<'_> {
+    fn try_mirrors(&mut self, part: Part, sha256: &str) -> Result<String, DataError> {
+        let mut attempts = Vec::new();
+        for index in 0..self.mirrors.len() {
+            let url = format!("{}/{}.gz", self.mirrors[index].trim_end_matches('/'), part.name());
+            match self.try_mirror(&url, part, sha256) {
+                Ok(()) => {
+                    self.mirrors[..=index].rotate_right(1);
+                    return Ok(url);
+                }
+                Err(Failure::Local(error)) => return Err(error),
+                Err(Failure::Mirror(reason)) => {
+                    (self.progress)(Progress::MirrorFailed { url: &url, reason: &reason });
+                    attempts.push(format!("{url}: {reason}"));
+                }
+            }
+        }
+        if attempts.is_empty() {
+            attempts.push("no mirror is set".to_owned());
+        }
+        Err(DataError::Download { file: part.name().to_owned(), attempts: attempts.join("; ") })
+    }
+
+    fn try_mirror(&mut self, url: &str, part: Part, sha256: &str) -> Result<(), Failure> {
+        let response = self.agent.get(url).call().map_err(|error| Failure::Mirror(error.to_string()))?;
+        let total = response.body().content_length();
+        self.check_length(total.unwrap_or(0))?;
+        let write_error = |error| Failure::Local(DataError::write(self.dir)(error));
+        // Dropped, and with it deleted, unless it is moved into place.
+        let mut file = NamedTempFile::new_in(self.dir).map_err(write_error)?;
+        self.receive(url, part, total, response.into_body().into_reader(), &mut file)?;
+        file.as_file().sync_all().map_err(write_error)?;
+        verify(file.path(), part, sha256, self.limits).map_err(|error| Failure::Mirror(blame(&error)))?;
+        self.move_into_place(file, part).map_err(Failure::Local)
+    }
+
+    fn receive(
+        &mut self,
+        url: &str,
+        part: Part,
+        total: Option<u64>,
+        mut body: impl Read,
+        file: &mut NamedTempFile,
+    ) -> Result<(), Failure> {
+        let mut chunk = vec![0; 1 << 16];
+        let mut received = 0;
+        loop {
+            (self.progress)(Progress::Downloading { file: part.name(), url, received, total });
+            let len = body.read(&mut chunk).map_err(|error| {
+                Failure::Mirror(format!("the transfer broke off after {received} bytes ({error})"))
+            })?;
+            if len == 0 {
+                return Ok(());
+            }
+            received += len as u64;
+            self.check_length(received)?;
+            file.write_all(&chunk[..len]).map_err(|error| Failure::Local(DataError::write(self.dir)(error)))?;
+        }
+    }
+
+    fn check_length(&self, bytes: u64) -> Result<(), Failure> {
+        let limit = self.limits.download_bytes_max;
+        if bytes > limit {
+            return Err(Failure::Mirror(format!("sends more than the limit of {limit} bytes")));
+        }
+        Ok(())
+    }
+
+    /// The new file replaces those of other spellings, which were missing or wrong.
+    fn move_into_place(&self, file: NamedTempFile, part: Part) -> Result<(), DataError> {
+        let mut magic = [0; 2];
+        let gzipped = File::open(file.path()).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+            && magic == [0x1f, 0x8b];
+        let target = self.dir.join(part.name()).with_extension(if gzipped { "gz" } else { "" });
+        for stale in folder::spellings_in(self.dir, part).filter(|path| *path != target && path.is_file()) {
+            fs::remove_file(&stale).map_err(DataError::write(&stale))?;
+        }
+        file.persist(&target).map_err(|error| DataError::write(&target)(error.error))?;
+        sync_folder(self.dir)
+    }
+}
+
+/// A rename outlives a power cut only once the folder itself is on disk.
+fn sync_folder(dir: &Path) -> Result<(), DataError> {
+    if cfg!(unix) {
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(DataError::write(dir))?;
+    }
+    Ok(())
+}
+
+fn verify(path: &Path, part: Part, sha256: &str, limits: FetchLimits) -> Result<(), DataError> {
+    let checks = Checks { sha256: Some(sha256), bytes_max: limits.inflated_bytes_max };
+    match part {
+        Part::TrainImages | Part::TestImages => read_images(path, checks).map(drop),
+        Part::TrainLabels | Part::TestLabels => read_labels(path, checks).map(drop),
+    }
+}
+
+/// What a verification found, without the name of a temporary file that nobody knows.
+fn blame(error: &DataError) -> String {
+    match error {
+        DataError::Malformed { problem, .. } => format!("what it sent is not the file: it {problem}"),
+        DataError::WrongContent { expected, actual, .. } => {
+            format!("what it sent has sha256 {actual}, not the published {expected}")
+        }
+        other => other.chain(),
+    }
+}

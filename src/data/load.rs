@@ -1,0 +1,248 @@
+//! The one way in: a request names a source, and what comes back is a split data set and the record of its origin.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::fetch::{FetchLimits, MNIST_MIRRORS, fetch};
+use super::folder::{self, FolderContent};
+use super::idx::FileDigest;
+use super::mnist::{self, CONTENT_SHA256, Places, Search};
+use super::splits::{SplitSizes, carve};
+use super::synthetic::{self, GENERATOR_VERSION};
+use super::{DataError, Dataset, Progress, Split, Subset};
+
+/// What data a study asks for.
+#[derive(Debug, Clone)]
+pub struct DataRequest {
+    /// Where the images come from.
+    pub source: Source,
+    /// What to do when MNIST can neither be found nor fetched.
+    pub fallback: Fallback,
+    /// How many images each split gets.
+    pub sizes: SplitSizes,
+    /// Where MNIST may lie.
+    pub places: Places,
+    /// Whether and whence MNIST is fetched when no place has it.
+    pub download: Download,
+    /// Decides which images validate, and what the built-in digits look like.
+    pub seed: u64,
+}
+
+impl DataRequest {
+    /// MNIST from the usual places or the usual mirrors, 5,000 images for validation, no fallback.
+    pub fn mnist(seed: u64) -> Self {
+        Self {
+            source: Source::Mnist,
+            fallback: Fallback::None,
+            sizes: SplitSizes { validation: 5000, train: None, test: None },
+            places: Places::usual(None, |name| std::env::var_os(name)),
+            download: Download::usual(),
+            seed,
+        }
+    }
+
+    /// The built-in digits, 5,000 of them for validation.
+    pub fn synthetic(seed: u64) -> Self {
+        Self { source: Source::Synthetic, ..Self::mnist(seed) }
+    }
+}
+
+/// Where images come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The MNIST database.
+    Mnist,
+    /// A folder of IDX files, of any image size and class count.
+    Idx {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The built-in digits.
+    Synthetic,
+}
+
+/// What to do without MNIST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// Train on the built-in digits, and say so.
+    Synthetic,
+    /// Fail.
+    None,
+}
+
+/// Whether MNIST may be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Download {
+    /// From these base addresses, tried in order.
+    From {
+        /// Addresses of folders.
+        mirrors: Vec<String>,
+        /// How much and how long a server may take.
+        limits: FetchLimits,
+    },
+    /// No.
+    Never,
+}
+
+impl Download {
+    /// From the published mirrors.
+    pub fn usual() -> Self {
+        Self::From { mirrors: MNIST_MIRRORS.map(str::to_owned).to_vec(), limits: FetchLimits::default() }
+    }
+}
+
+/// Data, and where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The split images.
+    pub dataset: Dataset,
+    /// For the record.
+    pub origin: Origin,
+}
+
+/// Where data came from, with what proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "source", rename_all = "kebab-case")]
+pub enum Origin {
+    /// The MNIST database, verified.
+    Mnist {
+        /// The folder it was read from.
+        dir: PathBuf,
+        /// The four files.
+        files: Vec<FileDigest>,
+        /// The addresses it was just fetched from; empty if it was there already.
+        fetched_from: Vec<String>,
+    },
+    /// A folder of IDX files.
+    Idx {
+        /// The folder.
+        dir: PathBuf,
+        /// The four files.
+        files: Vec<FileDigest>,
+    },
+    /// The built-in digits.
+    Synthetic {
+        /// [`GENERATOR_VERSION`].
+        generator: u32,
+        /// The seed they were drawn from.
+        seed: u64,
+        /// Why they stand in for MNIST; `None` if they were asked for.
+        fallback_reason: Option<String>,
+    },
+}
+
+impl Origin {
+    /// Why the built-in digits stand in for MNIST, if they do.
+    pub fn fallback_reason(&self) -> Option<&str> {
+        match self {
+            Self::Synthetic { fallback_reason, .. } => fallback_reason.as_deref(),
+            Self::Mnist { .. } | Self::Idx { .. } => None,
+        }
+    }
+}
+
+/// Finds, fetches or draws the images, and splits them.
+///
+/// # Errors
+/// If a file is missing or wrong, the request asks for more images than there are, or MNIST is nowhere to be had and
+/// there is no fallback.
+pub fn load(request: &DataRequest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded, DataError> {
+    match &request.source {
+        Source::Mnist => load_mnist(request, progress),
+        Source::Idx { path } => load_idx(request, path),
+        Source::Synthetic => draw(request, None, progress),
+    }
+}
+
+fn load_mnist(request: &DataRequest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded, DataError> {
+    let searched = match mnist::search(&request.places)? {
+        Search::Found { dir, content } => return split_mnist(request, dir, content, Vec::new()),
+        Search::Absent { searched } => searched.join(", "),
+    };
+    let failure = match fetch_mnist(request, progress) {
+        Ok((dir, fetched_from)) => {
+            let content = mnist::read(&dir)?;
+            return split_mnist(request, dir, content, fetched_from);
+        }
+        Err(failure) => failure,
+    };
+    match request.fallback {
+        Fallback::Synthetic => {
+            let reason = format!("MNIST is not in {searched}; {failure}");
+            progress(Progress::FellBack { reason: &reason });
+            draw(request, Some(reason), progress)
+        }
+        Fallback::None => Err(DataError::NotFound {
+            searched,
+            remedy: format!("{failure}; put its four files into one of these folders, or allow the built-in digits"),
+        }),
+    }
+}
+
+/// Fetches MNIST into the cache; failing that, says why.
+fn fetch_mnist(
+    request: &DataRequest,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(PathBuf, Vec<String>), String> {
+    let Download::From { mirrors, limits } = &request.download else {
+        return Err("downloads are switched off".to_owned());
+    };
+    let Some(cache) = &request.places.cache else {
+        return Err("there is no cache folder to download into (neither XDG_CACHE_HOME nor HOME is set)".to_owned());
+    };
+    let fetched = fetch(cache, mirrors, &CONTENT_SHA256, *limits, progress);
+    fetched.map(|addresses| (cache.clone(), addresses)).map_err(|error| error.chain())
+}
+
+fn split_mnist(
+    request: &DataRequest,
+    dir: PathBuf,
+    content: FolderContent,
+    fetched_from: Vec<String>,
+) -> Result<Loaded, DataError> {
+    let [train, validation, test] = carve(content.train, content.test, request.sizes, request.seed)?;
+    let origin = Origin::Mnist { dir, files: content.files, fetched_from };
+    Ok(Loaded { dataset: Dataset::new(train, validation, test, 10), origin })
+}
+
+fn load_idx(request: &DataRequest, dir: &Path) -> Result<Loaded, DataError> {
+    let content = folder::read(&folder::find(dir)?, None)?;
+    let labels = content.train.labels().iter().chain(content.test.labels());
+    let classes = labels.max().map_or(0, |&label| usize::from(label) + 1);
+    if classes < 2 {
+        let problem = format!("{}: every label is 0; telling classes apart takes at least 2", dir.display());
+        return Err(DataError::Request { problem });
+    }
+    let [train, validation, test] = carve(content.train, content.test, request.sizes, request.seed)?;
+    let origin = Origin::Idx { dir: dir.to_owned(), files: content.files };
+    Ok(Loaded { dataset: Dataset::new(train, validation, test, classes), origin })
+}
+
+/// As many built-in digits as MNIST has images, unless limited. Each split is drawn from a stream of its own, so no
+/// limit on one changes another.
+fn draw(
+    request: &DataRequest,
+    fallback_reason: Option<String>,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Loaded, DataError> {
+    const TRAIN_LEN: usize = 60_000;
+    const TEST_LEN: usize = 10_000;
+    let sizes = request.sizes.checked(TRAIN_LEN)?;
+    let counts = [
+        (Split::Train, sizes.train.unwrap_or(TRAIN_LEN).min(TRAIN_LEN - sizes.validation)),
+        (Split::Validation, sizes.validation),
+        (Split::Test, sizes.test.unwrap_or(TEST_LEN).min(TEST_LEN)),
+    ];
+    let total = counts.iter().map(|(_, count)| count).sum();
+    let mut before = 0;
+    let [train, validation, test] = counts.map(|(split, count)| {
+        let images = synthetic::digits(split, count, request.seed, |done| {
+            progress(Progress::Drawing { done: before + done, total });
+        });
+        before += count;
+        Subset::all(images)
+    });
+    let origin = Origin::Synthetic { generator: GENERATOR_VERSION, seed: request.seed, fallback_reason };
+    Ok(Loaded { dataset: Dataset::new(train, validation, test, synthetic::CLASSES), origin })
+}

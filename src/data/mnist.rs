@@ -1,0 +1,130 @@
+//! MNIST itself: where it may lie, and the proof that what lies there is it.
+//!
+//! Files are judged by what they hold, not by how they are compressed: archives of equal content differ in their own
+//! hash. They are read by `idx` rather than by the crate `mnist`, which reads plain files only, panics on what is
+//! wrong with them, and knows no other image size.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::DataError;
+use super::folder::{self, FolderContent, Part};
+
+/// SHA-256 of the inflated files, by [`Part::ALL`].
+pub const CONTENT_SHA256: [&str; 4] = [
+    "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+];
+
+/// Where MNIST may lie, in the order searched.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    /// Named by the user. What is wrong there is an error rather than passed over.
+    pub named: Option<PathBuf>,
+    /// Looked into if it is there.
+    pub local: Option<PathBuf>,
+    /// Looked into if it is there; downloads go here.
+    pub cache: Option<PathBuf>,
+}
+
+impl Places {
+    /// The usual places: `named` or `BURGEON_DATA`, then `data/`, then `burgeon/mnist` in `XDG_CACHE_HOME` or
+    /// `~/.cache`.
+    ///
+    /// `variable` looks up an environment variable; pass `|name| std::env::var_os(name)`.
+    pub fn usual(named: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let folder = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        // The XDG specification says to pass over a relative path.
+        let caches = folder("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
+        let caches = caches.or_else(|| folder("HOME").map(|home| home.join(".cache")));
+        Self {
+            named: named.or_else(|| folder("BURGEON_DATA")),
+            local: Some(PathBuf::from("data")),
+            cache: caches.map(|dir| dir.join("burgeon").join("mnist")),
+        }
+    }
+}
+
+/// The outcome of a search.
+#[derive(Debug)]
+pub enum Search {
+    /// Verified MNIST.
+    Found {
+        /// The folder that has it.
+        dir: PathBuf,
+        /// What it holds.
+        content: FolderContent,
+    },
+    /// No place has it.
+    Absent {
+        /// The places searched, and what was wrong with each.
+        searched: Vec<String>,
+    },
+}
+
+/// Looks for MNIST and reads the first that is whole.
+///
+/// # Errors
+/// If the folder that the user named does not exist, has only some of the files, or has others under their names.
+/// Elsewhere such a folder is passed over.
+pub fn search(places: &Places) -> Result<Search, DataError> {
+    let mut searched = Vec::new();
+    if let Some(dir) = &places.named {
+        std::fs::read_dir(dir).map_err(DataError::read(dir))?;
+        if has_any(dir) {
+            return Ok(Search::Found { dir: dir.clone(), content: read(dir)? });
+        }
+        searched.push(format!("{} (no MNIST files)", dir.display()));
+    }
+    for dir in [&places.local, &places.cache].into_iter().flatten() {
+        if !has_any(dir) {
+            searched.push(format!("{} (no MNIST files)", dir.display()));
+            continue;
+        }
+        match read(dir) {
+            Ok(content) => return Ok(Search::Found { dir: dir.clone(), content }),
+            Err(error) => searched.push(format!("{} ({})", dir.display(), error.chain())),
+        }
+    }
+    Ok(Search::Absent { searched })
+}
+
+/// Reads and verifies the MNIST files of one folder.
+///
+/// # Errors
+/// If one is missing or does not hold what was published.
+pub fn read(dir: &Path) -> Result<FolderContent, DataError> {
+    folder::read(&folder::find_published(dir)?, Some(&CONTENT_SHA256))
+}
+
+fn has_any(dir: &Path) -> bool {
+    Part::ALL.into_iter().any(|part| folder::published_name(dir, part).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(variables: &[(&str, &str)], named: Option<&str>) -> Places {
+        let look_up = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
+        Places::usual(named.map(PathBuf::from), look_up)
+    }
+
+    #[test]
+    fn what_is_said_outright_outranks_the_environment() {
+        let environment = [("BURGEON_DATA", "/env"), ("HOME", "/home/ada"), ("XDG_CACHE_HOME", "/caches")];
+        assert_eq!(places(&environment, Some("/said")).named, Some("/said".into()));
+        assert_eq!(places(&environment, None).named, Some("/env".into()));
+        assert_eq!(places(&environment, None).cache, Some("/caches/burgeon/mnist".into()));
+    }
+
+    #[test]
+    fn the_cache_lies_under_home_unless_xdg_says_otherwise() {
+        assert_eq!(places(&[("HOME", "/home/ada")], None).cache, Some("/home/ada/.cache/burgeon/mnist".into()));
+        let relative = [("HOME", "/home/ada"), ("XDG_CACHE_HOME", "caches")];
+        assert_eq!(places(&relative, None).cache, Some("/home/ada/.cache/burgeon/mnist".into()));
+        assert_eq!(places(&[("BURGEON_DATA", "")], None), Places { local: Some("data".into()), ..Places::default() });
+    }
+}

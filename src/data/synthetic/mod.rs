@@ -1,0 +1,136 @@
+//! Handwriting-like digits, drawn from stroke skeletons: data that is there without files and without a network.
+//!
+//! A digit is a skeleton (`skeletons`), written by a hand that jitters, slants and bends it (`hand`), drawn with a pen
+//! of random width into MNIST's frame (`pen`): the longer side of the ink fills 20 of 28 pixels, and its centre of mass
+//! lies in the middle.
+//!
+//! Invariant: a digit follows from (seed, split, index) alone, bit for bit, on every platform and thread count. The
+//! functions of `libm` stand in for the platform's, whose last bits differ.
+
+mod curve;
+mod hand;
+mod pen;
+mod skeletons;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::sys::{CounterRng, Purpose, counter_seed};
+use super::{Images, Split};
+
+/// Changes whenever the same seed gives other digits; goes into the record of a run.
+pub const GENERATOR_VERSION: u32 = 1;
+
+/// Rows and columns of a digit.
+pub const SIDE: usize = 28;
+
+/// Number of classes.
+pub const CLASSES: usize = 10;
+
+const IMAGE_LEN: usize = SIDE * SIDE;
+
+/// Digits between two calls of `progress`.
+const BLOCK_LEN: usize = 2000;
+
+/// The first `count` digits of a split, `[count, 1, 28, 28]`, the classes taking turns.
+///
+/// `progress` learns how many are done, from the calling thread.
+pub fn digits(split: Split, count: usize, seed: u64, mut progress: impl FnMut(usize)) -> Images {
+    let mut pixels: Arc<[u8]> = std::iter::repeat_n(0, count * IMAGE_LEN).collect();
+    if let Some(pixels) = Arc::get_mut(&mut pixels) {
+        for (block, pixels) in pixels.chunks_mut(BLOCK_LEN * IMAGE_LEN).enumerate() {
+            let start = block * BLOCK_LEN;
+            pixels.par_chunks_exact_mut(IMAGE_LEN).enumerate().for_each(|(offset, out)| {
+                draw(split, (start + offset) as u64, seed, out);
+            });
+            progress(start + pixels.len() / IMAGE_LEN);
+        }
+    }
+    let labels = (0..count).map(|index| label(index as u64)).collect();
+    Images::new(pixels, labels, SIDE, SIDE)
+}
+
+/// The digit that `digits` puts at `index`.
+fn label(index: u64) -> u8 {
+    (index % CLASSES as u64) as u8
+}
+
+fn draw(split: Split, index: u64, seed: u64, out: &mut [u8]) {
+    let purpose = match split {
+        Split::Train => Purpose::SyntheticTrain,
+        Split::Validation => Purpose::SyntheticValidation,
+        Split::Test => Purpose::SyntheticTest,
+    };
+    let mut rng = CounterRng::new(counter_seed(seed, 0, purpose, 0, index));
+    let skeleton = skeletons::choose(label(index), &mut rng);
+    let strokes = hand::write(skeleton, &mut rng);
+    pen::draw(&strokes, &mut rng, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    /// Of the first 200 training digits of seed 1. Digits that change need a new [`GENERATOR_VERSION`].
+    const GOLDEN_SHA256: &str = "60ab196e3e9a1b2b1f3c592bc8a64f04fbff179061d97d0d85852739f78620f3";
+
+    fn hash(images: &Images) -> String {
+        Sha256::digest(images.pixels()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_digits_everywhere() {
+        assert_eq!(hash(&digits(Split::Train, 200, 1, |_| {})), GOLDEN_SHA256);
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_matter() {
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let several = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let draw = || hash(&digits(Split::Test, 300, 9, |_| {}));
+        assert_eq!(alone.install(draw), several.install(draw));
+    }
+
+    #[test]
+    fn splits_and_seeds_share_no_digit() {
+        let first = |split, seed| digits(split, 10, seed, |_| {}).pixels().to_vec();
+        assert_ne!(first(Split::Train, 1), first(Split::Test, 1));
+        assert_ne!(first(Split::Train, 1), first(Split::Validation, 1));
+        assert_ne!(first(Split::Train, 1), first(Split::Train, 2));
+    }
+
+    #[test]
+    fn digits_lie_in_mnists_frame() {
+        let images = digits(Split::Train, 500, 3, |_| {});
+        for index in 0..images.count() {
+            let image = images.image(index);
+            let [rows, columns] = [
+                (0..SIDE).filter(|y| (0..SIDE).any(|x| image[y * SIDE + x] > 0)).count(),
+                (0..SIDE).filter(|x| (0..SIDE).any(|y| image[y * SIDE + x] > 0)).count(),
+            ];
+            assert!((17..=20).contains(&rows.max(columns)), "digit {index} is {columns} × {rows}");
+            let mass: f32 = image.iter().map(|&ink| f32::from(ink)).sum();
+            let moment = |of: fn(usize) -> usize| {
+                image.iter().enumerate().map(|(i, &ink)| f32::from(ink) * of(i) as f32).sum::<f32>() / mass
+            };
+            let centre = [moment(|i| i % SIDE), moment(|i| i / SIDE)];
+            assert!(centre.iter().all(|c| (c - 14.0).abs() < 0.6), "digit {index} is centred at {centre:?}");
+        }
+    }
+
+    #[test]
+    fn digits_have_about_as_much_ink_as_mnists() {
+        let images = digits(Split::Train, 2000, 4, |_| {});
+        let mean = images.pixels().iter().map(|&ink| f64::from(ink)).sum::<f64>() / images.pixels().len() as f64;
+        assert!((mean / 255.0 - 0.1307).abs() < 0.01, "{}", mean / 255.0);
+    }
+
+    #[test]
+    fn progress_ends_at_the_last_digit() {
+        let mut reports = Vec::new();
+        digits(Split::Train, BLOCK_LEN + 1, 1, |done| reports.push(done));
+        assert_eq!(reports, [BLOCK_LEN, BLOCK_LEN + 1]);
+    }
+}

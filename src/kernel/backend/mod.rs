@@ -1,0 +1,255 @@
+//! The operations on burn's tensors: fused on burn's CPU backend, made of burn's own operations on every other.
+//!
+//! Gradients are hand-written for the fused operations, and come from burn's autodiff for the others. Optimizer updates
+//! have none.
+
+mod autodiff;
+mod composite;
+mod flex;
+mod fused_optimizer;
+#[cfg(test)]
+mod tests;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{Int, Tensor};
+
+use super::activation::Activation;
+use super::conv::{Padding, Pool};
+use super::optimizer::{AdamStep, SgdStep};
+use super::pool::PoolKind;
+
+pub use fused_optimizer::{FusedAdam, FusedAdamW, FusedSgd, FusedSgdState};
+
+/// How a conv block convolves and what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConvBlockOptions {
+    /// Rows and columns from one place of a filter to the next.
+    pub stride: [usize; 2],
+    /// Zeros around an image.
+    pub padding: Padding,
+    /// The function applied to convolution plus bias.
+    pub activation: Activation,
+    /// What follows it.
+    pub pool: Pool,
+}
+
+/// conv2d, bias, activation and pool in one.
+///
+/// `x` is `[batch, channels, height, width]`, `weight` `[filters, channels, kernel rows, kernel columns]`, `bias`
+/// `[filters]`, the result `[batch, filters, height, width]` of the size that [`super::conv::ConvShape`] works out.
+///
+/// # Panics
+/// The shapes do not fit together.
+pub fn conv_block(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, options: &ConvBlockOptions) -> Tensor<4> {
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_conv_block(x, weight, bias, *options))
+}
+
+/// `activation(x · weight + bias)` for `x` of `[batch, inputs]`, `weight` of `[inputs, units]` and `bias` of `[units]`.
+///
+/// # Panics
+/// The shapes do not fit together.
+pub fn dense(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<2> {
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_dense(x, weight, bias, activation))
+}
+
+/// What a batch of logits is worth, as tensors.
+#[derive(Clone, Debug)]
+pub struct ClassificationLoss {
+    /// The mean cross-entropy over the batch in nats, `[1]`.
+    pub loss: Tensor<1>,
+    /// The number of rows whose largest logit is that of the label, `[1]`; it has no gradient.
+    pub correct: Tensor<1>,
+}
+
+/// Softmax cross-entropy of `logits`, `[batch, classes]`, against `labels`, `[batch]`, of which the share `smoothing`
+/// is spread over all classes.
+///
+/// # Panics
+/// The shapes do not fit together. On the CPU, also if a label is not below the number of classes.
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f32) -> ClassificationLoss {
+    let (logits, labels) = (logits.into_dispatch(), labels.into_dispatch());
+    let (loss, correct) = <Dispatch as KernelOps>::softmax_cross_entropy(logits, labels, smoothing);
+    ClassificationLoss { loss: Tensor::from_dispatch(loss), correct: Tensor::from_dispatch(correct) }
+}
+
+/// Batch normalisation of `x`, `[batch, channels, height, width]`, with an activation after it.
+///
+/// As [`burn::nn::BatchNorm`] itself does it: on a device with gradients it takes the batch's statistics and moves the
+/// running ones, elsewhere it takes the running ones.
+///
+/// # Panics
+/// The channels are not those of `norm`.
+pub fn batch_norm(x: Tensor<4>, norm: &burn::nn::BatchNorm, activation: Activation) -> Tensor<4> {
+    let device = x.device();
+    let (gamma, beta) = (norm.gamma.val().into_dispatch(), norm.beta.val().into_dispatch());
+    if !(device.is_autodiff() && norm.training.is_enabled()) {
+        let mean = norm.running_mean.value().to_device(&device).into_dispatch();
+        let variance = norm.running_var.value().to_device(&device).into_dispatch();
+        let (x, epsilon) = (x.into_dispatch(), norm.epsilon);
+        let y =
+            <Dispatch as KernelOps>::fused_batch_norm_eval(x, gamma, beta, mean, variance, epsilon, activation);
+        return Tensor::from_dispatch(y);
+    }
+    let (y, mean, variance) =
+        <Dispatch as KernelOps>::fused_batch_norm_train(x.into_dispatch(), gamma, beta, norm.epsilon, activation);
+    for (running, seen) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
+        let kept = running.value_sync().to_device(&device).mul_scalar(1.0 - norm.momentum);
+        let seen = Tensor::<1>::from_dispatch(seen).detach().mul_scalar(norm.momentum);
+        running.update(kept.add(seen).detach());
+    }
+    Tensor::from_dispatch(y)
+}
+
+/// The windows of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PoolOptions {
+    /// Rows and columns of a window.
+    pub size: [usize; 2],
+    /// Rows and columns from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows above and below, and columns on either side, that windows may reach into; at most half a window.
+    pub padding: [usize; 2],
+    /// What becomes of a window.
+    pub kind: PoolKind,
+}
+
+/// Max-pool or average-pool of `x`, `[batch, channels, height, width]`.
+///
+/// # Panics
+/// A size or stride is zero, or the padding is more than half a window.
+pub fn pool(x: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_pool(x.into_dispatch(), *options))
+}
+
+/// The mean of each channel of `x`, `[batch, channels, height, width]`, as `[batch, channels]`.
+pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
+    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_global_average_pool(x.into_dispatch()))
+}
+
+/// The operations as an extension of burn's backends.
+#[backend_extension(
+    Autodiff,
+    Flex,
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda"))
+)]
+pub trait KernelOps: Backend {
+    /// See [`conv_block`].
+    fn fused_conv_block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvBlockOptions,
+    ) -> FloatTensor<Self> {
+        composite::conv_block::<Self>(x, weight, bias, options)
+    }
+
+    /// See [`dense`].
+    fn fused_dense(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        composite::dense::<Self>(x, weight, bias, activation)
+    }
+
+    /// See [`cross_entropy`]; returns the loss and the number of hits.
+    fn softmax_cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        smoothing: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composite::softmax_cross_entropy::<Self>(logits, labels, smoothing)
+    }
+
+    /// See [`batch_norm`]; returns the result and the mean and variance of the batch.
+    fn fused_batch_norm_train(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        epsilon: f64,
+        activation: Activation,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let found = Self::batch_norm_train(x, gamma, beta, epsilon);
+        (composite::activation::<Self>(found.output, activation), found.mean, found.variance)
+    }
+
+    /// See [`batch_norm`].
+    fn fused_batch_norm_eval(
+        x: FloatTensor<Self>,
+        gamma: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        variance: FloatTensor<Self>,
+        epsilon: f64,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        composite::activation::<Self>(Self::batch_norm(x, gamma, beta, mean, variance, epsilon), activation)
+    }
+
+    /// See [`pool`].
+    fn fused_pool(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
+        composite::pool::<Self>(x, options)
+    }
+
+    /// See [`global_average_pool`].
+    fn fused_global_average_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        composite::global_average_pool::<Self>(x)
+    }
+
+    /// A step of gradient descent without momentum; returns the parameter.
+    fn sgd_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        step: SgdStep,
+    ) -> FloatTensor<Self> {
+        composite::sgd_step::<Self>(parameter, gradient, None, false, step).0
+    }
+
+    /// A step of gradient descent; returns the parameter and its velocity. In the first step the velocity becomes the
+    /// gradient, whatever it was.
+    fn sgd_momentum_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        is_first: bool,
+        step: SgdStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (parameter, velocity) = composite::sgd_step::<Self>(parameter, gradient.clone(), Some(velocity), is_first, step);
+        (parameter, velocity.unwrap_or(gradient))
+    }
+
+    /// A step of Adam or AdamW; returns the parameter and its two moments.
+    fn adam_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        composite::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
+    }
+}
+
+#[cfg(feature = "ndarray")]
+mod ndarray {
+    #![expect(deprecated, reason = "burn deprecates the backend, which stays for comparison")]
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::{Autodiff, NdArray};
+
+    impl super::KernelOps for NdArray {}
+    impl<C: CheckpointStrategy> super::KernelOps for Autodiff<NdArray, C> {}
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod cube {
+    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+    use burn::backend::{Autodiff, Cube};
+
+    impl super::KernelOps for Cube {}
+    impl<C: CheckpointStrategy> super::KernelOps for Autodiff<Cube, C> {}
+}

@@ -1,0 +1,409 @@
+//! What can happen in a study.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::sys::nan_if_null;
+
+/// One thing that happened. Losses may be NaN (written as `null`); accuracies are fractions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A study began.
+    StudyStarted {
+        /// The study's name.
+        name: String,
+        /// Whether failed trials are followed by edited ones: `tune` or `train`.
+        command: String,
+        /// The run folder.
+        run: String,
+        /// Hash of the spec that the study began with.
+        spec_hash: String,
+        /// Hash of the images and labels.
+        data_hash: String,
+        /// The study's seed.
+        seed: u64,
+        /// What computes.
+        device: String,
+        /// Threads that compute.
+        threads: usize,
+        /// Images trained on.
+        train_images: usize,
+        /// Images that gate and policies read.
+        validation_images: usize,
+        /// Images kept for the accepted model.
+        test_images: usize,
+        /// The gate's accuracy.
+        threshold: f64,
+        /// Most trials.
+        trials: u32,
+    },
+    /// The data that was asked for could not be had, and the fallback was taken.
+    DataFallback {
+        /// Why.
+        reason: String,
+    },
+    /// A trial began.
+    TrialStarted {
+        /// Counted from 1.
+        trial: u32,
+        /// The trial that it grew from.
+        parent: Option<u32>,
+        /// The edits that led from the parent's spec to this one's.
+        edits: Value,
+        /// What the trial keeps of what its parent learned: nothing, weights, or state.
+        inherit: String,
+        /// Why these, in words.
+        reason: String,
+        /// Hash of the trial's spec.
+        spec_hash: String,
+        /// Trainable parameters.
+        parameters: u64,
+        /// Floating-point operations of a forward pass of one image.
+        flops_per_image: u64,
+    },
+    /// Weights were carried over from the parent.
+    Grafted {
+        /// The trial that got them.
+        trial: u32,
+        /// The trial that they came from.
+        parent: u32,
+        /// What was carried over, and what was not.
+        summary: Value,
+    },
+    /// An epoch ended.
+    EpochFinished {
+        /// The trial.
+        trial: u32,
+        /// Counted from 1.
+        epoch: u32,
+        /// Mean loss over the training images, as they were trained on.
+        #[serde(deserialize_with = "nan_if_null")]
+        train_loss: f64,
+        /// Accuracy over the training images, as they were trained on.
+        #[serde(deserialize_with = "nan_if_null")]
+        train_accuracy: f64,
+        /// Mean loss over the validation images.
+        #[serde(deserialize_with = "nan_if_null")]
+        validation_loss: f64,
+        /// Accuracy over the validation images.
+        #[serde(deserialize_with = "nan_if_null")]
+        validation_accuracy: f64,
+        /// The rate of the epoch's last step.
+        #[serde(deserialize_with = "nan_if_null")]
+        learning_rate: f64,
+        /// Time it took.
+        #[serde(deserialize_with = "nan_if_null")]
+        seconds: f64,
+    },
+    /// A checkpoint is on the disk.
+    CheckpointWritten {
+        /// The trial.
+        trial: u32,
+        /// The epoch.
+        epoch: u32,
+        /// The step.
+        step: u64,
+        /// Where, relative to the run folder.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// Time it took to write, beside training.
+        #[serde(deserialize_with = "nan_if_null")]
+        seconds: f64,
+    },
+    /// A checkpoint cannot be used.
+    CheckpointRejected {
+        /// The file that is wrong.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A trial ended.
+    TrialFinished {
+        /// The trial.
+        trial: u32,
+        /// Epochs trained.
+        epochs: u32,
+        /// Accuracy over the validation images.
+        #[serde(deserialize_with = "nan_if_null")]
+        validation_accuracy: f64,
+        /// Time spent training.
+        #[serde(deserialize_with = "nan_if_null")]
+        train_seconds: f64,
+        /// Training images a second.
+        #[serde(deserialize_with = "nan_if_null")]
+        images_per_second: f64,
+        /// What its curves say.
+        diagnosis: Value,
+    },
+    /// The gate was asked.
+    GateDecided {
+        /// The trial.
+        trial: u32,
+        /// What it said.
+        decision: Verdict,
+        /// The accuracy that it asks for.
+        threshold: f64,
+        /// The accuracy that it saw.
+        #[serde(deserialize_with = "nan_if_null")]
+        accuracy: f64,
+    },
+    /// A study that had stopped goes on.
+    StudyResumed {
+        /// The run folder.
+        run: String,
+        /// Trials that are done.
+        trials: u32,
+    },
+    /// A trial that had stopped goes on from a checkpoint.
+    TrialResumed {
+        /// The trial.
+        trial: u32,
+        /// The checkpoint's epoch.
+        epoch: u32,
+        /// The checkpoint's step.
+        step: u64,
+    },
+    /// A study stopped before its end, because it was asked to.
+    StudyStopped {
+        /// The signal's name.
+        signal: String,
+    },
+    /// A study ended.
+    StudyFinished {
+        /// Whether a model passed.
+        outcome: Outcome,
+        /// The trial of the best model; `None` when no trial got far enough to have one.
+        best_trial: Option<u32>,
+        /// The best model's accuracy over the validation images.
+        #[serde(deserialize_with = "nan_if_null")]
+        validation_accuracy: f64,
+        /// The accepted model's accuracy over the test images.
+        test_accuracy: Option<f64>,
+        /// The best model's trainable parameters.
+        parameters: u64,
+        /// Trials trained.
+        trials: u32,
+        /// Time from beginning to end, without the time it was stopped.
+        #[serde(deserialize_with = "nan_if_null")]
+        seconds: f64,
+        /// The run folder.
+        run: String,
+    },
+    /// The supervisor is about to start the trainer again.
+    SupervisorRestarted {
+        /// What ended it.
+        cause: String,
+        /// Counted from 1.
+        attempt: u32,
+        /// Seconds waited before.
+        #[serde(deserialize_with = "nan_if_null")]
+        delay: f64,
+    },
+    /// The supervisor no longer starts the trainer.
+    SupervisorGaveUp {
+        /// Why.
+        cause: String,
+        /// Restarts made.
+        restarts: u32,
+    },
+    /// An event of a newer version, kept as it is.
+    #[serde(skip)]
+    Unknown {
+        /// Its name.
+        name: String,
+        /// All its keys but `v`, `event` and `at`.
+        fields: Map<String, Value>,
+    },
+}
+
+/// How a study ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A model passed the gate.
+    Accepted,
+    /// None did.
+    Rejected,
+}
+
+/// What the gate said of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The trial passes.
+    Accept,
+    /// It does not; there may be another trial.
+    Continue,
+    /// It does not, and there will be no other.
+    Reject,
+}
+
+impl Event {
+    /// The names of all events of this version.
+    pub const NAMES: [&'static str; 15] = [
+        "study_started",
+        "data_fallback",
+        "trial_started",
+        "grafted",
+        "epoch_finished",
+        "checkpoint_written",
+        "checkpoint_rejected",
+        "trial_finished",
+        "gate_decided",
+        "study_resumed",
+        "trial_resumed",
+        "study_stopped",
+        "study_finished",
+        "supervisor_restarted",
+        "supervisor_gave_up",
+    ];
+
+    /// The value of `"event"` in its line.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::StudyStarted { .. } => "study_started",
+            Self::DataFallback { .. } => "data_fallback",
+            Self::TrialStarted { .. } => "trial_started",
+            Self::Grafted { .. } => "grafted",
+            Self::EpochFinished { .. } => "epoch_finished",
+            Self::CheckpointWritten { .. } => "checkpoint_written",
+            Self::CheckpointRejected { .. } => "checkpoint_rejected",
+            Self::TrialFinished { .. } => "trial_finished",
+            Self::GateDecided { .. } => "gate_decided",
+            Self::StudyResumed { .. } => "study_resumed",
+            Self::TrialResumed { .. } => "trial_resumed",
+            Self::StudyStopped { .. } => "study_stopped",
+            Self::StudyFinished { .. } => "study_finished",
+            Self::SupervisorRestarted { .. } => "supervisor_restarted",
+            Self::SupervisorGaveUp { .. } => "supervisor_gave_up",
+            Self::Unknown { name, .. } => name,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod samples {
+    use serde_json::json;
+
+    use super::*;
+
+    /// One of every kind.
+    pub(crate) fn all() -> Vec<Event> {
+        let mut events = vec![
+            Event::StudyStarted {
+                name: "lenet".into(),
+                command: "tune".into(),
+                run: "runs/lenet-0001".into(),
+                spec_hash: "ab".into(),
+                data_hash: "cd".into(),
+                seed: u64::MAX,
+                device: "cpu".into(),
+                threads: 2,
+                train_images: 55_000,
+                validation_images: 5_000,
+                test_images: 10_000,
+                threshold: 0.8,
+                trials: 8,
+            },
+            Event::DataFallback {
+                reason: "no network".into(),
+            },
+            Event::Grafted {
+                trial: 2,
+                parent: 1,
+                summary: json!({"layers": 3}),
+            },
+            Event::CheckpointWritten {
+                trial: 1,
+                epoch: 1,
+                step: 9,
+                path: "trials/001/checkpoints/e0001-s000009".into(),
+                bytes: 4711,
+                seconds: 0.25,
+            },
+            Event::CheckpointRejected {
+                path: "weights.bpk".into(),
+                why: "hash".into(),
+            },
+            Event::StudyResumed {
+                run: "runs/lenet-0001".into(),
+                trials: 1,
+            },
+            Event::TrialResumed {
+                trial: 2,
+                epoch: 1,
+                step: 9,
+            },
+            Event::StudyStopped {
+                signal: "SIGTERM".into(),
+            },
+            Event::StudyFinished {
+                outcome: Outcome::Accepted,
+                best_trial: Some(2),
+                validation_accuracy: 0.99,
+                test_accuracy: Some(0.988),
+                parameters: 61_706,
+                trials: 2,
+                seconds: 80.0,
+                run: "runs/lenet-0001".into(),
+            },
+            Event::SupervisorRestarted {
+                cause: "SIGKILL".into(),
+                attempt: 1,
+                delay: 1.0,
+            },
+            Event::SupervisorGaveUp {
+                cause: "same step".into(),
+                restarts: 3,
+            },
+        ];
+        events.extend(of_a_trial(1));
+        events
+    }
+
+    pub(crate) fn of_a_trial(trial: u32) -> Vec<Event> {
+        vec![
+            Event::TrialStarted {
+                trial,
+                parent: None,
+                edits: json!([{"add-epochs": 2}]),
+                inherit: "nothing".into(),
+                reason: "still improving".into(),
+                spec_hash: "ab".into(),
+                parameters: 61_706,
+                flops_per_image: 800_000,
+            },
+            epoch(trial, 1, 0.1 + 0.2),
+            Event::TrialFinished {
+                trial,
+                epochs: 1,
+                validation_accuracy: 0.5,
+                train_seconds: 8.0,
+                images_per_second: 6000.0,
+                diagnosis: json!("underfit"),
+            },
+            Event::GateDecided {
+                trial,
+                decision: Verdict::Continue,
+                threshold: 0.8,
+                accuracy: 0.5,
+            },
+        ]
+    }
+
+    pub(crate) fn epoch(trial: u32, epoch: u32, train_loss: f64) -> Event {
+        Event::EpochFinished {
+            trial,
+            epoch,
+            train_loss,
+            train_accuracy: 0.9,
+            validation_loss: 0.4,
+            validation_accuracy: 0.91,
+            learning_rate: 0.001,
+            seconds: 8.0,
+        }
+    }
+}

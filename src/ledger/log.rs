@@ -1,0 +1,509 @@
+//! Appends events, each durable before the next thing happens, and repairs what a crash left.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::event::Event;
+use super::parse::{LINE_LIMIT_BYTES, LineError, parse_events};
+use crate::sys::clock::{Clock, RealClock};
+use crate::sys::fence::{Fence, FenceError};
+use crate::sys::files::{FileError, Files, WritableFile, WriteMode, parent};
+
+/// The largest log that is written or read.
+pub const LOG_LIMIT_BYTES: u64 = 256 << 20;
+
+/// An event with its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub event: Event,
+}
+
+/// An event log that is open for appending.
+pub struct Ledger {
+    sink: Option<Sink>,
+    clock: Arc<dyn Clock>,
+    records: Vec<Recorded>,
+    repaired: Option<Repair>,
+    observer: Option<Observer>,
+}
+
+/// Gets every recorded event and its line, without the newline.
+type Observer = Box<dyn FnMut(&Recorded, &str) + Send>;
+
+struct Sink {
+    file: Box<dyn WritableFile>,
+    path: PathBuf,
+    fence: Fence,
+    /// Up to here the file is whole lines.
+    whole_bytes: u64,
+    /// A write failed, and so did cutting off what it left.
+    has_tail: bool,
+}
+
+/// What was cut off an event log when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repair {
+    /// The log.
+    pub path: PathBuf,
+    /// Bytes of the line that a crash had cut short.
+    pub bytes: usize,
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(
+            f,
+            "removed an unfinished last line of {} bytes from {}",
+            self.bytes,
+            self.path.display()
+        )
+    }
+}
+
+/// What [`Ledger::append_once`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// Recorded the event.
+    Now,
+    /// Nothing: an earlier process had recorded it.
+    Before,
+}
+
+/// Why an event log cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The log is damaged.
+    #[error("cannot read {}", path.display())]
+    Damaged {
+        /// The log.
+        path: PathBuf,
+        /// Which line, and what is wrong with it.
+        source: LineError,
+    },
+    /// An event that has no line.
+    #[error("cannot put the event `{event}` into words")]
+    Unwritable {
+        /// Its name.
+        event: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// An event whose line, or a log whose length, would be more than is read back.
+    #[error("the event `{event}` of {bytes} bytes is too large for {}", path.display())]
+    TooLarge {
+        /// The log.
+        path: PathBuf,
+        /// The event's name.
+        event: String,
+        /// Length of its line.
+        bytes: usize,
+    },
+    /// Another process has taken over the run.
+    #[error(transparent)]
+    Fence(#[from] FenceError),
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Ledger {
+    /// Opens an event log, creating it where it is missing, and cuts off an unfinished last line.
+    ///
+    /// # Errors
+    ///
+    /// When the log is damaged anywhere else, or the disk refuses.
+    pub fn open(
+        files: &dyn Files,
+        path: &Path,
+        fence: Fence,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, LedgerError> {
+        fence.check()?;
+        let bytes = read_bytes(files, path)?;
+        let is_new = bytes.is_none();
+        let parsed = parse(path, &bytes.unwrap_or_default())?;
+        let mut sink = Sink {
+            file: files.open(path, WriteMode::Append)?,
+            path: path.to_path_buf(),
+            fence,
+            whole_bytes: parsed.whole_bytes as u64,
+            has_tail: parsed.torn_bytes > 0,
+        };
+        if is_new {
+            files.sync_folder(parent(path))?;
+        }
+        sink.cut_tail()?;
+        let repaired = (parsed.torn_bytes > 0).then(|| Repair {
+            path: path.to_path_buf(),
+            bytes: parsed.torn_bytes,
+        });
+        Ok(Self {
+            sink: Some(sink),
+            clock,
+            records: parsed.records,
+            repaired,
+            observer: None,
+        })
+    }
+
+    /// A log that is kept in memory only.
+    pub fn without_file() -> Self {
+        Self {
+            sink: None,
+            clock: Arc::new(RealClock::default()),
+            records: Vec::new(),
+            repaired: None,
+            observer: None,
+        }
+    }
+
+    /// Also hands every event that is recorded from now on, with its line, to `observer`.
+    #[must_use]
+    pub fn observed_by(mut self, observer: impl FnMut(&Recorded, &str) + Send + 'static) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// What was cut off when the log was opened.
+    pub fn repaired(&self) -> Option<&Repair> {
+        self.repaired.as_ref()
+    }
+
+    /// Everything recorded so far, by this process and those before it.
+    pub fn records(&self) -> &[Recorded] {
+        &self.records
+    }
+
+    /// Records an event; when this returns, no crash can undo it.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses or another process has taken over; the log is then as it was before,
+    /// or will be when it is next opened.
+    pub fn append(&mut self, event: Event) -> Result<(), LedgerError> {
+        let at = self.clock.now();
+        let recorded = Recorded { at, event };
+        let line = recorded
+            .to_line()
+            .map_err(|source| LedgerError::Unwritable {
+                event: recorded.event.name().to_owned(),
+                source,
+            })?;
+        if let Some(sink) = &mut self.sink {
+            sink.append(&recorded, &line)?;
+        }
+        if let Some(observer) = &mut self.observer {
+            observer(&recorded, &line);
+        }
+        self.records.push(recorded);
+        Ok(())
+    }
+
+    /// Records an event unless it was already: for a process that goes on from a checkpoint and
+    /// comes again through what happened after it. An event counts as recorded when one of the
+    /// same occasion, such as the end of the same epoch, has the same values but for times.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Ledger::append`].
+    pub fn append_once(&mut self, event: Event) -> Result<Appended, LedgerError> {
+        let timeless = event.without_times();
+        let is_recorded = event.occasion().is_some_and(|occasion| {
+            let last = self
+                .records
+                .iter()
+                .rev()
+                .find(|record| record.event.occasion() == Some(occasion));
+            // Compared as text, in which a NaN equals itself.
+            last.is_some_and(|record| {
+                format!("{:?}", record.event.without_times()) == format!("{timeless:?}")
+            })
+        });
+        if is_recorded {
+            return Ok(Appended::Before);
+        }
+        self.append(event)?;
+        Ok(Appended::Now)
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let path = self.sink.as_ref().map(|sink| &sink.path);
+        f.debug_struct("Ledger")
+            .field("path", &path)
+            .field("records", &self.records.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    fn append(&mut self, recorded: &Recorded, line: &str) -> Result<(), LedgerError> {
+        let bytes = line.len() + 1;
+        if bytes > LINE_LIMIT_BYTES || self.whole_bytes + bytes as u64 > LOG_LIMIT_BYTES {
+            return Err(LedgerError::TooLarge {
+                path: self.path.clone(),
+                event: recorded.event.name().to_owned(),
+                bytes,
+            });
+        }
+        self.fence.check()?;
+        self.cut_tail()?;
+        self.has_tail = true;
+        let written = self.write(line);
+        if written.is_ok() {
+            self.has_tail = false;
+            self.whole_bytes += bytes as u64;
+        } else {
+            // Half a line must not stay, or the next one would be joined to it. If it cannot be cut
+            // now, it is before the next append, or when the log is opened again.
+            let _ = self.cut_tail();
+        }
+        Ok(written?)
+    }
+
+    fn write(&mut self, line: &str) -> Result<(), FileError> {
+        self.file.write(format!("{line}\n").as_bytes())?;
+        self.file.sync()
+    }
+
+    fn cut_tail(&mut self) -> Result<(), FileError> {
+        if self.has_tail {
+            self.file.truncate(self.whole_bytes)?;
+            self.file.sync()?;
+            self.has_tail = false;
+        }
+        Ok(())
+    }
+}
+
+/// Reads an event log that another process may be writing: an unfinished last line is left out,
+/// and nothing is repaired. A log that is missing is empty.
+///
+/// # Errors
+///
+/// When the log is damaged before its last line, or cannot be read.
+pub fn read(files: &dyn Files, path: &Path) -> Result<Vec<Recorded>, LedgerError> {
+    let bytes = read_bytes(files, path)?.unwrap_or_default();
+    Ok(parse(path, &bytes)?.records)
+}
+
+fn read_bytes(files: &dyn Files, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
+    match files.read(path, LOG_LIMIT_BYTES) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<super::Parsed, LedgerError> {
+    parse_events(bytes).map_err(|source| LedgerError::Damaged {
+        path: path.into(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::ledger::event::samples;
+    use crate::sys::clock::FakeClock;
+    use crate::sys::faults::{Fault, FaultKind, FaultyFiles, OnCrash};
+    use crate::sys::simulated_disk::{SimulatedDisk, Survival};
+
+    const PATH: &str = "/events.jsonl";
+
+    fn open(files: &dyn Files) -> Ledger {
+        let clock = Arc::new(FakeClock::default());
+        Ledger::open(files, Path::new(PATH), Fence::none(), clock).unwrap()
+    }
+
+    #[test]
+    fn what_was_appended_is_read_after_reopening() {
+        let disk = SimulatedDisk::default();
+        let mut ledger = open(&disk);
+        for event in samples::all() {
+            ledger.append(event).unwrap();
+        }
+        let before = ledger.records().to_vec();
+        disk.reboot(Survival::OnlySynced);
+        assert_eq!(open(&disk).records(), before);
+        assert_eq!(read(&disk, Path::new(PATH)).unwrap(), before);
+    }
+
+    #[test]
+    fn a_torn_last_event_is_repaired_and_told() {
+        let disk = SimulatedDisk::default();
+        open(&disk).append(samples::epoch(1, 1, 0.5)).unwrap();
+        let mut file = disk.open(Path::new(PATH), WriteMode::Append).unwrap();
+        file.write(b"{\"v\":1,\"eve").unwrap();
+        let mut ledger = open(&disk);
+        assert_eq!(ledger.repaired().unwrap().bytes, 11);
+        ledger.append(samples::epoch(1, 2, 0.4)).unwrap();
+        let ledger = open(&disk);
+        assert_eq!((ledger.records().len(), ledger.repaired()), (2, None));
+    }
+
+    #[test]
+    fn an_append_cut_at_any_step_leaves_the_event_wholly_or_not_at_all() {
+        for kind in [
+            FaultKind::Crash,
+            FaultKind::TornCrash,
+            FaultKind::NoSpace,
+            FaultKind::Io,
+        ] {
+            for at in 1..=12 {
+                for survival in Survival::ALL {
+                    let disk = SimulatedDisk::default();
+                    let fault = Fault { kind, at };
+                    let faulty = FaultyFiles::new(disk.share(), fault, OnCrash::FailFromThenOn);
+                    let acknowledged = append_two(&faulty);
+                    disk.reboot(survival);
+                    let context = format!("{fault:?} {survival:?}");
+                    let mut ledger = open(&disk);
+                    let found = ledger.records().len();
+                    assert!(
+                        found >= acknowledged,
+                        "lost an acknowledged event: {context}"
+                    );
+                    assert!(found <= acknowledged + 1, "{context}");
+                    ledger.append(samples::epoch(9, 9, 0.1)).unwrap();
+                    assert_eq!(open(&disk).records().len(), found + 1, "{context}");
+                }
+            }
+        }
+    }
+
+    fn append_two(files: &dyn Files) -> usize {
+        let clock = Arc::new(FakeClock::default());
+        let Ok(mut ledger) = Ledger::open(files, Path::new(PATH), Fence::none(), clock) else {
+            return 0;
+        };
+        (1..=2)
+            .take_while(|&epoch| ledger.append(samples::epoch(1, epoch, 0.5)).is_ok())
+            .count()
+    }
+
+    #[test]
+    fn after_a_failed_append_the_same_ledger_can_go_on() {
+        for at in 3..=6 {
+            let disk = SimulatedDisk::default();
+            let fault = Fault {
+                kind: FaultKind::Io,
+                at,
+            };
+            let faulty = FaultyFiles::new(disk.share(), fault, OnCrash::FailFromThenOn);
+            let mut ledger = open(&faulty);
+            let appended = (1..=3)
+                .filter(|&epoch| ledger.append(samples::epoch(1, epoch, 0.5)).is_ok())
+                .count();
+            assert_eq!(ledger.records().len(), appended);
+            assert_eq!(open(&disk).records().len(), appended, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_names_the_log_and_the_bytes() {
+        let disk = SimulatedDisk::default();
+        let fault = Fault {
+            kind: FaultKind::NoSpace,
+            at: 3,
+        };
+        let mut ledger = open(&FaultyFiles::new(
+            disk.share(),
+            fault,
+            OnCrash::FailFromThenOn,
+        ));
+        let error = ledger.append(samples::epoch(1, 1, 0.5)).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("events.jsonl") && text.contains("bytes needed"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_middle_is_refused_with_its_line_number() {
+        let disk = SimulatedDisk::default();
+        let mut ledger = open(&disk);
+        for epoch in 1..=3 {
+            ledger.append(samples::epoch(1, epoch, 0.5)).unwrap();
+        }
+        disk.flip(Path::new(PATH), 0);
+        let error = read(&disk, Path::new(PATH)).unwrap_err();
+        assert!(matches!(
+            error,
+            LedgerError::Damaged {
+                source: LineError::Damaged { line: 1, .. },
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn an_event_comes_once_however_often_it_is_replayed() {
+        let disk = SimulatedDisk::default();
+        let mut ledger = open(&disk);
+        let [first, second] = [samples::epoch(1, 1, f64::NAN), samples::epoch(1, 2, 0.3)];
+        assert_eq!(ledger.append_once(first.clone()).unwrap(), Appended::Now);
+        assert_eq!(ledger.append_once(second).unwrap(), Appended::Now);
+        let mut ledger = open(&disk);
+        let Event::EpochFinished { mut seconds, .. } = first.clone() else {
+            unreachable!()
+        };
+        seconds += 1.0;
+        let mut slower = first;
+        if let Event::EpochFinished { seconds: at, .. } = &mut slower {
+            *at = seconds;
+        }
+        assert_eq!(ledger.append_once(slower).unwrap(), Appended::Before);
+        let other = samples::epoch(1, 2, 0.2);
+        assert_eq!(
+            ledger.append_once(other).unwrap(),
+            Appended::Now,
+            "other values are news"
+        );
+    }
+
+    #[test]
+    fn an_observer_gets_the_lines_of_the_file() {
+        let disk = SimulatedDisk::default();
+        let seen = Arc::new(Mutex::new(String::new()));
+        let sink = Arc::clone(&seen);
+        let mut ledger = open(&disk).observed_by(move |_, line| {
+            sink.lock().unwrap().push_str(&format!("{line}\n"));
+        });
+        for event in samples::all() {
+            ledger.append(event).unwrap();
+        }
+        let file = disk.read(Path::new(PATH), LOG_LIMIT_BYTES).unwrap();
+        assert_eq!(file, seen.lock().unwrap().as_bytes());
+    }
+
+    #[test]
+    fn a_replaced_writer_appends_nothing() {
+        use crate::sys::process::ProcessName;
+        let disk = SimulatedDisk::default();
+        let files = disk.share();
+        let this = ProcessName::current();
+        let fence = Fence::raise(&files, Path::new("/fence"), 0, &this).unwrap();
+        let clock = Arc::new(FakeClock::default());
+        let mut old = Ledger::open(&disk, Path::new(PATH), fence, clock).unwrap();
+        old.append(samples::epoch(1, 1, 0.5)).unwrap();
+        Fence::raise(&files, Path::new("/fence"), 0, &this).unwrap();
+        let error = old.append(samples::epoch(1, 2, 0.5)).unwrap_err();
+        assert!(matches!(
+            error,
+            LedgerError::Fence(FenceError::Replaced { .. })
+        ));
+        assert_eq!(open(&disk).records().len(), 1);
+    }
+}

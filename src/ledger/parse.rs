@@ -1,0 +1,329 @@
+//! Lines of `events.jsonl`, there and back.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::event::Event;
+use super::log::Recorded;
+use crate::sys::clock::rfc3339;
+
+/// The format's version, `"v"` in every line.
+pub const VERSION: u64 = 1;
+
+/// The longest line that is written or read, with its newline.
+pub const LINE_LIMIT_BYTES: usize = 1 << 20;
+
+/// What the bytes of an event log say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Parsed {
+    /// Every whole line.
+    pub records: Vec<Recorded>,
+    /// Bytes that these lines take, from the start.
+    pub whole_bytes: usize,
+    /// Bytes after them: a line that a crash cut short.
+    pub torn_bytes: usize,
+}
+
+/// A line that no crash can have left.
+#[derive(Debug, thiserror::Error)]
+pub enum LineError {
+    /// Not JSON, though lines follow it.
+    #[error("line {line} is damaged")]
+    Damaged {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// JSON, but not an event.
+    #[error("line {line} is no event: {why}")]
+    NotAnEvent {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// Longer than any event.
+    #[error("line {line} is longer than {LINE_LIMIT_BYTES} bytes")]
+    TooLong {
+        /// Counted from 1.
+        line: usize,
+    },
+}
+
+/// Reads an event log. Memory stays within a small multiple of its length.
+///
+/// A last line that is cut short, or was never finished by its newline, was never acknowledged to
+/// anyone: it is counted as torn and left out.
+///
+/// # Errors
+///
+/// When any other line is not an event; it is named by its number.
+pub fn parse_events(bytes: &[u8]) -> Result<Parsed, LineError> {
+    let mut parsed = Parsed::default();
+    for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
+        let number = index + 1;
+        let is_last = parsed.whole_bytes + line.len() == bytes.len();
+        let Some(text) = line.strip_suffix(b"\n") else {
+            break;
+        };
+        if line.len() > LINE_LIMIT_BYTES {
+            return Err(LineError::TooLong { line: number });
+        }
+        match serde_json::from_slice(text) {
+            Ok(value) => parsed
+                .records
+                .push(record(value).map_err(|why| LineError::NotAnEvent { line: number, why })?),
+            Err(_) if is_last => break,
+            Err(source) => {
+                return Err(LineError::Damaged {
+                    line: number,
+                    source,
+                });
+            }
+        }
+        parsed.whole_bytes += line.len();
+    }
+    parsed.torn_bytes = bytes.len() - parsed.whole_bytes;
+    Ok(parsed)
+}
+
+fn record(value: Value) -> Result<Recorded, String> {
+    let Value::Object(mut fields) = value else {
+        return Err("not an object".into());
+    };
+    let version = match fields.get("v").map(Value::as_u64) {
+        Some(Some(version)) if version >= VERSION => version,
+        _ => return Err("`v` is missing or not a version".into()),
+    };
+    let at: Timestamp = fields
+        .get("at")
+        .and_then(Value::as_str)
+        .and_then(|at| at.parse().ok())
+        .ok_or("`at` is missing or not a time")?;
+    let name = fields
+        .get("event")
+        .and_then(Value::as_str)
+        .ok_or("`event` is missing or not a name")?
+        .to_owned();
+    let known = Event::NAMES.contains(&name.as_str());
+    if known {
+        match Event::deserialize(Value::Object(fields.clone())) {
+            Ok(event) => return Ok(Recorded { at, event }),
+            Err(error) if version == VERSION => return Err(error.to_string()),
+            // A newer version may have given the event other keys.
+            Err(_) => {}
+        }
+    }
+    for key in ["v", "event", "at"] {
+        fields.remove(key);
+    }
+    let event = Event::Unknown { name, fields };
+    Ok(Recorded { at, event })
+}
+
+/// One line without its newline: `{"v":1,"event":"…","at":"…",…}`.
+pub(super) fn line(recorded: &Recorded) -> Result<String, serde_json::Error> {
+    let name = serde_json::to_string(recorded.event.name())?;
+    let at = rfc3339(recorded.at);
+    let fields = match &recorded.event {
+        Event::Unknown { fields, .. } => inner(&serde_json::to_string(fields)?).to_owned(),
+        event => {
+            let tagged = serde_json::to_string(event)?;
+            // Its tag comes first, which is where ours comes.
+            let tag = format!("\"event\":{name}");
+            let inner = inner(&tagged);
+            inner
+                .strip_prefix(&tag)
+                .unwrap_or(inner)
+                .trim_start_matches(',')
+                .to_owned()
+        }
+    };
+    let comma = if fields.is_empty() { "" } else { "," };
+    Ok(format!(
+        "{{\"v\":{VERSION},\"event\":{name},\"at\":\"{at}\"{comma}{fields}}}"
+    ))
+}
+
+/// Without its braces.
+fn inner(object: &str) -> &str {
+    object
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .unwrap_or(object)
+}
+
+impl Recorded {
+    /// Its line in `events.jsonl`, without the newline.
+    ///
+    /// # Errors
+    ///
+    /// When a free-form value holds what JSON cannot say.
+    pub fn to_line(&self) -> Result<String, serde_json::Error> {
+        line(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::ledger::event::samples;
+
+    fn recorded(event: Event) -> Recorded {
+        Recorded {
+            at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+            event,
+        }
+    }
+
+    fn log(events: impl IntoIterator<Item = Event>) -> Vec<u8> {
+        let lines = events
+            .into_iter()
+            .map(|event| recorded(event).to_line().unwrap() + "\n");
+        lines.collect::<String>().into_bytes()
+    }
+
+    #[test]
+    fn every_event_reads_back_as_written() {
+        let events = samples::all();
+        let parsed = parse_events(&log(events.clone())).unwrap();
+        let found: Vec<_> = parsed
+            .records
+            .into_iter()
+            .map(|record| record.event)
+            .collect();
+        assert_eq!(found, events);
+        let mut names: Vec<_> = events.iter().map(Event::name).collect();
+        let mut expected = Event::NAMES;
+        names.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(names, expected, "the samples hold one of each");
+    }
+
+    #[test]
+    fn a_line_opens_with_version_name_and_time() {
+        let line = recorded(samples::epoch(1, 2, 0.5)).to_line().unwrap();
+        assert_eq!(
+            line,
+            r#"{"v":1,"event":"epoch_finished","at":"2026-01-02T03:04:05.678Z","trial":1,"epoch":2,"train_loss":0.5,"train_accuracy":0.9,"validation_loss":0.4,"validation_accuracy":0.91,"learning_rate":0.001,"seconds":8.0}"#
+        );
+    }
+
+    #[test]
+    fn a_loss_that_is_no_number_is_null_and_reads_back_as_nan() {
+        for loss in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let bytes = log([samples::epoch(1, 1, loss)]);
+            assert!(String::from_utf8_lossy(&bytes).contains("\"train_loss\":null"));
+            let parsed = parse_events(&bytes).unwrap();
+            match parsed.records[0].event {
+                Event::EpochFinished { train_loss, .. } => assert!(train_loss.is_nan()),
+                ref other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_log_cut_anywhere_keeps_every_whole_line() {
+        let bytes = log(samples::all());
+        for cut in 0..bytes.len() {
+            let parsed = parse_events(&bytes[..cut]).unwrap();
+            let whole = bytes[..cut].iter().filter(|&&byte| byte == b'\n').count();
+            assert_eq!(parsed.records.len(), whole, "cut at {cut}");
+            assert_eq!(parsed.whole_bytes + parsed.torn_bytes, cut);
+        }
+    }
+
+    #[test]
+    fn a_last_line_of_rubbish_is_torn_even_with_a_newline() {
+        let mut bytes = log(samples::all());
+        let whole = bytes.len();
+        bytes.extend_from_slice(b"\0\0\0\0\n");
+        let parsed = parse_events(&bytes).unwrap();
+        assert_eq!((parsed.whole_bytes, parsed.torn_bytes), (whole, 5));
+    }
+
+    #[test]
+    fn damage_before_the_last_line_is_refused_by_its_number() {
+        let mut bytes = log(samples::all());
+        let second = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+        bytes[second] = b'x';
+        assert!(matches!(
+            parse_events(&bytes),
+            Err(LineError::Damaged { line: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn what_is_json_but_no_event_is_refused() {
+        for line in [
+            "3",
+            "{}",
+            r#"{"v":0,"event":"x","at":"2026-01-02T03:04:05Z"}"#,
+            r#"{"v":1,"event":"x","at":"yesterday"}"#,
+            r#"{"v":1,"event":"trial_resumed","at":"2026-01-02T03:04:05Z","trial":-1}"#,
+        ] {
+            let error = parse_events(format!("{line}\n").as_bytes()).unwrap_err();
+            assert!(
+                matches!(error, LineError::NotAnEvent { line: 1, .. }),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn events_of_newer_versions_are_kept_as_they_are() {
+        let newer = "{\"v\":1,\"event\":\"moon_rose\",\"at\":\"2026-01-02T03:04:05.678Z\",\"a\":[1]}\n\
+                     {\"v\":2,\"event\":\"trial_resumed\",\"at\":\"2026-01-02T03:04:05.678Z\",\"b\":2}\n";
+        let parsed = parse_events(newer.as_bytes()).unwrap();
+        let fields = [("a".to_owned(), json!([1]))].into_iter().collect();
+        assert_eq!(
+            parsed.records[0].event,
+            Event::Unknown {
+                name: "moon_rose".into(),
+                fields
+            }
+        );
+        assert_eq!(parsed.records[1].event.name(), "trial_resumed");
+        let first = newer.lines().next().unwrap();
+        assert_eq!(parsed.records[0].to_line().unwrap(), first);
+    }
+
+    #[test]
+    fn a_line_beyond_all_measure_is_refused() {
+        let mut bytes = vec![b' '; LINE_LIMIT_BYTES];
+        bytes.push(b'\n');
+        assert!(matches!(
+            parse_events(&bytes),
+            Err(LineError::TooLong { line: 1 })
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+            let _ = parse_events(&bytes);
+        }
+
+        #[test]
+        fn no_mutation_of_a_log_makes_it_panic_or_lose_count(
+            changes in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..20),
+        ) {
+            let mut bytes = log(samples::all());
+            for (at, byte) in changes {
+                let at = at % bytes.len();
+                bytes[at] = byte;
+            }
+            if let Ok(parsed) = parse_events(&bytes) {
+                prop_assert_eq!(parsed.whole_bytes + parsed.torn_bytes, bytes.len());
+                for record in parsed.records {
+                    record.to_line().unwrap();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What two records of one study have in common, though one was interrupted and one was not.
+
+use std::collections::HashMap;
+
+use super::event::Event;
+use super::log::Recorded;
+
+/// The events of a study as if it had never been interrupted: without times, without what only
+/// tells of interruptions and checkpoints, and each occasion once, at its first place, with its
+/// last values. Two runs of the same study on the CPU have the same essence.
+pub fn essence(records: &[Recorded]) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    let mut places = HashMap::new();
+    for record in records {
+        let Some(occasion) = record.event.occasion() else {
+            continue;
+        };
+        let event = record.event.without_times();
+        match places.get(&occasion) {
+            Some(&place) => events[place] = event,
+            None => {
+                places.insert(occasion, events.len());
+                events.push(event);
+            }
+        }
+    }
+    events
+}
+
+/// Names something that happens once in a study: what, in which trial, in which epoch.
+type Occasion = (&'static str, u32, u32);
+
+impl Event {
+    /// What this event is the record of; `None` for events that may come any number of times.
+    pub(super) fn occasion(&self) -> Option<Occasion> {
+        Some(match *self {
+            Self::StudyStarted { .. } => ("study started", 0, 0),
+            Self::DataFallback { .. } => ("data fallback", 0, 0),
+            Self::TrialStarted { trial, .. } => ("trial started", trial, 0),
+            Self::Grafted { trial, .. } => ("grafted", trial, 0),
+            Self::EpochFinished { trial, epoch, .. } => ("epoch finished", trial, epoch),
+            Self::TrialFinished { trial, .. } => ("trial finished", trial, 0),
+            Self::GateDecided { trial, .. } => ("gate decided", trial, 0),
+            Self::StudyFinished { .. } => ("study finished", 0, 0),
+            Self::CheckpointWritten { .. }
+            | Self::CheckpointRejected { .. }
+            | Self::StudyResumed { .. }
+            | Self::TrialResumed { .. }
+            | Self::StudyStopped { .. }
+            | Self::SupervisorRestarted { .. }
+            | Self::SupervisorGaveUp { .. }
+            | Self::Unknown { .. } => return None,
+        })
+    }
+
+    /// The same event with all measured times at zero, and without the run folder's name.
+    pub(super) fn without_times(&self) -> Self {
+        let mut event = self.clone();
+        match &mut event {
+            Self::EpochFinished { seconds, .. } | Self::CheckpointWritten { seconds, .. } => {
+                *seconds = 0.0;
+            }
+            Self::TrialFinished {
+                train_seconds,
+                images_per_second,
+                ..
+            } => {
+                *train_seconds = 0.0;
+                *images_per_second = 0.0;
+            }
+            Self::StudyFinished { seconds, run, .. } => {
+                *seconds = 0.0;
+                run.clear();
+            }
+            Self::StudyStarted { run, .. } => run.clear(),
+            _ => {}
+        }
+        event
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::ledger::event::samples;
+
+    fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
+        let at = |(second, event)| Recorded {
+            at: Timestamp::from_second(second).unwrap(),
+            event,
+        };
+        (0..).zip(events).map(at).collect()
+    }
+
+    #[test]
+    fn an_interrupted_study_has_the_essence_of_one_that_was_not() {
+        let mut whole = samples::of_a_trial(1);
+        whole.extend(samples::of_a_trial(2));
+        let mut cut = whole[..2].to_vec();
+        cut.push(Event::SupervisorRestarted {
+            cause: "SIGKILL".into(),
+            attempt: 1,
+            delay: 1.0,
+        });
+        cut.push(Event::TrialResumed {
+            trial: 1,
+            epoch: 0,
+            step: 7,
+        });
+        cut.extend_from_slice(&whole[1..]);
+        if let Event::EpochFinished { seconds, .. } = &mut cut[4] {
+            *seconds = 99.0;
+        }
+        assert_eq!(essence(&records(cut)), essence(&records(whole)));
+    }
+
+    #[test]
+    fn other_values_are_another_essence() {
+        let one = essence(&records([samples::epoch(1, 1, 0.5)]));
+        let other = essence(&records([samples::epoch(1, 1, 0.6)]));
+        assert_ne!(one, other);
+    }
+}

@@ -1,0 +1,435 @@
+//! The folder of one run: `runs/lenet-5-0001/` and what lies where in it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::provenance::Provenance;
+use crate::sys::files::{FileError, Files, PathKind};
+use crate::sys::lock::{LockError, LockRequest, RunLock};
+
+/// A run's folder.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+}
+
+/// A trial's folder within it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrialFolder {
+    path: PathBuf,
+}
+
+/// Why there is no run folder.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFolderError {
+    /// A name that cannot be part of a folder's name.
+    #[error(
+        "`{name}` cannot name a run; use letters, digits, `-`, `_` and `.`, a letter or digit first"
+    )]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// Not the folder of a run.
+    #[error("{} is not a run: it has no study.toml", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A provenance that cannot be read or written.
+    #[error("{} holds no provenance", path.display())]
+    Provenance {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The disk refuses.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// A study file with its defaults written out is a few kilobytes.
+const STUDY_LIMIT_BYTES: u64 = 4 << 20;
+const PROVENANCE_LIMIT_BYTES: u64 = 1 << 20;
+
+impl RunFolder {
+    /// Makes the next free folder for a study of this name; two processes that do so at once get
+    /// two folders.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be a folder's, or the disk refuses.
+    pub fn create(files: Arc<dyn Files>, runs: &Path, name: &str) -> Result<Self, RunFolderError> {
+        check_name(name)?;
+        files.create_folders(runs)?;
+        let mut number = numbers(&*files, runs, name)?
+            .last()
+            .map_or(1, |last| last + 1);
+        loop {
+            let path = folder(runs, name, number);
+            match files.create_folder(&path) {
+                Ok(()) => {
+                    files.sync_folder(runs)?;
+                    return Ok(Self { files, path });
+                }
+                Err(error) if error.is_already_there() => number += 1,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A run that was made before.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn open(files: Arc<dyn Files>, path: impl Into<PathBuf>) -> Result<Self, RunFolderError> {
+        let run = Self {
+            files,
+            path: path.into(),
+        };
+        match run.files.kind(&run.study_file())? {
+            Some(PathKind::File) => Ok(run),
+            _ => Err(RunFolderError::NotARun { path: run.path }),
+        }
+    }
+
+    /// The newest run of a study of this name; folders in which nothing was begun are passed over.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be a folder's, or the disk refuses.
+    pub fn find_latest(
+        files: &Arc<dyn Files>,
+        runs: &Path,
+        name: &str,
+    ) -> Result<Option<Self>, RunFolderError> {
+        check_name(name)?;
+        for number in numbers(&**files, runs, name)?.into_iter().rev() {
+            match Self::open(Arc::clone(files), folder(runs, name, number)) {
+                Err(RunFolderError::NotARun { .. }) => {}
+                other => return other.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Locks the run for writing.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Locked`] when a living process holds it.
+    pub fn lock(&self, request: &LockRequest) -> Result<RunLock, LockError> {
+        RunLock::acquire(&self.files, &self.path, request)
+    }
+
+    /// The disk it lies on.
+    pub fn files(&self) -> &Arc<dyn Files> {
+        &self.files
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder's own name, such as `lenet-5-0001`.
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// The resolved study.
+    pub fn study_file(&self) -> PathBuf {
+        self.path.join("study.toml")
+    }
+
+    /// Where the run comes from.
+    pub fn provenance_file(&self) -> PathBuf {
+        self.path.join("provenance.json")
+    }
+
+    /// The event log.
+    pub fn events_file(&self) -> PathBuf {
+        self.path.join("events.jsonl")
+    }
+
+    /// The accepted accuracy, one number.
+    pub fn accuracy_file(&self) -> PathBuf {
+        self.path.join("accuracy.txt")
+    }
+
+    /// The report for browsers.
+    pub fn report_html(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
+    /// The report for reading as text.
+    pub fn report_markdown(&self) -> PathBuf {
+        self.path.join("report.md")
+    }
+
+    /// The report for test runners.
+    pub fn junit_file(&self) -> PathBuf {
+        self.path.join("junit.xml")
+    }
+
+    /// The best model's folder.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best")
+    }
+
+    /// A trial's folder; trials are counted from 1.
+    pub fn trial(&self, trial: u32) -> TrialFolder {
+        TrialFolder {
+            path: self.path.join("trials").join(format!("{trial:03}")),
+        }
+    }
+
+    /// Writes the resolved study.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn write_study(&self, toml: &str) -> Result<(), RunFolderError> {
+        Ok(self
+            .files
+            .write_atomically(&self.study_file(), toml.as_bytes())?)
+    }
+
+    /// Reads the resolved study; bytes that are not UTF-8 are replaced, which its parser refuses.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn read_study(&self) -> Result<String, RunFolderError> {
+        let bytes = self.files.read(&self.study_file(), STUDY_LIMIT_BYTES)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Writes where the run comes from.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn write_provenance(&self, provenance: &Provenance) -> Result<(), RunFolderError> {
+        let path = self.provenance_file();
+        let mut json =
+            serde_json::to_vec_pretty(provenance).map_err(|source| RunFolderError::Provenance {
+                path: path.clone(),
+                source,
+            })?;
+        json.push(b'\n');
+        Ok(self.files.write_atomically(&path, &json)?)
+    }
+
+    /// Reads where the run comes from.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn read_provenance(&self) -> Result<Provenance, RunFolderError> {
+        let path = self.provenance_file();
+        let json = self.files.read(&path, PROVENANCE_LIMIT_BYTES)?;
+        serde_json::from_slice(&json).map_err(|source| RunFolderError::Provenance { path, source })
+    }
+
+    /// Writes the accepted accuracy, a fraction.
+    ///
+    /// # Errors
+    ///
+    /// When the disk refuses.
+    pub fn write_accuracy(&self, accuracy: f64) -> Result<(), RunFolderError> {
+        let text = format!("{accuracy}\n");
+        Ok(self
+            .files
+            .write_atomically(&self.accuracy_file(), text.as_bytes())?)
+    }
+}
+
+impl TrialFolder {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The trial's own study file.
+    pub fn spec_file(&self) -> PathBuf {
+        self.path.join("spec.toml")
+    }
+
+    /// Its epochs as a table.
+    pub fn curve_file(&self) -> PathBuf {
+        self.path.join("curve.csv")
+    }
+
+    /// Its checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+}
+
+fn folder(runs: &Path, name: &str, number: u32) -> PathBuf {
+    runs.join(format!("{name}-{number:04}"))
+}
+
+/// The numbers of the runs of this name, ascending.
+fn numbers(files: &dyn Files, runs: &Path, name: &str) -> Result<Vec<u32>, FileError> {
+    let names = match files.list(runs) {
+        Err(error) if error.is_not_found() => Vec::new(),
+        other => other?,
+    };
+    let mut numbers: Vec<u32> = names
+        .iter()
+        .filter_map(|found| number_of(found, name))
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn number_of(found: &str, name: &str) -> Option<u32> {
+    let digits = found.strip_prefix(name)?.strip_prefix('-')?;
+    let number = digits.parse().ok()?;
+    // Written in no other way, so that `a-1-0001` is no run of `a`, nor is `a-+007`.
+    (format!("{number:04}") == digits).then_some(number)
+}
+
+fn check_name(name: &str) -> Result<(), RunFolderError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if starts_well && name.len() <= 100 && name.bytes().all(allowed) {
+        Ok(())
+    } else {
+        Err(RunFolderError::Name { name: name.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::collections::HashSet;
+
+    use jiff::Timestamp;
+
+    use super::super::provenance::{DataOrigin, cpu_name};
+    use super::*;
+    use crate::sys::files::RealFiles;
+
+    fn files() -> Arc<dyn Files> {
+        Arc::new(RealFiles)
+    }
+
+    #[test]
+    fn runs_are_numbered_from_one_and_by_name() {
+        let runs = tempfile::tempdir().unwrap();
+        let create = |name| {
+            RunFolder::create(files(), runs.path(), name)
+                .unwrap()
+                .name()
+        };
+        assert_eq!(create("lenet"), "lenet-0001");
+        assert_eq!(create("lenet"), "lenet-0002");
+        assert_eq!(create("lenet-5"), "lenet-5-0001");
+        assert_eq!(create("lenet"), "lenet-0003");
+    }
+
+    #[test]
+    fn racing_processes_get_folders_of_their_own() {
+        let runs = tempfile::tempdir().unwrap();
+        let race = || {
+            let create = |_| {
+                RunFolder::create(files(), runs.path(), "race")
+                    .unwrap()
+                    .name()
+            };
+            (0..25).map(create).collect::<Vec<_>>()
+        };
+        let names = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..4).map(|_| scope.spawn(race)).collect();
+            racers
+                .into_iter()
+                .flat_map(|racer| racer.join().unwrap())
+                .collect::<HashSet<_>>()
+        });
+        assert_eq!(names.len(), 100);
+    }
+
+    #[test]
+    fn the_latest_run_is_the_newest_that_was_begun() {
+        let runs = tempfile::tempdir().unwrap();
+        let latest = || RunFolder::find_latest(&files(), runs.path(), "lenet").unwrap();
+        assert!(latest().is_none());
+        for begun in [true, true, false] {
+            let run = RunFolder::create(files(), runs.path(), "lenet").unwrap();
+            if begun {
+                run.write_study("name = \"lenet\"").unwrap();
+            }
+        }
+        RunFolder::create(files(), runs.path(), "lenet-5")
+            .unwrap()
+            .write_study("")
+            .unwrap();
+        assert_eq!(latest().unwrap().name(), "lenet-0002");
+        let nowhere = runs.path().join("nowhere");
+        assert!(
+            RunFolder::find_latest(&files(), &nowhere, "lenet")
+                .unwrap()
+                .is_none()
+        );
+    }
+
+    #[test]
+    fn a_folder_without_a_study_is_no_run() {
+        let runs = tempfile::tempdir().unwrap();
+        let error = RunFolder::open(files(), runs.path()).unwrap_err();
+        assert!(matches!(error, RunFolderError::NotARun { .. }));
+    }
+
+    #[test]
+    fn a_name_cannot_leave_the_folder_of_runs() {
+        let runs = tempfile::tempdir().unwrap();
+        for name in ["", "../up", "a/b", ".hidden", "-x", "a b", "a\0"] {
+            let error = RunFolder::create(files(), runs.path(), name).unwrap_err();
+            assert!(matches!(error, RunFolderError::Name { .. }), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(files(), runs.path(), "lenet").unwrap();
+        run.write_study("name = \"lenet\"\n").unwrap();
+        let provenance = Provenance {
+            version: "0.1.0".into(),
+            commit: None,
+            dirty: Some(false),
+            command: vec!["burgeon".into(), "tune".into()],
+            device: "cpu".into(),
+            threads: 2,
+            cpu: cpu_name(),
+            seed: 42,
+            spec_hash: "ab".into(),
+            data: DataOrigin {
+                origin: "data/mnist".into(),
+                fallback: None,
+                sha256: BTreeMap::from([("train-images".into(), "cd".into())]),
+            },
+            started_at: Timestamp::UNIX_EPOCH,
+        };
+        run.write_provenance(&provenance).unwrap();
+        run.write_accuracy(0.9912).unwrap();
+        let again = RunFolder::open(files(), run.path()).unwrap();
+        assert_eq!(again.read_study().unwrap(), "name = \"lenet\"\n");
+        assert_eq!(again.read_provenance().unwrap(), provenance);
+        let accuracy = files().read(&again.accuracy_file(), 99).unwrap();
+        assert_eq!(accuracy, b"0.9912\n");
+        assert!(
+            again
+                .trial(7)
+                .checkpoints()
+                .ends_with("lenet-0001/trials/007/checkpoints")
+        );
+    }
+}

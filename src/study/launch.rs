@@ -1,0 +1,516 @@
+//! From a study file to its end: data, device, run folder, record and loop put together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::local_trainer::LocalTrainer;
+use super::observer::Listener;
+use super::run::{Ended, Growth, Study, StudyError, StudySetup};
+use crate::data::{self, DataError, DataRequest, Dataset, Download, Loaded, Origin, Places};
+use crate::ledger::{
+    DataOrigin, Event, Ledger, LedgerError, Provenance, Recorded, Repair, RunFolder,
+    RunFolderError, cpu_name, read,
+};
+use crate::kernel::{CpuError, Executor};
+use crate::model::{DeviceChoice, DeviceError, OpenDevice};
+use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument};
+use crate::sys::announce::announce;
+use crate::sys::clock::RealClock;
+use crate::sys::faults::FaultError;
+use crate::sys::files::{FileError, real_files};
+use crate::sys::lock::{LockError, LockRequest};
+use crate::sys::signals::StopFlag;
+
+/// How to run a study, beyond what its file says.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// Whether failed trials are followed by edited ones.
+    pub growth: Growth,
+    /// Which device trains.
+    pub device: DeviceChoice,
+    /// CPU threads; all cores unless said.
+    pub threads: Option<usize>,
+    /// Folder with the MNIST files, looked at before the usual places.
+    pub data: Option<PathBuf>,
+    /// Whether and whence MNIST is fetched when no folder has it.
+    pub download: Download,
+    /// Folder that run folders are made in.
+    pub runs: PathBuf,
+    /// Whether an unfinished run of the same study is gone on with.
+    pub resume: Resume,
+    /// What to call this process where it is named: in the lock and in the provenance.
+    pub command: Vec<String>,
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self {
+            growth: Growth::On,
+            device: DeviceChoice::Auto,
+            threads: None,
+            data: None,
+            download: Download::usual(),
+            runs: "runs".into(),
+            resume: Resume::Never,
+            command: std::env::args().collect(),
+        }
+    }
+}
+
+/// Whether an unfinished run of the same study is gone on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// Every launch makes a new run.
+    Never,
+    /// The newest run of the study's name, where it is not finished; one that is finished says
+    /// what it came to, and is not repeated.
+    Auto,
+}
+
+/// Whether a run had begun before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resumed {
+    /// It begins now.
+    No,
+    /// It goes on.
+    Yes,
+}
+
+/// What keeps a study from starting, or ends it before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The study file is wrong; nothing was started.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The device cannot be had; nothing was started.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// The images cannot be had.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The run folder cannot be made or read.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// Another process works in the run folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The record cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The loop failed.
+    #[error(transparent)]
+    Study(#[from] StudyError),
+    /// The run began with something else.
+    #[error(
+        "{} cannot go on: {what} changed since it began (hash {then} then, {now} now); undo the change, or start a new run",
+        folder.display()
+    )]
+    Changed {
+        /// The run folder.
+        folder: PathBuf,
+        /// What changed.
+        what: &'static str,
+        /// Its hash in the record.
+        then: String,
+        /// Its hash now.
+        now: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The instruction set that `BURGEON_CPU` asks for cannot be had.
+    #[error(transparent)]
+    Cpu(#[from] CpuError),
+    /// The request for a simulated fault cannot be read.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+}
+
+/// Hears of a launch as it goes.
+pub trait LaunchListener: Listener {
+    /// Data is being fetched or drawn.
+    fn data(&mut self, _progress: data::Progress) {}
+
+    /// Everything is ready and the loop begins.
+    fn ready(&mut self, _ready: &Ready) {}
+
+    /// Hears every event and its line from now on; called once, before the first event.
+    fn recorder(&mut self) -> Option<EventObserver> {
+        None
+    }
+}
+
+/// Gets every recorded event and its line, without the newline.
+pub type EventObserver = Box<dyn FnMut(&Recorded, &str) + Send>;
+
+impl LaunchListener for super::Silent {}
+
+/// What a study is about to run on.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    /// The first trial's spec.
+    pub spec: &'a Spec,
+    /// The images.
+    pub data: &'a Dataset,
+    /// Where they come from.
+    pub origin: &'a Origin,
+    /// What trains.
+    pub device: &'a OpenDevice,
+    /// CPU threads.
+    pub threads: usize,
+    /// The run folder.
+    pub folder: &'a RunFolder,
+    /// Whether the run had begun before.
+    pub resumed: Resumed,
+    /// What a crash had left of a last event, now removed.
+    pub repaired: Option<&'a Repair>,
+}
+
+impl Launch {
+    /// Runs a study: in a new run folder, or, with [`Resume::Auto`], in the newest one of its name
+    /// where that one is not finished.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError`]; a wrong study file and a missing device are told before anything is
+    /// written.
+    pub fn run(
+        &self,
+        study: &StudyDocument,
+        listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
+    ) -> Result<Ended, LaunchError> {
+        let device = self.device.open()?;
+        let threads = self.start_threads()?;
+        let (spec, loaded) = self.prepare(study, listener)?;
+        let files = real_files()?;
+        let latest = match self.resume {
+            Resume::Never => None,
+            Resume::Auto => RunFolder::find_latest(&files, &self.runs, spec.name())?,
+        };
+        let session = Session {
+            spec,
+            loaded,
+            device,
+            threads,
+            growth: self.growth,
+        };
+        let folder = match latest {
+            Some(latest) if session.belongs_in(&latest)? => latest,
+            _ => {
+                let folder = RunFolder::create(files, &self.runs, session.spec.name())?;
+                folder.write_provenance(&self.provenance(&session))?;
+                // Last: a folder without it is none that anything was begun in.
+                folder.write_study(&session.spec.file().to_toml())?;
+                folder
+            }
+        };
+        self.enter(folder, session, listener, stop)
+    }
+
+    /// Goes on with a run exactly where it stopped.
+    ///
+    /// # Errors
+    ///
+    /// [`LaunchError`]; among them [`LaunchError::Changed`] when the study file or the images are
+    /// no longer what the run began with.
+    pub fn resume(
+        &self,
+        run: &Path,
+        listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
+    ) -> Result<Ended, LaunchError> {
+        let folder = RunFolder::open(real_files()?, run)?;
+        let growth = match recorded_command(&folder)?.as_deref() {
+            Some("train") => Growth::Off,
+            _ => Growth::On,
+        };
+        let device = self.device.open()?;
+        let threads = self.start_threads()?;
+        let study = StudyDocument::new(
+            folder.study_file().display().to_string(),
+            folder.read_study()?,
+        );
+        let (spec, loaded) = self.prepare(&study, listener)?;
+        let session = Session {
+            spec,
+            loaded,
+            device,
+            threads,
+            growth,
+        };
+        self.enter(folder, session, listener, stop)
+    }
+
+    fn enter(
+        &self,
+        folder: RunFolder,
+        session: Session,
+        listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
+    ) -> Result<Ended, LaunchError> {
+        let files = Arc::clone(folder.files());
+        let lock = folder.lock(&LockRequest::new(self.command.join(" ")))?;
+        announce(folder.path())?;
+        let clock = Arc::new(RealClock::default());
+        let mut ledger = Ledger::open(&*files, &folder.events_file(), lock.fence(), clock)?;
+        let resumed = session.check(ledger.records(), &folder)?;
+        if let Some(observer) = listener.recorder() {
+            ledger = ledger.observed_by(observer);
+        }
+        listener.ready(&Ready {
+            spec: &session.spec,
+            data: &session.loaded.dataset,
+            origin: &session.loaded.origin,
+            device: &session.device,
+            threads: session.threads,
+            folder: &folder,
+            resumed,
+            repaired: ledger.repaired(),
+        });
+        let is_finished = |recorded: &Recorded| matches!(recorded.event, Event::StudyFinished { .. });
+        if resumed == Resumed::No {
+            ledger.append_once(session.started(&folder))?;
+            if let Some(reason) = session.loaded.origin.fallback_reason() {
+                ledger.append_once(Event::DataFallback { reason: reason.into() })?;
+            }
+        } else if !ledger.records().iter().any(is_finished) {
+            let trials = ledger.records().iter();
+            let trials = trials
+                .filter(|recorded| matches!(recorded.event, Event::TrialFinished { .. }))
+                .count() as u32;
+            let run = folder.path().display().to_string();
+            ledger.append(Event::StudyResumed { run, trials })?;
+        }
+        let data_hash = data_hash(&session.loaded);
+        let setup = StudySetup {
+            validation_images: session.loaded.dataset.validation.len(),
+            growth: session.growth,
+            spec: session.spec,
+        };
+        let trainer = LocalTrainer {
+            data_name: describe(&session.loaded.origin),
+            data: session.loaded.dataset,
+            data_hash,
+            device: session.device,
+            files,
+            fence: lock.fence(),
+            run: folder.path().into(),
+        };
+        Ok(Study::new(setup, folder, ledger, trainer, listener, stop.clone()).run()?)
+    }
+
+    /// Reads and checks the study, and loads its images. What can be checked without the images is
+    /// checked before they are looked for.
+    ///
+    /// # Errors
+    ///
+    /// When the study is wrong or the images cannot be had.
+    pub fn prepare(
+        &self,
+        study: &StudyDocument,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<(Spec, Loaded), LaunchError> {
+        let file = study.parse()?;
+        if file.data.source != Source::Idx {
+            study.validate(InputShape::MNIST)?;
+        }
+        let loaded = self.load(&file.data, file.train.seed, listener)?;
+        let spec = study.validate(input_shape(&loaded.dataset))?;
+        Ok((spec, loaded))
+    }
+
+    /// Loads the images that `[data]` asks for.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be had.
+    pub fn load(
+        &self,
+        spec: &DataSpec,
+        seed: u64,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Loaded, DataError> {
+        let request = DataRequest {
+            source: match (spec.source, &spec.path) {
+                (Source::Mnist, _) => data::Source::Mnist,
+                (Source::Idx, path) => data::Source::Idx {
+                    path: path.clone().unwrap_or_default(),
+                },
+                (Source::Synthetic, _) => data::Source::Synthetic,
+            },
+            fallback: match spec.fallback {
+                Fallback::Synthetic => data::Fallback::Synthetic,
+                Fallback::None => data::Fallback::None,
+            },
+            sizes: data::SplitSizes {
+                validation: spec.validation,
+                train: spec.train,
+                test: None,
+            },
+            places: Places::usual(self.data.clone(), |name| std::env::var_os(name)),
+            download: self.download.clone(),
+            seed,
+        };
+        data::load(&request, &mut |progress| listener.data(progress))
+    }
+
+    /// Sets the number of threads that compute.
+    ///
+    /// # Errors
+    ///
+    /// When `BURGEON_CPU` asks for an instruction set that is not there.
+    pub fn start_threads(&self) -> Result<usize, LaunchError> {
+        let available = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.threads.unwrap_or_else(available);
+        // An earlier study of the same process has set it already; its threads go on.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        Executor::configure_global(Some(threads))?;
+        Ok(threads)
+    }
+
+    fn provenance(&self, session: &Session) -> Provenance {
+        let build = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+        let origin = &session.loaded.origin;
+        Provenance {
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: build(env!("BURGEON_BUILD_COMMIT")),
+            dirty: build(env!("BURGEON_BUILD_DIRTY")).map(|dirty| dirty == "true"),
+            command: self.command.clone(),
+            device: session.device.name.clone(),
+            threads: session.threads,
+            cpu: cpu_name(),
+            seed: session.spec.train().seed,
+            spec_hash: session.spec.hash(),
+            data: DataOrigin {
+                origin: describe(origin),
+                fallback: origin.fallback_reason().map(str::to_owned),
+                sha256: digests(origin),
+            },
+            started_at: Timestamp::now(),
+        }
+    }
+}
+
+/// Everything that a study runs on, before there is a folder for it.
+struct Session {
+    spec: Spec,
+    loaded: Loaded,
+    device: OpenDevice,
+    threads: usize,
+    growth: Growth,
+}
+
+impl Session {
+    fn started(&self, folder: &RunFolder) -> Event {
+        let data = &self.loaded.dataset;
+        Event::StudyStarted {
+            name: self.spec.name().into(),
+            command: match self.growth {
+                Growth::On => "tune".into(),
+                Growth::Off => "train".into(),
+            },
+            run: folder.path().display().to_string(),
+            spec_hash: self.spec.hash(),
+            data_hash: data_hash(&self.loaded),
+            seed: self.spec.train().seed,
+            device: self.device.name.clone(),
+            threads: self.threads,
+            train_images: data.train.len(),
+            validation_images: data.validation.len(),
+            test_images: data.test.len(),
+            threshold: self.spec.gate().accuracy,
+            trials: self.spec.tune().trials as u32,
+        }
+    }
+
+    /// Whether this study goes on in the newest run of its name. A finished run of another study
+    /// is left alone; an unfinished one is [`check`](Self::check)ed when it is entered.
+    fn belongs_in(&self, latest: &RunFolder) -> Result<bool, LaunchError> {
+        let records = read(&**latest.files(), &latest.events_file())?;
+        let is_finished =
+            records.iter().any(|recorded| matches!(recorded.event, Event::StudyFinished { .. }));
+        Ok(!is_finished || self.check(&records, latest).is_ok())
+    }
+
+    /// Compares with what the run began with.
+    fn check(&self, records: &[Recorded], folder: &RunFolder) -> Result<Resumed, LaunchError> {
+        let begun = records.iter().find_map(|recorded| match &recorded.event {
+            Event::StudyStarted { spec_hash, data_hash, .. } => Some((spec_hash, data_hash)),
+            _ => None,
+        });
+        let Some((spec_then, data_then)) = begun else {
+            return Ok(Resumed::No);
+        };
+        let (spec_now, data_now) = (self.spec.hash(), data_hash(&self.loaded));
+        let changed = |what, then: &String, now| LaunchError::Changed {
+            folder: folder.path().into(),
+            what,
+            then: then.clone(),
+            now,
+        };
+        if *spec_then != spec_now {
+            return Err(changed("the study file", spec_then, spec_now));
+        }
+        if *data_then != data_now {
+            return Err(changed("the images", data_then, data_now));
+        }
+        Ok(Resumed::Yes)
+    }
+}
+
+/// The command that a run began with, where its record tells.
+fn recorded_command(folder: &RunFolder) -> Result<Option<String>, LedgerError> {
+    let records = read(&**folder.files(), &folder.events_file())?;
+    Ok(records.into_iter().find_map(|recorded| match recorded.event {
+        Event::StudyStarted { command, .. } => Some(command),
+        _ => None,
+    }))
+}
+
+/// What the data hands to a network.
+pub fn input_shape(data: &Dataset) -> InputShape {
+    let [channels, height, width] = data.input_shape();
+    InputShape {
+        channels,
+        height,
+        width,
+        classes: data.classes.len(),
+    }
+}
+
+/// Where images come from, in words.
+pub fn describe(origin: &Origin) -> String {
+    match origin {
+        Origin::Mnist { dir, .. } => format!("MNIST in {}", dir.display()),
+        Origin::Idx { dir, .. } => format!("IDX files in {}", dir.display()),
+        Origin::Synthetic { generator, seed, .. } => {
+            format!("built-in digits (generator {generator}, seed {seed})")
+        }
+    }
+}
+
+fn digests(origin: &Origin) -> std::collections::BTreeMap<String, String> {
+    match origin {
+        Origin::Mnist { files, .. } | Origin::Idx { files, .. } => {
+            let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            files.iter().map(|file| (name(&file.path), file.sha256.clone())).collect()
+        }
+        Origin::Synthetic { .. } => std::collections::BTreeMap::new(),
+    }
+}
+
+/// SHA-256 in hex over what the images are and how they are split.
+pub fn data_hash(loaded: &Loaded) -> String {
+    let data = &loaded.dataset;
+    let mut hash = Sha256::new();
+    hash.update(serde_json::to_string(&digests(&loaded.origin)).unwrap_or_default());
+    if let Origin::Synthetic { generator, seed, .. } = &loaded.origin {
+        hash.update(format!("synthetic {generator} {seed}"));
+    }
+    hash.update(format!("{} {} {}", data.train.len(), data.validation.len(), data.test.len()));
+    hex::encode(hash.finalize())
+}

@@ -1,0 +1,264 @@
+//! The trainer that really trains, on this machine, and saves its state as it goes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::publish::{TrainedModel, write_model};
+use super::trainer::{
+    TestResult, Trainer, TrainerError, TrainingEnd, TrialNote, TrialObserver, TrialOutcome,
+    TrialTask,
+};
+use crate::checkpoint::{
+    BackgroundWriter, CheckpointStore, Owner, Written, from_parts, newest_valid, to_parts,
+};
+use crate::data::Dataset;
+use crate::model::{Network, OpenDevice, Weights};
+use crate::spec::{CheckpointInterval, Spec};
+use crate::sys::fence::Fence;
+use crate::sys::files::Files;
+use crate::sys::heartbeat::{Heartbeat, Position};
+use crate::train::{
+    Ending, EpochRecord, Flow, StepProgress, TrainState, TrainingSetup, Watch, WatchError, evaluate,
+    train,
+};
+use crate::tune::Inherit;
+
+/// Trains on this machine's CPU or GPU.
+#[derive(Debug)]
+pub struct LocalTrainer {
+    /// The images.
+    pub data: Dataset,
+    /// What they are, in words.
+    pub data_name: String,
+    /// Hash of the images.
+    pub data_hash: String,
+    /// What trains.
+    pub device: OpenDevice,
+    /// The disk.
+    pub files: Arc<dyn Files>,
+    /// Leave to write into the run folder.
+    pub fence: Fence,
+    /// The run folder.
+    pub run: PathBuf,
+}
+
+impl LocalTrainer {
+    /// Where a trial starts: from its own saved state, or else from its parent.
+    fn start(
+        &self,
+        task: &TrialTask,
+        store: &CheckpointStore,
+        observer: &mut dyn TrialObserver,
+    ) -> Result<TrainState, TrainerError> {
+        let found = store.newest_valid()?;
+        for rejection in &found.rejected {
+            observer.note(TrialNote::CheckpointRejected {
+                path: rejection.path.display().to_string(),
+                why: rejection.reason.to_string(),
+            })?;
+        }
+        let Some(checkpoint) = found.checkpoint else {
+            return self.start_from_parent(task, observer);
+        };
+        checkpoint.meta.check(&task.spec.hash(), &self.data_hash)?;
+        let state = from_parts(checkpoint)?;
+        observer.note(TrialNote::Resumed {
+            epoch: state.position.epoch,
+            step: state.position.step,
+        })?;
+        // A crash can fall between an epoch's checkpoint and its record.
+        for record in &state.curve {
+            observer.epoch(record)?;
+        }
+        Ok(state)
+    }
+
+    fn start_from_parent(
+        &self,
+        task: &TrialTask,
+        observer: &mut dyn TrialObserver,
+    ) -> Result<TrainState, TrainerError> {
+        let fresh = || TrainState::start(Weights::initial(task.spec, task.trial));
+        let Some(parent) = task.parent else {
+            return Ok(fresh());
+        };
+        match parent.inherit {
+            Inherit::Nothing => Ok(fresh()),
+            Inherit::State => Ok(self.saved_state(parent.folder)?.continued()),
+            Inherit::Weights => {
+                let state = self.saved_state(parent.folder)?;
+                let weights = state.best.map_or(state.weights, |best| best.weights);
+                let (weights, report) =
+                    weights.graft(parent.spec, task.spec, parent.edits, task.trial);
+                observer.note(TrialNote::Grafted(report))?;
+                Ok(TrainState::start(weights))
+            }
+        }
+    }
+
+    /// The last state that a finished trial saved.
+    fn saved_state(&self, folder: &Path) -> Result<TrainState, TrainerError> {
+        let folder = folder.join(CHECKPOINTS);
+        let found = newest_valid(&*self.files, &folder)?;
+        let checkpoint = found.checkpoint.ok_or_else(|| {
+            let damage: Vec<String> = found.rejected.iter().map(ToString::to_string).collect();
+            format!("no checkpoint in {} is usable: {}", folder.display(), damage.join("; "))
+        })?;
+        Ok(from_parts(checkpoint)?)
+    }
+
+    /// The trial's best network.
+    fn best(&self, task: &TrialTask) -> Result<(Weights, EpochRecord), TrainerError> {
+        let state = self.saved_state(task.folder)?;
+        let best = state.best.ok_or_else(|| format!("trial {} finished no epoch", task.trial))?;
+        Ok((best.weights, best.record))
+    }
+
+    fn owner(&self, trial: u32, spec: &Spec) -> Owner {
+        Owner {
+            trial,
+            spec_hash: spec.hash(),
+            data_hash: self.data_hash.clone(),
+        }
+    }
+}
+
+/// Folder of a trial's checkpoints within the trial's own.
+const CHECKPOINTS: &str = "checkpoints";
+
+impl Trainer for LocalTrainer {
+    fn train(
+        &mut self,
+        task: &TrialTask,
+        observer: &mut dyn TrialObserver,
+    ) -> Result<TrialOutcome, TrainerError> {
+        let folder = task.folder.join(CHECKPOINTS);
+        let store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
+        let state = self.start(task, &store, observer)?;
+        let mut watch = TrialWatch {
+            observer,
+            owner: self.owner(task.trial, task.spec),
+            writer: BackgroundWriter::new(store)?,
+            heartbeat: Heartbeat::open(&self.run)?,
+            run: &self.run,
+            interval: task.spec.train().checkpoint,
+            last_checkpoint: Instant::now(),
+        };
+        let setup = TrainingSetup {
+            spec: task.spec,
+            data: &self.data,
+            device: &self.device,
+            trial: task.trial,
+        };
+        let trained = train(setup, state, &mut watch)?;
+        watch.finish()?;
+        let curve = trained.state.curve;
+        let seconds: f64 = curve.iter().map(|epoch| epoch.seconds).sum();
+        let images = self.data.train.len() * curve.len();
+        Ok(TrialOutcome {
+            curve,
+            ending: match trained.ending {
+                Ending::Completed => TrainingEnd::Completed,
+                Ending::StoppedEarly => TrainingEnd::StoppedEarly,
+                Ending::Diverged { what } => TrainingEnd::Diverged(what),
+                Ending::Stopped => TrainingEnd::Stopped,
+            },
+            train_seconds: seconds + trained.state.sums.seconds,
+            images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
+        })
+    }
+
+    fn publish(&mut self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
+        let (weights, record) = self.best(task)?;
+        let model = TrainedModel {
+            spec: task.spec,
+            weights: &weights,
+            normalization: self.data.normalization,
+            trial: task.trial,
+            best: &record,
+            data: &self.data_name,
+            classes: &self.data.classes,
+        };
+        Ok(write_model(&self.files, folder, model)?)
+    }
+
+    fn test(&mut self, task: &TrialTask) -> Result<TestResult, TrainerError> {
+        let (weights, _) = self.best(task)?;
+        let network = Network::new(task.spec, &weights, &self.device.device)?;
+        let classes = task.spec.input().classes;
+        let (data, device) = (&self.data, &self.device.device);
+        let result = evaluate(&network, &data.test, data.normalization, classes, device);
+        Ok(TestResult {
+            correct: result.correct(),
+            images: result.images(),
+        })
+    }
+}
+
+/// Passes on what training tells, saves its state, and shows that it is alive.
+struct TrialWatch<'a> {
+    observer: &'a mut dyn TrialObserver,
+    owner: Owner,
+    writer: BackgroundWriter,
+    heartbeat: Heartbeat,
+    run: &'a Path,
+    interval: CheckpointInterval,
+    last_checkpoint: Instant,
+}
+
+impl TrialWatch<'_> {
+    /// Waits for the last checkpoint to be on the disk.
+    fn finish(mut self) -> Result<(), WatchError> {
+        match self.writer.flush()? {
+            Some(written) => self.tell(&written),
+            None => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, written: &Written) -> Result<(), WatchError> {
+        let path = written.path.strip_prefix(self.run).unwrap_or(&written.path);
+        self.observer.note(TrialNote::CheckpointWritten {
+            epoch: written.place.epoch as usize,
+            step: written.place.step as usize,
+            path: path.display().to_string(),
+            bytes: written.bytes,
+            seconds: written.seconds,
+        })
+    }
+}
+
+impl Watch for TrialWatch<'_> {
+    fn step(&mut self, progress: &StepProgress) -> Flow {
+        // A heartbeat that cannot be written must not end the training that it tells of; the
+        // checkpoints beside it will say what the disk lacks.
+        let _ = self.heartbeat.beat(Position {
+            trial: self.owner.trial,
+            epoch: progress.epoch as u32,
+            step: progress.step as u64,
+        });
+        self.observer.step(progress)
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
+        self.observer.epoch(record)
+    }
+
+    fn wants_checkpoint(&mut self, progress: &StepProgress) -> bool {
+        match self.interval {
+            CheckpointInterval::EverySeconds(seconds) => {
+                self.last_checkpoint.elapsed() >= Duration::from_secs(seconds)
+            }
+            CheckpointInterval::EverySteps(steps) => (progress.step as u64).is_multiple_of(steps),
+        }
+    }
+
+    fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError> {
+        self.last_checkpoint = Instant::now();
+        let (meta, parts) = to_parts(state, &self.owner)?;
+        if let Some(written) = self.writer.submit(meta, parts)? {
+            self.tell(&written)?;
+        }
+        Ok(())
+    }
+}

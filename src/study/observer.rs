@@ -1,0 +1,143 @@
+//! Between a trial and the record: every epoch becomes an event, and a stop request is passed on.
+
+use crate::gate::Judgement;
+use crate::ledger::{Appended, Event, Ledger};
+use crate::spec::Spec;
+use crate::sys::signals::StopFlag;
+use crate::train::{EpochRecord, Flow, StepProgress, WatchError};
+use crate::tune::{Finding, Proposal, TrialRecord};
+
+use super::trainer::{TrialNote, TrialObserver};
+
+/// Whoever watches a study: a terminal, a test, a program. Nothing here changes the outcome.
+/// Events themselves are heard through [`Ledger::observed_by`].
+pub trait Listener {
+    /// A trial begins; `proposal` says what was changed and why, except for the first one.
+    fn trial(&mut self, _trial: u32, _spec: &Spec, _proposal: Option<&Proposal>) {}
+
+    /// A step is done.
+    fn step(&mut self, _trial: u32, _progress: &StepProgress) {}
+
+    /// An epoch is done.
+    fn epoch(&mut self, _trial: u32, _record: &EpochRecord) {}
+
+    /// A trial ended.
+    fn trial_ended(&mut self, _trial: &TrialRecord, _judgement: &Judgement, _finding: &Finding) {}
+}
+
+/// Hears everything and says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Listener for Silent {}
+
+/// Records what one trial does.
+pub(super) struct Recorder<'a> {
+    pub(super) ledger: &'a mut Ledger,
+    pub(super) listener: &'a mut dyn Listener,
+    pub(super) stop: &'a StopFlag,
+    pub(super) trial: u32,
+    pub(super) parent: Option<u32>,
+}
+
+impl TrialObserver for Recorder<'_> {
+    fn step(&mut self, progress: &StepProgress) -> Flow {
+        self.listener.step(self.trial, progress);
+        self.flow()
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
+        if self.ledger.append_once(epoch_event(self.trial, record))? == Appended::Now {
+            self.listener.epoch(self.trial, record);
+        }
+        Ok(self.flow())
+    }
+
+    fn note(&mut self, note: TrialNote) -> Result<(), WatchError> {
+        let trial = self.trial;
+        match note {
+            TrialNote::Grafted(report) => {
+                let summary = serde_json::to_value(report)?;
+                let parent = self.parent.unwrap_or_default();
+                self.ledger.append_once(Event::Grafted { trial, parent, summary })?;
+            }
+            TrialNote::Resumed { epoch, step } => {
+                let (epoch, step) = (epoch as u32, step as u64);
+                self.ledger.append(Event::TrialResumed { trial, epoch, step })?;
+            }
+            TrialNote::CheckpointWritten {
+                epoch,
+                step,
+                path,
+                bytes,
+                seconds,
+            } => self.ledger.append(Event::CheckpointWritten {
+                trial,
+                epoch: epoch as u32,
+                step: step as u64,
+                path,
+                bytes,
+                seconds,
+            })?,
+            TrialNote::CheckpointRejected { path, why } => {
+                self.ledger.append(Event::CheckpointRejected { path, why })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Recorder<'_> {
+    fn flow(&self) -> Flow {
+        match self.stop.requested() {
+            Some(_) => Flow::Stop,
+            None => Flow::Continue,
+        }
+    }
+}
+
+fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
+    Event::EpochFinished {
+        trial,
+        epoch: record.epoch as u32,
+        train_loss: record.train_loss,
+        train_accuracy: record.train_accuracy,
+        validation_loss: record.validation_loss,
+        validation_accuracy: record.validation_accuracy,
+        learning_rate: record.learning_rate,
+        seconds: record.seconds,
+    }
+}
+
+/// The curve of a trial, out of the record.
+pub(super) fn recorded_curve(ledger: &Ledger, of: u32) -> Vec<EpochRecord> {
+    let epochs = ledger.records().iter().filter_map(|recorded| match recorded.event {
+        Event::EpochFinished {
+            trial,
+            epoch,
+            train_loss,
+            train_accuracy,
+            validation_loss,
+            validation_accuracy,
+            learning_rate,
+            seconds,
+        } if trial == of => Some(EpochRecord {
+            epoch: epoch as usize,
+            train_loss,
+            train_accuracy,
+            validation_loss,
+            validation_accuracy,
+            learning_rate,
+            seconds,
+        }),
+        _ => None,
+    });
+    let mut curve: Vec<EpochRecord> = Vec::new();
+    for record in epochs {
+        // An epoch that was trained again after a crash is recorded twice where its figures
+        // differ, as they may on a GPU; the later one is what training went on from.
+        curve.retain(|earlier| earlier.epoch < record.epoch);
+        curve.push(record);
+    }
+    curve
+}

@@ -1,0 +1,166 @@
+//! What the loop asks of whoever trains. The loop never sees a tensor, so a test runs it in
+//! milliseconds with a trainer that invents its curves.
+
+use std::path::Path;
+
+use crate::model::GraftReport;
+use crate::spec::{Edit, Spec};
+use crate::train::{EpochRecord, Flow, StepProgress, WatchError};
+use crate::tune::Inherit;
+
+/// One trial to train.
+#[derive(Debug, Clone, Copy)]
+pub struct TrialTask<'a> {
+    /// Its number, counted from 1.
+    pub trial: u32,
+    /// What to train.
+    pub spec: &'a Spec,
+    /// The trial that it grew from, if any.
+    pub parent: Option<Parent<'a>>,
+    /// Where the trial may keep what it needs to go on after a crash. A trial that finds its own
+    /// state there goes on from it.
+    pub folder: &'a Path,
+}
+
+/// The trial that another one grew from.
+#[derive(Debug, Clone, Copy)]
+pub struct Parent<'a> {
+    /// Its number.
+    pub trial: u32,
+    /// What was trained.
+    pub spec: &'a Spec,
+    /// Where it kept its state.
+    pub folder: &'a Path,
+    /// What was changed.
+    pub edits: &'a [Edit],
+    /// What the child keeps of what its parent learned.
+    pub inherit: Inherit,
+}
+
+/// What a trial came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrialOutcome {
+    /// Its epochs, in order.
+    pub curve: Vec<EpochRecord>,
+    /// How it ended.
+    pub ending: TrainingEnd,
+    /// Seconds of training, over all interruptions.
+    pub train_seconds: f64,
+    /// Training images a second.
+    pub images_per_second: f64,
+}
+
+/// How a training ended, as the loop sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrainingEnd {
+    /// All planned epochs are done.
+    Completed,
+    /// Validation accuracy no longer rose.
+    StoppedEarly,
+    /// Something stopped being a number; what, in words.
+    Diverged(String),
+    /// The observer asked for it; the state is saved.
+    Stopped,
+}
+
+/// Accuracy on images that nothing was steered by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TestResult {
+    /// Test images whose class was named right.
+    pub correct: u64,
+    /// Test images.
+    pub images: u64,
+}
+
+impl TestResult {
+    /// Share of images whose class was named right, 0..=1.
+    pub fn accuracy(self) -> f64 {
+        self.correct as f64 / self.images.max(1) as f64
+    }
+}
+
+/// Trains networks for a study.
+pub trait Trainer {
+    /// Trains a trial to its end, or until the observer stops it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the trial from going on; a diverging loss is an outcome, not an error.
+    fn train(
+        &mut self,
+        task: &TrialTask,
+        observer: &mut dyn TrialObserver,
+    ) -> Result<TrialOutcome, TrainerError>;
+
+    /// Writes the trial's best network into `folder`, replacing what was there.
+    ///
+    /// # Errors
+    ///
+    /// When the network cannot be read back or written.
+    fn publish(&mut self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError>;
+
+    /// Evaluates the trial's best network on the test split. Called once, after acceptance.
+    ///
+    /// # Errors
+    ///
+    /// When the network cannot be read back.
+    fn test(&mut self, task: &TrialTask) -> Result<TestResult, TrainerError>;
+}
+
+/// Why a trainer could not do its part.
+pub type TrainerError = WatchError;
+
+/// Hears of a trial as it goes, and may stop it.
+pub trait TrialObserver {
+    /// After every step.
+    fn step(&mut self, progress: &StepProgress) -> Flow;
+
+    /// After every epoch. A resumed trial repeats epochs that were told before; the observer
+    /// recognises them by their number.
+    ///
+    /// # Errors
+    ///
+    /// When the epoch cannot be recorded; the trial then ends.
+    fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError>;
+
+    /// Something else that belongs in the record.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be recorded; the trial then ends.
+    fn note(&mut self, note: TrialNote) -> Result<(), WatchError>;
+}
+
+/// What a trainer has to say besides steps and epochs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TrialNote {
+    /// The parent's weights went into the child.
+    Grafted(GraftReport),
+    /// The trial goes on from a saved state.
+    Resumed {
+        /// Epochs that were done.
+        epoch: usize,
+        /// Steps that were done in the running epoch.
+        step: usize,
+    },
+    /// The state was saved.
+    CheckpointWritten {
+        /// Epochs done.
+        epoch: usize,
+        /// Steps done in the running epoch.
+        step: usize,
+        /// Where, relative to the run folder.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// Time it took to write, beside training.
+        seconds: f64,
+    },
+    /// A saved state is damaged and was passed over.
+    CheckpointRejected {
+        /// The damaged file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}

@@ -1,0 +1,131 @@
+//! Tells a trainer that fails for ever from one that fails now and then.
+
+use super::options::SuperviseOptions;
+use crate::sys::heartbeat::Position;
+
+/// Failures so far.
+#[derive(Debug)]
+pub(super) struct CrashLoop {
+    same_step_failures: u32,
+    max_restarts: u32,
+    /// Where the last failure was (`None` in it: before the first step), and how many in a row
+    /// were there.
+    last: Option<(Option<Position>, u32)>,
+    restarts_since_healthy: u32,
+    restarts: u32,
+}
+
+impl CrashLoop {
+    pub(super) fn new(options: &SuperviseOptions) -> Self {
+        Self {
+            same_step_failures: options.same_step_failures,
+            max_restarts: options.max_restarts,
+            last: None,
+            restarts_since_healthy: 0,
+            restarts: 0,
+        }
+    }
+
+    /// Counts a failure; answers why there should be no restart, if so.
+    pub(super) fn failed_at(&mut self, position: Option<Position>) -> Option<String> {
+        let in_a_row = match self.last {
+            Some((last, count)) if last == position => count + 1,
+            _ => 1,
+        };
+        self.last = Some((position, in_a_row));
+        if in_a_row >= self.same_step_failures {
+            let place = position.map_or_else(|| "before the first step".into(), name);
+            return Some(format!("failed {in_a_row} times in a row {place}"));
+        }
+        (self.restarts_since_healthy >= self.max_restarts)
+            .then(|| format!("restarted {} times", self.restarts_since_healthy))
+    }
+
+    /// Counts a restart; answers its number.
+    pub(super) fn count_restart(&mut self) -> u32 {
+        self.restarts_since_healthy += 1;
+        self.restarts += 1;
+        self.restarts
+    }
+
+    pub(super) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// A healthy life does not undo failing at the same step: a checkpoint an hour before it takes
+    /// an hour to fail again.
+    pub(super) fn forget_restarts(&mut self) {
+        self.restarts_since_healthy = 0;
+    }
+}
+
+fn name(position: Position) -> String {
+    let Position { trial, epoch, step } = position;
+    format!("at step {step} of epoch {epoch} in trial {trial}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(step: u64) -> Option<Position> {
+        Some(Position {
+            trial: 1,
+            epoch: 1,
+            step,
+        })
+    }
+
+    #[test]
+    fn the_third_failure_at_one_step_is_the_last() {
+        let mut crashes = CrashLoop::new(&SuperviseOptions::default());
+        assert_eq!(crashes.failed_at(at(5)), None);
+        crashes.forget_restarts();
+        assert_eq!(crashes.failed_at(at(5)), None);
+        let reason = crashes.failed_at(at(5)).unwrap();
+        assert_eq!(
+            reason,
+            "failed 3 times in a row at step 5 of epoch 1 in trial 1"
+        );
+    }
+
+    #[test]
+    fn failures_at_different_steps_are_not_a_loop() {
+        let mut crashes = CrashLoop::new(&SuperviseOptions::default());
+        for step in [1, 1, 2, 2, 1, 1, 3] {
+            assert_eq!(crashes.failed_at(at(step)), None);
+        }
+    }
+
+    #[test]
+    fn failing_before_the_first_step_counts_as_a_place() {
+        let mut crashes = CrashLoop::new(&SuperviseOptions::default());
+        assert_eq!(
+            (crashes.failed_at(None), crashes.failed_at(None)),
+            (None, None)
+        );
+        assert!(
+            crashes
+                .failed_at(None)
+                .unwrap()
+                .contains("before the first step")
+        );
+    }
+
+    #[test]
+    fn restarts_are_bounded_unless_a_healthy_life_lies_between() {
+        let options = SuperviseOptions {
+            max_restarts: 2,
+            ..SuperviseOptions::default()
+        };
+        let mut crashes = CrashLoop::new(&options);
+        for step in 0..2 {
+            assert_eq!(crashes.failed_at(at(step)), None);
+            crashes.count_restart();
+        }
+        assert_eq!(crashes.failed_at(at(3)).unwrap(), "restarted 2 times");
+        crashes.forget_restarts();
+        assert_eq!(crashes.failed_at(at(4)), None);
+        assert_eq!(crashes.count_restart(), 3);
+    }
+}

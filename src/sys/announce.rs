@@ -1,0 +1,62 @@
+//! How a trainer tells its supervisor which run folder it works in.
+//!
+//! The supervisor names a file in the environment; the trainer writes its run folder's path there.
+//! Without a supervisor there is no such variable, and nothing happens.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::files::{FileError, Operation};
+
+/// Environment variable that names the file.
+pub const SUPERVISED_VARIABLE: &str = "BURGEON_SUPERVISED";
+
+/// Tells the supervisor, if there is one, that this process works in `run_folder`. Call it once the
+/// folder is locked.
+///
+/// # Errors
+///
+/// When the file that the supervisor named cannot be written.
+pub fn announce(run_folder: &Path) -> Result<(), FileError> {
+    match std::env::var_os(SUPERVISED_VARIABLE) {
+        Some(file) => write_announcement(Path::new(&file), run_folder),
+        None => Ok(()),
+    }
+}
+
+fn write_announcement(file: &Path, run_folder: &Path) -> Result<(), FileError> {
+    let failed = |e| FileError::new(Operation::Write, file, 0, e);
+    let folder = std::path::absolute(run_folder).map_err(failed)?;
+    let beside = file.with_extension("tmp");
+    // Never synced: it matters no longer than the two processes live.
+    fs::write(&beside, folder.as_os_str().as_bytes())
+        .and_then(|()| fs::rename(&beside, file))
+        .map_err(failed)
+}
+
+/// The supervisor's end: the folder that was announced in `file`, if one was.
+pub fn announced(file: &Path) -> Option<PathBuf> {
+    let path = fs::read(file).ok()?;
+    let path = PathBuf::from(OsStr::from_bytes(path.trim_ascii_end()));
+    path.is_dir().then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announced_folder_is_read_back_as_an_absolute_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("announcement");
+        assert_eq!(announced(&file), None);
+        write_announcement(&file, folder.path()).unwrap();
+        assert_eq!(announced(&file).unwrap(), folder.path());
+        write_announcement(&file, Path::new("src")).unwrap();
+        assert!(announced(&file).unwrap().is_absolute());
+        write_announcement(&file, Path::new("/nowhere/at/all")).unwrap();
+        assert_eq!(announced(&file), None);
+    }
+}

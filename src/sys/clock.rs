@@ -1,0 +1,100 @@
+//! Time, behind a trait so that tests can stop it.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// Tells the time.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// The date and time, for people; may jump.
+    fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment, for measuring; never runs backwards.
+    fn monotonic(&self) -> Duration;
+}
+
+/// RFC 3339 in UTC, with milliseconds: `2026-01-02T03:04:05.678Z`.
+pub fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct RealClock {
+    started: Instant,
+}
+
+impl Default for RealClock {
+    fn default() -> Self {
+        Self {
+            started: Instant::now(),
+        }
+    }
+}
+
+impl Clock for RealClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A clock that stands still until it is moved; it starts with the year 2026.
+#[derive(Debug, Default)]
+pub struct FakeClock {
+    elapsed: Mutex<Duration>,
+}
+
+/// 2026-01-01T00:00:00Z.
+const FAKE_START_SECONDS: i64 = 1_767_225_600;
+
+impl FakeClock {
+    /// Moves time on.
+    pub fn advance(&self, by: Duration) {
+        *self
+            .elapsed
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner()) += by;
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        let start = Timestamp::from_second(FAKE_START_SECONDS).unwrap_or_default();
+        start.checked_add(self.monotonic()).unwrap_or(start)
+    }
+
+    fn monotonic(&self) -> Duration {
+        *self
+            .elapsed
+            .lock()
+            .unwrap_or_else(|broken| broken.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_rfc_3339_with_milliseconds() {
+        let clock = FakeClock::default();
+        clock.advance(Duration::from_millis(1500));
+        assert_eq!(rfc3339(clock.now()), "2026-01-01T00:00:01.500Z");
+        let whole = Timestamp::from_second(FAKE_START_SECONDS).unwrap();
+        assert_eq!(rfc3339(whole), "2026-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_fake_clock_moves_only_when_told() {
+        let clock = FakeClock::default();
+        assert_eq!(clock.monotonic(), clock.monotonic());
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(clock.monotonic(), Duration::from_secs(3));
+    }
+}

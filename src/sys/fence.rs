@@ -1,0 +1,185 @@
+//! A number in the run folder that grows with every writer, so that a stalled old one notices
+//! that it has been replaced before it publishes anything.
+//!
+//! The check and the write that follows it are two steps, and no file system offers to join them.
+//! What a writer can still publish between the two does no harm: checkpoints never replace one
+//! another, and events repeat what the new writer records.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::{FileError, Files};
+use super::process::ProcessName;
+
+/// Leave to write to a run folder; clones are the same leave.
+#[derive(Debug, Clone)]
+pub struct Fence(Option<Arc<Raised>>);
+
+#[derive(Debug)]
+struct Raised {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+    mark: Mark,
+}
+
+/// Content of the file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    fence: u64,
+    /// Tells apart two writers that raised the fence at the same moment.
+    by: ProcessName,
+}
+
+const LIMIT_BYTES: u64 = 4096;
+
+/// Why a writer may no longer write.
+#[derive(Debug, thiserror::Error)]
+pub enum FenceError {
+    /// Another writer has taken over.
+    #[error(
+        "process {by_pid} on {by_host} has taken over the run of {} (its fence is {theirs}, ours {ours})", path.display()
+    )]
+    Replaced {
+        /// The fence file.
+        path: PathBuf,
+        /// Our number.
+        ours: u64,
+        /// The new writer's number.
+        theirs: u64,
+        /// The new writer's process id.
+        by_pid: u32,
+        /// The new writer's machine.
+        by_host: String,
+    },
+    /// The file is not what a writer left there.
+    #[error("{} holds no fence number", path.display())]
+    Unreadable {
+        /// The fence file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl Fence {
+    /// Leave that nobody can take away, for folders without other writers.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Replaces all earlier writers that go by the fence file `path`. `at_least` is a number that
+    /// is known to have been used, should the file be lost.
+    pub(crate) fn raise(
+        files: &Arc<dyn Files>,
+        path: &Path,
+        at_least: u64,
+        by: &ProcessName,
+    ) -> Result<Self, FenceError> {
+        let last = match read(&**files, path) {
+            Ok(mark) => mark.fence,
+            Err(FenceError::File(error)) if error.is_not_found() => 0,
+            // Nothing can be learned from a damaged file, and nobody holds by it any more.
+            Err(FenceError::Unreadable { .. }) => 0,
+            Err(error) => return Err(error),
+        };
+        let mark = Mark {
+            fence: last.max(at_least) + 1,
+            by: by.clone(),
+        };
+        let text = serde_json::to_vec(&mark).map_err(|source| FenceError::Unreadable {
+            path: path.into(),
+            source,
+        })?;
+        files.write_atomically(path, &text)?;
+        let fence = Self(Some(Arc::new(Raised {
+            files: Arc::clone(files),
+            path: path.into(),
+            mark,
+        })));
+        fence.check()?;
+        Ok(fence)
+    }
+
+    /// The number; 0 without a fence.
+    pub fn number(&self) -> u64 {
+        self.0.as_ref().map_or(0, |raised| raised.mark.fence)
+    }
+
+    /// Whether this writer is still the newest one.
+    ///
+    /// # Errors
+    ///
+    /// When it is not, or the file cannot be read: who cannot know must not write.
+    pub fn check(&self) -> Result<(), FenceError> {
+        let Some(raised) = &self.0 else {
+            return Ok(());
+        };
+        let found = read(&*raised.files, &raised.path)?;
+        if found == raised.mark {
+            return Ok(());
+        }
+        Err(FenceError::Replaced {
+            path: raised.path.clone(),
+            ours: raised.mark.fence,
+            theirs: found.fence,
+            by_pid: found.by.pid,
+            by_host: found.by.host,
+        })
+    }
+}
+
+fn read(files: &dyn Files, path: &Path) -> Result<Mark, FenceError> {
+    let text = files.read(path, LIMIT_BYTES)?;
+    serde_json::from_slice(&text).map_err(|source| FenceError::Unreadable {
+        path: path.into(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::simulated_disk::SimulatedDisk;
+
+    #[test]
+    fn an_old_writer_is_told_who_replaced_it() {
+        let files = SimulatedDisk::default().share();
+        let path = Path::new("/fence");
+        let this = ProcessName::current();
+        let old = Fence::raise(&files, path, 0, &this).unwrap();
+        old.check().unwrap();
+        let new = Fence::raise(&files, path, 0, &this).unwrap();
+        assert_eq!((old.number(), new.number()), (1, 2));
+        new.check().unwrap();
+        assert!(matches!(
+            old.check(),
+            Err(FenceError::Replaced {
+                ours: 1,
+                theirs: 2,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn numbers_grow_even_when_the_file_is_lost() {
+        let files = SimulatedDisk::default().share();
+        let fence = Fence::raise(&files, Path::new("/fence"), 8, &ProcessName::current()).unwrap();
+        assert_eq!(fence.number(), 9);
+    }
+
+    #[test]
+    fn a_writer_whose_folder_is_gone_may_not_write() {
+        let files = SimulatedDisk::default().share();
+        let path = Path::new("/fence");
+        let fence = Fence::raise(&files, path, 0, &ProcessName::current()).unwrap();
+        files.remove_file(path).unwrap();
+        assert!(fence.check().is_err());
+        Fence::none().check().unwrap();
+    }
+}

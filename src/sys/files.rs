@@ -1,0 +1,545 @@
+//! The seam between burgeon and the disk: everything that has to survive a crash is written
+//! through [`Files`].
+//!
+//! The trait's required methods are single steps, each a place where a machine can die or a disk
+//! can fill; the provided ones combine them into writes that are either wholly there after a
+//! crash or not at all. Tests replace the steps, never the combinations, so what they prove holds
+//! for the real ones.
+
+use std::ffi::{CString, OsStr};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::faults::{FaultError, FaultyFiles, OnCrash};
+
+/// Environment variable that makes the real binary fail at its n-th step on disk, such as
+/// `crash@17`. For tests only; see [`super::faults::Fault`].
+pub const FAULT_VARIABLE: &str = "BURGEON_FAULT";
+
+/// The machine's files; with [`FAULT_VARIABLE`] set, files that fail as it says.
+///
+/// # Errors
+///
+/// When the variable is set and cannot be read.
+pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
+    let real: Arc<dyn Files> = Arc::new(RealFiles);
+    match std::env::var_os(FAULT_VARIABLE) {
+        None => Ok(real),
+        Some(fault) => {
+            let fault = fault.to_string_lossy().parse()?;
+            Ok(Arc::new(FaultyFiles::new(
+                real,
+                fault,
+                OnCrash::EndTheProcess,
+            )))
+        }
+    }
+}
+
+/// A disk.
+pub trait Files: fmt::Debug + Send + Sync {
+    /// Opens a file for writing, creating it where it is missing.
+    fn open(&self, path: &Path, mode: WriteMode) -> Result<Box<dyn WritableFile>, FileError>;
+
+    /// Makes one folder; its parent must exist and the folder must not.
+    fn create_folder(&self, path: &Path) -> Result<(), FileError>;
+
+    /// Makes the entries of a folder durable: what was created, renamed or removed in it.
+    fn sync_folder(&self, path: &Path) -> Result<(), FileError>;
+
+    /// Moves a file or folder, replacing a file that is there, never a folder with content.
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), FileError>;
+
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> Result<(), FileError>;
+
+    /// Removes a folder and all that is in it. Not atomic.
+    fn remove_folder(&self, path: &Path) -> Result<(), FileError>;
+
+    /// Reads a whole file of at most `limit_bytes`; a larger one is refused before any of it is
+    /// read.
+    fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError>;
+
+    /// The names in a folder, sorted; names that are not UTF-8 are left out, as burgeon writes
+    /// none.
+    fn list(&self, folder: &Path) -> Result<Vec<String>, FileError>;
+
+    /// What is at a path.
+    fn kind(&self, path: &Path) -> Result<Option<PathKind>, FileError>;
+
+    /// Creates or replaces a file so that after a crash it has either its old or its new content.
+    fn write_atomically(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        // One name for all attempts, so that interrupted ones leave a single file behind.
+        let mut name = OsStr::new(".").to_os_string();
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".tmp");
+        let beside = path.with_file_name(name);
+        self.write_synced(&beside, bytes)?;
+        self.rename(&beside, path)?;
+        self.sync_folder(parent(path))
+    }
+
+    /// Writes a file and makes its content durable, though not its name: for files in a folder
+    /// that is itself renamed into place later.
+    fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+        let mut file = self.open(path, WriteMode::Replace)?;
+        file.write(bytes)?;
+        file.sync()
+    }
+
+    /// Makes a folder and its missing parents, all of them durable. One that exists is left as
+    /// it is.
+    fn create_folders(&self, path: &Path) -> Result<(), FileError> {
+        let mut missing = Vec::new();
+        let mut at = path;
+        while self.kind(at)?.is_none() {
+            missing.push(at);
+            at = parent(at);
+        }
+        for folder in missing.into_iter().rev() {
+            match self.create_folder(folder) {
+                Err(error) if error.is_already_there() => {}
+                other => other?,
+            }
+            self.sync_folder(parent(folder))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a folder so that it is either wholly there after a crash or under `.removing-…`,
+    /// a name that [`Files::remove_leftovers`] clears.
+    fn remove_folder_atomically(&self, path: &Path) -> Result<(), FileError> {
+        let mut name = OsStr::new(LEFTOVER_REMOVAL).to_os_string();
+        name.push(path.file_name().unwrap_or_default());
+        let aside = path.with_file_name(name);
+        if self.kind(&aside)?.is_some() {
+            self.remove_folder(&aside)?;
+        }
+        self.rename(path, &aside)?;
+        self.remove_folder(&aside)
+    }
+
+    /// Removes what interrupted writes and removals of folders left in `folder`: whatever is
+    /// named `.tmp-…` or `.removing-…`. Answers what was removed.
+    fn remove_leftovers(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
+        let mut removed = Vec::new();
+        for name in self.list(folder)? {
+            if name.starts_with(LEFTOVER_WRITE) || name.starts_with(LEFTOVER_REMOVAL) {
+                let path = folder.join(name);
+                match self.kind(&path)? {
+                    Some(PathKind::Folder) => self.remove_folder(&path)?,
+                    _ => self.remove_file(&path)?,
+                }
+                removed.push(path);
+            }
+        }
+        Ok(removed)
+    }
+}
+
+/// Start of the name of a folder that is being written.
+pub const LEFTOVER_WRITE: &str = ".tmp-";
+const LEFTOVER_REMOVAL: &str = ".removing-";
+
+/// A file opened for writing.
+pub trait WritableFile: fmt::Debug + Send {
+    /// Writes all of `bytes` after what was written before; on failure a part may be in the file.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError>;
+
+    /// Makes the content durable.
+    fn sync(&mut self) -> Result<(), FileError>;
+
+    /// Cuts the file to its first `bytes`.
+    fn truncate(&mut self, bytes: u64) -> Result<(), FileError>;
+}
+
+/// Where a file opened for writing starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Empty.
+    Replace,
+    /// At its end.
+    Append,
+}
+
+/// What a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// A file, or anything else that is no folder.
+    File,
+    /// A folder.
+    Folder,
+}
+
+/// What was being done when a [`FileError`] came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Opening a file for writing.
+    Open,
+    /// Writing to a file.
+    Write,
+    /// `fsync` of a file or folder.
+    Sync,
+    /// Cutting a file.
+    Truncate,
+    /// Moving a file or folder.
+    Rename,
+    /// Making a folder.
+    CreateFolder,
+    /// Removing a file or folder.
+    Remove,
+    /// Reading a file.
+    Read,
+    /// Listing a folder.
+    List,
+    /// Asking what a path leads to.
+    Inspect,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open for writing",
+            Self::Write => "write",
+            Self::Sync => "sync",
+            Self::Truncate => "truncate",
+            Self::Rename => "rename to",
+            Self::CreateFolder => "create folder",
+            Self::Remove => "remove",
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Inspect => "inspect",
+        })
+    }
+}
+
+/// A step on disk that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The disk, or the quota on it, is full.
+    #[error(
+        "no space left to {operation} {}: {needed_bytes} bytes needed, {}", path.display(), free(*free_bytes)
+    )]
+    NoSpace {
+        /// What was being done.
+        operation: Operation,
+        /// The file that found no room.
+        path: PathBuf,
+        /// How much it needs.
+        needed_bytes: u64,
+        /// How much its file system has for us, where it says so.
+        free_bytes: Option<u64>,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Anything else that the system refused.
+    #[error("cannot {operation} {}", path.display())]
+    Failed {
+        /// What was being done.
+        operation: Operation,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file that is longer than it can rightly be.
+    #[error("{} is larger than the {limit_bytes} bytes that it may have", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most that would have been read.
+        limit_bytes: u64,
+    },
+    /// A folder or device where a file should be.
+    #[error("{} is not a file", path.display())]
+    NotAFile {
+        /// What is not a file.
+        path: PathBuf,
+    },
+}
+
+fn free(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "free space unknown".into(), |n| format!("{n} free"))
+}
+
+impl FileError {
+    /// Sorts a system error; `needed_bytes` is said where the disk turns out to be full.
+    pub fn new(operation: Operation, path: &Path, needed_bytes: u64, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.raw_os_error() {
+            Some(libc::ENOSPC | libc::EDQUOT) => Self::NoSpace {
+                operation,
+                needed_bytes,
+                free_bytes: free_space(&path),
+                path,
+                source,
+            },
+            _ => Self::Failed {
+                operation,
+                path,
+                source,
+            },
+        }
+    }
+
+    /// Whether the file or folder was missing.
+    pub fn is_not_found(&self) -> bool {
+        self.io_kind() == Some(io::ErrorKind::NotFound)
+    }
+
+    /// Whether the file or folder was there already.
+    pub fn is_already_there(&self) -> bool {
+        self.io_kind() == Some(io::ErrorKind::AlreadyExists)
+    }
+
+    fn io_kind(&self) -> Option<io::ErrorKind> {
+        match self {
+            Self::Failed { source, .. } => Some(source.kind()),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes that the file system of `path`, or of its nearest folder that exists, has left for us.
+pub fn free_space(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|at| at.exists())?;
+    let there = CString::new(there.as_os_str().as_bytes()).ok()?;
+    let mut answer = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends in NUL and the answer is large enough; it is read only on success.
+    let answer = unsafe {
+        if libc::statvfs(there.as_ptr(), answer.as_mut_ptr()) != 0 {
+            return None;
+        }
+        answer.assume_init()
+    };
+    // Cast, as these fields are narrower on some systems.
+    Some(answer.f_bavail as u64 * answer.f_frsize as u64)
+}
+
+/// The folder that holds `path`.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        // A bare name lies in the current folder, and the root in itself.
+        _ if path.has_root() => path,
+        _ => Path::new("."),
+    }
+}
+
+/// A block, which is what a new folder takes on most file systems.
+const FOLDER_BYTES: u64 = 4096;
+
+/// The machine's own files.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealFiles;
+
+impl Files for RealFiles {
+    fn open(&self, path: &Path, mode: WriteMode) -> Result<Box<dyn WritableFile>, FileError> {
+        let mut options = OpenOptions::new();
+        match mode {
+            WriteMode::Replace => options.write(true).create(true).truncate(true),
+            WriteMode::Append => options.append(true).create(true),
+        };
+        let file = options
+            .open(path)
+            .map_err(|e| FileError::new(Operation::Open, path, FOLDER_BYTES, e))?;
+        Ok(Box::new(RealFile {
+            file,
+            path: path.to_path_buf(),
+            written_bytes: 0,
+        }))
+    }
+
+    fn create_folder(&self, path: &Path) -> Result<(), FileError> {
+        fs::create_dir(path)
+            .map_err(|e| FileError::new(Operation::CreateFolder, path, FOLDER_BYTES, e))
+    }
+
+    fn sync_folder(&self, path: &Path) -> Result<(), FileError> {
+        match File::open(path).and_then(|folder| folder.sync_all()) {
+            // Some network file systems have no such call; their renames are durable by themselves
+            // or not at all.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP)) => {
+                Ok(())
+            }
+            other => other.map_err(|e| FileError::new(Operation::Sync, path, FOLDER_BYTES, e)),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<(), FileError> {
+        fs::rename(from, to).map_err(|e| FileError::new(Operation::Rename, to, FOLDER_BYTES, e))
+    }
+
+    fn remove_file(&self, path: &Path) -> Result<(), FileError> {
+        fs::remove_file(path).map_err(|e| FileError::new(Operation::Remove, path, 0, e))
+    }
+
+    fn remove_folder(&self, path: &Path) -> Result<(), FileError> {
+        fs::remove_dir_all(path).map_err(|e| FileError::new(Operation::Remove, path, 0, e))
+    }
+
+    fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError> {
+        let failed = |e| FileError::new(Operation::Read, path, 0, e);
+        // Asked before opening: opening a pipe would wait for its other end.
+        let found = fs::metadata(path).map_err(failed)?;
+        if !found.is_file() {
+            return Err(FileError::NotAFile { path: path.into() });
+        }
+        let too_large = || FileError::TooLarge {
+            path: path.into(),
+            limit_bytes,
+        };
+        if found.len() > limit_bytes {
+            return Err(too_large());
+        }
+        let mut bytes = Vec::with_capacity(found.len() as usize + 1);
+        // The file may grow while it is read.
+        File::open(path)
+            .and_then(|file| {
+                file.take(limit_bytes.saturating_add(1))
+                    .read_to_end(&mut bytes)
+            })
+            .map_err(failed)?;
+        if bytes.len() as u64 > limit_bytes {
+            return Err(too_large());
+        }
+        Ok(bytes)
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<String>, FileError> {
+        let failed = |e| FileError::new(Operation::List, folder, 0, e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            names.extend(entry.map_err(failed)?.file_name().into_string().ok());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn kind(&self, path: &Path) -> Result<Option<PathKind>, FileError> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Ok(Some(PathKind::Folder)),
+            Ok(_) => Ok(Some(PathKind::File)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(FileError::new(Operation::Inspect, path, 0, error)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RealFile {
+    file: File,
+    path: PathBuf,
+    written_bytes: u64,
+}
+
+impl WritableFile for RealFile {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.written_bytes += bytes.len() as u64;
+        self.file
+            .write_all(bytes)
+            .map_err(|e| FileError::new(Operation::Write, &self.path, bytes.len() as u64, e))
+    }
+
+    fn sync(&mut self) -> Result<(), FileError> {
+        self.file
+            .sync_all()
+            .map_err(|e| FileError::new(Operation::Sync, &self.path, self.written_bytes, e))
+    }
+
+    fn truncate(&mut self, bytes: u64) -> Result<(), FileError> {
+        self.file
+            .set_len(bytes)
+            .map_err(|e| FileError::new(Operation::Truncate, &self.path, 0, e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_atomic_write_replaces_the_content_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accuracy.txt");
+        RealFiles.write_atomically(&path, b"old").unwrap();
+        RealFiles.write_atomically(&path, b"new").unwrap();
+        assert_eq!(RealFiles.read(&path, 3).unwrap(), b"new");
+        assert_eq!(RealFiles.list(folder.path()).unwrap(), ["accuracy.txt"]);
+    }
+
+    #[test]
+    fn a_file_over_the_limit_is_refused_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        RealFiles.write_synced(&path, &[0; 11]).unwrap();
+        let error = RealFiles.read(&path, 10).unwrap_err();
+        assert!(matches!(
+            error,
+            FileError::TooLarge {
+                limit_bytes: 10,
+                ..
+            }
+        ));
+        assert!(error.to_string().contains("large"));
+    }
+
+    #[test]
+    fn a_folder_is_not_read_as_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = RealFiles.read(folder.path(), 10).unwrap_err();
+        assert!(matches!(error, FileError::NotAFile { .. }));
+    }
+
+    #[test]
+    fn folders_are_made_with_their_parents_and_made_again_without_complaint() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("a/b/c");
+        RealFiles.create_folders(&deep).unwrap();
+        RealFiles.create_folders(&deep).unwrap();
+        assert_eq!(RealFiles.kind(&deep).unwrap(), Some(PathKind::Folder));
+    }
+
+    #[test]
+    fn leftovers_of_interrupted_writes_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".tmp-e0001", ".removing-e0000", "e0002"] {
+            RealFiles.create_folder(&folder.path().join(name)).unwrap();
+        }
+        assert_eq!(RealFiles.remove_leftovers(folder.path()).unwrap().len(), 2);
+        assert_eq!(RealFiles.list(folder.path()).unwrap(), ["e0002"]);
+    }
+
+    #[test]
+    fn a_full_disk_is_told_with_the_file_and_the_bytes_it_needs() {
+        let error = FileError::new(
+            Operation::Write,
+            Path::new("/dev/shm/none/weights.bpk"),
+            4711,
+            io::Error::from_raw_os_error(libc::ENOSPC),
+        );
+        let text = error.to_string();
+        assert!(
+            text.contains("weights.bpk") && text.contains("4711 bytes needed"),
+            "{text}"
+        );
+        assert!(matches!(
+            error,
+            FileError::NoSpace {
+                free_bytes: Some(_),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn the_parent_of_a_bare_name_is_the_current_folder() {
+        assert_eq!(parent(Path::new("runs")), Path::new("."));
+        assert_eq!(parent(Path::new("/runs")), Path::new("/"));
+        assert_eq!(parent(Path::new("/")), Path::new("/"));
+    }
+}

@@ -1,0 +1,143 @@
+//! A run folder on a small tmpfs that fills up: the full disk as a real kernel makes it.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use burgeon::checkpoint::{CheckpointStore, Meta};
+use burgeon::ledger::{Event, Ledger};
+use burgeon::sys::clock::RealClock;
+use burgeon::sys::fence::Fence;
+use burgeon::sys::files::{Files, RealFiles};
+
+/// Unmounts itself.
+struct SmallDisk {
+    folder: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+/// One test at a time: `mount`, while it is being started, holds the files that the other test has
+/// open, and so the room that it frees.
+static ALONE: Mutex<()> = Mutex::new(());
+
+impl SmallDisk {
+    /// `None` where this user may not mount.
+    fn mount() -> Option<Self> {
+        let alone = ALONE.lock().unwrap_or_else(|failed| failed.into_inner());
+        let folder = tempfile::tempdir().unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .arg(folder.path())
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("skipped: this user may not mount a tmpfs");
+            return None;
+        }
+        Some(Self {
+            folder,
+            _alone: alone,
+        })
+    }
+
+    fn fill(&self) -> PathBuf {
+        let ballast = self.folder.path().join("ballast");
+        let _ = std::fs::write(&ballast, vec![0; 1 << 20]);
+        ballast
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.folder.path()).status();
+    }
+}
+
+fn files() -> Arc<dyn Files> {
+    Arc::new(RealFiles)
+}
+
+fn write(store: &mut CheckpointStore, epoch: u32) -> Result<(), String> {
+    let meta = Meta {
+        trial: 1,
+        epoch,
+        step: 1,
+        spec_hash: String::new(),
+        data_hash: String::new(),
+        best: false,
+        state: serde_json::Value::Null,
+    };
+    let weights = vec![epoch as u8; 40_000];
+    store
+        .write(meta, &[("weights.bpk", &weights)])
+        .map(drop)
+        .map_err(|e| e.to_string())
+}
+
+fn newest(folder: &Path) -> u32 {
+    let found = burgeon::checkpoint::newest_valid(&RealFiles, folder).unwrap();
+    found.checkpoint.unwrap().meta.epoch
+}
+
+#[test]
+fn a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let folder = disk.folder.path().join("checkpoints");
+    let mut store = CheckpointStore::open(files(), &folder, Fence::none()).unwrap();
+    write(&mut store, 1).unwrap();
+    write(&mut store, 2).unwrap();
+    let ballast = disk.fill();
+
+    let error = write(&mut store, 3).unwrap_err();
+    assert!(error.contains("e0003-s000001"), "{error}");
+    assert!(
+        error.contains("bytes needed") && error.contains("no space left"),
+        "{error}"
+    );
+    assert_eq!(newest(&folder), 2);
+
+    std::fs::remove_file(ballast).unwrap();
+    write(&mut store, 3).unwrap();
+    assert_eq!(newest(&folder), 3);
+}
+
+#[test]
+fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        return;
+    };
+    let path = disk.folder.path().join("events.jsonl");
+    let clock = Arc::new(RealClock::default());
+    let mut ledger = Ledger::open(&RealFiles, &path, Fence::none(), clock).unwrap();
+    let event = || Event::DataFallback {
+        reason: "x".repeat(5000),
+    };
+    ledger.append(event()).unwrap();
+    let ballast = disk.fill();
+
+    let mut appended = 1;
+    let error = loop {
+        match ledger.append(event()) {
+            Ok(()) => appended += 1,
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(
+        error.contains("events.jsonl") && error.contains("bytes needed"),
+        "{error}"
+    );
+    assert_eq!(
+        burgeon::ledger::read(&RealFiles, &path).unwrap().len(),
+        appended
+    );
+
+    std::fs::remove_file(ballast).unwrap();
+    ledger.append(event()).unwrap();
+    assert_eq!(
+        burgeon::ledger::read(&RealFiles, &path).unwrap().len(),
+        appended + 1
+    );
+}
