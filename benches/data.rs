@@ -4,14 +4,17 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use burgeon::data::augment::{Augmentation, Augmenter, Elastic};
-use burgeon::data::{Batch, Batches, EpochKey, Images, LastBatch, Normalization, Split, Subset, synthetic};
+use burgeon::data::{
+    Batch, Batches, EpochKey, Images, LastBatch, Normalization, Split, Subset, synthetic,
+};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 const KEY: EpochKey = EpochKey { study: 1, trial: 1, epoch: 1 };
 const BATCH_SIZE: usize = 64;
 
 fn subset() -> Subset {
-    let pixels: Arc<[u8]> = (0..6400 * 784).map(|i: usize| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let pixels: Arc<[u8]> =
+        (0..6400 * 784).map(|i: usize| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     Subset::all(Images::new(pixels, Arc::from([0; 6400]), 28, 28))
 }
 
@@ -21,7 +24,10 @@ fn batches(criterion: &mut Criterion) {
         ("plain", Augmentation::default()),
         ("shift", Augmentation { shift: 2, ..Augmentation::default() }),
         ("affine", Augmentation { shift: 2, rotate_degrees: 10.0, scale: 0.1, elastic: None }),
-        ("affine and elastic", Augmentation { shift: 2, rotate_degrees: 10.0, scale: 0.1, elastic }),
+        (
+            "affine and elastic",
+            Augmentation { shift: 2, rotate_degrees: 10.0, scale: 0.1, elastic },
+        ),
     ];
     let subset = subset();
     let normalization = Normalization::measure(&subset);
@@ -29,7 +35,8 @@ fn batches(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH_SIZE as u64));
     for (name, settings) in settings {
         let augmenter = Augmenter::new(settings);
-        let batches = Batches::shuffled(&subset, normalization, BATCH_SIZE, LastBatch::Drop, KEY).augmented(&augmenter, KEY);
+        let batches = Batches::shuffled(&subset, normalization, BATCH_SIZE, LastBatch::Drop, KEY)
+            .augmented(&augmenter, KEY);
         let (mut batch, mut step) = (Batch::default(), 0);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
@@ -44,7 +51,9 @@ fn batches(criterion: &mut Criterion) {
 fn drawing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("built-in digits");
     group.throughput(Throughput::Elements(2000)).sample_size(10);
-    group.bench_function("2000", |bencher| bencher.iter(|| synthetic::digits(Split::Train, 2000, 1, |_| {})));
+    group.bench_function("2000", |bencher| {
+        bencher.iter(|| synthetic::digits(Split::Train, 2000, 1, |_| {}))
+    });
 }
 
 fn order(criterion: &mut Criterion) {

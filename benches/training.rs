@@ -23,7 +23,9 @@ const LENET: &str = include_str!("../models/lenet.toml");
 fn digits(count: usize) -> Dataset {
     let sizes = SplitSizes { validation: 1000, train: Some(count), test: Some(1000) };
     let request = DataRequest { sizes, ..DataRequest::synthetic(42) };
-    load(&request, &mut |_| {}).map(|loaded| loaded.dataset).unwrap_or_else(|error| panic!("{error}"))
+    load(&request, &mut |_| {})
+        .map(|loaded| loaded.dataset)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn lenet(batch_size: usize) -> Spec {
@@ -83,13 +85,14 @@ fn evaluation(c: &mut Criterion) {
     let device = DeviceChoice::Cpu.open().unwrap_or_else(|error| panic!("{error}"));
     let data = digits(1000);
     let spec = lenet(64);
-    let network =
-        burgeon::model::Network::new(&spec, &Weights::initial(&spec, 1), &device.device)
-            .unwrap_or_else(|error| panic!("{error}"));
+    let network = burgeon::model::Network::new(&spec, &Weights::initial(&spec, 1), &device.device)
+        .unwrap_or_else(|error| panic!("{error}"));
     let mut group = c.benchmark_group("evaluate");
     group.throughput(Throughput::Elements(data.test.len() as u64));
     group.bench_function("lenet-5", |b| {
-        b.iter(|| black_box(evaluate(&network, &data.test, data.normalization, 10, &device.device)));
+        b.iter(|| {
+            black_box(evaluate(&network, &data.test, data.normalization, 10, &device.device))
+        });
     });
     group.finish();
 }

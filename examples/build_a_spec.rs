@@ -16,7 +16,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let block = Edit::AddConvBlock { at: 2, filters: 16, kernel: 3, pool: true };
     let grown = block.apply(&seed)?;
-    println!("# {block}: {} → {} parameters", seed.table().parameters(), grown.table().parameters());
+    println!(
+        "# {block}: {} → {} parameters",
+        seed.table().parameters(),
+        grown.table().parameters()
+    );
     println!("{}", grown.file().to_toml());
 
     // What cannot work is told, with what would be right.

@@ -67,8 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = RunFolder::create(Arc::new(RealFiles), runs.path(), "oracle")?;
     let ledger = Ledger::without_file();
     let mut silent = Silent;
-    let ended =
-        Study::new(setup, folder, ledger, Oracle, &mut silent, StopFlag::new()).run()?;
+    let ended = Study::new(setup, folder, ledger, Oracle, &mut silent, StopFlag::new()).run()?;
     println!("{ended:?}");
     Ok(())
 }

@@ -35,10 +35,7 @@ impl SmallDisk {
             eprintln!("skipped: this user may not mount a tmpfs");
             return None;
         }
-        Some(Self {
-            folder,
-            _alone: alone,
-        })
+        Some(Self { folder, _alone: alone })
     }
 
     fn fill(&self) -> PathBuf {
@@ -69,10 +66,7 @@ fn write(store: &mut CheckpointStore, epoch: u32) -> Result<(), String> {
         state: serde_json::Value::Null,
     };
     let weights = vec![epoch as u8; 40_000];
-    store
-        .write(meta, &[("weights.bpk", &weights)])
-        .map(drop)
-        .map_err(|e| e.to_string())
+    store.write(meta, &[("weights.bpk", &weights)]).map(drop).map_err(|e| e.to_string())
 }
 
 fn newest(folder: &Path) -> u32 {
@@ -93,10 +87,7 @@ fn a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room
 
     let error = write(&mut store, 3).unwrap_err();
     assert!(error.contains("e0003-s000001"), "{error}");
-    assert!(
-        error.contains("bytes needed") && error.contains("no space left"),
-        "{error}"
-    );
+    assert!(error.contains("bytes needed") && error.contains("no space left"), "{error}");
     assert_eq!(newest(&folder), 2);
 
     std::fs::remove_file(ballast).unwrap();
@@ -112,9 +103,7 @@ fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
     let path = disk.folder.path().join("events.jsonl");
     let clock = Arc::new(RealClock::default());
     let mut ledger = Ledger::open(&RealFiles, &path, Fence::none(), clock).unwrap();
-    let event = || Event::DataFallback {
-        reason: "x".repeat(5000),
-    };
+    let event = || Event::DataFallback { reason: "x".repeat(5000) };
     ledger.append(event()).unwrap();
     let ballast = disk.fill();
 
@@ -125,19 +114,10 @@ fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
             Err(error) => break error.to_string(),
         }
     };
-    assert!(
-        error.contains("events.jsonl") && error.contains("bytes needed"),
-        "{error}"
-    );
-    assert_eq!(
-        burgeon::ledger::read(&RealFiles, &path).unwrap().len(),
-        appended
-    );
+    assert!(error.contains("events.jsonl") && error.contains("bytes needed"), "{error}");
+    assert_eq!(burgeon::ledger::read(&RealFiles, &path).unwrap().len(), appended);
 
     std::fs::remove_file(ballast).unwrap();
     ledger.append(event()).unwrap();
-    assert_eq!(
-        burgeon::ledger::read(&RealFiles, &path).unwrap().len(),
-        appended + 1
-    );
+    assert_eq!(burgeon::ledger::read(&RealFiles, &path).unwrap().len(), appended + 1);
 }

@@ -30,10 +30,17 @@ fn probabilities(spec: &Spec, device: DeviceChoice, image: &[u8]) -> Vec<f32> {
 
 #[test]
 fn the_same_weights_give_the_same_logits_on_cpu_and_gpu() {
-    for overrides in [&[][..], &["model.layers=[{conv={filters=8,kernel=3,activation=\"none\"}},{batch-norm={activation=\"gelu\"}},{avg-pool={size=2}},\"global-avg-pool\"]"]] {
+    for overrides in [
+        &[][..],
+        &[
+            "model.layers=[{conv={filters=8,kernel=3,activation=\"none\"}},{batch-norm={activation=\"gelu\"}},{avg-pool={size=2}},\"global-avg-pool\"]",
+        ],
+    ] {
         let spec = lenet(overrides).validate(InputShape::MNIST).unwrap();
         for seed in 0..3_u32 {
-            let image: Vec<u8> = (0..784_u32).map(|at| (at.wrapping_mul(2_654_435_761 + seed) >> 24) as u8).collect();
+            let image: Vec<u8> = (0..784_u32)
+                .map(|at| (at.wrapping_mul(2_654_435_761 + seed) >> 24) as u8)
+                .collect();
             let cpu = probabilities(&spec, DeviceChoice::Cpu, &image);
             let gpu = probabilities(&spec, DeviceChoice::Gpu(0), &image);
             let worst = cpu.iter().zip(&gpu).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);

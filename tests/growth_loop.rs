@@ -52,7 +52,12 @@ impl Trainer for &mut Playback {
             Flow::Continue if accuracy.is_nan() => TrainingEnd::Diverged("the loss".into()),
             Flow::Continue => TrainingEnd::Completed,
         };
-        Ok(TrialOutcome { curve: vec![record], ending, train_seconds: 2.0, images_per_second: 500.0 })
+        Ok(TrialOutcome {
+            curve: vec![record],
+            ending,
+            train_seconds: 2.0,
+            images_per_second: 500.0,
+        })
     }
 
     fn publish(&mut self, task: &TrialTask, _folder: &Path) -> Result<(), TrainerError> {
@@ -98,7 +103,13 @@ impl Run {
         Self { _runs: runs, folder }
     }
 
-    fn study(&self, spec: &Spec, trainer: &mut Playback, growth: Growth, stop: &StopFlag) -> Result<Ended, StudyError> {
+    fn study(
+        &self,
+        spec: &Spec,
+        trainer: &mut Playback,
+        growth: Growth,
+        stop: &StopFlag,
+    ) -> Result<Ended, StudyError> {
         let setup = StudySetup { spec: spec.clone(), validation_images: 5000, growth };
         let clock = Arc::new(RealClock::default());
         let ledger =
@@ -132,7 +143,9 @@ impl Run {
         self.events()
             .iter()
             .filter_map(|event| match event {
-                Event::TrialStarted { edits, .. } => Some(serde_json::from_value(edits.clone()).unwrap()),
+                Event::TrialStarted { edits, .. } => {
+                    Some(serde_json::from_value(edits.clone()).unwrap())
+                }
                 _ => None,
             })
             .collect()
@@ -144,7 +157,10 @@ fn a_study_grows_until_the_gate_opens() {
     let run = Run::new();
     let mut trainer = Playback::of(&[0.4, 0.6, 0.9]);
     let finished = run.finish(&spec(8), &mut trainer);
-    assert_eq!((finished.outcome, finished.trials, finished.best_trial), (Outcome::Accepted, 3, Some(3)));
+    assert_eq!(
+        (finished.outcome, finished.trials, finished.best_trial),
+        (Outcome::Accepted, 3, Some(3))
+    );
     assert_eq!(finished.test_accuracy, Some(0.81));
     assert_eq!(run.verdicts(), [Verdict::Continue, Verdict::Continue, Verdict::Accept]);
     let edits = run.edits();
@@ -204,7 +220,11 @@ fn a_trial_that_diverges_is_followed_by_a_lower_rate() {
     let spec = Spec::new(file, InputShape::MNIST).unwrap();
     let run = Run::new();
     run.finish(&spec, &mut Playback::of(&[f64::NAN, 0.9]));
-    assert!(matches!(run.edits()[1][..], [Edit::SetLearningRate { rate }] if rate < 0.1), "{:?}", run.edits());
+    assert!(
+        matches!(run.edits()[1][..], [Edit::SetLearningRate { rate }] if rate < 0.1),
+        "{:?}",
+        run.edits()
+    );
 }
 
 #[test]
@@ -214,7 +234,11 @@ fn a_rate_far_too_low_is_raised() {
     let spec = Spec::new(file, InputShape::MNIST).unwrap();
     let run = Run::new();
     run.finish(&spec, &mut Playback::of(&[0.15, 0.9]));
-    assert!(matches!(run.edits()[1][..], [Edit::SetLearningRate { rate }] if rate > 1e-4), "{:?}", run.edits());
+    assert!(
+        matches!(run.edits()[1][..], [Edit::SetLearningRate { rate }] if rate > 1e-4),
+        "{:?}",
+        run.edits()
+    );
 }
 
 #[test]

@@ -41,19 +41,13 @@ fn prepared_run() -> tempfile::TempDir {
     // In memory where there is such a folder: a killed process loses nothing that it wrote, synced
     // or not, and syncing some thousand times takes a disk a while.
     let memory = Path::new("/dev/shm");
-    let folder = tempfile::tempdir_in(memory)
-        .or_else(|_| tempfile::tempdir())
-        .unwrap();
+    let folder = tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap();
     fs::write(folder.path().join("study.toml"), "").unwrap();
     folder
 }
 
 fn event(epoch: u32) -> Event {
-    Event::TrialResumed {
-        trial: 1,
-        epoch,
-        step: 0,
-    }
+    Event::TrialResumed { trial: 1, epoch, step: 0 }
 }
 
 fn weights(epoch: u32) -> Vec<u8> {
@@ -68,10 +62,7 @@ fn train(folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let mut ledger = Ledger::open(&**run.files(), &run.events_file(), lock.fence(), clock)?;
     let checkpoints = run.trial(1).checkpoints();
     let mut store = CheckpointStore::open(Arc::clone(run.files()), checkpoints, lock.fence())?;
-    let last = store
-        .newest_valid()?
-        .checkpoint
-        .map_or(0, |checkpoint| checkpoint.meta.epoch);
+    let last = store.newest_valid()?.checkpoint.map_or(0, |checkpoint| checkpoint.meta.epoch);
     for epoch in last + 1..=EPOCHS {
         let meta = Meta {
             trial: 1,
@@ -120,22 +111,13 @@ fn a_process_that_dies_or_fails_at_any_step_on_disk_leaves_a_run_that_goes_on() 
             let found = newest_valid(&RealFiles, &checkpoints).unwrap();
             assert!(found.rejected.is_empty(), "{context}: {:?}", found.rejected);
             let saved = found.checkpoint.map_or(0, |checkpoint| {
-                assert_eq!(
-                    checkpoint.parts["weights.bpk"],
-                    weights(checkpoint.meta.epoch)
-                );
+                assert_eq!(checkpoint.parts["weights.bpk"], weights(checkpoint.meta.epoch));
                 checkpoint.meta.epoch
             });
-            assert!(
-                saved == events || saved == events + 1,
-                "{context}: {saved} and {events}"
-            );
+            assert!(saved == events || saved == events + 1, "{context}: {saved} and {events}");
 
             assert!(run_trainer(folder.path(), None).success(), "{context}");
-            let newest = newest_valid(&RealFiles, &checkpoints)
-                .unwrap()
-                .checkpoint
-                .unwrap();
+            let newest = newest_valid(&RealFiles, &checkpoints).unwrap().checkpoint.unwrap();
             assert_eq!(newest.meta.epoch, EPOCHS, "{context}");
             if status.success() {
                 break;
@@ -150,9 +132,7 @@ fn a_process_that_dies_or_fails_at_any_step_on_disk_leaves_a_run_that_goes_on() 
 #[test]
 fn holder_role() {
     if let Some(folder) = role_folder() {
-        let _lock = open_run(&folder)
-            .lock(&LockRequest::new("burgeon tune a.toml"))
-            .unwrap();
+        let _lock = open_run(&folder).lock(&LockRequest::new("burgeon tune a.toml")).unwrap();
         println!("locked");
         loop {
             std::thread::park();
@@ -178,10 +158,7 @@ fn a_lock_is_refused_while_its_holder_lives_and_taken_over_when_it_was_killed() 
     let folder = prepared_run();
     let mut holder = spawn_until("holder_role", folder.path(), "locked");
     let run = open_run(folder.path());
-    let Err(LockError::Locked {
-        holder: Some(named),
-        ..
-    }) = run.lock(&LockRequest::new("b"))
+    let Err(LockError::Locked { holder: Some(named), .. }) = run.lock(&LockRequest::new("b"))
     else {
         panic!("the lock was not refused");
     };
@@ -217,13 +194,7 @@ fn stopper_role() {
 
 fn signal(name: &str, child: &Child) {
     let pid = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
 }
 
 fn await_file(path: &Path) {
@@ -239,11 +210,7 @@ fn the_first_signal_only_asks_and_the_second_interrupt_ends_at_once() {
     signal("INT", &child);
     await_file(&folder.path().join("requested"));
     signal("INT", &child);
-    assert_eq!(
-        child.wait().unwrap().code(),
-        Some(130),
-        "it could not have ended by itself"
-    );
+    assert_eq!(child.wait().unwrap().code(), Some(130), "it could not have ended by itself");
 }
 
 #[test]
@@ -255,9 +222,5 @@ fn asked_to_terminate_a_process_has_its_time_however_often_it_is_asked() {
     }
     await_file(&folder.path().join("requested"));
     fs::write(folder.path().join("saved"), "").unwrap();
-    assert_eq!(
-        child.wait().unwrap().code(),
-        Some(144),
-        "143, and 1 for ending by itself"
-    );
+    assert_eq!(child.wait().unwrap().code(), Some(144), "143, and 1 for ending by itself");
 }

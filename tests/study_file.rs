@@ -58,21 +58,25 @@ fn names_alone_stand_for_their_defaults() {
 
 #[test]
 fn a_pool_that_eats_its_input_is_refused_where_it_stands() {
-    let message = refusal(with_layers("  { max-pool = { size = 14 } },\n  { max-pool = { size = 3 } },"));
+    let message =
+        refusal(with_layers("  { max-pool = { size = 14 } },\n  { max-pool = { size = 3 } },"));
     assert!(message.starts_with("study.toml:4:25: `model.layers[1].max-pool.size`"), "{message}");
     assert!(message.contains("use at most 2"), "{message}");
 }
 
 #[test]
 fn a_kernel_larger_than_the_image_is_refused() {
-    let message = refusal(with_layers("{ conv = { filters = 4, kernel = 29, padding = \"valid\" } }"));
+    let message =
+        refusal(with_layers("{ conv = { filters = 4, kernel = 29, padding = \"valid\" } }"));
     assert!(message.contains("study.toml:3:34"), "{message}");
     assert!(message.contains("larger than the 28×28 image"), "{message}");
 }
 
 #[test]
 fn zero_filters_nan_rates_and_negative_numbers_are_refused() {
-    assert!(refusal(with_layers("{ conv = { filters = 0, kernel = 3 } }")).contains("from 1 to 4096"));
+    assert!(
+        refusal(with_layers("{ conv = { filters = 0, kernel = 3 } }")).contains("from 1 to 4096")
+    );
     let nan = format!("{LENET}\n").replace("learning-rate = 0.001", "learning-rate = nan");
     assert!(refusal(validate(&nan)).contains("`train.learning-rate`: NaN is out of range"));
     let negative = LENET.replace("epochs = 10", "epochs = -10");
@@ -97,13 +101,15 @@ fn a_wrong_type_is_refused_with_its_place() {
 
 #[test]
 fn image_layers_behind_flat_ones_are_refused() {
-    let message = refusal(with_layers("{ dense = { units = 9 } },\n{ conv = { filters = 1, kernel = 3 } }"));
+    let message =
+        refusal(with_layers("{ dense = { units = 9 } },\n{ conv = { filters = 1, kernel = 3 } }"));
     assert!(message.contains("needs an image, but receives 9 flat features"), "{message}");
 }
 
 #[test]
 fn every_problem_is_told_at_once() {
-    let text = "[model]\nlayers = []\n[train]\nepochs = 0\nbatch-size = 0\n[gate]\naccuracy = 2.0\n";
+    let text =
+        "[model]\nlayers = []\n[train]\nepochs = 0\nbatch-size = 0\n[gate]\naccuracy = 2.0\n";
     assert_eq!(validate(text).unwrap_err().problems.len(), 3);
 }
 
@@ -125,7 +131,9 @@ fn overrides_reach_every_key_and_are_checked_like_the_file() {
     let message = refusal(overridden(LENET, &["train.epocs=1"]));
     assert!(message.contains("--set train.epocs=1"), "{message}");
     assert!("train.epochs".parse::<Override>().is_err());
-    assert!(refusal(overridden(LENET, &["model.layers[99].conv.filters=4"])).contains("past the end"));
+    assert!(
+        refusal(overridden(LENET, &["model.layers[99].conv.filters=4"])).contains("past the end")
+    );
 }
 
 #[test]
@@ -170,7 +178,9 @@ fn the_shipped_studies_are_valid() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
             let text = std::fs::read_to_string(&path).unwrap();
-            if let Err(error) = StudyDocument::new(path.display().to_string(), text).validate(InputShape::MNIST) {
+            if let Err(error) =
+                StudyDocument::new(path.display().to_string(), text).validate(InputShape::MNIST)
+            {
                 panic!("{error}");
             }
         }

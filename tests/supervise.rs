@@ -34,9 +34,7 @@ fn supervisor_role() {
         ..SuperviseOptions::default()
     };
     let args = [script, "tune".into(), "study.toml".into()];
-    let code = supervise(&args, &options, &mut |notice| {
-        eprintln!("supervise: {notice}")
-    });
+    let code = supervise(&args, &options, &mut |notice| eprintln!("supervise: {notice}"));
     std::process::exit(code.unwrap().into());
 }
 
@@ -64,17 +62,8 @@ struct Study {
 impl Study {
     fn new(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("trainer.sh"),
-            format!("{PRELUDE}{script}"),
-        )
-        .unwrap();
-        Self {
-            folder,
-            heartbeat_ms: 600_000,
-            delay_ms: 1,
-            restarts: 50,
-        }
+        fs::write(folder.path().join("trainer.sh"), format!("{PRELUDE}{script}")).unwrap();
+        Self { folder, heartbeat_ms: 600_000, delay_ms: 1, restarts: 50 }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -83,12 +72,7 @@ impl Study {
 
     fn spawn(&self) -> Child {
         Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "supervisor_role",
-                "--nocapture",
-                "--test-threads=1",
-            ])
+            .args(["--exact", "supervisor_role", "--nocapture", "--test-threads=1"])
             .env(SCRIPT_VARIABLE, self.path("trainer.sh"))
             .env(HEARTBEAT_VARIABLE, self.heartbeat_ms.to_string())
             .env(DELAY_VARIABLE, self.delay_ms.to_string())
@@ -106,10 +90,7 @@ impl Study {
     }
 
     fn starts(&self) -> usize {
-        fs::read_to_string(self.path("starts"))
-            .unwrap()
-            .lines()
-            .count()
+        fs::read_to_string(self.path("starts")).unwrap().lines().count()
     }
 
     fn told(&self) -> String {
@@ -131,13 +112,7 @@ impl Study {
 
 fn signal(name: &str, process: &Child) {
     let pid = process.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-s", name, &pid])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
 }
 
 fn restart_causes(events: &[Event]) -> Vec<&str> {
@@ -168,15 +143,9 @@ fn a_crashed_trainer_is_restarted_to_resume_and_every_restart_is_recorded() {
     );
     assert_eq!((study.run(), study.starts()), (0, 3));
     let events = study.events();
-    let causes = [
-        "the trainer was ended by SIGKILL",
-        "the trainer ended with exit code 1",
-    ];
+    let causes = ["the trainer was ended by SIGKILL", "the trainer ended with exit code 1"];
     assert_eq!(restart_causes(&events), causes);
-    assert!(matches!(
-        events[1],
-        Event::SupervisorRestarted { attempt: 2, .. }
-    ));
+    assert!(matches!(events[1], Event::SupervisorRestarted { attempt: 2, .. }));
 }
 
 #[test]
@@ -197,48 +166,29 @@ fn a_trainer_that_crashes_at_the_same_step_for_ever_is_given_up_after_three() {
 fn a_trainer_that_never_gets_to_its_first_step_is_given_up_after_three() {
     let study = Study::new("exit 1");
     assert_eq!((study.run(), study.starts()), (1, 3));
-    assert!(
-        study.told().contains("before the first step"),
-        "{}",
-        study.told()
-    );
+    assert!(study.told().contains("before the first step"), "{}", study.told());
 }
 
 #[test]
 fn a_trainer_that_gets_further_each_time_is_given_up_at_the_configured_number_of_restarts() {
-    let study = Study {
-        restarts: 5,
-        ..Study::new("beat $life; exit 1")
-    };
+    let study = Study { restarts: 5, ..Study::new("beat $life; exit 1") };
     assert_eq!((study.run(), study.starts()), (1, 6));
-    assert!(matches!(
-        study.events()[5],
-        Event::SupervisorGaveUp { restarts: 5, .. }
-    ));
+    assert!(matches!(study.events()[5], Event::SupervisorGaveUp { restarts: 5, .. }));
 }
 
 #[test]
 fn a_stopped_trainer_is_found_by_its_silence_killed_and_restarted() {
     let script = "test $life = 1 || exit 0; beat 7; kill -STOP $$; exit 3";
-    let study = Study {
-        heartbeat_ms: 100,
-        ..Study::new(script)
-    };
+    let study = Study { heartbeat_ms: 100, ..Study::new(script) };
     assert_eq!((study.run(), study.starts()), (0, 2));
     let events = study.events();
-    assert!(
-        restart_causes(&events)[0].contains("no sign of life"),
-        "{events:?}"
-    );
+    assert!(restart_causes(&events)[0].contains("no sign of life"), "{events:?}");
 }
 
 #[test]
 fn a_hanging_trainer_that_ignores_sigterm_is_killed() {
     let script = "test $life = 1 || exit 0; trap '' TERM; beat 7; while :; do sleep 1; done";
-    let study = Study {
-        heartbeat_ms: 100,
-        ..Study::new(script)
-    };
+    let study = Study { heartbeat_ms: 100, ..Study::new(script) };
     assert_eq!((study.run(), study.starts()), (0, 2));
 }
 
@@ -259,10 +209,7 @@ fn signals_are_passed_on_and_end_the_supervisor_with_the_trainer() {
 
 #[test]
 fn a_signal_while_waiting_to_restart_ends_the_supervisor() {
-    let study = Study {
-        delay_ms: 3_600_000,
-        ..Study::new("exit 1")
-    };
+    let study = Study { delay_ms: 3_600_000, ..Study::new("exit 1") };
     let mut supervisor = study.spawn();
     while !study.told().contains("restart 1") {
         std::thread::sleep(Duration::from_millis(2));
@@ -301,10 +248,6 @@ fn restarting_goes_on_where_its_event_cannot_be_recorded() {
     // Nothing in the run folder can be a lock's file here.
     let study = Study::new("mkdir -p run/lock; test $life = 1 && exit 1; exit 0");
     assert_eq!((study.run(), study.starts()), (0, 2));
-    assert!(
-        study.told().contains("could not record"),
-        "{}",
-        study.told()
-    );
+    assert!(study.told().contains("could not record"), "{}", study.told());
     assert!(!Path::new(&study.path("run/events.jsonl")).exists());
 }

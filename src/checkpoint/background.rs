@@ -35,10 +35,7 @@ impl BackgroundWriter {
         let (outgoing, outcomes) = channel();
         let work = move || {
             for Job { meta, parts } in incoming {
-                let views: Vec<_> = parts
-                    .iter()
-                    .map(|(name, bytes)| (&**name, &**bytes))
-                    .collect();
+                let views: Vec<_> = parts.iter().map(|(name, bytes)| (&**name, &**bytes)).collect();
                 // Nobody listens any more when the writer is being dropped.
                 let _ = outgoing.send(store.write(meta, &views));
             }
@@ -48,12 +45,7 @@ impl BackgroundWriter {
             .name("checkpoint-writer".into())
             .spawn(work)
             .map_err(CheckpointError::Thread)?;
-        Ok(Self {
-            jobs: Some(jobs),
-            outcomes,
-            thread: Some(thread),
-            in_flight: false,
-        })
+        Ok(Self { jobs: Some(jobs), outcomes, thread: Some(thread), in_flight: false })
     }
 
     /// Whether a checkpoint is still being written, as of the last call of another method.
@@ -72,10 +64,7 @@ impl BackgroundWriter {
         parts: Vec<(String, Vec<u8>)>,
     ) -> Result<Option<Written>, CheckpointError> {
         let previous = self.flush()?;
-        let is_sent = self
-            .jobs
-            .as_ref()
-            .is_some_and(|jobs| jobs.send(Job { meta, parts }).is_ok());
+        let is_sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job { meta, parts }).is_ok());
         if !is_sent {
             return Err(CheckpointError::WriterGone);
         }
@@ -111,10 +100,7 @@ impl BackgroundWriter {
             return Ok(None);
         }
         self.in_flight = false;
-        self.outcomes
-            .recv()
-            .unwrap_or(Err(CheckpointError::WriterGone))
-            .map(Some)
+        self.outcomes.recv().unwrap_or(Err(CheckpointError::WriterGone)).map(Some)
     }
 
     /// Ends the thread; answers the checkpoint that was in flight, and the store.
@@ -186,26 +172,17 @@ mod tests {
         writer.submit(meta(3), parts()).unwrap();
         let (last, mut store) = writer.finish().unwrap();
         assert_eq!(last.unwrap().place.epoch, 3);
-        assert_eq!(
-            store.newest_valid().unwrap().checkpoint.unwrap().meta.epoch,
-            3
-        );
+        assert_eq!(store.newest_valid().unwrap().checkpoint.unwrap().meta.epoch, 3);
     }
 
     #[test]
     fn an_error_shows_at_the_next_call_and_the_writer_goes_on() {
         let disk = SimulatedDisk::default();
-        let fault = Fault {
-            kind: FaultKind::Io,
-            at: 6,
-        };
+        let fault = Fault { kind: FaultKind::Io, at: 6 };
         let faulty = FaultyFiles::new(disk.share(), fault, OnCrash::FailFromThenOn);
         let mut writer = writer(Arc::new(faulty));
         writer.submit(meta(1), parts()).unwrap();
-        assert!(matches!(
-            writer.submit(meta(2), parts()),
-            Err(CheckpointError::Write { .. })
-        ));
+        assert!(matches!(writer.submit(meta(2), parts()), Err(CheckpointError::Write { .. })));
         writer.submit(meta(3), parts()).unwrap();
         assert_eq!(writer.flush().unwrap().unwrap().place.epoch, 3);
     }
@@ -216,9 +193,6 @@ mod tests {
         let mut writer = writer(disk.share());
         writer.submit(meta(1), parts()).unwrap();
         drop(writer);
-        assert_eq!(
-            disk.list(Path::new("/checkpoints")).unwrap(),
-            ["e0001-s000000"]
-        );
+        assert_eq!(disk.list(Path::new("/checkpoints")).unwrap(), ["e0001-s000000"]);
     }
 }

@@ -131,11 +131,7 @@ fn load(files: &dyn Files, path: &Path, place: Place) -> Result<Checkpoint, Reje
     let mut parts = BTreeMap::new();
     for entry in manifest.parts {
         let part = path.join(&entry.name);
-        let reject = |reason| Rejection {
-            place,
-            path: part.clone(),
-            reason,
-        };
+        let reject = |reason| Rejection { place, path: part.clone(), reason };
         let expected = entry.bytes;
         let bytes = match files.read(&part, expected) {
             Ok(bytes) => bytes,
@@ -154,12 +150,7 @@ fn load(files: &dyn Files, path: &Path, place: Place) -> Result<Checkpoint, Reje
         }
         parts.insert(entry.name, bytes);
     }
-    Ok(Checkpoint {
-        path: path.into(),
-        place,
-        meta: manifest.meta,
-        parts,
-    })
+    Ok(Checkpoint { path: path.into(), place, meta: manifest.meta, parts })
 }
 
 pub(super) fn load_manifest(
@@ -172,9 +163,5 @@ pub(super) fn load_manifest(
         Ok(bytes) => parse_manifest(&bytes).map_err(RejectionReason::Manifest),
         Err(error) => Err(RejectionReason::Unreadable(error)),
     };
-    parsed.map_err(|reason| Rejection {
-        place,
-        path,
-        reason,
-    })
+    parsed.map_err(|reason| Rejection { place, path, reason })
 }

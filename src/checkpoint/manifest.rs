@@ -112,16 +112,11 @@ impl Meta {
     ///
     /// When it is not: training must not go on from it.
     pub fn check(&self, spec_hash: &str, data_hash: &str) -> Result<(), Mismatch> {
-        for (what, then, now) in [
-            ("study", &self.spec_hash, spec_hash),
-            ("data", &self.data_hash, data_hash),
-        ] {
+        for (what, then, now) in
+            [("study", &self.spec_hash, spec_hash), ("data", &self.data_hash, data_hash)]
+        {
             if then != now {
-                return Err(Mismatch {
-                    what,
-                    then: then.clone(),
-                    now: now.into(),
-                });
+                return Err(Mismatch { what, then: then.clone(), now: now.into() });
             }
         }
         Ok(())
@@ -233,11 +228,7 @@ mod tests {
     }
 
     fn part(name: &str) -> PartEntry {
-        PartEntry {
-            name: name.into(),
-            bytes: 3,
-            sha256: sha256(b"abc"),
-        }
+        PartEntry { name: name.into(), bytes: 3, sha256: sha256(b"abc") }
     }
 
     /// A hash that is right over content that is not.
@@ -280,28 +271,12 @@ mod tests {
 
     #[test]
     fn names_that_lead_out_of_the_folder_are_refused() {
-        for name in [
-            "../weights",
-            "/etc/passwd",
-            ".hidden",
-            "",
-            "a/b",
-            "manifest.json",
-            "A",
-        ] {
+        for name in ["../weights", "/etc/passwd", ".hidden", "", "a/b", "manifest.json", "A"] {
             let parts = vec![part(name)];
-            let error = Manifest {
-                parts,
-                ..manifest()
-            }
-            .to_bytes()
-            .unwrap_err();
+            let error = Manifest { parts, ..manifest() }.to_bytes().unwrap_err();
             assert!(matches!(error, ManifestError::PartName { .. }), "{name}");
         }
-        let twice = Manifest {
-            parts: vec![part("a"), part("a")],
-            ..manifest()
-        };
+        let twice = Manifest { parts: vec![part("a"), part("a")], ..manifest() };
         assert!(twice.to_bytes().is_err());
     }
 

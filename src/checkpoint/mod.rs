@@ -19,5 +19,5 @@ pub use manifest::{
     FORMAT_VERSION, Manifest, ManifestError, Meta, Mismatch, PartEntry, parse_manifest,
 };
 pub use place::Place;
-pub use training::{Owner, StateError, from_parts, to_parts};
 pub use store::{CheckpointError, CheckpointStore, Written};
+pub use training::{Owner, StateError, from_parts, to_parts};

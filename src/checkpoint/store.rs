@@ -95,13 +95,8 @@ impl CheckpointStore {
         fence.check()?;
         files.create_folders(&folder)?;
         files.remove_leftovers(&folder)?;
-        let mut store = Self {
-            files,
-            folder,
-            fence,
-            best: HashMap::new(),
-            rejected: HashSet::new(),
-        };
+        let mut store =
+            Self { files, folder, fence, best: HashMap::new(), rejected: HashSet::new() };
         for place in places(&*store.files, &store.folder)? {
             match load_manifest(&*store.files, &store.path(place), place) {
                 Ok(manifest) => store.best.insert(place, manifest.meta.best),
@@ -150,8 +145,7 @@ impl CheckpointStore {
     /// As for [`newest_valid`].
     pub fn newest_valid(&mut self) -> Result<Found, CheckpointError> {
         let found = newest_valid(&*self.files, &self.folder)?;
-        self.rejected
-            .extend(found.rejected.iter().map(|rejection| rejection.place));
+        self.rejected.extend(found.rejected.iter().map(|rejection| rejection.place));
         Ok(found)
     }
 
@@ -197,12 +191,10 @@ impl CheckpointStore {
             meta,
             parts: parts.iter().map(entry).collect(),
         };
-        manifest
-            .to_bytes()
-            .map_err(|source| CheckpointError::Manifest {
-                path: self.path(place).join(MANIFEST_FILE),
-                source,
-            })
+        manifest.to_bytes().map_err(|source| CheckpointError::Manifest {
+            path: self.path(place).join(MANIFEST_FILE),
+            source,
+        })
     }
 
     fn publish(
@@ -217,26 +209,19 @@ impl CheckpointStore {
         let failed = |source| {
             // Gives the room back to a full disk; where that fails too, opening the folder does it.
             let _ = self.files.remove_folder(&beside);
-            CheckpointError::Write {
-                path: path.clone(),
-                bytes,
-                source,
-            }
+            CheckpointError::Write { path: path.clone(), bytes, source }
         };
-        self.write_beside(&beside, parts, manifest)
-            .map_err(failed)?;
+        self.write_beside(&beside, parts, manifest).map_err(failed)?;
         if let Err(error) = self.fence.check() {
             let _ = self.files.remove_folder(&beside);
             return Err(error.into());
         }
         self.files.rename(&beside, &path).map_err(failed)?;
-        self.files
-            .sync_folder(&self.folder)
-            .map_err(|source| CheckpointError::Write {
-                path: path.clone(),
-                bytes,
-                source,
-            })
+        self.files.sync_folder(&self.folder).map_err(|source| CheckpointError::Write {
+            path: path.clone(),
+            bytes,
+            source,
+        })
     }
 
     fn write_beside(
@@ -252,22 +237,16 @@ impl CheckpointStore {
         for (name, bytes) in parts {
             self.files.write_synced(&beside.join(name), bytes)?;
         }
-        self.files
-            .write_synced(&beside.join(MANIFEST_FILE), manifest)?;
+        self.files.write_synced(&beside.join(MANIFEST_FILE), manifest)?;
         self.files.sync_folder(beside)
     }
 
     fn remove_superseded(&mut self) -> Result<(), CheckpointError> {
         // Listed anew, as an earlier removal may have failed.
         let there = places(&*self.files, &self.folder)?;
-        let good = there
-            .iter()
-            .rev()
-            .filter(|place| !self.rejected.contains(*place));
+        let good = there.iter().rev().filter(|place| !self.rejected.contains(*place));
         let newest = good.clone().take(NEWEST_KEPT);
-        let best = good
-            .clone()
-            .find(|place| self.best.get(place).is_some_and(|&is| is));
+        let best = good.clone().find(|place| self.best.get(place).is_some_and(|&is| is));
         let kept: HashSet<Place> = newest.chain(best).copied().collect();
         for place in there {
             if !kept.contains(&place) {
@@ -321,10 +300,7 @@ mod tests {
         let epoch = checkpoint.meta.epoch;
         assert_eq!(checkpoint.meta.state, json!({"epoch": epoch}));
         assert_eq!(checkpoint.parts["weights.bpk"], vec![epoch as u8; 100]);
-        assert_eq!(
-            checkpoint.parts["optimizer.bpk"],
-            vec![epoch as u8 + 100; 200]
-        );
+        assert_eq!(checkpoint.parts["optimizer.bpk"], vec![epoch as u8 + 100; 200]);
         Some(epoch)
     }
 
@@ -343,10 +319,7 @@ mod tests {
         assert_eq!(names(&disk), kept);
         let mut store = open(disk.share());
         write(&mut store, 6, false).unwrap();
-        assert!(
-            names(&disk).contains(&"e0002-s000412".into()),
-            "also by a later process"
-        );
+        assert!(names(&disk).contains(&"e0002-s000412".into()), "also by a later process");
         write(&mut store, 7, true).unwrap();
         assert_eq!(names(&disk), ["e0006-s000412", "e0007-s000412"]);
     }
@@ -361,12 +334,7 @@ mod tests {
         };
         assert!(steps >= 12, "{steps} steps cannot be all of them");
         let mut news = 0;
-        for kind in [
-            FaultKind::Crash,
-            FaultKind::TornCrash,
-            FaultKind::NoSpace,
-            FaultKind::Io,
-        ] {
+        for kind in [FaultKind::Crash, FaultKind::TornCrash, FaultKind::NoSpace, FaultKind::Io] {
             for at in 1..=steps {
                 for survival in Survival::ALL {
                     let disk = prepared();
@@ -379,15 +347,9 @@ mod tests {
                     let mut store = open(disk.share());
                     let found = newest(&mut store);
                     assert!(found == Some(3) || found == Some(4), "{found:?}: {context}");
-                    assert!(
-                        !done || found == Some(4),
-                        "lost a finished write: {context}"
-                    );
+                    assert!(!done || found == Some(4), "lost a finished write: {context}");
                     news += u32::from(found == Some(4));
-                    assert!(
-                        names(&disk).iter().all(|name| !name.starts_with('.')),
-                        "{context}"
-                    );
+                    assert!(names(&disk).iter().all(|name| !name.starts_with('.')), "{context}");
 
                     write(&mut store, 5, false).unwrap();
                     assert_eq!(newest(&mut store), Some(5), "{context}");
@@ -423,11 +385,7 @@ mod tests {
                 disk.flip(&path, offset);
                 let mut store = open(disk.share());
                 let found = store.newest_valid().unwrap();
-                assert_eq!(
-                    found.checkpoint.unwrap().meta.epoch,
-                    2,
-                    "{name} at {offset}"
-                );
+                assert_eq!(found.checkpoint.unwrap().meta.epoch, 2, "{name} at {offset}");
                 assert_eq!(found.rejected.len(), 1);
                 assert_eq!(found.rejected[0].path, path);
                 let warning = found.rejected[0].to_string();
@@ -460,10 +418,7 @@ mod tests {
         assert_eq!(newest(&mut store), Some(2));
         write(&mut store, 3, false).unwrap();
         assert_eq!(newest(&mut store), Some(3));
-        assert_eq!(
-            names(&disk),
-            ["e0001-s000412", "e0002-s000412", "e0003-s000412-2"]
-        );
+        assert_eq!(names(&disk), ["e0001-s000412", "e0002-s000412", "e0003-s000412-2"]);
     }
 
     #[test]
@@ -482,12 +437,7 @@ mod tests {
         let found = open(disk.share()).newest_valid().unwrap();
         assert!(found.checkpoint.is_none());
         assert_eq!(found.rejected.len(), 3);
-        assert!(
-            found
-                .rejected
-                .iter()
-                .all(|one| matches!(one.reason, RejectionReason::Hash))
-        );
+        assert!(found.rejected.iter().all(|one| matches!(one.reason, RejectionReason::Hash)));
     }
 
     #[test]
@@ -502,8 +452,7 @@ mod tests {
         newer.meta.epoch = 9;
         let folder = Path::new(FOLDER).join("e0009-s000412");
         disk.create_folder(&folder).unwrap();
-        disk.write_synced(&folder.join(MANIFEST_FILE), &newer.to_bytes().unwrap())
-            .unwrap();
+        disk.write_synced(&folder.join(MANIFEST_FILE), &newer.to_bytes().unwrap()).unwrap();
         let error = open(disk.share()).newest_valid().unwrap_err();
         assert!(error.to_string().contains("format version 2"), "{error}");
     }
@@ -517,10 +466,7 @@ mod tests {
         let mut old = CheckpointStore::open(disk.share(), FOLDER, fence).unwrap();
         Fence::raise(&files, Path::new("/fence"), 0, &this).unwrap();
         let before = names(&disk);
-        assert!(matches!(
-            write(&mut old, 4, true),
-            Err(CheckpointError::Fence(_))
-        ));
+        assert!(matches!(write(&mut old, 4, true), Err(CheckpointError::Fence(_))));
         assert_eq!(names(&disk), before);
     }
 
@@ -529,15 +475,8 @@ mod tests {
         let disk = prepared();
         let mut store = open(Arc::new(faulty(&disk, FaultKind::NoSpace, 3)));
         let text = write(&mut store, 4, true).unwrap_err().to_string();
-        assert!(
-            text.contains("e0004-s000412") && text.contains("weights.bpk"),
-            "{text}"
-        );
+        assert!(text.contains("e0004-s000412") && text.contains("weights.bpk"), "{text}");
         assert!(text.contains("100 bytes needed"), "{text}");
-        assert!(
-            !names(&disk).iter().any(|name| name.starts_with('.')),
-            "{:?}",
-            names(&disk)
-        );
+        assert!(!names(&disk).iter().any(|name| name.starts_with('.')), "{:?}", names(&disk));
     }
 }

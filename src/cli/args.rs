@@ -133,7 +133,13 @@ pub enum ResumeName {
 #[command(next_help_heading = "Common options")]
 pub struct Common {
     /// auto, cpu, gpu[:N], cuda[:N] or ndarray
-    #[arg(long, global = true, default_value = "auto", env = "BURGEON_DEVICE", value_name = "DEVICE")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "auto",
+        env = "BURGEON_DEVICE",
+        value_name = "DEVICE"
+    )]
     pub device: DeviceChoice,
     /// CPU threads; all cores unless said
     #[arg(long, global = true, env = "BURGEON_THREADS", value_name = "N",
@@ -143,8 +149,13 @@ pub struct Common {
     #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address to fetch MNIST from, instead of the published mirrors; may be given again
-    #[arg(long = "mirror", global = true, env = "BURGEON_MNIST_MIRRORS", value_name = "URL",
-          value_delimiter = ',')]
+    #[arg(
+        long = "mirror",
+        global = true,
+        env = "BURGEON_MNIST_MIRRORS",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
     pub mirrors: Vec<String>,
     /// Folder that run folders are made in
     #[arg(long, global = true, default_value = "runs", env = "BURGEON_RUNS", value_name = "DIR")]
@@ -154,7 +165,13 @@ pub struct Common {
           value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
     /// Change a key of the study, such as train.epochs=3; may be given again
-    #[arg(long, global = true, value_name = "KEY=VALUE", env = "BURGEON_SET", value_delimiter = ';')]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY=VALUE",
+        env = "BURGEON_SET",
+        value_delimiter = ';'
+    )]
     pub set: Vec<Override>,
     /// Print the events as JSON Lines, and nothing else, to stdout
     #[arg(long, global = true, env = "BURGEON_JSON")]

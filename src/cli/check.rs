@@ -56,7 +56,8 @@ fn layer_table(spec: &Spec) -> String {
     let width = table.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(5);
     let mut line = |cells: [&str; 5]| {
         let [number, layer, output, parameters, flops] = cells;
-        let row = format!("{number:>3}  {layer:<width$}  {output:>12}  {parameters:>12}  {flops:>14}");
+        let row =
+            format!("{number:>3}  {layer:<width$}  {output:>12}  {parameters:>12}  {flops:>14}");
         let _ = writeln!(text, "{}", row.trim_end());
     };
     line(["", "layer", "output", "parameters", "FLOPs/image"]);

@@ -38,8 +38,7 @@ pub fn eval(
     let network = Network::new(&spec, &best.file.weights, &device.device)?;
     let data = &loaded.dataset;
     let subset = data.split(split.into());
-    let result =
-        evaluate(&network, subset, data.normalization, data.classes.len(), &device.device);
+    let result = evaluate(&network, subset, data.normalization, data.classes.len(), &device.device);
     if output.json {
         output.result(&json(&result, split, &loaded))
     } else {
@@ -60,10 +59,7 @@ impl BestModel {
     pub fn open(run: &Path) -> Result<Self, CliError> {
         let files = real_files().map_err(crate::study::LaunchError::from)?;
         let folder = RunFolder::open(Arc::clone(&files), run)?.best();
-        let missing = |source: FileError| CliError::NoModel {
-            folder: run.into(),
-            source,
-        };
+        let missing = |source: FileError| CliError::NoModel { folder: run.into(), source };
         let spec_path = folder.join("spec.toml");
         let text = files.read(&spec_path, SPEC_BYTES_MAX).map_err(missing)?;
         let weights_path = folder.join("model.safetensors");
@@ -73,10 +69,8 @@ impl BestModel {
                 spec_path.display().to_string(),
                 String::from_utf8_lossy(&text).into_owned(),
             ),
-            file: ModelFile::from_safetensors(&weights).map_err(|source| CliError::ModelFile {
-                path: weights_path,
-                source,
-            })?,
+            file: ModelFile::from_safetensors(&weights)
+                .map_err(|source| CliError::ModelFile { path: weights_path, source })?,
         })
     }
 }
@@ -121,7 +115,11 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
         percent(result.accuracy()),
         result.loss
     );
-    let _ = writeln!(text, "{:>wide$}  {:>7}  {:>9}  {:>9}  {:>9}", "class", "images", "precision", "recall", "f1");
+    let _ = writeln!(
+        text,
+        "{:>wide$}  {:>7}  {:>9}  {:>9}  {:>9}",
+        "class", "images", "precision", "recall", "f1"
+    );
     for (name, figures) in names.iter().zip(class_figures(result)) {
         let _ = writeln!(
             text,

@@ -34,6 +34,7 @@ const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
 
 /// Parses the command line, does what it says, and returns the documented exit code.
 pub fn main() -> ExitCode {
+    crate::kernel::keep_freed_memory();
     let arguments = Arguments::parse();
     let output = Output::new(&arguments.common);
     let exit = match dispatch(&arguments, &output) {
@@ -55,11 +56,9 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Supervise(arguments) => supervise::supervise(arguments, output),
         Command::Check { study } => check::check(study.as_deref(), common, output),
         Command::Eval { run, split } => eval::eval(run, *split, common, output),
-        Command::Predict {
-            run,
-            images,
-            invert,
-        } => predict::predict(run, images, *invert, common, output),
+        Command::Predict { run, images, invert } => {
+            predict::predict(run, images, *invert, common, output)
+        }
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -75,10 +74,7 @@ enum CliError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error("cannot read the study file {}", path.display())]
-    StudyFile {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    StudyFile { path: PathBuf, source: std::io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
     #[error(transparent)]
@@ -88,10 +84,7 @@ enum CliError {
     #[error("{} holds no accepted or best model yet", folder.display())]
     NoModel { folder: PathBuf, source: FileError },
     #[error("{} cannot be used", path.display())]
-    ModelFile {
-        path: PathBuf,
-        source: ModelFileError,
-    },
+    ModelFile { path: PathBuf, source: ModelFileError },
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("{} of {images} pictures could not be read", failed)]
@@ -125,7 +118,8 @@ impl From<RunFolderError> for CliError {
 impl CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Launch(LaunchError::Spec(_)
+            Self::Launch(
+                LaunchError::Spec(_)
                 | LaunchError::Device(_)
                 | LaunchError::Changed { .. }
                 | LaunchError::Cpu(_)
@@ -145,10 +139,8 @@ fn document(study: Option<&Path>, common: &Common) -> Result<StudyDocument, CliE
     let document = match study {
         None => StudyDocument::new("the built-in lenet.toml", DEFAULT_STUDY),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| CliError::StudyFile {
-                path: path.into(),
-                source,
-            })?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| CliError::StudyFile { path: path.into(), source })?;
             StudyDocument::new(path.display().to_string(), text)
         }
     };
@@ -164,10 +156,7 @@ fn launch(common: &Common, growth: Growth) -> Launch {
         data: common.data.clone(),
         download: match common.mirrors.as_slice() {
             [] => Download::usual(),
-            mirrors => Download::From {
-                mirrors: mirrors.to_vec(),
-                limits: FetchLimits::default(),
-            },
+            mirrors => Download::From { mirrors: mirrors.to_vec(), limits: FetchLimits::default() },
         },
         runs: common.runs.clone(),
         ..Launch::default()

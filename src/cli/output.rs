@@ -2,10 +2,10 @@
 
 use std::io::{IsTerminal, Write};
 
+use super::CliError;
 use super::args::Common;
 use super::complain::{chain, study_error};
 use super::exit::Exit;
-use super::CliError;
 use crate::study::LaunchError;
 
 /// How much is said, where, and in which colours.
@@ -25,7 +25,8 @@ impl Output {
     /// What the options and the terminal allow.
     pub fn new(common: &Common) -> Self {
         let stderr = std::io::stderr().is_terminal();
-        let no_color = common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_color =
+            common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             json: common.json,
             quiet: common.quiet,

@@ -31,7 +31,11 @@ pub fn predict(
         match read_picture(path, invert.into(), input.height, input.width) {
             Ok(image) => {
                 let ranked = rank(&classifier, &image);
-                output.result(&if output.json { json(path, &ranked) } else { line(path, &ranked) })?;
+                output.result(&if output.json {
+                    json(path, &ranked)
+                } else {
+                    line(path, &ranked)
+                })?;
             }
             Err(error) => {
                 failed += 1;

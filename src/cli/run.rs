@@ -45,7 +45,10 @@ fn watched(
     match ended? {
         Ended::Finished(finished) => Ok(tell(&finished, output)),
         Ended::Stopped(signal) => {
-            output.announce(&format!("stopped by {}; what was learned is kept, and `burgeon resume` goes on", signal.name()));
+            output.announce(&format!(
+                "stopped by {}; what was learned is kept, and `burgeon resume` goes on",
+                signal.name()
+            ));
             Ok(match signal {
                 StopSignal::Interrupt => Exit::Interrupted,
                 StopSignal::Terminate => Exit::Terminated,

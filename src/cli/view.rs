@@ -28,12 +28,7 @@ pub struct View {
 impl View {
     /// A view that has nothing to show yet.
     pub fn new(output: Output) -> Self {
-        Self {
-            output,
-            bar: ProgressBar::hidden(),
-            last_plain_line: Instant::now(),
-            epochs: 0,
-        }
+        Self { output, bar: ProgressBar::hidden(), last_plain_line: Instant::now(), epochs: 0 }
     }
 
     /// Takes the progress bar away.
@@ -139,15 +134,13 @@ impl Listener for View {
 impl LaunchListener for View {
     fn data(&mut self, progress: data::Progress) {
         match progress {
-            data::Progress::Downloading {
-                file,
-                url,
-                received,
-                total,
-            } => {
+            data::Progress::Downloading { file, url, received, total } => {
                 if self.bar.prefix() != file {
                     self.output.say(&format!("fetching {url}"));
-                    self.start_bar(total.unwrap_or(received), "  {prefix} {wide_bar:.green} {bytes}/{total_bytes}  {eta} left");
+                    self.start_bar(
+                        total.unwrap_or(received),
+                        "  {prefix} {wide_bar:.green} {bytes}/{total_bytes}  {eta} left",
+                    );
                     self.bar.set_prefix(file.to_owned());
                 }
                 self.bar.set_position(received);

@@ -3,9 +3,9 @@
 //! Elastic distortion is that of Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
 //! applied to visual document analysis" (ICDAR 2003): a field of random displacements, smoothed by a Gaussian.
 
-use crate::sys::CounterRng;
 use super::Normalization;
 use super::warp::{Affine, Field, Gaussian, Sampler};
+use crate::sys::CounterRng;
 
 /// How far images may be distorted. The default leaves them alone.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -71,7 +71,10 @@ impl Augmenter {
         scratch: &mut Scratch,
         out: &mut [f32],
     ) {
-        assert!(image.len() == out.len() && image.len().is_multiple_of(width), "a distorted image keeps its size");
+        assert!(
+            image.len() == out.len() && image.len().is_multiple_of(width),
+            "a distorted image keeps its size"
+        );
         let mut rng = CounterRng::new(seed);
         let shift = [self.shift(&mut rng), self.shift(&mut rng)];
         if self.only_shifts() {
@@ -104,7 +107,13 @@ impl Augmenter {
 }
 
 /// A shift by whole pixels needs no interpolation.
-fn shifted(image: &[u8], width: usize, shift: [i32; 2], normalization: Normalization, out: &mut [f32]) {
+fn shifted(
+    image: &[u8],
+    width: usize,
+    shift: [i32; 2],
+    normalization: Normalization,
+    out: &mut [f32],
+) {
     let (factor, term) = normalization.affine();
     out.fill(term);
     let height = (image.len() / width) as i32;
@@ -140,7 +149,14 @@ mod tests {
 
     fn distorted(settings: Augmentation, seed: u64) -> Vec<f32> {
         let mut out = vec![f32::NAN; 21 * 17];
-        Augmenter::new(settings).distort(&blob(), 17, seed, PLAIN, &mut Scratch::default(), &mut out);
+        Augmenter::new(settings).distort(
+            &blob(),
+            17,
+            seed,
+            PLAIN,
+            &mut Scratch::default(),
+            &mut out,
+        );
         out
     }
 
@@ -159,7 +175,10 @@ mod tests {
         for seed in 0..200 {
             let [x, y] = centre(&distorted(settings, seed));
             let moved = [x - 8.0, y - 10.0].map(|pixels| pixels.round() as i32);
-            assert!((x - 8.0 - moved[0] as f32).abs() < 1e-3 && moved.iter().all(|m| m.abs() <= 3), "{x} {y}");
+            assert!(
+                (x - 8.0 - moved[0] as f32).abs() < 1e-3 && moved.iter().all(|m| m.abs() <= 3),
+                "{x} {y}"
+            );
             seen.insert(moved);
         }
         assert!(seen.len() > 35, "only {} of 49 shifts occur", seen.len());
@@ -194,13 +213,17 @@ mod tests {
                 image.iter().sum()
             })
             .collect();
-        let (least, most) = masses.iter().fold((f32::MAX, 0.0_f32), |(a, b), &m| (a.min(m), b.max(m)));
+        let (least, most) =
+            masses.iter().fold((f32::MAX, 0.0_f32), |(a, b), &m| (a.min(m), b.max(m)));
         assert!(least < 25.0 * 0.7 && most > 25.0 * 1.3, "{least} {most}");
     }
 
     #[test]
     fn elastic_distortion_bends_but_keeps_values_in_range() {
-        let settings = Augmentation { elastic: Some(Elastic { alpha: 34.0, sigma: 4.0 }), ..Default::default() };
+        let settings = Augmentation {
+            elastic: Some(Elastic { alpha: 34.0, sigma: 4.0 }),
+            ..Default::default()
+        };
         let (a, b) = (distorted(settings, 1), distorted(settings, 2));
         assert_ne!(a, b);
         assert_eq!(a, distorted(settings, 1));

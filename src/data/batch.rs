@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use super::augment::{Augmenter, Scratch};
-use crate::sys::{Purpose, counter_seed, permutation};
 use super::{Normalization, Subset};
+use crate::sys::{Purpose, counter_seed, permutation};
 
 /// Which epoch of which trial of which study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,9 @@ impl<'a> Batches<'a> {
             None => batch.positions.extend(start as u32..end as u32),
         }
         batch.labels.clear();
-        batch.labels.extend(batch.positions.iter().map(|&position| self.subset.label(position as usize)));
+        batch
+            .labels
+            .extend(batch.positions.iter().map(|&position| self.subset.label(position as usize)));
         batch.pixels.resize((end - start) * self.subset.image_len(), 0.0);
         match &self.distortion {
             Some((augmenter, key)) => self.distort_into(augmenter, *key, batch),
@@ -168,12 +170,23 @@ impl<'a> Batches<'a> {
     fn distort_into(&self, augmenter: &Augmenter, key: EpochKey, batch: &mut Batch) {
         let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
         // A handful of images outweighs handing them to another thread.
-        images.zip(&batch.positions).with_min_len(8).for_each_init(Scratch::default, |scratch, (out, &position)| {
-            let EpochKey { study, trial, epoch } = key;
-            let seed = counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
-            let image = self.subset.image(position as usize);
-            augmenter.distort(image, self.subset.width(), seed, self.normalization, scratch, out);
-        });
+        images.zip(&batch.positions).with_min_len(8).for_each_init(
+            Scratch::default,
+            |scratch, (out, &position)| {
+                let EpochKey { study, trial, epoch } = key;
+                let seed =
+                    counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
+                let image = self.subset.image(position as usize);
+                augmenter.distort(
+                    image,
+                    self.subset.width(),
+                    seed,
+                    self.normalization,
+                    scratch,
+                    out,
+                );
+            },
+        );
     }
 }
 

@@ -22,7 +22,8 @@ pub(crate) fn center(drawing: &Drawing, width: usize, height: usize) -> Option<V
     let room = [width as f32 * BOX_SHARE, height as f32 * BOX_SHARE];
     let scale = (room[0] / cropped.width as f32).min(room[1] / cropped.height as f32);
     let side = |len: usize| ((len as f32 * scale).round() as usize).max(1);
-    let scaled = at_full_strength(shrink_or_grow(&cropped, side(cropped.width), side(cropped.height)));
+    let scaled =
+        at_full_strength(shrink_or_grow(&cropped, side(cropped.width), side(cropped.height)));
     let mut out = vec![0; width * height];
     place(&scaled, width, height, &mut out);
     Some(out)
@@ -62,7 +63,9 @@ fn resample_rows(values: &[f32], from: usize, to: usize) -> Vec<f32> {
     let mut out = Vec::with_capacity(values.len() / from * to);
     for row in values.chunks_exact(from) {
         for (start, weights) in &taps {
-            out.push(weights.iter().zip(&row[*start..]).map(|(weight, value)| weight * value).sum());
+            out.push(
+                weights.iter().zip(&row[*start..]).map(|(weight, value)| weight * value).sum(),
+            );
         }
     }
     out
@@ -75,8 +78,9 @@ fn triangle(index: usize, from: usize, to: usize) -> (usize, Vec<f32>) {
     let centre = (index as f32 + 0.5) * step - 0.5;
     let first = (centre - reach).ceil().max(0.0) as usize;
     let last = ((centre + reach).floor() as usize).min(from - 1).max(first);
-    let mut weights: Vec<f32> =
-        (first..=last).map(|source| (1.0 - (source as f32 - centre).abs() / reach).max(0.0)).collect();
+    let mut weights: Vec<f32> = (first..=last)
+        .map(|source| (1.0 - (source as f32 - centre).abs() / reach).max(0.0))
+        .collect();
     let sum: f32 = weights.iter().sum();
     weights.iter_mut().for_each(|weight| *weight /= sum);
     (first, weights)
@@ -88,7 +92,8 @@ fn triangle(index: usize, from: usize, to: usize) -> (usize, Vec<f32>) {
 pub(crate) fn place(drawing: &Drawing, width: usize, height: usize, out: &mut [u8]) {
     let mass: f32 = drawing.ink.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     let centre = |coordinate: &dyn Fn(usize) -> usize| {
-        drawing.ink.iter().enumerate().map(|(i, ink)| ink * coordinate(i) as f32).sum::<f32>() / mass
+        drawing.ink.iter().enumerate().map(|(i, ink)| ink * coordinate(i) as f32).sum::<f32>()
+            / mass
     };
     let start = |frame: usize, len: usize, centre: f32| {
         let start = (frame as f32 / 2.0 - centre).round().max(0.0) as usize;
@@ -132,7 +137,11 @@ mod tests {
             let rows = frame.chunks(28).filter(|row| row.iter().any(|&ink| ink > 127)).count();
             assert!((19..=20).contains(&rows), "{rows} rows of ink at {side}");
             let mass: f32 = frame.iter().map(|&ink| f32::from(ink)).sum();
-            let x = frame.iter().enumerate().map(|(i, &ink)| f32::from(ink) * (i % 28) as f32).sum::<f32>();
+            let x = frame
+                .iter()
+                .enumerate()
+                .map(|(i, &ink)| f32::from(ink) * (i % 28) as f32)
+                .sum::<f32>();
             assert!((x / mass - 14.0).abs() <= 0.55, "{}", x / mass);
             assert_eq!(frame.iter().max(), Some(&255));
         }

@@ -16,8 +16,10 @@ use super::idx::{Checks, read_images, read_labels};
 use super::{DataError, Progress};
 
 /// Where MNIST is published, in the order tried.
-pub const MNIST_MIRRORS: [&str; 2] =
-    ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
+pub const MNIST_MIRRORS: [&str; 2] = [
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+];
 
 /// How much and how long a server may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +64,8 @@ pub fn fetch(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<String>, DataError> {
     fs::create_dir_all(dir).map_err(DataError::write(dir))?;
-    let mut fetcher = Fetcher { dir, mirrors: mirrors.to_vec(), limits, agent: agent(limits), progress };
+    let mut fetcher =
+        Fetcher { dir, mirrors: mirrors.to_vec(), limits, agent: agent(limits), progress };
     let mut addresses = Vec::new();
     for (part, sha256) in Part::ALL.into_iter().zip(sha256) {
         let present = folder::published_name(dir, part);
@@ -124,7 +127,8 @@ impl Fetcher<'_> {
     }
 
     fn try_mirror(&mut self, url: &str, part: Part, sha256: &str) -> Result<(), Failure> {
-        let response = self.agent.get(url).call().map_err(|error| Failure::Mirror(error.to_string()))?;
+        let response =
+            self.agent.get(url).call().map_err(|error| Failure::Mirror(error.to_string()))?;
         let total = response.body().content_length();
         self.check_length(total.unwrap_or(0))?;
         let write_error = |error| Failure::Local(DataError::write(self.dir)(error));
@@ -132,7 +136,8 @@ impl Fetcher<'_> {
         let mut file = NamedTempFile::new_in(self.dir).map_err(write_error)?;
         self.receive(url, part, total, response.into_body().into_reader(), &mut file)?;
         file.as_file().sync_all().map_err(write_error)?;
-        verify(file.path(), part, sha256, self.limits).map_err(|error| Failure::Mirror(blame(&error)))?;
+        verify(file.path(), part, sha256, self.limits)
+            .map_err(|error| Failure::Mirror(blame(&error)))?;
         self.move_into_place(file, part).map_err(Failure::Local)
     }
 
@@ -156,7 +161,8 @@ impl Fetcher<'_> {
             }
             received += len as u64;
             self.check_length(received)?;
-            file.write_all(&chunk[..len]).map_err(|error| Failure::Local(DataError::write(self.dir)(error)))?;
+            file.write_all(&chunk[..len])
+                .map_err(|error| Failure::Local(DataError::write(self.dir)(error)))?;
         }
     }
 
@@ -171,10 +177,13 @@ impl Fetcher<'_> {
     /// The new file replaces those of other spellings, which were missing or wrong.
     fn move_into_place(&self, file: NamedTempFile, part: Part) -> Result<(), DataError> {
         let mut magic = [0; 2];
-        let gzipped = File::open(file.path()).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
-            && magic == [0x1f, 0x8b];
+        let gzipped =
+            File::open(file.path()).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+                && magic == [0x1f, 0x8b];
         let target = self.dir.join(part.name()).with_extension(if gzipped { "gz" } else { "" });
-        for stale in folder::spellings_in(self.dir, part).filter(|path| *path != target && path.is_file()) {
+        for stale in
+            folder::spellings_in(self.dir, part).filter(|path| *path != target && path.is_file())
+        {
             fs::remove_file(&stale).map_err(DataError::write(&stale))?;
         }
         file.persist(&target).map_err(|error| DataError::write(&target)(error.error))?;
@@ -201,7 +210,9 @@ fn verify(path: &Path, part: Part, sha256: &str, limits: FetchLimits) -> Result<
 /// What a verification found, without the name of a temporary file that nobody knows.
 fn blame(error: &DataError) -> String {
     match error {
-        DataError::Malformed { problem, .. } => format!("what it sent is not the file: it {problem}"),
+        DataError::Malformed { problem, .. } => {
+            format!("what it sent is not the file: it {problem}")
+        }
         DataError::WrongContent { expected, actual, .. } => {
             format!("what it sent has sha256 {actual}, not the published {expected}")
         }

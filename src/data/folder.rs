@@ -26,7 +26,8 @@ pub enum Part {
 
 impl Part {
     /// All four, in the order in which they are read and recorded.
-    pub const ALL: [Self; 4] = [Self::TrainImages, Self::TrainLabels, Self::TestImages, Self::TestLabels];
+    pub const ALL: [Self; 4] =
+        [Self::TrainImages, Self::TrainLabels, Self::TestImages, Self::TestLabels];
 
     /// MNIST's name for it.
     pub fn name(self) -> &'static str {
@@ -87,7 +88,8 @@ pub(super) fn spellings_in(dir: &Path, part: Part) -> impl Iterator<Item = PathB
 /// # Errors
 /// If the folder lacks one of them.
 pub fn find_published(dir: &Path) -> Result<Paths, DataError> {
-    let [a, b, c, d] = Part::ALL.map(|part| published_name(dir, part).ok_or_else(|| missing(dir, part)));
+    let [a, b, c, d] =
+        Part::ALL.map(|part| published_name(dir, part).ok_or_else(|| missing(dir, part)));
     Ok([a?, b?, c?, d?])
 }
 
@@ -133,7 +135,8 @@ fn find_part(dir: &Path, names: &[String], part: Part) -> Result<PathBuf, DataEr
 /// # Errors
 /// If a file fails its checks, or the files disagree about counts or image size.
 pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, DataError> {
-    let checks = |part: usize| Checks { sha256: sha256.map(|hashes| hashes[part]), ..Checks::default() };
+    let checks =
+        |part: usize| Checks { sha256: sha256.map(|hashes| hashes[part]), ..Checks::default() };
     let (train_images, rest) = rayon::join(
         || read_images(&paths[0], checks(0)),
         || {

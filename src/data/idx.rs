@@ -108,7 +108,8 @@ fn read<const RANK: usize>(path: &Path, checks: Checks<'_>) -> Result<Content<RA
     let gzipped = file.fill_buf().map_err(DataError::read(path))?.starts_with(&[0x1f, 0x8b]);
     if gzipped {
         let available = metadata.len().saturating_mul(DEFLATE_RATIO_MAX);
-        Decoder { path, stream: MultiGzDecoder::new(file), hash: Sha256::new() }.decode(available, checks)
+        Decoder { path, stream: MultiGzDecoder::new(file), hash: Sha256::new() }
+            .decode(available, checks)
     } else {
         Decoder { path, stream: file, hash: Sha256::new() }.decode(metadata.len(), checks)
     }
@@ -122,15 +123,24 @@ struct Decoder<'a, R> {
 
 impl<R: Read> Decoder<'_, R> {
     /// `available` bounds the length of the content from above.
-    fn decode<const RANK: usize>(mut self, available: u64, checks: Checks<'_>) -> Result<Content<RANK>, DataError> {
+    fn decode<const RANK: usize>(
+        mut self,
+        available: u64,
+        checks: Checks<'_>,
+    ) -> Result<Content<RANK>, DataError> {
         let (dims, header_len) = self.header::<RANK>()?;
         let payload = self.payload_len(&dims)?;
         let bytes = header_len + payload;
         if bytes > checks.bytes_max {
-            return self.refuse(format!("its header promises {bytes} bytes, more than the limit of {}", checks.bytes_max));
+            return self.refuse(format!(
+                "its header promises {bytes} bytes, more than the limit of {}",
+                checks.bytes_max
+            ));
         }
         if bytes > available {
-            return self.refuse(format!("its header promises {bytes} bytes, but the file is too short to hold them"));
+            return self.refuse(format!(
+                "its header promises {bytes} bytes, but the file is too short to hold them"
+            ));
         }
         // Allocated once at its final size, so that large files are never in memory twice.
         let mut content: Arc<[u8]> = std::iter::repeat_n(0, payload as usize).collect();
@@ -147,7 +157,11 @@ impl<R: Read> Decoder<'_, R> {
         self.fill_header(&mut magic)?;
         let (kind, rank) = (magic[2], usize::from(magic[3]));
         if magic[..2] != [0, 0] || kind != 8 || rank != RANK {
-            let wanted = if RANK == 3 { "an IDX image file starts 00000803" } else { "an IDX label file starts 00000801" };
+            let wanted = if RANK == 3 {
+                "an IDX image file starts 00000803"
+            } else {
+                "an IDX label file starts 00000801"
+            };
             let found: String = magic.iter().map(|byte| format!("{byte:02x}")).collect();
             return self.refuse(format!("starts with the bytes {found}, but {wanted}"));
         }
@@ -165,7 +179,9 @@ impl<R: Read> Decoder<'_, R> {
             return self.refuse("its header promises 0 items; at least 1 is needed");
         }
         if let Some(side) = dims[1..].iter().find(|side| !(1..=SIDE_MAX).contains(*side)) {
-            return self.refuse(format!("its header promises images {side} pixels wide or high; 1 to {SIDE_MAX} are read"));
+            return self.refuse(format!(
+                "its header promises images {side} pixels wide or high; 1 to {SIDE_MAX} are read"
+            ));
         }
         // At most 2^32 × 2^12 × 2^12, which fits.
         Ok(dims.iter().map(|&dim| dim as u64).product())
@@ -182,7 +198,10 @@ impl<R: Read> Decoder<'_, R> {
         for chunk in content.chunks_mut(CHUNK_LEN) {
             let result = self.stream.read_exact(chunk);
             result.map_err(|error| {
-                self.stream_error(error, &format!("ends before the {promised} bytes that its header promises"))
+                self.stream_error(
+                    error,
+                    &format!("ends before the {promised} bytes that its header promises"),
+                )
             })?;
             self.hash.update(&chunk);
         }
@@ -195,7 +214,11 @@ impl<R: Read> Decoder<'_, R> {
         loop {
             match self.stream.read(&mut byte) {
                 Ok(0) => return Ok(()),
-                Ok(_) => return self.refuse(format!("goes on after the {promised} bytes that its header promises")),
+                Ok(_) => {
+                    return self.refuse(format!(
+                        "goes on after the {promised} bytes that its header promises"
+                    ));
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.stream_error(error, "ends within gzip's checksum")),
             }

@@ -41,15 +41,23 @@ const INK_SHARE_MIN: f32 = 0.1;
 ///
 /// # Errors
 /// If the file cannot be read or decoded, is larger than [`PICTURE_SIDE_MAX`], or shows nothing.
-pub fn read_picture(path: &Path, invert: Invert, height: usize, width: usize) -> Result<Vec<u8>, DataError> {
+pub fn read_picture(
+    path: &Path,
+    invert: Invert,
+    height: usize,
+    width: usize,
+) -> Result<Vec<u8>, DataError> {
     let brightness = brightness(&decode(path)?);
-    let drawing = ink(brightness, invert).ok_or_else(|| DataError::BlankPicture { path: path.to_owned() })?;
+    let drawing =
+        ink(brightness, invert).ok_or_else(|| DataError::BlankPicture { path: path.to_owned() })?;
     center(&drawing, width, height).ok_or_else(|| DataError::BlankPicture { path: path.to_owned() })
 }
 
 fn decode(path: &Path) -> Result<DynamicImage, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(DataError::read(path))?;
+    let mut reader = ImageReader::new(BufReader::new(file))
+        .with_guessed_format()
+        .map_err(DataError::read(path))?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(PICTURE_SIDE_MAX);
     limits.max_image_height = Some(PICTURE_SIDE_MAX);
@@ -81,10 +89,12 @@ fn ink(mut picture: Drawing, invert: Invert) -> Option<Drawing> {
         Invert::Never => false,
     };
     // A border that is ink itself, or a frame drawn around the digit, must not pass for paper.
-    let paper = if (border > 0.5) == dark_on_light { border } else { f32::from(u8::from(dark_on_light)) };
+    let paper =
+        if (border > 0.5) == dark_on_light { border } else { f32::from(u8::from(dark_on_light)) };
     let sign = if dark_on_light { -1.0 } else { 1.0 };
     let strength = |brightness: f32| (sign * (brightness - paper)).max(0.0);
-    let strongest = picture.ink.iter().fold(0.0_f32, |most, &brightness| most.max(strength(brightness)));
+    let strongest =
+        picture.ink.iter().fold(0.0_f32, |most, &brightness| most.max(strength(brightness)));
     if strongest < CONTRAST_MIN {
         return None;
     }

@@ -88,7 +88,10 @@ pub enum Download {
 impl Download {
     /// From the published mirrors.
     pub fn usual() -> Self {
-        Self::From { mirrors: MNIST_MIRRORS.map(str::to_owned).to_vec(), limits: FetchLimits::default() }
+        Self::From {
+            mirrors: MNIST_MIRRORS.map(str::to_owned).to_vec(),
+            limits: FetchLimits::default(),
+        }
     }
 }
 
@@ -147,7 +150,10 @@ impl Origin {
 /// # Errors
 /// If a file is missing or wrong, the request asks for more images than there are, or MNIST is nowhere to be had and
 /// there is no fallback.
-pub fn load(request: &DataRequest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded, DataError> {
+pub fn load(
+    request: &DataRequest,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Loaded, DataError> {
     match &request.source {
         Source::Mnist => load_mnist(request, progress),
         Source::Idx { path } => load_idx(request, path),
@@ -155,7 +161,10 @@ pub fn load(request: &DataRequest, progress: &mut dyn FnMut(Progress<'_>)) -> Re
     }
 }
 
-fn load_mnist(request: &DataRequest, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Loaded, DataError> {
+fn load_mnist(
+    request: &DataRequest,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Loaded, DataError> {
     let searched = match mnist::search(&request.places)? {
         Search::Found { dir, content } => return split_mnist(request, dir, content, Vec::new()),
         Search::Absent { searched } => searched.join(", "),
@@ -175,7 +184,9 @@ fn load_mnist(request: &DataRequest, progress: &mut dyn FnMut(Progress<'_>)) -> 
         }
         Fallback::None => Err(DataError::NotFound {
             searched,
-            remedy: format!("{failure}; put its four files into one of these folders, or allow the built-in digits"),
+            remedy: format!(
+                "{failure}; put its four files into one of these folders, or allow the built-in digits"
+            ),
         }),
     }
 }
@@ -189,7 +200,10 @@ fn fetch_mnist(
         return Err("downloads are switched off".to_owned());
     };
     let Some(cache) = &request.places.cache else {
-        return Err("there is no cache folder to download into (neither XDG_CACHE_HOME nor HOME is set)".to_owned());
+        return Err(
+            "there is no cache folder to download into (neither XDG_CACHE_HOME nor HOME is set)"
+                .to_owned(),
+        );
     };
     let fetched = fetch(cache, mirrors, &CONTENT_SHA256, *limits, progress);
     fetched.map(|addresses| (cache.clone(), addresses)).map_err(|error| error.chain())
@@ -201,7 +215,8 @@ fn split_mnist(
     content: FolderContent,
     fetched_from: Vec<String>,
 ) -> Result<Loaded, DataError> {
-    let [train, validation, test] = carve(content.train, content.test, request.sizes, request.seed)?;
+    let [train, validation, test] =
+        carve(content.train, content.test, request.sizes, request.seed)?;
     let origin = Origin::Mnist { dir, files: content.files, fetched_from };
     Ok(Loaded { dataset: Dataset::new(train, validation, test, 10), origin })
 }
@@ -211,10 +226,12 @@ fn load_idx(request: &DataRequest, dir: &Path) -> Result<Loaded, DataError> {
     let labels = content.train.labels().iter().chain(content.test.labels());
     let classes = labels.max().map_or(0, |&label| usize::from(label) + 1);
     if classes < 2 {
-        let problem = format!("{}: every label is 0; telling classes apart takes at least 2", dir.display());
+        let problem =
+            format!("{}: every label is 0; telling classes apart takes at least 2", dir.display());
         return Err(DataError::Request { problem });
     }
-    let [train, validation, test] = carve(content.train, content.test, request.sizes, request.seed)?;
+    let [train, validation, test] =
+        carve(content.train, content.test, request.sizes, request.seed)?;
     let origin = Origin::Idx { dir: dir.to_owned(), files: content.files };
     Ok(Loaded { dataset: Dataset::new(train, validation, test, classes), origin })
 }
@@ -243,6 +260,7 @@ fn draw(
         before += count;
         Subset::all(images)
     });
-    let origin = Origin::Synthetic { generator: GENERATOR_VERSION, seed: request.seed, fallback_reason };
+    let origin =
+        Origin::Synthetic { generator: GENERATOR_VERSION, seed: request.seed, fallback_reason };
     Ok(Loaded { dataset: Dataset::new(train, validation, test, synthetic::CLASSES), origin })
 }

@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sys::{Purpose, counter_seed, permutation};
-use super::images::{Images, Normalization, Subset};
 use super::DataError;
+use super::images::{Images, Normalization, Subset};
+use crate::sys::{Purpose, counter_seed, permutation};
 
 /// One of the three parts of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -77,7 +77,9 @@ impl SplitSizes {
     pub fn checked(self, train_file_len: usize) -> Result<Self, DataError> {
         let refuse = |problem: String| Err(DataError::Request { problem });
         if self.validation == 0 {
-            return refuse("validation is 0, but the gate reads validation images: ask for at least 1".into());
+            return refuse(
+                "validation is 0, but the gate reads validation images: ask for at least 1".into(),
+            );
         }
         if self.validation >= train_file_len {
             return refuse(format!(
@@ -88,7 +90,9 @@ impl SplitSizes {
         }
         for (name, limit) in [("train", self.train), ("test", self.test)] {
             if limit == Some(0) {
-                return refuse(format!("{name} is 0: ask for at least 1 image, or leave it out for all"));
+                return refuse(format!(
+                    "{name} is 0: ask for at least 1 image, or leave it out for all"
+                ));
             }
         }
         Ok(self)
@@ -104,7 +108,12 @@ impl SplitSizes {
 ///
 /// # Errors
 /// If the training file has too few images for the validation split and one training image, or a limit is 0.
-pub fn carve(train: Images, test: Images, sizes: SplitSizes, seed: u64) -> Result<[Subset; 3], DataError> {
+pub fn carve(
+    train: Images,
+    test: Images,
+    sizes: SplitSizes,
+    seed: u64,
+) -> Result<[Subset; 3], DataError> {
     let sizes = sizes.checked(train.count())?;
     let order = permutation(train.count(), counter_seed(seed, 0, Purpose::ValidationSplit, 0, 0));
     let (validation, rest) = order.split_at(sizes.validation);

@@ -19,7 +19,9 @@ impl Gaussian {
     /// Cut off after three deviations, where a thousandth of the peak is left.
     pub fn new(alpha: f32, sigma: f32) -> Self {
         let reach = (3.0 * sigma).ceil().clamp(1.0, 255.0) as usize;
-        let weight = |distance: usize| libm::expf(-0.5 * (distance as f32 / sigma.max(f32::MIN_POSITIVE)).powi(2));
+        let weight = |distance: usize| {
+            libm::expf(-0.5 * (distance as f32 / sigma.max(f32::MIN_POSITIVE)).powi(2))
+        };
         let half: Vec<f32> = (0..=reach).map(weight).collect();
         let sum = 2.0 * half[1..].iter().sum::<f32>() + half[0];
         let factor = alpha.max(0.0).sqrt() / sum;
@@ -59,7 +61,12 @@ impl Field {
             }
             scaled(row, &self.line[reach..], half[0]);
             for (distance, &weight) in half.iter().enumerate().skip(1) {
-                add_pair(row, &self.line[reach - distance..], &self.line[reach + distance..], weight);
+                add_pair(
+                    row,
+                    &self.line[reach - distance..],
+                    &self.line[reach + distance..],
+                    weight,
+                );
             }
         }
     }
@@ -131,7 +138,8 @@ impl Sampler {
             let dy = y as f32 - centre[1] - affine.shift[1];
             let start = -centre[0] - affine.shift[0];
             let (x0, y0) = (cos * start + sin * dy + centre[0], cos * dy - sin * start + centre[1]);
-            let bends = field.map(|field| field.axes.each_ref().map(|axis| &axis[y * width..][..width]));
+            let bends =
+                field.map(|field| field.axes.each_ref().map(|axis| &axis[y * width..][..width]));
             for (x, value) in row.iter_mut().enumerate() {
                 let along = x as f32;
                 let mut from = [x0 + cos * along, y0 - sin * along];

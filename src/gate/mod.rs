@@ -64,10 +64,7 @@ mod tests {
     use super::*;
 
     fn gate(accuracy: f64, confidence: Option<f64>) -> GateSpec {
-        GateSpec {
-            accuracy,
-            confidence,
-        }
+        GateSpec { accuracy, confidence }
     }
 
     #[test]

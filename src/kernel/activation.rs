@@ -33,8 +33,15 @@ pub enum DerivativeOf {
 
 impl Activation {
     /// Every activation.
-    pub const ALL: [Self; 7] =
-        [Self::Linear, Self::Relu, Self::LeakyRelu, Self::Gelu, Self::Silu, Self::Tanh, Self::Sigmoid];
+    pub const ALL: [Self; 7] = [
+        Self::Linear,
+        Self::Relu,
+        Self::LeakyRelu,
+        Self::Gelu,
+        Self::Silu,
+        Self::Tanh,
+        Self::Sigmoid,
+    ];
 
     /// The slope of [`Activation::LeakyRelu`] below zero.
     pub const LEAKY_SLOPE: f32 = 0.01;
@@ -97,7 +104,14 @@ pub fn exp<S: Simd>(s: S, x: S::V) -> S::V {
     let tail = polynomial(
         s,
         r,
-        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 5.000_000_3e-1],
+        [
+            1.987_569_1e-4,
+            1.398_199_9e-3,
+            8.333_452e-3,
+            4.166_579_6e-2,
+            1.666_666_5e-1,
+            5.000_000_3e-1,
+        ],
     );
     let exp_r = s.fma(s.mul(r, r), tail, s.add(r, s.splat(1.0)));
     // 2¹²⁸ is no float though 2¹²⁸ exp(r) may be one, so the power is applied in two halves.
@@ -132,7 +146,8 @@ fn tanh<S: Simd>(s: S, x: S::V) -> S::V {
             4.893_525e-3,
         ],
     );
-    let denominator = polynomial(s, square, [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525_3e-3]);
+    let denominator =
+        polynomial(s, square, [1.198_258_4e-6, 1.185_347e-4, 2.268_434_6e-3, 4.893_525_3e-3]);
     s.div(s.mul(x, numerator), denominator)
 }
 
@@ -207,7 +222,8 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd>(&self, s: S, _: usize) {
             // SAFETY: one chunk.
-            let (y, slope) = unsafe { (self.y.range(0..self.x.len()), self.slope.range(0..self.x.len())) };
+            let (y, slope) =
+                unsafe { (self.y.range(0..self.x.len()), self.slope.range(0..self.x.len())) };
             for at in (0..self.x.len()).step_by(S::LANES) {
                 let lanes = S::LANES.min(self.x.len() - at);
                 // SAFETY: at + lanes is at most the length of all three.
@@ -227,7 +243,12 @@ mod tests {
 
     fn apply(cpu: Cpu, activation: Activation, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let (mut y, mut slope) = (vec![0.0; x.len()], vec![0.0; x.len()]);
-        let kernel = Apply { activation, x, y: DisjointMut::new(&mut y), slope: DisjointMut::new(&mut slope) };
+        let kernel = Apply {
+            activation,
+            x,
+            y: DisjointMut::new(&mut y),
+            slope: DisjointMut::new(&mut slope),
+        };
         Executor::new(cpu, 1).run(1, &kernel);
         (y, slope)
     }
@@ -262,7 +283,8 @@ mod tests {
                     let what = format!("{cpu} {activation:?} at {at}");
                     assert_close(y[i], reference(activation, at), &what);
                     let h = 1e-5;
-                    let difference = (reference(activation, at + h) - reference(activation, at - h)) / (2.0 * h);
+                    let difference =
+                        (reference(activation, at + h) - reference(activation, at - h)) / (2.0 * h);
                     assert_close(slope[i], difference, &format!("slope of {what}"));
                 }
             }
@@ -296,7 +318,10 @@ mod tests {
             Executor::new(cpu, 1).run(x.len(), &Exp(&x, DisjointMut::new(&mut y)));
             for (x, y) in x.iter().zip(&y).take(11) {
                 let expected = f64::from(*x).exp();
-                assert!((f64::from(*y) - expected).abs() <= 4e-7 * expected, "{cpu} exp({x}) = {y}");
+                assert!(
+                    (f64::from(*y) - expected).abs() <= 4e-7 * expected,
+                    "{cpu} exp({x}) = {y}"
+                );
             }
             assert_eq!(y[11..], [f32::INFINITY, 0.0]);
         }

@@ -64,7 +64,8 @@ impl BatchNorm {
         self.check(&[x, y], &[gamma, beta, mean, variance]);
         let statistics = Some((DisjointMut::new(mean), DisjointMut::new(variance)));
         let known = Statistics { mean: &[], variance: &[] };
-        let kernel = Forward { norm: self, x, gamma, beta, y: DisjointMut::new(y), statistics, known };
+        let kernel =
+            Forward { norm: self, x, gamma, beta, y: DisjointMut::new(y), statistics, known };
         executor.run(self.channels, &kernel);
     }
 
@@ -82,7 +83,8 @@ impl BatchNorm {
         y: &mut [f32],
     ) {
         self.check(&[x, y], &[gamma, beta, known.mean, known.variance]);
-        let kernel = Forward { norm: self, x, gamma, beta, y: DisjointMut::new(y), statistics: None, known };
+        let kernel =
+            Forward { norm: self, x, gamma, beta, y: DisjointMut::new(y), statistics: None, known };
         executor.run(self.channels, &kernel);
     }
 
@@ -102,7 +104,10 @@ impl BatchNorm {
         gradients: BatchNormGradients<'_>,
     ) {
         let BatchNormGradients { x: dx, gamma: d_gamma, beta: d_beta } = gradients;
-        self.check(&[x, dy, dx], &[gamma, beta, statistics.mean, statistics.variance, d_gamma, d_beta]);
+        self.check(
+            &[x, dy, dx],
+            &[gamma, beta, statistics.mean, statistics.variance, d_gamma, d_beta],
+        );
         let kernel = Backward {
             norm: self,
             x,
@@ -120,7 +125,10 @@ impl BatchNorm {
     fn check(&self, values: &[&[f32]], per_channel: &[&[f32]]) {
         let len = self.batch * self.channels * self.positions;
         assert!(values.iter().all(|values| values.len() == len), "values of {self:?}");
-        assert!(per_channel.iter().all(|values| values.len() == self.channels), "one number a channel of {self:?}");
+        assert!(
+            per_channel.iter().all(|values| values.len() == self.channels),
+            "one number a channel of {self:?}"
+        );
     }
 
     /// Where the numbers of `channel` in `image` start.
@@ -255,7 +263,8 @@ impl Backward<'_> {
     fn deltas<S: Simd>(&self, s: S, channel: usize, line: &Line) -> (f64, f64) {
         let norm = self.norm;
         let (scale, shift) = (s.splat(line.scale), s.splat(line.shift));
-        let (mean, inverse) = (s.splat(self.statistics.mean[channel]), s.splat(line.inverse_deviation));
+        let (mean, inverse) =
+            (s.splat(self.statistics.mean[channel]), s.splat(line.inverse_deviation));
         let (mut sum, mut weighted) = (0.0, 0.0);
         for image in 0..norm.batch {
             let start = norm.start(image, channel);
@@ -275,7 +284,8 @@ impl Backward<'_> {
                         DerivativeOf::Output => norm.activation.forward(s, z),
                     };
                     // Zero in the lanes beyond the end, since `dy` is.
-                    let delta = s.mul(s.load_partial(dy, at, lanes), norm.activation.derivative(s, kept));
+                    let delta =
+                        s.mul(s.load_partial(dy, at, lanes), norm.activation.derivative(s, kept));
                     s.store_partial(dx, at, lanes, delta);
                     image_sum = s.add(image_sum, delta);
                     let normalised = s.mul(s.sub(value, mean), inverse);
@@ -302,9 +312,11 @@ impl Kernel for Backward<'_> {
             self.d_gamma.range(channel..channel + 1)[0] = weighted as f32;
         }
         // dx = scale (delta - mean(delta) - normalised mean(delta normalised)), as a line in x with delta added.
-        let slope = -f64::from(line.scale) * f64::from(line.inverse_deviation) * weighted / norm.count();
+        let slope =
+            -f64::from(line.scale) * f64::from(line.inverse_deviation) * weighted / norm.count();
         let level = -f64::from(line.scale) * sum / norm.count() - slope * f64::from(mean);
-        let (scale, slope, level) = (s.splat(line.scale), s.splat(slope as f32), s.splat(level as f32));
+        let (scale, slope, level) =
+            (s.splat(line.scale), s.splat(slope as f32), s.splat(level as f32));
         for image in 0..norm.batch {
             let start = norm.start(image, channel);
             let range = start..start + norm.positions;
@@ -361,7 +373,8 @@ mod tests {
             let (x, gamma, beta) = (&self.x, &self.gamma, &self.beta);
             self.norm.forward_train(executor, x, gamma, beta, &mut y, &mut mean, &mut variance);
             let statistics = Statistics { mean: &mean, variance: &variance };
-            let gradients = BatchNormGradients { x: &mut dx, gamma: &mut d_gamma, beta: &mut d_beta };
+            let gradients =
+                BatchNormGradients { x: &mut dx, gamma: &mut d_gamma, beta: &mut d_beta };
             self.norm.backward(executor, x, gamma, beta, statistics, &self.dy, gradients);
             let mut eval = vec![f32::NAN; self.x.len()];
             self.norm.forward_eval(executor, x, gamma, beta, statistics, &mut eval);
@@ -372,7 +385,8 @@ mod tests {
         fn reference(&self) -> [Vec<f64>; 6] {
             let BatchNorm { batch, channels, positions, epsilon, activation } = self.norm;
             let (mut y, mut dx) = (vec![0.0; self.x.len()], vec![0.0; self.x.len()]);
-            let [mut means, mut variances, mut d_gamma, mut d_beta] = std::array::from_fn(|_| vec![0.0; channels]);
+            let [mut means, mut variances, mut d_gamma, mut d_beta] =
+                std::array::from_fn(|_| vec![0.0; channels]);
             let count = (batch * positions) as f64;
             for c in 0..channels {
                 let places: Vec<usize> = (0..batch)
@@ -385,7 +399,8 @@ mod tests {
                 let (gamma, beta) = (f64::from(self.gamma[c]), f64::from(self.beta[c]));
                 let normalised = |at: &usize| (x(at) - mean) * inverse;
                 let delta = |at: &usize| {
-                    f64::from(self.dy[*at]) * activation.reference_slope(gamma * normalised(at) + beta)
+                    f64::from(self.dy[*at])
+                        * activation.reference_slope(gamma * normalised(at) + beta)
                 };
                 (means[c], variances[c]) = (mean, variance);
                 d_beta[c] = places.iter().map(delta).sum();
@@ -426,13 +441,27 @@ mod tests {
 
     #[test]
     fn nan_in_a_channel_stays_in_the_channel() {
-        let norm = BatchNorm { batch: 2, channels: 2, positions: 9, epsilon: 1e-5, activation: Activation::Relu };
+        let norm = BatchNorm {
+            batch: 2,
+            channels: 2,
+            positions: 9,
+            epsilon: 1e-5,
+            activation: Activation::Relu,
+        };
         let mut case = Case::new(norm, 1);
         case.x[3] = f32::NAN;
         for cpu in Cpu::available() {
             let (mut y, mut mean, mut variance) = (vec![0.0; 36], vec![0.0; 2], vec![0.0; 2]);
             let executor = Executor::new(cpu, 1);
-            norm.forward_train(&executor, &case.x, &case.gamma, &case.beta, &mut y, &mut mean, &mut variance);
+            norm.forward_train(
+                &executor,
+                &case.x,
+                &case.gamma,
+                &case.beta,
+                &mut y,
+                &mut mean,
+                &mut variance,
+            );
             assert!(mean[0].is_nan() && y[..9].iter().all(|y| y.is_nan()));
             assert!(!mean[1].is_nan() && y[9..18].iter().all(|y| !y.is_nan()));
         }

@@ -28,7 +28,9 @@ pub(crate) enum Level {
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum CpuError {
     /// The name is none of those that exist.
-    #[error("unknown instruction set `{name}`: {CPU_VARIABLE} takes `portable`, `avx2` or `avx512`")]
+    #[error(
+        "unknown instruction set `{name}`: {CPU_VARIABLE} takes `portable`, `avx2` or `avx512`"
+    )]
     Unknown {
         /// The name as given.
         name: String,

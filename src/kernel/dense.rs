@@ -92,7 +92,8 @@ impl Dense {
             self.products(executor, x, weight, dy, dx, dw);
         } else {
             scratch::with(outputs, |delta| {
-                let kernel = Delta { dense: self, kept, dy, delta: Some(DisjointMut::new(delta)), db };
+                let kernel =
+                    Delta { dense: self, kept, dy, delta: Some(DisjointMut::new(delta)), db };
                 executor.run(kernel.chunks(), &kernel);
                 self.products(executor, x, weight, delta, dx, dw);
             });
@@ -110,7 +111,8 @@ impl Dense {
         dw: &mut [f32],
     ) {
         let weight_bands = Bands::new(self.inputs, self.units, self.batch);
-        let row_band = if self.batch > 2 * InputGradient::ROWS { InputGradient::ROWS } else { self.batch };
+        let row_band =
+            if self.batch > 2 * InputGradient::ROWS { InputGradient::ROWS } else { self.batch };
         let kernel = Backward {
             weight_product: Product {
                 left: x,
@@ -124,7 +126,13 @@ impl Dense {
             weight_bands,
             dw: DisjointMut::new(dw),
             units: self.units,
-            input: dx.map(|dx| InputGradient { dense: self, weight, delta, dx: DisjointMut::new(dx), row_band }),
+            input: dx.map(|dx| InputGradient {
+                dense: self,
+                weight,
+                delta,
+                dx: DisjointMut::new(dx),
+                row_band,
+            }),
         };
         let input_bands = kernel.input.as_ref().map_or(0, InputGradient::count);
         executor.run(weight_bands.count() + input_bands, &kernel);
@@ -165,7 +173,14 @@ impl Kernel for Forward<'_> {
             for at in (0..y.len()).step_by(S::LANES) {
                 let lanes = S::LANES.min(y.len() - at);
                 // SAFETY: at + lanes is at most the length.
-                unsafe { s.store_partial(y, at, lanes, activation.forward(s, s.load_partial(y, at, lanes))) };
+                unsafe {
+                    s.store_partial(
+                        y,
+                        at,
+                        lanes,
+                        activation.forward(s, s.load_partial(y, at, lanes)),
+                    )
+                };
             }
         }
     }
@@ -210,7 +225,10 @@ impl Kernel for Delta<'_> {
                 unsafe {
                     let mut delta = s.load_partial(self.dy, at, lanes);
                     if let Some(out) = &self.delta {
-                        let slope = self.dense.activation.derivative(s, s.load_partial(self.kept, at, lanes));
+                        let slope = self
+                            .dense
+                            .activation
+                            .derivative(s, s.load_partial(self.kept, at, lanes));
                         delta = s.mul(delta, slope);
                         s.store_partial(out.range(at..at + lanes), 0, lanes, delta);
                     }
@@ -327,15 +345,32 @@ mod tests {
         fn run(&self, executor: &Executor) -> [Vec<f32>; 4] {
             let mut y = vec![f32::NAN; self.dy.len()];
             let mut pre = y.clone();
-            let (mut dx, mut dw) = (vec![f32::NAN; self.x.len()], vec![f32::NAN; self.weight.len()]);
+            let (mut dx, mut dw) =
+                (vec![f32::NAN; self.x.len()], vec![f32::NAN; self.weight.len()]);
             let mut db = vec![f32::NAN; self.dense.units];
-            self.dense.forward(executor, &self.x, &self.weight, Some(&self.bias), &mut y, Some(&mut pre));
+            self.dense.forward(
+                executor,
+                &self.x,
+                &self.weight,
+                Some(&self.bias),
+                &mut y,
+                Some(&mut pre),
+            );
             let kept = match self.dense.activation.derivative_of() {
                 DerivativeOf::Input => &pre,
                 DerivativeOf::Output => &y,
             };
             let (dx_out, db_out) = (Some(dx.as_mut_slice()), Some(db.as_mut_slice()));
-            self.dense.backward(executor, &self.x, &self.weight, kept, &self.dy, dx_out, &mut dw, db_out);
+            self.dense.backward(
+                executor,
+                &self.x,
+                &self.weight,
+                kept,
+                &self.dy,
+                dx_out,
+                &mut dw,
+                db_out,
+            );
             [y, dx, dw, db]
         }
 
@@ -345,7 +380,9 @@ mod tests {
             let (mut dw, mut db) = (vec![0.0; self.weight.len()], vec![0.0; units]);
             for n in 0..batch {
                 for u in 0..units {
-                    let terms = (0..inputs).map(|i| f64::from(self.x[n * inputs + i]) * f64::from(self.weight[i * units + u]));
+                    let terms = (0..inputs).map(|i| {
+                        f64::from(self.x[n * inputs + i]) * f64::from(self.weight[i * units + u])
+                    });
                     let z = f64::from(self.bias[u]) + terms.sum::<f64>();
                     y[n * units + u] = activation.reference(z);
                     let delta = f64::from(self.dy[n * units + u]) * activation.reference_slope(z);
@@ -363,7 +400,9 @@ mod tests {
     fn dense() -> impl Strategy<Value = (Dense, u64)> {
         let activation = prop::sample::select(Activation::ALL.to_vec());
         (1..70_usize, 1..130_usize, 1..110_usize, activation, any::<u32>()).prop_map(
-            |(batch, inputs, units, activation, seed)| (Dense { batch, inputs, units, activation }, seed.into()),
+            |(batch, inputs, units, activation, seed)| {
+                (Dense { batch, inputs, units, activation }, seed.into())
+            },
         )
     }
 

@@ -48,10 +48,16 @@ impl CrossEntropy {
         assert!(largest < self.classes, "label {largest} of {} classes", self.classes);
         let bands = self.batch.div_ceil(Rows::BAND);
         let mut sums = vec![(0.0, 0); bands];
-        let kernel =
-            Rows { shape: self, logits, labels, d_logits: d_logits.map(DisjointMut::new), sums: DisjointMut::new(&mut sums) };
+        let kernel = Rows {
+            shape: self,
+            logits,
+            labels,
+            d_logits: d_logits.map(DisjointMut::new),
+            sums: DisjointMut::new(&mut sums),
+        };
         executor.run(bands, &kernel);
-        let (loss, correct) = sums.iter().fold((0.0, 0), |sum, band| (sum.0 + band.0, sum.1 + band.1));
+        let (loss, correct) =
+            sums.iter().fold((0.0, 0), |sum, band| (sum.0 + band.0, sum.1 + band.1));
         BatchLoss { loss: (loss / self.batch as f64) as f32, correct }
     }
 }
@@ -83,15 +89,25 @@ impl Rows<'_> {
             // SAFETY: rows do not overlap.
             let out = unsafe { d_logits.range(row * classes..(row + 1) * classes) };
             let inverse_batch = 1.0 / batch as f32;
-            let (scale, shift) = (s.splat(inverse_batch / partition), s.splat(-uniform * inverse_batch));
+            let (scale, shift) =
+                (s.splat(inverse_batch / partition), s.splat(-uniform * inverse_batch));
             for at in (0..classes).step_by(S::LANES) {
                 let lanes = S::LANES.min(classes - at);
                 // SAFETY: the lanes end with the row.
-                unsafe { s.store_partial(out, at, lanes, s.fma(s.load_partial(out, at, lanes), scale, shift)) };
+                unsafe {
+                    s.store_partial(
+                        out,
+                        at,
+                        lanes,
+                        s.fma(s.load_partial(out, at, lanes), scale, shift),
+                    )
+                };
             }
             out[label] -= (1.0 - smoothing) * inverse_batch;
         }
-        let is_hit = !is_nan && logits[..label].iter().all(|logit| *logit < largest) && logits[label] == largest;
+        let is_hit = !is_nan
+            && logits[..label].iter().all(|logit| *logit < largest)
+            && logits[label] == largest;
         (f64::from(loss), is_hit)
     }
 

@@ -8,12 +8,13 @@
 
 pub mod activation;
 pub mod backend;
-pub mod conv;
 pub mod batch_norm;
+pub mod conv;
 pub mod cpu;
 pub mod dense;
 pub mod executor;
 pub mod loss;
+mod memory;
 pub mod normalize;
 pub mod optimizer;
 pub mod pool;
@@ -30,4 +31,5 @@ pub use cpu::{Cpu, CpuError};
 pub use dense::Dense;
 pub use executor::{Executor, Kernel};
 pub use loss::{BatchLoss, CrossEntropy};
+pub use memory::keep_freed_memory;
 pub use threads::{DisjointMut, Threads};

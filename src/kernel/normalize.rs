@@ -21,7 +21,12 @@ impl Normalize {
     /// # Panics
     /// `batch` has another length, or a number is beyond the images.
     pub fn gather(&self, executor: &Executor, images: &[u8], numbers: &[u32], batch: &mut [f32]) {
-        assert_eq!(batch.len(), numbers.len() * self.image_len, "batch of {} images", numbers.len());
+        assert_eq!(
+            batch.len(),
+            numbers.len() * self.image_len,
+            "batch of {} images",
+            numbers.len()
+        );
         let kernel = Gather { normalize: self, images, numbers, batch: DisjointMut::new(batch) };
         executor.run(numbers.len().div_ceil(kernel.images_per_chunk()), &kernel);
     }
@@ -78,7 +83,8 @@ mod tests {
             let images: Vec<u8> = (0..image_len * 40).map(|i| (i * 31 % 256) as u8).collect();
             let numbers: Vec<u32> = (0..70).map(|i| i * 7 % 40).collect();
             let normalize = Normalize { image_len, mean: 0.13, deviation: 0.31 };
-            let pixel = |at: usize| images[numbers[at / image_len] as usize * image_len + at % image_len];
+            let pixel =
+                |at: usize| images[numbers[at / image_len] as usize * image_len + at % image_len];
             for cpu in Cpu::available() {
                 let gathered = |threads| {
                     let mut batch = vec![f32::NAN; numbers.len() * image_len];
@@ -89,7 +95,10 @@ mod tests {
                 assert_eq!(batch, gathered(3));
                 for (at, found) in batch.iter().enumerate() {
                     let expected = (f32::from(pixel(at)) / 255.0 - 0.13) / 0.31;
-                    assert!((found - expected).abs() <= 1e-6 * expected.abs().max(1.0), "{found} for {expected}");
+                    assert!(
+                        (found - expected).abs() <= 1e-6 * expected.abs().max(1.0),
+                        "{found} for {expected}"
+                    );
                 }
             }
         }

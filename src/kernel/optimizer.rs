@@ -40,14 +40,23 @@ impl SgdStep {
     ///
     /// # Panics
     /// The slices differ in length.
-    pub fn apply(&self, executor: &Executor, parameter: &mut [f32], gradient: &[f32], velocity: Velocity<'_>) {
+    pub fn apply(
+        &self,
+        executor: &Executor,
+        parameter: &mut [f32],
+        gradient: &[f32],
+        velocity: Velocity<'_>,
+    ) {
         assert_eq!(parameter.len(), gradient.len(), "gradient");
         let (velocity, is_first) = match velocity {
             Velocity::None => (None, false),
             Velocity::First(velocity) => (Some(velocity), true),
             Velocity::Next(velocity) => (Some(velocity), false),
         };
-        assert!(velocity.as_ref().is_none_or(|velocity| velocity.len() == gradient.len()), "velocity");
+        assert!(
+            velocity.as_ref().is_none_or(|velocity| velocity.len() == gradient.len()),
+            "velocity"
+        );
         let kernel = Sgd {
             step: self,
             gradient,
@@ -77,7 +86,8 @@ impl Kernel for Sgd<'_> {
         // SAFETY: as above.
         let mut velocity = self.velocity.map(|velocity| unsafe { velocity.range(range) });
         let rate = s.splat(self.step.learning_rate as f32);
-        let (momentum, kept) = (s.splat(self.step.momentum), s.splat((1.0 - self.step.dampening) as f32));
+        let (momentum, kept) =
+            (s.splat(self.step.momentum), s.splat((1.0 - self.step.dampening) as f32));
         let decay = self.step.weight_decay.map(|decay| s.splat(decay));
         for at in (0..gradient.len()).step_by(S::LANES) {
             let lanes = S::LANES.min(gradient.len() - at);
@@ -147,7 +157,11 @@ impl AdamStep {
     ) {
         assert!(self.time > 0, "steps count from one");
         let len = gradient.len();
-        assert_eq!((parameter.len(), moment_1.len(), moment_2.len()), (len, len, len), "parameter and moments");
+        assert_eq!(
+            (parameter.len(), moment_1.len(), moment_2.len()),
+            (len, len, len),
+            "parameter and moments"
+        );
         let kernel = Adam {
             step: self,
             gradient,
@@ -174,7 +188,11 @@ impl Kernel for Adam<'_> {
         let gradient = &self.gradient[range.clone()];
         // SAFETY: chunks do not overlap.
         let (parameter, moment_1, moment_2) = unsafe {
-            (self.parameter.range(range.clone()), self.moment_1.range(range.clone()), self.moment_2.range(range))
+            (
+                self.parameter.range(range.clone()),
+                self.moment_1.range(range.clone()),
+                self.moment_2.range(range),
+            )
         };
         let update = AdamUpdate::new(s, self.step);
         for at in (0..gradient.len()).step_by(S::LANES) {
@@ -183,7 +201,8 @@ impl Kernel for Adam<'_> {
             unsafe {
                 let old = s.load_partial(parameter, at, lanes);
                 let g = s.load_partial(gradient, at, lanes);
-                let moments = (s.load_partial(moment_1, at, lanes), s.load_partial(moment_2, at, lanes));
+                let moments =
+                    (s.load_partial(moment_1, at, lanes), s.load_partial(moment_2, at, lanes));
                 let (new, m, v) = update.of(s, old, g, moments);
                 s.store_partial(parameter, at, lanes, new);
                 s.store_partial(moment_1, at, lanes, m);
@@ -222,7 +241,9 @@ impl<S: Simd> AdamUpdate<S> {
                 (bias_1, bias_2, epsilon, (1.0 - learning_rate * f64::from(decay)) as f32)
             }
             WeightDecay::None => (bias_2.sqrt() / bias_1, 1.0, epsilon * bias_2.sqrt(), 0.0),
-            WeightDecay::Gradient(decay) => (bias_2.sqrt() / bias_1, 1.0, epsilon * bias_2.sqrt(), decay),
+            WeightDecay::Gradient(decay) => {
+                (bias_2.sqrt() / bias_1, 1.0, epsilon * bias_2.sqrt(), decay)
+            }
         };
         Self {
             is_first: time == 1,
@@ -250,7 +271,10 @@ impl<S: Simd> AdamUpdate<S> {
         let (m, v) = if self.is_first {
             (fresh_1, fresh_2)
         } else {
-            (s.add(s.mul(moments.0, self.beta_1), fresh_1), s.add(s.mul(moments.1, self.beta_2), fresh_2))
+            (
+                s.add(s.mul(moments.0, self.beta_1), fresh_1),
+                s.add(s.mul(moments.1, self.beta_2), fresh_2),
+            )
         };
         let (kept, delta) = match self.decay {
             WeightDecay::Decoupled(decay) => {
@@ -284,14 +308,16 @@ mod tests {
         let expected: Vec<f64> = (0..len)
             .map(|i| {
                 let first = [f64::from(start[i]), 0.0, 0.0];
-                let step = |state, time: usize| reference(time, f64::from(gradients[time - 1][i]), state);
+                let step =
+                    |state, time: usize| reference(time, f64::from(gradients[time - 1][i]), state);
                 (1..=STEPS).fold(first, step)[0]
             })
             .collect();
         for cpu in Cpu::available() {
             let after = |threads| {
                 let executor = Executor::new(cpu, threads);
-                let (mut parameter, mut m, mut v) = (start.clone(), vec![f32::NAN; len], vec![f32::NAN; len]);
+                let (mut parameter, mut m, mut v) =
+                    (start.clone(), vec![f32::NAN; len], vec![f32::NAN; len]);
                 for time in 1..=STEPS {
                     apply(&executor, time, &mut parameter, &gradients[time - 1], &mut m, &mut v);
                 }
@@ -306,7 +332,8 @@ mod tests {
 
     #[test]
     fn sgd_matches_double_precision() {
-        for (momentum, nesterov, decay) in [(0.0, false, 0.0), (0.9, false, 0.01), (0.9, true, 0.0)] {
+        for (momentum, nesterov, decay) in [(0.0, false, 0.0), (0.9, false, 0.01), (0.9, true, 0.0)]
+        {
             let step = SgdStep {
                 learning_rate: 0.05,
                 momentum: momentum as f32,
@@ -336,7 +363,12 @@ mod tests {
 
     #[test]
     fn adam_and_adamw_match_double_precision() {
-        let decays = [WeightDecay::None, WeightDecay::Gradient(0.1), WeightDecay::Decoupled(0.1), WeightDecay::Decoupled(0.0)];
+        let decays = [
+            WeightDecay::None,
+            WeightDecay::Gradient(0.1),
+            WeightDecay::Decoupled(0.1),
+            WeightDecay::Decoupled(0.0),
+        ];
         for decay in decays {
             let (coupled, decoupled) = match decay {
                 WeightDecay::None => (0.0, 0.0),
@@ -346,15 +378,22 @@ mod tests {
             compare(
                 40_003,
                 |executor, time, parameter, gradient, m, v| {
-                    let step =
-                        AdamStep { learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-5, time, decay };
+                    let step = AdamStep {
+                        learning_rate: 0.01,
+                        beta_1: 0.9,
+                        beta_2: 0.999,
+                        epsilon: 1e-5,
+                        time,
+                        decay,
+                    };
                     step.apply(executor, parameter, gradient, m, v);
                 },
                 |time, gradient, [parameter, m, v]| {
                     let time = time as i32;
                     let g = gradient + coupled * parameter;
                     let (m, v) = (0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g);
-                    let (m_hat, v_hat) = (m / (1.0 - 0.9_f64.powi(time)), v / (1.0 - 0.999_f64.powi(time)));
+                    let (m_hat, v_hat) =
+                        (m / (1.0 - 0.9_f64.powi(time)), v / (1.0 - 0.999_f64.powi(time)));
                     let kept = parameter * (1.0 - 0.01 * decoupled);
                     [kept - 0.01 * m_hat / (v_hat.sqrt() + 1e-5), m, v]
                 },

@@ -155,8 +155,14 @@ fn pool_two_by_two<S: Simd>(s: S, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
             let (first, second) = ((2 * lanes).min(S::LANES), (2 * lanes).saturating_sub(S::LANES));
             // SAFETY: the 2 * lanes numbers from 2 * at end with the rows, and the lanes with `y`.
             unsafe {
-                let top = (s.load_partial(above, 2 * at, first), s.load_partial(above, 2 * at + first, second));
-                let bottom = (s.load_partial(below, 2 * at, first), s.load_partial(below, 2 * at + first, second));
+                let top = (
+                    s.load_partial(above, 2 * at, first),
+                    s.load_partial(above, 2 * at + first, second),
+                );
+                let bottom = (
+                    s.load_partial(below, 2 * at, first),
+                    s.load_partial(below, 2 * at + first, second),
+                );
                 let (a, b) = s.deinterleave(top.0, top.1);
                 let (c, d) = s.deinterleave(bottom.0, bottom.1);
                 let pooled = match shape.kind {
@@ -202,13 +208,16 @@ impl Kernel for Backward<'_> {
         let shape = self.shape;
         let (len, output_len) = (shape.plane_len(), shape.output_len());
         for plane in shape.planes_of(chunk) {
-            let (own, outputs) = (plane * len..(plane + 1) * len, plane * output_len..(plane + 1) * output_len);
+            let (own, outputs) =
+                (plane * len..(plane + 1) * len, plane * output_len..(plane + 1) * output_len);
             let (x, y, dy) = (&self.x[own.clone()], &self.y[outputs.clone()], &self.dy[outputs]);
             // SAFETY: planes do not overlap.
             let dx = unsafe { self.dx.range(own) };
             dx.fill(0.0);
             match shape.kind {
-                PoolKind::Max if shape.is_two_by_two() => unpool_two_by_two_max(shape, x, y, dy, dx),
+                PoolKind::Max if shape.is_two_by_two() => {
+                    unpool_two_by_two_max(shape, x, y, dy, dx)
+                }
                 PoolKind::Max => unpool_max(shape, x, y, dy, dx),
                 PoolKind::Average => unpool_average(shape, dy, dx),
             }
@@ -221,7 +230,9 @@ impl Kernel for Backward<'_> {
 fn unpool_two_by_two_max(shape: &PoolShape, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
     let width = shape.width / 2;
     let rows = y.chunks_exact(width.max(1)).zip(dy.chunks_exact(width.max(1)));
-    for ((y, dy), (x, dx)) in rows.zip(x.chunks_exact(2 * shape.width).zip(dx.chunks_exact_mut(2 * shape.width))) {
+    for ((y, dy), (x, dx)) in
+        rows.zip(x.chunks_exact(2 * shape.width).zip(dx.chunks_exact_mut(2 * shape.width)))
+    {
         let (above, below) = x.split_at(shape.width);
         let (d_above, d_below) = dx.split_at_mut(shape.width);
         let x = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
@@ -243,7 +254,10 @@ fn unpool_max(shape: &PoolShape, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32
         let mut rows = shape.window(0, at / columns);
         let place = rows.find_map(|row| {
             let start = row * shape.width;
-            x[start..][window.clone()].iter().position(|x| x == y).map(|column| start + window.start + column)
+            x[start..][window.clone()]
+                .iter()
+                .position(|x| x == y)
+                .map(|column| start + window.start + column)
         });
         // Nothing equals NaN.
         if let Some(place) = place {
@@ -347,7 +361,8 @@ mod tests {
             match shape.kind {
                 PoolKind::Max => {
                     // The first of equals: `max_by` would give the last.
-                    let best = taps.iter().copied().rev().max_by(|a, b| x[*a].total_cmp(&x[*b])).unwrap();
+                    let best =
+                        taps.iter().copied().rev().max_by(|a, b| x[*a].total_cmp(&x[*b])).unwrap();
                     y.push(f64::from(x[best]));
                     dx[best] += f64::from(dy[at]);
                 }
@@ -363,21 +378,27 @@ mod tests {
     fn shape() -> impl Strategy<Value = PoolShape> {
         let axis = || (1..5_usize, 1..4_usize, 0..3_usize, 0..40_usize);
         let kind = prop::sample::select(vec![PoolKind::Max, PoolKind::Average]);
-        (1..5_usize, axis(), axis(), kind, any::<bool>()).prop_map(|(planes, rows, columns, kind, usual)| {
-            let of = |(size, stride, padding, room): (usize, usize, usize, usize)| {
-                if usual { (2, 2, 0, room + 2) } else { (size, stride, padding.min(size / 2), room + size) }
-            };
-            let (rows, columns) = (of(rows), of(columns));
-            PoolShape {
-                planes,
-                height: rows.3,
-                width: columns.3,
-                size: [rows.0, columns.0],
-                stride: [rows.1, columns.1],
-                padding: [rows.2, columns.2],
-                kind,
-            }
-        })
+        (1..5_usize, axis(), axis(), kind, any::<bool>()).prop_map(
+            |(planes, rows, columns, kind, usual)| {
+                let of = |(size, stride, padding, room): (usize, usize, usize, usize)| {
+                    if usual {
+                        (2, 2, 0, room + 2)
+                    } else {
+                        (size, stride, padding.min(size / 2), room + size)
+                    }
+                };
+                let (rows, columns) = (of(rows), of(columns));
+                PoolShape {
+                    planes,
+                    height: rows.3,
+                    width: columns.3,
+                    size: [rows.0, columns.0],
+                    stride: [rows.1, columns.1],
+                    padding: [rows.2, columns.2],
+                    kind,
+                }
+            },
+        )
     }
 
     proptest! {
@@ -408,7 +429,15 @@ mod tests {
     #[test]
     fn nan_in_a_window_comes_out_as_nan() {
         for (size, place) in [([2, 2], 5), ([2, 2], 0), ([3, 3], 4)] {
-            let shape = PoolShape { planes: 1, height: 6, width: 6, size, stride: size, padding: [0, 0], kind: PoolKind::Max };
+            let shape = PoolShape {
+                planes: 1,
+                height: 6,
+                width: 6,
+                size,
+                stride: size,
+                padding: [0, 0],
+                kind: PoolKind::Max,
+            };
             let mut x = vec![1.0; 36];
             x[place] = f32::NAN;
             for cpu in Cpu::available() {
@@ -423,7 +452,8 @@ mod tests {
     fn the_global_average_and_its_gradient_match_double_precision() {
         for (planes, plane_len) in [(1, 1), (300, 49), (7, 784)] {
             let (x, dy) = (random(planes * plane_len, 1), random(planes, 2));
-            let mean = |plane: &[f32]| plane.iter().map(|x| f64::from(*x)).sum::<f64>() / plane_len as f64;
+            let mean =
+                |plane: &[f32]| plane.iter().map(|x| f64::from(*x)).sum::<f64>() / plane_len as f64;
             let expected: Vec<f64> = x.chunks(plane_len).map(mean).collect();
             for cpu in Cpu::available() {
                 for threads in [1, 2] {

@@ -49,7 +49,8 @@ impl Bands {
         const MULTIPLY_ADDS_PER_BAND: usize = 200_000;
         const BANDS_MAX: usize = 16;
         let wanted = (rows * columns * depth / MULTIPLY_ADDS_PER_BAND).clamp(1, BANDS_MAX);
-        let (row_steps, column_steps) = (rows.div_ceil(ROW_STEP).max(1), columns.div_ceil(COLUMN_STEP).max(1));
+        let (row_steps, column_steps) =
+            (rows.div_ceil(ROW_STEP).max(1), columns.div_ceil(COLUMN_STEP).max(1));
         let row_bands = wanted.min(row_steps);
         let column_bands = (wanted / row_bands).min(column_steps);
         Self {
@@ -70,7 +71,10 @@ impl Bands {
         let row_bands = self.rows.div_ceil(self.row_band);
         let row = band % row_bands * self.row_band;
         let column = band / row_bands * self.column_band;
-        (row..self.rows.min(row + self.row_band), column..self.columns.min(column + self.column_band))
+        (
+            row..self.rows.min(row + self.row_band),
+            column..self.columns.min(column + self.column_band),
+        )
     }
 }
 
@@ -95,10 +99,19 @@ impl Product<'_> {
             return;
         }
         if let Some(last) = self.depth.checked_sub(1) {
-            assert!((rows.end - 1) * self.left_row + last * self.left_depth < self.left.len(), "left factor is short");
-            assert!(last * self.right_depth + columns.end <= self.right.len(), "right factor is short");
+            assert!(
+                (rows.end - 1) * self.left_row + last * self.left_depth < self.left.len(),
+                "left factor is short"
+            );
+            assert!(
+                last * self.right_depth + columns.end <= self.right.len(),
+                "right factor is short"
+            );
         }
-        assert!(self.start.is_none_or(|start| columns.end <= start.len()), "too few starting values");
+        assert!(
+            self.start.is_none_or(|start| columns.end <= start.len()),
+            "too few starting values"
+        );
         simd.outline(Band { product: *self, rows, columns, out, out_row });
     }
 }
@@ -199,7 +212,8 @@ impl Tiles<'_, '_, '_> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize, const PARTIAL: bool>(&self, s: S, row: usize) {
         let product = &self.band.product;
-        let lanes_of = |v: usize| if PARTIAL && v == V - 1 { self.width - v * S::LANES } else { S::LANES };
+        let lanes_of =
+            |v: usize| if PARTIAL && v == V - 1 { self.width - v * S::LANES } else { S::LANES };
         let out_at = |r: usize| (row + r) * self.band.out_row + self.column;
         let mut sums = [[s.zero(); V]; R];
         for (r, sums) in sums.iter_mut().enumerate() {
@@ -217,7 +231,8 @@ impl Tiles<'_, '_, '_> {
                 }
             }
         }
-        let (left_row, left_depth, right_depth) = (product.left_row, product.left_depth, product.right_depth);
+        let (left_row, left_depth, right_depth) =
+            (product.left_row, product.left_depth, product.right_depth);
         let mut left_at = row * left_row + self.depth.start * left_depth;
         let mut right_at = self.depth.start * right_depth + self.column;
         for _ in self.depth.clone() {
@@ -262,8 +277,17 @@ impl Tiles<'_, '_, '_> {
 /// # Panics
 /// A slice is too short.
 #[inline(always)]
-pub fn transpose<S: Simd>(simd: S, from: &[f32], rows: usize, columns: usize, to: &mut [f32], to_row: usize) {
-    assert!(rows * columns <= from.len() && (columns == 0 || (columns - 1) * to_row + rows <= to.len()));
+pub fn transpose<S: Simd>(
+    simd: S,
+    from: &[f32],
+    rows: usize,
+    columns: usize,
+    to: &mut [f32],
+    to_row: usize,
+) {
+    assert!(
+        rows * columns <= from.len() && (columns == 0 || (columns - 1) * to_row + rows <= to.len())
+    );
     simd.outline(Transpose { from, rows, columns, to, to_row });
 }
 

@@ -229,7 +229,9 @@ mod tests {
             let b: Vec<f32> = (0..S::LANES).map(|i| 2.0 - i as f32 * 0.25).collect();
             // SAFETY: as long as a vector.
             let (va, vb) = unsafe { (s.load(&a, 0), s.load(&b, 0)) };
-            let both = |f: fn(f32, f32) -> f32| -> Vec<f32> { a.iter().zip(&b).map(|(a, b)| f(*a, *b)).collect() };
+            let both = |f: fn(f32, f32) -> f32| -> Vec<f32> {
+                a.iter().zip(&b).map(|(a, b)| f(*a, *b)).collect()
+            };
             assert_eq!(lanes(s, s.add(va, vb)), both(|a, b| a + b));
             assert_eq!(lanes(s, s.sub(va, vb)), both(|a, b| a - b));
             assert_eq!(lanes(s, s.mul(va, vb)), both(|a, b| a * b));
@@ -239,7 +241,10 @@ mod tests {
             assert_eq!(lanes(s, s.fma(va, vb, va)), both(|a, b| a * b + a));
             assert_eq!(lanes(s, s.round(va)), both(|a, _| a.round_ties_even()));
             assert_eq!(lanes(s, s.select(s.gt(va, vb), va, vb)), both(f32::max));
-            assert_eq!(lanes(s, s.exp2_integer(s.round(va))), both(|a, _| a.round_ties_even().exp2()));
+            assert_eq!(
+                lanes(s, s.exp2_integer(s.round(va))),
+                both(|a, _| a.round_ties_even().exp2())
+            );
             assert_eq!(s.sum(va), a.iter().sum::<f32>());
             assert_eq!(s.max_lane(vb), 2.0);
             assert_eq!(lanes(s, s.max(s.splat(f32::NAN), va)), a);
@@ -280,7 +285,10 @@ mod tests {
             // SAFETY: 7 * 8 + 8 = 64.
             let rows = std::array::from_fn(|i| unsafe { s.load(&from, i * 8) });
             for (j, column) in s.transpose(rows).into_iter().enumerate() {
-                assert_eq!(lanes(s, column), (0..8).map(|i| (i * 8 + j) as f32).collect::<Vec<_>>());
+                assert_eq!(
+                    lanes(s, column),
+                    (0..8).map(|i| (i * 8 + j) as f32).collect::<Vec<_>>()
+                );
             }
         }
     }
@@ -314,7 +322,8 @@ mod tests {
         fn run<S: Simd>(&self, s: S, _: usize) {
             for bits in 0..256_u32 {
                 let bits = (bits | bits.wrapping_mul(37) << 8) & ((1 << S::LANES) - 1);
-                let from: Vec<f32> = (0..S::LANES).map(|i| (bits >> i & 1) as f32 * (i as f32 - 20.0)).collect();
+                let from: Vec<f32> =
+                    (0..S::LANES).map(|i| (bits >> i & 1) as f32 * (i as f32 - 20.0)).collect();
                 // SAFETY: as long as a vector.
                 let v = unsafe { s.load(&from, 0) };
                 assert_eq!(s.mask_bits(s.nonzero(v)), bits);
@@ -339,7 +348,8 @@ mod tests {
             let whole: Vec<f32> = (0..S::LANES).map(|i| i as f32 * 1_000_000.0).collect();
             // SAFETY: 3 + 16 <= 20.
             unsafe {
-                let sum = s.add_integers(s.load_integers(&from, 3), s.to_integers(s.load(&whole, 0)));
+                let sum =
+                    s.add_integers(s.load_integers(&from, 3), s.to_integers(s.load(&whole, 0)));
                 s.store_integers(&mut to, 2, sum);
             }
             for i in 0..S::LANES {
@@ -362,8 +372,9 @@ mod tests {
                 let mut to = vec![-1.0; 20];
                 // SAFETY: 2 + 16 <= 20 and 3 + 16 <= 40.
                 unsafe { s.store_partial(&mut to, 2, n, s.load_partial(&from, 3, n)) };
-                let expected: Vec<f32> =
-                    (0..20).map(|i| if (2..2 + n).contains(&i) { (i + 2) as f32 } else { -1.0 }).collect();
+                let expected: Vec<f32> = (0..20)
+                    .map(|i| if (2..2 + n).contains(&i) { (i + 2) as f32 } else { -1.0 })
+                    .collect();
                 assert_eq!(to, expected, "{n} lanes");
                 // SAFETY: as above.
                 let loaded = lanes(s, unsafe { s.load_partial(&from, 3, n) });
@@ -373,14 +384,22 @@ mod tests {
                 let mut to = [255; 20];
                 // SAFETY: 2 + 16 <= 20 and 3 + 16 <= 40.
                 unsafe { s.store_u8_partial(&mut to, 2, n, s.load(&from, 3)) };
-                let expected: Vec<u8> = (0..20).map(|i| if (2..2 + n).contains(&i) { i as u8 + 2 } else { 255 }).collect();
+                let expected: Vec<u8> = (0..20)
+                    .map(|i| if (2..2 + n).contains(&i) { i as u8 + 2 } else { 255 })
+                    .collect();
                 assert_eq!(to[..], expected, "{n} lanes");
             }
             // SAFETY: 32 <= 40.
             let (a, b) = unsafe { (s.load(&from, 0), s.load(&from, S::LANES)) };
             let (even, odd) = s.deinterleave(a, b);
-            assert_eq!(lanes(s, even), from.iter().copied().step_by(2).take(S::LANES).collect::<Vec<_>>());
-            assert_eq!(lanes(s, odd), from.iter().copied().skip(1).step_by(2).take(S::LANES).collect::<Vec<_>>());
+            assert_eq!(
+                lanes(s, even),
+                from.iter().copied().step_by(2).take(S::LANES).collect::<Vec<_>>()
+            );
+            assert_eq!(
+                lanes(s, odd),
+                from.iter().copied().skip(1).step_by(2).take(S::LANES).collect::<Vec<_>>()
+            );
             let bytes: Vec<u8> = (0..24).map(|i| 255 - i).collect();
             // SAFETY: 3 + 16 <= 24.
             let loaded = lanes(s, unsafe { s.load_u8(&bytes, 3) });

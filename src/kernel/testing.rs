@@ -24,9 +24,16 @@ pub fn assert_close(found: &[f32], expected: &[f64], tolerance: f64, what: &str)
 
 /// As [`assert_close`], where sums of terms as large as `scale` may have cancelled in all of the values.
 #[track_caller]
-pub fn assert_close_beside(found: &[f32], expected: &[f64], tolerance: f64, scale: f64, what: &str) {
+pub fn assert_close_beside(
+    found: &[f32],
+    expected: &[f64],
+    tolerance: f64,
+    scale: f64,
+    what: &str,
+) {
     assert_eq!(found.len(), expected.len(), "{what}");
-    let mean_square = expected.iter().map(|value| value * value).sum::<f64>() / expected.len().max(1) as f64;
+    let mean_square =
+        expected.iter().map(|value| value * value).sum::<f64>() / expected.len().max(1) as f64;
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
         let error = (f64::from(*found) - expected).abs();
         let scale = expected.abs().max(mean_square.sqrt()).max(scale);
@@ -55,7 +62,13 @@ impl Activation {
         match self {
             Self::Linear => 1.0,
             Self::Relu => f64::from(u8::from(x > 0.0)),
-            Self::LeakyRelu => if x > 0.0 { 1.0 } else { f64::from(Self::LEAKY_SLOPE) },
+            Self::LeakyRelu => {
+                if x > 0.0 {
+                    1.0
+                } else {
+                    f64::from(Self::LEAKY_SLOPE)
+                }
+            }
             Self::Gelu => {
                 let density = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt();
                 0.5 * (1.0 + libm::erf(x / 2_f64.sqrt())) + x * density

@@ -96,7 +96,8 @@ impl Threads {
     /// # Panics
     /// A call panicked; the first panic is passed on when every chunk has ended.
     pub fn run<F: Fn(usize) + Sync>(&self, chunks: usize, work: F) {
-        if chunks > 1 && self.count() > 1
+        if chunks > 1
+            && self.count() > 1
             && let Ok(guard) = self.shared.running.try_lock()
         {
             self.shared.fork_join(chunks, &work);
@@ -114,7 +115,12 @@ impl Threads {
     ///
     /// # Panics
     /// `piece_len` is zero, or a call panicked.
-    pub fn run_pieces<T: Send>(&self, data: &mut [T], piece_len: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    pub fn run_pieces<T: Send>(
+        &self,
+        data: &mut [T],
+        piece_len: usize,
+        work: impl Fn(usize, &mut [T]) + Sync,
+    ) {
         let len = data.len();
         let data = DisjointMut::new(data);
         self.run(len.div_ceil(piece_len), |piece| {
@@ -172,7 +178,10 @@ impl Shared {
         }
         self.done.store(0, Ordering::Relaxed);
         // SAFETY: `running` is held and the previous job's chunks are all done, so nobody reads the job.
-        unsafe { *self.job.get() = Job { chunks, closure: std::ptr::from_ref(work).cast(), call: call::<F> } };
+        unsafe {
+            *self.job.get() =
+                Job { chunks, closure: std::ptr::from_ref(work).cast(), call: call::<F> }
+        };
         self.unclaimed.store(chunks, Ordering::SeqCst);
         self.wake_workers();
         while self.run_one_chunk() {}
@@ -221,7 +230,9 @@ impl Shared {
     /// Claims a chunk and runs it; `false` if none was left.
     fn run_one_chunk(&self) -> bool {
         let take_one = |unclaimed: usize| unclaimed.checked_sub(1);
-        let Ok(unclaimed) = self.unclaimed.fetch_update(Ordering::SeqCst, Ordering::Relaxed, take_one) else {
+        let Ok(unclaimed) =
+            self.unclaimed.fetch_update(Ordering::SeqCst, Ordering::Relaxed, take_one)
+        else {
             return false;
         };
         // SAFETY: the claimed chunk is not counted as done before the end of this function, so the caller still waits
@@ -368,7 +379,8 @@ mod tests {
     #[test]
     fn a_panic_is_passed_on_and_the_pool_goes_on() {
         let threads = Threads::new(2);
-        let result = catch_unwind(AssertUnwindSafe(|| threads.run(8, |chunk| assert_ne!(chunk, 5))));
+        let result =
+            catch_unwind(AssertUnwindSafe(|| threads.run(8, |chunk| assert_ne!(chunk, 5))));
         assert!(result.is_err());
         let sum = AtomicUsize::new(0);
         threads.run(8, |chunk| {

@@ -308,14 +308,8 @@ pub(super) mod samples {
                 threshold: 0.8,
                 trials: 8,
             },
-            Event::DataFallback {
-                reason: "no network".into(),
-            },
-            Event::Grafted {
-                trial: 2,
-                parent: 1,
-                summary: json!({"layers": 3}),
-            },
+            Event::DataFallback { reason: "no network".into() },
+            Event::Grafted { trial: 2, parent: 1, summary: json!({"layers": 3}) },
             Event::CheckpointWritten {
                 trial: 1,
                 epoch: 1,
@@ -324,22 +318,10 @@ pub(super) mod samples {
                 bytes: 4711,
                 seconds: 0.25,
             },
-            Event::CheckpointRejected {
-                path: "weights.bpk".into(),
-                why: "hash".into(),
-            },
-            Event::StudyResumed {
-                run: "runs/lenet-0001".into(),
-                trials: 1,
-            },
-            Event::TrialResumed {
-                trial: 2,
-                epoch: 1,
-                step: 9,
-            },
-            Event::StudyStopped {
-                signal: "SIGTERM".into(),
-            },
+            Event::CheckpointRejected { path: "weights.bpk".into(), why: "hash".into() },
+            Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1 },
+            Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
+            Event::StudyStopped { signal: "SIGTERM".into() },
             Event::StudyFinished {
                 outcome: Outcome::Accepted,
                 best_trial: Some(2),
@@ -350,15 +332,8 @@ pub(super) mod samples {
                 seconds: 80.0,
                 run: "runs/lenet-0001".into(),
             },
-            Event::SupervisorRestarted {
-                cause: "SIGKILL".into(),
-                attempt: 1,
-                delay: 1.0,
-            },
-            Event::SupervisorGaveUp {
-                cause: "same step".into(),
-                restarts: 3,
-            },
+            Event::SupervisorRestarted { cause: "SIGKILL".into(), attempt: 1, delay: 1.0 },
+            Event::SupervisorGaveUp { cause: "same step".into(), restarts: 3 },
         ];
         events.extend(of_a_trial(1));
         events

@@ -139,17 +139,9 @@ impl Ledger {
             files.sync_folder(parent(path))?;
         }
         sink.cut_tail()?;
-        let repaired = (parsed.torn_bytes > 0).then(|| Repair {
-            path: path.to_path_buf(),
-            bytes: parsed.torn_bytes,
-        });
-        Ok(Self {
-            sink: Some(sink),
-            clock,
-            records: parsed.records,
-            repaired,
-            observer: None,
-        })
+        let repaired = (parsed.torn_bytes > 0)
+            .then(|| Repair { path: path.to_path_buf(), bytes: parsed.torn_bytes });
+        Ok(Self { sink: Some(sink), clock, records: parsed.records, repaired, observer: None })
     }
 
     /// A log that is kept in memory only.
@@ -189,12 +181,10 @@ impl Ledger {
     pub fn append(&mut self, event: Event) -> Result<(), LedgerError> {
         let at = self.clock.now();
         let recorded = Recorded { at, event };
-        let line = recorded
-            .to_line()
-            .map_err(|source| LedgerError::Unwritable {
-                event: recorded.event.name().to_owned(),
-                source,
-            })?;
+        let line = recorded.to_line().map_err(|source| LedgerError::Unwritable {
+            event: recorded.event.name().to_owned(),
+            source,
+        })?;
         if let Some(sink) = &mut self.sink {
             sink.append(&recorded, &line)?;
         }
@@ -215,11 +205,8 @@ impl Ledger {
     pub fn append_once(&mut self, event: Event) -> Result<Appended, LedgerError> {
         let timeless = event.without_times();
         let is_recorded = event.occasion().is_some_and(|occasion| {
-            let last = self
-                .records
-                .iter()
-                .rev()
-                .find(|record| record.event.occasion() == Some(occasion));
+            let last =
+                self.records.iter().rev().find(|record| record.event.occasion() == Some(occasion));
             // Compared as text, in which a NaN equals itself.
             last.is_some_and(|record| {
                 format!("{:?}", record.event.without_times()) == format!("{timeless:?}")
@@ -303,10 +290,7 @@ fn read_bytes(files: &dyn Files, path: &Path) -> Result<Option<Vec<u8>>, FileErr
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<super::Parsed, LedgerError> {
-    parse_events(bytes).map_err(|source| LedgerError::Damaged {
-        path: path.into(),
-        source,
-    })
+    parse_events(bytes).map_err(|source| LedgerError::Damaged { path: path.into(), source })
 }
 
 #[cfg(test)]
@@ -354,12 +338,7 @@ mod tests {
 
     #[test]
     fn an_append_cut_at_any_step_leaves_the_event_wholly_or_not_at_all() {
-        for kind in [
-            FaultKind::Crash,
-            FaultKind::TornCrash,
-            FaultKind::NoSpace,
-            FaultKind::Io,
-        ] {
+        for kind in [FaultKind::Crash, FaultKind::TornCrash, FaultKind::NoSpace, FaultKind::Io] {
             for at in 1..=12 {
                 for survival in Survival::ALL {
                     let disk = SimulatedDisk::default();
@@ -370,10 +349,7 @@ mod tests {
                     let context = format!("{fault:?} {survival:?}");
                     let mut ledger = open(&disk);
                     let found = ledger.records().len();
-                    assert!(
-                        found >= acknowledged,
-                        "lost an acknowledged event: {context}"
-                    );
+                    assert!(found >= acknowledged, "lost an acknowledged event: {context}");
                     assert!(found <= acknowledged + 1, "{context}");
                     ledger.append(samples::epoch(9, 9, 0.1)).unwrap();
                     assert_eq!(open(&disk).records().len(), found + 1, "{context}");
@@ -387,19 +363,14 @@ mod tests {
         let Ok(mut ledger) = Ledger::open(files, Path::new(PATH), Fence::none(), clock) else {
             return 0;
         };
-        (1..=2)
-            .take_while(|&epoch| ledger.append(samples::epoch(1, epoch, 0.5)).is_ok())
-            .count()
+        (1..=2).take_while(|&epoch| ledger.append(samples::epoch(1, epoch, 0.5)).is_ok()).count()
     }
 
     #[test]
     fn after_a_failed_append_the_same_ledger_can_go_on() {
         for at in 3..=6 {
             let disk = SimulatedDisk::default();
-            let fault = Fault {
-                kind: FaultKind::Io,
-                at,
-            };
+            let fault = Fault { kind: FaultKind::Io, at };
             let faulty = FaultyFiles::new(disk.share(), fault, OnCrash::FailFromThenOn);
             let mut ledger = open(&faulty);
             let appended = (1..=3)
@@ -413,21 +384,11 @@ mod tests {
     #[test]
     fn a_full_disk_names_the_log_and_the_bytes() {
         let disk = SimulatedDisk::default();
-        let fault = Fault {
-            kind: FaultKind::NoSpace,
-            at: 3,
-        };
-        let mut ledger = open(&FaultyFiles::new(
-            disk.share(),
-            fault,
-            OnCrash::FailFromThenOn,
-        ));
+        let fault = Fault { kind: FaultKind::NoSpace, at: 3 };
+        let mut ledger = open(&FaultyFiles::new(disk.share(), fault, OnCrash::FailFromThenOn));
         let error = ledger.append(samples::epoch(1, 1, 0.5)).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.contains("events.jsonl") && text.contains("bytes needed"),
-            "{text}"
-        );
+        assert!(text.contains("events.jsonl") && text.contains("bytes needed"), "{text}");
     }
 
     #[test]
@@ -441,10 +402,7 @@ mod tests {
         let error = read(&disk, Path::new(PATH)).unwrap_err();
         assert!(matches!(
             error,
-            LedgerError::Damaged {
-                source: LineError::Damaged { line: 1, .. },
-                ..
-            }
+            LedgerError::Damaged { source: LineError::Damaged { line: 1, .. }, .. }
         ));
     }
 
@@ -456,9 +414,7 @@ mod tests {
         assert_eq!(ledger.append_once(first.clone()).unwrap(), Appended::Now);
         assert_eq!(ledger.append_once(second).unwrap(), Appended::Now);
         let mut ledger = open(&disk);
-        let Event::EpochFinished { mut seconds, .. } = first.clone() else {
-            unreachable!()
-        };
+        let Event::EpochFinished { mut seconds, .. } = first.clone() else { unreachable!() };
         seconds += 1.0;
         let mut slower = first;
         if let Event::EpochFinished { seconds: at, .. } = &mut slower {
@@ -466,11 +422,7 @@ mod tests {
         }
         assert_eq!(ledger.append_once(slower).unwrap(), Appended::Before);
         let other = samples::epoch(1, 2, 0.2);
-        assert_eq!(
-            ledger.append_once(other).unwrap(),
-            Appended::Now,
-            "other values are news"
-        );
+        assert_eq!(ledger.append_once(other).unwrap(), Appended::Now, "other values are news");
     }
 
     #[test]
@@ -500,10 +452,7 @@ mod tests {
         old.append(samples::epoch(1, 1, 0.5)).unwrap();
         Fence::raise(&files, Path::new("/fence"), 0, &this).unwrap();
         let error = old.append(samples::epoch(1, 2, 0.5)).unwrap_err();
-        assert!(matches!(
-            error,
-            LedgerError::Fence(FenceError::Replaced { .. })
-        ));
+        assert!(matches!(error, LedgerError::Fence(FenceError::Replaced { .. })));
         assert_eq!(open(&disk).records().len(), 1);
     }
 }

@@ -77,10 +77,7 @@ pub fn parse_events(bytes: &[u8]) -> Result<Parsed, LineError> {
                 .push(record(value).map_err(|why| LineError::NotAnEvent { line: number, why })?),
             Err(_) if is_last => break,
             Err(source) => {
-                return Err(LineError::Damaged {
-                    line: number,
-                    source,
-                });
+                return Err(LineError::Damaged { line: number, source });
             }
         }
         parsed.whole_bytes += line.len();
@@ -134,25 +131,16 @@ pub(super) fn line(recorded: &Recorded) -> Result<String, serde_json::Error> {
             // Its tag comes first, which is where ours comes.
             let tag = format!("\"event\":{name}");
             let inner = inner(&tagged);
-            inner
-                .strip_prefix(&tag)
-                .unwrap_or(inner)
-                .trim_start_matches(',')
-                .to_owned()
+            inner.strip_prefix(&tag).unwrap_or(inner).trim_start_matches(',').to_owned()
         }
     };
     let comma = if fields.is_empty() { "" } else { "," };
-    Ok(format!(
-        "{{\"v\":{VERSION},\"event\":{name},\"at\":\"{at}\"{comma}{fields}}}"
-    ))
+    Ok(format!("{{\"v\":{VERSION},\"event\":{name},\"at\":\"{at}\"{comma}{fields}}}"))
 }
 
 /// Without its braces.
 fn inner(object: &str) -> &str {
-    object
-        .strip_prefix('{')
-        .and_then(|rest| rest.strip_suffix('}'))
-        .unwrap_or(object)
+    object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(object)
 }
 
 impl Recorded {
@@ -175,16 +163,11 @@ mod tests {
     use crate::ledger::event::samples;
 
     fn recorded(event: Event) -> Recorded {
-        Recorded {
-            at: "2026-01-02T03:04:05.678Z".parse().unwrap(),
-            event,
-        }
+        Recorded { at: "2026-01-02T03:04:05.678Z".parse().unwrap(), event }
     }
 
     fn log(events: impl IntoIterator<Item = Event>) -> Vec<u8> {
-        let lines = events
-            .into_iter()
-            .map(|event| recorded(event).to_line().unwrap() + "\n");
+        let lines = events.into_iter().map(|event| recorded(event).to_line().unwrap() + "\n");
         lines.collect::<String>().into_bytes()
     }
 
@@ -192,11 +175,7 @@ mod tests {
     fn every_event_reads_back_as_written() {
         let events = samples::all();
         let parsed = parse_events(&log(events.clone())).unwrap();
-        let found: Vec<_> = parsed
-            .records
-            .into_iter()
-            .map(|record| record.event)
-            .collect();
+        let found: Vec<_> = parsed.records.into_iter().map(|record| record.event).collect();
         assert_eq!(found, events);
         let mut names: Vec<_> = events.iter().map(Event::name).collect();
         let mut expected = Event::NAMES;
@@ -252,10 +231,7 @@ mod tests {
         let mut bytes = log(samples::all());
         let second = bytes.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         bytes[second] = b'x';
-        assert!(matches!(
-            parse_events(&bytes),
-            Err(LineError::Damaged { line: 2, .. })
-        ));
+        assert!(matches!(parse_events(&bytes), Err(LineError::Damaged { line: 2, .. })));
     }
 
     #[test]
@@ -268,10 +244,7 @@ mod tests {
             r#"{"v":1,"event":"trial_resumed","at":"2026-01-02T03:04:05Z","trial":-1}"#,
         ] {
             let error = parse_events(format!("{line}\n").as_bytes()).unwrap_err();
-            assert!(
-                matches!(error, LineError::NotAnEvent { line: 1, .. }),
-                "{line}"
-            );
+            assert!(matches!(error, LineError::NotAnEvent { line: 1, .. }), "{line}");
         }
     }
 
@@ -281,13 +254,7 @@ mod tests {
                      {\"v\":2,\"event\":\"trial_resumed\",\"at\":\"2026-01-02T03:04:05.678Z\",\"b\":2}\n";
         let parsed = parse_events(newer.as_bytes()).unwrap();
         let fields = [("a".to_owned(), json!([1]))].into_iter().collect();
-        assert_eq!(
-            parsed.records[0].event,
-            Event::Unknown {
-                name: "moon_rose".into(),
-                fields
-            }
-        );
+        assert_eq!(parsed.records[0].event, Event::Unknown { name: "moon_rose".into(), fields });
         assert_eq!(parsed.records[1].event.name(), "trial_resumed");
         let first = newer.lines().next().unwrap();
         assert_eq!(parsed.records[0].to_line().unwrap(), first);
@@ -297,10 +264,7 @@ mod tests {
     fn a_line_beyond_all_measure_is_refused() {
         let mut bytes = vec![b' '; LINE_LIMIT_BYTES];
         bytes.push(b'\n');
-        assert!(matches!(
-            parse_events(&bytes),
-            Err(LineError::TooLong { line: 1 })
-        ));
+        assert!(matches!(parse_events(&bytes), Err(LineError::TooLong { line: 1 })));
     }
 
     proptest! {

@@ -60,11 +60,7 @@ impl Event {
             Self::EpochFinished { seconds, .. } | Self::CheckpointWritten { seconds, .. } => {
                 *seconds = 0.0;
             }
-            Self::TrialFinished {
-                train_seconds,
-                images_per_second,
-                ..
-            } => {
+            Self::TrialFinished { train_seconds, images_per_second, .. } => {
                 *train_seconds = 0.0;
                 *images_per_second = 0.0;
             }
@@ -87,10 +83,7 @@ mod tests {
     use crate::ledger::event::samples;
 
     fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
-        let at = |(second, event)| Recorded {
-            at: Timestamp::from_second(second).unwrap(),
-            event,
-        };
+        let at = |(second, event)| Recorded { at: Timestamp::from_second(second).unwrap(), event };
         (0..).zip(events).map(at).collect()
     }
 
@@ -99,16 +92,8 @@ mod tests {
         let mut whole = samples::of_a_trial(1);
         whole.extend(samples::of_a_trial(2));
         let mut cut = whole[..2].to_vec();
-        cut.push(Event::SupervisorRestarted {
-            cause: "SIGKILL".into(),
-            attempt: 1,
-            delay: 1.0,
-        });
-        cut.push(Event::TrialResumed {
-            trial: 1,
-            epoch: 0,
-            step: 7,
-        });
+        cut.push(Event::SupervisorRestarted { cause: "SIGKILL".into(), attempt: 1, delay: 1.0 });
+        cut.push(Event::TrialResumed { trial: 1, epoch: 0, step: 7 });
         cut.extend_from_slice(&whole[1..]);
         if let Event::EpochFinished { seconds, .. } = &mut cut[4] {
             *seconds = 99.0;

@@ -64,9 +64,7 @@ impl RunFolder {
     pub fn create(files: Arc<dyn Files>, runs: &Path, name: &str) -> Result<Self, RunFolderError> {
         check_name(name)?;
         files.create_folders(runs)?;
-        let mut number = numbers(&*files, runs, name)?
-            .last()
-            .map_or(1, |last| last + 1);
+        let mut number = numbers(&*files, runs, name)?.last().map_or(1, |last| last + 1);
         loop {
             let path = folder(runs, name, number);
             match files.create_folder(&path) {
@@ -86,10 +84,7 @@ impl RunFolder {
     ///
     /// When there is none.
     pub fn open(files: Arc<dyn Files>, path: impl Into<PathBuf>) -> Result<Self, RunFolderError> {
-        let run = Self {
-            files,
-            path: path.into(),
-        };
+        let run = Self { files, path: path.into() };
         match run.files.kind(&run.study_file())? {
             Some(PathKind::File) => Ok(run),
             _ => Err(RunFolderError::NotARun { path: run.path }),
@@ -183,9 +178,7 @@ impl RunFolder {
 
     /// A trial's folder; trials are counted from 1.
     pub fn trial(&self, trial: u32) -> TrialFolder {
-        TrialFolder {
-            path: self.path.join("trials").join(format!("{trial:03}")),
-        }
+        TrialFolder { path: self.path.join("trials").join(format!("{trial:03}")) }
     }
 
     /// Writes the resolved study.
@@ -194,9 +187,7 @@ impl RunFolder {
     ///
     /// When the disk refuses.
     pub fn write_study(&self, toml: &str) -> Result<(), RunFolderError> {
-        Ok(self
-            .files
-            .write_atomically(&self.study_file(), toml.as_bytes())?)
+        Ok(self.files.write_atomically(&self.study_file(), toml.as_bytes())?)
     }
 
     /// Reads the resolved study; bytes that are not UTF-8 are replaced, which its parser refuses.
@@ -216,11 +207,8 @@ impl RunFolder {
     /// When the disk refuses.
     pub fn write_provenance(&self, provenance: &Provenance) -> Result<(), RunFolderError> {
         let path = self.provenance_file();
-        let mut json =
-            serde_json::to_vec_pretty(provenance).map_err(|source| RunFolderError::Provenance {
-                path: path.clone(),
-                source,
-            })?;
+        let mut json = serde_json::to_vec_pretty(provenance)
+            .map_err(|source| RunFolderError::Provenance { path: path.clone(), source })?;
         json.push(b'\n');
         Ok(self.files.write_atomically(&path, &json)?)
     }
@@ -243,9 +231,7 @@ impl RunFolder {
     /// When the disk refuses.
     pub fn write_accuracy(&self, accuracy: f64) -> Result<(), RunFolderError> {
         let text = format!("{accuracy}\n");
-        Ok(self
-            .files
-            .write_atomically(&self.accuracy_file(), text.as_bytes())?)
+        Ok(self.files.write_atomically(&self.accuracy_file(), text.as_bytes())?)
     }
 }
 
@@ -281,10 +267,7 @@ fn numbers(files: &dyn Files, runs: &Path, name: &str) -> Result<Vec<u32>, FileE
         Err(error) if error.is_not_found() => Vec::new(),
         other => other?,
     };
-    let mut numbers: Vec<u32> = names
-        .iter()
-        .filter_map(|found| number_of(found, name))
-        .collect();
+    let mut numbers: Vec<u32> = names.iter().filter_map(|found| number_of(found, name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }
@@ -324,11 +307,7 @@ mod tests {
     #[test]
     fn runs_are_numbered_from_one_and_by_name() {
         let runs = tempfile::tempdir().unwrap();
-        let create = |name| {
-            RunFolder::create(files(), runs.path(), name)
-                .unwrap()
-                .name()
-        };
+        let create = |name| RunFolder::create(files(), runs.path(), name).unwrap().name();
         assert_eq!(create("lenet"), "lenet-0001");
         assert_eq!(create("lenet"), "lenet-0002");
         assert_eq!(create("lenet-5"), "lenet-5-0001");
@@ -339,19 +318,12 @@ mod tests {
     fn racing_processes_get_folders_of_their_own() {
         let runs = tempfile::tempdir().unwrap();
         let race = || {
-            let create = |_| {
-                RunFolder::create(files(), runs.path(), "race")
-                    .unwrap()
-                    .name()
-            };
+            let create = |_| RunFolder::create(files(), runs.path(), "race").unwrap().name();
             (0..25).map(create).collect::<Vec<_>>()
         };
         let names = std::thread::scope(|scope| {
             let racers: Vec<_> = (0..4).map(|_| scope.spawn(race)).collect();
-            racers
-                .into_iter()
-                .flat_map(|racer| racer.join().unwrap())
-                .collect::<HashSet<_>>()
+            racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect::<HashSet<_>>()
         });
         assert_eq!(names.len(), 100);
     }
@@ -367,17 +339,10 @@ mod tests {
                 run.write_study("name = \"lenet\"").unwrap();
             }
         }
-        RunFolder::create(files(), runs.path(), "lenet-5")
-            .unwrap()
-            .write_study("")
-            .unwrap();
+        RunFolder::create(files(), runs.path(), "lenet-5").unwrap().write_study("").unwrap();
         assert_eq!(latest().unwrap().name(), "lenet-0002");
         let nowhere = runs.path().join("nowhere");
-        assert!(
-            RunFolder::find_latest(&files(), &nowhere, "lenet")
-                .unwrap()
-                .is_none()
-        );
+        assert!(RunFolder::find_latest(&files(), &nowhere, "lenet").unwrap().is_none());
     }
 
     #[test]
@@ -425,11 +390,6 @@ mod tests {
         assert_eq!(again.read_provenance().unwrap(), provenance);
         let accuracy = files().read(&again.accuracy_file(), 99).unwrap();
         assert_eq!(accuracy, b"0.9912\n");
-        assert!(
-            again
-                .trial(7)
-                .checkpoints()
-                .ends_with("lenet-0001/trials/007/checkpoints")
-        );
+        assert!(again.trial(7).checkpoints().ends_with("lenet-0001/trials/007/checkpoints"));
     }
 }

@@ -54,7 +54,8 @@ impl ModelFile {
             std: self.normalization.std,
             classes: self.classes.clone(),
         };
-        let note = serde_json::to_string(&note).map_err(|error| ModelFileError::Note(Some(error)))?;
+        let note =
+            serde_json::to_string(&note).map_err(|error| ModelFileError::Note(Some(error)))?;
         Ok(self.weights.to_safetensors(Some(&note))?)
     }
 
@@ -65,17 +66,16 @@ impl ModelFile {
     /// When the bytes are not such a file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelFileError> {
         let weights = Weights::from_safetensors(bytes)?;
-        let (_, header) = safetensors::SafeTensors::read_metadata(bytes).map_err(WeightsError::Unreadable)?;
+        let (_, header) =
+            safetensors::SafeTensors::read_metadata(bytes).map_err(WeightsError::Unreadable)?;
         let note = header.metadata().as_ref().and_then(|notes| notes.get("burgeon"));
         let note = note.ok_or(ModelFileError::Note(None))?;
-        let note: Note = serde_json::from_str(note).map_err(|error| ModelFileError::Note(Some(error)))?;
+        let note: Note =
+            serde_json::from_str(note).map_err(|error| ModelFileError::Note(Some(error)))?;
         Ok(Self {
             weights,
             input: note.input,
-            normalization: Normalization {
-                mean: note.mean,
-                std: note.std,
-            },
+            normalization: Normalization { mean: note.mean, std: note.std },
             classes: note.classes,
         })
     }
@@ -130,7 +130,8 @@ impl Classifier {
         let InputShape { height, width, .. } = self.file.input;
         assert_eq!(image.len(), height * width, "the network takes {height}×{width} images");
         let (factor, term) = self.file.normalization.affine();
-        let pixels: Vec<f32> = image.iter().map(|&pixel| f32::from(pixel) * factor + term).collect();
+        let pixels: Vec<f32> =
+            image.iter().map(|&pixel| f32::from(pixel) * factor + term).collect();
         let data = TensorData::new(pixels, [1, 1, height, width]);
         let images = Tensor::from_data(data, &self.device);
         self.network.forward(images, Mode::Evaluate)

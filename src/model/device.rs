@@ -134,19 +134,12 @@ fn pick(
             count => format!("only numbers 0 to {} were found", count - 1),
         },
     })?;
-    Ok(OpenDevice {
-        name: format!("{choice} ({device:?})"),
-        device,
-        is_asynchronous: true,
-    })
+    Ok(OpenDevice { name: format!("{choice} ({device:?})"), device, is_asynchronous: true })
 }
 
 #[cfg(not(all(feature = "wgpu", feature = "cuda", feature = "ndarray")))]
 fn not_built(choice: DeviceChoice, feature: &'static str) -> DeviceError {
-    DeviceError::NotBuilt {
-        device: choice.to_string(),
-        feature,
-    }
+    DeviceError::NotBuilt { device: choice.to_string(), feature }
 }
 
 impl fmt::Display for DeviceChoice {

@@ -24,10 +24,7 @@ impl Weights {
         trial: u32,
     ) -> (Self, GraftReport) {
         let mut grafted = Self::initial(child, trial);
-        let mut report = GraftReport {
-            carried: Vec::new(),
-            fresh: Vec::new(),
-        };
+        let mut report = GraftReport { carried: Vec::new(), fresh: Vec::new() };
         for (name, shape) in expected_shapes(child) {
             let source = parent_name(&name, parent.layers().len(), edits);
             let found = source.and_then(|source| self.get(&source).ok());

@@ -41,12 +41,7 @@ impl ConvLayer {
             bias: source.param(1, "bias")?,
             options: ConvBlockOptions {
                 stride: [conv.stride; 2],
-                padding: conv::Padding {
-                    top,
-                    left,
-                    bottom,
-                    right,
-                },
+                padding: conv::Padding { top, left, bottom, right },
                 activation: conv.activation.into(),
                 pool,
             },
@@ -72,11 +67,7 @@ pub struct DenseLayer {
 
 impl DenseLayer {
     pub(super) fn new(activation: Activation, source: &LayerSource) -> Result<Self, WeightsError> {
-        Ok(Self {
-            weight: source.param(0, "weight")?,
-            bias: source.param(1, "bias")?,
-            activation,
-        })
+        Ok(Self { weight: source.param(0, "weight")?, bias: source.param(1, "bias")?, activation })
     }
 
     /// The classifier: logits, no activation.
@@ -137,10 +128,7 @@ pub struct DropoutLayer {
 
 impl DropoutLayer {
     pub(super) fn new(dropout: &Dropout, index: usize) -> Self {
-        Self {
-            rate: dropout.rate,
-            index,
-        }
+        Self { rate: dropout.rate, index }
     }
 
     /// Any shape, unchanged.

@@ -72,8 +72,8 @@ impl Network {
                     ConvLayer::new(conv, row.input, pool, &source).map(NetworkLayer::Conv)
                 }
                 Some(layer @ Layer::MaxPool(pool)) => {
-                    let follows_conv = index > 0
-                        && matches!(spec.layers().get(index - 1), Some(Layer::Conv(_)));
+                    let follows_conv =
+                        index > 0 && matches!(spec.layers().get(index - 1), Some(Layer::Conv(_)));
                     if follows_conv && is_halving_pool(layer) {
                         // The conv layer before it pools.
                         return None;
@@ -98,9 +98,7 @@ impl Network {
                 None => DenseLayer::head(&source).map(NetworkLayer::Dense),
             })
         });
-        Ok(Self {
-            layers: layers.collect::<Result<_, _>>()?,
-        })
+        Ok(Self { layers: layers.collect::<Result<_, _>>()? })
     }
 
     /// Images `[batch, channels, height, width]` → logits `[batch, classes]`.
@@ -123,7 +121,8 @@ impl Network {
         let mut arrays = arrays.0.into_iter();
         let mut weights = Weights::default();
         for (name, shape) in expected_shapes(spec) {
-            let values = arrays.next().filter(|values| values.len() == shape.iter().product::<usize>());
+            let values =
+                arrays.next().filter(|values| values.len() == shape.iter().product::<usize>());
             let values = values.ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
             weights.insert(name, super::WeightArray { shape, values });
         }

@@ -63,10 +63,7 @@ impl WeightArray {
     /// An array filled with one value.
     pub fn filled(shape: Vec<usize>, value: f32) -> Self {
         let len = shape.iter().product();
-        Self {
-            shape,
-            values: vec![value; len],
-        }
+        Self { shape, values: vec![value; len] }
     }
 }
 
@@ -103,11 +100,7 @@ impl Weights {
         for (name, expected) in expected_shapes(spec) {
             let found = &self.get(&name)?.shape;
             if *found != expected {
-                return Err(WeightsError::Shape {
-                    name,
-                    found: found.clone(),
-                    expected,
-                });
+                return Err(WeightsError::Shape { name, found: found.clone(), expected });
             }
         }
         Ok(())
@@ -136,10 +129,8 @@ impl Weights {
     ///
     /// [`WeightsError::Unreadable`] when safetensors refuses a shape.
     pub fn to_safetensors(&self, note: Option<&str>) -> Result<Vec<u8>, WeightsError> {
-        let bytes: Vec<(&str, Vec<u8>, &WeightArray)> = self
-            .iter()
-            .map(|(name, array)| (name, bytes_of(&array.values), array))
-            .collect();
+        let bytes: Vec<(&str, Vec<u8>, &WeightArray)> =
+            self.iter().map(|(name, array)| (name, bytes_of(&array.values), array)).collect();
         let mut views = Vec::with_capacity(bytes.len());
         for (name, bytes, array) in &bytes {
             let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes);
@@ -173,17 +164,12 @@ impl Weights {
         let mut weights = Self::default();
         for (name, view) in file.tensors() {
             if view.dtype() != Dtype::F32 {
-                return Err(WeightsError::NotF32 {
-                    name,
-                    dtype: format!("{:?}", view.dtype()),
-                });
+                return Err(WeightsError::NotF32 { name, dtype: format!("{:?}", view.dtype()) });
             }
             let values = view.data().chunks_exact(4);
-            let values = values.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-            let array = WeightArray {
-                shape: view.shape().to_vec(),
-                values: values.collect(),
-            };
+            let values =
+                values.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+            let array = WeightArray { shape: view.shape().to_vec(), values: values.collect() };
             weights.insert(name, array);
         }
         Ok(weights)
@@ -196,11 +182,7 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
 
 /// Name prefix of the arrays of layer `index`; the head follows the last layer.
 pub(super) fn prefix(spec: &Spec, index: usize) -> String {
-    if index == spec.layers().len() {
-        "head".into()
-    } else {
-        format!("layers.{index}")
-    }
+    if index == spec.layers().len() { "head".into() } else { format!("layers.{index}") }
 }
 
 /// Name and shape of every array that the spec's network has.
@@ -212,7 +194,8 @@ pub(super) fn expected_shapes(spec: &Spec) -> Vec<(String, Vec<usize>)> {
         match spec.layers().get(index) {
             Some(Layer::Conv(conv)) => {
                 let channels = row.input.channels();
-                shapes.push((name("weight"), vec![conv.filters, channels, conv.kernel, conv.kernel]));
+                shapes
+                    .push((name("weight"), vec![conv.filters, channels, conv.kernel, conv.kernel]));
                 shapes.push((name("bias"), vec![conv.filters]));
             }
             Some(Layer::BatchNorm(_)) => {
@@ -228,7 +211,9 @@ pub(super) fn expected_shapes(spec: &Spec) -> Vec<(String, Vec<usize>)> {
                 shapes.push((name("weight"), vec![row.input.len(), units]));
                 shapes.push((name("bias"), vec![units]));
             }
-            Some(Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {}) => {}
+            Some(
+                Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {},
+            ) => {}
         }
     }
     shapes

@@ -94,10 +94,8 @@ impl Edit {
     pub fn apply(&self, spec: &Spec) -> Result<Spec, EditError> {
         let mut file = spec.file().clone();
         self.change(&mut file)?;
-        Spec::new(file, spec.input()).map_err(|source| EditError::Unworkable {
-            edit: self.to_string(),
-            source,
-        })
+        Spec::new(file, spec.input())
+            .map_err(|source| EditError::Unworkable { edit: self.to_string(), source })
     }
 
     /// Whether the edit changes the network rather than only its training.
@@ -113,17 +111,9 @@ impl Edit {
 
     fn change(&self, file: &mut StudyFile) -> Result<(), EditError> {
         let layers = &mut file.model.layers;
-        let missing = |layer: usize| EditError::NoSuchLayer {
-            edit: self.to_string(),
-            layer,
-        };
+        let missing = |layer: usize| EditError::NoSuchLayer { edit: self.to_string(), layer };
         match *self {
-            Self::AddConvBlock {
-                at,
-                filters,
-                kernel,
-                pool,
-            } => {
+            Self::AddConvBlock { at, filters, kernel, pool } => {
                 let mut conv = Conv::same(filters, kernel);
                 conv.activation = usual_activation(layers);
                 let block = [Layer::Conv(conv), Layer::MaxPool(Pool::of(2))];
@@ -172,7 +162,8 @@ impl Spec {
     /// before it already flattened.
     pub fn end_of_features(&self) -> (usize, Option<FeatureShape>) {
         let rows = &self.table().rows;
-        let is_flat = |row: &super::shape::LayerPlan| matches!(row.output, FeatureShape::Flat { .. });
+        let is_flat =
+            |row: &super::shape::LayerPlan| matches!(row.output, FeatureShape::Flat { .. });
         let at = rows.iter().position(is_flat).unwrap_or(rows.len() - 1);
         let reaching = rows[at].input;
         (at, matches!(reaching, FeatureShape::Image { .. }).then_some(reaching))
@@ -182,12 +173,7 @@ impl Spec {
 impl std::fmt::Display for Edit {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
-            Self::AddConvBlock {
-                filters,
-                kernel,
-                pool,
-                ..
-            } => {
+            Self::AddConvBlock { filters, kernel, pool, .. } => {
                 let behind = if *pool { " and a 2×2 max-pool" } else { "" };
                 write!(f, "add a conv layer of {filters} {kernel}×{kernel} filters{behind}")
             }

@@ -43,11 +43,7 @@ pub struct Location {
 impl SpecError {
     pub(super) fn new(origin: impl Into<String>, problems: Vec<Problem>) -> Self {
         debug_assert!(!problems.is_empty());
-        Self {
-            origin: origin.into(),
-            text: None,
-            problems,
-        }
+        Self { origin: origin.into(), text: None, problems }
     }
 }
 
@@ -57,12 +53,7 @@ impl Problem {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Self {
-        Self {
-            key: key.into(),
-            message: message.into(),
-            help: help.into(),
-            location: None,
-        }
+        Self { key: key.into(), message: message.into(), help: help.into(), location: None }
     }
 }
 

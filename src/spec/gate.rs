@@ -17,9 +17,6 @@ pub struct GateSpec {
 
 impl Default for GateSpec {
     fn default() -> Self {
-        Self {
-            accuracy: 0.80,
-            confidence: None,
-        }
+        Self { accuracy: 0.80, confidence: None }
     }
 }

@@ -192,11 +192,7 @@ pub struct BatchNorm {
 
 impl Default for BatchNorm {
     fn default() -> Self {
-        Self {
-            activation: no_activation(),
-            momentum: norm_momentum(),
-            epsilon: norm_epsilon(),
-        }
+        Self { activation: no_activation(), momentum: norm_momentum(), epsilon: norm_epsilon() }
     }
 }
 
@@ -228,18 +224,12 @@ pub struct Dense {
 impl Dense {
     /// A relu layer of `units` features.
     pub fn of(units: usize) -> Self {
-        Self {
-            units,
-            activation: Activation::default(),
-            initial_bias: 0.0,
-        }
+        Self { units, activation: Activation::default(), initial_bias: 0.0 }
     }
 }
 
 /// Elementwise nonlinearity.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// max(0, x).

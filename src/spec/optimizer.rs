@@ -65,10 +65,7 @@ pub struct SgdParameters {
 
 impl Default for SgdParameters {
     fn default() -> Self {
-        Self {
-            momentum: 0.9,
-            nesterov: false,
-        }
+        Self { momentum: 0.9, nesterov: false }
     }
 }
 
@@ -86,11 +83,7 @@ pub struct AdamParameters {
 
 impl Default for AdamParameters {
     fn default() -> Self {
-        Self {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-        }
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 }
     }
 }
 

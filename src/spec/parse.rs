@@ -40,11 +40,7 @@ enum Step {
 impl StudyDocument {
     /// `origin` is the file's path, or whatever else should stand before a message.
     pub fn new(origin: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
-        Self {
-            origin: origin.into(),
-            text: text.into(),
-            overrides: Vec::new(),
-        }
+        Self { origin: origin.into(), text: text.into(), overrides: Vec::new() }
     }
 
     /// Adds overrides, applied in order.
@@ -87,10 +83,7 @@ impl StudyDocument {
         error.origin.clone_from(&self.origin);
         error.text = Some(self.text.clone());
         for problem in &mut error.problems {
-            let overridden = self
-                .overrides
-                .iter()
-                .rfind(|set| problem.key.starts_with(&set.key));
+            let overridden = self.overrides.iter().rfind(|set| problem.key.starts_with(&set.key));
             if let Some(set) = overridden {
                 problem.message = format!("{} (from --set {}=…)", problem.message, set.key);
             } else if let (Some(document), Ok(path)) = (&document, parse_path(&problem.key)) {
@@ -144,9 +137,9 @@ impl std::str::FromStr for Override {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (key, value) = text
-            .split_once('=')
-            .ok_or_else(|| format!("{text:?} has no `=`: write key=value, such as train.epochs=3"))?;
+        let (key, value) = text.split_once('=').ok_or_else(|| {
+            format!("{text:?} has no `=`: write key=value, such as train.epochs=3")
+        })?;
         let key = key.trim();
         let path = parse_path(key)?;
         // Names are more pleasant to type without quotes, so what is no TOML value is a string.
@@ -154,20 +147,15 @@ impl std::str::FromStr for Override {
             .ok()
             .and_then(|mut table| table.remove("value"))
             .unwrap_or_else(|| Value::String(value.trim().into()));
-        Ok(Self {
-            key: key.into(),
-            path,
-            value,
-        })
+        Ok(Self { key: key.into(), path, value })
     }
 }
 
 fn parse_path(key: &str) -> Result<Vec<Step>, String> {
     let mut path = Vec::new();
     for part in key.split('.') {
-        let (name, indices) = part.split_once('[').map_or((part, None), |(name, rest)| {
-            (name, Some(rest))
-        });
+        let (name, indices) =
+            part.split_once('[').map_or((part, None), |(name, rest)| (name, Some(rest)));
         if name.is_empty() {
             return Err(format!("{key:?} is no key: write one such as train.epochs"));
         }
@@ -190,9 +178,8 @@ fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
     };
     match step {
         Step::Index(index) => {
-            let items = target
-                .as_array_mut()
-                .ok_or("an index reaches into something that is no list")?;
+            let items =
+                target.as_array_mut().ok_or("an index reaches into something that is no list")?;
             let count = items.len();
             let item = items
                 .get_mut(*index)
@@ -207,9 +194,8 @@ fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
             let Some(table) = target.as_table_mut() else {
                 return Err("a key reaches into something that is no table".into());
             };
-            let slot = table
-                .entry(name.clone())
-                .or_insert_with(|| Value::Table(toml::Table::new()));
+            let slot =
+                table.entry(name.clone()).or_insert_with(|| Value::Table(toml::Table::new()));
             put(slot, rest, value)
         }
     }
@@ -230,10 +216,9 @@ fn find_span(table: &DeTable, path: &[Step]) -> Option<Range<usize>> {
     let mut rest = rest;
     while let Some((step, after)) = rest.split_first() {
         let next = match (step, current.get_ref()) {
-            (Step::Key(name), DeValue::Table(table)) => table
-                .iter()
-                .find(|(key, _)| key.get_ref() == name.as_str())
-                .map(|(_, value)| value),
+            (Step::Key(name), DeValue::Table(table)) => {
+                table.iter().find(|(key, _)| key.get_ref() == name.as_str()).map(|(_, value)| value)
+            }
             (Step::Index(index), DeValue::Array(items)) => items.get(*index),
             _ => None,
         };

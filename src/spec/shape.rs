@@ -20,12 +20,7 @@ pub struct InputShape {
 
 impl InputShape {
     /// MNIST's: grey, 28×28, ten digits. The built-in digits have the same.
-    pub const MNIST: Self = Self {
-        channels: 1,
-        height: 28,
-        width: 28,
-        classes: 10,
-    };
+    pub const MNIST: Self = Self { channels: 1, height: 28, width: 28, classes: 10 };
 }
 
 /// What flows between two layers, for one image.
@@ -51,11 +46,9 @@ impl FeatureShape {
     /// Number of values.
     pub fn len(self) -> usize {
         match self {
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => channels.saturating_mul(height).saturating_mul(width),
+            Self::Image { channels, height, width } => {
+                channels.saturating_mul(height).saturating_mul(width)
+            }
             Self::Flat { features } => features,
         }
     }
@@ -77,11 +70,9 @@ impl FeatureShape {
 impl fmt::Display for FeatureShape {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Self::Image {
-                channels,
-                height,
-                width,
-            } => f.pad(&format!("{channels}×{height}×{width}")),
+            Self::Image { channels, height, width } => {
+                f.pad(&format!("{channels}×{height}×{width}"))
+            }
             Self::Flat { features } => f.pad(&features.to_string()),
         }
     }
@@ -121,11 +112,7 @@ impl LayerTable {
         for (index, layer) in layers.iter().enumerate() {
             let key = format!("model.layers[{index}].{}", layer.kind());
             let row = plan(layer, shape).map_err(|(field, message, help)| {
-                let key = if field.is_empty() {
-                    key
-                } else {
-                    format!("{key}.{field}")
-                };
+                let key = if field.is_empty() { key } else { format!("{key}.{field}") };
                 Problem::new(key, message, help)
             })?;
             shape = row.output;
@@ -188,13 +175,7 @@ fn plan(layer: &Layer, input: FeatureShape) -> Result<LayerPlan, Misfit> {
 
 fn head(input: FeatureShape, classes: usize) -> LayerPlan {
     let (output, parameters, flops) = dense_cost(input, classes);
-    LayerPlan {
-        name: format!("head {classes}, softmax"),
-        input,
-        output,
-        parameters,
-        flops,
-    }
+    LayerPlan { name: format!("head {classes}, softmax"), input, output, parameters, flops }
 }
 
 fn dense_cost(input: FeatureShape, units: usize) -> (FeatureShape, usize, usize) {
@@ -208,11 +189,7 @@ fn dense_cost(input: FeatureShape, units: usize) -> (FeatureShape, usize, usize)
 
 fn image(input: FeatureShape) -> Result<(usize, usize, usize), Misfit> {
     match input {
-        FeatureShape::Image {
-            channels,
-            height,
-            width,
-        } => Ok((channels, height, width)),
+        FeatureShape::Image { channels, height, width } => Ok((channels, height, width)),
         FeatureShape::Flat { features } => Err((
             "",
             format!("needs an image, but receives {features} flat features"),
@@ -245,9 +222,7 @@ fn plan_conv(conv: &Conv, input: FeatureShape) -> Result<(FeatureShape, usize, u
         width: (width + left + right - conv.kernel) / conv.stride + 1,
     };
     let kernel_values = conv.kernel * conv.kernel * channels;
-    let parameters = kernel_values
-        .saturating_add(1)
-        .saturating_mul(conv.filters);
+    let parameters = kernel_values.saturating_add(1).saturating_mul(conv.filters);
     let flops = output.len().saturating_mul(2 * kernel_values + 1);
     Ok((output, parameters, flops))
 }

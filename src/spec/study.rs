@@ -145,9 +145,7 @@ impl Spec {
     /// of them: all but the study's name and whom it notifies.
     pub fn hash(&self) -> String {
         let file = &self.file;
-        let decisive = (
-            &file.data, &file.model, &file.train, &file.gate, &file.tune, &self.input,
-        );
+        let decisive = (&file.data, &file.model, &file.train, &file.gate, &file.tune, &self.input);
         // Plain structs of numbers and names: serializing them into memory cannot fail.
         let text = serde_json::to_string(&decisive).unwrap_or_default();
         hex::encode(Sha256::digest(text))

@@ -113,15 +113,9 @@ impl<'de> Deserialize<'de> for Schedule {
         Ok(match name_or_table(deserializer)? {
             ScheduleTable::Constant {} => Self::Constant {},
             ScheduleTable::Cosine { floor } => Self::Cosine { floor },
-            ScheduleTable::OneCycle {
-                peak_at,
-                start,
-                floor,
-            } => Self::OneCycle {
-                peak_at,
-                start,
-                floor,
-            },
+            ScheduleTable::OneCycle { peak_at, start, floor } => {
+                Self::OneCycle { peak_at, start, floor }
+            }
         })
     }
 }
@@ -138,11 +132,7 @@ impl Schedule {
 
     /// One cycle with its usual course: peak after 30 % of the steps, from 4 % down to zero.
     pub fn one_cycle() -> Self {
-        Self::OneCycle {
-            peak_at: one_cycle_peak(),
-            start: one_cycle_start(),
-            floor: 0.0,
-        }
+        Self::OneCycle { peak_at: one_cycle_peak(), start: one_cycle_start(), floor: 0.0 }
     }
 }
 

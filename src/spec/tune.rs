@@ -25,13 +25,7 @@ pub struct TuneSpec {
 
 impl Default for TuneSpec {
     fn default() -> Self {
-        Self {
-            policy: Policy::Grow,
-            goal: Goal::Pass,
-            trials: 8,
-            seconds: None,
-            parameters: None,
-        }
+        Self { policy: Policy::Grow, goal: Goal::Pass, trials: 8, seconds: None, parameters: None }
     }
 }
 

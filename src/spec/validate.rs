@@ -29,11 +29,7 @@ pub fn validate(file: &StudyFile, input: InputShape) -> Result<LayerTable, Vec<P
     }
     let table = LayerTable::infer(&file.model.layers, input).map_err(|problem| vec![problem])?;
     check_size(&mut check, file, &table);
-    if check.problems.is_empty() {
-        Ok(table)
-    } else {
-        Err(check.problems)
-    }
+    if check.problems.is_empty() { Ok(table) } else { Err(check.problems) }
 }
 
 #[derive(Default)]
@@ -65,11 +61,7 @@ impl Check {
     /// NaN fits no range, so it is refused everywhere.
     fn number(&mut self, key: &str, value: f64, fits: bool, range: &str) {
         if !fits {
-            self.problem(
-                key,
-                format!("{value} is out of range"),
-                format!("use a number {range}"),
-            );
+            self.problem(key, format!("{value} is out of range"), format!("use a number {range}"));
         }
     }
 
@@ -86,12 +78,7 @@ impl Check {
     }
 
     fn positive(&mut self, key: &str, value: f64, max: f64) {
-        self.number(
-            key,
-            value,
-            value > 0.0 && value <= max,
-            &format!("above 0 and at most {max}"),
-        );
+        self.number(key, value, value > 0.0 && value <= max, &format!("above 0 and at most {max}"));
     }
 }
 
@@ -141,7 +128,10 @@ fn check_layer(check: &mut Check, at: &str, layer: &Layer) {
                 if pad >= conv.kernel && conv.kernel > 0 {
                     check.problem(
                         &key("padding.explicit"),
-                        format!("{pad} zeros a side hide the image from a kernel of {}", conv.kernel),
+                        format!(
+                            "{pad} zeros a side hide the image from a kernel of {}",
+                            conv.kernel
+                        ),
                         format!("use at most {}", conv.kernel - 1),
                     );
                 }
@@ -176,11 +166,7 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
     match train.schedule {
         Schedule::Constant {} => {}
         Schedule::Cosine { floor } => check.fraction("train.schedule.cosine.floor", floor),
-        Schedule::OneCycle {
-            peak_at,
-            start,
-            floor,
-        } => {
+        Schedule::OneCycle { peak_at, start, floor } => {
             check.share("train.schedule.one-cycle.peak-at", peak_at);
             check.fraction("train.schedule.one-cycle.start", start);
             check.fraction("train.schedule.one-cycle.floor", floor);
@@ -284,7 +270,9 @@ fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {
     {
         check.problem(
             "tune.parameters",
-            format!("the first network already has {parameters} parameters, over the limit of {limit}"),
+            format!(
+                "the first network already has {parameters} parameters, over the limit of {limit}"
+            ),
             "raise the limit or start smaller",
         );
     }

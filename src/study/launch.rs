@@ -10,11 +10,11 @@ use super::local_trainer::LocalTrainer;
 use super::observer::Listener;
 use super::run::{Ended, Growth, Study, StudyError, StudySetup};
 use crate::data::{self, DataError, DataRequest, Dataset, Download, Loaded, Origin, Places};
+use crate::kernel::{CpuError, Executor};
 use crate::ledger::{
     DataOrigin, Event, Ledger, LedgerError, Provenance, Recorded, Repair, RunFolder,
     RunFolderError, cpu_name, read,
 };
-use crate::kernel::{CpuError, Executor};
 use crate::model::{DeviceChoice, DeviceError, OpenDevice};
 use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument};
 use crate::sys::announce::announce;
@@ -191,13 +191,7 @@ impl Launch {
             Resume::Never => None,
             Resume::Auto => RunFolder::find_latest(&files, &self.runs, spec.name())?,
         };
-        let session = Session {
-            spec,
-            loaded,
-            device,
-            threads,
-            growth: self.growth,
-        };
+        let session = Session { spec, loaded, device, threads, growth: self.growth };
         let folder = match latest {
             Some(latest) if session.belongs_in(&latest)? => latest,
             _ => {
@@ -230,18 +224,10 @@ impl Launch {
         };
         let device = self.device.open()?;
         let threads = self.start_threads()?;
-        let study = StudyDocument::new(
-            folder.study_file().display().to_string(),
-            folder.read_study()?,
-        );
+        let study =
+            StudyDocument::new(folder.study_file().display().to_string(), folder.read_study()?);
         let (spec, loaded) = self.prepare(&study, listener)?;
-        let session = Session {
-            spec,
-            loaded,
-            device,
-            threads,
-            growth,
-        };
+        let session = Session { spec, loaded, device, threads, growth };
         self.enter(folder, session, listener, stop)
     }
 
@@ -271,7 +257,8 @@ impl Launch {
             resumed,
             repaired: ledger.repaired(),
         });
-        let is_finished = |recorded: &Recorded| matches!(recorded.event, Event::StudyFinished { .. });
+        let is_finished =
+            |recorded: &Recorded| matches!(recorded.event, Event::StudyFinished { .. });
         if resumed == Resumed::No {
             ledger.append_once(session.started(&folder))?;
             if let Some(reason) = session.loaded.origin.fallback_reason() {
@@ -337,20 +324,14 @@ impl Launch {
         let request = DataRequest {
             source: match (spec.source, &spec.path) {
                 (Source::Mnist, _) => data::Source::Mnist,
-                (Source::Idx, path) => data::Source::Idx {
-                    path: path.clone().unwrap_or_default(),
-                },
+                (Source::Idx, path) => data::Source::Idx { path: path.clone().unwrap_or_default() },
                 (Source::Synthetic, _) => data::Source::Synthetic,
             },
             fallback: match spec.fallback {
                 Fallback::Synthetic => data::Fallback::Synthetic,
                 Fallback::None => data::Fallback::None,
             },
-            sizes: data::SplitSizes {
-                validation: spec.validation,
-                train: spec.train,
-                test: None,
-            },
+            sizes: data::SplitSizes { validation: spec.validation, train: spec.train, test: None },
             places: Places::usual(self.data.clone(), |name| std::env::var_os(name)),
             download: self.download.clone(),
             seed,
@@ -474,12 +455,7 @@ fn recorded_command(folder: &RunFolder) -> Result<Option<String>, LedgerError> {
 /// What the data hands to a network.
 pub fn input_shape(data: &Dataset) -> InputShape {
     let [channels, height, width] = data.input_shape();
-    InputShape {
-        channels,
-        height,
-        width,
-        classes: data.classes.len(),
-    }
+    InputShape { channels, height, width, classes: data.classes.len() }
 }
 
 /// Where images come from, in words.
@@ -496,7 +472,8 @@ pub fn describe(origin: &Origin) -> String {
 fn digests(origin: &Origin) -> std::collections::BTreeMap<String, String> {
     match origin {
         Origin::Mnist { files, .. } | Origin::Idx { files, .. } => {
-            let name = |path: &std::path::Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name =
+                |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             files.iter().map(|file| (name(&file.path), file.sha256.clone())).collect()
         }
         Origin::Synthetic { .. } => std::collections::BTreeMap::new(),

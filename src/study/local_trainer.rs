@@ -19,8 +19,8 @@ use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Ending, EpochRecord, Flow, StepProgress, TrainState, TrainingSetup, Watch, WatchError, evaluate,
-    train,
+    Ending, EpochRecord, Flow, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
+    evaluate, train,
 };
 use crate::tune::Inherit;
 
@@ -48,7 +48,7 @@ impl LocalTrainer {
     fn start(
         &self,
         task: &TrialTask,
-        store: &CheckpointStore,
+        store: &mut CheckpointStore,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrainState, TrainerError> {
         let found = store.newest_valid()?;
@@ -63,10 +63,8 @@ impl LocalTrainer {
         };
         checkpoint.meta.check(&task.spec.hash(), &self.data_hash)?;
         let state = from_parts(checkpoint)?;
-        observer.note(TrialNote::Resumed {
-            epoch: state.position.epoch,
-            step: state.position.step,
-        })?;
+        observer
+            .note(TrialNote::Resumed { epoch: state.position.epoch, step: state.position.step })?;
         // A crash can fall between an epoch's checkpoint and its record.
         for record in &state.curve {
             observer.epoch(record)?;
@@ -116,11 +114,7 @@ impl LocalTrainer {
     }
 
     fn owner(&self, trial: u32, spec: &Spec) -> Owner {
-        Owner {
-            trial,
-            spec_hash: spec.hash(),
-            data_hash: self.data_hash.clone(),
-        }
+        Owner { trial, spec_hash: spec.hash(), data_hash: self.data_hash.clone() }
     }
 }
 
@@ -134,8 +128,8 @@ impl Trainer for LocalTrainer {
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError> {
         let folder = task.folder.join(CHECKPOINTS);
-        let store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
-        let state = self.start(task, &store, observer)?;
+        let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
+        let state = self.start(task, &mut store, observer)?;
         let mut watch = TrialWatch {
             observer,
             owner: self.owner(task.trial, task.spec),
@@ -189,10 +183,7 @@ impl Trainer for LocalTrainer {
         let classes = task.spec.input().classes;
         let (data, device) = (&self.data, &self.device.device);
         let result = evaluate(&network, &data.test, data.normalization, classes, device);
-        Ok(TestResult {
-            correct: result.correct(),
-            images: result.images(),
-        })
+        Ok(TestResult { correct: result.correct(), images: result.images() })
     }
 }
 

@@ -13,7 +13,8 @@ mod run;
 mod trainer;
 
 pub use launch::{
-    EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash, describe, input_shape,
+    EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash,
+    describe, input_shape,
 };
 pub use local_trainer::LocalTrainer;
 pub use observer::{Listener, Silent};

@@ -65,20 +65,16 @@ impl TrialObserver for Recorder<'_> {
                 let (epoch, step) = (epoch as u32, step as u64);
                 self.ledger.append(Event::TrialResumed { trial, epoch, step })?;
             }
-            TrialNote::CheckpointWritten {
-                epoch,
-                step,
-                path,
-                bytes,
-                seconds,
-            } => self.ledger.append(Event::CheckpointWritten {
-                trial,
-                epoch: epoch as u32,
-                step: step as u64,
-                path,
-                bytes,
-                seconds,
-            })?,
+            TrialNote::CheckpointWritten { epoch, step, path, bytes, seconds } => {
+                self.ledger.append(Event::CheckpointWritten {
+                    trial,
+                    epoch: epoch as u32,
+                    step: step as u64,
+                    path,
+                    bytes,
+                    seconds,
+                })?
+            }
             TrialNote::CheckpointRejected { path, why } => {
                 self.ledger.append(Event::CheckpointRejected { path, why })?;
             }

@@ -153,7 +153,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         let mut proposal: Option<Proposal> = None;
         loop {
             let trial = history.len() as u32 + 1;
-            let spec = proposal.as_ref().map_or(&self.setup.spec, |proposal| &proposal.spec).clone();
+            let spec =
+                proposal.as_ref().map_or(&self.setup.spec, |proposal| &proposal.spec).clone();
             self.begin(trial, &spec, proposal.as_ref())?;
             let record = match self.recorded(trial, &spec, proposal.as_ref()) {
                 Some(record) => record,
@@ -195,7 +196,9 @@ impl<'a, T: Trainer> Study<'a, T> {
         proposal: Option<&Proposal>,
     ) -> Result<(), StudyError> {
         let started = self.ledger.records().iter().find_map(|recorded| match &recorded.event {
-            Event::TrialStarted { trial: started, spec_hash, .. } if *started == trial => Some(spec_hash),
+            Event::TrialStarted { trial: started, spec_hash, .. } if *started == trial => {
+                Some(spec_hash)
+            }
             _ => None,
         });
         let now = spec.hash();
@@ -243,12 +246,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 inherit: proposal.inherit,
             })
         });
-        let task = TrialTask {
-            trial,
-            spec,
-            parent,
-            folder: folder.path(),
-        };
+        let task = TrialTask { trial, spec, parent, folder: folder.path() };
         let mut recorder = Recorder {
             ledger: &mut self.ledger,
             listener: self.listener,
@@ -293,9 +291,16 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     /// What a trial came to, where the record tells.
-    fn recorded(&self, trial: u32, spec: &Spec, proposal: Option<&Proposal>) -> Option<TrialRecord> {
+    fn recorded(
+        &self,
+        trial: u32,
+        spec: &Spec,
+        proposal: Option<&Proposal>,
+    ) -> Option<TrialRecord> {
         self.ledger.records().iter().find_map(|recorded| match &recorded.event {
-            Event::TrialFinished { trial: finished, train_seconds, diagnosis, .. } if *finished == trial => {
+            Event::TrialFinished { trial: finished, train_seconds, diagnosis, .. }
+                if *finished == trial =>
+            {
                 let recorded: RecordedDiagnosis = serde_json::from_value(diagnosis.clone()).ok()?;
                 Some(TrialRecord {
                     trial,
@@ -323,11 +328,15 @@ impl<'a, T: Trainer> Study<'a, T> {
         self.policy.propose(history)
     }
 
-    fn finish(&mut self, history: &[TrialRecord], verdict: Verdict) -> Result<Finished, StudyError> {
-        let best = history
-            .iter()
-            .filter(|record| record.best().is_some())
-            .reduce(|best, record| if record.accuracy() >= best.accuracy() { record } else { best });
+    fn finish(
+        &mut self,
+        history: &[TrialRecord],
+        verdict: Verdict,
+    ) -> Result<Finished, StudyError> {
+        let best =
+            history.iter().filter(|record| record.best().is_some()).reduce(|best, record| {
+                if record.accuracy() >= best.accuracy() { record } else { best }
+            });
         let outcome = match verdict {
             Verdict::Accept => Outcome::Accepted,
             Verdict::Continue | Verdict::Reject => Outcome::Rejected,
@@ -364,14 +373,11 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     fn test(&mut self, best: &TrialRecord) -> Result<f64, StudyError> {
         let folder = self.folder.trial(best.trial);
-        let task = TrialTask {
-            trial: best.trial,
-            spec: &best.spec,
-            parent: None,
-            folder: folder.path(),
-        };
+        let task =
+            TrialTask { trial: best.trial, spec: &best.spec, parent: None, folder: folder.path() };
         let trial = best.trial;
-        let result = self.trainer.test(&task).map_err(|source| StudyError::Trainer { trial, source })?;
+        let result =
+            self.trainer.test(&task).map_err(|source| StudyError::Trainer { trial, source })?;
         Ok(result.accuracy())
     }
 

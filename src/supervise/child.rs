@@ -34,10 +34,7 @@ impl Child {
             .process_group(0);
         stop_it_when_we_die(&mut command);
         let pid = command.spawn()?.id();
-        Ok(Self {
-            pid: pid.cast_signed(),
-            ended: Cell::new(None),
-        })
+        Ok(Self { pid: pid.cast_signed(), ended: Cell::new(None) })
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -112,9 +109,7 @@ pub(super) struct AnnouncementFile {
 impl AnnouncementFile {
     pub(super) fn create() -> Result<Self, SuperviseError> {
         let path = std::env::temp_dir();
-        let nanos = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |at| at.as_nanos());
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |at| at.as_nanos());
         let folder = path.join(format!("burgeon-supervise-{}-{nanos}", std::process::id()));
         std::fs::create_dir(&folder)
             .map_err(|source| SuperviseError::Announcement { path, source })?;

@@ -69,11 +69,7 @@ mod tests {
     use super::*;
 
     fn at(step: u64) -> Option<Position> {
-        Some(Position {
-            trial: 1,
-            epoch: 1,
-            step,
-        })
+        Some(Position { trial: 1, epoch: 1, step })
     }
 
     #[test]
@@ -83,10 +79,7 @@ mod tests {
         crashes.forget_restarts();
         assert_eq!(crashes.failed_at(at(5)), None);
         let reason = crashes.failed_at(at(5)).unwrap();
-        assert_eq!(
-            reason,
-            "failed 3 times in a row at step 5 of epoch 1 in trial 1"
-        );
+        assert_eq!(reason, "failed 3 times in a row at step 5 of epoch 1 in trial 1");
     }
 
     #[test]
@@ -100,24 +93,13 @@ mod tests {
     #[test]
     fn failing_before_the_first_step_counts_as_a_place() {
         let mut crashes = CrashLoop::new(&SuperviseOptions::default());
-        assert_eq!(
-            (crashes.failed_at(None), crashes.failed_at(None)),
-            (None, None)
-        );
-        assert!(
-            crashes
-                .failed_at(None)
-                .unwrap()
-                .contains("before the first step")
-        );
+        assert_eq!((crashes.failed_at(None), crashes.failed_at(None)), (None, None));
+        assert!(crashes.failed_at(None).unwrap().contains("before the first step"));
     }
 
     #[test]
     fn restarts_are_bounded_unless_a_healthy_life_lies_between() {
-        let options = SuperviseOptions {
-            max_restarts: 2,
-            ..SuperviseOptions::default()
-        };
+        let options = SuperviseOptions { max_restarts: 2, ..SuperviseOptions::default() };
         let mut crashes = CrashLoop::new(&options);
         for step in 0..2 {
             assert_eq!(crashes.failed_at(at(step)), None);

@@ -93,10 +93,7 @@ fn with_resume(args: &[OsString]) -> Vec<OsString> {
     let can_resume = args.iter().any(|arg| is(arg, "tune") || is(arg, "train"));
     let says = |arg: &OsString| arg.to_string_lossy().starts_with("--resume");
     if can_resume && !args.iter().any(says) {
-        let end = args
-            .iter()
-            .position(|arg| is(arg, "--"))
-            .unwrap_or(args.len());
+        let end = args.iter().position(|arg| is(arg, "--")).unwrap_or(args.len());
         args.splice(end..end, ["--resume".into(), "auto".into()]);
     }
     args
@@ -220,11 +217,7 @@ impl Supervisor<'_> {
             let recorded = record::restart(folder, &cause, attempt, delay);
             self.say_if_lost(recorded);
         }
-        self.say(Notice::Restarting {
-            cause,
-            attempt,
-            delay,
-        });
+        self.say(Notice::Restarting { cause, attempt, delay });
         let until = Instant::now() + delay;
         loop {
             if let Some(signal) = self.signals.told_to_stop() {
@@ -246,9 +239,7 @@ impl Supervisor<'_> {
             let recorded = record::give_up(folder, cause, self.crash_loop.restarts());
             self.say_if_lost(recorded);
         }
-        self.say(Notice::GaveUp {
-            cause: cause.into(),
-        });
+        self.say(Notice::GaveUp { cause: cause.into() });
     }
 
     fn beat(&self) -> Option<Beat> {
@@ -258,9 +249,7 @@ impl Supervisor<'_> {
     /// An event that cannot be recorded must not keep the trainer from being started again.
     fn say_if_lost(&mut self, recorded: Result<(), record::RecordError>) {
         if let Err(error) = recorded {
-            self.say(Notice::NotRecorded {
-                why: error.to_string(),
-            });
+            self.say(Notice::NotRecorded { why: error.to_string() });
         }
     }
 
@@ -276,32 +265,21 @@ mod tests {
     fn resumed(line: &str) -> String {
         let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
         let args = with_resume(&args);
-        args.iter()
-            .map(|arg| arg.to_str().unwrap())
-            .collect::<Vec<_>>()
-            .join(" ")
+        args.iter().map(|arg| arg.to_str().unwrap()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn studies_are_started_to_be_resumed() {
         assert_eq!(resumed("tune a.toml"), "tune a.toml --resume auto");
-        assert_eq!(
-            resumed("--quiet train a.toml"),
-            "--quiet train a.toml --resume auto"
-        );
-        assert_eq!(
-            resumed("train -- -a.toml"),
-            "train --resume auto -- -a.toml"
-        );
+        assert_eq!(resumed("--quiet train a.toml"), "--quiet train a.toml --resume auto");
+        assert_eq!(resumed("train -- -a.toml"), "train --resume auto -- -a.toml");
     }
 
     #[test]
     fn what_says_how_to_resume_or_cannot_is_left_as_it_is() {
-        for line in [
-            "tune a.toml --resume never",
-            "tune --resume=auto a.toml",
-            "resume runs/a-0001",
-        ] {
+        for line in
+            ["tune a.toml --resume never", "tune --resume=auto a.toml", "resume runs/a-0001"]
+        {
             assert_eq!(resumed(line), line);
         }
     }

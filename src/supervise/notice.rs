@@ -51,15 +51,9 @@ impl fmt::Display for Notice {
             Self::Started { pid } => write!(f, "the trainer runs as process {pid}"),
             Self::Forwarded { signal } => write!(f, "passed {} on to the trainer", signal.name()),
             Self::Hung { silence } => write!(f, "ending the trainer: {silence}"),
-            Self::Restarting {
-                cause,
-                attempt,
-                delay,
-            } => write!(
-                f,
-                "{cause}; restart {attempt} in {:.1} s",
-                delay.as_secs_f64()
-            ),
+            Self::Restarting { cause, attempt, delay } => {
+                write!(f, "{cause}; restart {attempt} in {:.1} s", delay.as_secs_f64())
+            }
             Self::GaveUp { cause } => write!(f, "gave up: {cause}"),
             Self::NotRecorded { why } => write!(f, "could not record this in the run: {why}"),
         }

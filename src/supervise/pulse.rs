@@ -43,10 +43,7 @@ impl fmt::Display for Silence {
         let seconds = self.lasted.as_secs_f64();
         match self.since {
             SilentSince::Start => {
-                write!(
-                    f,
-                    "it gave no sign of life in the {seconds:.1} s since its start"
-                )
+                write!(f, "it gave no sign of life in the {seconds:.1} s since its start")
             }
             SilentSince::LastBeat => write!(f, "it gave no sign of life for {seconds:.1} s"),
         }
@@ -56,12 +53,7 @@ impl fmt::Display for Silence {
 impl Pulse {
     /// `stale` is what lies in the run folder before the trainer starts, where that is known.
     pub(super) fn new(stale: Option<Beat>, started_ms: u64, started: Instant) -> Self {
-        Self {
-            started_ms,
-            stale,
-            beat: None,
-            last_sign: started,
-        }
+        Self { started_ms, stale, beat: None, last_sign: started }
     }
 
     pub(super) fn look(&mut self, found: Option<Beat>, now: Instant) {
@@ -103,17 +95,8 @@ mod tests {
     const START_MS: u64 = 1000;
 
     fn beat_at(at_ms: u64, beats: u64) -> Option<Beat> {
-        let position = Position {
-            trial: 1,
-            epoch: 1,
-            step: beats,
-        };
-        Some(Beat {
-            pid: 7,
-            beats,
-            at_ms,
-            position,
-        })
+        let position = Position { trial: 1, epoch: 1, step: beats };
+        Some(Beat { pid: 7, beats, at_ms, position })
     }
 
     fn beat(beats: u64) -> Option<Beat> {
@@ -151,10 +134,7 @@ mod tests {
     fn a_beat_of_an_earlier_life_is_no_sign_of_life() {
         let start = Instant::now();
         let old = beat_at(START_MS - 1, 9);
-        for mut pulse in [
-            Pulse::new(old, START_MS, start),
-            Pulse::new(None, START_MS, start),
-        ] {
+        for mut pulse in [Pulse::new(old, START_MS, start), Pulse::new(None, START_MS, start)] {
             pulse.look(old, after(start, 1));
             assert_eq!(pulse.position(), None);
             assert_eq!(pulse.silence(after(start, 99), &options()), None);

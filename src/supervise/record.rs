@@ -28,19 +28,13 @@ pub(super) fn restart(
     attempt: u32,
     delay: Duration,
 ) -> Result<(), RecordError> {
-    let event = Event::SupervisorRestarted {
-        cause: cause.into(),
-        attempt,
-        delay: delay.as_secs_f64(),
-    };
+    let event =
+        Event::SupervisorRestarted { cause: cause.into(), attempt, delay: delay.as_secs_f64() };
     append(run_folder, event)
 }
 
 pub(super) fn give_up(run_folder: &Path, cause: &str, restarts: u32) -> Result<(), RecordError> {
-    let event = Event::SupervisorGaveUp {
-        cause: cause.into(),
-        restarts,
-    };
+    let event = Event::SupervisorGaveUp { cause: cause.into(), restarts };
     append(run_folder, event)
 }
 

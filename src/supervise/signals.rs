@@ -36,11 +36,7 @@ impl Signals {
         for signal in [SIGCHLD, SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, waker.try_clone()?)?;
         }
-        Ok(Self {
-            woken,
-            pending,
-            told_to_stop: None,
-        })
+        Ok(Self { woken, pending, told_to_stop: None })
     }
 
     /// The requests to stop that came since the last call.

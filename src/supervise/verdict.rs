@@ -100,28 +100,19 @@ mod tests {
             (exited(1), "the trainer ended with exit code 1"),
             (exited(101), "the trainer ended with exit code 101"),
             (killed_by(9), "the trainer was ended by SIGKILL"),
-            (
-                Ending::NotStarted("no".into()),
-                "the trainer could not be started: no",
-            ),
+            (Ending::NotStarted("no".into()), "the trainer could not be started: no"),
         ] {
             assert_eq!(ending.next(None), Next::Restart(cause.into()));
         }
         let lasted = Duration::from_secs(9);
-        let hung = Ending::Hung(Silence {
-            lasted,
-            since: SilentSince::LastBeat,
-        });
+        let hung = Ending::Hung(Silence { lasted, since: SilentSince::LastBeat });
         assert!(matches!(hung.next(None), Next::Restart(_)));
     }
 
     #[test]
     fn a_trainer_that_finishes_while_it_is_ended_as_hung_has_finished() {
         let lasted = Duration::from_secs(9);
-        let silence = Some(Silence {
-            lasted,
-            since: SilentSince::LastBeat,
-        });
+        let silence = Some(Silence { lasted, since: SilentSince::LastBeat });
         let after = |raw| Ending::new(ExitStatus::from_raw(raw), silence).next(None);
         assert_eq!(after(0), Next::Finish(0));
         assert!(matches!(after(143 << 8), Next::Restart(_)));
@@ -139,9 +130,6 @@ mod tests {
         assert_eq!(exited(0).next(term), Next::Finish(0));
         assert_eq!(exited(1).next(term), Next::Finish(1));
         assert_eq!(killed_by(9).next(term), Next::Finish(143));
-        assert_eq!(
-            killed_by(2).next(Some(StopSignal::Interrupt)),
-            Next::Finish(130)
-        );
+        assert_eq!(killed_by(2).next(Some(StopSignal::Interrupt)), Next::Finish(130));
     }
 }

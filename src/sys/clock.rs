@@ -28,9 +28,7 @@ pub struct RealClock {
 
 impl Default for RealClock {
     fn default() -> Self {
-        Self {
-            started: Instant::now(),
-        }
+        Self { started: Instant::now() }
     }
 }
 
@@ -56,10 +54,7 @@ const FAKE_START_SECONDS: i64 = 1_767_225_600;
 impl FakeClock {
     /// Moves time on.
     pub fn advance(&self, by: Duration) {
-        *self
-            .elapsed
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner()) += by;
+        *self.elapsed.lock().unwrap_or_else(|broken| broken.into_inner()) += by;
     }
 }
 
@@ -70,10 +65,7 @@ impl Clock for FakeClock {
     }
 
     fn monotonic(&self) -> Duration {
-        *self
-            .elapsed
-            .lock()
-            .unwrap_or_else(|broken| broken.into_inner())
+        *self.elapsed.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 }
 

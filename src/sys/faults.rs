@@ -86,15 +86,8 @@ pub enum OnCrash {
 impl FaultyFiles {
     /// The disk `inner` with a fault in it.
     pub fn new(inner: Arc<dyn Files>, fault: Fault, on_crash: OnCrash) -> Self {
-        let plan = Plan {
-            fault,
-            steps: AtomicU64::new(0),
-            on_crash,
-        };
-        Self {
-            inner,
-            plan: Arc::new(plan),
-        }
+        let plan = Plan { fault, steps: AtomicU64::new(0), on_crash };
+        Self { inner, plan: Arc::new(plan) }
     }
 
     /// How many changing steps were asked for so far.
@@ -126,11 +119,7 @@ impl Plan {
             FaultKind::TornCrash => self.crash(),
             FaultKind::NoSpace if operation.needs_space() => {
                 let full = io::Error::from_raw_os_error(libc::ENOSPC);
-                if writes {
-                    Verdict::Half(full)
-                } else {
-                    Verdict::Fail(full)
-                }
+                if writes { Verdict::Half(full) } else { Verdict::Fail(full) }
             }
             FaultKind::Io if step == at => Verdict::Fail(io::Error::from_raw_os_error(libc::EIO)),
             FaultKind::NoSpace | FaultKind::Io => Verdict::Go,
@@ -226,12 +215,7 @@ impl WritableFile for FaultyFile {
             }
             Verdict::Fail(error) => error,
         };
-        Err(FileError::new(
-            Operation::Write,
-            &self.path,
-            bytes.len() as u64,
-            error,
-        ))
+        Err(FileError::new(Operation::Write, &self.path, bytes.len() as u64, error))
     }
 
     fn sync(&mut self) -> Result<(), FileError> {
@@ -253,13 +237,7 @@ mod tests {
     #[test]
     fn faults_are_read_from_text() {
         let fault: Fault = "torn@17".parse().unwrap();
-        assert_eq!(
-            fault,
-            Fault {
-                kind: FaultKind::TornCrash,
-                at: 17
-            }
-        );
+        assert_eq!(fault, Fault { kind: FaultKind::TornCrash, at: 17 });
         assert!("crash@x".parse::<Fault>().is_err());
         assert!("fire@1".parse::<Fault>().is_err());
     }
@@ -267,12 +245,7 @@ mod tests {
     #[test]
     fn an_atomic_write_cut_anywhere_leaves_the_old_or_the_new_content() {
         let path = Path::new("/study.toml");
-        for kind in [
-            FaultKind::Crash,
-            FaultKind::TornCrash,
-            FaultKind::NoSpace,
-            FaultKind::Io,
-        ] {
+        for kind in [FaultKind::Crash, FaultKind::TornCrash, FaultKind::NoSpace, FaultKind::Io] {
             for at in 1..=5 {
                 for survival in Survival::ALL {
                     let disk = SimulatedDisk::default();
@@ -282,10 +255,7 @@ mod tests {
                     let done = faulty.write_atomically(path, b"new").is_ok();
                     disk.reboot(survival);
                     let found = disk.read(path, 9).unwrap();
-                    assert!(
-                        found == b"old" || found == b"new",
-                        "{kind:?} {at} {survival:?}"
-                    );
+                    assert!(found == b"old" || found == b"new", "{kind:?} {at} {survival:?}");
                     if done {
                         assert_eq!(found, b"new", "{kind:?} {at} {survival:?}");
                     }

@@ -87,20 +87,12 @@ impl Fence {
             Err(FenceError::Unreadable { .. }) => 0,
             Err(error) => return Err(error),
         };
-        let mark = Mark {
-            fence: last.max(at_least) + 1,
-            by: by.clone(),
-        };
-        let text = serde_json::to_vec(&mark).map_err(|source| FenceError::Unreadable {
-            path: path.into(),
-            source,
-        })?;
+        let mark = Mark { fence: last.max(at_least) + 1, by: by.clone() };
+        let text = serde_json::to_vec(&mark)
+            .map_err(|source| FenceError::Unreadable { path: path.into(), source })?;
         files.write_atomically(path, &text)?;
-        let fence = Self(Some(Arc::new(Raised {
-            files: Arc::clone(files),
-            path: path.into(),
-            mark,
-        })));
+        let fence =
+            Self(Some(Arc::new(Raised { files: Arc::clone(files), path: path.into(), mark })));
         fence.check()?;
         Ok(fence)
     }
@@ -135,10 +127,8 @@ impl Fence {
 
 fn read(files: &dyn Files, path: &Path) -> Result<Mark, FenceError> {
     let text = files.read(path, LIMIT_BYTES)?;
-    serde_json::from_slice(&text).map_err(|source| FenceError::Unreadable {
-        path: path.into(),
-        source,
-    })
+    serde_json::from_slice(&text)
+        .map_err(|source| FenceError::Unreadable { path: path.into(), source })
 }
 
 #[cfg(test)]
@@ -156,14 +146,7 @@ mod tests {
         let new = Fence::raise(&files, path, 0, &this).unwrap();
         assert_eq!((old.number(), new.number()), (1, 2));
         new.check().unwrap();
-        assert!(matches!(
-            old.check(),
-            Err(FenceError::Replaced {
-                ours: 1,
-                theirs: 2,
-                ..
-            })
-        ));
+        assert!(matches!(old.check(), Err(FenceError::Replaced { ours: 1, theirs: 2, .. })));
     }
 
     #[test]

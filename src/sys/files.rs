@@ -31,11 +31,7 @@ pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
         None => Ok(real),
         Some(fault) => {
             let fault = fault.to_string_lossy().parse()?;
-            Ok(Arc::new(FaultyFiles::new(
-                real,
-                fault,
-                OnCrash::EndTheProcess,
-            )))
+            Ok(Arc::new(FaultyFiles::new(real, fault, OnCrash::EndTheProcess)))
         }
     }
 }
@@ -278,11 +274,7 @@ impl FileError {
                 path,
                 source,
             },
-            _ => Self::Failed {
-                operation,
-                path,
-                source,
-            },
+            _ => Self::Failed { operation, path, source },
         }
     }
 
@@ -347,11 +339,7 @@ impl Files for RealFiles {
         let file = options
             .open(path)
             .map_err(|e| FileError::new(Operation::Open, path, FOLDER_BYTES, e))?;
-        Ok(Box::new(RealFile {
-            file,
-            path: path.to_path_buf(),
-            written_bytes: 0,
-        }))
+        Ok(Box::new(RealFile { file, path: path.to_path_buf(), written_bytes: 0 }))
     }
 
     fn create_folder(&self, path: &Path) -> Result<(), FileError> {
@@ -389,20 +377,14 @@ impl Files for RealFiles {
         if !found.is_file() {
             return Err(FileError::NotAFile { path: path.into() });
         }
-        let too_large = || FileError::TooLarge {
-            path: path.into(),
-            limit_bytes,
-        };
+        let too_large = || FileError::TooLarge { path: path.into(), limit_bytes };
         if found.len() > limit_bytes {
             return Err(too_large());
         }
         let mut bytes = Vec::with_capacity(found.len() as usize + 1);
         // The file may grow while it is read.
         File::open(path)
-            .and_then(|file| {
-                file.take(limit_bytes.saturating_add(1))
-                    .read_to_end(&mut bytes)
-            })
+            .and_then(|file| file.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes))
             .map_err(failed)?;
         if bytes.len() as u64 > limit_bytes {
             return Err(too_large());
@@ -452,9 +434,7 @@ impl WritableFile for RealFile {
     }
 
     fn truncate(&mut self, bytes: u64) -> Result<(), FileError> {
-        self.file
-            .set_len(bytes)
-            .map_err(|e| FileError::new(Operation::Truncate, &self.path, 0, e))
+        self.file.set_len(bytes).map_err(|e| FileError::new(Operation::Truncate, &self.path, 0, e))
     }
 }
 
@@ -478,13 +458,7 @@ mod tests {
         let path = folder.path().join("large");
         RealFiles.write_synced(&path, &[0; 11]).unwrap();
         let error = RealFiles.read(&path, 10).unwrap_err();
-        assert!(matches!(
-            error,
-            FileError::TooLarge {
-                limit_bytes: 10,
-                ..
-            }
-        ));
+        assert!(matches!(error, FileError::TooLarge { limit_bytes: 10, .. }));
         assert!(error.to_string().contains("large"));
     }
 
@@ -523,17 +497,8 @@ mod tests {
             io::Error::from_raw_os_error(libc::ENOSPC),
         );
         let text = error.to_string();
-        assert!(
-            text.contains("weights.bpk") && text.contains("4711 bytes needed"),
-            "{text}"
-        );
-        assert!(matches!(
-            error,
-            FileError::NoSpace {
-                free_bytes: Some(_),
-                ..
-            }
-        ));
+        assert!(text.contains("weights.bpk") && text.contains("4711 bytes needed"), "{text}");
+        assert!(matches!(error, FileError::NoSpace { free_bytes: Some(_), .. }));
     }
 
     #[test]

@@ -68,11 +68,7 @@ impl Heartbeat {
             .truncate(false)
             .open(&path)
             .map_err(|e| FileError::new(Operation::Open, &path, WIDTH_BYTES as u64, e))?;
-        Ok(Self {
-            file,
-            path,
-            beats: 0,
-        })
+        Ok(Self { file, path, beats: 0 })
     }
 
     /// Tells that training is alive and where it is. Call it at every step and every evaluated
@@ -83,12 +79,7 @@ impl Heartbeat {
     /// When the file cannot be written.
     pub fn beat(&mut self, position: Position) -> Result<(), FileError> {
         self.beats += 1;
-        let beat = Beat {
-            pid: std::process::id(),
-            beats: self.beats,
-            at_ms: now_ms(),
-            position,
-        };
+        let beat = Beat { pid: std::process::id(), beats: self.beats, at_ms: now_ms(), position };
         let failed = |e| FileError::new(Operation::Write, &self.path, WIDTH_BYTES as u64, e);
         let mut line = serde_json::to_vec(&beat).map_err(|e| failed(e.into()))?;
         line.resize(WIDTH_BYTES - 1, b' ');
@@ -120,11 +111,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(last_beat(folder.path()), None);
         let mut heart = Heartbeat::open(folder.path()).unwrap();
-        let far = Position {
-            trial: 12,
-            epoch: 1000,
-            step: 123_456_789,
-        };
+        let far = Position { trial: 12, epoch: 1000, step: 123_456_789 };
         heart.beat(far).unwrap();
         let first = last_beat(folder.path()).unwrap();
         assert_eq!((first.position, first.pid), (far, std::process::id()));
@@ -139,11 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut heart = Heartbeat::open(folder.path()).unwrap();
         heart.beats = u64::MAX - 1;
-        let last = Position {
-            trial: u32::MAX,
-            epoch: u32::MAX,
-            step: u64::MAX,
-        };
+        let last = Position { trial: u32::MAX, epoch: u32::MAX, step: u64::MAX };
         heart.beat(last).unwrap();
         assert_eq!(last_beat(folder.path()).unwrap().position, last);
     }

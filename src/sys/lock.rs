@@ -47,10 +47,7 @@ pub struct LockRequest {
 impl LockRequest {
     /// A request with the usual patience of 5 s.
     pub fn new(command: impl Into<String>) -> Self {
-        Self {
-            command: command.into(),
-            patience: Duration::from_secs(5),
-        }
+        Self { command: command.into(), patience: Duration::from_secs(5) }
     }
 }
 
@@ -135,11 +132,7 @@ impl RunLock {
             fence: fence.number(),
         };
         sign(&mut file, &path, &holder)?;
-        Ok(Self {
-            file,
-            fence,
-            took_over,
-        })
+        Ok(Self { file, fence, took_over })
     }
 
     /// Leave to write, for everything that publishes into the folder.
@@ -272,10 +265,7 @@ fn judge(
         Liveness::Unknown if gives_signs_of_life(folder, patience) => return Err(locked()),
         Liveness::Unknown => None,
     };
-    Ok(TakenOver {
-        from: holder.clone(),
-        cause,
-    })
+    Ok(TakenOver { from: holder.clone(), cause })
 }
 
 /// Watches the heartbeat change, which needs no agreement between the clocks of two machines.
@@ -347,27 +337,9 @@ mod tests {
     fn locks_of_dead_processes_are_taken_over() {
         let this = ProcessName::current();
         let dead = [
-            (
-                Cause::Exited,
-                ProcessName {
-                    pid: u32::MAX,
-                    ..this.clone()
-                },
-            ),
-            (
-                Cause::PidReused,
-                ProcessName {
-                    started: Some(1),
-                    ..this.clone()
-                },
-            ),
-            (
-                Cause::Rebooted,
-                ProcessName {
-                    boot: "before".into(),
-                    ..this.clone()
-                },
-            ),
+            (Cause::Exited, ProcessName { pid: u32::MAX, ..this.clone() }),
+            (Cause::PidReused, ProcessName { started: Some(1), ..this.clone() }),
+            (Cause::Rebooted, ProcessName { boot: "before".into(), ..this.clone() }),
         ];
         for (cause, process) in dead {
             let folder = tempfile::tempdir().unwrap();
@@ -375,11 +347,7 @@ mod tests {
             let lock = RunLock::acquire(&files(), folder.path(), &request()).unwrap();
             let taken = lock.took_over().unwrap();
             assert_eq!((taken.cause, &taken.from.process), (Some(cause), &process));
-            assert_eq!(
-                lock.fence().number(),
-                7,
-                "the fence goes on from the dead holder's"
-            );
+            assert_eq!(lock.fence().number(), 7, "the fence goes on from the dead holder's");
         }
     }
 
@@ -388,13 +356,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         leave_lock_of(folder.path(), ProcessName::current());
         let error = RunLock::acquire(&files(), folder.path(), &request()).unwrap_err();
-        assert!(matches!(
-            error,
-            LockError::Locked {
-                holder: Some(_),
-                ..
-            }
-        ));
+        assert!(matches!(error, LockError::Locked { holder: Some(_), .. }));
     }
 
     #[test]
@@ -411,16 +373,10 @@ mod tests {
         leave_lock_of(folder.path(), elsewhere);
         let new = RunLock::acquire(&files(), folder.path(), &request()).unwrap();
         assert_eq!(new.took_over().unwrap().cause, None);
-        assert!(matches!(
-            old.fence().check(),
-            Err(FenceError::Replaced { .. })
-        ));
+        assert!(matches!(old.fence().check(), Err(FenceError::Replaced { .. })));
         drop(old);
         new.fence().check().unwrap();
-        assert!(
-            holder(folder.path()).unwrap().is_some(),
-            "the old one must not sign off for us"
-        );
+        assert!(holder(folder.path()).unwrap().is_some(), "the old one must not sign off for us");
     }
 
     #[test]
@@ -440,10 +396,7 @@ mod tests {
                     heart.beat(heartbeat::Position::default()).unwrap();
                 }
             });
-            let patient = LockRequest {
-                patience: Duration::from_secs(60),
-                ..request()
-            };
+            let patient = LockRequest { patience: Duration::from_secs(60), ..request() };
             let answer = RunLock::acquire(&files(), folder.path(), &patient);
             beating.store(false, Ordering::SeqCst);
             assert!(matches!(answer, Err(LockError::Locked { .. })));

@@ -148,19 +148,13 @@ mod tests {
         name.pid = child.id();
         name.started = started(child.id());
         child.wait().unwrap();
-        assert!(matches!(
-            ProcessName::current().liveness_of(&name),
-            Liveness::Dead(_)
-        ));
+        assert!(matches!(ProcessName::current().liveness_of(&name), Liveness::Dead(_)));
     }
 
     #[test]
     fn a_reused_process_id_is_seen_by_its_start() {
         let this = ProcessName::current();
-        let before = ProcessName {
-            started: Some(1),
-            ..this.clone()
-        };
+        let before = ProcessName { started: Some(1), ..this.clone() };
         assert_eq!(this.liveness_of(&before), Liveness::Dead(Cause::PidReused));
     }
 
@@ -173,14 +167,8 @@ mod tests {
     #[test]
     fn a_process_on_another_machine_or_in_another_container_cannot_be_seen() {
         let here = named("b", "host", 5);
-        assert_eq!(
-            here.judge(&named("a", "other", 5), true, Some(5)),
-            Liveness::Unknown
-        );
-        let contained = ProcessName {
-            pid_namespace: None,
-            ..named("b", "other", 5)
-        };
+        assert_eq!(here.judge(&named("a", "other", 5), true, Some(5)), Liveness::Unknown);
+        let contained = ProcessName { pid_namespace: None, ..named("b", "other", 5) };
         assert_eq!(here.judge(&contained, true, Some(5)), Liveness::Unknown);
     }
 }

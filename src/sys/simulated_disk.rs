@@ -19,11 +19,7 @@ pub enum Survival {
 }
 
 impl Survival {
-    pub const ALL: [Self; 3] = [
-        Self::Everything,
-        Self::OnlySynced,
-        Self::NamesAndHalfTheContents,
-    ];
+    pub const ALL: [Self; 3] = [Self::Everything, Self::OnlySynced, Self::NamesAndHalfTheContents];
 }
 
 /// Clones are the same disk.
@@ -63,11 +59,7 @@ impl SimulatedDisk {
                         Survival::OnlySynced => seen.clone_from(synced),
                         Survival::NamesAndHalfTheContents if seen != synced => {
                             // What was synced before an append stays.
-                            let kept = if seen.starts_with(synced) {
-                                synced.len()
-                            } else {
-                                0
-                            };
+                            let kept = if seen.starts_with(synced) { synced.len() } else { 0 };
                             seen.truncate(kept + (seen.len() - kept) / 2);
                         }
                         Survival::NamesAndHalfTheContents => {}
@@ -88,9 +80,7 @@ impl SimulatedDisk {
     pub fn flip(&self, path: &Path, offset: usize) {
         let mut nodes = self.nodes();
         let id = find(&nodes, path).unwrap();
-        let Node::File { seen, synced } = &mut nodes[id] else {
-            panic!("not a file")
-        };
+        let Node::File { seen, synced } = &mut nodes[id] else { panic!("not a file") };
         seen[offset] ^= 1;
         synced.clone_from(seen);
     }
@@ -102,22 +92,18 @@ impl SimulatedDisk {
 
 impl Node {
     fn folder() -> Self {
-        Self::Folder {
-            seen: Entries::new(),
-            synced: Entries::new(),
-        }
+        Self::Folder { seen: Entries::new(), synced: Entries::new() }
     }
 }
 
 fn find(nodes: &[Node], path: &Path) -> Option<usize> {
-    path.components()
-        .try_fold(ROOT, |at, component| match (&nodes[at], component) {
-            (Node::Folder { seen, .. }, Component::Normal(name)) => {
-                seen.get(name.to_str().unwrap()).copied()
-            }
-            (_, Component::RootDir) => Some(at),
-            _ => None,
-        })
+    path.components().try_fold(ROOT, |at, component| match (&nodes[at], component) {
+        (Node::Folder { seen, .. }, Component::Normal(name)) => {
+            seen.get(name.to_str().unwrap()).copied()
+        }
+        (_, Component::RootDir) => Some(at),
+        _ => None,
+    })
 }
 
 fn entries<'a>(
@@ -151,10 +137,7 @@ impl Files for SimulatedDisk {
             None => {
                 let id = nodes.len();
                 entries(&mut nodes, Operation::Open, folder_of(path))?.insert(name_of(path), id);
-                nodes.push(Node::File {
-                    seen: Vec::new(),
-                    synced: Vec::new(),
-                });
+                nodes.push(Node::File { seen: Vec::new(), synced: Vec::new() });
                 id
             }
         };
@@ -165,20 +148,13 @@ impl Files for SimulatedDisk {
                 return Err(error(Operation::Open, path, io::ErrorKind::IsADirectory));
             }
         }
-        Ok(Box::new(SimulatedFile {
-            disk: self.clone(),
-            id,
-        }))
+        Ok(Box::new(SimulatedFile { disk: self.clone(), id }))
     }
 
     fn create_folder(&self, path: &Path) -> Result<(), FileError> {
         let mut nodes = self.nodes();
         if find(&nodes, path).is_some() {
-            return Err(error(
-                Operation::CreateFolder,
-                path,
-                io::ErrorKind::AlreadyExists,
-            ));
+            return Err(error(Operation::CreateFolder, path, io::ErrorKind::AlreadyExists));
         }
         let id = nodes.len();
         entries(&mut nodes, Operation::CreateFolder, folder_of(path))?.insert(name_of(path), id);
@@ -202,11 +178,7 @@ impl Files for SimulatedDisk {
         if let Some(Node::Folder { seen, .. }) = find(&nodes, to).map(|id| &nodes[id])
             && !seen.is_empty()
         {
-            return Err(error(
-                Operation::Rename,
-                to,
-                io::ErrorKind::DirectoryNotEmpty,
-            ));
+            return Err(error(Operation::Rename, to, io::ErrorKind::DirectoryNotEmpty));
         }
         entries(&mut nodes, Operation::Rename, folder_of(to))?.insert(name_of(to), id);
         entries(&mut nodes, Operation::Rename, folder_of(from))?.remove(&name_of(from));
@@ -229,10 +201,7 @@ impl Files for SimulatedDisk {
         let nodes = self.nodes();
         match find(&nodes, path).map(|id| &nodes[id]) {
             Some(Node::File { seen, .. }) if seen.len() as u64 > limit_bytes => {
-                Err(FileError::TooLarge {
-                    path: path.into(),
-                    limit_bytes,
-                })
+                Err(FileError::TooLarge { path: path.into(), limit_bytes })
             }
             Some(Node::File { seen, .. }) => Ok(seen.clone()),
             Some(Node::Folder { .. }) => Err(FileError::NotAFile { path: path.into() }),
@@ -242,10 +211,7 @@ impl Files for SimulatedDisk {
 
     fn list(&self, folder: &Path) -> Result<Vec<String>, FileError> {
         let mut nodes = self.nodes();
-        Ok(entries(&mut nodes, Operation::List, folder)?
-            .keys()
-            .cloned()
-            .collect())
+        Ok(entries(&mut nodes, Operation::List, folder)?.keys().cloned().collect())
     }
 
     fn kind(&self, path: &Path) -> Result<Option<PathKind>, FileError> {
@@ -302,10 +268,7 @@ mod tests {
 
         disk.write_synced(&path, b"content").unwrap();
         disk.sync_folder(Path::new("/")).unwrap();
-        disk.open(&path, WriteMode::Append)
-            .unwrap()
-            .write(b" and more")
-            .unwrap();
+        disk.open(&path, WriteMode::Append).unwrap().write(b" and more").unwrap();
         disk.reboot(Survival::OnlySynced);
         assert_eq!(disk.read(&path, 99).unwrap(), b"content");
     }

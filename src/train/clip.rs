@@ -11,14 +11,15 @@ use crate::spec::GradientClipping;
 ///
 /// By norm it follows Pascanu, Mikolov and Bengio 2013: when the Euclidean norm over all
 /// parameters together exceeds the bound, everything is scaled down to it. A NaN stays a NaN.
-pub fn clip(gradients: GradientsParams, network: &Network, by: GradientClipping) -> GradientsParams {
+pub fn clip(
+    gradients: GradientsParams,
+    network: &Network,
+    by: GradientClipping,
+) -> GradientsParams {
     match by {
         GradientClipping::Value(bound) => map(gradients, network, Change::Clamp(bound)),
         GradientClipping::Norm(bound) => {
-            let mut squares = SquareSum {
-                gradients: &gradients,
-                sum: 0.0,
-            };
+            let mut squares = SquareSum { gradients: &gradients, sum: 0.0 };
             network.visit(&mut squares);
             let norm = squares.sum.sqrt();
             if norm <= bound {
@@ -50,11 +51,7 @@ enum Change {
 }
 
 fn map(gradients: GradientsParams, network: &Network, change: Change) -> GradientsParams {
-    let mut mapper = Mapper {
-        from: gradients,
-        to: GradientsParams::new(),
-        change,
-    };
+    let mut mapper = Mapper { from: gradients, to: GradientsParams::new(), change };
     network.visit(&mut mapper);
     mapper.to
 }

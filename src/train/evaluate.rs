@@ -61,10 +61,7 @@ pub fn evaluate(
             confusion[label][argmax(row)] += 1;
         }
     }
-    Evaluation {
-        loss: loss / subset.len().max(1) as f64,
-        confusion,
-    }
+    Evaluation { loss: loss / subset.len().max(1) as f64, confusion }
 }
 
 /// The batch's pixels on the device, `[batch, 1, height, width]`.

@@ -87,10 +87,7 @@ pub fn train(
 ) -> Result<Trained, TrainError> {
     let mut fit = Fit::new(setup, state)?;
     let ending = fit.run(watch)?;
-    Ok(Trained {
-        state: fit.into_state()?,
-        ending,
-    })
+    Ok(Trained { state: fit.into_state()?, ending })
 }
 
 struct Fit<'a> {
@@ -168,14 +165,10 @@ impl<'a> Fit<'a> {
         let train = self.setup.spec.train();
         let last = self.state.curve.last();
         if let Some(name) = self.state.weights.first_non_finite() {
-            return Some(Ending::Diverged {
-                what: format!("`{name}` is no longer finite"),
-            });
+            return Some(Ending::Diverged { what: format!("`{name}` is no longer finite") });
         }
         if last.is_some_and(|last| !last.validation_loss.is_finite()) {
-            return Some(Ending::Diverged {
-                what: "the validation loss is not finite".into(),
-            });
+            return Some(Ending::Diverged { what: "the validation loss is not finite".into() });
         }
         if self.state.position.epoch >= train.epochs {
             return Some(Ending::Completed);
@@ -255,11 +248,8 @@ impl<'a> Fit<'a> {
         if let Some(by) = train.gradient_clipping {
             gradients = clip(gradients, &self.network, by);
         }
-        let rate = learning_rate(
-            train,
-            position.epoch * steps + position.step,
-            train.epochs * steps,
-        );
+        let rate =
+            learning_rate(train, position.epoch * steps + position.step, train.epochs * steps);
         let network = self.network.clone();
         self.network = self.optimizer.step(rate, network, gradients);
         self.pending.push(Pending {
@@ -299,12 +289,7 @@ impl<'a> Fit<'a> {
             evaluate(&self.network, &data.validation, data.normalization, classes, &self.device);
         let steps = data.train.len().div_ceil(train.batch_size);
         let last_step = (self.state.position.epoch + 1) * steps - 1;
-        let RunningSums {
-            loss,
-            correct,
-            images,
-            seconds,
-        } = std::mem::take(&mut self.state.sums);
+        let RunningSums { loss, correct, images, seconds } = std::mem::take(&mut self.state.sums);
         self.state.position.epoch += 1;
         self.state.position.step = 0;
         EpochRecord {

@@ -17,26 +17,22 @@ pub fn optimizer(train: &TrainSpec) -> ModuleOptimizer {
             nesterov: sgd.nesterov,
             weight_decay,
         }),
-        Optimizer::Adam(AdamParameters {
-            beta_1,
-            beta_2,
-            epsilon,
-        }) => ModuleOptimizer::from(FusedAdam {
-            beta_1: *beta_1 as f32,
-            beta_2: *beta_2 as f32,
-            epsilon: *epsilon as f32,
-            weight_decay,
-        }),
-        Optimizer::AdamW(AdamParameters {
-            beta_1,
-            beta_2,
-            epsilon,
-        }) => ModuleOptimizer::from(FusedAdamW {
-            beta_1: *beta_1 as f32,
-            beta_2: *beta_2 as f32,
-            epsilon: *epsilon as f32,
-            weight_decay: decay,
-            ..FusedAdamW::default()
-        }),
+        Optimizer::Adam(AdamParameters { beta_1, beta_2, epsilon }) => {
+            ModuleOptimizer::from(FusedAdam {
+                beta_1: *beta_1 as f32,
+                beta_2: *beta_2 as f32,
+                epsilon: *epsilon as f32,
+                weight_decay,
+            })
+        }
+        Optimizer::AdamW(AdamParameters { beta_1, beta_2, epsilon }) => {
+            ModuleOptimizer::from(FusedAdamW {
+                beta_1: *beta_1 as f32,
+                beta_2: *beta_2 as f32,
+                epsilon: *epsilon as f32,
+                weight_decay: decay,
+                ..FusedAdamW::default()
+            })
+        }
     }
 }

@@ -40,12 +40,7 @@ mod tests {
     use super::*;
 
     fn rates(schedule: Schedule, warm_up: f64) -> Vec<f64> {
-        let train = TrainSpec {
-            schedule,
-            warm_up,
-            learning_rate: 2.0,
-            ..TrainSpec::default()
-        };
+        let train = TrainSpec { schedule, warm_up, learning_rate: 2.0, ..TrainSpec::default() };
         (0..=100).map(|step| learning_rate(&train, step, 100)).collect()
     }
 

@@ -97,12 +97,7 @@ impl TrainState {
     /// that only trains longer begins.
     #[must_use]
     pub fn continued(self) -> Self {
-        Self {
-            curve: Vec::new(),
-            best: None,
-            sums: RunningSums::default(),
-            ..self
-        }
+        Self { curve: Vec::new(), best: None, sums: RunningSums::default(), ..self }
     }
 
     /// Epochs since the validation accuracy last rose by more than `min_improvement`.

@@ -46,6 +46,10 @@ pub(super) fn usual_rate(optimizer: &Optimizer) -> f64 {
     }
 }
 
+/// A network with fewer parameters that learns nothing is too small rather than stalled: a plain
+/// softmax classifier of MNIST has 7,850.
+const TINY: usize = 1000;
+
 /// Reads a trial's curve. `gate_open` is the gate's word on it.
 pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
     let rate = trial.spec.train().learning_rate;
@@ -54,7 +58,9 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
     let (Some(best), Some(last)) = (trial.best(), trial.curve.last()) else {
         return finding(
             Diagnosis::Diverged,
-            format!("the loss was no longer a number before the first epoch ended, at a learning rate of {rate}"),
+            format!(
+                "the loss was no longer a number before the first epoch ended, at a learning rate of {rate}"
+            ),
         );
     };
     if gate_open {
@@ -66,7 +72,10 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
     if trial.ending == TrialEnding::Diverged {
         return finding(
             Diagnosis::Diverged,
-            format!("the loss was no longer a number in epoch {}, at a learning rate of {rate}", last.epoch),
+            format!(
+                "the loss was no longer a number in epoch {}, at a learning rate of {rate}",
+                last.epoch
+            ),
         );
     }
     let classes = trial.spec.input().classes as f64;
@@ -77,7 +86,9 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
             Diagnosis::LearningRateTooHigh,
             format!(
                 "the learning rate of {rate} is {times_usual:.0} times the usual one, and training images are named right {} of the time at a loss of {:.2} (guessing: {:.2})",
-                Percent(last.train_accuracy), last.train_loss, classes.ln()
+                Percent(last.train_accuracy),
+                last.train_loss,
+                classes.ln()
             ),
         );
     }
@@ -92,7 +103,8 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
             ),
         );
     }
-    if at_chance {
+    let parameters = trial.spec.table().parameters();
+    if at_chance && parameters >= TINY {
         return finding(
             Diagnosis::Stalled,
             format!(
@@ -107,7 +119,8 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
             Diagnosis::Overfit,
             format!(
                 "{} on training images, but {} on validation images",
-                Percent(last.train_accuracy), Percent(last.validation_accuracy)
+                Percent(last.train_accuracy),
+                Percent(last.validation_accuracy)
             ),
         );
     }
@@ -117,7 +130,8 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
             Diagnosis::StillImproving,
             format!(
                 "accuracy reached {} and the last epoch still gained {}",
-                Percent(best.validation_accuracy), Percent(gain_per_epoch(trial))
+                Percent(best.validation_accuracy),
+                Percent(gain_per_epoch(trial))
             ),
         );
     }
@@ -125,8 +139,9 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
         Diagnosis::Underfit,
         format!(
             "only {} on training images and {} on validation images with {} parameters",
-            Percent(last.train_accuracy), Percent(last.validation_accuracy),
-            trial.spec.table().parameters()
+            Percent(last.train_accuracy),
+            Percent(last.validation_accuracy),
+            parameters
         ),
     )
 }

@@ -24,7 +24,10 @@ impl Policy for Grow {
                 let spec = remedy.apply(&parent.spec)?;
                 Some(Proposal {
                     parent: parent.trial,
-                    reason: format!("{}: {}; {}", finding.diagnosis, finding.evidence, remedy.because),
+                    reason: format!(
+                        "{}: {}; {}",
+                        finding.diagnosis, finding.evidence, remedy.because
+                    ),
                     edits: remedy.edits,
                     inherit: remedy.inherit,
                     spec,
@@ -36,7 +39,9 @@ impl Policy for Grow {
 /// The trial to grow from: the most accurate one; a later one wins over an equal one, because
 /// growth that did not hurt is growth.
 fn best(history: &[TrialRecord]) -> Option<&TrialRecord> {
-    history.iter().reduce(|best, trial| if trial.accuracy() >= best.accuracy() { trial } else { best })
+    history
+        .iter()
+        .reduce(|best, trial| if trial.accuracy() >= best.accuracy() { trial } else { best })
 }
 
 struct Remedy {
@@ -47,11 +52,7 @@ struct Remedy {
 
 impl Remedy {
     fn new(edit: Edit, because: &'static str, inherit: Inherit) -> Self {
-        Self {
-            edits: vec![edit],
-            because,
-            inherit,
-        }
+        Self { edits: vec![edit], because, inherit }
     }
 
     /// The edited spec; `None` where the edits do not apply or the result would not work.
@@ -73,18 +74,21 @@ fn remedies(diagnosis: Diagnosis, parent: &TrialRecord) -> Vec<Remedy> {
         Diagnosis::StillImproving => vec![longer(parent)],
         Diagnosis::Underfit | Diagnosis::Overfit | Diagnosis::Healthy => Vec::new(),
     };
-    let growth = [block(spec), wider(spec), activation(spec), dense(spec), optimizer(spec)];
+    // A layer of a few filters holds back whatever stands before and behind it.
+    let growth = match narrowest(spec) {
+        Some((width, ..)) if width < 8 => [wider(spec), block(spec)],
+        _ => [block(spec), wider(spec)],
+    };
+    let growth = growth.into_iter().chain([activation(spec), dense(spec), optimizer(spec)]);
     let last = [longer(parent), slower(spec), faster(spec, parent)];
-    first.into_iter().chain(growth.into_iter().flatten()).chain(last).collect()
+    first.into_iter().chain(growth.flatten()).chain(last).collect()
 }
 
 fn slower(spec: &Spec) -> Remedy {
     let rate = spec.train().learning_rate;
     let usual = usual_rate(&spec.train().optimizer);
     Remedy::new(
-        Edit::SetLearningRate {
-            rate: if rate > 2.0 * usual { usual } else { rate / 10.0 },
-        },
+        Edit::SetLearningRate { rate: if rate > 2.0 * usual { usual } else { rate / 10.0 } },
         "shorter steps, from fresh weights because the present ones are spoiled",
         Inherit::Nothing,
     )
@@ -94,9 +98,7 @@ fn faster(spec: &Spec, parent: &TrialRecord) -> Remedy {
     let rate = spec.train().learning_rate;
     let usual = usual_rate(&spec.train().optimizer);
     Remedy::new(
-        Edit::SetLearningRate {
-            rate: if rate < usual / 2.0 { usual } else { rate * 3.0 },
-        },
+        Edit::SetLearningRate { rate: if rate < usual / 2.0 { usual } else { rate * 3.0 } },
         "longer steps from where it stands",
         unless_diverged(parent, Inherit::Weights),
     )
@@ -104,20 +106,14 @@ fn faster(spec: &Spec, parent: &TrialRecord) -> Remedy {
 
 fn longer(parent: &TrialRecord) -> Remedy {
     Remedy::new(
-        Edit::AddEpochs {
-            epochs: parent.spec.train().epochs.max(1),
-        },
+        Edit::AddEpochs { epochs: parent.spec.train().epochs.max(1) },
         "training goes on from its last state",
         unless_diverged(parent, Inherit::State),
     )
 }
 
 fn unless_diverged(parent: &TrialRecord, inherit: Inherit) -> Inherit {
-    if parent.ending == TrialEnding::Diverged {
-        Inherit::Nothing
-    } else {
-        inherit
-    }
+    if parent.ending == TrialEnding::Diverged { Inherit::Nothing } else { inherit }
 }
 
 /// A conv block behind the present ones while the image is large enough to halve; otherwise one
@@ -127,7 +123,8 @@ fn block(spec: &Spec) -> Option<Remedy> {
         Layer::Conv(conv) => Some(conv.filters),
         _ => None,
     });
-    let (count, widest) = convs.fold((0, 0), |(count, widest), filters| (count + 1, widest.max(filters)));
+    let (count, widest) =
+        convs.fold((0, 0), |(count, widest), filters| (count + 1, widest.max(filters)));
     if count >= 6 {
         return None;
     }
@@ -144,44 +141,42 @@ fn block(spec: &Spec) -> Option<Remedy> {
         _ => 5,
     };
     Some(Remedy::new(
-        Edit::AddConvBlock {
-            at,
-            filters: (2 * widest).clamp(8, 64),
-            kernel,
-            pool,
-        },
+        Edit::AddConvBlock { at, filters: (2 * widest).clamp(8, 64), kernel, pool },
         "another layer sees larger parts of the image",
         Inherit::Weights,
     ))
 }
 
 fn wider(spec: &Spec) -> Option<Remedy> {
-    let narrowest = spec.layers().iter().enumerate().filter_map(|(index, layer)| match layer {
-        Layer::Conv(conv) if conv.filters < 64 => Some((conv.filters, index, 8)),
-        Layer::Dense(dense) if dense.units < 128 => Some((dense.units, index, 32)),
-        _ => None,
-    });
-    let (width, layer, least) = narrowest.min()?;
+    let (width, layer, step) = narrowest(spec)?;
     Some(Remedy::new(
-        Edit::Widen {
-            layer,
-            width: (2 * width).max(least),
-        },
+        Edit::Widen { layer, width: (2 * width).max(step) },
         "the narrowest layer lets through too little",
         Inherit::Weights,
     ))
 }
 
+/// The narrowest layer that may still be widened: its width, its index, and the width that a
+/// widened one has at least.
+fn narrowest(spec: &Spec) -> Option<(usize, usize, usize)> {
+    let layers = spec.layers().iter().enumerate();
+    let widths = layers.filter_map(|(index, layer)| match layer {
+        Layer::Conv(conv) if conv.filters < 64 => Some((conv.filters, index, 8)),
+        Layer::Dense(dense) if dense.units < 128 => Some((dense.units, index, 32)),
+        _ => None,
+    });
+    widths.min()
+}
+
 fn dense(spec: &Spec) -> Option<Remedy> {
     let denses = spec.layers().iter().filter(|layer| matches!(layer, Layer::Dense(_))).count();
-    (denses < 2).then(|| Remedy::new(
-        Edit::AddDense {
-            at: spec.layers().len(),
-            units: 64,
-        },
-        "a hidden layer combines what the features say",
-        Inherit::Weights,
-    ))
+    (denses < 2).then(|| {
+        Remedy::new(
+            Edit::AddDense { at: spec.layers().len(), units: 64 },
+            "a hidden layer combines what the features say",
+            Inherit::Weights,
+        )
+    })
 }
 
 fn activation(spec: &Spec) -> Option<Remedy> {
@@ -190,9 +185,7 @@ fn activation(spec: &Spec) -> Option<Remedy> {
         .into_iter()
         .any(|activation| matches!(activation, Activation::Sigmoid | Activation::Tanh));
     squashes.then_some(Remedy::new(
-        Edit::SetActivation {
-            activation: Activation::Relu,
-        },
+        Edit::SetActivation { activation: Activation::Relu },
         "relu lets gradients through where sigmoid and tanh flatten out",
         Inherit::Nothing,
     ))
@@ -202,9 +195,7 @@ fn optimizer(spec: &Spec) -> Option<Remedy> {
     let optimizer = Optimizer::Adam(AdamParameters::default());
     matches!(spec.train().optimizer, Optimizer::Sgd(_)).then(|| Remedy {
         edits: vec![
-            Edit::SetLearningRate {
-                rate: usual_rate(&optimizer),
-            },
+            Edit::SetLearningRate { rate: usual_rate(&optimizer) },
             Edit::SetOptimizer { optimizer },
         ],
         because: "adam finds a step length for every weight by itself",

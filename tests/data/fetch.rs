@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::{self, NAMES, gzipped, real_mnist, sha256, small_set};
 use burgeon::data::fetch::{FetchLimits, fetch};
 use burgeon::data::mnist::CONTENT_SHA256;
 use burgeon::data::{DataError, Progress};
-use crate::support::{self, NAMES, gzipped, real_mnist, sha256, small_set};
 use tempfile::TempDir;
 
 /// What a server answers to a request for `name`.
@@ -24,7 +24,9 @@ struct Server {
     requests: Arc<AtomicUsize>,
 }
 
-fn serve(answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static) -> Server {
+fn serve(
+    answer: impl Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync + 'static,
+) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/mnist/", listener.local_addr().unwrap());
     let requests = Arc::new(AtomicUsize::new(0));
@@ -50,7 +52,11 @@ fn handle(mut stream: TcpStream, answer: &Answer, counter: &AtomicUsize) -> Opti
 }
 
 fn send(stream: &mut TcpStream, body: &[u8]) -> std::io::Result<()> {
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    )?;
     stream.write_all(body)
 }
 
@@ -80,8 +86,10 @@ fn fetch_small(dir: &Path, mirrors: &[&Server]) -> Result<Vec<String>, DataError
 }
 
 fn names_in(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -146,13 +154,17 @@ fn a_file_of_other_content_is_refused() {
 
 #[test]
 fn an_error_page_is_refused() {
-    assert_passed_over(&serve(|_, stream| send(stream, b"<html>log in first</html>")), "is not the file");
+    assert_passed_over(
+        &serve(|_, stream| send(stream, b"<html>log in first</html>")),
+        "is not the file",
+    );
 }
 
 #[test]
 fn a_missing_file_is_passed_over() {
     let server = serve(|_, stream| {
-        stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        stream
+            .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     });
     assert_passed_over(&server, "404");
 }
@@ -228,7 +240,10 @@ fn a_server_that_falls_silent_is_given_up() {
 fn nobody_at_the_address_is_passed_over() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let requests = Arc::new(AtomicUsize::new(0));
-    assert_passed_over(&Server { address: format!("http://127.0.0.1:{port}/"), requests }, "refused");
+    assert_passed_over(
+        &Server { address: format!("http://127.0.0.1:{port}/"), requests },
+        "refused",
+    );
 }
 
 #[test]
@@ -242,7 +257,8 @@ fn progress_counts_up_to_the_length_that_the_server_names() {
         }
     };
     let mirrors = [server.address.clone()];
-    fetch(dir.path(), &mirrors, &hashes.each_ref().map(String::as_str), impatient(), &mut follow).unwrap();
+    fetch(dir.path(), &mirrors, &hashes.each_ref().map(String::as_str), impatient(), &mut follow)
+        .unwrap();
     assert_eq!(last.1, Some(last.0));
 }
 

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burgeon::data::DataError;
-use burgeon::sys::CounterRng;
-use burgeon::data::idx::{Checks, read_images, read_labels};
 use crate::support::{gzipped, idx_images, idx_labels, sha256};
+use burgeon::data::DataError;
+use burgeon::data::idx::{Checks, read_images, read_labels};
+use burgeon::sys::CounterRng;
 use tempfile::TempDir;
 
 fn written(dir: &TempDir, content: &[u8]) -> PathBuf {
@@ -30,7 +30,10 @@ fn plain_and_gzipped_files_read_alike() {
         let images = read_images(&written(&dir, &stored), Checks::default()).unwrap();
         assert_eq!((images.count, images.height, images.width), (7, 4, 3));
         assert_eq!(&*images.pixels, &content[16..]);
-        assert_eq!((images.file.bytes, images.file.sha256), (content.len() as u64, sha256(&content)));
+        assert_eq!(
+            (images.file.bytes, images.file.sha256),
+            (content.len() as u64, sha256(&content))
+        );
     }
     let labels = read_labels(&written(&dir, &idx_labels(5, 3)), Checks::default()).unwrap();
     assert_eq!(&*labels.labels, [0, 1, 2, 0, 1]);
@@ -44,8 +47,12 @@ fn the_expected_hash_is_that_of_the_inflated_content() {
     let path = written(&dir, &gzipped(&content));
     assert!(read_images(&path, Checks { sha256: Some(&right), ..Checks::default() }).is_ok());
     let wrong = right.replace('a', "b");
-    let error = read_images(&path, Checks { sha256: Some(&wrong), ..Checks::default() }).unwrap_err();
-    assert!(matches!(&error, DataError::WrongContent { actual, .. } if *actual == right), "{error}");
+    let error =
+        read_images(&path, Checks { sha256: Some(&wrong), ..Checks::default() }).unwrap_err();
+    assert!(
+        matches!(&error, DataError::WrongContent { actual, .. } if *actual == right),
+        "{error}"
+    );
 }
 
 #[test]
@@ -59,13 +66,31 @@ fn each_flaw_is_told_with_what_would_be_right() {
     let cases: [(Vec<u8>, &str); 10] = [
         (Vec::new(), "FILE: ends within the IDX header"),
         (good[..10].to_vec(), "FILE: ends within the IDX header"),
-        (idx_labels(5, 3), "FILE: starts with the bytes 00000801, but an IDX image file starts 00000803"),
-        (b"<!DOCTYPE html>".to_vec(), "FILE: starts with the bytes 3c21444f, but an IDX image file starts 00000803"),
+        (
+            idx_labels(5, 3),
+            "FILE: starts with the bytes 00000801, but an IDX image file starts 00000803",
+        ),
+        (
+            b"<!DOCTYPE html>".to_vec(),
+            "FILE: starts with the bytes 3c21444f, but an IDX image file starts 00000803",
+        ),
         (with(4, [0; 4]), "FILE: its header promises 0 items; at least 1 is needed"),
-        (with(8, [0; 4]), "FILE: its header promises images 0 pixels wide or high; 1 to 4096 are read"),
-        (with(8, [0, 1, 0, 0]), "FILE: its header promises images 65536 pixels wide or high; 1 to 4096 are read"),
-        (with(4, [0, 0, 0, 8]), "FILE: its header promises 112 bytes, but the file is too short to hold them"),
-        (with(4, [0xff; 4]), "FILE: its header promises 51539607556 bytes, more than the limit of 4294967296"),
+        (
+            with(8, [0; 4]),
+            "FILE: its header promises images 0 pixels wide or high; 1 to 4096 are read",
+        ),
+        (
+            with(8, [0, 1, 0, 0]),
+            "FILE: its header promises images 65536 pixels wide or high; 1 to 4096 are read",
+        ),
+        (
+            with(4, [0, 0, 0, 8]),
+            "FILE: its header promises 112 bytes, but the file is too short to hold them",
+        ),
+        (
+            with(4, [0xff; 4]),
+            "FILE: its header promises 51539607556 bytes, more than the limit of 4294967296",
+        ),
         ([&good[..], &[0]].concat(), "FILE: goes on after the 100 bytes that its header promises"),
     ];
     for (content, expected) in cases {
@@ -81,14 +106,20 @@ fn gzip_damage_is_told_apart() {
     let mut flipped = packed.clone();
     let checksum = flipped.len() - 6;
     flipped[checksum] ^= 1;
-    assert!(refusal(&flipped).starts_with("FILE: its gzip stream is corrupt"), "{}", refusal(&flipped));
+    assert!(
+        refusal(&flipped).starts_with("FILE: its gzip stream is corrupt"),
+        "{}",
+        refusal(&flipped)
+    );
 }
 
 #[test]
 fn a_tiny_archive_cannot_claim_gigabytes() {
     let mut bomb = idx_images(1, 4096, 1);
     bomb[4..8].copy_from_slice(&200_000_u32.to_be_bytes());
-    assert!(refusal(&gzipped(&bomb)).contains("promises 819200016 bytes, but the file is too short"));
+    assert!(
+        refusal(&gzipped(&bomb)).contains("promises 819200016 bytes, but the file is too short")
+    );
 }
 
 #[test]
@@ -144,7 +175,11 @@ fn refused_by_name(path: &Path, case: u64) -> bool {
     }
     match read_images(path, Checks::default()) {
         Ok(images) => {
-            assert_eq!(images.pixels.len(), images.count * images.height * images.width, "case {case}");
+            assert_eq!(
+                images.pixels.len(),
+                images.count * images.height * images.width,
+                "case {case}"
+            );
             false
         }
         Err(error) => {

@@ -11,9 +11,11 @@ use crate::support;
 
 fn digits() -> Vec<Vec<u8>> {
     let drawn = synthetic::digits(Split::Test, 10, 5, |_| {});
-    let real = support::real_mnist().and_then(|dir| mnist::read(&dir).ok()).map(|content| content.test);
+    let real =
+        support::real_mnist().and_then(|dir| mnist::read(&dir).ok()).map(|content| content.test);
     let all = [Some(drawn), real].into_iter().flatten();
-    all.flat_map(|images| (0..5).map(|index| images.image(index).to_vec()).collect::<Vec<_>>()).collect()
+    all.flat_map(|images| (0..5).map(|index| images.image(index).to_vec()).collect::<Vec<_>>())
+        .collect()
 }
 
 /// As a person would have it: enlarged, off centre on a larger sheet, dark on light or light on dark.
@@ -33,7 +35,11 @@ fn likeness(a: &[u8], b: &[u8]) -> f64 {
     let shifts = [-29, -28, -27, -1, 0, 1, 27, 28, 29_isize];
     let shifted = |by: isize| {
         let mut moved = b.to_vec();
-        if by < 0 { moved.rotate_left(by.unsigned_abs()) } else { moved.rotate_right(by as usize) }
+        if by < 0 {
+            moved.rotate_left(by.unsigned_abs())
+        } else {
+            moved.rotate_right(by as usize)
+        }
         correlation(a, &moved)
     };
     shifts.into_iter().map(shifted).fold(-1.0, f64::max)
@@ -60,7 +66,11 @@ fn saved(dir: &TempDir, picture: &GrayImage, format: ImageFormat) -> PathBuf {
 fn a_digit_comes_back_from_a_picture_of_any_size_and_polarity() {
     let dir = TempDir::new().unwrap();
     for (index, digit) in digits().iter().enumerate() {
-        for (scale, dark, format) in [(1, false, ImageFormat::Png), (3, true, ImageFormat::Png), (4, true, ImageFormat::Jpeg)] {
+        for (scale, dark, format) in [
+            (1, false, ImageFormat::Png),
+            (3, true, ImageFormat::Png),
+            (4, true, ImageFormat::Jpeg),
+        ] {
             let path = saved(&dir, &sheet(digit, scale, dark), format);
             let back = read_picture(&path, Invert::Auto, 28, 28).unwrap();
             let same = likeness(digit, &back);
@@ -83,7 +93,9 @@ fn transparent_paper_is_white() {
     let dir = TempDir::new().unwrap();
     let digit = &digits()[0];
     let path = dir.path().join("picture.png");
-    RgbaImage::from_fn(28, 28, |x, y| image::Rgba([0, 0, 0, digit[(y * 28 + x) as usize]])).save(&path).unwrap();
+    RgbaImage::from_fn(28, 28, |x, y| image::Rgba([0, 0, 0, digit[(y * 28 + x) as usize]]))
+        .save(&path)
+        .unwrap();
     assert!(likeness(digit, &read_picture(&path, Invert::Auto, 28, 28).unwrap()) > 0.8);
 }
 
@@ -118,7 +130,8 @@ fn what_is_no_picture_is_refused_by_name() {
     };
     assert_named(&path);
     assert_named(&dir.path().join("nowhere.png"));
-    let whole = std::fs::read(saved(&dir, &sheet(&digits()[0], 2, true), ImageFormat::Png)).unwrap();
+    let whole =
+        std::fs::read(saved(&dir, &sheet(&digits()[0], 2, true), ImageFormat::Png)).unwrap();
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     assert_named(&path);
 }

@@ -3,8 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use burgeon::data::{DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load};
-use crate::support::{self, NAMES, gzipped, idx_images, idx_labels, real_mnist, small_set, write_set};
+use crate::support::{
+    self, NAMES, gzipped, idx_images, idx_labels, real_mnist, small_set, write_set,
+};
+use burgeon::data::{
+    DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load,
+};
 use tempfile::TempDir;
 
 fn idx_request(dir: &Path) -> DataRequest {
@@ -47,7 +51,12 @@ fn an_idx_folder_of_any_size_and_class_count_loads() {
 #[test]
 fn names_like_those_of_emnist_are_understood() {
     let dir = TempDir::new().unwrap();
-    let names = ["letters-train-images-idx3-ubyte.gz", "letters-train-labels-idx1-ubyte.gz", "letters-test-images-idx3-ubyte.gz", "letters-test-labels-idx1-ubyte.gz"];
+    let names = [
+        "letters-train-images-idx3-ubyte.gz",
+        "letters-train-labels-idx1-ubyte.gz",
+        "letters-test-images-idx3-ubyte.gz",
+        "letters-test-labels-idx1-ubyte.gz",
+    ];
     for (name, content) in names.iter().zip(small_set()) {
         fs::write(dir.path().join(name), gzipped(&content)).unwrap();
     }
@@ -83,7 +92,10 @@ fn without_mnist_and_fallback_the_error_tells_where_it_was_looked_for() {
     let dir = TempDir::new().unwrap();
     let places = Places { named: Some(dir.path().to_owned()), ..Places::default() };
     let error = refusal(&DataRequest { places, ..offline() });
-    assert!(error.contains(&dir.path().display().to_string()) && error.contains("switched off"), "{error}");
+    assert!(
+        error.contains(&dir.path().display().to_string()) && error.contains("switched off"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -95,11 +107,13 @@ fn without_mnist_the_fallback_is_loud_and_on_record() {
         Progress::Drawing { done, total } => drawn = (done, total),
         _ => {}
     };
-    let loaded = load(&DataRequest { fallback: Fallback::Synthetic, ..offline() }, &mut listen).unwrap();
+    let loaded =
+        load(&DataRequest { fallback: Fallback::Synthetic, ..offline() }, &mut listen).unwrap();
     assert_eq!(drawn, (170, 170));
     assert_eq!(reasons.len(), 1);
     assert_eq!(loaded.origin.fallback_reason(), Some(reasons[0].as_str()));
-    let asked_for = load(&DataRequest { source: Source::Synthetic, ..offline() }, &mut |_| {}).unwrap();
+    let asked_for =
+        load(&DataRequest { source: Source::Synthetic, ..offline() }, &mut |_| {}).unwrap();
     assert_eq!(asked_for.origin.fallback_reason(), None);
     assert_eq!(asked_for.dataset.train.image(3), loaded.dataset.train.image(3));
 }
@@ -126,7 +140,9 @@ fn too_large_a_validation_split_is_refused_for_every_source() {
     assert!(refusal(&synthetic).contains("ask for at most 59999"));
     let dir = TempDir::new().unwrap();
     write_set(dir.path(), &small_set());
-    assert!(refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("ask for at most 19"));
+    assert!(
+        refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("ask for at most 19")
+    );
 }
 
 #[test]
@@ -137,7 +153,10 @@ fn the_real_mnist_has_its_known_figures() {
     let loaded = load(&DataRequest { places, sizes, ..offline() }, &mut |_| {}).unwrap();
     let data = loaded.dataset;
     assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (55_000, 5000, 10_000));
-    assert!((data.normalization.mean - 0.1307).abs() < 5e-4 && (data.normalization.std - 0.3081).abs() < 5e-4);
+    assert!(
+        (data.normalization.mean - 0.1307).abs() < 5e-4
+            && (data.normalization.std - 0.3081).abs() < 5e-4
+    );
     let Origin::Mnist { files, fetched_from, .. } = loaded.origin else { panic!("not MNIST") };
     assert_eq!((files.len(), fetched_from.len()), (4, 0));
 }

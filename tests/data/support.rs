@@ -9,8 +9,12 @@ use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
 /// MNIST's names of the four files.
-pub const NAMES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+pub const NAMES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
 
 /// An IDX image file.
 pub fn idx_images(count: usize, height: usize, width: usize) -> Vec<u8> {

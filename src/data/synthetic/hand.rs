@@ -62,17 +62,17 @@ impl Map {
         let proportion = libm::expf(PROPORTION_MEAN + PROPORTION * rng.bell());
         let (sin, cos) = libm::sincosf(ROTATION * rng.bell());
         // Proportion first, then slant, then rotation; y runs downwards, so leaning right takes from x as y grows.
-        let matrix = [
-            [cos * proportion, -cos * slant - sin],
-            [sin * proportion, -sin * slant + cos],
-        ];
+        let matrix =
+            [[cos * proportion, -cos * slant - sin], [sin * proportion, -sin * slant + cos]];
         Self { waves: std::array::from_fn(|_| Wave::draw(rng)), matrix }
     }
 
     fn apply(&self, point: Point) -> Point {
         let [mut x, mut y] = point;
         for wave in &self.waves {
-            let swing = libm::sinf(wave.direction[0] * point[0] + wave.direction[1] * point[1] + wave.phase);
+            let swing = libm::sinf(
+                wave.direction[0] * point[0] + wave.direction[1] * point[1] + wave.phase,
+            );
             x += wave.shift[0] * swing;
             y += wave.shift[1] * swing;
         }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::sys::{CounterRng, Purpose, counter_seed};
 use super::{Images, Split};
+use crate::sys::{CounterRng, Purpose, counter_seed};
 
 /// Changes whenever the same seed gives other digits; goes into the record of a run.
 pub const GENERATOR_VERSION: u32 = 1;
@@ -113,17 +113,22 @@ mod tests {
             assert!((17..=20).contains(&rows.max(columns)), "digit {index} is {columns} × {rows}");
             let mass: f32 = image.iter().map(|&ink| f32::from(ink)).sum();
             let moment = |of: fn(usize) -> usize| {
-                image.iter().enumerate().map(|(i, &ink)| f32::from(ink) * of(i) as f32).sum::<f32>() / mass
+                image.iter().enumerate().map(|(i, &ink)| f32::from(ink) * of(i) as f32).sum::<f32>()
+                    / mass
             };
             let centre = [moment(|i| i % SIDE), moment(|i| i / SIDE)];
-            assert!(centre.iter().all(|c| (c - 14.0).abs() < 0.6), "digit {index} is centred at {centre:?}");
+            assert!(
+                centre.iter().all(|c| (c - 14.0).abs() < 0.6),
+                "digit {index} is centred at {centre:?}"
+            );
         }
     }
 
     #[test]
     fn digits_have_about_as_much_ink_as_mnists() {
         let images = digits(Split::Train, 2000, 4, |_| {});
-        let mean = images.pixels().iter().map(|&ink| f64::from(ink)).sum::<f64>() / images.pixels().len() as f64;
+        let mean = images.pixels().iter().map(|&ink| f64::from(ink)).sum::<f64>()
+            / images.pixels().len() as f64;
         assert!((mean / 255.0 - 0.1307).abs() < 0.01, "{}", mean / 255.0);
     }
 

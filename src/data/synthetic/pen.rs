@@ -11,7 +11,8 @@ const BOX_SIDE: usize = 20;
 /// Draws the strokes, `[28, 28]`, 255 for full ink.
 pub(super) fn draw(strokes: &[Vec<Point>], rng: &mut CounterRng, out: &mut [u8]) {
     let pen = Pen::choose(rng);
-    let mut ink = Drawing { ink: vec![0.0; BOX_SIDE * BOX_SIDE], width: BOX_SIDE, height: BOX_SIDE };
+    let mut ink =
+        Drawing { ink: vec![0.0; BOX_SIDE * BOX_SIDE], width: BOX_SIDE, height: BOX_SIDE };
     for stroke in boxed(strokes, pen.reach()) {
         pen.stroke(&stroke, rng, &mut ink.ink);
     }
@@ -32,7 +33,8 @@ fn boxed(strokes: &[Vec<Point>], reach: f32) -> Vec<Vec<Point>> {
     }
     let extent = (high[0] - low[0]).max(high[1] - low[1]).max(1e-3);
     let scale = (BOX_SIDE as f32 - 2.0 * reach) / extent;
-    let moved = |point: &Point| std::array::from_fn(|axis| (point[axis] - low[axis]) * scale + reach);
+    let moved =
+        |point: &Point| std::array::from_fn(|axis| (point[axis] - low[axis]) * scale + reach);
     strokes.iter().map(|stroke| stroke.iter().map(moved).collect()).collect()
 }
 
@@ -77,7 +79,8 @@ impl Pen {
         let phase = rng.uniform(0.0, std::f32::consts::TAU);
         let swing = rng.uniform(0.05, 0.25);
         for (index, ends) in line.windows(2).enumerate() {
-            let radius = self.radius * (1.0 + self.pressure * libm::sinf(phase + swing * index as f32));
+            let radius =
+                self.radius * (1.0 + self.pressure * libm::sinf(phase + swing * index as f32));
             self.segment(ends[0], ends[1], radius, ink);
         }
     }

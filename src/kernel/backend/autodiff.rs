@@ -4,8 +4,8 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::flex::FlexTensor;
-use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::ops::ModuleOps;
+use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
 use super::flex::{self, BatchNormState, ConvState, DenseState, Keep, PoolState, are_single};
@@ -23,7 +23,8 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
             return composite::conv_block::<Self>(x, weight, bias, options);
         }
         let nodes = [x.node(), weight.node(), bias.node()];
-        let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        let (x, weight, bias) =
+            (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
         match ConvBlockBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let (output, state) = flex::conv_block(x, weight, bias, options, Keep::ForBackward);
@@ -45,7 +46,8 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
             return composite::dense::<Self>(x, weight, bias, activation);
         }
         let nodes = [x.node(), weight.node(), bias.node()];
-        let (x, weight, bias) = (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        let (x, weight, bias) =
+            (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
         match DenseBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let (output, state) = flex::dense(x, weight, bias, activation, Keep::ForBackward);
@@ -67,17 +69,19 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         }
         let node = logits.node();
         let logits = logits.into_primitive();
-        let (loss, correct) = match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let (loss, correct, gradient) =
-                    flex::softmax_cross_entropy(logits, labels, smoothing, Keep::ForBackward);
-                (prepared.finish(gradient, loss), correct)
-            }
-            OpsKind::UnTracked(prepared) => {
-                let (loss, correct, _) = flex::softmax_cross_entropy(logits, labels, smoothing, Keep::Nothing);
-                (prepared.finish(loss), correct)
-            }
-        };
+        let (loss, correct) =
+            match CrossEntropyBackward.prepare::<C>([node]).compute_bound().stateful() {
+                OpsKind::Tracked(prepared) => {
+                    let (loss, correct, gradient) =
+                        flex::softmax_cross_entropy(logits, labels, smoothing, Keep::ForBackward);
+                    (prepared.finish(gradient, loss), correct)
+                }
+                OpsKind::UnTracked(prepared) => {
+                    let (loss, correct, _) =
+                        flex::softmax_cross_entropy(logits, labels, smoothing, Keep::Nothing);
+                    (prepared.finish(loss), correct)
+                }
+            };
         (loss, <Self as AutodiffBackend>::from_inner(correct))
     }
 
@@ -90,7 +94,11 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         if !are_single([x.primitive(), gamma.primitive(), beta.primitive()]) {
             let found = Self::batch_norm_train(x, gamma, beta, epsilon);
-            return (composite::activation::<Self>(found.output, activation), found.mean, found.variance);
+            return (
+                composite::activation::<Self>(found.output, activation),
+                found.mean,
+                found.variance,
+            );
         }
         let nodes = [x.node(), gamma.node(), beta.node()];
         let (x, gamma, beta) = (x.into_primitive(), gamma.into_primitive(), beta.into_primitive());
@@ -200,7 +208,11 @@ impl Backward<Flex, 3> for BatchNormBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node);
         let (dx, d_gamma, d_beta) = flex::batch_norm_backward(ops.state, dy);
-        register(ops.parents.map(|node| node.map(|node| node.id)), (Some(dx), d_gamma, d_beta), grads);
+        register(
+            ops.parents.map(|node| node.map(|node| node.id)),
+            (Some(dx), d_gamma, d_beta),
+            grads,
+        );
     }
 }
 
@@ -225,6 +237,8 @@ impl Backward<Flex, 1> for GlobalAveragePoolBackward {
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let shape = ops.state;
-        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| flex::global_average_pool_backward(shape, dy));
+        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| {
+            flex::global_average_pool_backward(shape, dy)
+        });
     }
 }

@@ -19,7 +19,8 @@ pub fn conv_block<B: Backend>(
 ) -> FloatTensor<B> {
     let ConvBlockOptions { stride, padding, activation: function, pool } = options;
     let padding = [(padding.top, padding.bottom), (padding.left, padding.right)];
-    let convolved = B::conv2d(x, weight, Some(bias), ConvOptions::new_with_padding(stride, padding, [1, 1], 1));
+    let convolved =
+        B::conv2d(x, weight, Some(bias), ConvOptions::new_with_padding(stride, padding, [1, 1], 1));
     let activated = activation::<B>(convolved, function);
     match pool {
         Pool::None => activated,
@@ -59,10 +60,14 @@ pub fn softmax_cross_entropy<B: Backend>(
     let (batch, classes) = (shape[0], shape[1]);
     let labels = B::int_reshape(labels, Shape::new([batch, 1]));
     let largest = B::float_argmax(logits.clone(), 1, labels.dtype().into());
-    let hits = B::bool_into_float(B::int_equal(largest, labels.clone(), BoolDType::Native), logits.dtype().into());
+    let hits = B::bool_into_float(
+        B::int_equal(largest, labels.clone(), BoolDType::Native),
+        logits.dtype().into(),
+    );
     let log_softmax = B::log_softmax(logits, 1);
     let hard = B::float_mean(B::float_gather(1, log_softmax.clone(), labels));
-    let soft = B::float_mul_scalar(B::float_sum(log_softmax), scalar(1.0 / (batch * classes) as f64));
+    let soft =
+        B::float_mul_scalar(B::float_sum(log_softmax), scalar(1.0 / (batch * classes) as f64));
     let hard = B::float_mul_scalar(hard, scalar(smoothing - 1.0));
     let loss = B::float_sub(hard, B::float_mul_scalar(soft, scalar(smoothing)));
     (loss, B::float_sum(hits))
@@ -90,7 +95,9 @@ pub fn sgd_step<B: Backend>(
     step: SgdStep,
 ) -> (FloatTensor<B>, Option<FloatTensor<B>>) {
     let mut direction = match step.weight_decay {
-        Some(decay) => B::float_add(B::float_mul_scalar(parameter.clone(), scalar(decay)), gradient),
+        Some(decay) => {
+            B::float_add(B::float_mul_scalar(parameter.clone(), scalar(decay)), gradient)
+        }
         None => gradient,
     };
     let velocity = velocity.map(|velocity| {
@@ -142,11 +149,16 @@ pub fn adam_step<B: Backend>(
         let corrected_2 = B::float_div_scalar(moment_2.clone(), scalar(bias_2));
         let divisor = B::float_add_scalar(B::float_sqrt(corrected_2), scalar(epsilon));
         let rate = learning_rate * f64::from(rate);
-        let kept = if rate == 0.0 { parameter } else { B::float_mul_scalar(parameter, scalar(1.0 - rate)) };
+        let kept = if rate == 0.0 {
+            parameter
+        } else {
+            B::float_mul_scalar(parameter, scalar(1.0 - rate))
+        };
         (kept, B::float_div(corrected_1, divisor))
     } else {
         let corrected_1 = B::float_mul_scalar(moment_1.clone(), scalar(bias_2.sqrt() / bias_1));
-        let divisor = B::float_add_scalar(B::float_sqrt(moment_2.clone()), scalar(epsilon * bias_2.sqrt()));
+        let divisor =
+            B::float_add_scalar(B::float_sqrt(moment_2.clone()), scalar(epsilon * bias_2.sqrt()));
         (parameter, B::float_div(corrected_1, divisor))
     };
     (B::float_sub(parameter, B::float_mul_scalar(delta, scalar(learning_rate))), moment_1, moment_2)

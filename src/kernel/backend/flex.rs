@@ -21,7 +21,12 @@ use crate::kernel::optimizer::{AdamStep, SgdStep, Velocity};
 use crate::kernel::pool::{self, PoolShape};
 
 impl KernelOps for Flex {
-    fn fused_conv_block(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, options: ConvBlockOptions) -> FlexTensor {
+    fn fused_conv_block(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        options: ConvBlockOptions,
+    ) -> FlexTensor {
         if are_single([&x, &weight, &bias]) {
             conv_block(x, weight, bias, options, Keep::Nothing).0
         } else {
@@ -29,7 +34,12 @@ impl KernelOps for Flex {
         }
     }
 
-    fn fused_dense(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, activation: Activation) -> FlexTensor {
+    fn fused_dense(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        activation: Activation,
+    ) -> FlexTensor {
         if are_single([&x, &weight, &bias]) {
             dense(x, weight, bias, activation, Keep::Nothing).0
         } else {
@@ -37,9 +47,14 @@ impl KernelOps for Flex {
         }
     }
 
-    fn softmax_cross_entropy(logits: FlexTensor, labels: FlexTensor, smoothing: f32) -> (FlexTensor, FlexTensor) {
+    fn softmax_cross_entropy(
+        logits: FlexTensor,
+        labels: FlexTensor,
+        smoothing: f32,
+    ) -> (FlexTensor, FlexTensor) {
         if are_single([&logits]) {
-            let (loss, correct, _) = softmax_cross_entropy(logits, labels, smoothing, Keep::Nothing);
+            let (loss, correct, _) =
+                softmax_cross_entropy(logits, labels, smoothing, Keep::Nothing);
             (loss, correct)
         } else {
             composite::softmax_cross_entropy::<Self>(logits, labels, smoothing)
@@ -79,7 +94,14 @@ impl KernelOps for Flex {
         let norm = batch_norm_of(&x, epsilon, activation);
         let mut y = vec![0.0; values(&x).len()];
         let known = Statistics { mean: values(&mean), variance: values(&variance) };
-        norm.forward_eval(Executor::global(), values(&x), values(&gamma), values(&beta), known, &mut y);
+        norm.forward_eval(
+            Executor::global(),
+            values(&x),
+            values(&gamma),
+            values(&beta),
+            known,
+            &mut y,
+        );
         tensor(y, x.shape())
     }
 
@@ -88,7 +110,11 @@ impl KernelOps for Flex {
     }
 
     fn fused_global_average_pool(x: FlexTensor) -> FlexTensor {
-        if are_single([&x]) { global_average_pool(x) } else { composite::global_average_pool::<Self>(x) }
+        if are_single([&x]) {
+            global_average_pool(x)
+        } else {
+            composite::global_average_pool::<Self>(x)
+        }
     }
 
     fn sgd_step(mut parameter: FlexTensor, gradient: FlexTensor, step: SgdStep) -> FlexTensor {
@@ -132,9 +158,16 @@ impl KernelOps for Flex {
             return composite::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step);
         }
         let gradient = contiguous(gradient);
-        let (mut parameter, mut moment_1, mut moment_2) = (own(parameter), own(moment_1), own(moment_2));
+        let (mut parameter, mut moment_1, mut moment_2) =
+            (own(parameter), own(moment_1), own(moment_2));
         let moments = (moment_1.storage_mut(), moment_2.storage_mut());
-        step.apply(Executor::global(), parameter.storage_mut(), values(&gradient), moments.0, moments.1);
+        step.apply(
+            Executor::global(),
+            parameter.storage_mut(),
+            values(&gradient),
+            moments.0,
+            moments.1,
+        );
         (parameter, moment_1, moment_2)
     }
 }
@@ -180,10 +213,24 @@ pub fn conv_block(
     });
     let mut output = vec![0.0; batch * block.shape().output_len()];
     let mut saved = (keep == Keep::ForBackward).then(Saved::default);
-    block.forward(Executor::global(), batch, values(&x), values(&weight), values(&bias), &mut output, saved.as_mut());
+    block.forward(
+        Executor::global(),
+        batch,
+        values(&x),
+        values(&weight),
+        values(&bias),
+        &mut output,
+        saved.as_mut(),
+    );
     let [channels, height, width] = block.shape().output_shape();
     let output = tensor(output, Shape::new([batch, channels, height, width]));
-    let state = saved.map(|saved| ConvState { block, x, weight, output: output.clone(), saved: Arc::new(saved) });
+    let state = saved.map(|saved| ConvState {
+        block,
+        x,
+        weight,
+        output: output.clone(),
+        saved: Arc::new(saved),
+    });
     (output, state)
 }
 
@@ -219,7 +266,8 @@ pub fn conv_block_backward(
 fn block_of(shape: ConvShape) -> Arc<ConvBlock> {
     /// Far more than a network has layers; a process that goes through many networks starts afresh beyond it.
     const BLOCKS_MAX: usize = 64;
-    static BLOCKS: LazyLock<Mutex<HashMap<ConvShape, Arc<ConvBlock>>>> = LazyLock::new(Mutex::default);
+    static BLOCKS: LazyLock<Mutex<HashMap<ConvShape, Arc<ConvBlock>>>> =
+        LazyLock::new(Mutex::default);
     let mut blocks = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
     if blocks.len() >= BLOCKS_MAX && !blocks.contains_key(&shape) {
         blocks.clear();
@@ -250,10 +298,18 @@ pub fn dense(
     let dense = Dense { batch, inputs, units, activation };
     let shape = Shape::new([batch, units]);
     let mut output = vec![0.0; batch * units];
-    let keeps_input = keep == Keep::ForBackward && activation.derivative_of() == DerivativeOf::Input;
+    let keeps_input =
+        keep == Keep::ForBackward && activation.derivative_of() == DerivativeOf::Input;
     let mut pre = keeps_input.then(|| vec![0.0; batch * units]);
     let (x_values, w_values) = (values(&x), values(&weight));
-    dense.forward(Executor::global(), x_values, w_values, Some(values(&bias)), &mut output, pre.as_deref_mut());
+    dense.forward(
+        Executor::global(),
+        x_values,
+        w_values,
+        Some(values(&bias)),
+        &mut output,
+        pre.as_deref_mut(),
+    );
     let output = tensor(output, shape.clone());
     let state = (keep == Keep::ForBackward).then(|| {
         let kept = pre.map_or_else(|| output.clone(), |pre| tensor(pre, shape));
@@ -324,7 +380,10 @@ pub fn batch_norm(
 }
 
 /// The gradients of the input, gamma and beta.
-pub fn batch_norm_backward(state: BatchNormState, dy: FlexTensor) -> (FlexTensor, FlexTensor, FlexTensor) {
+pub fn batch_norm_backward(
+    state: BatchNormState,
+    dy: FlexTensor,
+) -> (FlexTensor, FlexTensor, FlexTensor) {
     let BatchNormState { norm, x, gamma, beta, mean, variance } = state;
     let dy = contiguous(dy);
     let mut dx = vec![0.0; values(&x).len()];
@@ -406,13 +465,20 @@ pub fn softmax_cross_entropy(
         gradient.as_deref_mut(),
     );
     let number = |value: f32| tensor(vec![value], Shape::new([1]));
-    (number(found.loss), number(found.correct as f32), gradient.map(|gradient| tensor(gradient, shape)))
+    (
+        number(found.loss),
+        number(found.correct as f32),
+        gradient.map(|gradient| tensor(gradient, shape)),
+    )
 }
 
 /// A label that fits no class number becomes the largest, which no loss accepts.
 fn class_numbers(labels: FlexTensor) -> Vec<u32> {
     let labels = contiguous(labels);
-    let (start, end) = (labels.layout().start_offset(), labels.layout().start_offset() + labels.layout().num_elements());
+    let (start, end) = (
+        labels.layout().start_offset(),
+        labels.layout().start_offset() + labels.layout().num_elements(),
+    );
     match labels.dtype() {
         DType::I64 => numbers(&labels.storage::<i64>()[start..end]),
         DType::I32 => numbers(&labels.storage::<i32>()[start..end]),
@@ -450,7 +516,9 @@ fn contiguous(tensor: FlexTensor) -> FlexTensor {
 
 /// The same values, as all of a buffer.
 fn own(tensor: FlexTensor) -> FlexTensor {
-    if tensor.is_contiguous() && tensor.bytes().len() == tensor.layout().num_elements() * size_of::<f32>() {
+    if tensor.is_contiguous()
+        && tensor.bytes().len() == tensor.layout().num_elements() * size_of::<f32>()
+    {
         tensor
     } else {
         tensor.to_contiguous()

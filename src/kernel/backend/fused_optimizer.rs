@@ -2,7 +2,8 @@
 
 use burn::backend::Dispatch;
 use burn::optim::{
-    AdamState, AdamWState, AdaptiveMomentumState, LearningRate, Optimizer, RecordState, StateSink, StateSource,
+    AdamState, AdamWState, AdaptiveMomentumState, LearningRate, Optimizer, RecordState, StateSink,
+    StateSource,
 };
 use burn::tensor::{Device, Tensor};
 
@@ -56,8 +57,13 @@ impl Optimizer for FusedSgd {
         state: Option<FusedSgdState<D>>,
     ) -> (Tensor<D>, Option<FusedSgdState<D>>) {
         let Self { momentum, dampening, nesterov, weight_decay } = *self;
-        let step =
-            SgdStep { learning_rate, momentum: momentum.unwrap_or(0.0), dampening, nesterov, weight_decay };
+        let step = SgdStep {
+            learning_rate,
+            momentum: momentum.unwrap_or(0.0),
+            dampening,
+            nesterov,
+            weight_decay,
+        };
         if momentum.is_none() {
             let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
             let parameter = <Dispatch as KernelOps>::sgd_step(parameter, gradient, step);
@@ -115,7 +121,8 @@ impl Optimizer for FusedAdam {
         let Self { beta_1, beta_2, epsilon, weight_decay } = *self;
         let decay = weight_decay.map_or(WeightDecay::None, WeightDecay::Gradient);
         let step = AdamStep { learning_rate, beta_1, beta_2, epsilon, time: 1, decay };
-        let (parameter, state) = adam_step(parameter, gradient, state.map(|state| state.momentum), step);
+        let (parameter, state) =
+            adam_step(parameter, gradient, state.map(|state| state.momentum), step);
         (parameter, Some(AdamState::new(state)))
     }
 
@@ -157,7 +164,8 @@ impl Optimizer for FusedAdamW {
         let Self { beta_1, beta_2, epsilon, weight_decay } = *self;
         let decay = WeightDecay::Decoupled(weight_decay);
         let step = AdamStep { learning_rate, beta_1, beta_2, epsilon, time: 1, decay };
-        let (parameter, state) = adam_step(parameter, gradient, state.map(|state| state.momentum), step);
+        let (parameter, state) =
+            adam_step(parameter, gradient, state.map(|state| state.momentum), step);
         (parameter, Some(AdamWState::new(state)))
     }
 
@@ -173,8 +181,9 @@ fn adam_step<const D: usize>(
     state: Option<AdaptiveMomentumState<D>>,
     step: AdamStep,
 ) -> (Tensor<D>, AdaptiveMomentumState<D>) {
-    let state =
-        state.unwrap_or_else(|| AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like()));
+    let state = state.unwrap_or_else(|| {
+        AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like())
+    });
     let time = state.time + 1;
     let (parameter, moment_1, moment_2) = <Dispatch as KernelOps>::adam_step(
         parameter.into_dispatch(),

@@ -41,7 +41,12 @@ pub struct ConvBlockOptions {
 ///
 /// # Panics
 /// The shapes do not fit together.
-pub fn conv_block(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, options: &ConvBlockOptions) -> Tensor<4> {
+pub fn conv_block(
+    x: Tensor<4>,
+    weight: Tensor<4>,
+    bias: Tensor<1>,
+    options: &ConvBlockOptions,
+) -> Tensor<4> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(<Dispatch as KernelOps>::fused_conv_block(x, weight, bias, *options))
 }
@@ -50,7 +55,12 @@ pub fn conv_block(x: Tensor<4>, weight: Tensor<4>, bias: Tensor<1>, options: &Co
 ///
 /// # Panics
 /// The shapes do not fit together.
-pub fn dense(x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>, activation: Activation) -> Tensor<2> {
+pub fn dense(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    activation: Activation,
+) -> Tensor<2> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
     Tensor::from_dispatch(<Dispatch as KernelOps>::fused_dense(x, weight, bias, activation))
 }
@@ -69,10 +79,17 @@ pub struct ClassificationLoss {
 ///
 /// # Panics
 /// The shapes do not fit together. On the CPU, also if a label is not below the number of classes.
-pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>, smoothing: f32) -> ClassificationLoss {
+pub fn cross_entropy(
+    logits: Tensor<2>,
+    labels: Tensor<1, Int>,
+    smoothing: f32,
+) -> ClassificationLoss {
     let (logits, labels) = (logits.into_dispatch(), labels.into_dispatch());
     let (loss, correct) = <Dispatch as KernelOps>::softmax_cross_entropy(logits, labels, smoothing);
-    ClassificationLoss { loss: Tensor::from_dispatch(loss), correct: Tensor::from_dispatch(correct) }
+    ClassificationLoss {
+        loss: Tensor::from_dispatch(loss),
+        correct: Tensor::from_dispatch(correct),
+    }
 }
 
 /// Batch normalisation of `x`, `[batch, channels, height, width]`, with an activation after it.
@@ -89,12 +106,18 @@ pub fn batch_norm(x: Tensor<4>, norm: &burn::nn::BatchNorm, activation: Activati
         let mean = norm.running_mean.value().to_device(&device).into_dispatch();
         let variance = norm.running_var.value().to_device(&device).into_dispatch();
         let (x, epsilon) = (x.into_dispatch(), norm.epsilon);
-        let y =
-            <Dispatch as KernelOps>::fused_batch_norm_eval(x, gamma, beta, mean, variance, epsilon, activation);
+        let y = <Dispatch as KernelOps>::fused_batch_norm_eval(
+            x, gamma, beta, mean, variance, epsilon, activation,
+        );
         return Tensor::from_dispatch(y);
     }
-    let (y, mean, variance) =
-        <Dispatch as KernelOps>::fused_batch_norm_train(x.into_dispatch(), gamma, beta, norm.epsilon, activation);
+    let (y, mean, variance) = <Dispatch as KernelOps>::fused_batch_norm_train(
+        x.into_dispatch(),
+        gamma,
+        beta,
+        norm.epsilon,
+        activation,
+    );
     for (running, seen) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
         let kept = running.value_sync().to_device(&device).mul_scalar(1.0 - norm.momentum);
         let seen = Tensor::<1>::from_dispatch(seen).detach().mul_scalar(norm.momentum);
@@ -188,7 +211,10 @@ pub trait KernelOps: Backend {
         epsilon: f64,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        composite::activation::<Self>(Self::batch_norm(x, gamma, beta, mean, variance, epsilon), activation)
+        composite::activation::<Self>(
+            Self::batch_norm(x, gamma, beta, mean, variance, epsilon),
+            activation,
+        )
     }
 
     /// See [`pool`].
@@ -219,7 +245,13 @@ pub trait KernelOps: Backend {
         is_first: bool,
         step: SgdStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (parameter, velocity) = composite::sgd_step::<Self>(parameter, gradient.clone(), Some(velocity), is_first, step);
+        let (parameter, velocity) = composite::sgd_step::<Self>(
+            parameter,
+            gradient.clone(),
+            Some(velocity),
+            is_first,
+            step,
+        );
         (parameter, velocity.unwrap_or(gradient))
     }
 

@@ -5,7 +5,9 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation as burn_activation, module as burn_module};
+use burn::tensor::{
+    Device, Int, Tensor, TensorData, activation as burn_activation, module as burn_module,
+};
 
 use super::*;
 use crate::kernel::testing::random;
@@ -51,7 +53,12 @@ fn run<const D: usize, const W: usize>(
     let factors = random(output.shape().num_elements(), 77);
     let factors = Tensor::<D>::from_data(TensorData::new(factors, output.shape()), &device());
     let grads = (output.clone() * factors).sum().backward();
-    [values(output), values(x.grad(&grads).unwrap()), values(weight.grad(&grads).unwrap()), values(bias.grad(&grads).unwrap())]
+    [
+        values(output),
+        values(x.grad(&grads).unwrap()),
+        values(weight.grad(&grads).unwrap()),
+        values(bias.grad(&grads).unwrap()),
+    ]
 }
 
 #[track_caller]
@@ -75,7 +82,9 @@ fn dense_equals_burns_operations() {
 #[test]
 fn dense_takes_tensors_that_are_not_contiguous() {
     let leaves = (leaf([12, 12], 1), leaf([12, 12], 2), leaf([12], 3));
-    let found = run(&leaves, |x, w, b| dense(x.transpose(), w.transpose(), b, Activation::Relu).transpose());
+    let found = run(&leaves, |x, w, b| {
+        dense(x.transpose(), w.transpose(), b, Activation::Relu).transpose()
+    });
     let expected = run(&leaves, |x, w, b| {
         with_burn(x.transpose().matmul(w.transpose()) + b.unsqueeze(), Activation::Relu).transpose()
     });
@@ -87,19 +96,33 @@ fn conv_block_equals_burns_operations() {
     let cases = [
         ([3, 1, 12, 12], [6, 5, 5], [1, 1], Padding::uniform(2), Pool::Max2x2),
         ([2, 6, 9, 7], [16, 3, 3], [1, 1], Padding::uniform(0), Pool::Max2x2),
-        ([2, 3, 9, 10], [4, 3, 2], [2, 1], Padding { top: 1, left: 0, bottom: 2, right: 1 }, Pool::None),
+        (
+            [2, 3, 9, 10],
+            [4, 3, 2],
+            [2, 1],
+            Padding { top: 1, left: 0, bottom: 2, right: 1 },
+            Pool::None,
+        ),
         ([4, 2, 8, 8], [5, 1, 1], [1, 1], Padding::uniform(0), Pool::None),
     ];
-    for ([batch, channels, height, width], [filters, rows, columns], stride, padding, pool) in cases {
+    for ([batch, channels, height, width], [filters, rows, columns], stride, padding, pool) in cases
+    {
         for activation in [Activation::Relu, Activation::Gelu, Activation::Linear] {
             let options = ConvBlockOptions { stride, padding, activation, pool };
-            let leaves =
-                (leaf([batch, channels, height, width], 1), leaf([filters, channels, rows, columns], 2), leaf([filters], 3));
+            let leaves = (
+                leaf([batch, channels, height, width], 1),
+                leaf([filters, channels, rows, columns], 2),
+                leaf([filters], 3),
+            );
             let found = run(&leaves, |x, w, b| conv_block(x, w, b, &options));
             let expected = run(&leaves, |x, w, b| {
                 let padding = [(padding.top, padding.bottom), (padding.left, padding.right)];
-                let convolved =
-                    burn_module::conv2d(x, w, Some(b), ConvOptions::new_with_padding(stride, padding, [1, 1], 1));
+                let convolved = burn_module::conv2d(
+                    x,
+                    w,
+                    Some(b),
+                    ConvOptions::new_with_padding(stride, padding, [1, 1], 1),
+                );
                 let activated = with_burn(convolved, activation);
                 match pool {
                     Pool::None => activated,
@@ -124,14 +147,24 @@ fn composites_equal_fused_operations() {
         let parts = (x.into_dispatch(), w.into_dispatch(), b.into_dispatch());
         Tensor::from_dispatch(composite::conv_block::<Dispatch>(parts.0, parts.1, parts.2, options))
     };
-    assert_all_same(&run(&leaves, |x, w, b| conv_block(x, w, b, &options)), &run(&leaves, composite), "conv block");
+    assert_all_same(
+        &run(&leaves, |x, w, b| conv_block(x, w, b, &options)),
+        &run(&leaves, composite),
+        "conv block",
+    );
     let leaves = (leaf([5, 7], 1), leaf([7, 4], 2), leaf([4], 3));
     for activation in Activation::ALL {
         let composite = |x: Tensor<2>, w: Tensor<2>, b: Tensor<1>| {
             let parts = (x.into_dispatch(), w.into_dispatch(), b.into_dispatch());
-            Tensor::from_dispatch(composite::dense::<Dispatch>(parts.0, parts.1, parts.2, activation))
+            Tensor::from_dispatch(composite::dense::<Dispatch>(
+                parts.0, parts.1, parts.2, activation,
+            ))
         };
-        assert_all_same(&run(&leaves, |x, w, b| dense(x, w, b, activation)), &run(&leaves, composite), "dense");
+        assert_all_same(
+            &run(&leaves, |x, w, b| dense(x, w, b, activation)),
+            &run(&leaves, composite),
+            "dense",
+        );
     }
 }
 
@@ -146,8 +179,10 @@ fn cross_entropy_equals_burns_operations() {
         let found = cross_entropy(logits.clone(), labels.clone(), smoothing);
         let found_grads = (found.loss.clone() * 2.0).backward();
         let parts = (logits.clone().into_dispatch(), labels.clone().into_dispatch());
-        let (loss, correct) = composite::softmax_cross_entropy::<Dispatch>(parts.0, parts.1, smoothing);
-        let (loss, correct) = (Tensor::<1>::from_dispatch(loss), Tensor::<1>::from_dispatch(correct));
+        let (loss, correct) =
+            composite::softmax_cross_entropy::<Dispatch>(parts.0, parts.1, smoothing);
+        let (loss, correct) =
+            (Tensor::<1>::from_dispatch(loss), Tensor::<1>::from_dispatch(correct));
         let log_softmax = burn_activation::log_softmax(logits.clone(), 1);
         let picked = log_softmax.clone().gather(1, labels.unsqueeze_dim(1)).mean();
         let burns = picked * (smoothing - 1.0) - log_softmax.mean() * smoothing;
@@ -177,14 +212,24 @@ fn batch_norm_equals_burns_layer() {
             assert_same(&values(found.clone()), &values(expected.clone()), "output");
             let found = (found * factors.clone()).sum().backward();
             let expected = (expected * factors).sum().backward();
-            assert_same(&values(x.grad(&found).unwrap()), &values(x.grad(&expected).unwrap()), "dx");
+            assert_same(
+                &values(x.grad(&found).unwrap()),
+                &values(x.grad(&expected).unwrap()),
+                "dx",
+            );
             for (ours, burns) in [(&ours.gamma, &burns.gamma), (&ours.beta, &burns.beta)] {
                 let found = values(ours.val().grad(&found).unwrap());
                 assert_same(&found, &values(burns.val().grad(&expected).unwrap()), "gamma, beta");
             }
         }
-        for (ours, burns) in [(&ours.running_mean, &burns.running_mean), (&ours.running_var, &burns.running_var)] {
-            assert_same(&values(ours.value_sync()), &values(burns.value_sync()), "running statistics");
+        for (ours, burns) in
+            [(&ours.running_mean, &burns.running_mean), (&ours.running_var, &burns.running_var)]
+        {
+            assert_same(
+                &values(ours.value_sync()),
+                &values(burns.value_sync()),
+                "running statistics",
+            );
         }
         let (ours, burns) = (ours.valid(), burns.valid());
         let x = leaf([4, 3, 7, 5], 9).inner();
@@ -203,13 +248,15 @@ fn pools_equal_burns_operations() {
             let both_sides = padding.map(|padding| (padding, padding));
             let expected = match kind {
                 PoolKind::Max => {
-                    let options = MaxPoolOptions { stride, padding: both_sides, ..MaxPoolOptions::new(size) };
+                    let options =
+                        MaxPoolOptions { stride, padding: both_sides, ..MaxPoolOptions::new(size) };
                     burn_module::max_pool2d(x.clone(), options)
-                },
+                }
                 PoolKind::Average => {
-                    let options = AvgPoolOptions { stride, padding: both_sides, ..AvgPoolOptions::new(size) };
+                    let options =
+                        AvgPoolOptions { stride, padding: both_sides, ..AvgPoolOptions::new(size) };
                     burn_module::avg_pool2d(x.clone(), options)
-                },
+                }
             };
             let factors = Tensor::<4>::from_data(
                 TensorData::new(random(found.shape().num_elements(), 6), found.shape()),
@@ -218,7 +265,11 @@ fn pools_equal_burns_operations() {
             assert_same(&values(found.clone()), &values(expected.clone()), "output");
             let found = (found * factors.clone()).sum().backward();
             let expected = (expected * factors).sum().backward();
-            assert_same(&values(x.grad(&found).unwrap()), &values(x.grad(&expected).unwrap()), "dx");
+            assert_same(
+                &values(x.grad(&found).unwrap()),
+                &values(x.grad(&expected).unwrap()),
+                "dx",
+            );
         }
     }
 }
@@ -230,7 +281,8 @@ fn the_global_average_equals_burns_operations() {
     let found = global_average_pool(x.clone());
     let expected = x.clone().mean_dim(2).mean_dim(3).reshape([3, 4]);
     assert_same(&values(found.clone()), &values(expected.clone()), "output");
-    let (found, expected) = ((found * factors.clone()).sum().backward(), (expected * factors).sum().backward());
+    let (found, expected) =
+        ((found * factors.clone()).sum().backward(), (expected * factors).sum().backward());
     assert_same(&values(x.grad(&found).unwrap()), &values(x.grad(&expected).unwrap()), "dx");
 }
 
@@ -279,7 +331,11 @@ impl Net {
     }
 }
 
-fn assert_optimizers_agree(fused: impl Fn() -> ModuleOptimizer, burns: impl Fn() -> ModuleOptimizer, what: &str) {
+fn assert_optimizers_agree(
+    fused: impl Fn() -> ModuleOptimizer,
+    burns: impl Fn() -> ModuleOptimizer,
+    what: &str,
+) {
     let mut found = Net::new();
     let mut expected = found.clone();
     let (mut fused_optimizer, mut burns_optimizer) = (fused(), burns());
@@ -290,7 +346,8 @@ fn assert_optimizers_agree(fused: impl Fn() -> ModuleOptimizer, burns: impl Fn()
         expected = burns_optimizer.step(rate, expected, gradients.1);
         if step == 2 {
             // Each goes on from the other's record.
-            let records = (fused_optimizer.into_bytes().unwrap(), burns_optimizer.into_bytes().unwrap());
+            let records =
+                (fused_optimizer.into_bytes().unwrap(), burns_optimizer.into_bytes().unwrap());
             fused_optimizer = fused().from_bytes(records.1).unwrap();
             burns_optimizer = burns().from_bytes(records.0).unwrap();
         }
@@ -313,7 +370,9 @@ fn fused_optimizers_equal_burns() {
             || AdamWConfig::new().with_weight_decay(decay.unwrap_or(0.0)).init(),
             "adamw",
         );
-        for (momentum, nesterov, dampening) in [(None, false, 0.0), (Some(0.9), false, 0.0), (Some(0.9), true, 0.1)] {
+        for (momentum, nesterov, dampening) in
+            [(None, false, 0.0), (Some(0.9), false, 0.0), (Some(0.9), true, 0.1)]
+        {
             let config = momentum.map(|momentum| MomentumConfig {
                 momentum: f64::from(momentum),
                 dampening,
@@ -322,7 +381,12 @@ fn fused_optimizers_equal_burns() {
             let decay_config = decay.map(WeightDecayConfig::new);
             assert_optimizers_agree(
                 || FusedSgd { momentum, dampening, nesterov, weight_decay: decay }.into(),
-                || SgdConfig::new().with_momentum(config.clone()).with_weight_decay(decay_config.clone()).init(),
+                || {
+                    SgdConfig::new()
+                        .with_momentum(config.clone())
+                        .with_weight_decay(decay_config.clone())
+                        .init()
+                },
                 "sgd",
             );
         }
@@ -340,13 +404,25 @@ fn composite_updates_equal_fused_ones() {
     ];
     for decay in decays {
         for time in [1, 5] {
-            let step = AdamStep { learning_rate: 0.01, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-5, time, decay };
-            let parts = || [&parameter, &gradient, &first, &second].map(|tensor| tensor.clone().into_dispatch());
+            let step = AdamStep {
+                learning_rate: 0.01,
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-5,
+                time,
+                decay,
+            };
+            let parts = || {
+                [&parameter, &gradient, &first, &second]
+                    .map(|tensor| tensor.clone().into_dispatch())
+            };
             let [p, g, m, v] = parts();
             let found = <Dispatch as KernelOps>::adam_step(p, g, m, v, step);
             let [p, g, m, v] = parts();
             let expected = composite::adam_step::<Dispatch>(p, g, m, v, step);
-            for (found, expected) in [(found.0, expected.0), (found.1, expected.1), (found.2, expected.2)] {
+            for (found, expected) in
+                [(found.0, expected.0), (found.1, expected.1), (found.2, expected.2)]
+            {
                 let found = values(Tensor::<1>::from_dispatch(found));
                 assert_same(&found, &values(Tensor::<1>::from_dispatch(expected)), "adam");
             }

@@ -5,7 +5,9 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use super::gradient::{EntryList, Plane};
-use super::patch::{GATHERED_FILTERS, add_weight_gradient, gather_image_gradient, scatter_image_gradient};
+use super::patch::{
+    GATHERED_FILTERS, add_weight_gradient, gather_image_gradient, scatter_image_gradient,
+};
 use super::pixels::Pixels;
 use super::positions::PositionList;
 use super::shape::{ConvShape, Pool};
@@ -51,7 +53,8 @@ impl Cut {
         let rows = (BAND_FLOATS / step.max(1)).max(BAND_LEN_MIN.div_ceil(columns));
         // Every chunk has its own sums for all filters; they should not crowd out the caches.
         let chunks_max = ((1 << 19) / sums_len(shape, layout).max(1)).clamp(4, 16);
-        let images_per_chunk = batch.div_ceil(chunks_max).next_multiple_of(group).min(batch.div_ceil(4)).max(1);
+        let images_per_chunk =
+            batch.div_ceil(chunks_max).next_multiple_of(group).min(batch.div_ceil(4)).max(1);
         let chunks = batch.div_ceil(images_per_chunk);
         Self { group, band_len: rows * columns, images_per_chunk, chunks }
     }
@@ -103,7 +106,9 @@ impl Backward<'_> {
         let pixels_len = group * self.layout.image_len() + Pixels::SLACK;
         let d_pixels_len = if self.d_images.is_empty() { 0 } else { pixels_len };
         let mut lists = LISTS.take();
-        lists.entries.reserve(GATHERED_FILTERS * group * self.layout.cell_count().min(self.cut.band_len));
+        lists
+            .entries
+            .reserve(GATHERED_FILTERS * group * self.layout.cell_count().min(self.cut.band_len));
         scratch::with(pixels_len + d_pixels_len, |memory| {
             memory.fill(0.0);
             let (pixels, d_pixels) = memory.split_at_mut(pixels_len);
@@ -194,16 +199,30 @@ impl Backward<'_> {
             // an image, and there is room for every image of a group.
             unsafe {
                 let entries = entries.since(start);
-                add_weight_gradient(s, self.layout, entries, work.pixels, &mut d_filters[weights.clone()]);
+                add_weight_gradient(
+                    s,
+                    self.layout,
+                    entries,
+                    work.pixels,
+                    &mut d_filters[weights.clone()],
+                );
                 if !self.d_images.is_empty() && !gather {
-                    scatter_image_gradient(s, self.layout, entries, &self.filters[weights], work.d_pixels);
+                    scatter_image_gradient(
+                        s,
+                        self.layout,
+                        entries,
+                        &self.filters[weights],
+                        work.d_pixels,
+                    );
                 }
             }
         }
         if !self.d_images.is_empty() && gather {
             positions.sort(entries.since(0), starts, self.pixels_of(band, images.len()));
             // SAFETY: as above.
-            unsafe { gather_image_gradient(s, self.layout, positions, self.filters, work.d_pixels) };
+            unsafe {
+                gather_image_gradient(s, self.layout, positions, self.filters, work.d_pixels)
+            };
         }
     }
 
@@ -215,7 +234,8 @@ impl Backward<'_> {
     /// The pixels at which filters start in a band of each of `images` images.
     fn pixels_of(&self, band: Range<usize>, images: usize) -> Range<usize> {
         let cells = &self.layout.cells()[band];
-        let [first, last] = [cells.first(), cells.last()].map(|cell| cell.map_or(0, |cell| *cell as usize));
+        let [first, last] =
+            [cells.first(), cells.last()].map(|cell| cell.map_or(0, |cell| *cell as usize));
         let last_pick = match self.shape.pool {
             Pool::None => 0,
             Pool::Max2x2 => self.layout.pick_steps().iter().sum::<u32>() as usize,
@@ -274,8 +294,12 @@ impl Kernel for AddSums<'_> {
         let (len, to_len) = (self.layout.filter_len(), self.layout.weights_per_filter());
         let sums_len = self.filters * (len + 1);
         // SAFETY: a filter for each chunk.
-        let (d_weight, d_bias) =
-            unsafe { (self.d_weight.range(filter * to_len..(filter + 1) * to_len), self.d_bias.range(filter..filter + 1)) };
+        let (d_weight, d_bias) = unsafe {
+            (
+                self.d_weight.range(filter * to_len..(filter + 1) * to_len),
+                self.d_bias.range(filter..filter + 1),
+            )
+        };
         d_bias[0] = 0.0;
         scratch::with(len, |total| {
             total.fill(0.0);

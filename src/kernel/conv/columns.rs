@@ -40,7 +40,12 @@ pub(super) struct ColumnSource<'a> {
 
 /// Convolution, bias and pool of one image, whose `output` is `[filters, rows, columns]`; `picks` may be empty.
 #[inline(always)]
-pub(super) fn convolve<S: Simd>(s: S, source: &ColumnSource<'_>, output: &mut [f32], picks: &mut [u8]) {
+pub(super) fn convolve<S: Simd>(
+    s: S,
+    source: &ColumnSource<'_>,
+    output: &mut [f32],
+    picks: &mut [u8],
+) {
     let [rows, columns] = source.size;
     let filters = source.bias.len();
     let rows_per_tile = rows_per_tile(source.pool);
@@ -61,10 +66,18 @@ pub(super) fn convolve<S: Simd>(s: S, source: &ColumnSource<'_>, output: &mut [f
                 // SAFETY: the filters, the rows and the lanes' columns exist.
                 unsafe {
                     match (source.pool, eight) {
-                        (Pool::Max2x2, true) => run_tile::<S, true, true>(s, count, source, place, output, picks),
-                        (Pool::Max2x2, false) => run_tile::<S, false, true>(s, count, source, place, output, picks),
-                        (Pool::None, true) => run_tile::<S, true, false>(s, count, source, place, output, picks),
-                        (Pool::None, false) => run_tile::<S, false, false>(s, count, source, place, output, picks),
+                        (Pool::Max2x2, true) => {
+                            run_tile::<S, true, true>(s, count, source, place, output, picks)
+                        }
+                        (Pool::Max2x2, false) => {
+                            run_tile::<S, false, true>(s, count, source, place, output, picks)
+                        }
+                        (Pool::None, true) => {
+                            run_tile::<S, true, false>(s, count, source, place, output, picks)
+                        }
+                        (Pool::None, false) => {
+                            run_tile::<S, false, false>(s, count, source, place, output, picks)
+                        }
                     }
                 }
                 filter += count;
@@ -123,7 +136,9 @@ struct Tile<'a, 'b, const F: usize, const EIGHT: bool, const POOL: bool> {
     picks: &'a mut [u8],
 }
 
-impl<const F: usize, const EIGHT: bool, const POOL: bool> Outlined for Tile<'_, '_, F, EIGHT, POOL> {
+impl<const F: usize, const EIGHT: bool, const POOL: bool> Outlined
+    for Tile<'_, '_, F, EIGHT, POOL>
+{
     type Output = ();
 
     #[inline(always)]
@@ -146,7 +161,8 @@ impl<const F: usize, const EIGHT: bool, const POOL: bool> Tile<'_, '_, F, EIGHT,
     unsafe fn compute<S: Simd>(self, s: S) {
         // SAFETY: passed on.
         let sums = unsafe { self.convolve(s) };
-        let ([rows, columns], Place { row, column, lanes, filter }) = (self.source.size, self.place);
+        let ([rows, columns], Place { row, column, lanes, filter }) =
+            (self.source.size, self.place);
         for (f, sums) in sums.into_iter().enumerate() {
             let at = ((filter + f) * rows + row) * columns + column;
             // SAFETY: the places of outputs that exist.

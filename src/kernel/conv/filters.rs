@@ -29,7 +29,13 @@ pub(super) fn blocks(shape: &ConvShape) -> Vec<FilterBlock> {
             _ => 8,
         };
         let len = lanes * (1 + shape.filter_len());
-        blocks.push(FilterBlock { first, filters: lanes.min(shape.filters - first), lanes, at, len });
+        blocks.push(FilterBlock {
+            first,
+            filters: lanes.min(shape.filters - first),
+            lanes,
+            at,
+            len,
+        });
         first += lanes;
         at += len;
     }

@@ -81,7 +81,11 @@ impl<'a> Forward<'a> {
 
     /// Numbers of an image before the pool, if they have to be kept until after the activation.
     fn conv_len(&self) -> usize {
-        if self.shape.fused_pool() != self.shape.pool { self.shape.filters * self.shape.conv_size().iter().product::<usize>() } else { 0 }
+        if self.shape.fused_pool() != self.shape.pool {
+            self.shape.filters * self.shape.conv_size().iter().product::<usize>()
+        } else {
+            0
+        }
     }
 
     #[inline(always)]
@@ -185,7 +189,8 @@ impl Forward<'_> {
             for y in (0..rows).step_by(step) {
                 let computed = step.min(rows - y);
                 let planes_at = self.planes.row_at(y * pool.size());
-                let place = TilePlace { planes_at, sink_at: flush.places, sink_row: columns, lane: 0 };
+                let place =
+                    TilePlace { planes_at, sink_at: flush.places, sink_row: columns, lane: 0 };
                 // SAFETY: the rows exist, and the sink has room for two rows' results after `flush.places`, which is
                 // less than `PLACES_MIN`.
                 unsafe { convolve_rows(s, &source, &mut sink, place, pool, computed == 2) };
@@ -204,7 +209,13 @@ impl Forward<'_> {
 
     /// The whole block for an activation that may prefer a smaller number: it comes before the pool.
     #[inline(always)]
-    fn pool_after_activation<S: Simd>(&self, s: S, image: Image<'_>, conv: &mut [f32], sink: &mut [f32]) {
+    fn pool_after_activation<S: Simd>(
+        &self,
+        s: S,
+        image: Image<'_>,
+        conv: &mut [f32],
+        sink: &mut [f32],
+    ) {
         let [rows, columns] = self.shape.conv_size();
         let (before, after) = conv.split_at_mut(conv.len() / 2);
         self.convolve(s, image.planes, Pool::None, before, &mut [], sink);
@@ -213,7 +224,8 @@ impl Forward<'_> {
         let (out_rows, out_columns) = (rows / 2, columns / 2);
         for i in 0..image.output.len() {
             let (plane, place) = (i / (out_rows * out_columns), i % (out_rows * out_columns));
-            let corner = (plane * rows + place / out_columns * 2) * columns + place % out_columns * 2;
+            let corner =
+                (plane * rows + place / out_columns * 2) * columns + place % out_columns * 2;
             let square = [corner, corner + 1, corner + columns, corner + columns + 1];
             let pick = largest(square.map(|at| after[at]));
             image.output[i] = after[square[pick]];
@@ -258,16 +270,24 @@ unsafe fn convolve_rows<S: Simd>(
                 // SAFETY: passed on; the lanes are the block's.
                 unsafe {
                     match (pool, two_rows) {
-                        (Pool::Max2x2, _) => row_of_tiles::<S, 2, $vectors, $eight, true>(s, source, sink, place),
-                        (Pool::None, true) => row_of_tiles::<S, 2, $vectors, $eight, false>(s, source, sink, place),
-                        (Pool::None, false) => row_of_tiles::<S, 1, $vectors, $eight, false>(s, source, sink, place),
+                        (Pool::Max2x2, _) => {
+                            row_of_tiles::<S, 2, $vectors, $eight, true>(s, source, sink, place)
+                        }
+                        (Pool::None, true) => {
+                            row_of_tiles::<S, 2, $vectors, $eight, false>(s, source, sink, place)
+                        }
+                        (Pool::None, false) => {
+                            row_of_tiles::<S, 1, $vectors, $eight, false>(s, source, sink, place)
+                        }
                     }
                 }
             }
         };
     }
     // With few registers a pool's even width suits one vector better than two.
-    let two_vectors = source.lanes >= 2 * S::LANES && S::REGISTERS >= 16 && (pool == Pool::None || S::REGISTERS >= 32);
+    let two_vectors = source.lanes >= 2 * S::LANES
+        && S::REGISTERS >= 16
+        && (pool == Pool::None || S::REGISTERS >= 32);
     if source.lanes < S::LANES {
         with_lanes!(1, true);
     } else if two_vectors {
@@ -280,7 +300,13 @@ unsafe fn convolve_rows<S: Simd>(
 /// # Safety
 /// As for [`convolve_rows`].
 #[inline(always)]
-unsafe fn row_of_tiles<S: Simd, const R: usize, const V: usize, const EIGHT: bool, const POOL: bool>(
+unsafe fn row_of_tiles<
+    S: Simd,
+    const R: usize,
+    const V: usize,
+    const EIGHT: bool,
+    const POOL: bool,
+>(
     s: S,
     source: &TileSource<'_>,
     sink: &mut TileSink<'_>,
@@ -293,7 +319,11 @@ unsafe fn row_of_tiles<S: Simd, const R: usize, const V: usize, const EIGHT: boo
     let mut done = 0;
     for tile in 0..tiles {
         let width = (results - done).div_ceil(tiles - tile);
-        let place = TilePlace { planes_at: place.planes_at + done * columns, sink_at: place.sink_at + done, ..place };
+        let place = TilePlace {
+            planes_at: place.planes_at + done * columns,
+            sink_at: place.sink_at + done,
+            ..place
+        };
         // SAFETY: results up to `results` exist.
         unsafe { run_tile::<S, R, V, EIGHT, POOL>(s, width * columns, source, sink, place) };
         done += width;

@@ -46,7 +46,10 @@ impl EntryList {
 
     /// The entries from number `start` on.
     pub fn since(&self, start: usize) -> Entries<'_> {
-        Entries { pixels: &self.pixels[start..self.count], gradients: &self.gradients[start..self.count] }
+        Entries {
+            pixels: &self.pixels[start..self.count],
+            gradients: &self.gradients[start..self.count],
+        }
     }
 
     /// Appends the entries of a plane; returns the sum of their gradients.
@@ -91,7 +94,10 @@ impl Outlined for Append<'_> {
         let has_picks = !plane.picks.is_empty();
         assert!(plane.kept.len() == len && plane.cells.len() >= len + Pixels::SLACK);
         assert!(!has_picks || plane.picks.len() >= len + Pixels::SLACK);
-        assert!(list.count + len + SLACK <= list.pixels.len() && list.pixels.len() == list.gradients.len());
+        assert!(
+            list.count + len + SLACK <= list.pixels.len()
+                && list.pixels.len() == list.gradients.len()
+        );
         let (mut sum, mut count) = (s.zero(), list.count);
         for at in (0..len).step_by(S::LANES) {
             // SAFETY: `at` is less than the length of all slices, of which `cells` and `picks` have a vector more. At

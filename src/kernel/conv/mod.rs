@@ -79,11 +79,19 @@ impl ConvBlock {
     /// # Panics
     /// A stride or a side of the kernel is zero, or a padded image has 2²⁸ numbers or more.
     pub fn new(shape: ConvShape) -> Self {
-        assert!(shape.kernel.iter().chain(&shape.stride).all(|size| *size > 0), "{shape:?} has a size of zero");
+        assert!(
+            shape.kernel.iter().chain(&shape.stride).all(|size| *size > 0),
+            "{shape:?} has a size of zero"
+        );
         let pixels = Pixels::new(&shape);
         // Before a pool that comes last, all columns are computed side by side.
         if columns::suit(&shape) {
-            Self { shape, planes: Planes::new(&shape, shape.fused_pool().size()), pixels, blocks: Vec::new() }
+            Self {
+                shape,
+                planes: Planes::new(&shape, shape.fused_pool().size()),
+                pixels,
+                blocks: Vec::new(),
+            }
         } else {
             Self { shape, planes: Planes::new(&shape, 1), pixels, blocks: blocks(&shape) }
         }
@@ -125,13 +133,19 @@ impl ConvBlock {
             None => (&mut no_picks, &mut no_pre_activation),
         };
         scratch::with(packed_len(&self.blocks), |packed| {
-            let pack = PackFilters { blocks: &self.blocks, weight, bias, packed: DisjointMut::new(packed) };
+            let pack = PackFilters {
+                blocks: &self.blocks,
+                weight,
+                bias,
+                packed: DisjointMut::new(packed),
+            };
             executor.run(self.blocks.len(), &pack);
             let lanes = match self.blocks.as_slice() {
                 [] => Lanes::Columns { weight, bias },
                 blocks => Lanes::Filters { blocks, packed },
             };
-            let images_per_chunk = (CHUNK_MULTIPLICATIONS / self.shape.multiplications().max(1)).clamp(1, 64);
+            let images_per_chunk =
+                (CHUNK_MULTIPLICATIONS / self.shape.multiplications().max(1)).clamp(1, 64);
             let forward = Forward {
                 shape: &self.shape,
                 planes: &self.planes,
@@ -167,7 +181,12 @@ impl ConvBlock {
         self.check(batch, images, weight, gradients.bias);
         assert_eq!(output.len(), batch * self.shape.output_len(), "output of {:?}", self.shape);
         assert_eq!(d_output.len(), output.len(), "gradient of the output of {:?}", self.shape);
-        assert_eq!(gradients.weight.len(), weight.len(), "gradient of the weight of {:?}", self.shape);
+        assert_eq!(
+            gradients.weight.len(),
+            weight.len(),
+            "gradient of the weight of {:?}",
+            self.shape
+        );
         assert!(saved.picks.len() == self.picks_len(output.len()), "saved for another batch");
         let kept = match self.shape.activation.derivative_of() {
             DerivativeOf::Output => output,
@@ -175,15 +194,23 @@ impl ConvBlock {
         };
         assert_eq!(kept.len(), output.len(), "saved for another batch");
         let d_images = gradients.images.unwrap_or_default();
-        assert!(d_images.is_empty() || d_images.len() == images.len(), "gradient of the images of {:?}", self.shape);
+        assert!(
+            d_images.is_empty() || d_images.len() == images.len(),
+            "gradient of the images of {:?}",
+            self.shape
+        );
         let cut = Cut::new(&self.shape, &self.pixels, batch);
-        let filters_len = if d_images.is_empty() { 0 } else { self.shape.filters * self.pixels.filter_len() };
+        let filters_len =
+            if d_images.is_empty() { 0 } else { self.shape.filters * self.pixels.filter_len() };
         let sums_len = cut.chunks * sums_len(&self.shape, &self.pixels);
         scratch::with(filters_len + sums_len, |memory| {
             let (filters, sums) = memory.split_at_mut(filters_len);
             if !d_images.is_empty() {
                 let filters = DisjointMut::new(filters);
-                executor.run(self.shape.filters, &LayOutFilters { layout: &self.pixels, weight, filters });
+                executor.run(
+                    self.shape.filters,
+                    &LayOutFilters { layout: &self.pixels, weight, filters },
+                );
             }
             let backward = Backward {
                 shape: &self.shape,

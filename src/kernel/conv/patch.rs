@@ -134,7 +134,12 @@ unsafe fn for_each_part<S: Simd, K: PartKernel>(s: S, layout: &Pixels, kernel: &
 /// # Safety
 /// As for [`PartKernel::run`].
 #[inline(always)]
-unsafe fn run_part<S: Simd, K: PartKernel, const EIGHT: bool>(s: S, [r, m]: [usize; 2], part: Part, kernel: &mut K) {
+unsafe fn run_part<S: Simd, K: PartKernel, const EIGHT: bool>(
+    s: S,
+    [r, m]: [usize; 2],
+    part: Part,
+    kernel: &mut K,
+) {
     macro_rules! dispatch {
         ($($r:literal: $($m:literal)*;)*) => {
             match (r, m) {
@@ -161,7 +166,9 @@ struct RunPart<'a, K, const R: usize, const M: usize, const EIGHT: bool> {
     part: Part,
 }
 
-impl<K: PartKernel, const R: usize, const M: usize, const EIGHT: bool> Outlined for RunPart<'_, K, R, M, EIGHT> {
+impl<K: PartKernel, const R: usize, const M: usize, const EIGHT: bool> Outlined
+    for RunPart<'_, K, R, M, EIGHT>
+{
     type Output = ();
 
     #[inline(always)]
@@ -217,7 +224,9 @@ impl PartKernel for WeightGradient<'_> {
         for (r, row) in sums.iter().enumerate() {
             for (m, sum) in row.iter().enumerate() {
                 // SAFETY: the part is the filter's.
-                unsafe { s.store(self.d_filter, part.filter_at + r * part.run_len + m * S::LANES, *sum) };
+                unsafe {
+                    s.store(self.d_filter, part.filter_at + r * part.run_len + m * S::LANES, *sum)
+                };
             }
         }
     }
@@ -290,7 +299,8 @@ impl PartKernel for GatheredGradient<'_> {
                 for (r, row) in sums.iter_mut().enumerate() {
                     for (m, sum) in row.iter_mut().enumerate() {
                         // SAFETY: the part is the filter's.
-                        let weights = unsafe { s.load(self.filters, at + r * part.run_len + m * S::LANES) };
+                        let weights =
+                            unsafe { s.load(self.filters, at + r * part.run_len + m * S::LANES) };
                         *sum = s.fma(gradient, weights, *sum);
                     }
                 }
@@ -310,7 +320,11 @@ impl PartKernel for GatheredGradient<'_> {
 /// # Safety
 /// The part lies inside the filter.
 #[inline(always)]
-unsafe fn load_part<S: Simd, const R: usize, const M: usize>(s: S, filter: &[f32], part: Part) -> [[S::V; M]; R] {
+unsafe fn load_part<S: Simd, const R: usize, const M: usize>(
+    s: S,
+    filter: &[f32],
+    part: Part,
+) -> [[S::V; M]; R] {
     let mut loaded = [[s.zero(); M]; R];
     for (r, row) in loaded.iter_mut().enumerate() {
         for (m, vector) in row.iter_mut().enumerate() {

@@ -147,7 +147,9 @@ impl Pixels {
                 let from = Rows { at: from, stride: self.channels };
                 let to = Rows { at, stride: self.shape.height * self.shape.width };
                 // SAFETY: as in `fill`.
-                unsafe { transpose(s, (pixels, from), [columns, self.shape.in_channels], (image, to)) };
+                unsafe {
+                    transpose(s, (pixels, from), [columns, self.shape.in_channels], (image, to))
+                };
             }
         }
     }

@@ -53,7 +53,9 @@ impl Planes {
         for c in 0..shape.in_channels {
             for ky in 0..shape.kernel[0] {
                 let row = (c * self.padded_height + ky) * self.row_len();
-                offsets.extend((0..shape.kernel[1]).map(|kx| (row + self.column(first_column + kx)) as u32));
+                offsets.extend(
+                    (0..shape.kernel[1]).map(|kx| (row + self.column(first_column + kx)) as u32),
+                );
             }
         }
         offsets
@@ -91,12 +93,16 @@ impl Planes {
             return planes.fill(0.0);
         }
         let plane_len = self.padded_height * self.row_len();
-        for (from, to) in image.chunks_exact(self.height * self.width).zip(planes.chunks_exact_mut(plane_len)) {
+        for (from, to) in
+            image.chunks_exact(self.height * self.width).zip(planes.chunks_exact_mut(plane_len))
+        {
             let (above, rest) = to.split_at_mut(self.top * self.row_len());
             let (rows, below) = rest.split_at_mut(self.height * self.row_len());
             above.fill(0.0);
             below.fill(0.0);
-            for (from, to) in from.chunks_exact(self.width).zip(rows.chunks_exact_mut(self.row_len())) {
+            for (from, to) in
+                from.chunks_exact(self.width).zip(rows.chunks_exact_mut(self.row_len()))
+            {
                 self.fill_row(from, to);
             }
         }
@@ -122,7 +128,9 @@ impl Planes {
                     to.iter_mut().zip(pairs).for_each(|(to, from)| *to = from[0]);
                     to[pairs.len()..].iter_mut().zip(last).for_each(|(to, from)| *to = *from);
                 } else {
-                    to.iter_mut().zip(from.iter().step_by(self.phases)).for_each(|(to, from)| *to = *from);
+                    to.iter_mut()
+                        .zip(from.iter().step_by(self.phases))
+                        .for_each(|(to, from)| *to = *from);
                 }
             }
         }
@@ -160,7 +168,8 @@ mod tests {
 
     #[test]
     fn columns_are_split_by_the_stride() {
-        let planes = Planes::new(&shape([1, 2], Padding { left: 1, bottom: 1, ..Padding::default() }), 1);
+        let planes =
+            Planes::new(&shape([1, 2], Padding { left: 1, bottom: 1, ..Padding::default() }), 1);
         let image: Vec<f32> = (1..=12).map(|i| i as f32).collect();
         let mut filled = vec![f32::NAN; planes.len()];
         planes.fill(&image, &mut filled);

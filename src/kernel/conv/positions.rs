@@ -26,7 +26,12 @@ impl PositionList {
     /// given range.
     ///
     /// Entries of equal position stay in the order of filters.
-    pub fn sort(&mut self, entries: Entries<'_>, filters: &[(u32, usize)], pixels: std::ops::Range<usize>) {
+    pub fn sort(
+        &mut self,
+        entries: Entries<'_>,
+        filters: &[(u32, usize)],
+        pixels: std::ops::Range<usize>,
+    ) {
         let Entries { pixels: keys, gradients } = entries;
         self.first_pixel = pixels.start;
         self.ends.clear();
@@ -80,7 +85,8 @@ mod tests {
         let mut list = PositionList::default();
         for _ in 0..2 {
             list.sort(entries, &[(0, 0), (10, 2), (20, 4)], 3..7);
-            let found: Vec<_> = list.iter().map(|at| (at.pixel, at.weights_at, at.gradients)).collect();
+            let found: Vec<_> =
+                list.iter().map(|at| (at.pixel, at.weights_at, at.gradients)).collect();
             let expected: [(usize, &[u32], &[f32]); 3] =
                 [(3, &[0, 10], &[0.3, 1.3]), (4, &[10], &[1.4]), (5, &[0, 20], &[0.5, 2.5])];
             assert_eq!(found, expected);

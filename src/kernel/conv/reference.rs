@@ -19,7 +19,13 @@ pub struct Gradients {
     pub bias: Vec<f64>,
 }
 
-pub fn forward(shape: &ConvShape, batch: usize, images: &[f64], weight: &[f64], bias: &[f64]) -> Reference {
+pub fn forward(
+    shape: &ConvShape,
+    batch: usize,
+    images: &[f64],
+    weight: &[f64],
+    bias: &[f64],
+) -> Reference {
     let [rows, columns] = shape.conv_size();
     let mut pre_activation = vec![0.0; batch * shape.filters * rows * columns];
     for_each_product(shape, batch, |out, image, w| {
@@ -28,12 +34,17 @@ pub fn forward(shape: &ConvShape, batch: usize, images: &[f64], weight: &[f64], 
     for (i, value) in pre_activation.iter_mut().enumerate() {
         *value += bias[i / (rows * columns) % shape.filters];
     }
-    let activated: Vec<f64> = pre_activation.iter().map(|x| activate(shape.activation, *x)).collect();
+    let activated: Vec<f64> =
+        pre_activation.iter().map(|x| activate(shape.activation, *x)).collect();
     let picked = match shape.pool {
         Pool::None => (0..activated.len()).collect(),
         Pool::Max2x2 => largest_of_squares(&activated, batch * shape.filters, rows, columns),
     };
-    Reference { output: picked.iter().map(|place| activated[*place]).collect(), picked, pre_activation }
+    Reference {
+        output: picked.iter().map(|place| activated[*place]).collect(),
+        picked,
+        pre_activation,
+    }
 }
 
 pub fn backward(
@@ -49,8 +60,11 @@ pub fn backward(
     for (place, d) in reference.picked.iter().zip(d_output) {
         d_conv[*place] = d * slope(shape.activation, reference.pre_activation[*place]);
     }
-    let mut gradients =
-        Gradients { images: vec![0.0; images.len()], weight: vec![0.0; weight.len()], bias: vec![0.0; shape.filters] };
+    let mut gradients = Gradients {
+        images: vec![0.0; images.len()],
+        weight: vec![0.0; weight.len()],
+        bias: vec![0.0; shape.filters],
+    };
     for_each_product(shape, batch, |out, image, w| {
         gradients.images[image] += d_conv[out] * weight[w];
         gradients.weight[w] += d_conv[out] * images[image];
@@ -73,11 +87,17 @@ fn for_each_product(shape: &ConvShape, batch: usize, mut visit: impl FnMut(usize
                     for c in 0..channels {
                         for ky in 0..kernel_rows {
                             for kx in 0..kernel_columns {
-                                let from_y = (y * shape.stride[0] + ky).wrapping_sub(shape.padding.top);
-                                let from_x = (x * shape.stride[1] + kx).wrapping_sub(shape.padding.left);
+                                let from_y =
+                                    (y * shape.stride[0] + ky).wrapping_sub(shape.padding.top);
+                                let from_x =
+                                    (x * shape.stride[1] + kx).wrapping_sub(shape.padding.left);
                                 if from_y < shape.height && from_x < shape.width {
-                                    let image = ((n * channels + c) * shape.height + from_y) * shape.width + from_x;
-                                    let w = ((o * channels + c) * kernel_rows + ky) * kernel_columns + kx;
+                                    let image = ((n * channels + c) * shape.height + from_y)
+                                        * shape.width
+                                        + from_x;
+                                    let w = ((o * channels + c) * kernel_rows + ky)
+                                        * kernel_columns
+                                        + kx;
                                     visit(out, image, w);
                                 }
                             }
@@ -96,7 +116,9 @@ fn largest_of_squares(values: &[f64], planes: usize, rows: usize, columns: usize
             for x in 0..columns / 2 {
                 let corner = (plane * rows + 2 * y) * columns + 2 * x;
                 let square = [corner, corner + 1, corner + columns, corner + columns + 1];
-                let better = |best: usize, next: usize| if values[next] > values[best] { next } else { best };
+                let better = |best: usize, next: usize| {
+                    if values[next] > values[best] { next } else { best }
+                };
                 picked.push(square.into_iter().reduce(better).unwrap_or(corner));
             }
         }
@@ -121,7 +143,13 @@ fn slope(activation: Activation, x: f64) -> f64 {
     match activation {
         Activation::Linear => 1.0,
         Activation::Relu => f64::from(x > 0.0),
-        Activation::LeakyRelu => if x > 0.0 { 1.0 } else { 0.01 },
+        Activation::LeakyRelu => {
+            if x > 0.0 {
+                1.0
+            } else {
+                0.01
+            }
+        }
         Activation::Gelu => normal_cdf(x) + x * (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt(),
         Activation::Silu => sigmoid * (1.0 + x * (1.0 - sigmoid)),
         Activation::Tanh => 1.0 - x.tanh().powi(2),

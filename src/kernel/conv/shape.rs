@@ -71,7 +71,8 @@ impl ConvShape {
     /// `[height, width]` of the convolution's result, before the pool; zero where the filter does not fit.
     pub fn conv_size(&self) -> [usize; 2] {
         let padding = self.padding;
-        let padded = [padding.top + self.height + padding.bottom, padding.left + self.width + padding.right];
+        let padded =
+            [padding.top + self.height + padding.bottom, padding.left + self.width + padding.right];
         std::array::from_fn(|axis| match padded[axis].checked_sub(self.kernel[axis]) {
             Some(room) => room / self.stride[axis] + 1,
             None => 0,

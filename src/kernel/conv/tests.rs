@@ -89,16 +89,28 @@ impl Case {
         let mut d_images = vec![f32::NAN; images.len()];
         let mut d_weight = vec![f32::NAN; weight.len()];
         let mut d_bias = vec![f32::NAN; bias.len()];
-        let gradients = ConvGradients { images: Some(&mut d_images), weight: &mut d_weight, bias: &mut d_bias };
-        block.backward(executor, *batch, images, weight, &saved, &output, &self.d_output, gradients);
+        let gradients =
+            ConvGradients { images: Some(&mut d_images), weight: &mut d_weight, bias: &mut d_bias };
+        block.backward(
+            executor,
+            *batch,
+            images,
+            weight,
+            &saved,
+            &output,
+            &self.d_output,
+            gradients,
+        );
         Results { output, d_images, d_weight, d_bias }
     }
 
     fn reference(&self) -> (Vec<f64>, Gradients) {
         let (images, weight) = (widen(&self.images), widen(&self.weight));
-        let forward = reference::forward(&self.shape, self.batch, &images, &weight, &widen(&self.bias));
+        let forward =
+            reference::forward(&self.shape, self.batch, &images, &weight, &widen(&self.bias));
         let d_output = widen(&self.d_output);
-        let gradients = reference::backward(&self.shape, self.batch, &images, &weight, &forward, &d_output);
+        let gradients =
+            reference::backward(&self.shape, self.batch, &images, &weight, &forward, &d_output);
         (forward.output, gradients)
     }
 }
@@ -119,7 +131,8 @@ fn widen(values: &[f32]) -> Vec<f64> {
 fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let norm = |sum: f64| sum.sqrt();
-    let difference = norm(found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum());
+    let difference =
+        norm(found.iter().zip(expected).map(|(a, b)| (f64::from(*a) - b).powi(2)).sum());
     difference / norm(expected.iter().map(|b| b * b).sum()).max(1e-30)
 }
 
@@ -135,7 +148,12 @@ fn assert_matches_reference(case: &Case) {
         ];
         for (name, found, expected) in pairs {
             let error = relative_error(found, expected);
-            assert!(error <= 1e-5, "{name} is off by {error} with {cpu}, batch {}, {:?}", case.batch, case.shape);
+            assert!(
+                error <= 1e-5,
+                "{name} is off by {error} with {cpu}, batch {}, {:?}",
+                case.batch,
+                case.shape
+            );
         }
     }
 }
@@ -178,9 +196,15 @@ fn the_shapes_of_a_growing_study_match_double_precision() {
     for case in lenet(&mut random) {
         assert_matches_reference(&case);
     }
-    for (in_channels, filters, side, kernel) in
-        [(1, 8, 28, 3), (1, 8, 28, 7), (8, 16, 14, 5), (16, 32, 14, 3), (32, 64, 7, 5), (64, 128, 7, 3), (16, 16, 56, 3)]
-    {
+    for (in_channels, filters, side, kernel) in [
+        (1, 8, 28, 3),
+        (1, 8, 28, 7),
+        (8, 16, 14, 5),
+        (16, 32, 14, 3),
+        (32, 64, 7, 5),
+        (64, 128, 7, 3),
+        (16, 16, 56, 3),
+    ] {
         for pool in [Pool::None, Pool::Max2x2] {
             let shape = ConvShape {
                 in_channels,
@@ -245,7 +269,11 @@ fn the_reference_gradients_are_finite_differences() {
         };
         let check = |found: f64, expected: f64, name: &str| {
             let error = (found - expected).abs();
-            assert!(error <= 1e-6 * expected.abs().max(1.0), "{name}: {found}, not {expected}, {:?}", case.shape);
+            assert!(
+                error <= 1e-6 * expected.abs().max(1.0),
+                "{name}: {found}, not {expected}, {:?}",
+                case.shape
+            );
         };
         for _ in 0..4 {
             let at = random.below(images.len());
@@ -270,7 +298,15 @@ fn what_was_saved_does_not_change_the_output() {
             let executor = Executor::new(cpu, 1);
             let mut output = vec![f32::NAN; case.d_output.len()];
             let Case { shape, batch, images, weight, bias, .. } = &case;
-            ConvBlock::new(*shape).forward(&executor, *batch, images, weight, bias, &mut output, None);
+            ConvBlock::new(*shape).forward(
+                &executor,
+                *batch,
+                images,
+                weight,
+                bias,
+                &mut output,
+                None,
+            );
             assert_eq!(output, case.run(&executor).output, "{shape:?}");
         }
     }
@@ -290,7 +326,16 @@ fn weight_gradients_do_not_depend_on_the_image_gradient_being_wanted() {
         block.forward(&executor, *batch, images, weight, bias, &mut output, Some(&mut saved));
         let (mut d_weight, mut d_bias) = (vec![f32::NAN; weight.len()], vec![f32::NAN; bias.len()]);
         let gradients = ConvGradients { images: None, weight: &mut d_weight, bias: &mut d_bias };
-        block.backward(&executor, *batch, images, weight, &saved, &output, &case.d_output, gradients);
+        block.backward(
+            &executor,
+            *batch,
+            images,
+            weight,
+            &saved,
+            &output,
+            &case.d_output,
+            gradients,
+        );
         assert_eq!((d_weight, d_bias), (all.d_weight, all.d_bias));
     }
 }

@@ -39,7 +39,16 @@ pub(super) struct TilePlace {
 }
 
 /// `R` rows of `T` outputs for `V` vectors of filters, of eight lanes each if `EIGHT`; with a 2×2 pool if `POOL`.
-struct Tile<'a, 'b, 'c, const R: usize, const T: usize, const V: usize, const EIGHT: bool, const POOL: bool> {
+struct Tile<
+    'a,
+    'b,
+    'c,
+    const R: usize,
+    const T: usize,
+    const V: usize,
+    const EIGHT: bool,
+    const POOL: bool,
+> {
     source: &'a TileSource<'b>,
     sink: &'a mut TileSink<'c>,
     place: TilePlace,
@@ -58,7 +67,13 @@ pub(super) const fn columns_max<S: Simd>(vectors: usize, pool: bool) -> usize {
 /// The pixels under all of its outputs lie inside the planes, its lanes among the filters', its places in the sink.
 /// `columns` is at most [`columns_max`], and even where there is a pool.
 #[inline(always)]
-pub(super) unsafe fn run_tile<S: Simd, const R: usize, const V: usize, const EIGHT: bool, const POOL: bool>(
+pub(super) unsafe fn run_tile<
+    S: Simd,
+    const R: usize,
+    const V: usize,
+    const EIGHT: bool,
+    const POOL: bool,
+>(
     s: S,
     columns: usize,
     source: &TileSource<'_>,
@@ -170,7 +185,12 @@ impl<const R: usize, const T: usize, const V: usize, const EIGHT: bool, const PO
         for t in 0..T / 2 {
             let at = self.sink_at(t);
             for v in 0..V {
-                let square = [sums[0][2 * t][v], sums[0][2 * t + 1][v], sums[1][2 * t][v], sums[1][2 * t + 1][v]];
+                let square = [
+                    sums[0][2 * t][v],
+                    sums[0][2 * t + 1][v],
+                    sums[1][2 * t][v],
+                    sums[1][2 * t + 1][v],
+                ];
                 let (largest, pick) = largest_of(s, square);
                 // SAFETY: the place of the output in column `t`; picks has as many places, or none.
                 unsafe {

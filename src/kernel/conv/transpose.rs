@@ -94,7 +94,13 @@ impl Transpose<'_> {
     /// # Safety
     /// Rows `i..i + rows` and columns `j..j + columns` exist; there are at most eight of each.
     #[inline(always)]
-    unsafe fn partial_block<S: EightLanes>(&mut self, s: S, i: usize, j: usize, [rows, columns]: [usize; 2]) {
+    unsafe fn partial_block<S: EightLanes>(
+        &mut self,
+        s: S,
+        i: usize,
+        j: usize,
+        [rows, columns]: [usize; 2],
+    ) {
         let mut block = [s.zero(); 8];
         for (k, row) in block.iter_mut().enumerate() {
             // Conditions rather than shorter loops keep the block in registers.

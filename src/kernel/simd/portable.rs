@@ -66,7 +66,9 @@ impl Simd for Portable {
     unsafe fn load_partial(self, from: &[f32], at: usize, lanes: usize) -> V {
         check(from.len(), at, lanes);
         // SAFETY: lane numbers below `lanes` are inside the slice, as the caller promises.
-        std::array::from_fn(|i| if i < lanes { unsafe { *from.get_unchecked(at + i) } } else { 0.0 })
+        std::array::from_fn(
+            |i| if i < lanes { unsafe { *from.get_unchecked(at + i) } } else { 0.0 },
+        )
     }
 
     #[inline(always)]

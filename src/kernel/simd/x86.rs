@@ -111,7 +111,9 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn load_u8(self, from: &[u8], at: usize) -> __m256 {
         check(from.len(), at, 8);
-        unsafe { _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().add(at).cast()))) }
+        unsafe {
+            _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(from.as_ptr().add(at).cast())))
+        }
     }
 
     #[inline(always)]
@@ -148,7 +150,10 @@ impl Simd for Avx2 {
         check(to.len(), at, lanes);
         unsafe {
             let words = _mm256_cvtps_epi32(value);
-            let halves = _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            let halves = _mm_packs_epi32(
+                _mm256_castsi256_si128(words),
+                _mm256_extracti128_si256::<1>(words),
+            );
             let bytes = _mm_cvtsi128_si64(_mm_packus_epi16(halves, halves)).to_ne_bytes();
             let to = to.as_mut_ptr().add(at);
             if lanes == 8 {
@@ -280,7 +285,9 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn add_integers(self, a: __m256, b: __m256) -> __m256 {
-        unsafe { _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))) }
+        unsafe {
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b)))
+        }
     }
 
     #[inline(always)]
@@ -289,7 +296,8 @@ impl Simd for Avx2 {
             // Within 128-bit halves first: the quarters then come as a.low, b.low, a.high, b.high.
             let even = _mm256_shuffle_ps::<0b10_00_10_00>(a, b);
             let odd = _mm256_shuffle_ps::<0b11_01_11_01>(a, b);
-            let order = |v| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(v)));
+            let order =
+                |v| _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(_mm256_castps_pd(v)));
             (order(even), order(odd))
         }
     }
@@ -322,8 +330,18 @@ impl EightLanes for Avx2 {
             let high = |i: usize| _mm256_unpackhi_ps(r[i], r[i + 1]);
             let even = |a, b| _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
             let odd = |a, b| _mm256_shuffle_ps::<0b11_10_11_10>(a, b);
-            let top = [even(low(0), low(2)), odd(low(0), low(2)), even(high(0), high(2)), odd(high(0), high(2))];
-            let bottom = [even(low(4), low(6)), odd(low(4), low(6)), even(high(4), high(6)), odd(high(4), high(6))];
+            let top = [
+                even(low(0), low(2)),
+                odd(low(0), low(2)),
+                even(high(0), high(2)),
+                odd(high(0), high(2)),
+            ];
+            let bottom = [
+                even(low(4), low(6)),
+                odd(low(4), low(6)),
+                even(high(4), high(6)),
+                odd(high(4), high(6)),
+            ];
             let first = |i: usize| _mm256_permute2f128_ps::<0x20>(top[i], bottom[i]);
             let last = |i: usize| _mm256_permute2f128_ps::<0x31>(top[i], bottom[i]);
             [first(0), first(1), first(2), first(3), last(0), last(1), last(2), last(3)]
@@ -373,7 +391,9 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn load_u8(self, from: &[u8], at: usize) -> __m512 {
         check(from.len(), at, 16);
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().add(at).cast()))) }
+        unsafe {
+            _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().add(at).cast())))
+        }
     }
 
     #[inline(always)]
@@ -504,7 +524,9 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn add_integers(self, a: __m512, b: __m512) -> __m512 {
-        unsafe { _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))) }
+        unsafe {
+            _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b)))
+        }
     }
 
     #[inline(always)]

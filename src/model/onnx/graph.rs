@@ -159,14 +159,10 @@ fn ints(name: &str, values: &[usize]) -> AttributeProto {
 
 /// `[batch, …]` with a batch of any size.
 fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
-    let batch = DimensionProto {
-        dim_param: Some("batch".into()),
-        dim_value: None,
-    };
-    let lengths = shape.iter().map(|&length| DimensionProto {
-        dim_value: Some(length as i64),
-        dim_param: None,
-    });
+    let batch = DimensionProto { dim_param: Some("batch".into()), dim_value: None };
+    let lengths = shape
+        .iter()
+        .map(|&length| DimensionProto { dim_value: Some(length as i64), dim_param: None });
     ValueInfoProto {
         name: name.into(),
         r#type: Some(TypeProto {

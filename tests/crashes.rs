@@ -1,0 +1,279 @@
+//! Whatever happens to the process, the study ends with the same bits.
+//!
+//! `BURGEON_TEST_KILLS=200 cargo test --test crashes` is the long form.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use burgeon::ledger::{Event, essence, read};
+use burgeon::sys::files::RealFiles;
+use burgeon::sys::{CounterRng, Purpose, counter_seed};
+use support::{Bench, expect_code, stderr, stdout};
+
+/// What has to be the same at the end, however often the study was cut.
+#[derive(Debug, PartialEq)]
+struct End {
+    model: Vec<u8>,
+    weights: Vec<Vec<u8>>,
+    events: Vec<String>,
+}
+
+impl End {
+    fn of(run: &Path) -> Self {
+        let mut trials: Vec<_> =
+            fs::read_dir(run.join("trials")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        trials.sort();
+        let weights =
+            trials.iter().map(|trial| newest_weights(&trial.join("checkpoints"))).collect();
+        let records = read(&RealFiles, &run.join("events.jsonl")).unwrap();
+        Self {
+            model: fs::read(run.join("best/model.safetensors")).unwrap(),
+            weights,
+            events: essence(&records).iter().map(|event| format!("{event:?}")).collect(),
+        }
+    }
+}
+
+fn newest_weights(checkpoints: &Path) -> Vec<u8> {
+    let mut folders: Vec<_> =
+        fs::read_dir(checkpoints).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    fs::read(folders.pop().unwrap().join("weights.safetensors")).unwrap()
+}
+
+fn uninterrupted() -> (Bench, End) {
+    let bench = Bench::new();
+    expect_code(&bench.burgeon(&["tune", "study.toml"]), 0);
+    let end = End::of(&bench.run());
+    (bench, end)
+}
+
+fn start(bench: &Bench) -> Child {
+    let mut command = bench.command(&["tune", "study.toml", "--resume", "auto"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn kills() -> usize {
+    std::env::var("BURGEON_TEST_KILLS").map_or(20, |kills| kills.parse().unwrap())
+}
+
+#[test]
+fn a_study_killed_at_random_moments_ends_with_the_same_bits() {
+    let (_, expected) = uninterrupted();
+    let seed = std::env::var("BURGEON_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let mut rng = CounterRng::new(counter_seed(seed, 0, Purpose::Policy, 0, 0));
+    let mut killed = 0;
+    let mut round = 0;
+    while killed < kills() {
+        let bench = Bench::new();
+        let in_this_study = [1, 3, 10][round % 3];
+        let mut cuts = 0;
+        loop {
+            let mut child = start(&bench);
+            if cuts < in_this_study {
+                std::thread::sleep(Duration::from_millis(u64::from(30 + rng.below(700))));
+                child.kill().unwrap();
+            }
+            let output = child.wait_with_output().unwrap();
+            match output.status.code() {
+                // Killed, which has no code.
+                None => cuts += 1,
+                Some(0) => break,
+                Some(_) => panic!("seed {seed}, after {killed} kills: {}", stderr(&output)),
+            }
+        }
+        killed += cuts;
+        round += 1;
+        assert!(End::of(&bench.run()) == expected, "seed {seed}: other bits after {cuts} kills");
+    }
+}
+
+#[test]
+fn a_crash_at_any_step_on_disk_is_survived() {
+    let (_, expected) = uninterrupted();
+    // A study takes some hundred steps on disk; a prime stride visits them all over the runs.
+    let stride = if kills() > 20 { 1 } else { 37 };
+    let mut step = 1;
+    loop {
+        let bench = Bench::new();
+        let kind = if step % 2 == 0 { "crash" } else { "torn" };
+        let cut = bench
+            .command(&["tune", "study.toml", "--resume", "auto"])
+            .env("BURGEON_FAULT", format!("{kind}@{step}"))
+            .output()
+            .unwrap();
+        if cut.status.success() {
+            assert!(step > 100, "the fault was never reached");
+            break;
+        }
+        expect_code(&bench.burgeon(&["tune", "study.toml", "--resume", "auto"]), 0);
+        let run =
+            fs::read_dir(bench.runs()).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+        assert!(End::of(&run) == expected, "other bits after {kind} at step {step}");
+        step += stride;
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_survived() {
+    let (_, expected) = uninterrupted();
+    for fault in ["enospc@60", "eio@60", "enospc@141", "eio@142"] {
+        let bench = Bench::new();
+        let failed = bench
+            .command(&["tune", "study.toml", "--resume", "auto"])
+            .env("BURGEON_FAULT", fault)
+            .output()
+            .unwrap();
+        expect_code(&failed, 1);
+        assert!(stderr(&failed).contains("runs/growing-0001"), "{}", stderr(&failed));
+        expect_code(&bench.burgeon(&["tune", "study.toml", "--resume", "auto"]), 0);
+        assert!(End::of(&bench.run()) == expected, "other bits after {fault}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_the_newest_checkpoint_is_named_and_survived() {
+    let (_, expected) = uninterrupted();
+    for file in ["weights.safetensors", "optimizer.bpk", "manifest.json"] {
+        let bench = Bench::new();
+        let mut command = bench.command(&["tune", "study.toml"]);
+        command.env("BURGEON_FAULT", "crash@150").output().unwrap();
+        let checkpoints = fs::read_dir(bench.run().join("trials")).unwrap();
+        let trial = checkpoints.map(|entry| entry.unwrap().path()).max().unwrap();
+        let newest =
+            fs::read_dir(trial.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path());
+        let newest = newest.filter(|path| path.join("manifest.json").exists()).max().unwrap();
+        let path = newest.join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let resumed = bench.burgeon(&["resume", "runs/growing-0001"]);
+        expect_code(&resumed, 0);
+        let said = format!("{}{}", stdout(&resumed), stderr(&resumed));
+        assert!(said.contains(file), "{said}");
+        assert!(End::of(&bench.run()) == expected, "other bits after damage to {file}");
+    }
+}
+
+#[test]
+fn a_stopped_study_goes_on_and_ends_with_the_same_bits() {
+    let (_, expected) = uninterrupted();
+    for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
+        let bench = Bench::new();
+        let child = start(&bench);
+        wait_for_epoch(&bench);
+        // SAFETY: sends a signal to a child that has not been waited for.
+        unsafe { libc::kill(child.id() as i32, signal) };
+        let output = child.wait_with_output().unwrap();
+        expect_code(&output, code);
+        let events = read(&RealFiles, &bench.run().join("events.jsonl")).unwrap();
+        assert!(matches!(events.last().unwrap().event, Event::StudyStopped { .. }));
+        expect_code(&bench.burgeon(&["resume", "runs/growing-0001"]), 0);
+        assert!(End::of(&bench.run()) == expected);
+    }
+}
+
+fn wait_for_epoch(bench: &Bench) {
+    let events = bench.run().join("events.jsonl");
+    while !fs::read_to_string(&events).unwrap_or_default().contains("epoch_finished") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_second_process_on_a_run_is_exit_4_and_names_the_holder() {
+    let bench = Bench::new();
+    let slow = ["tune", "study.toml", "--set", "train.epochs=1000"];
+    let mut first = bench.command(&slow).stdout(Stdio::null()).spawn().unwrap();
+    wait_for_epoch(&bench);
+    let second = bench.burgeon(&["resume", "runs/growing-0001"]);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    expect_code(&second, 4);
+    assert!(stderr(&second).contains(&first.id().to_string()), "{}", stderr(&second));
+    // The dead process's lock is taken over.
+    let third = start_and_stop(&bench);
+    assert_eq!(third, Some(143));
+}
+
+fn start_and_stop(bench: &Bench) -> Option<i32> {
+    let mut child =
+        bench.command(&["resume", "runs/growing-0001"]).stdout(Stdio::null()).spawn().unwrap();
+    let events = bench.run().join("events.jsonl");
+    while !fs::read_to_string(&events).unwrap().contains("study_resumed") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // SAFETY: sends a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn a_changed_study_is_refused_with_what_differs() {
+    let bench = Bench::new();
+    let child = start(&bench);
+    wait_for_epoch(&bench);
+    // SAFETY: sends a signal to a child that has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+    child.wait_with_output().unwrap();
+    let output =
+        bench.burgeon(&["tune", "study.toml", "--resume", "auto", "--set", "train.epochs=3"]);
+    expect_code(&output, 2);
+    assert!(stderr(&output).contains("the study file changed"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_finished_study_is_not_run_again() {
+    let (bench, expected) = uninterrupted();
+    let output = bench.burgeon(&["tune", "study.toml", "--resume", "auto"]);
+    expect_code(&output, 0);
+    assert!(stdout(&output).contains("accepted"), "{}", stdout(&output));
+    assert!(End::of(&bench.run()) == expected);
+    assert_eq!(fs::read_dir(bench.runs()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_supervised_study_survives_kills_and_hangs() {
+    let (_, expected) = uninterrupted();
+    let bench = Bench::new();
+    let supervisor = bench
+        .command(&[
+            "supervise",
+            "--delay",
+            "0.05",
+            "--heartbeat",
+            "1",
+            "--kill-grace",
+            "0.2",
+            "--",
+            "tune",
+            "study.toml",
+        ])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_epoch(&bench);
+    for signal in [libc::SIGKILL, libc::SIGSTOP] {
+        if let Some(trainer) = trainer_of(supervisor.id()) {
+            // SAFETY: sends a signal to the supervisor's child.
+            unsafe { libc::kill(trainer, signal) };
+        }
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    let output = supervisor.wait_with_output().unwrap();
+    expect_code(&output, 0);
+    let events = fs::read_to_string(bench.run().join("events.jsonl")).unwrap();
+    assert!(events.contains("supervisor_restarted"), "{}", stderr(&output));
+    assert!(End::of(&bench.run()) == expected);
+}
+
+fn trainer_of(supervisor: u32) -> Option<i32> {
+    let children = format!("/proc/{supervisor}/task/{supervisor}/children");
+    fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,92 @@
+//! The real binary on a study that is small enough to run in a second or two.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder for runs, with the study that the tests use.
+pub struct Bench {
+    folder: tempfile::TempDir,
+}
+
+/// A weak network on a few built-in digits that has to grow to pass.
+pub const GROWING: &str = r#"
+name = "growing"
+[data]
+source = "synthetic"
+train = 1200
+validation = 400
+[model]
+layers = [
+  { conv = { filters = 1, kernel = 3, padding = "valid", stride = 2 } },
+  { max-pool = { size = 4 } },
+  { dropout = { rate = 0.1 } },
+]
+[train]
+epochs = 2
+batch-size = 32
+learning-rate = 0.002
+augment = { shift = 1 }
+checkpoint = { every-steps = 7 }
+[gate]
+accuracy = 0.75
+[tune]
+trials = 6
+"#;
+
+impl Bench {
+    /// A fresh folder with [`GROWING`] in it.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("study.toml"), GROWING).unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn study(&self) -> PathBuf {
+        self.path().join("study.toml")
+    }
+
+    pub fn runs(&self) -> PathBuf {
+        self.path().join("runs")
+    }
+
+    /// The first run.
+    pub fn run(&self) -> PathBuf {
+        self.runs().join("growing-0001")
+    }
+
+    /// `burgeon ARGS…` in this folder, with nothing of the caller's settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_burgeon"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("BURGEON_") {
+                command.env_remove(name);
+            }
+        }
+        command.current_dir(self.path()).env("NO_COLOR", "1").args(arguments);
+        command
+    }
+
+    pub fn burgeon(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Asserts on the exit code, showing what was said when it is another one.
+#[track_caller]
+pub fn expect_code(output: &Output, code: i32) {
+    let said = format!("{}{}", stdout(output), stderr(output));
+    assert_eq!(output.status.code(), Some(code), "{said}");
+}
