@@ -133,17 +133,17 @@ impl BatchNorm {
 
     /// Where the numbers of `channel` in `image` start.
     #[inline(always)]
-    fn start(&self, image: usize, channel: usize) -> usize {
+    pub(super) fn start(&self, image: usize, channel: usize) -> usize {
         (image * self.channels + channel) * self.positions
     }
 
-    fn count(&self) -> f64 {
+    pub(super) fn count(&self) -> f64 {
         (self.batch * self.positions) as f64
     }
 
     /// The mean and the variance of a channel.
     #[inline(always)]
-    fn statistics<S: Simd>(&self, s: S, x: &[f32], channel: usize) -> (f32, f32) {
+    pub(super) fn statistics<S: Simd>(&self, s: S, x: &[f32], channel: usize) -> (f32, f32) {
         let mean = self.sum(s, x, channel, |_, value| value) / self.count();
         let centre = s.splat(mean as f32);
         let squares = self.sum(s, x, channel, |s, value| {
@@ -227,14 +227,14 @@ impl Kernel for Forward<'_> {
 }
 
 /// A channel's normalisation as a straight line: `z = scale x + shift`.
-struct Line {
-    inverse_deviation: f32,
-    scale: f32,
-    shift: f32,
+pub(super) struct Line {
+    pub inverse_deviation: f32,
+    pub scale: f32,
+    pub shift: f32,
 }
 
 impl Line {
-    fn new(norm: &BatchNorm, mean: f32, variance: f32, gamma: f32, beta: f32) -> Self {
+    pub fn new(norm: &BatchNorm, mean: f32, variance: f32, gamma: f32, beta: f32) -> Self {
         let inverse_deviation = 1.0 / (f64::from(variance) + f64::from(norm.epsilon)).sqrt();
         let scale = f64::from(gamma) * inverse_deviation;
         Self {
@@ -242,6 +242,18 @@ impl Line {
             scale: scale as f32,
             shift: (f64::from(beta) - f64::from(mean) * scale) as f32,
         }
+    }
+}
+
+impl Line {
+    /// The slope and level of what a number's gradient gets from all others, as a line in the number: with the mean
+    /// gradients of the line and of the line weighted with the normalised numbers,
+    /// `dx = scale (delta - mean_delta - normalised mean_weighted) = scale delta + slope x + level`.
+    pub fn gradient(&self, mean: f32, mean_delta: f64, mean_weighted: f64) -> (f32, f32) {
+        let scale = f64::from(self.scale);
+        let slope = -scale * f64::from(self.inverse_deviation) * mean_weighted;
+        let level = -scale * mean_delta - slope * f64::from(mean);
+        (slope as f32, level as f32)
     }
 }
 
@@ -311,12 +323,8 @@ impl Kernel for Backward<'_> {
             self.d_beta.range(channel..channel + 1)[0] = sum as f32;
             self.d_gamma.range(channel..channel + 1)[0] = weighted as f32;
         }
-        // dx = scale (delta - mean(delta) - normalised mean(delta normalised)), as a line in x with delta added.
-        let slope =
-            -f64::from(line.scale) * f64::from(line.inverse_deviation) * weighted / norm.count();
-        let level = -f64::from(line.scale) * sum / norm.count() - slope * f64::from(mean);
-        let (scale, slope, level) =
-            (s.splat(line.scale), s.splat(slope as f32), s.splat(level as f32));
+        let (slope, level) = line.gradient(mean, sum / norm.count(), weighted / norm.count());
+        let (scale, slope, level) = (s.splat(line.scale), s.splat(slope), s.splat(level));
         for image in 0..norm.batch {
             let start = norm.start(image, channel);
             let range = start..start + norm.positions;

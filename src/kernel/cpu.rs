@@ -68,23 +68,7 @@ impl Cpu {
 
     /// Every instruction set of this machine, slowest first.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut, reason = "only x86-64 has more than one")]
-        let mut found = vec![Self::PORTABLE];
-        // Miri interprets no vector intrinsics beyond SSE2.
-        #[cfg(all(target_arch = "x86_64", not(miri)))]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                found.push(Self(Level::Avx2));
-                let has_avx512 = is_x86_feature_detected!("avx512f")
-                    && is_x86_feature_detected!("avx512vl")
-                    && is_x86_feature_detected!("avx512bw")
-                    && is_x86_feature_detected!("avx512dq");
-                if has_avx512 {
-                    found.push(Self(Level::Avx512));
-                }
-            }
-        }
-        found
+        [Self::PORTABLE].into_iter().chain(extensions()).collect()
     }
 
     /// The instruction set called `name`, if this machine has it.
@@ -117,6 +101,25 @@ impl Cpu {
     pub(crate) fn level(self) -> Level {
         self.0
     }
+}
+
+/// What this machine has beyond the portable set, slowest first.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
+fn extensions() -> Vec<Cpu> {
+    let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let has_avx512 = has_avx2
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512dq");
+    let levels = [(has_avx2, Level::Avx2), (has_avx512, Level::Avx512)];
+    levels.into_iter().filter(|(is_there, _)| *is_there).map(|(_, level)| Cpu(level)).collect()
+}
+
+/// Nothing: there are kernels for no other architecture, and Miri interprets no vectors beyond SSE2.
+#[cfg(not(all(target_arch = "x86_64", not(miri))))]
+fn extensions() -> Vec<Cpu> {
+    Vec::new()
 }
 
 impl FromStr for Cpu {

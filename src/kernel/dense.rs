@@ -422,6 +422,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes of interpretation, and nothing new to see")]
     fn the_thread_count_changes_no_bit() {
         for (batch, inputs, units) in [(64, 400, 120), (700, 70, 100), (1, 300, 10)] {
             let case = Case::new(Dense { batch, inputs, units, activation: Activation::Gelu }, 7);
@@ -434,6 +435,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "minutes of interpretation, and nothing new to see")]
     fn depths_beyond_a_step_are_summed_whole() {
         let dense = Dense { batch: 3, inputs: 4500, units: 5, activation: Activation::Linear };
         let case = Case::new(dense, 3);

@@ -9,6 +9,7 @@
 pub mod activation;
 pub mod backend;
 pub mod batch_norm;
+pub mod batch_norm_pool;
 pub mod conv;
 pub mod cpu;
 pub mod dense;
@@ -22,6 +23,7 @@ pub mod product;
 pub mod scratch;
 pub mod simd;
 pub mod threads;
+pub mod windows;
 
 #[cfg(test)]
 mod testing;

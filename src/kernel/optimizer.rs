@@ -7,7 +7,7 @@ use super::simd::Simd;
 use super::threads::DisjointMut;
 
 /// Elements in a chunk; fewer are not worth another thread.
-const CHUNK: usize = 1 << 14;
+const CHUNK: usize = 1 << 13;
 
 /// One step of stochastic gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! Max-pool and average-pool, and their gradients.
 //!
-//! The backward pass of the max-pool keeps no places: it finds the first number of a window that equals the output. A
+//! The backward pass of the max-pool keeps no places: it looks again for the first of a window's largest numbers. A
 //! chunk is a group of planes; a plane is a channel of an image.
 
 use std::ops::Range;
@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::executor::{Executor, Kernel};
 use super::simd::Simd;
 use super::threads::DisjointMut;
+use super::windows::Windows;
 
 /// The shape of a batch and of the windows that are pooled. Slices are `[planes, height, width]`.
 ///
@@ -107,6 +108,11 @@ impl PoolShape {
         self.size == [2, 2] && self.stride == [2, 2] && self.padding == [0, 0]
     }
 
+    /// Whether windows of 2×2 cover every number.
+    fn fills_two_by_two(&self) -> bool {
+        self.is_two_by_two() && self.height.is_multiple_of(2) && self.width.is_multiple_of(2)
+    }
+
     /// The rows (axis 0) or columns (axis 1) inside the plane that window `index` covers.
     fn window(&self, axis: usize, index: usize) -> Range<usize> {
         let limit = if axis == 0 { self.height } else { self.width };
@@ -143,42 +149,24 @@ impl Kernel for Forward<'_> {
     }
 }
 
-/// Two rows at a time, even and odd columns apart.
 #[inline(always)]
 fn pool_two_by_two<S: Simd>(s: S, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
     let width = shape.width / 2;
     for (row, y) in y.chunks_exact_mut(width.max(1)).enumerate() {
-        let above = &x[2 * row * shape.width..][..2 * width];
-        let below = &x[(2 * row + 1) * shape.width..][..2 * width];
-        for at in (0..width).step_by(S::LANES) {
-            let lanes = S::LANES.min(width - at);
-            let (first, second) = ((2 * lanes).min(S::LANES), (2 * lanes).saturating_sub(S::LANES));
-            // SAFETY: the 2 * lanes numbers from 2 * at end with the rows, and the lanes with `y`.
+        for column in (0..width).step_by(S::LANES) {
+            let lanes = S::LANES.min(width - column);
+            // SAFETY: pairs of rows and of columns lie inside the plane, and the lanes end with the row.
             unsafe {
-                let top = (
-                    s.load_partial(above, 2 * at, first),
-                    s.load_partial(above, 2 * at + first, second),
-                );
-                let bottom = (
-                    s.load_partial(below, 2 * at, first),
-                    s.load_partial(below, 2 * at + first, second),
-                );
-                let (a, b) = s.deinterleave(top.0, top.1);
-                let (c, d) = s.deinterleave(bottom.0, bottom.1);
+                let windows =
+                    Windows::load(s, x, 2 * row * shape.width, shape.width, column, lanes);
                 let pooled = match shape.kind {
-                    PoolKind::Max => largest(s, largest(s, a, b), largest(s, c, d)),
-                    PoolKind::Average => s.mul(s.add(s.add(a, b), s.add(c, d)), s.splat(0.25)),
+                    PoolKind::Max => windows.largest(s),
+                    PoolKind::Average => s.mul(windows.sum(s), s.splat(0.25)),
                 };
-                s.store_partial(y, at, lanes, pooled);
+                s.store_partial(y, column, lanes, pooled);
             }
         }
     }
-}
-
-/// The larger in each lane, NaN if either is.
-#[inline(always)]
-fn largest<S: Simd>(s: S, a: S::V, b: S::V) -> S::V {
-    s.select(s.either_nan(a, b), s.add(a, b), s.max(a, b))
 }
 
 fn pool(shape: &PoolShape, x: &[f32], y: &mut [f32]) {
@@ -204,7 +192,7 @@ struct Backward<'a> {
 
 impl Kernel for Backward<'_> {
     #[inline(always)]
-    fn run<S: Simd>(&self, _: S, chunk: usize) {
+    fn run<S: Simd>(&self, s: S, chunk: usize) {
         let shape = self.shape;
         let (len, output_len) = (shape.plane_len(), shape.output_len());
         for plane in shape.planes_of(chunk) {
@@ -213,11 +201,11 @@ impl Kernel for Backward<'_> {
             let (x, y, dy) = (&self.x[own.clone()], &self.y[outputs.clone()], &self.dy[outputs]);
             // SAFETY: planes do not overlap.
             let dx = unsafe { self.dx.range(own) };
-            dx.fill(0.0);
+            if !shape.fills_two_by_two() {
+                dx.fill(0.0);
+            }
             match shape.kind {
-                PoolKind::Max if shape.is_two_by_two() => {
-                    unpool_two_by_two_max(shape, x, y, dy, dx)
-                }
+                _ if shape.is_two_by_two() => unpool_two_by_two(s, shape, x, dy, dx),
                 PoolKind::Max => unpool_max(shape, x, y, dy, dx),
                 PoolKind::Average => unpool_average(shape, dy, dx),
             }
@@ -225,24 +213,25 @@ impl Kernel for Backward<'_> {
     }
 }
 
-/// Without branches on the numbers, so that the compiler makes vectors of it.
 #[inline(always)]
-fn unpool_two_by_two_max(shape: &PoolShape, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
+fn unpool_two_by_two<S: Simd>(s: S, shape: &PoolShape, x: &[f32], dy: &[f32], dx: &mut [f32]) {
     let width = shape.width / 2;
-    let rows = y.chunks_exact(width.max(1)).zip(dy.chunks_exact(width.max(1)));
-    for ((y, dy), (x, dx)) in
-        rows.zip(x.chunks_exact(2 * shape.width).zip(dx.chunks_exact_mut(2 * shape.width)))
-    {
-        let (above, below) = x.split_at(shape.width);
-        let (d_above, d_below) = dx.split_at_mut(shape.width);
-        let x = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
-        let dx = d_above.as_chunks_mut::<2>().0.iter_mut().zip(d_below.as_chunks_mut::<2>().0);
-        for (((y, dy), (above, below)), (d_above, d_below)) in y.iter().zip(dy).zip(x).zip(dx) {
-            let hits = [above[0] == *y, above[1] == *y, below[0] == *y, below[1] == *y];
-            d_above[0] = if hits[0] { *dy } else { 0.0 };
-            d_above[1] = if hits[1] & !hits[0] { *dy } else { 0.0 };
-            d_below[0] = if hits[2] & !(hits[0] | hits[1]) { *dy } else { 0.0 };
-            d_below[1] = if hits[3] & !(hits[0] | hits[1] | hits[2]) { *dy } else { 0.0 };
+    for (row, dy) in dy.chunks_exact(width.max(1)).enumerate() {
+        let above = 2 * row * shape.width;
+        for column in (0..width).step_by(S::LANES) {
+            let lanes = S::LANES.min(width - column);
+            // SAFETY: pairs of rows and of columns lie inside the plane, and the lanes end with the row.
+            unsafe {
+                let dy = s.load_partial(dy, column, lanes);
+                let windows = match shape.kind {
+                    PoolKind::Max => {
+                        let picks = Windows::load(s, x, above, shape.width, column, lanes).picks(s);
+                        Windows::<S>::picked(s, picks, dy)
+                    }
+                    PoolKind::Average => Windows([s.mul(dy, s.splat(0.25)); 4]),
+                };
+                windows.store(s, dx, above, shape.width, column, lanes);
+            }
         }
     }
 }
@@ -345,7 +334,7 @@ mod tests {
     fn reference(shape: &PoolShape, x: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>) {
         let [rows, columns] = shape.output_size();
         let (mut y, mut dx) = (Vec::new(), vec![0.0; x.len()]);
-        for at in 0..shape.planes * rows * columns {
+        for (at, dy) in dy.iter().enumerate() {
             let (plane, row, column) = (at / (rows * columns), at / columns % rows, at % columns);
             let mut taps = Vec::new();
             for r in 0..shape.size[0] {
@@ -364,11 +353,11 @@ mod tests {
                     let best =
                         taps.iter().copied().rev().max_by(|a, b| x[*a].total_cmp(&x[*b])).unwrap();
                     y.push(f64::from(x[best]));
-                    dx[best] += f64::from(dy[at]);
+                    dx[best] += f64::from(*dy);
                 }
                 PoolKind::Average => {
                     y.push(taps.iter().map(|tap| f64::from(x[*tap])).sum::<f64>() / area);
-                    taps.iter().for_each(|tap| dx[*tap] += f64::from(dy[at]) / area);
+                    taps.iter().for_each(|tap| dx[*tap] += f64::from(*dy) / area);
                 }
             }
         }

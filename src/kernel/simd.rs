@@ -143,6 +143,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
     /// The lanes of even number of `a` then `b`, and those of odd number.
     fn deinterleave(self, a: Self::V, b: Self::V) -> (Self::V, Self::V);
+    /// The vectors whose lanes of even and of odd number these are: what [`Simd::deinterleave`] took apart.
+    fn interleave(self, even: Self::V, odd: Self::V) -> (Self::V, Self::V);
     /// The sum of the lanes, in an order that is fixed for the instruction set.
     fn sum(self, a: Self::V) -> f32;
     /// The largest lane; unspecified if one is NaN.
@@ -171,7 +173,10 @@ pub trait Outlined {
 #[inline(always)]
 pub fn opaque<T>(values: &[T]) -> &[T] {
     let len = values.len();
-    #[allow(unused_mut, reason = "assigned on x86-64 alone")]
+    #[cfg_attr(
+        any(miri, not(target_arch = "x86_64")),
+        expect(unused_mut, reason = "assigned in assembly alone")
+    )]
     let mut start = values.as_ptr();
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     #[expect(clippy::pointers_in_nomem_asm_block, reason = "the empty assembly touches no memory")]
@@ -186,7 +191,10 @@ pub fn opaque<T>(values: &[T]) -> &[T] {
 /// `index`, as far as the optimiser can tell a number it knows nothing of; see [`opaque`].
 #[inline(always)]
 pub fn opaque_index(index: usize) -> usize {
-    #[allow(unused_mut, reason = "assigned on x86-64 alone")]
+    #[cfg_attr(
+        any(miri, not(target_arch = "x86_64")),
+        expect(unused_mut, reason = "assigned in assembly alone")
+    )]
     let mut index = index;
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: the empty assembly changes nothing.
@@ -400,6 +408,8 @@ mod tests {
                 lanes(s, odd),
                 from.iter().copied().skip(1).step_by(2).take(S::LANES).collect::<Vec<_>>()
             );
+            let (again_a, again_b) = s.interleave(even, odd);
+            assert_eq!((lanes(s, again_a), lanes(s, again_b)), (lanes(s, a), lanes(s, b)));
             let bytes: Vec<u8> = (0..24).map(|i| 255 - i).collect();
             // SAFETY: 3 + 16 <= 24.
             let loaded = lanes(s, unsafe { s.load_u8(&bytes, 3) });

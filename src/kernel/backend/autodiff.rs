@@ -4,12 +4,11 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::Checkpoi
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::flex::FlexTensor;
-use burn::backend::ops::ModuleOps;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
 use super::flex::{self, BatchNormState, ConvState, DenseState, Keep, PoolState, are_single};
-use super::{ConvBlockOptions, KernelOps, PoolOptions, composite};
+use super::{BatchNormOptions, ConvBlockOptions, KernelOps, PoolOptions, composite};
 use crate::kernel::activation::Activation;
 
 impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
@@ -89,20 +88,14 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        epsilon: f64,
-        activation: Activation,
+        options: BatchNormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         if !are_single([x.primitive(), gamma.primitive(), beta.primitive()]) {
-            let found = Self::batch_norm_train(x, gamma, beta, epsilon);
-            return (
-                composite::activation::<Self>(found.output, activation),
-                found.mean,
-                found.variance,
-            );
+            return composite::batch_norm_train::<Self>(x, gamma, beta, options);
         }
         let nodes = [x.node(), gamma.node(), beta.node()];
         let (x, gamma, beta) = (x.into_primitive(), gamma.into_primitive(), beta.into_primitive());
-        let (output, state) = flex::batch_norm(x, gamma, beta, epsilon, activation);
+        let (output, state) = flex::batch_norm(x, gamma, beta, options);
         let statistics = [state.mean.clone(), state.variance.clone()];
         let output = match BatchNormBackward.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(state, output),

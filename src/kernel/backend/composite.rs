@@ -5,7 +5,7 @@ use burn::backend::{Backend, Scalar, TensorMetadata};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{BoolDType, Shape};
 
-use super::{ConvBlockOptions, PoolOptions};
+use super::{BatchNormOptions, ConvBlockOptions, PoolOptions};
 use crate::kernel::activation::Activation;
 use crate::kernel::conv::Pool;
 use crate::kernel::optimizer::{AdamStep, SgdStep, WeightDecay};
@@ -21,11 +21,38 @@ pub fn conv_block<B: Backend>(
     let padding = [(padding.top, padding.bottom), (padding.left, padding.right)];
     let convolved =
         B::conv2d(x, weight, Some(bias), ConvOptions::new_with_padding(stride, padding, [1, 1], 1));
-    let activated = activation::<B>(convolved, function);
+    block_end::<B>(convolved, function, pool)
+}
+
+/// The activation of a block and its pool.
+fn block_end<B: Backend>(x: FloatTensor<B>, function: Activation, pool: Pool) -> FloatTensor<B> {
+    let activated = activation::<B>(x, function);
     match pool {
         Pool::None => activated,
         Pool::Max2x2 => B::max_pool2d(activated, [2, 2], [2, 2], [0, 0], [1, 1], false),
     }
+}
+
+pub fn batch_norm_train<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    options: BatchNormOptions,
+) -> (FloatTensor<B>, FloatTensor<B>, FloatTensor<B>) {
+    let found = B::batch_norm_train(x, gamma, beta, options.epsilon);
+    (block_end::<B>(found.output, options.activation, options.pool), found.mean, found.variance)
+}
+
+pub fn batch_norm_eval<B: Backend>(
+    x: FloatTensor<B>,
+    gamma: FloatTensor<B>,
+    beta: FloatTensor<B>,
+    mean: FloatTensor<B>,
+    variance: FloatTensor<B>,
+    options: BatchNormOptions,
+) -> FloatTensor<B> {
+    let normalised = B::batch_norm(x, gamma, beta, mean, variance, options.epsilon);
+    block_end::<B>(normalised, options.activation, options.pool)
 }
 
 pub fn dense<B: Backend>(

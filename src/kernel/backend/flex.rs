@@ -3,17 +3,19 @@
 //! They take single precision; tensors of another kind go the way of every other backend.
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use burn::backend::flex::{FlexTensor, Layout};
-use burn::backend::ops::ModuleOps;
 use burn::backend::{Flex, TensorMetadata};
-use burn::tensor::{Bytes, DType, Shape};
+use burn::tensor::{DType, Shape};
 
-use super::{ConvBlockOptions, KernelOps, PoolOptions, composite};
+use super::buffer::Buffer;
+use super::{BatchNormOptions, ConvBlockOptions, KernelOps, PoolOptions, composite};
 use crate::kernel::activation::{Activation, DerivativeOf};
 use crate::kernel::batch_norm::{BatchNorm, BatchNormGradients, Statistics};
-use crate::kernel::conv::{ConvBlock, ConvGradients, ConvShape, Saved};
+use crate::kernel::batch_norm_pool::BatchNormPool;
+use crate::kernel::conv::{ConvBlock, ConvGradients, ConvShape, Pool, Saved};
 use crate::kernel::dense::Dense;
 use crate::kernel::executor::Executor;
 use crate::kernel::loss::CrossEntropy;
@@ -65,15 +67,13 @@ impl KernelOps for Flex {
         x: FlexTensor,
         gamma: FlexTensor,
         beta: FlexTensor,
-        epsilon: f64,
-        activation: Activation,
+        options: BatchNormOptions,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         if are_single([&x, &gamma, &beta]) {
-            let (y, state) = batch_norm(x, gamma, beta, epsilon, activation);
+            let (y, state) = batch_norm(x, gamma, beta, options);
             (y, state.mean, state.variance)
         } else {
-            let found = Self::batch_norm_train(x, gamma, beta, epsilon);
-            (composite::activation::<Self>(found.output, activation), found.mean, found.variance)
+            composite::batch_norm_train::<Self>(x, gamma, beta, options)
         }
     }
 
@@ -83,26 +83,26 @@ impl KernelOps for Flex {
         beta: FlexTensor,
         mean: FlexTensor,
         variance: FlexTensor,
-        epsilon: f64,
-        activation: Activation,
+        options: BatchNormOptions,
     ) -> FlexTensor {
         if !are_single([&x, &gamma, &beta, &mean, &variance]) {
-            let y = Self::batch_norm(x, gamma, beta, mean, variance, epsilon);
-            return composite::activation::<Self>(y, activation);
+            return composite::batch_norm_eval::<Self>(x, gamma, beta, mean, variance, options);
         }
         let [x, gamma, beta, mean, variance] = [x, gamma, beta, mean, variance].map(contiguous);
-        let norm = batch_norm_of(&x, epsilon, activation);
-        let mut y = vec![0.0; values(&x).len()];
+        let norm = Norm::new(&x, options);
+        let shape = norm.output_shape(&x);
+        let mut y = Buffer::take(shape.num_elements());
+        let (x, gamma, beta) = (values(&x), values(&gamma), values(&beta));
         let known = Statistics { mean: values(&mean), variance: values(&variance) };
-        norm.forward_eval(
-            Executor::global(),
-            values(&x),
-            values(&gamma),
-            values(&beta),
-            known,
-            &mut y,
-        );
-        tensor(y, x.shape())
+        match norm {
+            Norm::Plain(norm) => {
+                norm.forward_eval(Executor::global(), x, gamma, beta, known, &mut y)
+            }
+            Norm::Pooled(norm) => {
+                norm.forward_eval(Executor::global(), x, gamma, beta, known, &mut y)
+            }
+        }
+        tensor(y, shape)
     }
 
     fn fused_pool(x: FlexTensor, options: PoolOptions) -> FlexTensor {
@@ -186,7 +186,7 @@ pub struct ConvState {
     x: FlexTensor,
     weight: FlexTensor,
     output: FlexTensor,
-    saved: Arc<Saved>,
+    saved: Arc<ReusedSaved>,
 }
 
 pub fn conv_block(
@@ -211,8 +211,8 @@ pub fn conv_block(
         activation: options.activation,
         pool: options.pool,
     });
-    let mut output = vec![0.0; batch * block.shape().output_len()];
-    let mut saved = (keep == Keep::ForBackward).then(Saved::default);
+    let mut output = Buffer::take(batch * block.shape().output_len());
+    let mut saved = (keep == Keep::ForBackward).then(ReusedSaved::take);
     block.forward(
         Executor::global(),
         batch,
@@ -220,7 +220,7 @@ pub fn conv_block(
         values(&weight),
         values(&bias),
         &mut output,
-        saved.as_mut(),
+        saved.as_deref_mut(),
     );
     let [channels, height, width] = block.shape().output_shape();
     let output = tensor(output, Shape::new([batch, channels, height, width]));
@@ -234,6 +234,43 @@ pub fn conv_block(
     (output, state)
 }
 
+/// What a conv block keeps, in memory that the next one uses again.
+#[derive(Debug)]
+struct ReusedSaved(Saved);
+
+static UNUSED_SAVED: Mutex<Vec<Saved>> = Mutex::new(Vec::new());
+
+impl ReusedSaved {
+    fn take() -> Self {
+        Self(UNUSED_SAVED.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default())
+    }
+}
+
+impl Drop for ReusedSaved {
+    fn drop(&mut self) {
+        /// As many as a network has conv blocks, or nearly.
+        const UNUSED_MAX: usize = 16;
+        let mut unused = UNUSED_SAVED.lock().unwrap_or_else(PoisonError::into_inner);
+        if unused.len() < UNUSED_MAX {
+            unused.push(std::mem::take(&mut self.0));
+        }
+    }
+}
+
+impl Deref for ReusedSaved {
+    type Target = Saved;
+
+    fn deref(&self) -> &Saved {
+        &self.0
+    }
+}
+
+impl DerefMut for ReusedSaved {
+    fn deref_mut(&mut self) -> &mut Saved {
+        &mut self.0
+    }
+}
+
 /// The gradients of the input (if wanted), the weight and the bias.
 pub fn conv_block_backward(
     state: ConvState,
@@ -243,9 +280,9 @@ pub fn conv_block_backward(
     let ConvState { block, x, weight, output, saved } = state;
     let d_output = contiguous(d_output);
     let batch = x.shape()[0];
-    let mut dx = wants_input.then(|| vec![0.0; values(&x).len()]);
-    let mut dw = vec![0.0; values(&weight).len()];
-    let mut db = vec![0.0; block.shape().filters];
+    let mut dx = wants_input.then(|| Buffer::take(values(&x).len()));
+    let mut dw = Buffer::take(values(&weight).len());
+    let mut db = Buffer::take(block.shape().filters);
     let gradients = ConvGradients { images: dx.as_deref_mut(), weight: &mut dw, bias: &mut db };
     let (x_values, w_values) = (values(&x), values(&weight));
     block.backward(
@@ -297,10 +334,10 @@ pub fn dense(
     assert_eq!(inputs, rows, "columns of the input and rows of the weight");
     let dense = Dense { batch, inputs, units, activation };
     let shape = Shape::new([batch, units]);
-    let mut output = vec![0.0; batch * units];
+    let mut output = Buffer::take(batch * units);
     let keeps_input =
         keep == Keep::ForBackward && activation.derivative_of() == DerivativeOf::Input;
-    let mut pre = keeps_input.then(|| vec![0.0; batch * units]);
+    let mut pre = keeps_input.then(|| Buffer::take(batch * units));
     let (x_values, w_values) = (values(&x), values(&weight));
     dense.forward(
         Executor::global(),
@@ -326,8 +363,8 @@ pub fn dense_backward(
 ) -> (Option<FlexTensor>, FlexTensor, FlexTensor) {
     let DenseState { dense, x, weight, kept } = state;
     let d_output = contiguous(d_output);
-    let mut dx = wants_input.then(|| vec![0.0; dense.batch * dense.inputs]);
-    let (mut dw, mut db) = (vec![0.0; dense.inputs * dense.units], vec![0.0; dense.units]);
+    let mut dx = wants_input.then(|| Buffer::take(dense.batch * dense.inputs));
+    let (mut dw, mut db) = (Buffer::take(dense.inputs * dense.units), Buffer::take(dense.units));
     dense.backward(
         Executor::global(),
         values(&x),
@@ -342,10 +379,46 @@ pub fn dense_backward(
     (dx.map(|dx| tensor(dx, x.shape())), tensor(dw, weight.shape()), tensor(db, bias_shape))
 }
 
+/// A batch normalisation with or without a pool.
+#[derive(Clone, Copy, Debug)]
+enum Norm {
+    Plain(BatchNorm),
+    Pooled(BatchNormPool),
+}
+
+impl Norm {
+    fn new(x: &FlexTensor, options: BatchNormOptions) -> Self {
+        let [batch, channels, height, width] = x.shape().dims();
+        let (epsilon, activation) = (options.epsilon as f32, options.activation);
+        match options.pool {
+            Pool::None => Self::Plain(BatchNorm {
+                batch,
+                channels,
+                positions: height * width,
+                epsilon,
+                activation,
+            }),
+            Pool::Max2x2 => {
+                Self::Pooled(BatchNormPool { batch, channels, height, width, epsilon, activation })
+            }
+        }
+    }
+
+    fn output_shape(&self, x: &FlexTensor) -> Shape {
+        match self {
+            Self::Plain(_) => x.shape(),
+            Self::Pooled(norm) => {
+                let [height, width] = norm.output_size();
+                Shape::new([norm.batch, norm.channels, height, width])
+            }
+        }
+    }
+}
+
 /// What the backward pass of [`batch_norm`] needs; all of it shared, nothing copied.
 #[derive(Clone, Debug)]
 pub struct BatchNormState {
-    norm: BatchNorm,
+    norm: Norm,
     x: FlexTensor,
     gamma: FlexTensor,
     beta: FlexTensor,
@@ -357,26 +430,25 @@ pub fn batch_norm(
     x: FlexTensor,
     gamma: FlexTensor,
     beta: FlexTensor,
-    epsilon: f64,
-    activation: Activation,
+    options: BatchNormOptions,
 ) -> (FlexTensor, BatchNormState) {
     let [x, gamma, beta] = [x, gamma, beta].map(contiguous);
-    let norm = batch_norm_of(&x, epsilon, activation);
-    let mut y = vec![0.0; values(&x).len()];
-    let (mut mean, mut variance) = (vec![0.0; norm.channels], vec![0.0; norm.channels]);
-    let (gamma_values, beta_values) = (values(&gamma), values(&beta));
-    norm.forward_train(
-        Executor::global(),
-        values(&x),
-        gamma_values,
-        beta_values,
-        &mut y,
-        &mut mean,
-        &mut variance,
-    );
-    let per_channel = Shape::new([norm.channels]);
-    let (mean, variance) = (tensor(mean, per_channel.clone()), tensor(variance, per_channel));
-    (tensor(y, x.shape()), BatchNormState { norm, x, gamma, beta, mean, variance })
+    let (norm, channels) = (Norm::new(&x, options), gamma.shape().num_elements());
+    let shape = norm.output_shape(&x);
+    let mut y = Buffer::take(shape.num_elements());
+    let (mut mean, mut variance) = (Buffer::take(channels), Buffer::take(channels));
+    let (executor, xs, gammas, betas) =
+        (Executor::global(), values(&x), values(&gamma), values(&beta));
+    match norm {
+        Norm::Plain(norm) => {
+            norm.forward_train(executor, xs, gammas, betas, &mut y, &mut mean, &mut variance)
+        }
+        Norm::Pooled(norm) => {
+            norm.forward_train(executor, xs, gammas, betas, &mut y, &mut mean, &mut variance)
+        }
+    }
+    let (mean, variance) = (tensor(mean, gamma.shape()), tensor(variance, gamma.shape()));
+    (tensor(y, shape), BatchNormState { norm, x, gamma, beta, mean, variance })
 }
 
 /// The gradients of the input, gamma and beta.
@@ -386,21 +458,22 @@ pub fn batch_norm_backward(
 ) -> (FlexTensor, FlexTensor, FlexTensor) {
     let BatchNormState { norm, x, gamma, beta, mean, variance } = state;
     let dy = contiguous(dy);
-    let mut dx = vec![0.0; values(&x).len()];
-    let (mut d_gamma, mut d_beta) = (vec![0.0; norm.channels], vec![0.0; norm.channels]);
+    let channels = gamma.shape().num_elements();
+    let mut dx = Buffer::take(values(&x).len());
+    let (mut d_gamma, mut d_beta) = (Buffer::take(channels), Buffer::take(channels));
+    let (executor, xs, gammas, betas) =
+        (Executor::global(), values(&x), values(&gamma), values(&beta));
     let statistics = Statistics { mean: values(&mean), variance: values(&variance) };
     let gradients = BatchNormGradients { x: &mut dx, gamma: &mut d_gamma, beta: &mut d_beta };
-    let (gamma, beta) = (values(&gamma), values(&beta));
-    norm.backward(Executor::global(), values(&x), gamma, beta, statistics, values(&dy), gradients);
-    let per_channel = Shape::new([norm.channels]);
-    (tensor(dx, x.shape()), tensor(d_gamma, per_channel.clone()), tensor(d_beta, per_channel))
-}
-
-fn batch_norm_of(x: &FlexTensor, epsilon: f64, activation: Activation) -> BatchNorm {
-    let shape = x.shape();
-    let (batch, channels) = (shape[0], shape[1]);
-    let positions = shape.num_elements().checked_div(batch * channels).unwrap_or(0);
-    BatchNorm { batch, channels, positions, epsilon: epsilon as f32, activation }
+    match norm {
+        Norm::Plain(norm) => {
+            norm.backward(executor, xs, gammas, betas, statistics, values(&dy), gradients)
+        }
+        Norm::Pooled(norm) => {
+            norm.backward(executor, xs, gammas, betas, statistics, values(&dy), gradients)
+        }
+    }
+    (tensor(dx, x.shape()), tensor(d_gamma, gamma.shape()), tensor(d_beta, beta.shape()))
 }
 
 /// What the backward pass of [`pooled`] needs; all of it shared, nothing copied.
@@ -417,7 +490,7 @@ pub fn pooled(x: FlexTensor, options: PoolOptions) -> (FlexTensor, PoolState) {
     let PoolOptions { size, stride, padding, kind } = options;
     let shape = PoolShape { planes: batch * channels, height, width, size, stride, padding, kind };
     let [rows, columns] = shape.output_size();
-    let mut y = vec![0.0; shape.planes * rows * columns];
+    let mut y = Buffer::take(shape.planes * rows * columns);
     shape.forward(Executor::global(), values(&x), &mut y);
     let y = tensor(y, Shape::new([batch, channels, rows, columns]));
     (y.clone(), PoolState { shape, x, y })
@@ -426,7 +499,7 @@ pub fn pooled(x: FlexTensor, options: PoolOptions) -> (FlexTensor, PoolState) {
 pub fn pool_backward(state: PoolState, dy: FlexTensor) -> FlexTensor {
     let PoolState { shape, x, y } = state;
     let dy = contiguous(dy);
-    let mut dx = vec![0.0; values(&x).len()];
+    let mut dx = Buffer::take(values(&x).len());
     shape.backward(Executor::global(), values(&x), values(&y), values(&dy), &mut dx);
     tensor(dx, x.shape())
 }
@@ -434,14 +507,14 @@ pub fn pool_backward(state: PoolState, dy: FlexTensor) -> FlexTensor {
 pub fn global_average_pool(x: FlexTensor) -> FlexTensor {
     let x = contiguous(x);
     let shape = x.shape();
-    let mut y = vec![0.0; shape[0] * shape[1]];
+    let mut y = Buffer::take(shape[0] * shape[1]);
     pool::global_average(Executor::global(), values(&x), &mut y);
     tensor(y, Shape::new([shape[0], shape[1]]))
 }
 
 /// `shape` is that of the input.
 pub fn global_average_pool_backward(shape: [usize; 4], dy: FlexTensor) -> FlexTensor {
-    let mut dx = vec![0.0; shape.iter().product()];
+    let mut dx = Buffer::take(shape.iter().product());
     pool::global_average_backward(Executor::global(), values(&contiguous(dy)), &mut dx);
     tensor(dx, Shape::new(shape))
 }
@@ -457,14 +530,18 @@ pub fn softmax_cross_entropy(
     let shape = logits.shape();
     let [batch, classes] = shape.dims();
     let labels = class_numbers(labels);
-    let mut gradient = (keep == Keep::ForBackward).then(|| vec![0.0; batch * classes]);
+    let mut gradient = (keep == Keep::ForBackward).then(|| Buffer::take(batch * classes));
     let found = CrossEntropy { batch, classes, smoothing }.forward(
         Executor::global(),
         values(&logits),
         &labels,
         gradient.as_deref_mut(),
     );
-    let number = |value: f32| tensor(vec![value], Shape::new([1]));
+    let number = |value| {
+        let mut buffer = Buffer::take(1);
+        buffer[0] = value;
+        tensor(buffer, Shape::new([1]))
+    };
     (
         number(found.loss),
         number(found.correct as f32),
@@ -531,6 +608,6 @@ fn values(tensor: &FlexTensor) -> &[f32] {
     &tensor.storage::<f32>()[start..end]
 }
 
-fn tensor(values: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::new(Bytes::from_elems(values), Layout::contiguous(shape), DType::F32)
+fn tensor(values: Buffer, shape: Shape) -> FlexTensor {
+    FlexTensor::new(values.into_bytes(), Layout::contiguous(shape), DType::F32)
 }

@@ -4,6 +4,7 @@
 //! have none.
 
 mod autodiff;
+mod buffer;
 mod composite;
 mod flex;
 mod fused_optimizer;
@@ -19,6 +20,7 @@ use super::conv::{Padding, Pool};
 use super::optimizer::{AdamStep, SgdStep};
 use super::pool::PoolKind;
 
+pub use buffer::Buffer;
 pub use fused_optimizer::{FusedAdam, FusedAdamW, FusedSgd, FusedSgdState};
 
 /// How a conv block convolves and what follows.
@@ -100,24 +102,58 @@ pub fn cross_entropy(
 /// # Panics
 /// The channels are not those of `norm`.
 pub fn batch_norm(x: Tensor<4>, norm: &burn::nn::BatchNorm, activation: Activation) -> Tensor<4> {
+    batch_norm_block(
+        x,
+        norm,
+        BatchNormOptions { epsilon: norm.epsilon, activation, pool: Pool::None },
+    )
+}
+
+/// As [`batch_norm`], and a 2×2 max-pool after the activation: `[batch, channels, height / 2, width / 2]`. It costs much
+/// less than the two apart.
+///
+/// # Panics
+/// The channels are not those of `norm`.
+pub fn batch_norm_pool(
+    x: Tensor<4>,
+    norm: &burn::nn::BatchNorm,
+    activation: Activation,
+) -> Tensor<4> {
+    batch_norm_block(
+        x,
+        norm,
+        BatchNormOptions { epsilon: norm.epsilon, activation, pool: Pool::Max2x2 },
+    )
+}
+
+/// What a batch normalisation adds to the variance, and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BatchNormOptions {
+    /// Added to the variance.
+    pub epsilon: f64,
+    /// Applied to what is normalised.
+    pub activation: Activation,
+    /// What follows the activation.
+    pub pool: Pool,
+}
+
+fn batch_norm_block(
+    x: Tensor<4>,
+    norm: &burn::nn::BatchNorm,
+    options: BatchNormOptions,
+) -> Tensor<4> {
     let device = x.device();
     let (gamma, beta) = (norm.gamma.val().into_dispatch(), norm.beta.val().into_dispatch());
     if !(device.is_autodiff() && norm.training.is_enabled()) {
         let mean = norm.running_mean.value().to_device(&device).into_dispatch();
         let variance = norm.running_var.value().to_device(&device).into_dispatch();
-        let (x, epsilon) = (x.into_dispatch(), norm.epsilon);
-        let y = <Dispatch as KernelOps>::fused_batch_norm_eval(
-            x, gamma, beta, mean, variance, epsilon, activation,
-        );
+        let x = x.into_dispatch();
+        let y =
+            <Dispatch as KernelOps>::fused_batch_norm_eval(x, gamma, beta, mean, variance, options);
         return Tensor::from_dispatch(y);
     }
-    let (y, mean, variance) = <Dispatch as KernelOps>::fused_batch_norm_train(
-        x.into_dispatch(),
-        gamma,
-        beta,
-        norm.epsilon,
-        activation,
-    );
+    let (y, mean, variance) =
+        <Dispatch as KernelOps>::fused_batch_norm_train(x.into_dispatch(), gamma, beta, options);
     for (running, seen) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
         let kept = running.value_sync().to_device(&device).mul_scalar(1.0 - norm.momentum);
         let seen = Tensor::<1>::from_dispatch(seen).detach().mul_scalar(norm.momentum);
@@ -194,11 +230,9 @@ pub trait KernelOps: Backend {
         x: FloatTensor<Self>,
         gamma: FloatTensor<Self>,
         beta: FloatTensor<Self>,
-        epsilon: f64,
-        activation: Activation,
+        options: BatchNormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        let found = Self::batch_norm_train(x, gamma, beta, epsilon);
-        (composite::activation::<Self>(found.output, activation), found.mean, found.variance)
+        composite::batch_norm_train::<Self>(x, gamma, beta, options)
     }
 
     /// See [`batch_norm`].
@@ -208,13 +242,9 @@ pub trait KernelOps: Backend {
         beta: FloatTensor<Self>,
         mean: FloatTensor<Self>,
         variance: FloatTensor<Self>,
-        epsilon: f64,
-        activation: Activation,
+        options: BatchNormOptions,
     ) -> FloatTensor<Self> {
-        composite::activation::<Self>(
-            Self::batch_norm(x, gamma, beta, mean, variance, epsilon),
-            activation,
-        )
+        composite::batch_norm_eval::<Self>(x, gamma, beta, mean, variance, options)
     }
 
     /// See [`pool`].

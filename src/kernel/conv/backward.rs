@@ -1,5 +1,5 @@
-//! The backward pass of a conv block: each chunk takes a few images from the output's gradient to the image's, and sums
-//! up their part of the weight gradient; the parts are then added in order.
+//! The backward pass of a conv block: each chunk takes a few images from the output's gradient to
+//! the image's, and sums up their part of the weight gradient; the parts are then added in order.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -11,6 +11,7 @@ use super::patch::{
 use super::pixels::Pixels;
 use super::positions::PositionList;
 use super::shape::{ConvShape, Pool};
+use super::weights::sums_len;
 use crate::kernel::simd::{Outlined, Simd};
 use crate::kernel::{DisjointMut, Kernel, scratch};
 
@@ -32,11 +33,11 @@ struct Lists {
 /// How a batch is cut up, which depends on shapes alone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
-    /// Images whose pixels are in memory at the same time: many small ones, so that there is some work for each filter
-    /// whose sums go to registers and back.
+    /// Images whose pixels are in memory at the same time: many small ones, so that there is some
+    /// work for each filter whose sums go to registers and back.
     group: usize,
-    /// Outputs of a plane that are worked off at a time: whole rows whose pixels stay in the first cache while every
-    /// filter visits them.
+    /// Outputs of a plane that are worked off at a time: whole rows whose pixels stay in the first
+    /// cache while every filter visits them.
     band_len: usize,
     images_per_chunk: usize,
     pub chunks: usize,
@@ -47,14 +48,20 @@ impl Cut {
         const BAND_FLOATS: usize = 8192;
         const BAND_LEN_MIN: usize = 64;
         let plane_len = layout.cell_count().max(1);
-        let group = 64_usize.div_ceil(plane_len).clamp(1, 8);
+        let group = 64_usize.div_ceil(plane_len).next_power_of_two().min(8);
         let columns = shape.output_shape()[2].max(1);
         let step = layout.row_len() * shape.stride[0] * shape.pool.size();
         let rows = (BAND_FLOATS / step.max(1)).max(BAND_LEN_MIN.div_ceil(columns));
-        // Every chunk has its own sums for all filters; they should not crowd out the caches.
-        let chunks_max = ((1 << 19) / sums_len(shape, layout).max(1)).clamp(4, 16);
+        // Every chunk has its own sums for all filters; they should not crowd out the caches. A
+        // power of two is shared out evenly among the usual numbers of threads.
+        let sums_len = sums_len(shape, layout).max(1);
+        let chunks = match (1 << 19) / sums_len {
+            16.. => 16,
+            8.. => 8,
+            _ => 4,
+        };
         let images_per_chunk =
-            batch.div_ceil(chunks_max).next_multiple_of(group).min(batch.div_ceil(4)).max(1);
+            batch.div_ceil(chunks).next_multiple_of(group).min(batch.div_ceil(4)).max(1);
         let chunks = batch.div_ceil(images_per_chunk);
         Self { group, band_len: rows * columns, images_per_chunk, chunks }
     }
@@ -68,9 +75,11 @@ pub(super) struct Backward<'a> {
     pub batch: usize,
     /// `[batch, channels, height, width]`
     pub images: &'a [f32],
-    /// The filters as [`Pixels::fill_filter`] lays them out; empty if nobody wants the image gradient.
+    /// The filters as [`Pixels::fill_filter`] lays them out; empty if nobody wants the image
+    /// gradient.
     pub filters: &'a [f32],
-    /// Which of the pool's four each output is, and [`Pixels::SLACK`] more; empty where there is no pool.
+    /// Which of the pool's four each output is, and [`Pixels::SLACK`] more; empty where there is no
+    /// pool.
     pub picks: &'a [u8],
     /// What the activation's derivative is computed from.
     pub kept: &'a [f32],
@@ -79,11 +88,6 @@ pub(super) struct Backward<'a> {
     pub d_images: DisjointMut<'a, f32>,
     /// For each chunk, its [`sums_len`] sums.
     pub sums: DisjointMut<'a, f32>,
-}
-
-/// What a chunk sums up: for each filter its weight gradient, as [`Pixels::fill_filter`] lays it out; then the biases'.
-pub(super) fn sums_len(shape: &ConvShape, layout: &Pixels) -> usize {
-    shape.filters * (layout.filter_len() + 1)
 }
 
 impl Kernel for Backward<'_> {
@@ -195,8 +199,8 @@ impl Backward<'_> {
             for (i, n) in images.clone().enumerate() {
                 d_biases[filter] += entries.append(s, self.plane(filter, [n, i], band.clone()));
             }
-            // SAFETY: the pixels of a layout's cells, and of the four of their pools, have all of their patches inside
-            // an image, and there is room for every image of a group.
+            // SAFETY: the pixels of a layout's cells, and of the four of their pools, have all of
+            // their patches inside an image, and there is room for every image of a group.
             unsafe {
                 let entries = entries.since(start);
                 add_weight_gradient(
@@ -226,7 +230,8 @@ impl Backward<'_> {
         }
     }
 
-    /// Whether the image gradient is gathered by position, which pays for sorting where patches are large.
+    /// Whether the image gradient is gathered by position, which pays for sorting where patches are
+    /// large.
     fn gathers(&self) -> bool {
         self.layout.is_wide() && self.shape.filters * self.layout.filter_len() >= 4096
     }
@@ -257,59 +262,5 @@ impl Backward<'_> {
             pick_steps: self.layout.pick_steps(),
             image_at: (i * self.layout.pixel_count()) as u32,
         }
-    }
-}
-
-/// Lays out the filters for [`Backward`], a filter for each chunk.
-pub(super) struct LayOutFilters<'a> {
-    pub layout: &'a Pixels,
-    pub weight: &'a [f32],
-    pub filters: DisjointMut<'a, f32>,
-}
-
-impl Kernel for LayOutFilters<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(&self, s: S, chunk: usize) {
-        let len = self.layout.filter_len();
-        // SAFETY: a filter for each chunk.
-        let to = unsafe { self.filters.range(chunk * len..(chunk + 1) * len) };
-        let from_len = self.layout.weights_per_filter();
-        self.layout.fill_filter(s, &self.weight[chunk * from_len..][..from_len], to);
-    }
-}
-
-/// Adds the chunks' sums in order, a filter for each chunk.
-pub(super) struct AddSums<'a> {
-    pub layout: &'a Pixels,
-    pub filters: usize,
-    pub chunks: usize,
-    pub sums: &'a [f32],
-    pub d_weight: DisjointMut<'a, f32>,
-    pub d_bias: DisjointMut<'a, f32>,
-}
-
-impl Kernel for AddSums<'_> {
-    #[inline(always)]
-    fn run<S: Simd>(&self, s: S, filter: usize) {
-        let (len, to_len) = (self.layout.filter_len(), self.layout.weights_per_filter());
-        let sums_len = self.filters * (len + 1);
-        // SAFETY: a filter for each chunk.
-        let (d_weight, d_bias) = unsafe {
-            (
-                self.d_weight.range(filter * to_len..(filter + 1) * to_len),
-                self.d_bias.range(filter..filter + 1),
-            )
-        };
-        d_bias[0] = 0.0;
-        scratch::with(len, |total| {
-            total.fill(0.0);
-            for sums in self.sums[..self.chunks * sums_len].chunks_exact(sums_len) {
-                for (total, sum) in total.iter_mut().zip(&sums[filter * len..][..len]) {
-                    *total += sum;
-                }
-                d_bias[0] += sums[self.filters * len + filter];
-            }
-            self.layout.extract_filter(s, total, d_weight);
-        });
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn blocks(shape: &ConvShape) -> Vec<FilterBlock> {
 }
 
 impl FilterBlock {
-    /// The block's part of all packed filters: the biases, then for each weight of a filter one number per lane.
+    /// The block's part of all packed filters: the biases, then for each weight of a filter one
+    /// number per lane.
     pub fn of<'a>(&self, packed: &'a [f32]) -> &'a [f32] {
         &packed[self.at..self.at + self.len]
     }
@@ -77,7 +78,8 @@ impl Kernel for PackFilters<'_> {
         let weight = &self.weight[block.first * filter_len..][..block.filters * filter_len];
         let from = Rows { at: 0, stride: filter_len };
         let to = Rows { at: block.lanes, stride: block.lanes };
-        // SAFETY: `weight` has a row for each filter; the block has one for the biases and one for each weight.
+        // SAFETY: `weight` has a row for each filter; the block has one for the biases and one for
+        // each weight.
         unsafe { transpose(s, (weight, from), [block.filters, filter_len], (packed, to)) };
     }
 }

@@ -1,6 +1,7 @@
 //! The gradient that reaches the convolution, as a list of its non-zero numbers.
 //!
-//! A 2×2 pool hands back one gradient in four, and relu zeroes more of them: the backward pass visits only what is left.
+//! A 2×2 pool hands back one gradient in four, and relu zeroes more of them: the backward pass
+//! visits only what is left.
 
 use super::pixels::Pixels;
 use crate::kernel::Activation;
@@ -69,7 +70,8 @@ pub(super) struct Plane<'a> {
     /// What the activation's derivative is computed from.
     pub kept: &'a [f32],
     pub d_output: &'a [f32],
-    /// Which of the pool's four each output is, and [`Pixels::SLACK`] more; empty where there is no pool.
+    /// Which of the pool's four each output is, and [`Pixels::SLACK`] more; empty where there is no
+    /// pool.
     pub picks: &'a [u8],
     /// For each output, the number of the first pixel under its filter; and [`Pixels::SLACK`] more.
     pub cells: &'a [u32],
@@ -100,8 +102,9 @@ impl Outlined for Append<'_> {
         );
         let (mut sum, mut count) = (s.zero(), list.count);
         for at in (0..len).step_by(S::LANES) {
-            // SAFETY: `at` is less than the length of all slices, of which `cells` and `picks` have a vector more. At
-            // most `at` entries were appended, so a vector fits into the list and its slack.
+            // SAFETY: `at` is less than the length of all slices, of which `cells` and `picks` have
+            // a vector more. At most `at` entries were appended, so a vector fits into the list and
+            // its slack.
             unsafe {
                 let (gradient, pixels) = plane.load(s, at, (len - at).min(S::LANES), has_picks);
                 let used = s.nonzero(gradient);
@@ -120,7 +123,8 @@ impl Plane<'_> {
     /// The gradients and pixels from `at` on.
     ///
     /// # Safety
-    /// `at + lanes` is at most the length of all slices, and `LANES` numbers of `cells` and `picks` from `at` on exist.
+    /// `at + lanes` is at most the length of all slices, and `LANES` numbers of `cells` and `picks`
+    /// from `at` on exist.
     #[inline(always)]
     unsafe fn load<S: Simd>(&self, s: S, at: usize, lanes: usize, has_picks: bool) -> (S::V, S::V) {
         // SAFETY: as the caller promises.

@@ -1,18 +1,24 @@
-//! A fused conv block: conv2d, bias, activation and 2×2 max-pool in one pass over each image, and their gradients.
+//! A fused conv block: conv2d, bias, activation and 2×2 max-pool in one pass over each image, and
+//! their gradients.
 //!
-//! Forward, each lane of a vector is a filter, and a tile of outputs stays in registers until it is pooled. Backward
-//! visits only the gradients that are not zero: a pool leaves one in four, relu about half of those. What the backward
-//! pass needs beyond the output is a byte for each pooled output, and for gelu and silu the number that went in.
+//! Forward, each lane of a vector is a filter, and a tile of outputs stays in registers until it is
+//! pooled. Backward visits only the gradients that are not zero: a pool leaves one in four, relu
+//! about half of those. What the backward pass needs beyond the output is a byte for each pooled
+//! output, and for gelu and silu the number that went in.
 //!
-//! Batches are cut into chunks of images by shape alone, and the chunks' weight gradients are added in order.
+//! Batches are cut into chunks of images by shape alone, and the chunks' weight gradients are added
+//! in order.
 //!
-//! Invariant: where a number of the convolution is NaN, so is every output that it could have been picked for.
+//! Invariant: where a number of the convolution is NaN, so is every output that it could have been
+//! picked for.
 
 mod backward;
-mod columns;
+mod column_lanes;
+mod filter_lanes;
 mod filters;
 mod forward;
 mod gradient;
+mod parts;
 mod patch;
 mod pixels;
 mod planes;
@@ -24,14 +30,16 @@ mod shape;
 mod tests;
 mod tile;
 mod transpose;
+mod weights;
 
 pub use shape::{ConvShape, Padding, Pool};
 
-use self::backward::{AddSums, Backward, Cut, LayOutFilters, sums_len};
+use self::backward::{Backward, Cut};
 use self::filters::{FilterBlock, PackFilters, blocks, packed_len};
 use self::forward::{Forward, Lanes};
 use self::pixels::Pixels;
 use self::planes::Planes;
+use self::weights::{AddSums, FilterChunks, LayOutFilters, sums_len};
 use crate::kernel::activation::DerivativeOf;
 use crate::kernel::{DisjointMut, Executor, scratch};
 
@@ -85,7 +93,7 @@ impl ConvBlock {
         );
         let pixels = Pixels::new(&shape);
         // Before a pool that comes last, all columns are computed side by side.
-        if columns::suit(&shape) {
+        if column_lanes::suit(&shape) {
             Self {
                 shape,
                 planes: Planes::new(&shape, shape.fused_pool().size()),
@@ -102,9 +110,9 @@ impl ConvBlock {
         &self.shape
     }
 
-    /// Sets `output`, `[batch, filters, height, width]`, to the activations of `images`, `[batch, channels, height,
-    /// width]`, under `weight`, `[filters, channels, kernel rows, kernel columns]`, and `bias`, `[filters]`; and
-    /// `saved` to what [`ConvBlock::backward`] needs.
+    /// Sets `output`, `[batch, filters, height, width]`, to the activations of `images`, `[batch,
+    /// channels, height, width]`, under `weight`, `[filters, channels, kernel rows, kernel
+    /// columns]`, and `bias`, `[filters]`; and `saved` to what [`ConvBlock::backward`] needs.
     ///
     /// NaN among the numbers of the convolution comes out as NaN.
     ///
@@ -161,8 +169,8 @@ impl ConvBlock {
         });
     }
 
-    /// Sets `gradients` to those of the loss, from `d_output`, `[batch, filters, height, width]`, and what
-    /// [`ConvBlock::forward`] was given and gave.
+    /// Sets `gradients` to those of the loss, from `d_output`, `[batch, filters, height, width]`,
+    /// and what [`ConvBlock::forward`] was given and gave.
     ///
     /// # Panics
     /// A slice has not the length of its shape, or `saved` is of another batch.
@@ -206,11 +214,10 @@ impl ConvBlock {
         scratch::with(filters_len + sums_len, |memory| {
             let (filters, sums) = memory.split_at_mut(filters_len);
             if !d_images.is_empty() {
+                let cut = FilterChunks::new(self.shape.filters, self.pixels.filter_len());
                 let filters = DisjointMut::new(filters);
-                executor.run(
-                    self.shape.filters,
-                    &LayOutFilters { layout: &self.pixels, weight, filters },
-                );
+                let lay_out = LayOutFilters { layout: &self.pixels, cut, weight, filters };
+                executor.run(cut.count(), &lay_out);
             }
             let backward = Backward {
                 shape: &self.shape,
@@ -226,15 +233,16 @@ impl ConvBlock {
                 sums: DisjointMut::new(sums),
             };
             executor.run(cut.chunks, &backward);
+            let floats_per_filter = self.pixels.filter_len() * cut.chunks;
+            let cut = FilterChunks::new(self.shape.filters, floats_per_filter);
             let add = AddSums {
                 layout: &self.pixels,
-                filters: self.shape.filters,
-                chunks: cut.chunks,
+                cut,
                 sums,
                 d_weight: DisjointMut::new(gradients.weight),
                 d_bias: DisjointMut::new(gradients.bias),
             };
-            executor.run(self.shape.filters, &add);
+            executor.run(cut.count(), &add);
         });
     }
 

@@ -1,14 +1,18 @@
-//! The inner kernels of the backward pass: what gradients do to the weights of their filters, and to the image.
+//! The inner kernels of the backward pass: what gradients do to the weights of their filters, and
+//! to the image.
 //!
-//! A patch is what lies under a filter: a run of numbers from each of a few rows of pixels. Every gradient has a patch;
-//! the sums over patches, or the weights to be added to them, stay in registers from one gradient to the next.
+//! A patch is what lies under a filter: a run of numbers from each of a few rows of pixels. Every
+//! gradient has a patch; the sums over patches, or the weights to be added to them, stay in
+//! registers from one gradient to the next.
 
 use super::gradient::Entries;
+use super::parts::{Part, PartKernel, for_each_part, load_part};
 use super::pixels::Pixels;
 use super::positions::PositionList;
-use crate::kernel::simd::{Outlined, Simd};
+use crate::kernel::simd::Simd;
 
-/// Adds the patches of `pixels` at the entries of one filter, each times its gradient, to `d_filter`.
+/// Adds the patches of `pixels` at the entries of one filter, each times its gradient, to
+/// `d_filter`.
 ///
 /// # Safety
 /// All patches lie inside `pixels`, with [`Pixels::SLACK`] floats after them.
@@ -44,10 +48,12 @@ pub(super) unsafe fn scatter_image_gradient<S: Simd>(
 
 /// Adds the filters at each position, times their gradients, to the patch there.
 ///
-/// It does what [`scatter_image_gradient`] does for one filter after another, but goes to memory once a position.
+/// It does what [`scatter_image_gradient`] does for one filter after another, but goes to memory
+/// once a position.
 ///
 /// # Safety
-/// All patches lie inside `d_pixels`, with [`Pixels::SLACK`] floats after them, and all weights in `filters`.
+/// All patches lie inside `d_pixels`, with [`Pixels::SLACK`] floats after them, and all weights in
+/// `filters`.
 #[inline(always)]
 pub(super) unsafe fn gather_image_gradient<S: Simd>(
     s: S,
@@ -61,128 +67,7 @@ pub(super) unsafe fn gather_image_gradient<S: Simd>(
 }
 
 /// Filters that are gathered together.
-pub(super) const GATHERED_FILTERS: usize = 128;
-
-/// A part of all patches that fits into registers.
-#[derive(Clone, Copy)]
-struct Part {
-    /// Numbers of a pixel.
-    pixel_len: usize,
-    /// Where the part starts in a patch.
-    offset: usize,
-    row_len: usize,
-    /// Where the part starts in the filter.
-    filter_at: usize,
-    run_len: usize,
-}
-
-/// What is done with a part: `R` rows of `M` vectors.
-trait PartKernel {
-    /// # Safety
-    /// The part lies inside the filter and the pixels.
-    unsafe fn run<S: Simd, const R: usize, const M: usize>(&mut self, s: S, part: Part);
-}
-
-/// Vectors of a row that a part has at most.
-const VECTORS_MAX: usize = 7;
-
-/// Registers that a part may fill.
-const fn part_registers<S: Simd>() -> usize {
-    // One holds the gradient, one the pixels, and two are spare.
-    S::REGISTERS - 4
-}
-
-/// Runs the kernel for one part after another.
-///
-/// # Safety
-/// As for the callers.
-#[inline(always)]
-unsafe fn for_each_part<S: Simd, K: PartKernel>(s: S, layout: &Pixels, kernel: &mut K) {
-    let eight = !layout.is_wide();
-    let lanes = if eight { 8 } else { S::LANES };
-    let part_max = part_registers::<S>();
-    let (rows, vectors) = (layout.filter_len() / layout.run_len(), layout.run_len() / lanes);
-    let vector_parts = vectors.div_ceil(VECTORS_MAX.min(part_max));
-    let mut vector = 0;
-    for vector_part in 0..vector_parts {
-        let m = (vectors - vector).div_ceil(vector_parts - vector_part);
-        let row_parts = rows.div_ceil((part_max / m).min(7));
-        let mut row = 0;
-        for row_part in 0..row_parts {
-            let r = (rows - row).div_ceil(row_parts - row_part);
-            let part = Part {
-                pixel_len: layout.pixel_len(),
-                offset: row * layout.row_len() + vector * lanes,
-                row_len: layout.row_len(),
-                filter_at: row * layout.run_len() + vector * lanes,
-                run_len: layout.run_len(),
-            };
-            // SAFETY: rows from `row` to `row + r` and vectors from `vector` to `vector + m` are the filter's.
-            unsafe {
-                if eight {
-                    run_part::<S, K, true>(s, [r, m], part, kernel);
-                } else {
-                    run_part::<S, K, false>(s, [r, m], part, kernel);
-                }
-            }
-            row += r;
-        }
-        vector += m;
-    }
-}
-
-/// # Safety
-/// As for [`PartKernel::run`].
-#[inline(always)]
-unsafe fn run_part<S: Simd, K: PartKernel, const EIGHT: bool>(
-    s: S,
-    [r, m]: [usize; 2],
-    part: Part,
-    kernel: &mut K,
-) {
-    macro_rules! dispatch {
-        ($($r:literal: $($m:literal)*;)*) => {
-            match (r, m) {
-                $($(($r, $m) if const { $r * $m <= part_registers::<S>() } => {
-                    s.outline(RunPart::<'_, K, $r, $m, EIGHT> { kernel, part });
-                })*)*
-                _ => unreachable!("no part of {r} rows and {m} vectors"),
-            }
-        };
-    }
-    dispatch!(
-        1: 1 2 3 4 5 6 7;
-        2: 1 2 3 4 5 6 7;
-        3: 1 2 3 4 5 6 7;
-        4: 1 2 3 4 5 6 7;
-        5: 1 2 3 4 5;
-        6: 1 2 3 4;
-        7: 1 2 3 4;
-    );
-}
-
-struct RunPart<'a, K, const R: usize, const M: usize, const EIGHT: bool> {
-    kernel: &'a mut K,
-    part: Part,
-}
-
-impl<K: PartKernel, const R: usize, const M: usize, const EIGHT: bool> Outlined
-    for RunPart<'_, K, R, M, EIGHT>
-{
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        // SAFETY: as `run_part` demands of its caller.
-        unsafe {
-            if EIGHT {
-                self.kernel.run::<S::Eight, R, M>(s.eight(), self.part);
-            } else {
-                self.kernel.run::<S, R, M>(s, self.part);
-            }
-        }
-    }
-}
+pub(super) const GATHERED_FILTERS: usize = 32;
 
 struct WeightGradient<'a> {
     entries: Entries<'a>,
@@ -315,22 +200,4 @@ impl PartKernel for GatheredGradient<'_> {
             }
         }
     }
-}
-
-/// # Safety
-/// The part lies inside the filter.
-#[inline(always)]
-unsafe fn load_part<S: Simd, const R: usize, const M: usize>(
-    s: S,
-    filter: &[f32],
-    part: Part,
-) -> [[S::V; M]; R] {
-    let mut loaded = [[s.zero(); M]; R];
-    for (r, row) in loaded.iter_mut().enumerate() {
-        for (m, vector) in row.iter_mut().enumerate() {
-            // SAFETY: as the caller promises.
-            *vector = unsafe { s.load(filter, part.filter_at + r * part.run_len + m * S::LANES) };
-        }
-    }
-    loaded
 }

@@ -1,6 +1,7 @@
 //! Images as the backward pass reads them: padded, with the channels of a pixel side by side.
 //!
-//! The pixels under one row of a filter are then one run of numbers, and so are the weights of that row.
+//! The pixels under one row of a filter are then one run of numbers, and so are the weights of that
+//! row.
 
 use super::shape::ConvShape;
 use super::transpose::{Rows, transpose, transpose_padded};
@@ -15,7 +16,8 @@ pub(super) struct Pixels {
     row_len: usize,
     image_len: usize,
     run_len: usize,
-    /// For each output, the number of the first pixel under its filter, or under the first of its pool's filters.
+    /// For each output, the number of the first pixel under its filter, or under the first of its
+    /// pool's filters.
     cells: Vec<u32>,
     cell_count: usize,
 }
@@ -116,8 +118,8 @@ impl Pixels {
         self.run_len.is_multiple_of(16) && self.channels.is_multiple_of(16)
     }
 
-    /// Fills `pixels` from `image`, `[channels, height, width]`. The padding and surplus channels are left alone, or set
-    /// to zero.
+    /// Fills `pixels` from `image`, `[channels, height, width]`. The padding and surplus channels
+    /// are left alone, or set to zero.
     #[inline(always)]
     pub fn fill<S: Simd>(&self, s: S, image: &[f32], pixels: &mut [f32]) {
         assert!(image.len() == self.shape.image_len() && pixels.len() == self.image_len);
@@ -163,7 +165,8 @@ impl Pixels {
         for y in 0..rows {
             let from_rows = Rows { at: y * columns, stride: rows * columns };
             let to_rows = Rows { at: y * self.run_len, stride: self.channels };
-            // SAFETY: row `y` of every channel is in the filter, and `columns` pixels of `channels` are in a run.
+            // SAFETY: row `y` of every channel is in the filter, and `columns` pixels of `channels`
+            // are in a run.
             unsafe { transpose(s, (from, from_rows), [channels, columns], (to, to_rows)) };
         }
     }
@@ -181,7 +184,8 @@ impl Pixels {
         }
     }
 
-    /// The rows of an image and how many pixels to copy from each on: all at once where nothing lies between them.
+    /// The rows of an image and how many pixels to copy from each on: all at once where nothing
+    /// lies between them.
     fn rows_to_copy(&self) -> impl Iterator<Item = (usize, usize)> {
         let ConvShape { height, width, padding, .. } = self.shape;
         let together = if padding.left + padding.right == 0 { height } else { 1 };

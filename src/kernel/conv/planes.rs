@@ -1,7 +1,8 @@
 //! Images as the forward pass reads them: padded planes, one channel after another.
 //!
-//! The columns of a row are split by their remainder: with a column stride of s, first come the columns 0, s, 2s, …, then
-//! 1, s + 1, …. So neighbouring outputs read neighbouring numbers whatever the stride.
+//! The columns of a row are split by their remainder: with a column stride of s, first come the
+//! columns 0, s, 2s, …, then 1, s + 1, …. So neighbouring outputs read neighbouring numbers
+//! whatever the stride.
 
 use super::shape::ConvShape;
 
@@ -14,7 +15,8 @@ pub(super) struct Planes {
     top: usize,
     left: usize,
     padded_height: usize,
-    /// Columns from one output to the next that is its neighbour in memory: so many remainders there are.
+    /// Columns from one output to the next that is its neighbour in memory: so many remainders
+    /// there are.
     phases: usize,
     /// Columns of a padded row that have the same remainder.
     phase_len: usize,
@@ -26,7 +28,8 @@ impl Planes {
     /// Floats after the planes that may be read.
     pub const SLACK: usize = 16;
 
-    /// Planes in which every output's neighbour reads neighbouring numbers, or every second one's, as `every` says.
+    /// Planes in which every output's neighbour reads neighbouring numbers, or every second one's,
+    /// as `every` says.
     pub fn new(shape: &ConvShape, every: usize) -> Self {
         let padding = shape.padding;
         let phases = shape.stride[1] * every;
@@ -47,7 +50,8 @@ impl Planes {
         planes
     }
 
-    /// For each weight of a filter, the offset of its pixel for an output that starts in column `first_column`.
+    /// For each weight of a filter, the offset of its pixel for an output that starts in column
+    /// `first_column`.
     fn offsets(&self, shape: &ConvShape, first_column: usize) -> Vec<u32> {
         let mut offsets = Vec::with_capacity(shape.filter_len());
         for c in 0..shape.in_channels {
@@ -61,8 +65,8 @@ impl Planes {
         offsets
     }
 
-    /// For each weight of a filter in `[channel, row, column]` order, the offset of its pixel from that of the first
-    /// weight, for an output and for its neighbour on the right.
+    /// For each weight of a filter in `[channel, row, column]` order, the offset of its pixel from
+    /// that of the first weight, for an output and for its neighbour on the right.
     pub fn taps(&self) -> [&[u32]; 2] {
         [&self.taps[0], &self.taps[1]]
     }

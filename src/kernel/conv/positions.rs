@@ -22,8 +22,8 @@ pub(super) struct Position<'a> {
 }
 
 impl PositionList {
-    /// Sorts the entries of filters, each with the place of its weights and its first entry's number; pixels lie in the
-    /// given range.
+    /// Sorts the entries of filters, each with the place of its weights and its first entry's
+    /// number; pixels lie in the given range.
     ///
     /// Entries of equal position stay in the order of filters.
     pub fn sort(
@@ -39,7 +39,8 @@ impl PositionList {
         let len = self.gradients.len().max(keys.len());
         self.gradients.resize(len, 0.0);
         self.weights_at.resize(len, 0);
-        // Counted one place further, so that adding up gives the starts, and placing the entries moves them to the ends.
+        // Counted one place further, so that adding up gives the starts, and placing the entries
+        // moves them to the ends.
         for pixel in keys {
             self.ends[*pixel as usize - pixels.start + 1] += 1;
         }

@@ -75,7 +75,8 @@ pub fn backward(
     gradients
 }
 
-/// Calls `visit` with the places (in convolution, images, weight) of every product that the convolution sums up.
+/// Calls `visit` with the places (in convolution, images, weight) of every product that the
+/// convolution sums up.
 fn for_each_product(shape: &ConvShape, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
     let [rows, columns] = shape.conv_size();
     let ([kernel_rows, kernel_columns], channels) = (shape.kernel, shape.in_channels);

@@ -68,7 +68,8 @@ pub struct ConvShape {
 }
 
 impl ConvShape {
-    /// `[height, width]` of the convolution's result, before the pool; zero where the filter does not fit.
+    /// `[height, width]` of the convolution's result, before the pool; zero where the filter does
+    /// not fit.
     pub fn conv_size(&self) -> [usize; 2] {
         let padding = self.padding;
         let padded =
@@ -85,7 +86,8 @@ impl ConvShape {
         [self.filters, height, width]
     }
 
-    /// The pool that may come before the activation: of the largest number if that has the largest activation.
+    /// The pool that may come before the activation: of the largest number if that has the largest
+    /// activation.
     pub(super) fn fused_pool(&self) -> Pool {
         match self.activation {
             Activation::Gelu | Activation::Silu => Pool::None,

@@ -1,7 +1,9 @@
-//! The inner kernel of the forward pass: a few outputs next to each other, for a few vectors of filters, in registers.
+//! The inner kernel of the forward pass: a few outputs next to each other, for a few vectors of
+//! filters, in registers.
 //!
-//! Each lane is a filter. For every weight, a vector of filters is loaded once and multiplied with one pixel after
-//! another, each in all lanes; the accumulators stay in registers over all weights, and so does the pool.
+//! Each lane is a filter. For every weight, a vector of filters is loaded once and multiplied with
+//! one pixel after another, each in all lanes; the accumulators stay in registers over all weights,
+//! and so does the pool.
 
 use crate::kernel::simd::{Outlined, Simd};
 
@@ -38,7 +40,8 @@ pub(super) struct TilePlace {
     pub lane: usize,
 }
 
-/// `R` rows of `T` outputs for `V` vectors of filters, of eight lanes each if `EIGHT`; with a 2×2 pool if `POOL`.
+/// `R` rows of `T` outputs for `V` vectors of filters, of eight lanes each if `EIGHT`; with a 2×2
+/// pool if `POOL`.
 struct Tile<
     'a,
     'b,
@@ -64,8 +67,8 @@ pub(super) const fn columns_max<S: Simd>(vectors: usize, pool: bool) -> usize {
 /// Runs the tile of `R` rows and `columns` columns.
 ///
 /// # Safety
-/// The pixels under all of its outputs lie inside the planes, its lanes among the filters', its places in the sink.
-/// `columns` is at most [`columns_max`], and even where there is a pool.
+/// The pixels under all of its outputs lie inside the planes, its lanes among the filters', its
+/// places in the sink. `columns` is at most [`columns_max`], and even where there is a pool.
 #[inline(always)]
 pub(super) unsafe fn run_tile<
     S: Simd,

@@ -55,7 +55,8 @@ impl Outlined for Transpose<'_> {
     fn run<S: Simd>(mut self, s: S) {
         let s = s.eight();
         for i in (0..self.rows).step_by(8) {
-            // Where there are eight, the last block overlaps the one before: partial blocks are slow.
+            // Where there are eight, the last block overlaps the one before: partial blocks are
+            // slow.
             let i = i.min(self.rows.saturating_sub(8));
             let rows = (self.rows - i).min(8);
             for j in (0..self.columns).step_by(8) {

@@ -233,6 +233,12 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn interleave(self, even: V, odd: V) -> (V, V) {
+        let at = |i: usize| if i.is_multiple_of(2) { even[i / 2] } else { odd[i / 2] };
+        (std::array::from_fn(at), std::array::from_fn(|i| at(LANES + i)))
+    }
+
+    #[inline(always)]
     fn sum(self, a: V) -> f32 {
         ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
     }

@@ -1,7 +1,9 @@
-//! The inner kernel of the forward pass where filters are few or small: each lane is a column of the output.
+//! The inner kernel of the forward pass where filters are few or small: each lane is a column of
+//! the output.
 //!
-//! A tile is a vector of outputs for a few filters. Four sums stand behind each output: the four that a pool picks from,
-//! or those of four rows. Their pixels are loaded once for all filters, and results go where they belong as they are.
+//! A tile is a vector of outputs for a few filters. Four sums stand behind each output: the four
+//! that a pool picks from, or those of four rows. Their pixels are loaded once for all filters, and
+//! results go where they belong as they are.
 
 use super::planes::Planes;
 use super::shape::{ConvShape, Pool};
@@ -38,7 +40,8 @@ pub(super) struct ColumnSource<'a> {
     pub pool: Pool,
 }
 
-/// Convolution, bias and pool of one image, whose `output` is `[filters, rows, columns]`; `picks` may be empty.
+/// Convolution, bias and pool of one image, whose `output` is `[filters, rows, columns]`; `picks`
+/// may be empty.
 #[inline(always)]
 pub(super) fn convolve<S: Simd>(
     s: S,
@@ -204,7 +207,8 @@ impl<const F: usize, const EIGHT: bool, const POOL: bool> Tile<'_, '_, F, EIGHT,
             } else {
                 [left, left + below, left + 2 * below, left + 3 * below]
             };
-            // SAFETY: the first lanes' pixels are inside the planes, the others at most a vector beyond, in the slack.
+            // SAFETY: the first lanes' pixels are inside the planes, the others at most a vector
+            // beyond, in the slack.
             let pixels = places.map(|at| unsafe { s.load(planes, at) });
             for (f, sums) in sums.iter_mut().enumerate() {
                 // SAFETY: the filter has a weight for each tap.
