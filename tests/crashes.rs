@@ -96,7 +96,7 @@ fn a_study_killed_at_random_moments_ends_with_the_same_bits() {
 fn a_crash_at_any_step_on_disk_is_survived() {
     let (_, expected) = uninterrupted();
     // A study takes some hundred steps on disk; a prime stride visits them all over the runs.
-    let stride = if kills() > 20 { 1 } else { 37 };
+    let stride = if kills() > 20 { 1 } else { 97 };
     let mut step = 1;
     loop {
         let bench = Bench::new();
@@ -246,8 +246,10 @@ fn a_supervised_study_survives_kills_and_hangs() {
             "supervise",
             "--delay",
             "0.05",
+            "--startup-grace",
+            "5",
             "--heartbeat",
-            "1",
+            "3",
             "--kill-grace",
             "0.2",
             "--",

@@ -10,7 +10,7 @@ use super::output::Output;
 use crate::data;
 use crate::gate::Judgement;
 use crate::spec::Spec;
-use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, describe};
+use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote, describe};
 use crate::train::{EpochRecord, StepProgress};
 use crate::tune::{Finding, Proposal, TrialRecord};
 
@@ -101,6 +101,24 @@ impl Listener for View {
                 percent(progress.accuracy),
                 grouped(progress.images_per_second as usize),
             ));
+        }
+    }
+
+    fn note(&mut self, _trial: u32, note: &TrialNote) {
+        match note {
+            TrialNote::CheckpointRejected { path, why } => {
+                let line = format!("{path} {why}; going on from the checkpoint before");
+                self.bar.suspend(|| self.output.warn(&line));
+            }
+            TrialNote::Resumed { epoch, step } => {
+                self.say(&format!("  going on after epoch {epoch}, step {step}"));
+            }
+            TrialNote::Grafted(report) => self.say(&format!(
+                "  carried over {} of {} weight arrays",
+                report.carried.len(),
+                report.carried.len() + report.fresh.len()
+            )),
+            TrialNote::CheckpointWritten { .. } => {}
         }
     }
 

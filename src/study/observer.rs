@@ -18,6 +18,10 @@ pub trait Listener {
     /// A step is done.
     fn step(&mut self, _trial: u32, _progress: &StepProgress) {}
 
+    /// Something happened besides steps and epochs: weights were grafted, a state was saved,
+    /// passed over as damaged, or gone on from.
+    fn note(&mut self, _trial: u32, _note: &TrialNote) {}
+
     /// An epoch is done.
     fn epoch(&mut self, _trial: u32, _record: &EpochRecord) {}
 
@@ -55,6 +59,7 @@ impl TrialObserver for Recorder<'_> {
 
     fn note(&mut self, note: TrialNote) -> Result<(), WatchError> {
         let trial = self.trial;
+        self.listener.note(trial, &note);
         match note {
             TrialNote::Grafted(report) => {
                 let summary = serde_json::to_value(report)?;
