@@ -1,6 +1,7 @@
 //! Whatever happens to the process, the study ends with the same bits.
 //!
 //! `BURGEON_TEST_KILLS=200 cargo test --test crashes` is the long form.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The loop with a trainer that invents its curves.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::VecDeque;
 use std::path::Path;

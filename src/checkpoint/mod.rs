@@ -20,4 +20,4 @@ pub use manifest::{
 };
 pub use place::Place;
 pub use store::{CheckpointError, CheckpointStore, Written};
-pub use training::{Owner, StateError, from_parts, to_parts};
+pub use training::{Owner, Parts, StateError, from_parts, to_parts};

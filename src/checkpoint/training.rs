@@ -47,15 +47,15 @@ struct SmallState {
     best: Option<EpochRecord>,
 }
 
+/// The files of a checkpoint: names and content.
+pub type Parts = Vec<(String, Vec<u8>)>;
+
 /// Takes a training's state apart for [`CheckpointStore::write`](super::CheckpointStore::write).
 ///
 /// # Errors
 ///
 /// When the weights cannot be put into safetensors.
-pub fn to_parts(
-    state: &TrainState,
-    owner: &Owner,
-) -> Result<(Meta, Vec<(String, Vec<u8>)>), StateError> {
+pub fn to_parts(state: &TrainState, owner: &Owner) -> Result<(Meta, Parts), StateError> {
     let small = SmallState {
         position: state.position,
         sums: state.sums,

@@ -8,7 +8,7 @@ use super::batch_norm::{BatchNorm, BatchNormGradients, Line, Statistics};
 use super::executor::{Executor, Kernel};
 use super::simd::Simd;
 use super::threads::DisjointMut;
-use super::windows::Windows;
+use super::windows::{Picks, Windows};
 
 /// The shape of a batch and what is done to it: inputs are `[batch, channels, height, width]`, outputs
 /// `[batch, channels, height / 2, width / 2]`.
@@ -223,7 +223,7 @@ struct Backward<'a> {
 /// The windows of some outputs and the gradients of what they picked.
 struct Picked<S: Simd> {
     windows: Windows<S>,
-    picks: [S::M; 4],
+    picks: Picks<S>,
     x: S::V,
     delta: S::V,
 }
@@ -246,8 +246,7 @@ impl Backward<'_> {
         let z = windows.on_line(s, scale, shift);
         let activated = if is_monotonic(activation) { z } else { z.activated(s, activation) };
         let picks = activated.picks(s);
-        let [a, b, c, d] = windows.0;
-        let x = s.select(picks[3], d, s.select(picks[2], c, s.select(picks[1], b, a)));
+        let x = windows.pick(s, picks);
         let z = s.fma(x, scale, shift);
         let kept = match activation.derivative_of() {
             DerivativeOf::Input => z,

@@ -212,8 +212,9 @@ impl Tiles<'_, '_, '_> {
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize, const PARTIAL: bool>(&self, s: S, row: usize) {
         let product = &self.band.product;
-        let lanes_of =
-            |v: usize| if PARTIAL && v == V - 1 { self.width - v * S::LANES } else { S::LANES };
+        let lanes_of = |v: usize| {
+            if PARTIAL && v == V - 1 { self.width - v * S::LANES } else { S::LANES }
+        };
         let out_at = |r: usize| (row + r) * self.band.out_row + self.column;
         let mut sums = [[s.zero(); V]; R];
         for (r, sums) in sums.iter_mut().enumerate() {

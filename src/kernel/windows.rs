@@ -66,14 +66,23 @@ impl<S: Simd> Windows<S> {
 
     /// `value` where the windows picked, zero elsewhere.
     #[inline(always)]
-    pub fn picked(s: S, [a, b, c, d]: [S::M; 4], value: S::V) -> Self {
+    pub fn picked(s: S, picks: Picks<S>, value: S::V) -> Self {
         let zero = s.zero();
-        Self([
-            s.select(a, value, zero),
-            s.select(b, value, zero),
-            s.select(c, value, zero),
-            s.select(d, value, zero),
-        ])
+        let (above, below) =
+            (s.select(picks.below, zero, value), s.select(picks.below, value, zero));
+        let top =
+            (s.select(picks.above_right, zero, above), s.select(picks.above_right, above, zero));
+        let bottom =
+            (s.select(picks.below_right, zero, below), s.select(picks.below_right, below, zero));
+        Self([top.0, top.1, bottom.0, bottom.1])
+    }
+
+    /// The number that each window picked.
+    #[inline(always)]
+    pub fn pick(self, s: S, picks: Picks<S>) -> S::V {
+        let [a, b, c, d] = self.0;
+        let (above, below) = (s.select(picks.above_right, b, a), s.select(picks.below_right, d, c));
+        s.select(picks.below, below, above)
     }
 
     /// `scale` times each number, plus `shift`.
@@ -118,20 +127,24 @@ impl<S: Simd> Windows<S> {
         largest(s, largest(s, a, b), largest(s, c, d))
     }
 
-    /// Where each of the four is the first to be its window's largest.
+    /// Which of the four is the first to be its window's largest.
     #[inline(always)]
-    pub fn picks(self, s: S) -> [S::M; 4] {
+    pub fn picks(self, s: S) -> Picks<S> {
         let [a, b, c, d] = self.0;
-        let all = (1_u32 << S::LANES) - 1;
-        let below = s.mask_bits(s.gt(s.max(c, d), s.max(a, b)));
-        let (top, bottom) = (s.mask_bits(s.gt(b, a)), s.mask_bits(s.gt(d, c)));
-        [
-            s.mask_from_bits(!below & !top & all),
-            s.mask_from_bits(!below & top & all),
-            s.mask_from_bits(below & !bottom & all),
-            s.mask_from_bits(below & bottom & all),
-        ]
+        Picks {
+            below: s.gt(s.max(c, d), s.max(a, b)),
+            above_right: s.gt(b, a),
+            below_right: s.gt(d, c),
+        }
     }
+}
+
+/// A number of each window: in the lower row or the upper, and on the right of the two or on the left.
+#[derive(Clone, Copy)]
+pub struct Picks<S: Simd> {
+    below: S::M,
+    above_right: S::M,
+    below_right: S::M,
 }
 
 #[inline(always)]

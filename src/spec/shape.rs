@@ -288,10 +288,10 @@ fn describe(layer: &Layer) -> String {
         Layer::Dense(dense) => format!("dense {}", dense.units),
         Layer::BatchNorm(_) | Layer::GlobalAvgPool {} => layer.kind().into(),
     };
-    if let Some(activation) = layer.activation() {
-        if activation != super::layer::Activation::None {
-            text += &format!(", {}", activation.name());
-        }
+    if let Some(activation) = layer.activation()
+        && activation != super::layer::Activation::None
+    {
+        text += &format!(", {}", activation.name());
     }
     text
 }

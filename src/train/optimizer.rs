@@ -31,7 +31,6 @@ pub fn optimizer(train: &TrainSpec) -> ModuleOptimizer {
                 beta_2: *beta_2 as f32,
                 epsilon: *epsilon as f32,
                 weight_decay: decay,
-                ..FusedAdamW::default()
             })
         }
     }

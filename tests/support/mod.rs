@@ -1,5 +1,6 @@
 //! The real binary on a study that is small enough to run in a second or two.
 #![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(clippy::allow_attributes, reason = "which part differs by program")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

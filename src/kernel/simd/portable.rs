@@ -67,7 +67,9 @@ impl Simd for Portable {
         check(from.len(), at, lanes);
         // SAFETY: lane numbers below `lanes` are inside the slice, as the caller promises.
         std::array::from_fn(
-            |i| if i < lanes { unsafe { *from.get_unchecked(at + i) } } else { 0.0 },
+            |i| {
+                if i < lanes { unsafe { *from.get_unchecked(at + i) } } else { 0.0 }
+            },
         )
     }
 
@@ -234,7 +236,9 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn interleave(self, even: V, odd: V) -> (V, V) {
-        let at = |i: usize| if i.is_multiple_of(2) { even[i / 2] } else { odd[i / 2] };
+        let at = |i: usize| {
+            if i.is_multiple_of(2) { even[i / 2] } else { odd[i / 2] }
+        };
         (std::array::from_fn(at), std::array::from_fn(|i| at(LANES + i)))
     }
 
