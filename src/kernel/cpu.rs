@@ -10,7 +10,7 @@ pub const CPU_VARIABLE: &str = "BURGEON_CPU";
 
 /// An instruction set that every kernel is compiled for.
 ///
-/// Values other than [`Cpu::Portable`] exist only on machines that can execute them: the fields are private to this
+/// Values other than [`Cpu::PORTABLE`] exist only on machines that can execute them: the fields are private to this
 /// module, so [`Cpu::detect`] and [`Cpu::require`] are the only sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cpu(Level);

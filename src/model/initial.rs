@@ -1,22 +1,23 @@
 //! Initial weights, drawn on the host so that every device starts from the same bits.
 
 use super::weights::{WeightArray, Weights, expected_shapes};
-use crate::spec::{Activation, Layer, Spec};
+use crate::spec::{Layer, Spec};
 use crate::sys::{CounterRng, Purpose, counter_seed};
 
 impl Weights {
     /// Fresh weights for the spec's network.
     ///
-    /// Conv and dense weights are uniform within ±√(6 / (fan in)) where a relu or one of its
-    /// relatives follows (He et al. 2015), and within ±√(6 / (fan in + fan out)) where anything
-    /// else does (Glorot and Bengio 2010); biases are the layer's `initial-bias`. Each array has a
-    /// stream of its own, so that adding a layer leaves the others' numbers alone.
+    /// Conv and dense weights are uniform within ±√(6 / (fan in + fan out)) (Glorot and Bengio
+    /// 2010), also before rectifiers: on shallow networks He's wider bounds (2015) learn more
+    /// slowly, because a first layer of few channels starts several times too large. Biases are
+    /// the layer's `initial-bias`. Each array has a stream of its own, so that adding a layer
+    /// leaves the others' numbers alone.
     pub fn initial(spec: &Spec, trial: u32) -> Self {
         let mut weights = Self::default();
         for (name, shape) in expected_shapes(spec) {
             let array = match name.rsplit_once('.') {
-                Some((prefix, "weight")) => {
-                    let bound = bound(&shape, layer_at(spec, prefix));
+                Some((_, "weight")) => {
+                    let bound = bound(&shape);
                     uniform(shape, bound, stream(spec.train().seed, trial, &name))
                 }
                 Some((prefix, "bias")) => {
@@ -44,18 +45,13 @@ fn initial_bias(layer: Option<&Layer>) -> f32 {
     }
 }
 
-fn bound(shape: &[usize], layer: Option<&Layer>) -> f32 {
+fn bound(shape: &[usize]) -> f32 {
     let (fan_in, fan_out) = match *shape {
         [filters, channels, height, width] => (channels * height * width, filters * height * width),
         [inputs, units] => (inputs, units),
         _ => (1, 1),
     };
-    let is_rectifier = matches!(
-        layer.and_then(Layer::activation),
-        Some(Activation::Relu | Activation::LeakyRelu | Activation::Gelu | Activation::Silu)
-    );
-    let fans = if is_rectifier { fan_in } else { fan_in + fan_out };
-    (6.0 / fans as f32).sqrt()
+    (6.0 / (fan_in + fan_out) as f32).sqrt()
 }
 
 fn stream(seed: u64, trial: u32, name: &str) -> CounterRng {
