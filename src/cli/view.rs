@@ -163,9 +163,8 @@ impl LaunchListener for View {
                 }
                 self.bar.set_position(received);
             }
-            data::Progress::MirrorFailed { url, reason } => {
-                self.bar.suspend(|| self.output.warn(&format!("{url} did not deliver: {reason}")));
-            }
+            // Told again, with all the other places, when the last one has failed.
+            data::Progress::MirrorFailed { .. } => {}
             data::Progress::FellBack { reason } => {
                 self.close();
                 self.output.warn(&format!(
