@@ -55,9 +55,12 @@ impl Listener for View {
     fn trial(&mut self, trial: u32, spec: &Spec, proposal: Option<&Proposal>) {
         self.epochs = spec.train().epochs;
         let size = format!(
-            "{} parameters, {} epochs at a learning rate of {}",
+            "{} parameters, {} at a learning rate of {}",
             grouped(spec.table().parameters()),
-            self.epochs,
+            match self.epochs {
+                1 => "1 epoch".into(),
+                epochs => format!("{epochs} epochs"),
+            },
             spec.train().learning_rate
         );
         match proposal {
