@@ -61,6 +61,7 @@ pub mod gate;
 pub mod kernel;
 pub mod ledger;
 pub mod model;
+pub mod notify;
 pub mod spec;
 pub mod study;
 pub mod supervise;

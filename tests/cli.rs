@@ -42,6 +42,16 @@ fn a_weak_network_fails_grows_and_passes() {
 }
 
 #[test]
+fn the_notification_is_told_what_came_of_the_study() {
+    let bench = Bench::new();
+    let notify = r#"notify.command=["sh", "-c", "echo $BURGEON_STUDY $BURGEON_OUTCOME > told"]"#;
+    let sets = ["--set", notify, "--set", "gate.accuracy=0.0", "--set", "train.epochs=1"];
+    let output = bench.command(&["train", "study.toml"]).args(sets).output().unwrap();
+    expect_code(&output, 0);
+    assert_eq!(fs::read_to_string(bench.path().join("told")).unwrap(), "growing accepted\n");
+}
+
+#[test]
 fn a_grown_trial_is_a_study_that_train_accepts() {
     let bench = Bench::new();
     expect_code(

@@ -9,6 +9,7 @@ use super::check::grouped;
 use super::output::Output;
 use crate::data;
 use crate::gate::Judgement;
+use crate::notify::NotifyError;
 use crate::spec::Spec;
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote, describe};
 use crate::train::{EpochRecord, StepProgress};
@@ -209,6 +210,10 @@ impl LaunchListener for View {
             ready.device.name,
             ready.threads,
         ));
+    }
+
+    fn notification_failed(&mut self, error: &NotifyError) {
+        self.output.warn(&super::complain::chain(error));
     }
 
     fn recorder(&mut self) -> Option<EventObserver> {

@@ -16,6 +16,7 @@ use crate::ledger::{
     RunFolderError, cpu_name, read,
 };
 use crate::model::{DeviceChoice, DeviceError, OpenDevice};
+use crate::notify::{NotifyError, notify};
 use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument};
 use crate::sys::announce::announce;
 use crate::sys::clock::RealClock;
@@ -136,6 +137,9 @@ pub trait LaunchListener: Listener {
 
     /// Everything is ready and the loop begins.
     fn ready(&mut self, _ready: &Ready) {}
+
+    /// The study is over, but whom it notifies could not be told.
+    fn notification_failed(&mut self, _error: &NotifyError) {}
 
     /// Hears every event and its line from now on; called once, before the first event.
     fn recorder(&mut self) -> Option<EventObserver> {
@@ -259,12 +263,13 @@ impl Launch {
         });
         let is_finished =
             |recorded: &Recorded| matches!(recorded.event, Event::StudyFinished { .. });
+        let was_finished = ledger.records().iter().any(is_finished);
         if resumed == Resumed::No {
             ledger.append_once(session.started(&folder))?;
             if let Some(reason) = session.loaded.origin.fallback_reason() {
                 ledger.append_once(Event::DataFallback { reason: reason.into() })?;
             }
-        } else if !ledger.records().iter().any(is_finished) {
+        } else if !was_finished {
             let trials = ledger.records().iter();
             let trials = trials
                 .filter(|recorded| matches!(recorded.event, Event::TrialFinished { .. }))
@@ -273,6 +278,8 @@ impl Launch {
             ledger.append(Event::StudyResumed { run, trials })?;
         }
         let data_hash = data_hash(&session.loaded);
+        let name = session.spec.name().to_owned();
+        let command = session.spec.file().notify.command.clone();
         let setup = StudySetup {
             validation_images: session.loaded.dataset.validation.len(),
             growth: session.growth,
@@ -287,7 +294,13 @@ impl Launch {
             fence: lock.fence(),
             run: folder.path().into(),
         };
-        Ok(Study::new(setup, folder, ledger, trainer, listener, stop.clone()).run()?)
+        let ended = Study::new(setup, folder, ledger, trainer, listener, stop.clone()).run()?;
+        if let (Ended::Finished(finished), Some(command), false) = (&ended, command, was_finished)
+            && let Err(error) = notify(&command, &name, finished)
+        {
+            listener.notification_failed(&error);
+        }
+        Ok(ended)
     }
 
     /// Reads and checks the study, and loads its images. What can be checked without the images is

@@ -58,9 +58,9 @@ pub fn sha256(content: &[u8]) -> String {
     Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The folder of the real MNIST, if this machine has it: `BURGEON_DATA`, or `shared/mnist` beside the checkout.
+/// The folder of the real MNIST, if this machine has it: `BURGEON_DATA`, or `data/`.
 pub fn real_mnist() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/mnist");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
     let named = std::env::var_os("BURGEON_DATA").map(PathBuf::from);
     named.into_iter().chain([beside]).find(|dir| burgeon::data::mnist::read(dir).is_ok())
 }
