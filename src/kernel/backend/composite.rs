@@ -2,8 +2,8 @@
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Scalar, TensorMetadata};
+use burn::tensor::Shape;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{BoolDType, Shape};
 
 use super::{BatchNormOptions, ConvBlockOptions, PoolOptions};
 use crate::kernel::activation::Activation;
@@ -87,17 +87,18 @@ pub fn softmax_cross_entropy<B: Backend>(
     let (batch, classes) = (shape[0], shape[1]);
     let labels = B::int_reshape(labels, Shape::new([batch, 1]));
     let largest = B::float_argmax(logits.clone(), 1, labels.dtype().into());
-    let hits = B::bool_into_float(
-        B::int_equal(largest, labels.clone(), BoolDType::Native),
-        logits.dtype().into(),
-    );
+    // Counted without booleans, which backends store in different ways.
+    let distance = B::int_abs(B::int_sub(largest, labels.clone()));
+    let distance = B::int_into_float(distance, logits.dtype().into());
+    let misses = B::float_sum(B::float_clamp_max(distance, scalar(1.0)));
+    let hits = B::float_add_scalar(B::float_mul_scalar(misses, scalar(-1.0)), scalar(batch as f64));
     let log_softmax = B::log_softmax(logits, 1);
     let hard = B::float_mean(B::float_gather(1, log_softmax.clone(), labels));
     let soft =
         B::float_mul_scalar(B::float_sum(log_softmax), scalar(1.0 / (batch * classes) as f64));
     let hard = B::float_mul_scalar(hard, scalar(smoothing - 1.0));
     let loss = B::float_sub(hard, B::float_mul_scalar(soft, scalar(smoothing)));
-    (loss, B::float_sum(hits))
+    (loss, hits)
 }
 
 pub fn pool<B: Backend>(x: FloatTensor<B>, options: PoolOptions) -> FloatTensor<B> {
