@@ -6,10 +6,9 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use burgeon::data::{Batch, Batches, DataRequest, Dataset, EpochKey, LastBatch, SplitSizes, load};
+use burgeon::data::{Batch, Batches, EpochKey, LastBatch};
 use burgeon::ledger::{Event, Ledger};
 use burgeon::model::{DeviceChoice, Weights};
-use burgeon::spec::{InputShape, Spec, StudyDocument};
 use burgeon::sys::clock::RealClock;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::RealFiles;
@@ -18,24 +17,9 @@ use burgeon::train::{
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-const LENET: &str = include_str!("../models/lenet.toml");
+mod support;
 
-fn digits(count: usize) -> Dataset {
-    let sizes = SplitSizes { validation: 1000, train: Some(count), test: Some(1000) };
-    let request = DataRequest { sizes, ..DataRequest::synthetic(42) };
-    load(&request, &mut |_| {})
-        .map(|loaded| loaded.dataset)
-        .unwrap_or_else(|error| panic!("{error}"))
-}
-
-fn lenet(batch_size: usize) -> Spec {
-    let sets = [format!("train.batch-size={batch_size}"), "train.epochs=1".into()];
-    let sets = sets.iter().map(|set| set.parse().unwrap_or_else(|error| panic!("{error}")));
-    StudyDocument::new("lenet.toml", LENET)
-        .with_overrides(sets.collect())
-        .validate(InputShape::MNIST)
-        .unwrap_or_else(|error| panic!("{error}"))
-}
+use support::{digits, lenet, one_image};
 
 struct Silent;
 
@@ -58,7 +42,7 @@ fn steps(c: &mut Criterion) {
     let device = DeviceChoice::Cpu.open().unwrap_or_else(|error| panic!("{error}"));
     let mut data = digits(64 * 64);
     // An epoch without its evaluation is what a step costs.
-    data.validation = burgeon::data::Subset::new(images(&data), vec![0]);
+    data.validation = one_image(&data);
     let mut group = c.benchmark_group("step");
     group.sample_size(10);
     for batch_size in [64, 256] {
@@ -73,12 +57,6 @@ fn steps(c: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-fn images(data: &Dataset) -> burgeon::data::Images {
-    let image: Arc<[u8]> = data.validation.image(0).into();
-    let label: Arc<[u8]> = Arc::from([data.validation.label(0)]);
-    burgeon::data::Images::new(image, label, data.validation.height(), data.validation.width())
 }
 
 fn evaluation(c: &mut Criterion) {

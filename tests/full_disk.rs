@@ -1,6 +1,9 @@
 //! A run folder on a small tmpfs that fills up: the full disk as a real kernel makes it.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,6 +13,7 @@ use burgeon::ledger::{Event, Ledger};
 use burgeon::sys::clock::RealClock;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::{Files, RealFiles};
+use support::{Bench, End, expect_code, stderr};
 
 /// Unmounts itself.
 struct SmallDisk {
@@ -23,11 +27,11 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 impl SmallDisk {
     /// `None` where this user may not mount.
-    fn mount() -> Option<Self> {
+    fn mount(size: &str) -> Option<Self> {
         let alone = ALONE.lock().unwrap_or_else(|failed| failed.into_inner());
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(folder.path())
             .output()
             .is_ok_and(|output| output.status.success());
@@ -39,9 +43,16 @@ impl SmallDisk {
     }
 
     fn fill(&self) -> PathBuf {
-        let ballast = self.folder.path().join("ballast");
-        let _ = std::fs::write(&ballast, vec![0; 1 << 20]);
-        ballast
+        self.take(1 << 30)
+    }
+
+    /// Takes so many bytes, or as many as there are.
+    fn take(&self, bytes: usize) -> PathBuf {
+        let path = self.folder.path().join("ballast");
+        let mut ballast = std::fs::File::create(&path).unwrap();
+        let _ = std::iter::repeat_n([0; 4096], bytes / 4096)
+            .try_for_each(|block| ballast.write_all(&block));
+        path
     }
 }
 
@@ -76,7 +87,7 @@ fn newest(folder: &Path) -> u32 {
 
 #[test]
 fn a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("256k") else {
         return;
     };
     let folder = disk.folder.path().join("checkpoints");
@@ -97,7 +108,7 @@ fn a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room
 
 #[test]
 fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
-    let Some(disk) = SmallDisk::mount() else {
+    let Some(disk) = SmallDisk::mount("256k") else {
         return;
     };
     let path = disk.folder.path().join("events.jsonl");
@@ -120,4 +131,28 @@ fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
     std::fs::remove_file(ballast).unwrap();
     ledger.append(event()).unwrap();
     assert_eq!(burgeon::ledger::read(&RealFiles, &path).unwrap().len(), appended + 1);
+}
+
+#[test]
+fn a_study_on_a_disk_that_fills_up_ends_with_exit_1_and_goes_on_once_there_is_room() {
+    let whole = Bench::new();
+    expect_code(&whole.burgeon(&["tune", "study.toml"]), 0);
+    let Some(disk) = SmallDisk::mount("16m") else {
+        return;
+    };
+    let bench = Bench::new();
+    let runs = disk.folder.path().to_str().unwrap();
+    let tune = ["tune", "study.toml", "--resume", "auto", "--runs", runs];
+    // Room for a few checkpoints, not for the study.
+    let ballast = disk.take((16 << 20) - (96 << 10));
+
+    let failed = bench.burgeon(&tune);
+    expect_code(&failed, 1);
+    let said = stderr(&failed);
+    assert!(said.contains(runs) && said.contains("needed"), "{said}");
+
+    std::fs::remove_file(ballast).unwrap();
+    expect_code(&bench.burgeon(&tune), 0);
+    let run = disk.folder.path().join("growing-0001");
+    assert!(End::of(&run) == End::of(&whole.run()), "other bits after a full disk");
 }

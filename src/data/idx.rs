@@ -96,6 +96,25 @@ pub fn read_labels(path: &Path, checks: Checks<'_>) -> Result<IdxLabels, DataErr
     Ok(IdxLabels { labels, file })
 }
 
+/// Reads an image file's bytes, plain or gzipped, that are already in memory; `path` names them in errors.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn parse_images(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<IdxImages, DataError> {
+    let (dims, pixels, file) = read_stream::<3, _>(path, bytes, bytes.len() as u64, checks)?;
+    let [count, height, width] = dims;
+    Ok(IdxImages { pixels, count, height, width, file })
+}
+
+/// Reads a label file's bytes, plain or gzipped, that are already in memory; `path` names them in errors.
+///
+/// # Errors
+/// As [`read_images`].
+pub fn parse_labels(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<IdxLabels, DataError> {
+    let (_, labels, file) = read_stream::<1, _>(path, bytes, bytes.len() as u64, checks)?;
+    Ok(IdxLabels { labels, file })
+}
+
 type Content<const RANK: usize> = ([usize; RANK], Arc<[u8]>, FileDigest);
 
 fn read<const RANK: usize>(path: &Path, checks: Checks<'_>) -> Result<Content<RANK>, DataError> {
@@ -104,14 +123,23 @@ fn read<const RANK: usize>(path: &Path, checks: Checks<'_>) -> Result<Content<RA
     if !metadata.is_file() {
         return Err(DataError::malformed(path, "not a regular file"));
     }
-    let mut file = BufReader::with_capacity(CHUNK_LEN, file);
-    let gzipped = file.fill_buf().map_err(DataError::read(path))?.starts_with(&[0x1f, 0x8b]);
+    read_stream(path, BufReader::with_capacity(CHUNK_LEN, file), metadata.len(), checks)
+}
+
+/// `stored` is the stream's own length, before inflating.
+fn read_stream<const RANK: usize, R: BufRead>(
+    path: &Path,
+    mut stream: R,
+    stored: u64,
+    checks: Checks<'_>,
+) -> Result<Content<RANK>, DataError> {
+    let gzipped = stream.fill_buf().map_err(DataError::read(path))?.starts_with(&[0x1f, 0x8b]);
     if gzipped {
-        let available = metadata.len().saturating_mul(DEFLATE_RATIO_MAX);
-        Decoder { path, stream: MultiGzDecoder::new(file), hash: Sha256::new() }
+        let available = stored.saturating_mul(DEFLATE_RATIO_MAX);
+        Decoder { path, stream: MultiGzDecoder::new(stream), hash: Sha256::new() }
             .decode(available, checks)
     } else {
-        Decoder { path, stream: file, hash: Sha256::new() }.decode(metadata.len(), checks)
+        Decoder { path, stream, hash: Sha256::new() }.decode(stored, checks)
     }
 }
 

@@ -218,3 +218,26 @@ pub(super) fn expected_shapes(spec: &Spec) -> Vec<(String, Vec<usize>)> {
     }
     shapes
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Module;
+    use burn::store::ModuleRecord;
+    use burn::tensor::{Bytes, Device};
+
+    use super::*;
+    use crate::model::Network;
+    use crate::spec::{InputShape, StudyDocument};
+
+    #[test]
+    fn burns_own_reader_loads_the_burnpack_file_into_a_network() {
+        let text = include_str!("../../models/compact.toml");
+        let spec = StudyDocument::new("compact.toml", text).validate(InputShape::MNIST).unwrap();
+        let weights = Weights::initial(&spec, 1);
+        let packed = weights.to_burnpack(&spec).unwrap();
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(packed)).unwrap();
+        let other = Network::new(&spec, &Weights::initial(&spec, 2), &Device::flex()).unwrap();
+        assert_ne!(other.weights(&spec).unwrap(), weights);
+        assert_eq!(other.load_record(record).weights(&spec).unwrap(), weights);
+    }
+}

@@ -5,6 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use burgeon::ledger::{essence, read};
+use burgeon::sys::files::RealFiles;
+
 /// A folder for runs, with the study that the tests use.
 pub struct Bench {
     folder: tempfile::TempDir,
@@ -75,6 +78,40 @@ impl Bench {
     pub fn burgeon(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
+}
+
+/// What has to be the same at the end, however often the study was cut.
+#[derive(Debug, PartialEq)]
+pub struct End {
+    model: Vec<u8>,
+    weights: Vec<Vec<u8>>,
+    events: Vec<String>,
+}
+
+impl End {
+    /// What a finished run came to.
+    pub fn of(run: &Path) -> Self {
+        let mut trials: Vec<_> = std::fs::read_dir(run.join("trials"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        trials.sort();
+        let weights =
+            trials.iter().map(|trial| newest_weights(&trial.join("checkpoints"))).collect();
+        let records = read(&RealFiles, &run.join("events.jsonl")).unwrap();
+        Self {
+            model: std::fs::read(run.join("best/model.safetensors")).unwrap(),
+            weights,
+            events: essence(&records).iter().map(|event| format!("{event:?}")).collect(),
+        }
+    }
+}
+
+fn newest_weights(checkpoints: &Path) -> Vec<u8> {
+    let mut folders: Vec<_> =
+        std::fs::read_dir(checkpoints).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    std::fs::read(folders.pop().unwrap().join("weights.safetensors")).unwrap()
 }
 
 pub fn stdout(output: &Output) -> String {
