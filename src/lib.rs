@@ -54,10 +54,13 @@
 //!
 //! Invariant: burn's types stay within [`model`], [`kernel`] and [`train`]; [`cli`] alone prints.
 
+#![deny(unsafe_code)]
+
 pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod gate;
+#[expect(unsafe_code, reason = "vector instructions and memory that threads share")]
 pub mod kernel;
 pub mod ledger;
 pub mod model;

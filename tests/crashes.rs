@@ -255,6 +255,34 @@ fn a_supervised_study_survives_kills_and_hangs() {
     assert!(End::of(&bench.run()) == expected);
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn a_study_whose_supervisor_is_killed_is_stopped_and_goes_on() {
+    let (_, expected) = uninterrupted();
+    let bench = Bench::new();
+    let mut supervisor = bench
+        .command(&["supervise", "--", "tune", "study.toml"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_for_epoch(&bench);
+    supervisor.kill().unwrap();
+    supervisor.wait().unwrap();
+    let events = bench.run().join("events.jsonl");
+    while !fs::read_to_string(&events).unwrap().contains("study_stopped") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // The lock may be held for the last moments of the stopped process.
+    let resumed = loop {
+        let output = bench.burgeon(&["resume", "runs/growing-0001"]);
+        if output.status.code() != Some(4) {
+            break output;
+        }
+    };
+    expect_code(&resumed, 0);
+    assert!(End::of(&bench.run()) == expected);
+}
+
 fn trainer_of(supervisor: u32) -> Option<i32> {
     let children = format!("/proc/{supervisor}/task/{supervisor}/children");
     fs::read_to_string(children).ok()?.split_whitespace().next()?.parse().ok()

@@ -232,18 +232,6 @@ fn orphans_of_the_trainer_are_reaped() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
-fn a_trainer_whose_supervisor_is_killed_is_stopped_gracefully() {
-    let study =
-        Study::new("trap 'touch saved; exit 143' TERM; touch ready; while :; do sleep 0.01; done");
-    let mut supervisor = study.spawn();
-    study.await_file("ready");
-    supervisor.kill().unwrap();
-    supervisor.wait().unwrap();
-    study.await_file("saved");
-}
-
-#[test]
 fn restarting_goes_on_where_its_event_cannot_be_recorded() {
     // Nothing in the run folder can be a lock's file here.
     let study = Study::new("mkdir -p run/lock; test $life = 1 && exit 1; exit 0");

@@ -38,7 +38,9 @@ pub fn eval(
     let network = Network::new(&spec, &best.file.weights, &device.device)?;
     let data = &loaded.dataset;
     let subset = data.split(split.into());
-    let result = evaluate(&network, subset, data.normalization, data.classes.len(), &device.device);
+    // What the network was trained with, which other images may not share.
+    let normalization = best.file.normalization;
+    let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device);
     if output.json {
         output.result(&json(&result, split, &loaded))
     } else {

@@ -9,6 +9,7 @@ use super::view::{View, percent};
 use super::{CliError, check, document, launch};
 use crate::ledger::Outcome;
 use crate::study::{Ended, Finished, Growth, Launch, LaunchError, Resume};
+use crate::sys::announce::stop_with_supervisor;
 use crate::sys::signals::{StopFlag, StopSignal};
 
 /// Runs a study to its end and says what came of it.
@@ -39,6 +40,7 @@ fn watched(
     work: impl FnOnce(&mut View, &StopFlag) -> Result<Ended, LaunchError>,
 ) -> Result<Exit, CliError> {
     let stop = StopFlag::on_signals().map_err(CliError::Signals)?;
+    stop_with_supervisor();
     let mut view = View::new(*output);
     let ended = work(&mut view, &stop);
     view.close();

@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
+
 use super::SuperviseError;
-use crate::sys::announce::SUPERVISED_VARIABLE;
+use crate::sys::announce::{SUPERVISED_VARIABLE, SUPERVISOR_VARIABLE};
 
 /// A trainer that runs, or has ended and was not looked at.
 #[derive(Debug)]
 pub(super) struct Child {
-    pid: libc::pid_t,
+    pid: Pid,
     ended: Cell<Option<ExitStatus>>,
 }
 
@@ -28,25 +30,24 @@ impl Child {
         command
             .args(args)
             .env(SUPERVISED_VARIABLE, announcement)
+            .env(SUPERVISOR_VARIABLE, std::process::id().to_string())
             .stdin(Stdio::null())
             // A group of its own, so that Ctrl-C at a terminal comes once, through us, and not
             // twice, which would end it on the spot.
             .process_group(0);
-        stop_it_when_we_die(&mut command);
-        let pid = command.spawn()?.id();
-        Ok(Self { pid: pid.cast_signed(), ended: Cell::new(None) })
+        let pid = Pid::from_child(&command.spawn()?);
+        Ok(Self { pid, ended: Cell::new(None) })
     }
 
     pub(super) fn pid(&self) -> u32 {
-        self.pid.cast_unsigned()
+        self.pid.as_raw_nonzero().get().cast_unsigned()
     }
 
     /// Sends a signal to the trainer and whatever it started.
-    pub(super) fn signal(&self, signal: i32) {
+    pub(super) fn signal(&self, signal: Signal) {
         if self.ended.get().is_none() {
-            // SAFETY: a plain system call. It can only fail for a group that has just ended, which
-            // `reap` is about to find.
-            unsafe { libc::kill(-self.pid, signal) };
+            // Only fails for a group that has just ended, which `reap` is about to find.
+            let _ = kill_process_group(self.pid, signal);
         }
     }
 
@@ -66,38 +67,21 @@ pub(super) fn reap_orphans() {
     while reap_one().is_some() {}
 }
 
-fn reap_one() -> Option<(libc::pid_t, ExitStatus)> {
-    let mut status = 0;
-    // SAFETY: a plain system call that writes to `status` alone.
-    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-    (pid > 0).then(|| (pid, ExitStatus::from_raw(status)))
+fn reap_one() -> Option<(Pid, ExitStatus)> {
+    let (pid, status) = wait(WaitOptions::NOHANG).ok().flatten()?;
+    Some((pid, ExitStatus::from_raw(status.as_raw())))
 }
 
 /// As process 1 of a container this process gets all orphans anyway; elsewhere it asks for those
 /// of its trainers, so that nothing outlives them unseen.
 #[cfg(target_os = "linux")]
 pub(super) fn adopt_orphans() {
-    // SAFETY: a plain system call. A kernel without it gives orphans to process 1.
-    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    // A kernel without it gives orphans to process 1.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
 #[cfg(not(target_os = "linux"))]
 pub(super) fn adopt_orphans() {}
-
-/// Lets the kernel stop the trainer gracefully should this process be killed.
-#[cfg(target_os = "linux")]
-fn stop_it_when_we_die(command: &mut Command) {
-    let ask = || {
-        // SAFETY: a plain system call, allowed between fork and exec.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM, 0, 0, 0) };
-        Ok(())
-    };
-    // SAFETY: the closure makes one system call and touches no memory.
-    unsafe { command.pre_exec(ask) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stop_it_when_we_die(_command: &mut Command) {}
 
 /// A file for the trainer's announcement, in a folder that goes when this value does.
 #[derive(Debug)]

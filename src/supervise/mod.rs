@@ -18,8 +18,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use rustix::process::Signal;
+
 use crate::sys::announce::announced;
 use crate::sys::heartbeat::{Beat, Position, last_beat, now_ms};
+use crate::sys::signals::StopSignal;
 
 use back_off::BackOff;
 use child::{AnnouncementFile, Child, adopt_orphans};
@@ -175,7 +178,10 @@ impl Supervisor<'_> {
             }
             for signal in self.signals.take() {
                 self.say(Notice::Forwarded { signal });
-                child.signal(signal.number());
+                child.signal(match signal {
+                    StopSignal::Interrupt => Signal::INT,
+                    StopSignal::Terminate => Signal::TERM,
+                });
             }
             self.find_run_folder();
             let now = Instant::now();
@@ -183,7 +189,7 @@ impl Supervisor<'_> {
             match hang {
                 None => hang = self.end_if_hung(child, pulse, now),
                 Some((_, since)) if now >= since + self.options.kill_grace => {
-                    child.signal(libc::SIGKILL);
+                    child.signal(Signal::KILL);
                 }
                 Some(_) => {}
             }
@@ -199,7 +205,7 @@ impl Supervisor<'_> {
     ) -> Option<(Silence, Instant)> {
         let silence = pulse.silence(now, self.options)?;
         self.say(Notice::Hung { silence });
-        child.signal(libc::SIGTERM);
+        child.signal(Signal::TERM);
         Some((silence, now))
     }
 

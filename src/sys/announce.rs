@@ -1,4 +1,4 @@
-//! How a trainer tells its supervisor which run folder it works in.
+//! What a trainer owes its supervisor: to tell which run folder it works in, and to stop with it.
 //!
 //! The supervisor names a file in the environment; the trainer writes its run folder's path there.
 //! Without a supervisor there is no such variable, and nothing happens.
@@ -12,6 +12,32 @@ use super::files::{FileError, Operation};
 
 /// Environment variable that names the file.
 pub const SUPERVISED_VARIABLE: &str = "BURGEON_SUPERVISED";
+
+/// Environment variable that holds the supervisor's process id.
+pub const SUPERVISOR_VARIABLE: &str = "BURGEON_SUPERVISOR";
+
+/// Has the kernel send this process SIGTERM should its supervisor, if there is one, be killed. Call
+/// it once SIGTERM is handled.
+#[cfg(target_os = "linux")]
+pub fn stop_with_supervisor() {
+    use rustix::process::{
+        Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
+    };
+    let supervisor = std::env::var(SUPERVISOR_VARIABLE).ok().and_then(|pid| pid.parse().ok());
+    let Some(supervisor) = supervisor.and_then(Pid::from_raw) else {
+        return;
+    };
+    // Neither fails for a process of one's own.
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    if getppid() != Some(supervisor) {
+        // It died before it was asked for.
+        let _ = kill_process(getpid(), Signal::TERM);
+    }
+}
+
+/// Only Linux tells a process that its parent died.
+#[cfg(not(target_os = "linux"))]
+pub fn stop_with_supervisor() {}
 
 /// Tells the supervisor, if there is one, that this process works in `run_folder`. Call it once the
 /// folder is locked.

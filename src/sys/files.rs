@@ -6,11 +6,10 @@
 //! crash or not at all. Tests replace the steps, never the combinations, so what they prove holds
 //! for the real ones.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -299,17 +298,8 @@ impl FileError {
 /// Bytes that the file system of `path`, or of its nearest folder that exists, has left for us.
 pub fn free_space(path: &Path) -> Option<u64> {
     let there = path.ancestors().find(|at| at.exists())?;
-    let there = CString::new(there.as_os_str().as_bytes()).ok()?;
-    let mut answer = std::mem::MaybeUninit::<libc::statvfs>::uninit();
-    // SAFETY: the path ends in NUL and the answer is large enough; it is read only on success.
-    let answer = unsafe {
-        if libc::statvfs(there.as_ptr(), answer.as_mut_ptr()) != 0 {
-            return None;
-        }
-        answer.assume_init()
-    };
-    // Cast, as these fields are narrower on some systems.
-    Some(answer.f_bavail as u64 * answer.f_frsize as u64)
+    let answer = rustix::fs::statvfs(there).ok()?;
+    Some(answer.f_bavail.saturating_mul(answer.f_frsize))
 }
 
 /// The folder that holds `path`.

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 /// One process among all that ever ran on any machine.
@@ -91,12 +93,11 @@ impl ProcessName {
 }
 
 fn exists(pid: u32) -> bool {
-    let Ok(pid) = libc::pid_t::try_from(pid) else {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return false;
     };
-    // SAFETY: signal 0 is never delivered; it only asks.
-    let refused = pid <= 0 || unsafe { libc::kill(pid, 0) } != 0;
-    !refused || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+    // Somebody else's process may not be signalled, but it is there.
+    matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
 }
 
 /// Field 22 of `/proc/PID/stat`, counted after the program's name, which may hold anything.
@@ -107,14 +108,7 @@ fn started(pid: u32) -> Option<u64> {
 }
 
 fn host_name() -> String {
-    let mut name = [0_u8; 256];
-    // SAFETY: the buffer is as long as said, and its last byte stays 0.
-    let failed = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) } != 0;
-    let end = name.iter().position(|&byte| byte == 0).unwrap_or(0);
-    if failed {
-        return String::new();
-    }
-    String::from_utf8_lossy(&name[..end]).into_owned()
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 fn read_line(path: impl AsRef<Path>) -> Option<String> {
