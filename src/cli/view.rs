@@ -118,9 +118,10 @@ impl Listener for View {
                 self.say(&format!("  going on after epoch {epoch}, step {step}"));
             }
             TrialNote::Grafted(report) => self.say(&format!(
-                "  carried over {} of {} weight arrays",
+                "  carried over {} of {} weight arrays{}",
                 report.carried.len(),
-                report.carried.len() + report.fresh.len()
+                report.carried.len() + report.fresh.len(),
+                if report.preserved { ": it begins where its parent ended" } else { "" }
             )),
             TrialNote::CheckpointWritten { .. } => {}
         }

@@ -62,6 +62,9 @@ pub enum Event {
         parameters: u64,
         /// Floating-point operations of a forward pass of one image.
         flops_per_image: u64,
+        /// How long it may take, judged by how long its parent took.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected_seconds: Option<f64>,
     },
     /// Weights were carried over from the parent.
     Grafted {
@@ -96,6 +99,18 @@ pub enum Event {
         /// Time it took.
         #[serde(deserialize_with = "nan_if_null")]
         seconds: f64,
+        /// Training images seen in it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        images: u64,
+        /// Mean training loss over each eighth of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        course: Vec<f64>,
+        /// What the network did inside: dead units, gradients, and so on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<Value>,
+        /// Why the trial was given up after it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given_up: Option<String>,
     },
     /// A checkpoint is on the disk.
     CheckpointWritten {
@@ -217,6 +232,10 @@ pub enum Event {
         /// All its keys but `v`, `event` and `at`.
         fields: Map<String, Value>,
     },
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How a study ended.
@@ -350,6 +369,7 @@ pub(super) mod samples {
                 spec_hash: "ab".into(),
                 parameters: 61_706,
                 flops_per_image: 800_000,
+                expected_seconds: None,
             },
             epoch(trial, 1, 0.1 + 0.2),
             Event::TrialFinished {
@@ -379,6 +399,10 @@ pub(super) mod samples {
             validation_accuracy: 0.91,
             learning_rate: 0.001,
             seconds: 8.0,
+            images: 0,
+            course: Vec::new(),
+            probe: None,
+            given_up: None,
         }
     }
 }

@@ -69,6 +69,7 @@ impl Event {
                 run.clear();
             }
             Self::StudyStarted { run, .. } => run.clear(),
+            Self::TrialStarted { expected_seconds, .. } => *expected_seconds = None,
             _ => {}
         }
         event
