@@ -153,6 +153,17 @@ pub enum Event {
         /// What its curves say.
         diagnosis: Value,
     },
+    /// It was tested at which learning rates a trial's network learns.
+    RatesTested {
+        /// The trial.
+        trial: u32,
+        /// The rate of each step.
+        rates: Vec<f64>,
+        /// The smoothed loss before each step.
+        losses: Vec<f64>,
+        /// The rate that it comes to; `None` where no rate helps.
+        suggestion: Option<f64>,
+    },
     /// The gate was asked.
     GateDecided {
         /// The trial.
@@ -262,7 +273,7 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "study_started",
         "data_fallback",
         "trial_started",
@@ -271,6 +282,7 @@ impl Event {
         "checkpoint_written",
         "checkpoint_rejected",
         "trial_finished",
+        "rates_tested",
         "gate_decided",
         "study_resumed",
         "trial_resumed",
@@ -291,6 +303,7 @@ impl Event {
             Self::CheckpointWritten { .. } => "checkpoint_written",
             Self::CheckpointRejected { .. } => "checkpoint_rejected",
             Self::TrialFinished { .. } => "trial_finished",
+            Self::RatesTested { .. } => "rates_tested",
             Self::GateDecided { .. } => "gate_decided",
             Self::StudyResumed { .. } => "study_resumed",
             Self::TrialResumed { .. } => "trial_resumed",
@@ -338,6 +351,12 @@ pub(super) mod samples {
                 seconds: 0.25,
             },
             Event::CheckpointRejected { path: "weights.bpk".into(), why: "hash".into() },
+            Event::RatesTested {
+                trial: 1,
+                rates: vec![0.001, 0.01],
+                losses: vec![2.3, 0.7],
+                suggestion: Some(0.0025),
+            },
             Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1 },
             Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
             Event::StudyStopped { signal: "SIGTERM".into() },

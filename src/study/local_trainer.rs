@@ -19,7 +19,7 @@ use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Ending, EpochRecord, Flow, SoFar, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
+    Ending, EpochRecord, Flow, RangeTest, SoFar, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
     evaluate, train,
 };
 use crate::tune::Inherit;
@@ -161,6 +161,21 @@ impl Trainer for LocalTrainer {
             train_seconds: seconds + trained.state.sums.seconds,
             images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
         })
+    }
+
+    fn test_rates(
+        &mut self,
+        task: &TrialTask,
+        middle: f64,
+    ) -> Result<Option<RangeTest>, TrainerError> {
+        let setup = TrainingSetup {
+            spec: task.spec,
+            data: &self.data,
+            device: &self.device,
+            trial: task.trial,
+        };
+        let weights = Weights::initial(task.spec, task.trial);
+        Ok(Some(RangeTest::run(setup, &weights, middle)?))
     }
 
     fn publish(&mut self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {

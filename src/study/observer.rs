@@ -28,6 +28,9 @@ pub trait Listener {
     /// What would be tried next if the running trial ended now.
     fn planned(&mut self, _trial: u32, _next: &Proposal) {}
 
+    /// It was tested at which rates a trial's network learns.
+    fn rates_tested(&mut self, _trial: u32, _suggestion: Option<f64>) {}
+
     /// A trial ended.
     fn trial_ended(&mut self, _trial: &TrialRecord, _judgement: &Judgement, _finding: &Finding) {}
 }

@@ -7,12 +7,12 @@ use super::publish::{PublishError, write_curve, write_spec};
 use super::trainer::{Parent, Trainer, TrainerError, TrainingEnd, TrialTask};
 use crate::gate::{Judgement, judge};
 use crate::ledger::{Event, Ledger, LedgerError, Outcome, RunFolder, RunFolderError, Verdict};
-use crate::spec::{EditCost, Goal, Spec, training_flops};
+use crate::spec::{self, EditCost, Goal, Spec, training_flops};
 use crate::sys::signals::{StopFlag, StopSignal};
-use crate::train::EpochRecord;
+use crate::train::{EpochRecord, RangeTest};
 use crate::tune::{
     Finding, Inherit, Policy, Proposal, Shrink, TrialEnding, TrialRecord, diagnose, exhausted,
-    policy_for,
+    policy_for, usual_rate,
 };
 
 /// What a study runs on.
@@ -167,6 +167,10 @@ impl<'a, T: Trainer> Study<'a, T> {
             };
             history.push(record);
             let judgement = self.judge(&history[history.len() - 1]);
+            if !judgement.opens && self.may_go_on_after(trial) {
+                let rates = self.tested_rates(&history[history.len() - 1])?;
+                history[trial as usize - 1].rates = rates;
+            }
             proposal = self.propose(&history);
             let verdict = match (&proposal, judgement.opens) {
                 (_, true) => Verdict::Accept,
@@ -258,6 +262,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 curve: curve.to_vec(),
                 ending: TrialEnding::Completed,
                 train_seconds: 0.0,
+                rates: None,
             };
             let opens = judge(setup.spec.gate(), running.accuracy(), setup.validation_images).opens;
             let so_far: Vec<TrialRecord> = history.iter().cloned().chain([running]).collect();
@@ -291,6 +296,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             curve: outcome.curve,
             ending,
             train_seconds: outcome.train_seconds,
+            rates: None,
         };
         write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
         let mut with_this = history.to_vec();
@@ -310,6 +316,41 @@ impl<'a, T: Trainer> Study<'a, T> {
         })?;
         self.listener.trial_ended(&record, &judgement, &finding);
         Ok(Some(record))
+    }
+
+    /// At which rates a trial's network learns, where that may be what is wrong: out of the record,
+    /// or by a test.
+    fn tested_rates(&mut self, record: &TrialRecord) -> Result<Option<RangeTest>, StudyError> {
+        let trial = record.trial;
+        let policy = self.setup.spec.tune().policy;
+        if policy != spec::Policy::Grow || !diagnose(record, false).diagnosis.suspects_the_rate() {
+            return Ok(None);
+        }
+        let recorded = self.ledger.records().iter().find_map(|recorded| match &recorded.event {
+            Event::RatesTested { trial: tested, rates, losses, .. } if *tested == trial => {
+                Some(RangeTest { rates: rates.clone(), losses: losses.clone() })
+            }
+            _ => None,
+        });
+        if recorded.is_some() {
+            return Ok(recorded);
+        }
+        let folder = self.folder.trial(trial);
+        let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
+        let middle = usual_rate(&record.spec.train().optimizer);
+        let tested = self.trainer.test_rates(&task, middle);
+        let tested = tested.map_err(|source| StudyError::Trainer { trial, source })?;
+        if let Some(test) = &tested {
+            let suggestion = test.suggestion();
+            self.ledger.append_once(Event::RatesTested {
+                trial,
+                rates: test.rates.clone(),
+                losses: test.losses.clone(),
+                suggestion,
+            })?;
+            self.listener.rates_tested(trial, suggestion);
+        }
+        Ok(tested)
     }
 
     /// What a trial came to, where the record tells.
@@ -332,6 +373,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                     curve: recorded_curve(&self.ledger, trial),
                     ending: recorded.ending,
                     train_seconds: *train_seconds,
+                    rates: None,
                 })
             }
             _ => None,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::model::GraftReport;
 use crate::spec::{Edit, Spec};
-use crate::train::{EpochRecord, Flow, SoFar, StepProgress, WatchError};
+use crate::train::{EpochRecord, Flow, RangeTest, SoFar, StepProgress, WatchError};
 use crate::tune::Inherit;
 
 /// One trial to train.
@@ -93,6 +93,20 @@ pub trait Trainer {
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError>;
+
+    /// Tests at which rates, around `middle`, the trial's network learns from fresh weights; `None`
+    /// when that cannot be tested.
+    ///
+    /// # Errors
+    ///
+    /// When the network cannot be trained at all.
+    fn test_rates(
+        &mut self,
+        _task: &TrialTask,
+        _middle: f64,
+    ) -> Result<Option<RangeTest>, TrainerError> {
+        Ok(None)
+    }
 
     /// Writes the trial's best network into `folder`, replacing what was there.
     ///

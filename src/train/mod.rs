@@ -10,12 +10,14 @@ mod fit;
 mod inherit;
 mod optimizer;
 mod probe;
+mod range;
 mod schedule;
 mod state;
 
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{Ending, TrainError, Trained, TrainingSetup, train};
 pub use probe::{LayerProbe, Probe};
+pub use range::RangeTest;
 pub use schedule::{learning_rate, mean_share};
 pub use state::{
     BestEpoch, EpochRecord, Position, RunningSums, STRETCHES, Stretch, TrainState,

@@ -19,6 +19,9 @@ use crate::sys::nan_if_null;
 pub struct Probe {
     /// Images looked at.
     pub images: usize,
+    /// Images that an epoch has.
+    #[serde(default)]
+    pub training_images: usize,
     /// Accuracy on them without dropout and distortion, 0..=1.
     #[serde(deserialize_with = "nan_if_null")]
     pub accuracy: f64,
@@ -87,6 +90,7 @@ impl Probe {
         let missing = counts.iter().enumerate().filter(|(_, count)| **count == 0);
         Ok(Self {
             images,
+            training_images: data.train.len(),
             accuracy,
             pixel_deviation,
             layers,

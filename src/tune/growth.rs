@@ -38,7 +38,14 @@ pub(super) fn is_small_for_its_gate(spec: &Spec) -> bool {
         Layer::Dense(dense) => dense.units < spec.input().classes.min(16),
         _ => false,
     });
-    let flat_only = convs(spec).count() == 0 && 1.0 - spec.gate().accuracy < 0.015;
+    // Without conv layers it takes many units, and time, to get far.
+    let units = spec.layers().iter().filter_map(|layer| match layer {
+        Layer::Dense(dense) => Some(dense.units),
+        _ => None,
+    });
+    let may_fail = 1.0 - spec.gate().accuracy;
+    let is_enough = may_fail > 0.05 || may_fail > 0.015 && units.max() >= Some(128);
+    let flat_only = convs(spec).count() == 0 && !is_enough;
     !hidden || narrow || flat_only
 }
 
@@ -72,6 +79,26 @@ pub(super) fn beyond_form(spec: &Spec) -> Option<Step> {
         (denses < 2).then(|| add_dense(spec, 64))
     };
     narrowest.or_else(deeper).or_else(dense)
+}
+
+/// Edits that take a network that is far too large down to what its gate asks for.
+pub(super) fn slimming(spec: &Spec) -> Vec<Edit> {
+    let form = wanted(spec);
+    let mut stage = 0;
+    let layers = spec.layers().iter().enumerate();
+    let edits = layers.filter_map(|(layer, found)| match found {
+        Layer::Conv(conv) => {
+            let width = form.filters.max(8) << stage.min(1);
+            stage += 1;
+            (conv.filters > 2 * width).then_some(Edit::Narrow { layer, width })
+        }
+        Layer::Dense(dense) => {
+            let width = form.dense.max(96);
+            (dense.units > 2 * width).then_some(Edit::Narrow { layer, width })
+        }
+        _ => None,
+    });
+    edits.collect()
 }
 
 fn convs(spec: &Spec) -> impl Iterator<Item = usize> + '_ {

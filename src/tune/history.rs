@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{Edit, Spec};
-use crate::train::{EpochRecord, Probe};
+use crate::train::{EpochRecord, Probe, RangeTest};
 
 /// MNIST's training images without 5,000 for validation.
 const USUAL_IMAGES: usize = 55_000;
@@ -25,6 +25,8 @@ pub struct TrialRecord {
     pub ending: TrialEnding,
     /// Seconds of training.
     pub train_seconds: f64,
+    /// At which rates its network learns, where that was tested.
+    pub rates: Option<RangeTest>,
 }
 
 /// How a trial ended.
@@ -44,7 +46,10 @@ pub enum TrialEnding {
 impl TrialRecord {
     /// Training images of an epoch: as counted, or as the study says where nobody counted.
     pub fn images_per_epoch(&self) -> usize {
-        let counted = self.curve.iter().map(|epoch| epoch.images as usize).max().unwrap_or(0);
+        let counted = self.curve.iter().map(|epoch| epoch.images as usize).max();
+        // An epoch that was cut short has seen fewer.
+        let told = self.probe().map(|probe| probe.training_images);
+        let counted = counted.max(told).unwrap_or(0);
         match counted {
             0 => self.spec.data().train.unwrap_or(USUAL_IMAGES),
             counted => counted,

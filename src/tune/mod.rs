@@ -23,3 +23,4 @@ pub use outlook::hopeless;
 pub use policy::{Inherit, Policy, Proposal, policy_for};
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
+pub use usual::usual_rate;

@@ -55,6 +55,16 @@ impl Finding {
     }
 }
 
+impl Diagnosis {
+    /// Whether the learning rate may be what is wrong, so that a range test is worth its steps.
+    pub fn suspects_the_rate(self) -> bool {
+        matches!(
+            self,
+            Self::Diverged | Self::LearningRateTooHigh | Self::LearningRateTooLow | Self::Stalled
+        )
+    }
+}
+
 /// Reads a trial's curve. `gate_open` is the gate's word on it.
 pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
     if gate_open {
@@ -293,7 +303,8 @@ impl Case<'_> {
         let is_small = self.has(Harm::PixelsLost) || is_small_for_its_gate(spec);
         let too_few = self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
         let missing = spec.gate().accuracy - signs.accuracy;
-        let is_rising = signs.is_falling && signs.gain > missing / 4.0;
+        let is_given_up = self.trial.ending == TrialEnding::GivenUp;
+        let is_rising = signs.is_falling && signs.gain > missing / 4.0 && !is_given_up;
         if too_few && !(is_small && signs.steps >= 100.0) || is_rising && !is_small {
             return Finding::new(
                 Diagnosis::StillImproving,

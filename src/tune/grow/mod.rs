@@ -7,15 +7,18 @@
 //! that reach such gates need.
 
 mod draft;
+#[cfg(test)]
+mod tests;
 mod time;
 
 use self::draft::Draft;
 use super::diagnosis::{Diagnosis, diagnose};
-use super::growth::{beyond_form, is_small_for_its_gate, towards_form};
+use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
 use super::history::{TrialEnding, TrialRecord};
 use super::policy::{Inherit, Policy, Proposal};
 use super::usual::{Harm, Suspect, moderate_augment, suspects, usual_rate};
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
+use crate::train::RangeTest;
 
 /// Grows the best trial so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -134,6 +137,7 @@ impl<'a> Case<'a> {
         let (named, others): (Vec<&Suspect>, Vec<&Suspect>) =
             self.suspects.iter().partition(|suspect| harms.contains(&suspect.harm));
         draft.mend(&named);
+        self.use_tested_rate(&mut draft);
         if self.is_far() {
             draft.mend(&others);
             if is_small_for_its_gate(self.spec) {
@@ -143,6 +147,18 @@ impl<'a> Case<'a> {
         self.vary_few_images(&mut draft);
         self.give_time(&mut draft);
         draft
+    }
+
+    /// Where only the rate was wrong, the test of this very network knows a better one than the
+    /// usual.
+    fn use_tested_rate(&self, draft: &mut Draft) {
+        if let [Edit::SetLearningRate { .. }] = draft.edits()
+            && self.parent.rates.as_ref().and_then(RangeTest::suggestion).is_some()
+        {
+            *draft = self.draft(self.keep_weights());
+            let because = "the rate that a short test of rising rates found";
+            draft.make(Edit::SetLearningRate { rate: self.good_rate() }, because);
+        }
     }
 
     /// Mends what is left, and takes as many steps as the distance from the gate asks for.
@@ -185,10 +201,18 @@ impl<'a> Case<'a> {
         draft
     }
 
+    /// The rate that a range test found, within the range in which rates work for most networks;
+    /// the usual one where none was found.
+    fn good_rate(&self) -> f64 {
+        let usual = usual_rate(&self.spec.train().optimizer);
+        let tested = self.parent.rates.as_ref().and_then(RangeTest::suggestion);
+        tested.map_or(usual, |rate| two_digits(rate.clamp(usual / 3.0, usual * 3.0)))
+    }
+
     fn slower(&self) -> Draft {
         let rate = self.spec.train().learning_rate;
-        let usual = usual_rate(&self.spec.train().optimizer);
-        let rate = if rate > 2.0 * usual { usual } else { rate / 10.0 };
+        let good = self.good_rate();
+        let rate = if rate > 2.0 * good { good } else { rate / 10.0 };
         let mut draft = self.draft(Inherit::Nothing);
         let because = "shorter steps, from fresh weights because the present ones are spoiled";
         draft.make(Edit::SetLearningRate { rate }, because);
@@ -198,8 +222,8 @@ impl<'a> Case<'a> {
 
     fn faster(&self) -> Draft {
         let rate = self.spec.train().learning_rate;
-        let usual = usual_rate(&self.spec.train().optimizer);
-        let rate = if rate < usual / 2.0 { usual } else { rate * 3.0 };
+        let good = self.good_rate();
+        let rate = if rate < good / 2.0 { good } else { rate * 3.0 };
         let mut draft = self.draft(self.keep_weights());
         draft.make(Edit::SetLearningRate { rate }, "longer steps from where it stands");
         self.give_time(&mut draft);
@@ -225,14 +249,8 @@ impl<'a> Case<'a> {
         if self.spec.table().parameters() < 100 * self.images {
             return;
         }
-        for layer in 0..self.spec.layers().len() {
-            let width = match &self.spec.layers()[layer] {
-                Layer::Conv(conv) if conv.filters > 32 => 32,
-                Layer::Dense(dense) if dense.units > 128 => 128,
-                _ => continue,
-            };
-            let because = "so many weights learn so few images by heart";
-            draft.make(Edit::Narrow { layer, width }, because);
+        for edit in slimming(self.spec) {
+            draft.make(edit, "so many weights learn so few images by heart");
         }
     }
 
@@ -332,6 +350,14 @@ impl<'a> Case<'a> {
             }
         }
     }
+}
+
+/// Two digits tell rates apart well enough, and people read them more easily.
+fn two_digits(rate: f64) -> f64 {
+    let unit = 10_f64.powf(rate.log10().floor() - 1.0);
+    let rounded = (rate / unit).round() * unit;
+    // The text of a float is the shortest that reads back as it.
+    format!("{rounded:.3e}").parse().unwrap_or(rounded)
 }
 
 fn is_weaker(present: Augment, than: Augment) -> bool {

@@ -13,7 +13,7 @@ fn steps_wanted(spec: &Spec, images: usize) -> f64 {
     let factor = (0.03 / allowed).powf(1.3).clamp(0.2, 15.0);
     let distorted = if spec.train().augment.is_on() { 1.5 } else { 1.0 };
     // Few images have to be seen in many distortions.
-    let few = if images < 6000 { 1.5 } else { 1.0 };
+    let few = if images < 6000 { 1.25 } else { 1.0 };
     STEPS_TO_97_PERCENT * factor * distorted * few
 }
 
@@ -27,14 +27,21 @@ pub(super) fn epochs_wanted(spec: &Spec, images: usize) -> usize {
 pub(super) fn more_epochs(parent: &TrialRecord, spec: &Spec) -> usize {
     let images = parent.images_per_epoch();
     let done = parent.curve.last().map_or(0, |last| last.epoch);
+    let steps_done = parent.images_seen() as f64 / parent.spec.train().batch_size.max(1) as f64;
+    let steps_wanted = steps_wanted(spec, images);
     let allowed = (1.0 - spec.gate().accuracy).max(1e-3);
     let missing = ((1.0 - parent.accuracy()) / allowed).max(1.0);
-    // Errors fall with about the square root of the epochs.
-    let extrapolated = (done.max(1) as f64 * (missing.powi(2) - 1.0)).ceil() as usize;
-    let wanted = epochs_wanted(spec, images);
+    let steps = if steps_done < 0.3 * steps_wanted {
+        // So short a training says nothing about a longer one.
+        steps_wanted - steps_done
+    } else {
+        // Errors fall with about the square root of the steps.
+        let extrapolated = steps_done * (missing.powi(2) - 1.0);
+        extrapolated.min(4.0 * steps_done).max(steps_wanted - steps_done)
+    };
+    let steps_an_epoch = images.div_ceil(spec.train().batch_size).max(1) as f64;
     let planned = spec.train().epochs.saturating_sub(done);
-    let more = extrapolated.clamp(1, 4 * done.max(1)).max(wanted.saturating_sub(done));
-    more.saturating_sub(planned).max(1)
+    ((steps / steps_an_epoch).ceil().max(1.0) as usize).saturating_sub(planned).max(1)
 }
 
 /// A schedule that ends low and its highest rate, where the study has none: what is held constant

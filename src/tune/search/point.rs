@@ -64,6 +64,56 @@ impl Point {
         &self.places
     }
 
+    /// The point that edits were made from; `None` where they are no point's. What had no part in
+    /// the study, such as the width of a layer that it lacks, is NaN.
+    pub(super) fn of(edits: &[Edit], space: &SearchSpace) -> Option<Self> {
+        let layers = edits.iter().find_map(|edit| match edit {
+            Edit::SetLayers { layers } => Some(layers),
+            _ => None,
+        })?;
+        let convs: Vec<&Conv> = layers.iter().filter_map(as_conv).collect();
+        let denses: Vec<&Dense> = layers.iter().filter_map(as_dense).collect();
+        let dropout = layers.iter().find_map(|layer| match layer {
+            Layer::Dropout(dropout) => Some(dropout.rate),
+            _ => None,
+        });
+        let activation = layers.iter().find_map(Layer::activation);
+        let last = |pick: fn(&Edit) -> Option<f64>| edits.iter().rev().find_map(pick);
+        let mut places = vec![place(&space.convs, &convs.len())];
+        for stage in 0..STAGES {
+            let conv = convs.get(stage);
+            places.push(conv.map_or(f64::NAN, |conv| place(&space.filters, &conv.filters)));
+            places.push(conv.map_or(f64::NAN, |conv| place(&space.kernel, &conv.kernel)));
+        }
+        places.push(place(&space.dense_layers, &denses.len()));
+        places.extend((0..STAGES).map(|stage| {
+            denses.get(stage).map_or(f64::NAN, |dense| place(&space.units, &dense.units))
+        }));
+        places.push(activation.map_or(f64::NAN, |activation| place(&space.activation, &activation)));
+        places.push(place(&space.dropout, &dropout.unwrap_or(0.0)));
+        places.push(last(|edit| match edit {
+            Edit::SetLearningRate { rate } => Some(*rate),
+            _ => None,
+        })?);
+        let images = last(|edit| match edit {
+            Edit::SetBatchSize { images } => Some(*images as f64),
+            _ => None,
+        })?;
+        places.push(place(&space.batch_size, &(images as usize)));
+        let optimizer = edits.iter().find_map(|edit| match edit {
+            Edit::SetOptimizer { optimizer } => Some(optimizer),
+            _ => None,
+        })?;
+        let named = space.optimizer.iter().position(|&name| with_usual(name) == *optimizer);
+        places.push(named.map_or(f64::NAN, |at| at as f64));
+        let epochs = last(|edit| match edit {
+            Edit::SetEpochs { epochs } => Some(*epochs as f64),
+            _ => None,
+        })?;
+        places.push(place(&space.epochs, &(epochs as usize)));
+        Some(Self { places })
+    }
+
     /// What makes a study of this point out of any study with that space.
     pub(super) fn edits(&self, spec: &Spec) -> Vec<Edit> {
         let space = &spec.tune().space;
@@ -125,6 +175,25 @@ fn pyramid(
         }
     }
     layers
+}
+
+fn as_conv(layer: &Layer) -> Option<&Conv> {
+    match layer {
+        Layer::Conv(conv) => Some(conv),
+        _ => None,
+    }
+}
+
+fn as_dense(layer: &Layer) -> Option<&Dense> {
+    match layer {
+        Layer::Dense(dense) => Some(dense),
+        _ => None,
+    }
+}
+
+/// The index of a choice; NaN for what is none.
+fn place<T: PartialEq>(choices: &[T], chosen: &T) -> f64 {
+    choices.iter().position(|choice| choice == chosen).map_or(f64::NAN, |at| at as f64)
 }
 
 fn with_usual(name: OptimizerName) -> Optimizer {

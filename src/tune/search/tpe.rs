@@ -1,8 +1,8 @@
 //! The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011).
 
 use super::point::{Axis, Point, axes};
-use super::{drawn, even, stream};
-use crate::spec::{Edit, Spec};
+use super::{drawn, even};
+use crate::spec::Spec;
 use crate::sys::CounterRng;
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
@@ -28,28 +28,13 @@ impl Policy for Tpe {
     }
 }
 
-/// The points of all trials but the first with their accuracies. Each is drawn again as it was
-/// drawn then.
+/// The points of all trials that are points of the space, with their accuracies.
 fn points(history: &[TrialRecord]) -> Vec<(Point, f64)> {
-    let mut known = Vec::new();
-    let Some(first) = history.first() else {
-        return known;
-    };
-    for (before, trial) in history.iter().enumerate().skip(1) {
-        let attempts = 0..super::ATTEMPTS;
-        let found = attempts.map(|attempt| {
-            let mut rng = stream(&first.spec, before, attempt);
-            suggest(&first.spec, &known, &mut rng)
-        });
-        let point = found.into_iter().find(|point| {
-            Edit::apply_all(&point.edits(&first.spec), &first.spec).is_ok()
-        });
-        // A trial that another policy proposed is no point of the space.
-        if let Some(point) = point.filter(|point| point.edits(&first.spec) == trial.edits) {
-            known.push((point, trial.accuracy()));
-        }
-    }
-    known
+    let known = history.iter().filter_map(|trial| {
+        let point = Point::of(&trial.edits, &trial.spec.tune().space)?;
+        Some((point, trial.accuracy()))
+    });
+    known.collect()
 }
 
 fn suggest(spec: &Spec, known: &[(Point, f64)], rng: &mut CounterRng) -> Point {
@@ -98,7 +83,8 @@ struct Density<'a> {
 
 impl<'a> Density<'a> {
     fn new(axis: &'a Axis, places: impl Iterator<Item = f64>) -> Self {
-        let places: Vec<f64> = places.collect();
+        // A layer that a trial lacks says nothing of widths.
+        let places: Vec<f64> = places.filter(|place| !place.is_nan()).collect();
         let width = match axis {
             Axis::Choice(_) => 0.0,
             Axis::Logarithmic(low, high) => {
@@ -135,5 +121,113 @@ impl<'a> Density<'a> {
                 (place.ln() + self.width * f64::from(rng.bell())).exp().clamp(*low, *high)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Conv, Edit, InputShape, Layer, StudyFile};
+    use crate::train::EpochRecord;
+    use crate::tune::history::TrialEnding;
+    use crate::tune::{Asha, Random};
+
+    fn first() -> TrialRecord {
+        let mut file = StudyFile::new("search", vec![Layer::Conv(Conv::same(2, 3))]);
+        file.tune.trials = 1000;
+        let spec = Spec::new(file, InputShape::MNIST).unwrap();
+        trial(1, None, Vec::new(), spec, 0.1)
+    }
+
+    fn trial(
+        trial: u32,
+        parent: Option<u32>,
+        edits: Vec<Edit>,
+        spec: Spec,
+        accuracy: f64,
+    ) -> TrialRecord {
+        let epochs = spec.train().epochs;
+        let record = EpochRecord {
+            epoch: epochs,
+            train_loss: 1.0,
+            train_accuracy: accuracy,
+            validation_loss: 1.0,
+            validation_accuracy: accuracy,
+            learning_rate: 0.001,
+            seconds: 1.0,
+            images: 1000,
+            course: Vec::new(),
+            probe: None,
+            given_up: None,
+        };
+        let ending = TrialEnding::Completed;
+        TrialRecord {
+            trial,
+            parent,
+            edits,
+            spec,
+            curve: vec![record],
+            ending,
+            train_seconds: 1.0,
+            rates: None,
+        }
+    }
+
+    /// Accuracy falls with the distance of the rate from a thousandth, in decades.
+    fn search(policy: &dyn Policy, trials: usize) -> Vec<TrialRecord> {
+        let mut history = vec![first()];
+        while history.len() < trials {
+            let proposal = policy.propose(&history).unwrap();
+            let miss = (proposal.spec.train().learning_rate.log10() + 3.0).abs();
+            let number = history.len() as u32 + 1;
+            let accuracy = 1.0 - miss / 10.0;
+            let parent = Some(proposal.parent);
+            history.push(trial(number, parent, proposal.edits, proposal.spec, accuracy));
+        }
+        history
+    }
+
+    #[test]
+    fn a_point_can_be_read_back_from_its_edits() {
+        for trial in &search(&Random, 30)[1..] {
+            let point = Point::of(&trial.edits, &trial.spec.tune().space).unwrap();
+            let known = point.places().iter().filter(|place| !place.is_nan()).count();
+            assert!(known >= 7, "{:?}", trial.edits);
+            assert!(point.places()[0] >= 0.0);
+        }
+    }
+
+    #[test]
+    fn the_estimator_finds_the_good_rates_that_chance_misses() {
+        let late = |history: &[TrialRecord]| {
+            let late = history[40..].iter().map(TrialRecord::accuracy);
+            late.sum::<f64>() / (history.len() - 40) as f64
+        };
+        let (tpe, random) = (late(&search(&Tpe, 80)), late(&search(&Random, 80)));
+        assert!(tpe > random + 0.03, "tpe {tpe}, random {random}");
+    }
+
+    #[test]
+    fn a_policy_asked_again_says_the_same() {
+        for policy in [&Tpe as &dyn Policy, &Random, &Asha] {
+            let history = search(policy, 30);
+            for cut in 1..history.len() {
+                let again = policy.propose(&history[..cut]).unwrap();
+                assert_eq!(again.edits, history[cut].edits);
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_best_third_trains_on() {
+        let history = search(&Asha, 60);
+        let promoted: Vec<&TrialRecord> =
+            history.iter().filter(|trial| trial.parent.is_some_and(|parent| parent > 1)).collect();
+        assert!(promoted.len() > 10);
+        for child in promoted {
+            let parent = &history[child.parent.unwrap() as usize - 1];
+            assert!(child.spec.train().epochs > parent.spec.train().epochs);
+        }
+        assert!(history.iter().any(|trial| trial.spec.train().epochs == 5));
     }
 }
