@@ -34,6 +34,10 @@ impl Trainer for Oracle {
             validation_accuracy: accuracy,
             learning_rate: task.spec.train().learning_rate,
             seconds: 0.0,
+            images: 0,
+            course: Vec::new(),
+            probe: None,
+            given_up: None,
         };
         println!("trial {}: {parameters} parameters, {:.1} %", task.trial, accuracy * 100.0);
         observer.epoch(&record)?;

@@ -59,6 +59,11 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
         invert: InvertName,
     },
+    /// Draw the tree of a run's trials: edits, accuracy, cost, and why
+    Lineage {
+        /// A run folder, such as runs/lenet-5-0001
+        run: PathBuf,
+    },
     /// Print the JSON Schema of study files
     Schema,
     /// Print a completion script

@@ -5,6 +5,7 @@ mod check;
 mod complain;
 mod eval;
 mod exit;
+mod lineage;
 mod output;
 mod predict;
 mod run;
@@ -59,6 +60,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Predict { run, images, invert } => {
             predict::predict(run, images, *invert, common, output)
         }
+        Command::Lineage { run } => lineage::lineage(run, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -83,6 +85,8 @@ enum CliError {
     Signals(#[source] std::io::Error),
     #[error("{} holds no accepted or best model yet", folder.display())]
     NoModel { folder: PathBuf, source: FileError },
+    #[error("{} tells of no trial: is it a run folder, such as runs/lenet-5-0001?", folder.display())]
+    NoTrials { folder: PathBuf },
     #[error("{} cannot be used", path.display())]
     ModelFile { path: PathBuf, source: ModelFileError },
     #[error(transparent)]

@@ -1,5 +1,6 @@
 //! A study as it is seen on a terminal: bars while it runs, a line for everything that stays.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::output::Output;
 use crate::data;
 use crate::gate::Judgement;
 use crate::notify::NotifyError;
-use crate::spec::Spec;
+use crate::spec::{Spec, diff};
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote, describe};
 use crate::train::{EpochRecord, StepProgress};
 use crate::tune::{Finding, Proposal, TrialRecord};
@@ -24,17 +25,49 @@ pub struct View {
     bar: ProgressBar,
     last_plain_line: Instant,
     epochs: usize,
+    trials: BTreeMap<u32, Seen>,
+    parent: Option<u32>,
+    next: Option<String>,
+}
+
+/// What was seen of a trial, for its children to be held against.
+struct Seen {
+    spec: Spec,
+    accuracies: Vec<f64>,
 }
 
 impl View {
     /// A view that has nothing to show yet.
     pub fn new(output: Output) -> Self {
-        Self { output, bar: ProgressBar::hidden(), last_plain_line: Instant::now(), epochs: 0 }
+        Self {
+            output,
+            bar: ProgressBar::hidden(),
+            last_plain_line: Instant::now(),
+            epochs: 0,
+            trials: BTreeMap::new(),
+            parent: None,
+            next: None,
+        }
     }
 
     /// Takes the progress bar away.
     pub fn close(&self) {
         self.bar.finish_and_clear();
+    }
+
+    /// The parent's curve, and what would come next, as lines under the progress bar.
+    fn below_the_bar(&self) -> String {
+        let mut text = String::new();
+        let parent = self.parent.and_then(|parent| Some((parent, self.trials.get(&parent)?)));
+        if let Some((parent, Seen { accuracies, .. })) = parent
+            && let Some(last) = accuracies.last()
+        {
+            text += &format!("\n  trial {parent}  {} {}", curve(accuracies), percent(*last));
+        }
+        if let Some(next) = &self.next {
+            text += &format!("\n  next, if the gate stays shut: {next}");
+        }
+        text
     }
 
     fn say(&self, line: &str) {
@@ -73,8 +106,16 @@ impl Listener for View {
                     proposal.parent,
                     edits.join("; ")
                 ));
+                if let Some(parent) = self.trials.get(&proposal.parent) {
+                    for line in diff(&parent.spec, spec) {
+                        self.say(&format!("    {line}"));
+                    }
+                }
             }
         }
+        self.parent = proposal.map(|proposal| proposal.parent);
+        self.next = None;
+        self.trials.insert(trial, Seen { spec: spec.clone(), accuracies: Vec::new() });
     }
 
     fn step(&mut self, _trial: u32, progress: &StepProgress) {
@@ -82,9 +123,10 @@ impl Listener for View {
         let done = ((progress.epoch - 1) * progress.steps + progress.step) as u64;
         if self.output.progress {
             if self.bar.length() != Some(all) || self.bar.is_finished() {
-                self.start_bar(all, "  {wide_bar:.green} {msg}  {eta} left");
+                self.start_bar(all, "  {wide_bar:.green} {msg}  {eta} left{prefix}");
             }
             self.bar.set_position(done);
+            self.bar.set_prefix(self.below_the_bar());
             self.bar.set_message(format!(
                 "epoch {}/{}  loss {:.3}  accuracy {}  {} images/s",
                 progress.epoch,
@@ -118,16 +160,25 @@ impl Listener for View {
                 self.say(&format!("  going on after epoch {epoch}, step {step}"));
             }
             TrialNote::Grafted(report) => self.say(&format!(
-                "  carried over {} of {} weight arrays",
+                "  carried over {} of {} weight arrays{}",
                 report.carried.len(),
-                report.carried.len() + report.fresh.len()
+                report.carried.len() + report.fresh.len(),
+                if report.preserved { ": it begins where its parent ended" } else { "" }
             )),
             TrialNote::CheckpointWritten { .. } => {}
         }
     }
 
-    fn epoch(&mut self, _trial: u32, record: &EpochRecord) {
+    fn planned(&mut self, _trial: u32, next: &Proposal) {
+        let edits: Vec<String> = next.edits.iter().map(ToString::to_string).collect();
+        self.next = Some(edits.join("; "));
+    }
+
+    fn epoch(&mut self, trial: u32, record: &EpochRecord) {
         self.last_plain_line = Instant::now();
+        if let Some(seen) = self.trials.get_mut(&trial) {
+            seen.accuracies.push(record.validation_accuracy);
+        }
         self.say(&format!(
             "  epoch {:>2}/{}  loss {:.4}  accuracy {:>7}  |  validation {:.4} {:>7}  |  {:.1} s",
             record.epoch,
@@ -140,8 +191,18 @@ impl Listener for View {
         ));
     }
 
-    fn trial_ended(&mut self, _trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
+    fn rates_tested(&mut self, _trial: u32, suggestion: Option<f64>) {
+        self.say(&match suggestion {
+            Some(rate) => format!("  range test: this network learns best at a rate of about {rate:.1e}"),
+            None => "  range test: this network learns at no rate; something else is wrong".into(),
+        });
+    }
+
+    fn trial_ended(&mut self, trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
         self.close();
+        if let Some(why) = trial.curve.last().and_then(|last| last.given_up.as_ref()) {
+            self.say(&format!("  given up: {why}"));
+        }
         let judged = percent(judgement.judged);
         let threshold = percent(judgement.threshold);
         if judgement.opens {
@@ -224,6 +285,14 @@ impl LaunchListener for View {
             })
         })
     }
+}
+
+/// Accuracies as bars; a full one is all right.
+fn curve(accuracies: &[f64]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let bar = |accuracy: &f64| BARS[((accuracy * 8.0) as usize).min(7)];
+    // More epochs than a line has room for: the last ones.
+    accuracies.iter().rev().take(60).rev().map(bar).collect()
 }
 
 /// A fraction as people read it.

@@ -149,6 +149,11 @@ impl Subset {
         self.images.label(self.indices[position] as usize)
     }
 
+    /// Other images of the same underlying set.
+    pub fn with_indices(&self, indices: impl Into<Arc<[u32]>>) -> Self {
+        Self::new(self.images.clone(), indices)
+    }
+
     /// Which images of the underlying set these are.
     pub fn indices(&self) -> &[u32] {
         &self.indices

@@ -62,6 +62,9 @@ pub enum Event {
         parameters: u64,
         /// Floating-point operations of a forward pass of one image.
         flops_per_image: u64,
+        /// How long it may take, judged by how long its parent took.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected_seconds: Option<f64>,
     },
     /// Weights were carried over from the parent.
     Grafted {
@@ -96,6 +99,18 @@ pub enum Event {
         /// Time it took.
         #[serde(deserialize_with = "nan_if_null")]
         seconds: f64,
+        /// Training images seen in it.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        images: u64,
+        /// Mean training loss over each eighth of it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        course: Vec<f64>,
+        /// What the network did inside: dead units, gradients, and so on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        probe: Option<Value>,
+        /// Why the trial was given up after it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given_up: Option<String>,
     },
     /// A checkpoint is on the disk.
     CheckpointWritten {
@@ -137,6 +152,17 @@ pub enum Event {
         images_per_second: f64,
         /// What its curves say.
         diagnosis: Value,
+    },
+    /// It was tested at which learning rates a trial's network learns.
+    RatesTested {
+        /// The trial.
+        trial: u32,
+        /// The rate of each step.
+        rates: Vec<f64>,
+        /// The smoothed loss before each step.
+        losses: Vec<f64>,
+        /// The rate that it comes to; `None` where no rate helps.
+        suggestion: Option<f64>,
     },
     /// The gate was asked.
     GateDecided {
@@ -219,6 +245,10 @@ pub enum Event {
     },
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// How a study ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -243,7 +273,7 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "study_started",
         "data_fallback",
         "trial_started",
@@ -252,6 +282,7 @@ impl Event {
         "checkpoint_written",
         "checkpoint_rejected",
         "trial_finished",
+        "rates_tested",
         "gate_decided",
         "study_resumed",
         "trial_resumed",
@@ -272,6 +303,7 @@ impl Event {
             Self::CheckpointWritten { .. } => "checkpoint_written",
             Self::CheckpointRejected { .. } => "checkpoint_rejected",
             Self::TrialFinished { .. } => "trial_finished",
+            Self::RatesTested { .. } => "rates_tested",
             Self::GateDecided { .. } => "gate_decided",
             Self::StudyResumed { .. } => "study_resumed",
             Self::TrialResumed { .. } => "trial_resumed",
@@ -319,6 +351,12 @@ pub(super) mod samples {
                 seconds: 0.25,
             },
             Event::CheckpointRejected { path: "weights.bpk".into(), why: "hash".into() },
+            Event::RatesTested {
+                trial: 1,
+                rates: vec![0.001, 0.01],
+                losses: vec![2.3, 0.7],
+                suggestion: Some(0.0025),
+            },
             Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1 },
             Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
             Event::StudyStopped { signal: "SIGTERM".into() },
@@ -350,6 +388,7 @@ pub(super) mod samples {
                 spec_hash: "ab".into(),
                 parameters: 61_706,
                 flops_per_image: 800_000,
+                expected_seconds: None,
             },
             epoch(trial, 1, 0.1 + 0.2),
             Event::TrialFinished {
@@ -379,6 +418,10 @@ pub(super) mod samples {
             validation_accuracy: 0.91,
             learning_rate: 0.001,
             seconds: 8.0,
+            images: 0,
+            course: Vec::new(),
+            probe: None,
+            given_up: None,
         }
     }
 }

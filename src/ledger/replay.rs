@@ -40,6 +40,7 @@ impl Event {
             Self::Grafted { trial, .. } => ("grafted", trial, 0),
             Self::EpochFinished { trial, epoch, .. } => ("epoch finished", trial, epoch),
             Self::TrialFinished { trial, .. } => ("trial finished", trial, 0),
+            Self::RatesTested { trial, .. } => ("rates tested", trial, 0),
             Self::GateDecided { trial, .. } => ("gate decided", trial, 0),
             Self::StudyFinished { .. } => ("study finished", 0, 0),
             Self::CheckpointWritten { .. }
@@ -69,6 +70,7 @@ impl Event {
                 run.clear();
             }
             Self::StudyStarted { run, .. } => run.clear(),
+            Self::TrialStarted { expected_seconds, .. } => *expected_seconds = None,
             _ => {}
         }
         event

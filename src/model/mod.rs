@@ -3,7 +3,7 @@
 //! [`Network`] is the burn module; [`Weights`] is the same numbers as plain arrays by name, which
 //! is what is saved, compared, grafted and exported. A network is only ever built from weights, so
 //! that its numbers do not depend on the device: [`Weights::initial`] draws them from the study's
-//! seed, [`graft`](Weights::graft) carries them over from a parent.
+//! seed, [`Graft`] carries them over from a parent.
 
 mod classifier;
 mod device;
@@ -16,7 +16,7 @@ mod weights;
 
 pub use classifier::{Classifier, ModelFile, ModelFileError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
-pub use graft::GraftReport;
+pub use graft::{Graft, GraftReport};
 pub use network::{Mode, Network};
 pub use onnx::to_onnx;
 pub use weights::{WeightArray, Weights, WeightsError};

@@ -28,6 +28,7 @@ enum NetworkLayer {
 }
 
 /// What flows through the network: images until something flattens them.
+#[derive(Clone)]
 enum Features {
     /// `[batch, channels, height, width]`.
     Images(Tensor<4>),
@@ -71,13 +72,9 @@ impl Network {
                     let pool = if pooled { Pool::Max2x2 } else { Pool::None };
                     ConvLayer::new(conv, row.input, pool, &source).map(NetworkLayer::Conv)
                 }
-                Some(layer @ Layer::MaxPool(pool)) => {
-                    let follows_conv =
-                        index > 0 && matches!(spec.layers().get(index - 1), Some(Layer::Conv(_)));
-                    if follows_conv && is_halving_pool(layer) {
-                        // The conv layer before it pools.
-                        return None;
-                    }
+                // The conv layer before it pools.
+                Some(Layer::MaxPool(_)) if is_fused_pool(spec, index) => return None,
+                Some(Layer::MaxPool(pool)) => {
                     Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Max)))
                 }
                 Some(Layer::AvgPool(pool)) => {
@@ -110,6 +107,19 @@ impl Network {
         features.flat()
     }
 
+    /// The index of every layer of the study with what it returns, `[batch, features]`; a pool that
+    /// is computed with the layer before it is left out, and that layer returns what is pooled.
+    pub fn trace(&self, spec: &Spec, images: Tensor<4>, mode: Mode) -> Vec<(usize, Tensor<2>)> {
+        let computed = (0..=spec.layers().len()).filter(|&index| !is_fused_pool(spec, index));
+        let mut features = Features::Images(images);
+        let mut trace = Vec::with_capacity(self.layers.len());
+        for (layer, index) in self.layers.iter().zip(computed) {
+            features = layer.forward(features, mode);
+            trace.push((index, features.clone().flat()));
+        }
+        trace
+    }
+
     /// Copies every number out, in the names that [`Weights`] documents.
     ///
     /// # Errors
@@ -139,6 +149,12 @@ impl ModuleVisitor for Arrays {
         let data = param.val().into_data().convert::<f32>();
         self.0.push(data.try_into_vec().unwrap_or_default());
     }
+}
+
+/// Whether the conv layer before a pool computes it.
+fn is_fused_pool(spec: &Spec, index: usize) -> bool {
+    let follows_conv = index > 0 && matches!(spec.layers().get(index - 1), Some(Layer::Conv(_)));
+    follows_conv && spec.layers().get(index).is_some_and(is_halving_pool)
 }
 
 fn is_halving_pool(layer: &Layer) -> bool {

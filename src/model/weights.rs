@@ -87,6 +87,7 @@ impl Weights {
         self.arrays.iter().map(|(name, array)| (name.as_str(), array))
     }
 
+    #[cfg(test)]
     pub(super) fn arrays_mut(&mut self) -> &mut BTreeMap<String, WeightArray> {
         &mut self.arrays
     }

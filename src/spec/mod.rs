@@ -13,6 +13,7 @@ mod optimizer;
 mod parse;
 mod render;
 mod shape;
+mod space;
 mod study;
 mod tagged;
 mod train;
@@ -20,13 +21,14 @@ mod tune;
 mod validate;
 
 pub use data::{DataSpec, Fallback, Source};
-pub use edit::{Edit, EditError};
+pub use edit::{Edit, EditCost, EditError, diff, training_flops};
 pub use error::{Location, Problem, SpecError};
 pub use gate::GateSpec;
 pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, ModelSpec, Padding, Pool};
 pub use optimizer::{AdamParameters, AdamWParameters, Optimizer, SgdParameters};
 pub use parse::{Override, StudyDocument};
 pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
+pub use space::{OptimizerName, SearchSpace};
 pub use study::{NotifySpec, Spec, StudyFile, json_schema};
 pub use train::{
     Augment, CheckpointInterval, EarlyStopping, GradientClipping, Schedule, TrainSpec,

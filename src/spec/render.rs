@@ -3,7 +3,9 @@
 use serde::Serialize;
 use toml::Value;
 
+use super::space::SearchSpace;
 use super::study::StudyFile;
+use super::tune::TuneSpec;
 
 /// The complete file, every default written out.
 pub fn to_toml(file: &StudyFile) -> String {
@@ -21,7 +23,11 @@ pub fn to_toml(file: &StudyFile) -> String {
     }
     section(&mut text, "train", &file.train);
     section(&mut text, "gate", &file.gate);
-    section(&mut text, "tune", &file.tune);
+    let TuneSpec { space, .. } = &file.tune;
+    section(&mut text, "tune", &TuneSpec { space: SearchSpace::default(), ..file.tune.clone() });
+    if !space.is_usual() {
+        section(&mut text, "tune.space", space);
+    }
     section(&mut text, "notify", &file.notify);
     text
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::space::SearchSpace;
+
 /// `[tune]` of a study file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -21,11 +23,27 @@ pub struct TuneSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub parameters: Option<usize>,
+    /// Most floating-point operations that a grown network may take for one image, forward; no
+    /// limit unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub flops: Option<usize>,
+    /// What `random`, `tpe` and `asha` choose from.
+    #[serde(skip_serializing_if = "SearchSpace::is_usual")]
+    pub space: SearchSpace,
 }
 
 impl Default for TuneSpec {
     fn default() -> Self {
-        Self { policy: Policy::Grow, goal: Goal::Pass, trials: 8, seconds: None, parameters: None }
+        Self {
+            policy: Policy::Grow,
+            goal: Goal::Pass,
+            trials: 8,
+            seconds: None,
+            parameters: None,
+            flops: None,
+            space: SearchSpace::default(),
+        }
     }
 }
 
@@ -35,6 +53,13 @@ impl Default for TuneSpec {
 pub enum Policy {
     /// Reads the curves, says what is wrong, and makes the cheapest edit that can help.
     Grow,
+    /// Draws every trial from the search space at random.
+    Random,
+    /// Draws from where good trials lie dense (Bergstra et al. 2011).
+    Tpe,
+    /// Draws at random, trains shortly, and trains on only the best third again and again (Li et
+    /// al. 2018).
+    Asha,
 }
 
 /// When a study is over.
@@ -43,4 +68,9 @@ pub enum Policy {
 pub enum Goal {
     /// At the first trial that opens the gate.
     Pass,
+    /// When the budget ends; the most accurate trial wins.
+    Best,
+    /// When the budget ends or nothing is left to shrink; of the trials that open the gate, the
+    /// one with the fewest parameters wins.
+    Smallest,
 }

@@ -234,6 +234,7 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
     if let Some(seconds) = file.tune.seconds {
         check.positive("tune.seconds", seconds, 1e9);
     }
+    check_space(check, file);
     if let Some(command) = &file.notify.command
         && command.first().is_none_or(String::is_empty)
     {
@@ -243,6 +244,46 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
             "use a list such as [\"notify-send\", \"burgeon\"]",
         );
     }
+}
+
+fn check_space(check: &mut Check, file: &StudyFile) {
+    let space = &file.tune.space;
+    let lengths = [
+        ("convs", space.convs.len()),
+        ("filters", space.filters.len()),
+        ("kernel", space.kernel.len()),
+        ("dense-layers", space.dense_layers.len()),
+        ("units", space.units.len()),
+        ("activation", space.activation.len()),
+        ("dropout", space.dropout.len()),
+        ("batch-size", space.batch_size.len()),
+        ("optimizer", space.optimizer.len()),
+        ("epochs", space.epochs.len()),
+    ];
+    for (key, length) in lengths {
+        if !(1..=1000).contains(&length) {
+            let key = format!("tune.space.{key}");
+            check.problem(&key, format!("offers {length} choices"), "list 1 to 1000 of them");
+        }
+    }
+    let each = |check: &mut Check, key: &str, values: &[usize], min: usize, max: usize| {
+        for &value in values {
+            check.whole(&format!("tune.space.{key}"), value, min, max);
+        }
+    };
+    each(check, "convs", &space.convs, 0, 16);
+    each(check, "filters", &space.filters, 1, 4096);
+    each(check, "kernel", &space.kernel, 1, 31);
+    each(check, "dense-layers", &space.dense_layers, 0, 16);
+    each(check, "units", &space.units, 1, 65_536);
+    each(check, "batch-size", &space.batch_size, 1, 65_536);
+    each(check, "epochs", &space.epochs, 1, 100_000);
+    for &rate in &space.dropout {
+        check.share("tune.space.dropout", rate);
+    }
+    let [low, high] = space.learning_rate;
+    let fits = low > 0.0 && low <= high && high <= 1e6;
+    check.number("tune.space.learning-rate", low, fits, "above 0, and at most the second one");
 }
 
 fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {
@@ -263,6 +304,18 @@ fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {
                 "use a batch-size of at most {}",
                 (ACTIVATIONS_MAX / table.activations().max(1)).max(1)
             ),
+        );
+    }
+    if let Some(limit) = file.tune.flops
+        && table.flops() > limit
+    {
+        check.problem(
+            "tune.flops",
+            format!(
+                "the first network already takes {} operations for an image, over the limit of {limit}",
+                table.flops()
+            ),
+            "raise the limit or start smaller",
         );
     }
     if let Some(limit) = file.tune.parameters

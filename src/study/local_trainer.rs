@@ -19,7 +19,7 @@ use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Ending, EpochRecord, Flow, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
+    Ending, EpochRecord, Flow, RangeTest, SoFar, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
     evaluate, train,
 };
 use crate::tune::Inherit;
@@ -86,11 +86,10 @@ impl LocalTrainer {
             Inherit::State => Ok(self.saved_state(parent.folder)?.continued()),
             Inherit::Weights => {
                 let state = self.saved_state(parent.folder)?;
-                let weights = state.best.map_or(state.weights, |best| best.weights);
-                let (weights, report) =
-                    weights.graft(parent.spec, task.spec, parent.edits, task.trial);
+                let (state, report) =
+                    state.grafted(parent.spec, task.spec, parent.edits, task.trial)?;
                 observer.note(TrialNote::Grafted(report))?;
-                Ok(TrainState::start(weights))
+                Ok(state)
             }
         }
     }
@@ -149,18 +148,34 @@ impl Trainer for LocalTrainer {
         watch.finish()?;
         let curve = trained.state.curve;
         let seconds: f64 = curve.iter().map(|epoch| epoch.seconds).sum();
-        let images = self.data.train.len() * curve.len();
+        let images: u64 = curve.iter().map(|epoch| epoch.images).sum();
         Ok(TrialOutcome {
             curve,
             ending: match trained.ending {
                 Ending::Completed => TrainingEnd::Completed,
                 Ending::StoppedEarly => TrainingEnd::StoppedEarly,
                 Ending::Diverged { what } => TrainingEnd::Diverged(what),
+                Ending::GivenUp { why } => TrainingEnd::GivenUp(why),
                 Ending::Stopped => TrainingEnd::Stopped,
             },
             train_seconds: seconds + trained.state.sums.seconds,
             images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
         })
+    }
+
+    fn test_rates(
+        &mut self,
+        task: &TrialTask,
+        middle: f64,
+    ) -> Result<Option<RangeTest>, TrainerError> {
+        let setup = TrainingSetup {
+            spec: task.spec,
+            data: &self.data,
+            device: &self.device,
+            trial: task.trial,
+        };
+        let weights = Weights::initial(task.spec, task.trial);
+        Ok(Some(RangeTest::run(setup, &weights, middle)?))
     }
 
     fn publish(&mut self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
@@ -229,6 +244,10 @@ impl Watch for TrialWatch<'_> {
             step: progress.step as u64,
         });
         self.observer.step(progress)
+    }
+
+    fn give_up(&mut self, so_far: &SoFar) -> Option<String> {
+        self.observer.give_up(so_far)
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {

@@ -4,8 +4,8 @@ use crate::gate::Judgement;
 use crate::ledger::{Appended, Event, Ledger};
 use crate::spec::Spec;
 use crate::sys::signals::StopFlag;
-use crate::train::{EpochRecord, Flow, StepProgress, WatchError};
-use crate::tune::{Finding, Proposal, TrialRecord};
+use crate::train::{EpochRecord, Flow, SoFar, StepProgress, WatchError};
+use crate::tune::{Finding, Proposal, TrialRecord, hopeless};
 
 use super::trainer::{TrialNote, TrialObserver};
 
@@ -25,6 +25,12 @@ pub trait Listener {
     /// An epoch is done.
     fn epoch(&mut self, _trial: u32, _record: &EpochRecord) {}
 
+    /// What would be tried next if the running trial ended now.
+    fn planned(&mut self, _trial: u32, _next: &Proposal) {}
+
+    /// It was tested at which rates a trial's network learns.
+    fn rates_tested(&mut self, _trial: u32, _suggestion: Option<f64>) {}
+
     /// A trial ended.
     fn trial_ended(&mut self, _trial: &TrialRecord, _judgement: &Judgement, _finding: &Finding) {}
 }
@@ -42,6 +48,12 @@ pub(super) struct Recorder<'a> {
     pub(super) stop: &'a StopFlag,
     pub(super) trial: u32,
     pub(super) parent: Option<u32>,
+    /// The trial's spec, where a hopeless trial may be given up for another one.
+    pub(super) may_give_up: Option<&'a Spec>,
+    /// The trial's epochs so far.
+    pub(super) curve: Vec<EpochRecord>,
+    /// What would be tried next if the trial ended with such a curve.
+    pub(super) plan: &'a dyn Fn(&[EpochRecord]) -> Option<Proposal>,
 }
 
 impl TrialObserver for Recorder<'_> {
@@ -50,9 +62,18 @@ impl TrialObserver for Recorder<'_> {
         self.flow()
     }
 
+    fn give_up(&mut self, so_far: &SoFar) -> Option<String> {
+        hopeless(self.may_give_up?, so_far)
+    }
+
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
+        self.curve.retain(|earlier| earlier.epoch < record.epoch);
+        self.curve.push(record.clone());
         if self.ledger.append_once(epoch_event(self.trial, record))? == Appended::Now {
             self.listener.epoch(self.trial, record);
+            if let Some(proposal) = (self.plan)(&self.curve) {
+                self.listener.planned(self.trial, &proposal);
+            }
         }
         Ok(self.flow())
     }
@@ -107,12 +128,16 @@ fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
         validation_accuracy: record.validation_accuracy,
         learning_rate: record.learning_rate,
         seconds: record.seconds,
+        images: record.images,
+        course: record.course.clone(),
+        probe: record.probe.as_ref().and_then(|probe| serde_json::to_value(probe).ok()),
+        given_up: record.given_up.clone(),
     }
 }
 
 /// The curve of a trial, out of the record.
 pub(super) fn recorded_curve(ledger: &Ledger, of: u32) -> Vec<EpochRecord> {
-    let epochs = ledger.records().iter().filter_map(|recorded| match recorded.event {
+    let epochs = ledger.records().iter().filter_map(|recorded| match &recorded.event {
         Event::EpochFinished {
             trial,
             epoch,
@@ -122,14 +147,22 @@ pub(super) fn recorded_curve(ledger: &Ledger, of: u32) -> Vec<EpochRecord> {
             validation_accuracy,
             learning_rate,
             seconds,
-        } if trial == of => Some(EpochRecord {
-            epoch: epoch as usize,
-            train_loss,
-            train_accuracy,
-            validation_loss,
-            validation_accuracy,
-            learning_rate,
-            seconds,
+            images,
+            course,
+            probe,
+            given_up,
+        } if *trial == of => Some(EpochRecord {
+            epoch: *epoch as usize,
+            train_loss: *train_loss,
+            train_accuracy: *train_accuracy,
+            validation_loss: *validation_loss,
+            validation_accuracy: *validation_accuracy,
+            learning_rate: *learning_rate,
+            seconds: *seconds,
+            images: *images,
+            course: course.clone(),
+            probe: probe.clone().and_then(|probe| serde_json::from_value(probe).ok()),
+            given_up: given_up.clone(),
         }),
         _ => None,
     });

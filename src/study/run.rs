@@ -7,10 +7,12 @@ use super::publish::{PublishError, write_curve, write_spec};
 use super::trainer::{Parent, Trainer, TrainerError, TrainingEnd, TrialTask};
 use crate::gate::{Judgement, judge};
 use crate::ledger::{Event, Ledger, LedgerError, Outcome, RunFolder, RunFolderError, Verdict};
-use crate::spec::Spec;
+use crate::spec::{self, EditCost, Goal, Spec, training_flops};
 use crate::sys::signals::{StopFlag, StopSignal};
+use crate::train::{EpochRecord, RangeTest};
 use crate::tune::{
-    Finding, Inherit, Policy, Proposal, TrialEnding, TrialRecord, diagnose, exhausted, policy_for,
+    Finding, Inherit, Policy, Proposal, Shrink, TrialEnding, TrialRecord, diagnose, exhausted,
+    policy_for, usual_rate,
 };
 
 /// What a study runs on.
@@ -155,7 +157,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             let trial = history.len() as u32 + 1;
             let spec =
                 proposal.as_ref().map_or(&self.setup.spec, |proposal| &proposal.spec).clone();
-            self.begin(trial, &spec, proposal.as_ref())?;
+            self.begin(trial, &spec, proposal.as_ref(), &history)?;
             let record = match self.recorded(trial, &spec, proposal.as_ref()) {
                 Some(record) => record,
                 None => match self.train(trial, &spec, proposal.as_ref(), &history)? {
@@ -165,10 +167,11 @@ impl<'a, T: Trainer> Study<'a, T> {
             };
             history.push(record);
             let judgement = self.judge(&history[history.len() - 1]);
-            proposal = match judgement.opens {
-                true => None,
-                false => self.propose(&history),
-            };
+            if !judgement.opens && self.may_go_on_after(trial) {
+                let rates = self.tested_rates(&history[history.len() - 1])?;
+                history[trial as usize - 1].rates = rates;
+            }
+            proposal = self.propose(&history);
             let verdict = match (&proposal, judgement.opens) {
                 (_, true) => Verdict::Accept,
                 (Some(_), false) => Verdict::Continue,
@@ -181,7 +184,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 accuracy: judgement.accuracy,
             })?;
             if proposal.is_none() {
-                return self.finish(&history, verdict).map(Ended::Finished);
+                return self.finish(&history).map(Ended::Finished);
             }
             if self.stop.requested().is_some() {
                 return self.stopped();
@@ -194,6 +197,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         trial: u32,
         spec: &Spec,
         proposal: Option<&Proposal>,
+        history: &[TrialRecord],
     ) -> Result<(), StudyError> {
         let started = self.ledger.records().iter().find_map(|recorded| match &recorded.event {
             Event::TrialStarted { trial: started, spec_hash, .. } if *started == trial => {
@@ -221,6 +225,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             spec_hash: now,
             parameters: spec.table().parameters() as u64,
             flops_per_image: spec.table().flops() as u64,
+            expected_seconds: proposal.and_then(|proposal| expected_seconds(proposal, history)),
         })?;
         self.listener.trial(trial, spec, proposal);
         Ok(())
@@ -247,12 +252,32 @@ impl<'a, T: Trainer> Study<'a, T> {
             })
         });
         let task = TrialTask { trial, spec, parent, folder: folder.path() };
+        let (policy, setup) = (&self.policy, &self.setup);
+        let plan = |curve: &[EpochRecord]| {
+            let running = TrialRecord {
+                trial,
+                parent: proposal.map(|proposal| proposal.parent),
+                edits: Vec::new(),
+                spec: spec.clone(),
+                curve: curve.to_vec(),
+                ending: TrialEnding::Completed,
+                train_seconds: 0.0,
+                rates: None,
+            };
+            let opens = judge(setup.spec.gate(), running.accuracy(), setup.validation_images).opens;
+            let so_far: Vec<TrialRecord> = history.iter().cloned().chain([running]).collect();
+            (setup.growth == Growth::On && !opens).then(|| policy.propose(&so_far)).flatten()
+        };
+        let may_give_up = self.may_go_on_after(trial).then_some(spec);
         let mut recorder = Recorder {
             ledger: &mut self.ledger,
             listener: self.listener,
             stop: &self.stop,
             trial,
             parent: proposal.map(|proposal| proposal.parent),
+            may_give_up,
+            curve: Vec::new(),
+            plan: &plan,
         };
         let failed = |source| StudyError::Trainer { trial, source };
         let outcome = self.trainer.train(&task, &mut recorder).map_err(failed)?;
@@ -261,6 +286,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             TrainingEnd::Completed => TrialEnding::Completed,
             TrainingEnd::StoppedEarly => TrialEnding::StoppedEarly,
             TrainingEnd::Diverged(_) => TrialEnding::Diverged,
+            TrainingEnd::GivenUp(_) => TrialEnding::GivenUp,
         };
         let record = TrialRecord {
             trial,
@@ -270,10 +296,12 @@ impl<'a, T: Trainer> Study<'a, T> {
             curve: outcome.curve,
             ending,
             train_seconds: outcome.train_seconds,
+            rates: None,
         };
         write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
-        let is_best = history.iter().all(|earlier| record.accuracy() >= earlier.accuracy());
-        if is_best && record.best().is_some() {
+        let mut with_this = history.to_vec();
+        with_this.push(record.clone());
+        if self.best(&with_this).is_some_and(|best| best.trial == trial) {
             self.trainer.publish(&task, &self.folder.best()).map_err(failed)?;
         }
         let judgement = self.judge(&record);
@@ -288,6 +316,41 @@ impl<'a, T: Trainer> Study<'a, T> {
         })?;
         self.listener.trial_ended(&record, &judgement, &finding);
         Ok(Some(record))
+    }
+
+    /// At which rates a trial's network learns, where that may be what is wrong: out of the record,
+    /// or by a test.
+    fn tested_rates(&mut self, record: &TrialRecord) -> Result<Option<RangeTest>, StudyError> {
+        let trial = record.trial;
+        let policy = self.setup.spec.tune().policy;
+        if policy != spec::Policy::Grow || !diagnose(record, false).diagnosis.suspects_the_rate() {
+            return Ok(None);
+        }
+        let recorded = self.ledger.records().iter().find_map(|recorded| match &recorded.event {
+            Event::RatesTested { trial: tested, rates, losses, .. } if *tested == trial => {
+                Some(RangeTest { rates: rates.clone(), losses: losses.clone() })
+            }
+            _ => None,
+        });
+        if recorded.is_some() {
+            return Ok(recorded);
+        }
+        let folder = self.folder.trial(trial);
+        let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
+        let middle = usual_rate(&record.spec.train().optimizer);
+        let tested = self.trainer.test_rates(&task, middle);
+        let tested = tested.map_err(|source| StudyError::Trainer { trial, source })?;
+        if let Some(test) = &tested {
+            let suggestion = test.suggestion();
+            self.ledger.append_once(Event::RatesTested {
+                trial,
+                rates: test.rates.clone(),
+                losses: test.losses.clone(),
+                suggestion,
+            })?;
+            self.listener.rates_tested(trial, suggestion);
+        }
+        Ok(tested)
     }
 
     /// What a trial came to, where the record tells.
@@ -310,10 +373,16 @@ impl<'a, T: Trainer> Study<'a, T> {
                     curve: recorded_curve(&self.ledger, trial),
                     ending: recorded.ending,
                     train_seconds: *train_seconds,
+                    rates: None,
                 })
             }
             _ => None,
         })
+    }
+
+    /// Whether the time that a hopeless trial would take may go to another one.
+    fn may_go_on_after(&self, trial: u32) -> bool {
+        self.setup.growth == Growth::On && (trial as usize) < self.setup.spec.tune().trials
     }
 
     fn judge(&self, record: &TrialRecord) -> Judgement {
@@ -325,21 +394,42 @@ impl<'a, T: Trainer> Study<'a, T> {
         if self.setup.growth == Growth::Off || exhausted(tune, history).is_some() {
             return None;
         }
-        self.policy.propose(history)
+        let passing = self.passing(history);
+        match tune.goal {
+            _ if passing.is_empty() => self.policy.propose(history),
+            Goal::Pass => None,
+            Goal::Best => self.policy.propose(history),
+            Goal::Smallest => Shrink { passing }.propose(history),
+        }
     }
 
-    fn finish(
-        &mut self,
-        history: &[TrialRecord],
-        verdict: Verdict,
-    ) -> Result<Finished, StudyError> {
-        let best =
-            history.iter().filter(|record| record.best().is_some()).reduce(|best, record| {
-                if record.accuracy() >= best.accuracy() { record } else { best }
-            });
-        let outcome = match verdict {
-            Verdict::Accept => Outcome::Accepted,
-            Verdict::Continue | Verdict::Reject => Outcome::Rejected,
+    /// The trials that open the gate.
+    fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
+        let passing = history.iter().filter(|record| self.judge(record).opens);
+        passing.map(|record| record.trial).collect()
+    }
+
+    /// The trial that the study is after: the most accurate one, or the smallest that passes where
+    /// that is the goal. Of equals the later one wins.
+    fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
+        let goal = self.setup.spec.tune().goal;
+        let passes = |record: &TrialRecord| self.judge(record).opens;
+        let beats = |record: &TrialRecord, best: &TrialRecord| match goal {
+            Goal::Smallest if passes(record) && passes(best) => {
+                record.spec.table().parameters() <= best.spec.table().parameters()
+            }
+            Goal::Smallest if passes(record) != passes(best) => passes(record),
+            _ => record.accuracy() >= best.accuracy(),
+        };
+        let finished = history.iter().filter(|record| record.best().is_some());
+        finished.reduce(|best, record| if beats(record, best) { record } else { best })
+    }
+
+    fn finish(&mut self, history: &[TrialRecord]) -> Result<Finished, StudyError> {
+        let best = self.best(history);
+        let outcome = match self.passing(history).as_slice() {
+            [] => Outcome::Rejected,
+            _ => Outcome::Accepted,
         };
         let test_accuracy = match (outcome, best) {
             (Outcome::Accepted, Some(best)) => Some(self.test(best)?),
@@ -425,6 +515,20 @@ impl<'a, T: Trainer> Study<'a, T> {
             .sum();
         before + self.began.elapsed().as_secs_f64()
     }
+}
+
+/// How long a proposal may take, by how long the computations of its parent took.
+fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64> {
+    let parent = history.iter().find(|record| record.trial == proposal.parent)?;
+    let done = match proposal.inherit {
+        Inherit::State => parent.curve.last().map_or(0, |last| last.epoch),
+        Inherit::Nothing | Inherit::Weights => 0,
+    };
+    let epochs = proposal.spec.train().epochs.saturating_sub(done);
+    let cost =
+        EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
+    let spent = training_flops(&parent.spec, parent.images_seen(), 1);
+    cost.expected_seconds(spent, parent.train_seconds)
 }
 
 /// The `diagnosis` of a `trial_finished` event.

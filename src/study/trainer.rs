@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::model::GraftReport;
 use crate::spec::{Edit, Spec};
-use crate::train::{EpochRecord, Flow, StepProgress, WatchError};
+use crate::train::{EpochRecord, Flow, RangeTest, SoFar, StepProgress, WatchError};
 use crate::tune::Inherit;
 
 /// One trial to train.
@@ -59,6 +59,8 @@ pub enum TrainingEnd {
     StoppedEarly,
     /// Something stopped being a number; what, in words.
     Diverged(String),
+    /// It could not have passed the gate; why, in words.
+    GivenUp(String),
     /// The observer asked for it; the state is saved.
     Stopped,
 }
@@ -92,6 +94,20 @@ pub trait Trainer {
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError>;
 
+    /// Tests at which rates, around `middle`, the trial's network learns from fresh weights; `None`
+    /// when that cannot be tested.
+    ///
+    /// # Errors
+    ///
+    /// When the network cannot be trained at all.
+    fn test_rates(
+        &mut self,
+        _task: &TrialTask,
+        _middle: f64,
+    ) -> Result<Option<RangeTest>, TrainerError> {
+        Ok(None)
+    }
+
     /// Writes the trial's best network into `folder`, replacing what was there.
     ///
     /// # Errors
@@ -114,6 +130,12 @@ pub type TrainerError = WatchError;
 pub trait TrialObserver {
     /// After every step.
     fn step(&mut self, progress: &StepProgress) -> Flow;
+
+    /// Why the trial should be given up, if it should; see
+    /// [`Watch::give_up`](crate::train::Watch::give_up).
+    fn give_up(&mut self, _so_far: &SoFar) -> Option<String> {
+        None
+    }
 
     /// After every epoch. A resumed trial repeats epochs that were told before; the observer
     /// recognises them by their number.

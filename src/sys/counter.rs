@@ -30,6 +30,8 @@ pub enum Purpose {
     Dropout = 9,
     /// The choices of a search policy.
     Policy = 10,
+    /// Which activations a step of a range test drops.
+    RangeTest = 11,
 }
 
 /// A 64-bit seed for one use of randomness.

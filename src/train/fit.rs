@@ -9,8 +9,9 @@ use super::clip::clip;
 use super::evaluate::{evaluate, images_tensor};
 use super::optimizer::optimizer;
 use super::schedule::learning_rate;
-use super::state::{BestEpoch, EpochRecord, RunningSums, TrainState};
-use super::{Flow, StepProgress, Watch, WatchError};
+use super::probe::Probe;
+use super::state::{BestEpoch, EpochRecord, RunningSums, STRETCHES, TrainState};
+use super::{Flow, SoFar, StepProgress, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
@@ -46,6 +47,11 @@ pub enum Ending {
     Diverged {
         /// What, and when.
         what: String,
+    },
+    /// It could not have reached what it was meant to.
+    GivenUp {
+        /// Why.
+        why: String,
     },
     /// The watcher asked for it; the state is saved.
     Stopped,
@@ -108,6 +114,7 @@ struct Pending {
     loss: Tensor<1>,
     correct: Tensor<1>,
     images: usize,
+    stretch: usize,
 }
 
 /// What one epoch ended with.
@@ -115,6 +122,7 @@ enum EpochEnd {
     Done,
     Stopped,
     Diverged(String),
+    GivenUp(String),
 }
 
 impl<'a> Fit<'a> {
@@ -146,13 +154,14 @@ impl<'a> Fit<'a> {
             if let Some(ending) = self.ending() {
                 return Ok(ending);
             }
-            match self.epoch(watch)? {
+            let given_up = match self.epoch(watch)? {
                 EpochEnd::Stopped => return Ok(Ending::Stopped),
                 EpochEnd::Diverged(what) => return Ok(Ending::Diverged { what }),
-                EpochEnd::Done => {}
-            }
-            let record = self.finish_epoch();
-            self.keep_best(record.clone())?;
+                EpochEnd::GivenUp(why) => Some(why),
+                EpochEnd::Done => None,
+            };
+            let record = self.finish_epoch(given_up, watch)?;
+            self.keep_best(record.clone());
             self.save(watch)?;
             if watch.epoch(&record)? == Flow::Stop && self.ending().is_none() {
                 return Ok(Ending::Stopped);
@@ -169,6 +178,9 @@ impl<'a> Fit<'a> {
         }
         if last.is_some_and(|last| !last.validation_loss.is_finite()) {
             return Some(Ending::Diverged { what: "the validation loss is not finite".into() });
+        }
+        if let Some(why) = last.and_then(|last| last.given_up.clone()) {
+            return Some(Ending::GivenUp { why });
         }
         if self.state.position.epoch >= train.epochs {
             return Some(Ending::Completed);
@@ -216,6 +228,15 @@ impl<'a> Fit<'a> {
             if is_last {
                 break;
             }
+            if stretch_of(self.state.position.step, steps) > stretch_of(self.state.position.step - 1, steps) {
+                if let Some(what) = self.settle() {
+                    return Ok(EpochEnd::Diverged(what));
+                }
+                let course = self.state.sums.course();
+                if let Some(why) = watch.give_up(&self.so_far(&course, steps)) {
+                    return Ok(EpochEnd::GivenUp(why));
+                }
+            }
             if flow == Flow::Stop || watch.wants_checkpoint(&progress) {
                 if let Some(what) = self.settle() {
                     return Ok(EpochEnd::Diverged(what));
@@ -256,6 +277,7 @@ impl<'a> Fit<'a> {
             loss: outcome.loss.inner(),
             correct: outcome.correct.inner(),
             images: batch.len(),
+            stretch: stretch_of(position.step, steps),
         });
     }
 
@@ -268,6 +290,9 @@ impl<'a> Fit<'a> {
             self.state.sums.loss += loss * images as f64;
             self.state.sums.correct += correct as u64;
             self.state.sums.images += images;
+            let stretch = &mut self.state.sums.course[pending.stretch];
+            stretch.loss += loss * images as f64;
+            stretch.images += images;
             self.images_here += images;
             if !loss.is_finite() {
                 let position = self.state.position;
@@ -281,36 +306,70 @@ impl<'a> Fit<'a> {
         None
     }
 
-    fn finish_epoch(&mut self) -> EpochRecord {
+    fn finish_epoch(
+        &mut self,
+        given_up: Option<String>,
+        watch: &mut dyn Watch,
+    ) -> Result<EpochRecord, TrainError> {
         let train = self.setup.spec.train();
         let data = self.setup.data;
         let classes = self.setup.spec.input().classes;
         let validation =
             evaluate(&self.network, &data.validation, data.normalization, classes, &self.device);
         let steps = data.train.len().div_ceil(train.batch_size);
-        let last_step = (self.state.position.epoch + 1) * steps - 1;
-        let RunningSums { loss, correct, images, seconds } = std::mem::take(&mut self.state.sums);
+        let last_step = self.state.position.epoch * steps + self.state.position.step.max(1) - 1;
+        let course = self.state.sums.course();
+        let RunningSums { loss, correct, images, seconds, .. } =
+            std::mem::take(&mut self.state.sums);
         self.state.position.epoch += 1;
         self.state.position.step = 0;
-        EpochRecord {
-            epoch: self.state.position.epoch,
+        self.state.weights = self.network.weights(self.setup.spec)?;
+        let epoch = self.state.position.epoch;
+        // Late looks find what earlier ones found; so few of them cost little even where an epoch
+        // is short.
+        let is_worth_a_look =
+            epoch.is_power_of_two() || epoch == train.epochs || given_up.is_some();
+        let probe = match is_worth_a_look && validation.loss.is_finite() {
+            true => Some(Probe::take(self.setup, &self.state.weights, &validation.confusion)?),
+            false => None,
+        };
+        let mut record = EpochRecord {
+            epoch,
             train_loss: loss / images.max(1) as f64,
             train_accuracy: correct as f64 / images.max(1) as f64,
             validation_loss: validation.loss,
             validation_accuracy: validation.accuracy(),
             learning_rate: learning_rate(train, last_step, train.epochs * steps),
             seconds,
+            images,
+            course,
+            probe,
+            given_up,
+        };
+        if record.given_up.is_none() && epoch < train.epochs {
+            self.state.curve.push(record.clone());
+            record.given_up = watch.give_up(&self.so_far(&[], steps));
+            self.state.curve.pop();
+        }
+        Ok(record)
+    }
+
+    fn so_far<'s>(&'s self, course: &'s [f64], steps: usize) -> SoFar<'s> {
+        let sums = &self.state.sums;
+        SoFar {
+            curve: &self.state.curve,
+            course,
+            accuracy: sums.correct as f64 / sums.images.max(1) as f64,
+            steps: self.state.position.epoch * steps + self.state.position.step,
         }
     }
 
-    fn keep_best(&mut self, record: EpochRecord) -> Result<(), TrainError> {
+    fn keep_best(&mut self, record: EpochRecord) {
         self.state.curve.push(record.clone());
-        self.state.weights = self.network.weights(self.setup.spec)?;
         if self.state.best.as_ref().is_none_or(|best| record.beats(&best.record)) {
             let weights = self.state.weights.clone();
             self.state.best = Some(BestEpoch { record, weights });
         }
-        Ok(())
     }
 
     fn save(&mut self, watch: &mut dyn Watch) -> Result<(), TrainError> {
@@ -346,7 +405,12 @@ impl<'a> Fit<'a> {
     }
 }
 
-fn labels_tensor(labels: &[u8], device: &Device) -> Tensor<1, Int> {
+/// The stretch of an epoch that a step, counted from 0, belongs to.
+fn stretch_of(step: usize, steps: usize) -> usize {
+    step * STRETCHES / steps.max(1)
+}
+
+pub(super) fn labels_tensor(labels: &[u8], device: &Device) -> Tensor<1, Int> {
     let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
     let shape = [labels.len()];
     Tensor::from_data(TensorData::new(labels, shape), device)

@@ -7,14 +7,21 @@
 mod clip;
 mod evaluate;
 mod fit;
+mod inherit;
 mod optimizer;
+mod probe;
+mod range;
 mod schedule;
 mod state;
 
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{Ending, TrainError, Trained, TrainingSetup, train};
-pub use schedule::learning_rate;
-pub use state::{BestEpoch, EpochRecord, Position, RunningSums, TrainState};
+pub use probe::{LayerProbe, Probe};
+pub use range::RangeTest;
+pub use schedule::{learning_rate, mean_share};
+pub use state::{
+    BestEpoch, EpochRecord, Position, RunningSums, STRETCHES, Stretch, TrainState,
+};
 
 /// What the watcher of a training wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +51,30 @@ pub struct StepProgress {
     pub images_per_second: f64,
 }
 
+/// What a training has come to, for whoever judges whether it can come to anything.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SoFar<'a> {
+    /// Epochs done.
+    pub curve: &'a [EpochRecord],
+    /// Mean training loss over each finished eighth of the running epoch; empty between epochs.
+    pub course: &'a [f64],
+    /// Accuracy over the running epoch's training batches, 0..=1.
+    pub accuracy: f64,
+    /// Steps done since the training's first epoch.
+    pub steps: usize,
+}
+
 /// Hears of a training as it goes, and may stop it.
 pub trait Watch {
     /// After every step.
     fn step(&mut self, progress: &StepProgress) -> Flow;
+
+    /// Asked after every eighth of an epoch and after every epoch but the last: why the training
+    /// should be given up, if it should. The answer has to follow from the arguments alone, so
+    /// that a resumed training is given up where the uninterrupted one would have been.
+    fn give_up(&mut self, _so_far: &SoFar) -> Option<String> {
+        None
+    }
 
     /// After every epoch's evaluation.
     ///

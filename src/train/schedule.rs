@@ -17,6 +17,13 @@ pub fn learning_rate(train: &TrainSpec, step: usize, steps: usize) -> f64 {
     train.learning_rate * share.min(1.0)
 }
 
+/// Mean over a trial of the rate as a share of its peak.
+pub fn mean_share(train: &TrainSpec) -> f64 {
+    const SAMPLES: usize = 1000;
+    let sum: f64 = (0..SAMPLES).map(|step| learning_rate(train, step, SAMPLES)).sum();
+    sum / SAMPLES as f64 / train.learning_rate
+}
+
 fn share_of_peak(schedule: &Schedule, progress: f64) -> f64 {
     match *schedule {
         Schedule::Constant {} => 1.0,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::probe::Probe;
 use crate::model::Weights;
 use crate::sys::nan_if_null;
 
@@ -44,6 +45,30 @@ pub struct RunningSums {
     /// Seconds of training, before any interruption and after.
     #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
+    /// Loss and images of each stretch of the epoch.
+    #[serde(default)]
+    pub course: [Stretch; STRETCHES],
+}
+
+/// Stretches that an epoch's steps are divided into, for a look at the course of the loss.
+pub const STRETCHES: usize = 8;
+
+/// One stretch of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Sum over images of the loss.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub loss: f64,
+    /// Images seen.
+    pub images: u64,
+}
+
+impl RunningSums {
+    /// Mean training loss of each stretch of the epoch that has begun, in order.
+    pub fn course(&self) -> Vec<f64> {
+        let begun = self.course.iter().filter(|stretch| stretch.images > 0);
+        begun.map(|stretch| stretch.loss / stretch.images as f64).collect()
+    }
 }
 
 /// What an epoch came to.
@@ -69,6 +94,18 @@ pub struct EpochRecord {
     /// Seconds of training, evaluation not counted.
     #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
+    /// Training images seen in the epoch.
+    #[serde(default)]
+    pub images: u64,
+    /// Mean training loss over each eighth of the epoch; fewer for an epoch of fewer steps.
+    #[serde(default)]
+    pub course: Vec<f64>,
+    /// A look into the network after the epoch.
+    #[serde(default)]
+    pub probe: Option<Probe>,
+    /// Why the trial was given up here; its last epoch may then be cut short.
+    #[serde(default)]
+    pub given_up: Option<String>,
 }
 
 /// The epoch with the highest validation accuracy; the lower loss decides between equals.

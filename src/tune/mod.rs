@@ -7,11 +7,20 @@
 mod budget;
 mod diagnosis;
 mod grow;
+mod growth;
 mod history;
+mod outlook;
 mod policy;
+mod search;
+mod shrink;
+mod usual;
 
 pub use budget::exhausted;
 pub use diagnosis::{Diagnosis, Finding, diagnose};
 pub use grow::Grow;
 pub use history::{TrialEnding, TrialRecord};
+pub use outlook::hopeless;
 pub use policy::{Inherit, Policy, Proposal, policy_for};
+pub use search::{Asha, Random, Tpe};
+pub use shrink::Shrink;
+pub use usual::usual_rate;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grow::Grow;
 use super::history::TrialRecord;
+use super::search::{Asha, Random, Tpe};
 use crate::spec::{self, Edit, Spec};
 
 /// The next trial: which one to change, how, and why.
@@ -44,5 +45,8 @@ pub trait Policy {
 pub fn policy_for(policy: spec::Policy) -> Box<dyn Policy> {
     match policy {
         spec::Policy::Grow => Box::new(Grow),
+        spec::Policy::Random => Box::new(Random),
+        spec::Policy::Tpe => Box::new(Tpe),
+        spec::Policy::Asha => Box::new(Asha),
     }
 }

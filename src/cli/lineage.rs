@@ -1,0 +1,24 @@
+//! `burgeon lineage`: the tree of a run's trials.
+
+use std::path::Path;
+
+use super::CliError;
+use super::exit::Exit;
+use super::output::Output;
+use crate::ledger::read;
+use crate::study::{Lineage, LaunchError};
+use crate::sys::files::RealFiles;
+
+/// Prints the tree, or with `--json` the trials as an array.
+pub fn lineage(run: &Path, output: &Output) -> Result<Exit, CliError> {
+    let records = read(&RealFiles, &run.join("events.jsonl")).map_err(LaunchError::from)?;
+    let lineage = Lineage::of(&records);
+    if lineage.trials.is_empty() {
+        return Err(CliError::NoTrials { folder: run.into() });
+    }
+    output.result(&if output.json {
+        serde_json::to_string(&lineage.trials).unwrap_or_default() + "\n"
+    } else {
+        lineage.tree()
+    })
+}

@@ -1,0 +1,102 @@
+//! Making what is left fit: other kernels, other image sizes, other numbers of inputs.
+
+use super::cells::{CellArray, CellNetwork, Line};
+use crate::spec::{FeatureShape, Layer, Padding, Spec};
+
+/// Puts a kernel into one of another side, both centered, with zeros around it where it grows.
+/// Returns why what the network says changes, where it does.
+pub(super) fn set_kernel(
+    network: &mut CellNetwork,
+    parent: &Spec,
+    child: &Spec,
+    layer: usize,
+) -> Option<String> {
+    let (Some(Layer::Conv(old)), Some(Layer::Conv(new))) =
+        (parent.layers().get(layer), child.layers().get(layer))
+    else {
+        return None;
+    };
+    // Where the old kernel's first tap lies in the new one.
+    let offset = (new.kernel as isize - 1) / 2 - (old.kernel as isize - 1) / 2;
+    let lines: Vec<Line> = (0..new.kernel as isize)
+        .map(|tap| match usize::try_from(tap - offset) {
+            Ok(at) if at < old.kernel => Line::old(at),
+            _ => Line::ZERO,
+        })
+        .collect();
+    if let Some(weight) = network.layers[layer].get_mut("weight") {
+        *weight = weight.rearranged(2, &lines).rearranged(3, &lines);
+    }
+    let is_kept = new.kernel >= old.kernel && new.padding == Padding::Same && new.stride == 1;
+    (!is_kept).then(|| format!("a kernel of {k}×{k} sees other pixels", k = new.kernel))
+}
+
+/// Makes every array fit the child's shape. `inputs` is what flowed into each of its layers before.
+/// Returns what could not be kept as it was.
+pub(super) fn fit(
+    network: &mut CellNetwork,
+    child: &Spec,
+    inputs: &[FeatureShape],
+) -> Vec<String> {
+    let fresh = CellNetwork::fresh(child);
+    let mut notes = Vec::new();
+    for (index, wanted) in fresh.layers.into_iter().enumerate() {
+        let row = &child.table().rows[index];
+        let mut fitted = super::cells::LayerCells::new();
+        for (field, wanted) in wanted {
+            let found = network.layers[index].remove(field);
+            let found = match found {
+                Some(found) if field == "weight" && wanted.shape.len() == 2 => {
+                    Some(resample(found, inputs[index], row.input))
+                }
+                other => other,
+            };
+            let kept = found.as_ref().is_some_and(|found| found.shape == wanted.shape);
+            if !kept {
+                notes.push(format!("{field} of {} starts afresh", row.name));
+            }
+            fitted.insert(field, found.filter(|_| kept).unwrap_or(wanted));
+        }
+        network.layers[index] = fitted;
+        if let (
+            FeatureShape::Image { height, width, .. },
+            FeatureShape::Image { height: now_high, width: now_wide, .. },
+        ) = (inputs[index], row.input)
+            && (height, width) != (now_high, now_wide)
+        {
+            notes.push(format!(
+                "{} sees {now_high}×{now_wide} pixels instead of {height}×{width}",
+                row.name
+            ));
+        }
+    }
+    notes
+}
+
+/// Weights on planes of another size: every new pixel takes those of the old one at its place. The
+/// largest of four pixels is about twice their mean, so weights grow with the square root of the
+/// area that a pixel stands for.
+fn resample(weight: CellArray, before: FeatureShape, now: FeatureShape) -> CellArray {
+    let (
+        FeatureShape::Image { height, width, .. },
+        FeatureShape::Image { channels, height: now_high, width: now_wide },
+    ) = (before, now)
+    else {
+        return weight;
+    };
+    let is_planar = weight.shape[0] == channels * height * width;
+    if !is_planar || (height, width) == (now_high, now_wide) {
+        return weight;
+    }
+    let factor = ((height * width) as f32 / (now_high * now_wide) as f32).sqrt();
+    let mut lines = Vec::with_capacity(channels * now_high * now_wide);
+    for channel in 0..channels {
+        for y in 0..now_high {
+            for x in 0..now_wide {
+                let (y, x) = (y * height / now_high, x * width / now_wide);
+                lines.push(Line::Old { at: (channel * height + y) * width + x, factor });
+            }
+        }
+    }
+    weight.rearranged(0, &lines)
+}

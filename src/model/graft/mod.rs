@@ -1,0 +1,185 @@
+//! Carrying what a parent learned into its child.
+//!
+//! Edits that widen and deepen change nothing of what the network says: the child's logits equal
+//! the parent's before its first step, up to rounding. Where the mathematics does not allow that,
+//! what can be carried over is, and the [`GraftReport`] says what could not.
+
+mod cells;
+mod depth;
+mod fit;
+mod inputs;
+mod width;
+
+#[cfg(test)]
+mod tests;
+
+use self::cells::{Cell, CellArray, CellNetwork, LayerCells};
+use super::weights::Weights;
+use crate::spec::{Edit, FeatureShape, Layer, Spec};
+
+/// What became of a parent's weights.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct GraftReport {
+    /// Arrays of the child that hold the parent's numbers, whole or in part.
+    pub carried: Vec<String>,
+    /// Arrays of the child that start afresh.
+    pub fresh: Vec<String>,
+    /// Whether the child says what the parent said until its first step.
+    #[serde(default)]
+    pub preserved: bool,
+    /// What changed in what the network says, in words.
+    #[serde(default)]
+    pub changed: Vec<String>,
+    /// Whether the optimizer goes on with what it knows of the parent's gradients.
+    #[serde(default)]
+    pub optimizer: bool,
+}
+
+/// Where every number of a child comes from.
+#[derive(Debug, Clone)]
+pub struct Graft {
+    network: CellNetwork,
+    changed: Vec<String>,
+}
+
+impl Graft {
+    /// Plans the carrying over from `parent` into the child that `edits` make of it. `weights` are
+    /// the parent's: what is narrowed keeps what matters most.
+    pub fn plan(parent: &Spec, edits: &[Edit], weights: &Weights) -> Self {
+        let mut graft = Self { network: CellNetwork::of(parent), changed: Vec::new() };
+        let mut before = parent.clone();
+        for edit in edits {
+            // Edits that cannot be made have made no child.
+            let Ok(after) = edit.apply(&before) else {
+                break;
+            };
+            graft.make(edit, &before, &after, weights);
+            before = after;
+        }
+        graft
+    }
+
+    fn make(&mut self, edit: &Edit, before: &Spec, after: &Spec, weights: &Weights) {
+        let network = &mut self.network;
+        let mut inputs: Vec<FeatureShape> =
+            before.table().rows.iter().map(|row| row.input).collect();
+        let changed = match *edit {
+            Edit::AddConvBlock { at, pool, .. } => {
+                let at = at.min(before.layers().len());
+                let added = 1 + usize::from(pool);
+                inputs.splice(at..at, after.table().rows[at..at + added].iter().map(|row| row.input));
+                depth::insert_conv(network, before, after, at, pool)
+            }
+            Edit::AddDense { at, .. } => {
+                let at = at.min(before.layers().len());
+                inputs.insert(at, after.table().rows[at].input);
+                let note = depth::insert_dense(network, before, after, at);
+                inputs[at + 1] = after.table().rows[at + 1].input;
+                note
+            }
+            Edit::Widen { layer, width } | Edit::Narrow { layer, width } => {
+                let old = before.table().rows[layer].output.channels();
+                if width >= old {
+                    width::widen(network, before, layer, width);
+                    None
+                } else {
+                    width::narrow(network, before, layer, width, weights);
+                    Some(format!("{} units are left out", old - width))
+                }
+            }
+            Edit::RemoveLayer { layer } => {
+                network.layers.remove(layer);
+                inputs.remove(layer);
+                let kind = before.layers()[layer].kind();
+                (kind != "dropout").then(|| format!("the {kind} is gone"))
+            }
+            Edit::SetKernel { layer, .. } => fit::set_kernel(network, before, after, layer),
+            Edit::SetStride { .. } => Some("the kernel moves in other steps".into()),
+            Edit::SetPool { .. } => Some("the pool has another window".into()),
+            Edit::AddBatchNorm { layer } => {
+                inputs.insert(layer + 1, after.table().rows[layer + 1].input);
+                let norm = normalizing_nothing(after, layer + 1);
+                network.layers.insert(layer + 1, norm);
+                None
+            }
+            Edit::AddDropout { at, .. } => {
+                let at = at.min(before.layers().len());
+                inputs.insert(at, after.table().rows[at].input);
+                network.layers.insert(at, LayerCells::new());
+                None
+            }
+            Edit::SetActivation { activation } => {
+                let bends_alike = before.layers().iter().filter_map(Layer::activation);
+                let bends_alike = bends_alike
+                    .filter(|&old| old != crate::spec::Activation::None)
+                    .all(|old| old == activation);
+                (!bends_alike).then(|| "the layers have another activation".into())
+            }
+            Edit::SetLayers { .. } => {
+                network.layers = CellNetwork::fresh(after).layers;
+                inputs = after.table().rows.iter().map(|row| row.input).collect();
+                Some("all layers are new".into())
+            }
+            Edit::SetBatchNorm { .. } => Some("batch normalization has other settings".into()),
+            _ => None,
+        };
+        self.changed.extend(changed);
+        self.changed.extend(fit::fit(&mut self.network, after, &inputs));
+    }
+
+    /// The child's weights: the parent's numbers where the plan has them, others as for a new
+    /// network of that trial.
+    pub fn weights(&self, parent: &Weights, child: &Spec, trial: u32) -> Weights {
+        let initial = Weights::initial(child, trial);
+        self.network.numbers(child, parent, false, |name, at, value| {
+            value.unwrap_or_else(|| initial.get(name).map_or(0.0, |array| array.values[at]))
+        })
+    }
+
+    /// The same rearrangement of numbers that go along with the weights, such as an optimizer's
+    /// moments: `fill` says what new weights of an array get.
+    pub fn companions(&self, parent: &Weights, child: &Spec, fill: impl Fn(&str) -> f32) -> Weights {
+        self.network.numbers(child, parent, true, |name, _, _| fill(name))
+    }
+
+    /// The parent's array that most of a child's array comes from, by the child's name.
+    pub fn source(&self, child: &Spec, name: &str) -> Option<&str> {
+        let (_, array) = self.network.arrays(child).find(|(found, _)| found == name)?;
+        self.network.sources(array).first().copied()
+    }
+
+    /// What is carried over and what is not.
+    pub fn report(&self, child: &Spec) -> GraftReport {
+        let is_carried = |array: &CellArray| {
+            array.cells.iter().any(|cell| matches!(cell, Cell::Parent { .. }))
+        };
+        let (carried, fresh): (Vec<_>, Vec<_>) =
+            self.network.arrays(child).partition(|(_, array)| is_carried(array));
+        let names = |arrays: Vec<(String, &CellArray)>| {
+            arrays.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        GraftReport {
+            carried: names(carried),
+            fresh: names(fresh),
+            preserved: self.changed.is_empty(),
+            changed: self.changed.clone(),
+            optimizer: false,
+        }
+    }
+}
+
+/// A batch-norm that hands on what it receives, by its running statistics.
+fn normalizing_nothing(spec: &Spec, at: usize) -> LayerCells {
+    let channels = spec.table().rows[at].input.channels();
+    let epsilon = match spec.layers().get(at) {
+        Some(Layer::BatchNorm(norm)) => norm.epsilon,
+        _ => 0.0,
+    };
+    let filled = |value: f64| CellArray::filled(vec![channels], Cell::Value(value as f32));
+    LayerCells::from([
+        ("gamma", filled((1.0 + epsilon).sqrt())),
+        ("beta", filled(0.0)),
+        ("running-mean", filled(0.0)),
+        ("running-variance", filled(1.0)),
+    ])
+}

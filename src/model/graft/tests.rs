@@ -1,0 +1,254 @@
+use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Mode, Network, WeightArray};
+use crate::spec::{
+    Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Padding, Pool, StudyFile,
+};
+use crate::sys::{CounterRng, Purpose, counter_seed};
+
+const INPUT: InputShape = InputShape { channels: 1, height: 12, width: 12, classes: 5 };
+
+fn spec(layers: Vec<Layer>) -> Spec {
+    Spec::new(StudyFile::new("graft", layers), INPUT).unwrap()
+}
+
+/// Weights as they may be after some training: biases and statistics are no longer what they
+/// started from.
+fn trained(spec: &Spec, seed: u64) -> Weights {
+    let mut weights = Weights::default();
+    let mut rng = CounterRng::new(counter_seed(seed, 0, Purpose::Policy, 0, 0));
+    for (name, array) in Weights::initial(spec, 1).iter() {
+        let values = array.values.iter().map(|&value| match name.rsplit_once('.') {
+            Some((_, "running-variance")) => rng.uniform(0.5, 2.0),
+            _ => value + rng.uniform(-0.2, 0.2),
+        });
+        let values = values.collect();
+        weights.insert(name, WeightArray { shape: array.shape.clone(), values });
+    }
+    weights
+}
+
+fn logits(spec: &Spec, weights: &Weights) -> Vec<f32> {
+    let device = Device::flex();
+    let mut rng = CounterRng::new(7);
+    let pixels: Vec<f32> = (0..8 * 144).map(|_| rng.uniform(-1.0, 2.0)).collect();
+    let images = Tensor::from_data(TensorData::new(pixels, [8, 1, 12, 12]), &device);
+    let network = Network::new(spec, weights, &device).unwrap();
+    network.forward(images, Mode::Evaluate).into_data().try_into_vec().unwrap()
+}
+
+/// The largest difference between what parent and child say, and the report.
+fn difference(parent: &Spec, edits: &[Edit]) -> (f32, GraftReport) {
+    let child = Edit::apply_all(edits, parent).unwrap();
+    let weights = trained(parent, 3);
+    let graft = Graft::plan(parent, edits, &weights);
+    let grafted = graft.weights(&weights, &child, 2);
+    grafted.check(&child).unwrap();
+    let (before, after) = (logits(parent, &weights), logits(&child, &grafted));
+    let largest = before.iter().zip(&after).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    (largest, graft.report(&child))
+}
+
+fn assert_preserved(parent: &Spec, edits: &[Edit]) {
+    let (difference, report) = difference(parent, edits);
+    assert!(report.preserved, "{edits:?}: {:?}", report.changed);
+    assert!(difference < 1e-5, "{edits:?}: {difference}");
+}
+
+const ACTIVATIONS: [Activation; 7] = [
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Gelu,
+    Activation::Silu,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::None,
+];
+
+fn conv(filters: usize, activation: Activation) -> Layer {
+    Layer::Conv(Conv { activation, ..Conv::same(filters, 3) })
+}
+
+fn dense(units: usize, activation: Activation) -> Layer {
+    Layer::Dense(Dense { activation, ..Dense::of(units) })
+}
+
+#[test]
+fn widening_keeps_the_logits_through_every_kind_of_layer() {
+    for activation in ACTIVATIONS {
+        let parent = spec(vec![
+            conv(3, activation),
+            Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() }),
+            Layer::MaxPool(Pool::of(2)),
+            conv(4, activation),
+            Layer::Dropout(Dropout { rate: 0.3 }),
+            Layer::AvgPool(Pool::of(2)),
+            dense(6, activation),
+            Layer::BatchNorm(BatchNorm::default()),
+        ]);
+        let edits = [
+            Edit::Widen { layer: 0, width: 7 },
+            Edit::Widen { layer: 3, width: 9 },
+            Edit::Widen { layer: 6, width: 11 },
+        ];
+        for edit in &edits {
+            assert_preserved(&parent, std::slice::from_ref(edit));
+        }
+        assert_preserved(&parent, &edits);
+    }
+}
+
+#[test]
+fn widening_keeps_the_logits_before_global_average_pooling() {
+    let parent = spec(vec![conv(3, Activation::Relu), Layer::GlobalAvgPool {}]);
+    assert_preserved(&parent, &[Edit::Widen { layer: 0, width: 8 }]);
+}
+
+#[test]
+fn a_new_conv_layer_keeps_the_logits_for_every_activation() {
+    for activation in ACTIVATIONS {
+        let parent = spec(vec![conv(3, activation), conv(3, activation), dense(5, activation)]);
+        for (at, kernel) in [(0, 3), (1, 3), (1, 5), (2, 2), (2, 3)] {
+            let edit = Edit::AddConvBlock { at, filters: 8, kernel, pool: false };
+            assert_preserved(&parent, &[edit]);
+        }
+    }
+}
+
+#[test]
+fn a_new_dense_layer_keeps_the_logits_for_every_activation() {
+    for activation in ACTIVATIONS {
+        let parent = spec(vec![conv(3, activation), dense(20, activation), dense(7, activation)]);
+        for (at, units) in [(1, 64), (2, 24), (2, 48), (3, 16)] {
+            assert_preserved(&parent, &[Edit::AddDense { at, units }]);
+        }
+    }
+}
+
+#[test]
+fn a_larger_kernel_dropout_and_batch_norm_keep_the_logits() {
+    let parent = spec(vec![conv(3, Activation::Gelu), Layer::MaxPool(Pool::of(2))]);
+    assert_preserved(&parent, &[Edit::SetKernel { layer: 0, kernel: 5 }]);
+    assert_preserved(&parent, &[Edit::AddDropout { at: 2, rate: 0.5 }]);
+    assert_preserved(&parent, &[Edit::AddBatchNorm { layer: 0 }]);
+}
+
+#[test]
+fn what_cannot_be_kept_is_carried_as_far_as_it_goes_and_told() {
+    let parent = spec(vec![conv(3, Activation::Relu), conv(4, Activation::Relu)]);
+    let cases = [
+        (Edit::AddConvBlock { at: 2, filters: 8, kernel: 3, pool: true }, 6),
+        (Edit::Narrow { layer: 1, width: 2 }, 6),
+        (Edit::SetKernel { layer: 0, kernel: 1 }, 6),
+        (Edit::SetStride { layer: 0, stride: 2 }, 6),
+        (Edit::SetActivation { activation: Activation::Tanh }, 6),
+        (Edit::RemoveLayer { layer: 1 }, 3),
+    ];
+    for (edit, carried) in cases {
+        let (_, report) = difference(&parent, std::slice::from_ref(&edit));
+        assert!(!report.preserved && !report.changed.is_empty(), "{edit:?}");
+        assert!(report.carried.len() >= carried, "{edit:?}: {report:?}");
+    }
+}
+
+#[test]
+fn narrowing_keeps_the_units_that_matter() {
+    let parent = spec(vec![dense(4, Activation::None)]);
+    let mut weights = trained(&parent, 5);
+    // Nothing listens to the third unit.
+    let head = weights.arrays_mut().get_mut("head.weight").unwrap();
+    head.values[10..15].fill(0.0);
+    let edits = [Edit::Narrow { layer: 0, width: 3 }];
+    let child = Edit::apply_all(&edits, &parent).unwrap();
+    let grafted = Graft::plan(&parent, &edits, &weights).weights(&weights, &child, 2);
+    let (before, after) = (logits(&parent, &weights), logits(&child, &grafted));
+    assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-5));
+}
+
+#[test]
+fn moments_go_along_with_their_weights() {
+    let parent = spec(vec![dense(2, Activation::Relu)]);
+    let weights = trained(&parent, 5);
+    let edits = [Edit::Widen { layer: 0, width: 3 }];
+    let child = Edit::apply_all(&edits, &parent).unwrap();
+    let graft = Graft::plan(&parent, &edits, &weights);
+    let moments = graft.companions(&weights, &child, |_| 9.0);
+    let (old, new) = (weights.get("head.weight").unwrap(), moments.get("head.weight").unwrap());
+    assert_eq!(new.values[..10], old.values[..]);
+    assert!(new.values[10..].iter().all(|&value| value == 9.0));
+}
+
+fn any_activation() -> impl Strategy<Value = Activation> {
+    prop::sample::select(ACTIVATIONS.to_vec())
+}
+
+fn any_layer() -> impl Strategy<Value = Layer> {
+    prop_oneof![
+        (1..6_usize, prop::sample::select(vec![1_usize, 2, 3, 5]), any_activation(), any::<bool>())
+            .prop_map(|(filters, kernel, activation, same)| Layer::Conv(Conv {
+                activation,
+                padding: if same { Padding::Same } else { Padding::Valid },
+                ..Conv::same(filters, kernel)
+            })),
+        Just(Layer::MaxPool(Pool::of(2))),
+        Just(Layer::AvgPool(Pool::of(2))),
+        any_activation().prop_map(|activation| Layer::BatchNorm(BatchNorm {
+            activation,
+            ..BatchNorm::default()
+        })),
+        Just(Layer::Dropout(Dropout { rate: 0.2 })),
+    ]
+}
+
+fn any_spec() -> impl Strategy<Value = Spec> {
+    let features = prop::collection::vec(any_layer(), 0..5);
+    let hidden = prop::collection::vec((1..12_usize, any_activation()), 0..3);
+    (features, any::<bool>(), hidden).prop_filter_map("fits", |(mut layers, average, hidden)| {
+        if average {
+            layers.push(Layer::GlobalAvgPool {});
+        }
+        layers.extend(hidden.into_iter().map(|(units, activation)| dense(units, activation)));
+        Spec::new(StudyFile::new("any", layers), INPUT).ok()
+    })
+}
+
+fn any_edit() -> impl Strategy<Value = Edit> {
+    let at = 0..8_usize;
+    prop_oneof![
+        (at.clone(), 1..16_usize, 1..6_usize, any::<bool>()).prop_map(
+            |(at, filters, kernel, pool)| Edit::AddConvBlock { at, filters, kernel, pool }
+        ),
+        (at.clone(), 1..16_usize).prop_map(|(layer, width)| Edit::Widen { layer, width }),
+        (at.clone(), 1..80_usize).prop_map(|(at, units)| Edit::AddDense { at, units }),
+        at.clone().prop_map(|layer| Edit::RemoveLayer { layer }),
+        (at.clone(), 1..6_usize).prop_map(|(layer, kernel)| Edit::SetKernel { layer, kernel }),
+        (at.clone(), 1..3_usize).prop_map(|(layer, stride)| Edit::SetStride { layer, stride }),
+        (at.clone(), 1..4_usize).prop_map(|(layer, size)| Edit::SetPool { layer, size }),
+        at.clone().prop_map(|layer| Edit::AddBatchNorm { layer }),
+        at.prop_map(|at| Edit::AddDropout { at, rate: 0.5 }),
+        any_activation().prop_map(|activation| Edit::SetActivation { activation }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever the specs and the edits, the child's weights fit it, and where the report says
+    /// that nothing changed, nothing did.
+    #[test]
+    fn the_report_is_true(parent in any_spec(), edits in prop::collection::vec(any_edit(), 1..4)) {
+        let mut spec = parent.clone();
+        let edits: Vec<Edit> = edits.into_iter().filter(|edit| match edit.apply(&spec) {
+            Ok(edited) => { spec = edited; true }
+            Err(_) => false,
+        }).collect();
+        let (difference, report) = difference(&parent, &edits);
+        if report.preserved {
+            let scale = logits(&parent, &trained(&parent, 3))
+                .into_iter().fold(1.0_f32, |most, logit| most.max(logit.abs()));
+            prop_assert!(difference < 1e-5 * scale, "{edits:?}: {difference}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Making an edit.
+
+use super::Edit;
+use crate::spec::error::SpecError;
+use crate::spec::layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Pool};
+use crate::spec::shape::{FeatureShape, LayerPlan};
+use crate::spec::study::{Spec, StudyFile};
+
+/// An edit that cannot be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// There is no layer of the needed kind at that index.
+    #[error("`{edit}` finds no fitting layer at index {layer}")]
+    NoSuchLayer {
+        /// The edit in words.
+        edit: String,
+        /// The index.
+        layer: usize,
+    },
+    /// The edited study would not work.
+    #[error("`{edit}` gives a study that cannot work: {source}")]
+    Unworkable {
+        /// The edit in words.
+        edit: String,
+        /// Why.
+        source: SpecError,
+    },
+}
+
+impl Edit {
+    /// The study with this change made.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`] when the layer is not there or the changed study would not work.
+    pub fn apply(&self, spec: &Spec) -> Result<Spec, EditError> {
+        let mut file = spec.file().clone();
+        if !self.change_layers(&mut file.model.layers)? {
+            self.change_training(&mut file);
+        }
+        Spec::new(file, spec.input())
+            .map_err(|source| EditError::Unworkable { edit: self.to_string(), source })
+    }
+
+    /// The study with these changes made, one after another.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError`] at the first change that cannot be made.
+    pub fn apply_all(edits: &[Self], spec: &Spec) -> Result<Spec, EditError> {
+        edits.iter().try_fold(spec.clone(), |spec, edit| edit.apply(&spec))
+    }
+
+    /// Changes layers; `false` when the edit is about something else.
+    fn change_layers(&self, layers: &mut Vec<Layer>) -> Result<bool, EditError> {
+        let missing = |layer: usize| EditError::NoSuchLayer { edit: self.to_string(), layer };
+        match *self {
+            Self::AddConvBlock { at, filters, kernel, pool } => {
+                let mut conv = Conv::same(filters, kernel);
+                conv.activation = fitting_activation(layers);
+                let block = [Layer::Conv(conv), Layer::MaxPool(Pool::of(2))];
+                let at = at.min(layers.len());
+                layers.splice(at..at, block.into_iter().take(1 + usize::from(pool)));
+            }
+            Self::Widen { layer, width } | Self::Narrow { layer, width } => match layers.get_mut(layer) {
+                Some(Layer::Conv(conv)) => conv.filters = width,
+                Some(Layer::Dense(dense)) => dense.units = width,
+                _ => return Err(missing(layer)),
+            },
+            Self::AddDense { at, units } => {
+                let mut dense = Dense::of(units);
+                dense.activation = fitting_activation(layers);
+                layers.insert(at.min(layers.len()), Layer::Dense(dense));
+            }
+            Self::RemoveLayer { layer } => {
+                if layer >= layers.len() {
+                    return Err(missing(layer));
+                }
+                layers.remove(layer);
+            }
+            Self::SetKernel { layer, kernel } => match layers.get_mut(layer) {
+                Some(Layer::Conv(conv)) => conv.kernel = kernel,
+                _ => return Err(missing(layer)),
+            },
+            Self::SetStride { layer, stride } => match layers.get_mut(layer) {
+                Some(Layer::Conv(conv)) => conv.stride = stride,
+                _ => return Err(missing(layer)),
+            },
+            Self::SetPool { layer, size } => match layers.get_mut(layer) {
+                Some(Layer::MaxPool(pool) | Layer::AvgPool(pool)) => *pool = Pool::of(size),
+                _ => return Err(missing(layer)),
+            },
+            Self::AddBatchNorm { layer } => {
+                let activation = layers.get_mut(layer).and_then(Layer::activation_mut);
+                let Some(slot) = activation else {
+                    return Err(missing(layer));
+                };
+                let activation = std::mem::replace(slot, Activation::None);
+                let norm = BatchNorm { activation, ..BatchNorm::default() };
+                layers.insert(layer + 1, Layer::BatchNorm(norm));
+            }
+            Self::SetBatchNorm { momentum, epsilon } => {
+                for layer in layers {
+                    if let Layer::BatchNorm(norm) = layer {
+                        (norm.momentum, norm.epsilon) = (momentum, epsilon);
+                    }
+                }
+            }
+            Self::AddDropout { at, rate } => {
+                layers.insert(at.min(layers.len()), Layer::Dropout(Dropout { rate }));
+            }
+            Self::SetDropout { rate } => {
+                for layer in layers {
+                    if let Layer::Dropout(dropout) = layer {
+                        dropout.rate = rate;
+                    }
+                }
+            }
+            Self::SetActivation { activation } => {
+                for slot in layers.iter_mut().filter_map(Layer::activation_mut) {
+                    // A linear layer before a batch-norm is meant to be linear.
+                    if *slot != Activation::None {
+                        *slot = activation;
+                    }
+                }
+            }
+            Self::SetLayers { layers: ref new } => layers.clone_from(new),
+            Self::SetInitialBias { bias } => {
+                for layer in layers {
+                    match layer {
+                        Layer::Conv(conv) => conv.initial_bias = bias,
+                        Layer::Dense(dense) => dense.initial_bias = bias,
+                        _ => {}
+                    }
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn change_training(&self, file: &mut StudyFile) {
+        let train = &mut file.train;
+        match *self {
+            Self::AddEpochs { epochs } => train.epochs = train.epochs.saturating_add(epochs),
+            Self::SetEpochs { epochs } => train.epochs = epochs,
+            Self::SetLearningRate { rate } => train.learning_rate = rate,
+            Self::SetSchedule { ref schedule, warm_up } => {
+                train.schedule = schedule.clone();
+                train.warm_up = warm_up;
+            }
+            Self::SetOptimizer { ref optimizer } => train.optimizer = optimizer.clone(),
+            Self::SetBatchSize { images } => train.batch_size = images,
+            Self::SetWeightDecay { decay } => train.weight_decay = decay,
+            Self::SetLabelSmoothing { share } => train.label_smoothing = share,
+            Self::SetGradientClipping { clipping } => train.gradient_clipping = clipping,
+            Self::SetEarlyStopping { stopping } => train.early_stopping = stopping,
+            Self::SetAugment { augment } => train.augment = augment,
+            _ => {}
+        }
+    }
+}
+
+/// The activation of the network's layers, so that a new layer fits in; relu where they squash,
+/// because a layer of squashing units cannot be inserted without changing what the network says.
+fn fitting_activation(layers: &[Layer]) -> Activation {
+    layers
+        .iter()
+        .filter_map(Layer::activation)
+        .rfind(|&activation| activation != Activation::None)
+        .filter(|activation| !matches!(activation, Activation::Tanh | Activation::Sigmoid))
+        .unwrap_or_default()
+}
+
+impl Spec {
+    /// Where a conv block may go: before the first layer that works on flat features, or at the
+    /// end where none does. Also the image shape that reaches this place; `None` when a layer
+    /// before it already flattened.
+    pub fn end_of_features(&self) -> (usize, Option<FeatureShape>) {
+        let rows = &self.table().rows;
+        let is_flat = |row: &LayerPlan| matches!(row.output, FeatureShape::Flat { .. });
+        let at = rows.iter().position(is_flat).unwrap_or(rows.len() - 1);
+        let reaching = rows[at].input;
+        (at, matches!(reaching, FeatureShape::Image { .. }).then_some(reaching))
+    }
+}

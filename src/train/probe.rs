@@ -1,0 +1,223 @@
+//! A look into a network: what its layers return and what gradients reach them, on a few images.
+
+use burn::module::{ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::evaluate::{evaluate, images_tensor};
+use super::fit::{TrainingSetup, labels_tensor};
+use crate::data::Subset;
+use crate::data::batch::{Batch, Batches};
+use crate::kernel::backend::cross_entropy;
+use crate::model::{Mode, Network, Weights, WeightsError};
+use crate::spec::{Activation, Layer, Spec};
+use crate::sys::nan_if_null;
+
+/// What a network does inside on some of its training images, undistorted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Images looked at.
+    pub images: usize,
+    /// Images that an epoch has.
+    #[serde(default)]
+    pub training_images: usize,
+    /// Accuracy on them without dropout and distortion, 0..=1.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub accuracy: f64,
+    /// Standard deviation of their pixels as the network sees them; 0 when all are alike.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub pixel_deviation: f64,
+    /// Layers with weights, the head last.
+    pub layers: Vec<LayerProbe>,
+    /// Classes that no training image has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_classes: Vec<usize>,
+    /// Classes with validation images, none of which the network ever names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unnamed_classes: Vec<usize>,
+}
+
+/// One layer with weights.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LayerProbe {
+    /// Its index in the study; the number of layers for the head.
+    pub layer: usize,
+    /// Share of its units that return the same whatever the image.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub dead: f64,
+    /// Share of what it returns that lies where its activation is flat.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub saturated: f64,
+    /// Root mean square of the gradient of its weights.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub gradient: f64,
+    /// Root mean square of its weights.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub weight: f64,
+}
+
+/// Images looked at, at most; fewer where an epoch has few.
+const IMAGES: usize = 256;
+
+/// A unit whose outputs differ by less than this over all images tells them apart in no way.
+const DEAD_SPREAD: f32 = 1e-4;
+
+impl Probe {
+    /// Looks at the first training images through a network of these weights. The network in
+    /// training is left alone, because batch-norm would take the look for a step.
+    ///
+    /// # Errors
+    ///
+    /// When the weights are not the spec's.
+    pub(super) fn take(
+        setup: TrainingSetup,
+        weights: &Weights,
+        confusion: &[Vec<u64>],
+    ) -> Result<Self, WeightsError> {
+        let data = setup.data;
+        let classes = setup.spec.input().classes;
+        let images = IMAGES.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
+        let plain = setup.device.device.clone().without_autodiff();
+        let network = Network::new(setup.spec, weights, &plain)?;
+        let (mut batch, subset) = first_images(setup, images);
+        let pixel_deviation = deviation(&batch.pixels);
+        let accuracy = evaluate(&network, &subset, data.normalization, classes, &plain).accuracy();
+        let input = images_tensor(&mut batch, &data.train, &plain);
+        let mut layers = outputs(setup.spec, &network, input);
+        gradients(setup, weights, images, &mut layers)?;
+        let counts = data.train.class_counts(classes);
+        let missing = counts.iter().enumerate().filter(|(_, count)| **count == 0);
+        Ok(Self {
+            images,
+            training_images: data.train.len(),
+            accuracy,
+            pixel_deviation,
+            layers,
+            missing_classes: missing.map(|(class, _)| class).collect(),
+            unnamed_classes: unnamed(confusion),
+        })
+    }
+}
+
+fn first_images(setup: TrainingSetup, images: usize) -> (Batch, Subset) {
+    let train = &setup.data.train;
+    let mut batch = Batch::default();
+    Batches::in_order(train, setup.data.normalization, images).fill(0, &mut batch);
+    let indices: Vec<u32> = train.indices().iter().take(images).copied().collect();
+    (batch, train.with_indices(indices))
+}
+
+fn deviation(pixels: &[f32]) -> f64 {
+    let count = pixels.len().max(1) as f64;
+    let mean = pixels.iter().map(|&pixel| f64::from(pixel)).sum::<f64>() / count;
+    let squares = pixels.iter().map(|&pixel| (f64::from(pixel) - mean).powi(2)).sum::<f64>();
+    (squares / count).sqrt()
+}
+
+/// What every layer with weights returns, its activation included.
+fn outputs(spec: &Spec, network: &Network, images: Tensor<4>) -> Vec<LayerProbe> {
+    let trace = network.trace(spec, images, Mode::Evaluate);
+    let with_weights = trace.into_iter().filter_map(|(layer, output)| {
+        let units = spec.table().rows[layer].output.channels();
+        let activation = match spec.layers().get(layer) {
+            Some(found @ (Layer::Conv(_) | Layer::Dense(_) | Layer::BatchNorm(_))) => {
+                found.activation().unwrap_or(Activation::None)
+            }
+            Some(_) => return None,
+            None => Activation::None,
+        };
+        let [images, features] = output.dims();
+        let values = output.into_data().convert::<f32>();
+        let values = values.try_into_vec().unwrap_or_else(|_| vec![f32::NAN; images * features]);
+        Some(LayerProbe {
+            layer,
+            dead: dead_units(&values, features, units),
+            saturated: saturated(&values, activation),
+            gradient: 0.0,
+            weight: 0.0,
+        })
+    });
+    with_weights.collect()
+}
+
+/// Share of units whose outputs `[images, features]` do not differ between images.
+fn dead_units(values: &[f32], features: usize, units: usize) -> f64 {
+    let plane = (features / units.max(1)).max(1);
+    let first = &values[..features.min(values.len())];
+    let mut spread = vec![0.0_f32; units];
+    for row in values.chunks_exact(features.max(1)) {
+        for (at, (value, first)) in row.iter().zip(first).enumerate() {
+            if let Some(spread) = spread.get_mut(at / plane) {
+                // A NaN is alive.
+                *spread = if value.is_nan() { f32::MAX } else { spread.max((value - first).abs()) };
+            }
+        }
+    }
+    let dead = spread.iter().filter(|&&spread| spread < DEAD_SPREAD).count();
+    dead as f64 / units.max(1) as f64
+}
+
+/// Share of values where the activation's slope is below a twentieth of its steepest.
+fn saturated(values: &[f32], activation: Activation) -> f64 {
+    let is_flat = |value: f32| match activation {
+        Activation::Tanh => value.abs() > 0.975,
+        Activation::Sigmoid => !(0.0127..=0.9873).contains(&value),
+        _ => false,
+    };
+    let flat = values.iter().filter(|&&value| is_flat(value)).count();
+    flat as f64 / values.len().max(1) as f64
+}
+
+/// Adds the sizes of weights and of their gradients.
+fn gradients(
+    setup: TrainingSetup,
+    weights: &Weights,
+    images: usize,
+    layers: &mut [LayerProbe],
+) -> Result<(), WeightsError> {
+    let device: Device = setup.device.device.clone().autodiff();
+    let network = Network::new(setup.spec, weights, &device)?;
+    let (mut batch, _) = first_images(setup, images);
+    let labels = labels_tensor(&batch.labels, &device);
+    let input = images_tensor(&mut batch, &setup.data.train, &device);
+    let logits = network.forward(input, Mode::Evaluate);
+    let smoothing = setup.spec.train().label_smoothing as f32;
+    let loss = cross_entropy(logits, labels, smoothing).loss;
+    let gradients = GradientsParams::from_grads(loss.backward(), &network);
+    let mut sizes = Sizes { gradients: &gradients, found: Vec::new() };
+    burn::module::Module::visit(&network, &mut sizes);
+    let mut found = sizes.found.into_iter();
+    // Weights are visited layer by layer; batch-norms hold vectors only and keep their zeros.
+    for probe in layers {
+        if !matches!(setup.spec.layers().get(probe.layer), Some(Layer::BatchNorm(_)))
+            && let Some((gradient, weight)) = found.next()
+        {
+            (probe.gradient, probe.weight) = (gradient, weight);
+        }
+    }
+    Ok(())
+}
+
+/// Root mean squares of every weight array with two axes or more: of its gradient, and its own.
+struct Sizes<'a> {
+    gradients: &'a GradientsParams,
+    found: Vec<(f64, f64)>,
+}
+
+impl ModuleVisitor for Sizes<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if D < 2 {
+            return;
+        }
+        let size = |tensor: Tensor<D>| f64::from(tensor.square().mean().into_scalar::<f32>()).sqrt();
+        let gradient = self.gradients.get::<D>(param.id).map_or(0.0, size);
+        self.found.push((gradient, size(param.val().inner())));
+    }
+}
+
+fn unnamed(confusion: &[Vec<u64>]) -> Vec<usize> {
+    let named = |class: usize| confusion.iter().any(|row| row.get(class).is_some_and(|&n| n > 0));
+    let shown = |class: usize| confusion[class].iter().any(|&count| count > 0);
+    (0..confusion.len()).filter(|&class| shown(class) && !named(class)).collect()
+}

@@ -1,0 +1,335 @@
+//! What a trial's curves, gradients and activations say about why it fails.
+//!
+//! [`Signs`] are what can be measured; [`diagnose`] weighs them against what is unusual about the
+//! study ([`suspects`]), and names the cause that explains most.
+
+mod signs;
+mod words;
+
+use serde::{Deserialize, Serialize};
+
+use self::signs::{Signs, Stall};
+use self::words::{Percent, list};
+use super::growth::is_small_for_its_gate;
+use super::history::{TrialEnding, TrialRecord};
+use super::usual::{Harm, Suspect, suspects};
+
+/// What is wrong with a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Diagnosis {
+    /// Nothing: the gate is open.
+    Healthy,
+    /// Numbers overflowed.
+    Diverged,
+    /// Steps are so long that nothing is learned, or what was learned is lost again.
+    LearningRateTooHigh,
+    /// Learning goes on steadily, but far too slowly.
+    LearningRateTooLow,
+    /// Nothing gets through: dead or saturated units, or gradients that vanish.
+    Stalled,
+    /// Accuracy was still rising when the epochs ran out.
+    StillImproving,
+    /// The network is too small for what it is shown: it fails on training images too.
+    Underfit,
+    /// What should keep the network from learning by heart keeps it from learning.
+    OverRegularized,
+    /// The network does well on training images only.
+    Overfit,
+    /// The images or labels are not what they should be.
+    DataSuspicious,
+}
+
+/// A diagnosis with the figures behind it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What is wrong.
+    pub diagnosis: Diagnosis,
+    /// The figures that say so, in words.
+    pub evidence: String,
+}
+
+impl Finding {
+    fn new(diagnosis: Diagnosis, evidence: impl Into<String>) -> Self {
+        Self { diagnosis, evidence: evidence.into() }
+    }
+}
+
+impl Diagnosis {
+    /// Whether the learning rate may be what is wrong, so that a range test is worth its steps.
+    pub fn suspects_the_rate(self) -> bool {
+        matches!(
+            self,
+            Self::Diverged | Self::LearningRateTooHigh | Self::LearningRateTooLow | Self::Stalled
+        )
+    }
+}
+
+/// Reads a trial's curve. `gate_open` is the gate's word on it.
+pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
+    if gate_open {
+        let accuracy = Percent(trial.accuracy());
+        return Finding::new(Diagnosis::Healthy, format!("validation accuracy is {accuracy}"));
+    }
+    let suspects = suspects(&trial.spec, trial.images_per_epoch());
+    let Some(signs) = Signs::of(trial) else {
+        let rate = trial.spec.train().learning_rate;
+        return Finding::new(
+            Diagnosis::Diverged,
+            format!(
+                "the loss was no longer a number before the first epoch ended, at a learning rate of {rate}{}",
+                because(&suspects, &[Harm::StepsTooLong, Harm::BadStart])
+            ),
+        );
+    };
+    let case = Case { trial, suspects: &suspects, signs: &signs };
+    case.diverged()
+        .or_else(|| case.suspicious_data())
+        .or_else(|| if signs.is_learning { None } else { Some(case.learns_nothing()) })
+        .or_else(|| case.wrong_steps())
+        .or_else(|| case.held_back())
+        .or_else(|| case.partly_stalled())
+        .or_else(|| case.overfit())
+        .unwrap_or_else(|| case.too_short_or_too_small())
+}
+
+/// `; ` and the suspects that do any of this harm.
+fn because(suspects: &[Suspect], harms: &[Harm]) -> String {
+    let what: Vec<&str> = suspects
+        .iter()
+        .filter(|suspect| harms.contains(&suspect.harm))
+        .map(|suspect| suspect.what.as_str())
+        .collect();
+    if what.is_empty() { String::new() } else { format!("; {}", list(&what)) }
+}
+
+struct Case<'a> {
+    trial: &'a TrialRecord,
+    suspects: &'a [Suspect],
+    signs: &'a Signs,
+}
+
+impl Case<'_> {
+    fn has(&self, harm: Harm) -> bool {
+        self.suspects.iter().any(|suspect| suspect.harm == harm)
+    }
+
+    fn because(&self, harms: &[Harm]) -> String {
+        because(self.suspects, harms)
+    }
+
+    fn diverged(&self) -> Option<Finding> {
+        (self.trial.ending == TrialEnding::Diverged).then(|| {
+            Finding::new(
+                Diagnosis::Diverged,
+                format!(
+                    "the loss was no longer a number after epoch {}, at a learning rate of {}{}",
+                    self.signs.epochs,
+                    self.trial.spec.train().learning_rate,
+                    self.because(&[Harm::StepsTooLong, Harm::BadStart])
+                ),
+            )
+        })
+    }
+
+    fn suspicious_data(&self) -> Option<Finding> {
+        let probe = self.trial.probe()?;
+        let finding = |evidence| Some(Finding::new(Diagnosis::DataSuspicious, evidence));
+        if probe.pixel_deviation < 1e-6 {
+            return finding(format!("all pixels of {} training images are alike", probe.images));
+        }
+        if !probe.missing_classes.is_empty() {
+            return finding(format!(
+                "no training image is of class {}, so it cannot be learned",
+                list(&probe.missing_classes)
+            ));
+        }
+        // A class that is never named by a network that names the others well.
+        let share = probe.unnamed_classes.len() as f64 / self.signs.classes;
+        if !probe.unnamed_classes.is_empty()
+            && self.signs.train_accuracy > 0.97
+            && self.signs.accuracy > (1.0 - share) * 0.9
+        {
+            return finding(format!(
+                "class {} is never named, though training images are named right {}",
+                list(&probe.unnamed_classes),
+                Percent(self.signs.train_accuracy)
+            ));
+        }
+        None
+    }
+
+    /// The network guesses.
+    fn learns_nothing(&self) -> Finding {
+        let signs = self.signs;
+        let guessing = format!(
+            "training images are named right {} of the time at a loss of {:.2} (guessing: {} and {:.2})",
+            Percent(signs.train_accuracy),
+            signs.train_loss,
+            Percent(1.0 / signs.classes),
+            signs.classes.ln()
+        );
+        let finding = |diagnosis, harms: &[Harm]| {
+            Finding::new(diagnosis, format!("{guessing}{}", self.because(harms)))
+        };
+        if self.has(Harm::StepsTooLong) {
+            return finding(Diagnosis::LearningRateTooHigh, &[Harm::StepsTooLong]);
+        }
+        if self.has(Harm::BadStart) {
+            return self.stalled(&guessing);
+        }
+        if self.has(Harm::HeldBack) {
+            return finding(Diagnosis::OverRegularized, &[Harm::HeldBack]);
+        }
+        if self.has(Harm::Fading) && signs.stall.is_some() {
+            return self.stalled(&guessing);
+        }
+        if self.has(Harm::StepsTooShort) {
+            return finding(Diagnosis::LearningRateTooLow, &[Harm::StepsTooShort]);
+        }
+        if signs.steps < 60.0 || self.has(Harm::TooFewSteps) {
+            return Finding::new(
+                Diagnosis::StillImproving,
+                format!(
+                    "{:.0} steps are too few to learn from{}",
+                    signs.steps,
+                    self.because(&[Harm::TooFewSteps])
+                ),
+            );
+        }
+        if self.has(Harm::Fading) || signs.stall.is_some() {
+            return self.stalled(&guessing);
+        }
+        if self.has(Harm::PixelsLost) || is_small_for_its_gate(&self.trial.spec) {
+            return self.underfit();
+        }
+        self.stalled(&guessing)
+    }
+
+    fn stalled(&self, what: &str) -> Finding {
+        let harms = [Harm::BadStart, Harm::Fading, Harm::Mismatch];
+        let stall = self.signs.stall.as_ref().map(|stall| format!("; {stall}")).unwrap_or_default();
+        Finding::new(Diagnosis::Stalled, format!("{what}{stall}{}", self.because(&harms)))
+    }
+
+    /// Something is learned, though the steps are far too long or too short.
+    fn wrong_steps(&self) -> Option<Finding> {
+        let signs = self.signs;
+        if self.has(Harm::StepsTooLong) {
+            let swings = match signs.lost {
+                lost if lost > 0.01 => format!(", {} below its best", Percent(lost)),
+                _ => String::new(),
+            };
+            return Some(Finding::new(
+                Diagnosis::LearningRateTooHigh,
+                format!(
+                    "validation accuracy ended at {}{swings}{}",
+                    Percent(signs.last_accuracy),
+                    self.because(&[Harm::StepsTooLong])
+                ),
+            ));
+        }
+        if self.has(Harm::StepsTooShort) && signs.is_falling {
+            return Some(Finding::new(
+                Diagnosis::LearningRateTooLow,
+                format!(
+                    "the loss still falls, now {:.2}, slowly but steadily{}",
+                    signs.validation_loss,
+                    self.because(&[Harm::StepsTooShort])
+                ),
+            ));
+        }
+        // Without a suspect: what was learned is lost again and again.
+        (signs.lost > 0.05 && signs.swings >= 2).then(|| {
+            Finding::new(
+                Diagnosis::LearningRateTooHigh,
+                format!(
+                    "validation accuracy swings: it fell {} times and ended {} below its best",
+                    signs.swings,
+                    Percent(signs.lost)
+                ),
+            )
+        })
+    }
+
+    fn held_back(&self) -> Option<Finding> {
+        self.has(Harm::HeldBack).then(|| {
+            Finding::new(
+                Diagnosis::OverRegularized,
+                format!(
+                    "underfits: {} on training images as they were trained on, {} on validation images{}",
+                    Percent(self.signs.train_accuracy),
+                    Percent(self.signs.last_accuracy),
+                    self.because(&[Harm::HeldBack])
+                ),
+            )
+        })
+    }
+
+    fn partly_stalled(&self) -> Option<Finding> {
+        let known = self.has(Harm::BadStart) || self.has(Harm::Mismatch) || self.has(Harm::Fading);
+        let dead = matches!(self.signs.stall, Some(Stall::Dead { share, .. }) if share > 0.5);
+        (known || dead).then(|| {
+            self.stalled(&format!(
+                "validation accuracy stays at {}",
+                Percent(self.signs.accuracy)
+            ))
+        })
+    }
+
+    fn overfit(&self) -> Option<Finding> {
+        let signs = self.signs;
+        let gate = self.trial.spec.gate().accuracy;
+        let gap = signs.train_accuracy - signs.accuracy;
+        // What is learned by heart fails by less where the gate is high.
+        let allowed = (1.5 * (1.0 - gate)).clamp(0.005, 0.03);
+        (gap > allowed && signs.train_accuracy >= gate - 0.01).then(|| {
+            Finding::new(
+                Diagnosis::Overfit,
+                format!(
+                    "{} on training images, but {} on validation images, with {} parameters for {} images",
+                    Percent(signs.train_accuracy),
+                    Percent(signs.accuracy),
+                    self.trial.spec.table().parameters(),
+                    self.trial.images_per_epoch()
+                ),
+            )
+        })
+    }
+
+    fn too_short_or_too_small(&self) -> Finding {
+        let signs = self.signs;
+        let spec = &self.trial.spec;
+        let is_small = self.has(Harm::PixelsLost) || is_small_for_its_gate(spec);
+        let too_few = self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
+        let missing = spec.gate().accuracy - signs.accuracy;
+        let is_given_up = self.trial.ending == TrialEnding::GivenUp;
+        let is_rising = signs.is_falling && signs.gain > missing / 4.0 && !is_given_up;
+        if too_few && !(is_small && signs.steps >= 100.0) || is_rising && !is_small {
+            return Finding::new(
+                Diagnosis::StillImproving,
+                format!(
+                    "accuracy reached {} after {:.0} steps and the last epoch still gained {}{}",
+                    Percent(signs.accuracy),
+                    signs.steps,
+                    Percent(signs.gain),
+                    self.because(&[Harm::TooFewSteps, Harm::EndsEarly])
+                ),
+            );
+        }
+        self.underfit()
+    }
+
+    fn underfit(&self) -> Finding {
+        Finding::new(
+            Diagnosis::Underfit,
+            format!(
+                "only {} on training images and {} on validation images with {} parameters{}",
+                Percent(self.signs.train_accuracy),
+                Percent(self.signs.accuracy),
+                self.trial.spec.table().parameters(),
+                self.because(&[Harm::PixelsLost])
+            ),
+        )
+    }
+}

@@ -1,0 +1,365 @@
+//! The default policy: diagnosis → the cheapest edits that can help → graft.
+//!
+//! It grows the most accurate trial so far. The diagnosis names the harm; whatever is unusual and
+//! does that harm is made usual first, which costs nothing. Where a trial is far from its gate, all
+//! that is unusual is mended at once, because settings that are wrong together hide one another.
+//! A network grows by more steps the further it is from its gate, and trains as long as networks
+//! that reach such gates need.
+
+mod draft;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use self::draft::Draft;
+use super::diagnosis::{Diagnosis, diagnose};
+use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
+use super::history::{TrialEnding, TrialRecord};
+use super::policy::{Inherit, Policy, Proposal};
+use super::usual::{Harm, Suspect, moderate_augment, suspects, usual_rate};
+use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
+use crate::train::RangeTest;
+
+/// Grows the best trial so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Grow;
+
+impl Policy for Grow {
+    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+        let parent = best(history)?;
+        let finding = diagnose(parent, false);
+        let case = Case::new(parent);
+        let tried = |edits: &[Edit]| {
+            let mut children = history.iter().filter(|trial| trial.parent == Some(parent.trial));
+            children.any(|trial| trial.edits == edits)
+        };
+        let draft = case
+            .drafts(finding.diagnosis)
+            .find(|draft| !draft.edits().is_empty() && !tried(draft.edits()))?;
+        Some(draft.into_proposal(parent.trial, &finding))
+    }
+}
+
+/// The trial to grow from: the most accurate one; a later one wins over an equal one, because
+/// growth that did not hurt is growth.
+fn best(history: &[TrialRecord]) -> Option<&TrialRecord> {
+    history
+        .iter()
+        .reduce(|best, trial| if trial.accuracy() >= best.accuracy() { trial } else { best })
+}
+
+/// A failed trial that asks for a remedy.
+struct Case<'a> {
+    parent: &'a TrialRecord,
+    spec: &'a Spec,
+    images: usize,
+    suspects: Vec<Suspect>,
+}
+
+impl<'a> Case<'a> {
+    fn new(parent: &'a TrialRecord) -> Self {
+        let images = parent.images_per_epoch();
+        let spec = &parent.spec;
+        Self { parent, spec, images, suspects: suspects(spec, images) }
+    }
+
+    /// What can help, the most promising first. Behind the remedies of the diagnosis stand others,
+    /// so that the policy goes on while anything is left to try.
+    fn drafts(&self, diagnosis: Diagnosis) -> impl Iterator<Item = Draft> + '_ {
+        let first = match diagnosis {
+            Diagnosis::DataSuspicious if self.is_beyond_help() => return Vec::new().into_iter(),
+            Diagnosis::Diverged | Diagnosis::LearningRateTooHigh => {
+                vec![self.mended(&[Harm::StepsTooLong, Harm::BadStart]), self.slower()]
+            }
+            Diagnosis::LearningRateTooLow => {
+                vec![self.mended(&[Harm::StepsTooShort]), self.faster()]
+            }
+            Diagnosis::Stalled => vec![
+                self.mended(&[Harm::BadStart, Harm::Fading, Harm::Mismatch]),
+                self.normalized(),
+                self.slower(),
+            ],
+            Diagnosis::OverRegularized => vec![self.mended(&[Harm::HeldBack])],
+            Diagnosis::StillImproving => vec![self.longer()],
+            Diagnosis::Overfit => vec![self.varied(), self.dropping_out()],
+            Diagnosis::Underfit | Diagnosis::DataSuspicious | Diagnosis::Healthy => Vec::new(),
+        };
+        let rest = [
+            self.grown(),
+            self.longer(),
+            self.varied(),
+            self.rectified(),
+            self.with_adam(),
+            self.slower(),
+            self.faster(),
+        ];
+        first.into_iter().chain(rest).collect::<Vec<_>>().into_iter()
+    }
+
+    /// No edit brings back what the images do not show.
+    fn is_beyond_help(&self) -> bool {
+        self.parent.probe().is_some_and(|probe| {
+            let known = 1.0 - probe.missing_classes.len() as f64 / self.spec.input().classes as f64;
+            probe.pixel_deviation < 1e-6 || self.spec.gate().accuracy > known
+        })
+    }
+
+    /// How many times more images the trial gets wrong than its gate allows.
+    fn distance(&self) -> f64 {
+        let allowed = (1.0 - self.spec.gate().accuracy).max(1e-3);
+        (1.0 - self.parent.accuracy()) / allowed
+    }
+
+    fn is_far(&self) -> bool {
+        self.distance() > 2.5
+    }
+
+    /// What a remedy may keep: weights that do more than guess.
+    fn keep_weights(&self) -> Inherit {
+        let guess = 3.0 / self.spec.input().classes as f64;
+        match self.parent.ending == TrialEnding::Diverged || self.parent.accuracy() < guess {
+            true => Inherit::Nothing,
+            false => Inherit::Weights,
+        }
+    }
+
+    fn draft(&self, inherit: Inherit) -> Draft {
+        Draft::new(self.spec, inherit)
+    }
+
+    /// Makes usual whatever does one of these harms, and everything unusual where the trial is far
+    /// from its gate.
+    fn mended(&self, harms: &[Harm]) -> Draft {
+        let mut draft = self.draft(self.keep_weights());
+        if !self.suspects.iter().any(|suspect| harms.contains(&suspect.harm)) {
+            return draft;
+        }
+        let (named, others): (Vec<&Suspect>, Vec<&Suspect>) =
+            self.suspects.iter().partition(|suspect| harms.contains(&suspect.harm));
+        draft.mend(&named);
+        self.use_tested_rate(&mut draft);
+        if self.is_far() {
+            draft.mend(&others);
+            if is_small_for_its_gate(self.spec) {
+                self.grow(&mut draft);
+            }
+        }
+        self.vary_few_images(&mut draft);
+        self.give_time(&mut draft);
+        draft
+    }
+
+    /// Where only the rate was wrong, the test of this very network knows a better one than the
+    /// usual.
+    fn use_tested_rate(&self, draft: &mut Draft) {
+        if let [Edit::SetLearningRate { .. }] = draft.edits()
+            && self.parent.rates.as_ref().and_then(RangeTest::suggestion).is_some()
+        {
+            *draft = self.draft(self.keep_weights());
+            let because = "the rate that a short test of rising rates found";
+            draft.make(Edit::SetLearningRate { rate: self.good_rate() }, because);
+        }
+    }
+
+    /// Mends what is left, and takes as many steps as the distance from the gate asks for.
+    fn grown(&self) -> Draft {
+        let mut draft = self.draft(self.keep_weights());
+        draft.mend(&self.suspects.iter().collect::<Vec<_>>());
+        self.grow(&mut draft);
+        if draft.edits().is_empty()
+            && let Some((edit, because)) = beyond_form(self.spec)
+        {
+            draft.make(edit, because);
+        }
+        self.vary_few_images(&mut draft);
+        self.give_time(&mut draft);
+        self.anneal(&mut draft);
+        draft
+    }
+
+    fn grow(&self, draft: &mut Draft) {
+        let steps = self.distance().log2().ceil().clamp(1.0, 6.0) as usize;
+        for _ in 0..steps {
+            let Some((edit, because)) = towards_form(draft.spec()) else {
+                break;
+            };
+            if !draft.make(edit, because) {
+                break;
+            }
+        }
+    }
+
+    /// Trains on from the last state.
+    fn longer(&self) -> Draft {
+        let is_spoiled = self.keep_weights() == Inherit::Nothing;
+        let mut draft = self.draft(if is_spoiled { Inherit::Nothing } else { Inherit::State });
+        draft.mend(&self.suspects.iter().collect::<Vec<_>>());
+        self.vary_few_images(&mut draft);
+        let more = time::more_epochs(self.parent, draft.spec());
+        draft.make(Edit::AddEpochs { epochs: more }, "training goes on from its last state");
+        self.anneal(&mut draft);
+        draft
+    }
+
+    /// The rate that a range test found, within the range in which rates work for most networks;
+    /// the usual one where none was found.
+    fn good_rate(&self) -> f64 {
+        let usual = usual_rate(&self.spec.train().optimizer);
+        let tested = self.parent.rates.as_ref().and_then(RangeTest::suggestion);
+        tested.map_or(usual, |rate| two_digits(rate.clamp(usual / 3.0, usual * 3.0)))
+    }
+
+    fn slower(&self) -> Draft {
+        let rate = self.spec.train().learning_rate;
+        let good = self.good_rate();
+        let rate = if rate > 2.0 * good { good } else { rate / 10.0 };
+        let mut draft = self.draft(Inherit::Nothing);
+        let because = "shorter steps, from fresh weights because the present ones are spoiled";
+        draft.make(Edit::SetLearningRate { rate }, because);
+        self.give_time(&mut draft);
+        draft
+    }
+
+    fn faster(&self) -> Draft {
+        let rate = self.spec.train().learning_rate;
+        let good = self.good_rate();
+        let rate = if rate < good / 2.0 { good } else { rate * 3.0 };
+        let mut draft = self.draft(self.keep_weights());
+        draft.make(Edit::SetLearningRate { rate }, "longer steps from where it stands");
+        self.give_time(&mut draft);
+        draft
+    }
+
+    /// Shows more of what an image may look like, to a network that is no larger than it has to be.
+    fn varied(&self) -> Draft {
+        let mut draft = self.draft(self.keep_weights());
+        draft.mend(&self.suspects.iter().collect::<Vec<_>>());
+        self.slim(&mut draft);
+        self.distort(&mut draft);
+        if draft.edits().is_empty() {
+            return draft;
+        }
+        self.give_time(&mut draft);
+        self.anneal(&mut draft);
+        draft
+    }
+
+    /// A network of many times more weights than images learns them by heart, and slowly.
+    fn slim(&self, draft: &mut Draft) {
+        if self.spec.table().parameters() < 100 * self.images {
+            return;
+        }
+        for edit in slimming(self.spec) {
+            draft.make(edit, "so many weights learn so few images by heart");
+        }
+    }
+
+    fn distort(&self, draft: &mut Draft) {
+        let augment = moderate_augment(self.spec);
+        let present = self.spec.train().augment;
+        if present != augment && is_weaker(present, augment) {
+            let because = "distorted images cannot be learned by heart";
+            draft.make(Edit::SetAugment { augment }, because);
+        }
+    }
+
+    /// Few images are seen so often that they have to look different every time.
+    fn vary_few_images(&self, draft: &mut Draft) {
+        if self.images < 6000 && self.spec.gate().accuracy > 0.93 {
+            self.slim(draft);
+            self.distort(draft);
+        }
+        let fitting = (self.images / 16).next_power_of_two().clamp(16, 64);
+        if self.images < 2000 && draft.spec().train().batch_size > fitting {
+            let because = "few images make few steps";
+            draft.make(Edit::SetBatchSize { images: fitting }, because);
+        }
+    }
+
+    fn dropping_out(&self) -> Draft {
+        let mut draft = self.draft(self.keep_weights());
+        let has_dropout =
+            self.spec.layers().iter().any(|layer| matches!(layer, Layer::Dropout(_)));
+        if !has_dropout {
+            let at = self.spec.layers().len();
+            let because = "a network that cannot rely on any one unit learns less by heart";
+            draft.make(Edit::AddDropout { at, rate: 0.3 }, because);
+            self.give_time(&mut draft);
+        }
+        draft
+    }
+
+    /// Batch normalization keeps signals within bounds whatever the layers do (Ioffe, Szegedy 2015).
+    fn normalized(&self) -> Draft {
+        let mut draft = self.draft(Inherit::Nothing);
+        let layers = self.spec.layers();
+        let is_normalized = layers.iter().any(|layer| matches!(layer, Layer::BatchNorm(_)));
+        let deep = layers.iter().enumerate().rev();
+        let deep = deep.filter(|(_, layer)| matches!(layer, Layer::Conv(_) | Layer::Dense(_)));
+        if !is_normalized {
+            for (layer, _) in deep {
+                let because = "normalized signals neither fade nor explode";
+                draft.make(Edit::AddBatchNorm { layer }, because);
+            }
+            self.give_time(&mut draft);
+        }
+        draft
+    }
+
+    fn rectified(&self) -> Draft {
+        let mut draft = self.draft(Inherit::Nothing);
+        let squashes = self.spec.layers().iter().filter_map(Layer::activation).any(|activation| {
+            matches!(activation, Activation::Sigmoid | Activation::Tanh)
+        });
+        if squashes {
+            let because = "relu lets gradients through where sigmoid and tanh flatten out";
+            draft.make(Edit::SetActivation { activation: Activation::Relu }, because);
+            self.give_time(&mut draft);
+        }
+        draft
+    }
+
+    fn with_adam(&self) -> Draft {
+        let mut draft = self.draft(self.keep_weights());
+        if matches!(self.spec.train().optimizer, Optimizer::Sgd(_)) {
+            let optimizer = Optimizer::default();
+            let rate = usual_rate(&optimizer);
+            let because = "adam finds a step length for every weight by itself";
+            draft.make(Edit::SetOptimizer { optimizer }, because);
+            draft.make(Edit::SetLearningRate { rate }, because);
+            self.give_time(&mut draft);
+        }
+        draft
+    }
+
+    fn give_time(&self, draft: &mut Draft) {
+        let wanted = time::epochs_wanted(draft.spec(), self.images);
+        if wanted > draft.spec().train().epochs {
+            let because = "networks that reach such a gate take that many steps";
+            draft.make(Edit::SetEpochs { epochs: wanted }, because);
+        }
+    }
+
+    /// A rate that falls at the end settles what was learned.
+    fn anneal(&self, draft: &mut Draft) {
+        if let Some((schedule, rate)) = time::annealing(draft.spec()) {
+            let because = "a rate that falls towards the end settles what was learned";
+            draft.make(Edit::SetSchedule { schedule, warm_up: 0.0 }, because);
+            if rate != draft.spec().train().learning_rate {
+                draft.make(Edit::SetLearningRate { rate }, because);
+            }
+        }
+    }
+}
+
+/// Two digits tell rates apart well enough, and people read them more easily.
+fn two_digits(rate: f64) -> f64 {
+    let unit = 10_f64.powf(rate.log10().floor() - 1.0);
+    let rounded = (rate / unit).round() * unit;
+    // The text of a float is the shortest that reads back as it.
+    format!("{rounded:.3e}").parse().unwrap_or(rounded)
+}
+
+fn is_weaker(present: Augment, than: Augment) -> bool {
+    present.shift < than.shift && present.rotate < than.rotate && present.elastic < than.elastic
+}

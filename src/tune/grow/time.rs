@@ -1,0 +1,60 @@
+//! How long a trial should train, and along which course of the rate.
+
+use crate::spec::{Optimizer, Schedule, Spec};
+use crate::tune::history::TrialRecord;
+use crate::tune::usual::usual_rate;
+
+/// Steps in which a small network of the right form gets down to three wrong in a hundred.
+const STEPS_TO_97_PERCENT: f64 = 700.0;
+
+/// Steps that a gate takes: errors fall with a power of the steps somewhat below one.
+fn steps_wanted(spec: &Spec, images: usize) -> f64 {
+    let allowed = (1.0 - spec.gate().accuracy).max(1e-3);
+    let factor = (0.03 / allowed).powf(1.3).clamp(0.2, 15.0);
+    let distorted = if spec.train().augment.is_on() { 1.5 } else { 1.0 };
+    // Few images have to be seen in many distortions.
+    let few = if images < 6000 { 1.25 } else { 1.0 };
+    STEPS_TO_97_PERCENT * factor * distorted * few
+}
+
+/// Epochs that a trial should have, from the start.
+pub(super) fn epochs_wanted(spec: &Spec, images: usize) -> usize {
+    let steps = images.div_ceil(spec.train().batch_size).max(1);
+    (steps_wanted(spec, images) / steps as f64).ceil() as usize
+}
+
+/// Epochs that a trial should train on, as `spec`, after what it has trained already.
+pub(super) fn more_epochs(parent: &TrialRecord, spec: &Spec) -> usize {
+    let images = parent.images_per_epoch();
+    let done = parent.curve.last().map_or(0, |last| last.epoch);
+    let steps_done = parent.images_seen() as f64 / parent.spec.train().batch_size.max(1) as f64;
+    let steps_wanted = steps_wanted(spec, images);
+    let allowed = (1.0 - spec.gate().accuracy).max(1e-3);
+    let missing = ((1.0 - parent.accuracy()) / allowed).max(1.0);
+    let steps = if steps_done < 0.3 * steps_wanted {
+        // So short a training says nothing about a longer one.
+        steps_wanted - steps_done
+    } else {
+        // Errors fall with about the square root of the steps.
+        let extrapolated = steps_done * (missing.powi(2) - 1.0);
+        extrapolated.min(4.0 * steps_done).max(steps_wanted - steps_done)
+    };
+    let steps_an_epoch = images.div_ceil(spec.train().batch_size).max(1) as f64;
+    let planned = spec.train().epochs.saturating_sub(done);
+    ((steps / steps_an_epoch).ceil().max(1.0) as usize).saturating_sub(planned).max(1)
+}
+
+/// A schedule that ends low and its highest rate, where the study has none: what is held constant
+/// is left in a jitter that costs the last percents.
+pub(super) fn annealing(spec: &Spec) -> Option<(Schedule, f64)> {
+    let train = spec.train();
+    let is_constant = train.schedule == (Schedule::Constant {});
+    let matters = spec.gate().accuracy > 0.96;
+    let usual = usual_rate(&train.optimizer);
+    // A rate that only peaks can be higher than one that stays.
+    let peak = match train.optimizer {
+        Optimizer::Sgd(_) => train.learning_rate,
+        Optimizer::Adam(_) | Optimizer::AdamW(_) => train.learning_rate.max(3.0 * usual),
+    };
+    (is_constant && matters).then(|| (Schedule::one_cycle(), peak))
+}

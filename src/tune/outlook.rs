@@ -1,0 +1,147 @@
+//! Whether a running trial can still come to something.
+
+use crate::spec::{Schedule, Spec};
+use crate::train::{EpochRecord, SoFar};
+
+/// Fewer steps than this say nothing yet.
+const STEPS_LEAST: usize = 100;
+/// The first steps gain much, or nothing yet.
+const STEPS_TO_EXTRAPOLATE: usize = 400;
+
+/// Why a trial cannot reach its gate, where that is clear already: it still guesses after half an
+/// epoch, or its curve leads nowhere near. Every estimate leans to the trial's favour.
+pub fn hopeless(spec: &Spec, so_far: &SoFar) -> Option<String> {
+    if so_far.steps < STEPS_LEAST {
+        return None;
+    }
+    guessing(spec, so_far).or_else(|| leads_nowhere(spec, so_far))
+}
+
+fn guessing(spec: &Spec, so_far: &SoFar) -> Option<String> {
+    let classes = spec.input().classes as f64;
+    let (loss, accuracy) = match (so_far.course, so_far.curve) {
+        ([], [only]) => (only.train_loss, only.train_accuracy),
+        ([_, _, _, .., last], []) => (*last, so_far.accuracy),
+        _ => return None,
+    };
+    let guess = classes.ln();
+    (accuracy < 1.6 / classes && loss > 0.97 * guess).then(|| {
+        format!(
+            "still guessing: {:.1} % of training images named right at a loss of {loss:.2} (guessing: {guess:.2})",
+            accuracy * 100.0
+        )
+    })
+}
+
+/// Extrapolates the curve as a straight line, which real curves stay below.
+fn leads_nowhere(spec: &Spec, so_far: &SoFar) -> Option<String> {
+    let curve = so_far.curve;
+    let last = curve.last()?;
+    let planned = spec.train().epochs;
+    let is_early = so_far.steps < STEPS_TO_EXTRAPOLATE || 3 * last.epoch < planned;
+    if is_early || curve.len() < 2 || !so_far.course.is_empty() || is_rising(spec, last.epoch) {
+        return None;
+    }
+    let best = |epochs: &[EpochRecord]| {
+        epochs.iter().map(|epoch| epoch.validation_accuracy).fold(0.0, f64::max)
+    };
+    // Over several epochs, so that one bad one decides nothing.
+    let window = (curve.len() / 3).max(1);
+    let (before, recent) = curve.split_at(curve.len() - window);
+    let gain = ((best(recent) - best(before)) / window as f64).max(0.0);
+    let left = planned.saturating_sub(last.epoch) as f64;
+    // A falling rate lifts accuracy at the end, by a good third of the errors.
+    let settling = match spec.train().schedule {
+        Schedule::Constant {} => 0.15,
+        Schedule::Cosine { .. } | Schedule::OneCycle { .. } => 0.5,
+    };
+    let best = best(curve);
+    let reach = best + 1.5 * gain * left + settling * (1.0 - best);
+    let gate = spec.gate().accuracy;
+    (reach < gate).then(|| {
+        format!(
+            "{:.1} % after {} epochs, the latest of which gained {:.2} % each: at best {:.1} % by the end, of {:.1} %",
+            best * 100.0,
+            last.epoch,
+            gain * 100.0,
+            reach * 100.0,
+            gate * 100.0
+        )
+    })
+}
+
+/// Whether the rate has yet to peak, and with it the accuracy to rise.
+fn is_rising(spec: &Spec, epoch: usize) -> bool {
+    let progress = epoch as f64 / spec.train().epochs.max(1) as f64;
+    let peak_at = match spec.train().schedule {
+        Schedule::OneCycle { peak_at, .. } => peak_at,
+        Schedule::Constant {} | Schedule::Cosine { .. } => 0.0,
+    };
+    progress < spec.train().warm_up.max(peak_at) + 0.1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Conv, InputShape, Layer, StudyFile};
+
+    fn spec(epochs: usize, schedule: Schedule) -> Spec {
+        let mut file = StudyFile::new("outlook", vec![Layer::Conv(Conv::same(4, 3))]);
+        file.train.epochs = epochs;
+        file.train.schedule = schedule;
+        file.gate.accuracy = 0.97;
+        Spec::new(file, InputShape::MNIST).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn curve(accuracies: &[f64]) -> Vec<EpochRecord> {
+        let epoch = |(at, &accuracy): (usize, &f64)| EpochRecord {
+            epoch: at + 1,
+            train_loss: 1.0 - accuracy,
+            train_accuracy: accuracy,
+            validation_loss: 1.0 - accuracy,
+            validation_accuracy: accuracy,
+            learning_rate: 0.001,
+            seconds: 1.0,
+            images: 1000,
+            course: Vec::new(),
+            probe: None,
+            given_up: None,
+        };
+        accuracies.iter().enumerate().map(epoch).collect()
+    }
+
+    fn verdict(spec: &Spec, accuracies: &[f64]) -> Option<String> {
+        let curve = curve(accuracies);
+        hopeless(spec, &SoFar { curve: &curve, course: &[], accuracy: 0.0, steps: 1000 })
+    }
+
+    #[test]
+    fn a_curve_that_leads_nowhere_is_given_up() {
+        let constant = spec(6, Schedule::Constant {});
+        assert!(verdict(&constant, &[0.80, 0.801, 0.802]).is_some());
+    }
+
+    #[test]
+    fn a_curve_that_can_still_get_there_is_not() {
+        let constant = spec(6, Schedule::Constant {});
+        assert_eq!(verdict(&constant, &[0.80, 0.85, 0.89]), None);
+        assert_eq!(verdict(&constant, &[0.96, 0.965, 0.967]), None);
+        assert_eq!(verdict(&constant, &[0.80]), None);
+    }
+
+    #[test]
+    fn nothing_is_given_up_while_the_rate_still_rises() {
+        let cycle = Schedule::OneCycle { peak_at: 0.6, start: 0.0, floor: 0.0 };
+        assert_eq!(verdict(&spec(6, cycle), &[0.2, 0.2, 0.2]), None);
+    }
+
+    #[test]
+    fn half_an_epoch_of_guessing_is_enough() {
+        let spec = spec(6, Schedule::Constant {});
+        let guessing = SoFar { curve: &[], course: &[2.31, 2.30, 2.30, 2.30], accuracy: 0.11, steps: 430 };
+        assert!(hopeless(&spec, &guessing).is_some());
+        assert_eq!(hopeless(&spec, &SoFar { course: &[2.31, 2.30], ..guessing }), None);
+        assert_eq!(hopeless(&spec, &SoFar { steps: 20, ..guessing }), None);
+        assert_eq!(hopeless(&spec, &SoFar { course: &[2.3, 2.2, 2.1, 1.9], ..guessing }), None);
+    }
+}

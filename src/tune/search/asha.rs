@@ -1,0 +1,70 @@
+//! Successive halving without waiting (Li et al. 2018, "Massively parallel hyperparameter tuning").
+
+use super::{drawn, even};
+use crate::spec::Edit;
+use crate::tune::history::{TrialEnding, TrialRecord};
+use crate::tune::policy::{Inherit, Policy, Proposal};
+
+/// Trains many trials shortly, and trains on the best third of each rung.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Asha;
+
+/// One in so many is promoted.
+const REDUCTION: usize = 3;
+
+impl Policy for Asha {
+    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+        let first = history.first()?;
+        let epochs = &first.spec.tune().space.epochs;
+        let (fewest, most) = (epochs.iter().min().copied()?, epochs.iter().max().copied()?);
+        if let Some(promoted) = promotion(history, fewest, most) {
+            return Some(promoted);
+        }
+        let mut proposal = drawn(
+            first,
+            history.len(),
+            |rng| even(&first.spec, rng),
+            "drawn at random, for the lowest rung",
+        )?;
+        let short = Edit::SetEpochs { epochs: fewest };
+        proposal.spec = short.apply(&proposal.spec).ok()?;
+        proposal.edits.push(short);
+        Some(proposal)
+    }
+}
+
+/// The best trial of the highest rung that is among the best third there and was not yet promoted.
+fn promotion(history: &[TrialRecord], fewest: usize, most: usize) -> Option<Proposal> {
+    let mut rungs = vec![fewest];
+    while rungs.last().is_some_and(|&rung| rung * REDUCTION < most) {
+        rungs.push(rungs[rungs.len() - 1] * REDUCTION);
+    }
+    rungs.iter().enumerate().rev().find_map(|(at, &rung)| {
+        let next = rungs.get(at + 1).copied().unwrap_or(most);
+        if next <= rung {
+            return None;
+        }
+        let mut here: Vec<&TrialRecord> =
+            history.iter().skip(1).filter(|trial| trial.spec.train().epochs == rung).collect();
+        here.sort_by(|a, b| b.accuracy().total_cmp(&a.accuracy()).then(a.trial.cmp(&b.trial)));
+        let promotable = here.len() / REDUCTION;
+        let is_promoted =
+            |trial: &TrialRecord| history.iter().any(|child| is_continuation(child, trial));
+        let trial = here
+            .into_iter()
+            .take(promotable)
+            .find(|trial| trial.ending == TrialEnding::Completed && !is_promoted(trial))?;
+        let edits = vec![Edit::AddEpochs { epochs: next - rung }];
+        Some(Proposal {
+            parent: trial.trial,
+            spec: Edit::apply_all(&edits, &trial.spec).ok()?,
+            edits,
+            reason: format!("among the best third of those that trained for {rung} epochs"),
+            inherit: Inherit::State,
+        })
+    })
+}
+
+fn is_continuation(child: &TrialRecord, of: &TrialRecord) -> bool {
+    child.parent == Some(of.trial) && matches!(child.edits.as_slice(), [Edit::AddEpochs { .. }])
+}

@@ -1,0 +1,123 @@
+//! After the gate has opened: the smallest network that still opens it.
+
+use super::history::TrialRecord;
+use super::policy::{Inherit, Policy, Proposal};
+use crate::spec::{Edit, FeatureShape, Layer, Schedule, Spec};
+
+/// Shrinks the smallest trial that passes, keeping what its weights have learned.
+#[derive(Debug, Clone, Default)]
+pub struct Shrink {
+    /// Trials that opened the gate.
+    pub passing: Vec<u32>,
+}
+
+/// A child this close to the gate is trained longer before it is given up.
+const NEAR: f64 = 0.004;
+/// A child with fewer than this share of the parameters is too bold.
+const BOLDEST: f64 = 0.3;
+/// A child with more than this share is not worth a trial.
+const MILDEST: f64 = 0.95;
+
+impl Policy for Shrink {
+    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+        let passing = history.iter().filter(|trial| self.passing.contains(&trial.trial));
+        let base = passing.min_by_key(|trial| (trial.spec.table().parameters(), trial.trial))?;
+        self.second_chance(history, base).or_else(|| {
+            candidates(&base.spec).into_iter().find_map(|(edits, because)| {
+                let tried = history
+                    .iter()
+                    .any(|trial| trial.parent == Some(base.trial) && trial.edits == edits);
+                let spec = Edit::apply_all(&edits, &base.spec).ok()?;
+                (!tried).then(|| proposal(base, edits, spec, because))
+            })
+        })
+    }
+}
+
+impl Shrink {
+    /// The last trial, where it is smaller and only just failed: another round for it.
+    fn second_chance(&self, history: &[TrialRecord], base: &TrialRecord) -> Option<Proposal> {
+        let last = history.last()?;
+        let is_second = matches!(last.edits.as_slice(), [Edit::SetEpochs { .. }]);
+        let missed = last.spec.gate().accuracy - last.accuracy();
+        let smaller = last.spec.table().parameters() < base.spec.table().parameters();
+        if self.passing.contains(&last.trial) || is_second || missed > NEAR || !smaller {
+            return None;
+        }
+        let edits = vec![Edit::SetEpochs { epochs: last.spec.train().epochs * 2 }];
+        let spec = Edit::apply_all(&edits, &last.spec).ok()?;
+        Some(proposal(last, edits, spec, "so near the gate, it is trained longer"))
+    }
+}
+
+fn proposal(parent: &TrialRecord, edits: Vec<Edit>, spec: Spec, because: &str) -> Proposal {
+    let (was, is) = (parent.spec.table().parameters(), spec.table().parameters());
+    Proposal {
+        parent: parent.trial,
+        edits,
+        reason: format!("the gate is open; {because}: {is} parameters instead of {was}"),
+        inherit: Inherit::Weights,
+        spec,
+    }
+}
+
+/// Ways to shrink a network, the boldest that is not too bold first.
+fn candidates(spec: &Spec) -> Vec<(Vec<Edit>, &'static str)> {
+    let mut found: Vec<(Vec<Edit>, &'static str)> = Vec::new();
+    for share in [0.5, 0.7, 0.85] {
+        found.push((narrower(spec, share, None), "all layers may do with fewer units"));
+    }
+    for (layer, kind) in spec.layers().iter().enumerate() {
+        match kind {
+            Layer::Dense(_) => {
+                found.push((vec![Edit::RemoveLayer { layer }], "it may do without a hidden layer"));
+                found.push((narrower(spec, 0.5, Some(layer)), "a hidden layer may be narrower"));
+            }
+            Layer::Conv(_) => {
+                found.push((narrower(spec, 0.7, Some(layer)), "a conv layer may be narrower"));
+            }
+            _ => {}
+        }
+    }
+    found.extend(pooled(spec).map(|edit| (vec![edit], "a smaller plane needs fewer weights")));
+    let parameters = spec.table().parameters() as f64;
+    let mut sized: Vec<(f64, (Vec<Edit>, &'static str))> = found
+        .into_iter()
+        .filter_map(|(mut edits, because)| {
+            if spec.train().schedule == (Schedule::Constant {}) {
+                edits.push(Edit::SetSchedule { schedule: Schedule::one_cycle(), warm_up: 0.0 });
+            }
+            let child = Edit::apply_all(&edits, spec).ok()?;
+            let share = child.table().parameters() as f64 / parameters;
+            (BOLDEST..=MILDEST).contains(&share).then_some((share, (edits, because)))
+        })
+        .collect();
+    sized.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sized.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Every layer, or the one named, with a share of its units.
+fn narrower(spec: &Spec, share: f64, only: Option<usize>) -> Vec<Edit> {
+    let layers = spec.layers().iter().enumerate();
+    let layers = layers.filter(|(layer, _)| only.is_none_or(|only| only == *layer));
+    let edits = layers.filter_map(|(layer, kind)| {
+        let width = match kind {
+            Layer::Conv(conv) => conv.filters,
+            Layer::Dense(dense) => dense.units,
+            _ => return None,
+        };
+        let less = ((width as f64 * share).round() as usize).max(2);
+        (less < width).then_some(Edit::Narrow { layer, width: less })
+    });
+    edits.collect()
+}
+
+/// A conv block that halves the plane before the classifier.
+fn pooled(spec: &Spec) -> Option<Edit> {
+    let (at, shape) = spec.end_of_features();
+    let FeatureShape::Image { channels, height, width } = shape? else {
+        return None;
+    };
+    (height.min(width) >= 6)
+        .then_some(Edit::AddConvBlock { at, filters: channels, kernel: 3, pool: true })
+}

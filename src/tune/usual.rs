@@ -1,0 +1,410 @@
+//! What settings usually are, and what is unusual about a study.
+//!
+//! Small networks on small images train well within wide ranges; a setting far outside of them is
+//! a suspect whenever a trial fails. Every range here is an order of magnitude wider than what
+//! textbooks recommend, so that a study that works is never touched.
+
+use crate::spec::{
+    Activation, AdamParameters, Augment, BatchNorm, Conv, Edit, FeatureShape, GradientClipping,
+    Layer, Optimizer, Padding, Schedule, SgdParameters, Spec, TrainSpec,
+};
+use crate::train::mean_share;
+
+/// What an unusual setting does to training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Harm {
+    /// Steps are too long.
+    StepsTooLong,
+    /// Steps are too short.
+    StepsTooShort,
+    /// There are too few steps.
+    TooFewSteps,
+    /// What is learned is held back: dropout, smoothing, decay, distortion.
+    HeldBack,
+    /// Units start where their activation is flat.
+    BadStart,
+    /// Gradients fade from layer to layer.
+    Fading,
+    /// The image is thrown away before it is looked at.
+    PixelsLost,
+    /// Training and evaluation do not see the same network.
+    Mismatch,
+    /// Training ends before it has to.
+    EndsEarly,
+}
+
+/// One unusual setting, and the edits that make it usual.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Suspect {
+    /// What it does.
+    pub harm: Harm,
+    /// What is unusual, in words.
+    pub what: String,
+    /// What makes it usual.
+    pub edits: Vec<Edit>,
+}
+
+/// A learning rate that works for most small networks, by optimizer.
+pub fn usual_rate(optimizer: &Optimizer) -> f64 {
+    match optimizer {
+        Optimizer::Sgd(sgd) => 0.1 * (1.0 - sgd.momentum).max(0.01),
+        Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
+    }
+}
+
+/// How long steps are, on the mean over a trial and with momentum, as a multiple of the usual.
+pub fn pace(train: &TrainSpec) -> f64 {
+    let peak = train.learning_rate
+        / match &train.optimizer {
+            Optimizer::Sgd(sgd) => 0.1 * (1.0 - sgd.momentum),
+            Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
+        };
+    // A rate that only peaks may do so several times higher than one that stays.
+    peak * mean_share(train)
+}
+
+/// Everything unusual, the gravest kinds first. `images` is how many an epoch has.
+pub fn suspects(spec: &Spec, images: usize) -> Vec<Suspect> {
+    let found = [
+        step_length(spec.train()),
+        clipping(spec.train()),
+        held_back(spec),
+        start(spec),
+        fading(spec),
+        pixels(spec),
+        mismatch(spec, images),
+        too_few_steps(spec.train(), images),
+        early_end(spec.train()),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+const PACE_HIGH: f64 = 4.0;
+const PACE_LOW: f64 = 0.2;
+
+fn step_length(train: &TrainSpec) -> Vec<Suspect> {
+    let mut found = Vec::new();
+    let usual = usual_optimizer(&train.optimizer);
+    let mut settled = train.clone();
+    if usual != train.optimizer {
+        let harm = if is_slow(&train.optimizer) { Harm::StepsTooShort } else { Harm::StepsTooLong };
+        let what = format!("the {}", unusual_parameters(&train.optimizer));
+        settled.optimizer = usual.clone();
+        found.push(Suspect { harm, what, edits: vec![Edit::SetOptimizer { optimizer: usual }] });
+    }
+    if let Some(suspect) = schedule(train) {
+        settled.schedule = Schedule::Constant {};
+        settled.warm_up = 0.0;
+        found.push(suspect);
+    }
+    // What is left after those are mended is up to the rate itself.
+    let pace = pace(&settled);
+    let rate = usual_rate(&settled.optimizer);
+    let times = train.learning_rate / rate;
+    if !(PACE_LOW..=PACE_HIGH).contains(&pace) {
+        let (harm, what) = if pace > 1.0 {
+            let what =
+                format!("the learning rate of {} is {times:.0} times the usual", train.learning_rate);
+            (Harm::StepsTooLong, what)
+        } else {
+            let what = format!(
+                "the learning rate of {} is {:.0} times below the usual",
+                train.learning_rate,
+                1.0 / times
+            );
+            (Harm::StepsTooShort, what)
+        };
+        found.push(Suspect { harm, what, edits: vec![Edit::SetLearningRate { rate }] });
+    }
+    found
+}
+
+/// The same optimizer with parameters within their usual ranges.
+fn usual_optimizer(optimizer: &Optimizer) -> Optimizer {
+    let is_usual = |adam: &AdamParameters| {
+        (0.5..=0.99).contains(&adam.beta_1)
+            && (0.9..=0.99995).contains(&adam.beta_2)
+            && adam.epsilon <= 1e-4
+    };
+    match optimizer {
+        Optimizer::Sgd(sgd) if sgd.momentum > 0.98 => Optimizer::Sgd(SgdParameters::default()),
+        Optimizer::Adam(adam) if !is_usual(adam) => Optimizer::Adam(AdamParameters::default()),
+        Optimizer::AdamW(adam) if !is_usual(adam) => Optimizer::AdamW(AdamParameters::default()),
+        usual => usual.clone(),
+    }
+}
+
+fn is_slow(optimizer: &Optimizer) -> bool {
+    matches!(optimizer, Optimizer::Adam(adam) | Optimizer::AdamW(adam) if adam.epsilon > 1e-4)
+}
+
+fn unusual_parameters(optimizer: &Optimizer) -> String {
+    match optimizer {
+        Optimizer::Sgd(sgd) => {
+            let times = 1.0 / (1.0 - sgd.momentum).max(1e-9);
+            format!("momentum of {} makes steps {times:.0} times longer", sgd.momentum)
+        }
+        Optimizer::Adam(adam) | Optimizer::AdamW(adam) => {
+            let AdamParameters { beta_1, beta_2, epsilon } = adam;
+            format!("optimizer's decays of {beta_1} and {beta_2} with an epsilon of {epsilon} are far from the usual 0.9, 0.999 and 1e-8")
+        }
+    }
+}
+
+/// A schedule that spends most of a trial far below its rate.
+fn schedule(train: &TrainSpec) -> Option<Suspect> {
+    let share = mean_share(train);
+    let peaks_late = match train.schedule {
+        Schedule::OneCycle { peak_at, .. } => peak_at > 0.7,
+        _ => false,
+    };
+    (share < 0.15 || train.warm_up > 0.6 || peaks_late).then(|| Suspect {
+        harm: Harm::StepsTooShort,
+        what: format!(
+            "the {} schedule with a warm-up of {} uses {:.0} % of its rate on the mean",
+            train.schedule.name(),
+            train.warm_up,
+            share * 100.0
+        ),
+        edits: vec![Edit::SetSchedule { schedule: Schedule::Cosine { floor: 0.0 }, warm_up: 0.0 }],
+    })
+}
+
+fn clipping(train: &TrainSpec) -> Vec<Suspect> {
+    let bound = match train.gradient_clipping {
+        Some(GradientClipping::Norm(bound)) if bound < 0.05 => bound,
+        Some(GradientClipping::Value(bound)) if bound < 1e-3 => bound,
+        _ => return Vec::new(),
+    };
+    vec![Suspect {
+        harm: Harm::StepsTooShort,
+        what: format!("gradients are clipped to {bound}, which leaves next to nothing of them"),
+        edits: vec![Edit::SetGradientClipping { clipping: None }],
+    }]
+}
+
+fn held_back(spec: &Spec) -> Vec<Suspect> {
+    let mut found = Vec::new();
+    let mut suspect = |what: String, edit: Edit| {
+        found.push(Suspect { harm: Harm::HeldBack, what, edits: vec![edit] });
+    };
+    let train = spec.train();
+    let dropout = spec.layers().iter().filter_map(|layer| match layer {
+        Layer::Dropout(dropout) => Some(dropout.rate),
+        _ => None,
+    });
+    let dropout = dropout.fold(0.0, f64::max);
+    if dropout > 0.65 {
+        suspect(format!("dropout hides {:.0} % of what layers say", dropout * 100.0), Edit::SetDropout {
+            rate: 0.2,
+        });
+    }
+    let decay_limit = match train.optimizer {
+        Optimizer::Sgd(_) => 0.01,
+        Optimizer::Adam(_) => 0.003,
+        Optimizer::AdamW(_) => 0.5,
+    };
+    if train.weight_decay > decay_limit {
+        suspect(
+            format!("a weight decay of {} pulls the weights to zero", train.weight_decay),
+            Edit::SetWeightDecay { decay: 0.0 },
+        );
+    }
+    if train.label_smoothing > 0.35 {
+        suspect(
+            format!("label smoothing of {} leaves labels little to say", train.label_smoothing),
+            Edit::SetLabelSmoothing { share: 0.0 },
+        );
+    }
+    let Augment { shift, rotate, scale, elastic } = train.augment;
+    let side = spec.input().height.min(spec.input().width) as f64;
+    if f64::from(shift) > side / 5.0 || rotate > 40.0 || scale > 0.4 || elastic > 4.0 {
+        let augment = moderate_augment(spec);
+        suspect("training images are distorted beyond recognition".into(), Edit::SetAugment {
+            augment,
+        });
+    }
+    found
+}
+
+/// Distortions that leave small drawings what they are.
+pub fn moderate_augment(spec: &Spec) -> Augment {
+    let side = spec.input().height.min(spec.input().width);
+    Augment { shift: (side as u32 / 14).max(1), rotate: 10.0, scale: 0.1, elastic: 1.0 }
+}
+
+fn start(spec: &Spec) -> Vec<Suspect> {
+    let biases = spec.layers().iter().filter_map(|layer| match layer {
+        Layer::Conv(Conv { initial_bias, .. }) => Some(*initial_bias),
+        Layer::Dense(dense) => Some(dense.initial_bias),
+        _ => None,
+    });
+    let worst = biases.fold(0.0, |worst: f64, bias| if bias.abs() > worst.abs() { bias } else { worst });
+    if worst.abs() <= 0.75 {
+        return Vec::new();
+    }
+    vec![Suspect {
+        harm: Harm::BadStart,
+        what: format!("biases that start from {worst} put units where their activation is flat or off"),
+        edits: vec![Edit::SetInitialBias { bias: 0.0 }],
+    }]
+}
+
+/// Layers that squash shrink the gradient; several of them leave nothing of it (Glorot and Bengio
+/// 2010). Layers without any activation add up to a single one.
+fn fading(spec: &Spec) -> Vec<Suspect> {
+    let layers = spec.layers();
+    let with_weights = |layer: &&Layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_));
+    let count = |kind: Activation| {
+        layers.iter().filter(|layer| layer.activation() == Some(kind)).count()
+    };
+    let hidden = layers.iter().filter(with_weights).count();
+    let bent = layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
+    let what = if count(Activation::Sigmoid) >= 1 {
+        let sigmoid = count(Activation::Sigmoid);
+        format!("{sigmoid} sigmoid layers each pass on a quarter of the gradient at most")
+    } else if count(Activation::Tanh) >= 3 {
+        format!("{} tanh layers flatten out one after another", count(Activation::Tanh))
+    } else if hidden >= 1 && !bent {
+        "layers without an activation add up to a single one".into()
+    } else {
+        return Vec::new();
+    };
+    vec![Suspect {
+        harm: Harm::Fading,
+        what,
+        edits: vec![Edit::SetActivation { activation: Activation::Relu }],
+    }]
+}
+
+/// A plane of fewer pixels a side tells little of where something is.
+const SIDE_LEAST: usize = 3;
+
+/// The side of the plane that reaches the first flat layer.
+pub fn final_side(spec: &Spec) -> usize {
+    let rows = &spec.table().rows;
+    let images = rows.iter().filter_map(|row| match row.input {
+        FeatureShape::Image { height, width, .. } => Some(height.min(width)),
+        FeatureShape::Flat { .. } => None,
+    });
+    images.last().unwrap_or(0)
+}
+
+fn pixels(spec: &Spec) -> Vec<Suspect> {
+    let side = final_side(spec);
+    let is_lost = side < SIDE_LEAST && spec.input().height.min(spec.input().width) >= 12;
+    let mut edits = Vec::new();
+    let mut mended = spec.clone();
+    // Every round takes the layer that throws away most; a network has few of those.
+    for _ in 0..spec.layers().len() {
+        if final_side(&mended) > SIDE_LEAST {
+            break;
+        }
+        let Some((edit, next)) = sharpest(&mended) else {
+            break;
+        };
+        edits.push(edit);
+        mended = next;
+    }
+    if !is_lost || edits.is_empty() {
+        return Vec::new();
+    }
+    vec![Suspect {
+        harm: Harm::PixelsLost,
+        what: format!(
+            "only {side}×{side} pixels of {}×{} are left before the last layers",
+            spec.input().height,
+            spec.input().width
+        ),
+        edits,
+    }]
+}
+
+/// The edit that lets most pixels through, and what it makes of the study.
+fn sharpest(spec: &Spec) -> Option<(Edit, Spec)> {
+    let reduction = |index: usize| {
+        let row = &spec.table().rows[index];
+        side(row.input) as f64 / side(row.output).max(1) as f64
+    };
+    let mut candidates: Vec<(f64, Edit)> = Vec::new();
+    for (index, layer) in spec.layers().iter().enumerate() {
+        let edit = match layer {
+            Layer::MaxPool(pool) | Layer::AvgPool(pool) if pool.size > 2 || pool.stride() > 2 => {
+                Edit::SetPool { layer: index, size: 2 }
+            }
+            Layer::MaxPool(_) | Layer::AvgPool(_) => Edit::RemoveLayer { layer: index },
+            Layer::Conv(conv) if conv.stride > 1 => Edit::SetStride { layer: index, stride: 1 },
+            Layer::Conv(conv) if conv.padding == Padding::Valid && conv.kernel > 5 => {
+                Edit::SetKernel { layer: index, kernel: 5 }
+            }
+            _ => continue,
+        };
+        candidates.push((reduction(index), edit));
+    }
+    // The later of equals: early layers are the dearer ones.
+    candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
+    candidates.into_iter().find_map(|(_, edit)| Some((edit.clone(), edit.apply(spec).ok()?)))
+}
+
+pub(super) fn side(shape: FeatureShape) -> usize {
+    match shape {
+        FeatureShape::Image { height, width, .. } => height.min(width),
+        FeatureShape::Flat { .. } => 1,
+    }
+}
+
+fn mismatch(spec: &Spec, images: usize) -> Vec<Suspect> {
+    let steps = (images.div_ceil(spec.train().batch_size) * spec.train().epochs).max(1) as f64;
+    let norms = spec.layers().iter().filter_map(|layer| match layer {
+        Layer::BatchNorm(norm) => Some(norm),
+        _ => None,
+    });
+    for norm in norms {
+        let is_stale = norm.momentum * steps < 3.0;
+        if is_stale || norm.momentum > 0.9 || norm.epsilon > 0.1 {
+            let BatchNorm { momentum, epsilon, .. } = BatchNorm::default();
+            return vec![Suspect {
+                harm: Harm::Mismatch,
+                what: format!(
+                    "batch normalization with a momentum of {} and an epsilon of {} does not know the images' statistics",
+                    norm.momentum, norm.epsilon
+                ),
+                edits: vec![Edit::SetBatchNorm { momentum, epsilon }],
+            }];
+        }
+    }
+    Vec::new()
+}
+
+fn too_few_steps(train: &TrainSpec, images: usize) -> Vec<Suspect> {
+    let steps = images.div_ceil(train.batch_size);
+    if train.batch_size > 512 && steps * train.epochs < 2000 {
+        return vec![Suspect {
+            harm: Harm::TooFewSteps,
+            what: format!(
+                "batches of {} leave {} steps in all",
+                train.batch_size,
+                steps * train.epochs
+            ),
+            edits: vec![Edit::SetBatchSize { images: 64 }],
+        }];
+    }
+    Vec::new()
+}
+
+fn early_end(train: &TrainSpec) -> Vec<Suspect> {
+    let is_hasty = |stopping: crate::spec::EarlyStopping| {
+        stopping.min_improvement > 0.01 || stopping.patience < 2 && train.epochs > 3
+    };
+    match train.early_stopping {
+        Some(stopping) if is_hasty(stopping) => vec![Suspect {
+            harm: Harm::EndsEarly,
+            what: format!(
+                "training ends after {} epochs without a gain of {}",
+                stopping.patience, stopping.min_improvement
+            ),
+            edits: vec![Edit::SetEarlyStopping { stopping: None }],
+        }],
+        _ => Vec::new(),
+    }
+}
