@@ -238,6 +238,8 @@ pub enum Event {
     /// An event of a newer version, kept as it is.
     #[serde(skip)]
     Unknown {
+        /// The version that wrote it.
+        version: u64,
         /// Its name.
         name: String,
         /// All its keys but `v`, `event` and `at`.

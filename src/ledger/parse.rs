@@ -116,7 +116,7 @@ fn record(value: Value) -> Result<Recorded, String> {
     for key in ["v", "event", "at"] {
         fields.remove(key);
     }
-    let event = Event::Unknown { name, fields };
+    let event = Event::Unknown { version, name, fields };
     Ok(Recorded { at, event })
 }
 
@@ -134,8 +134,12 @@ pub(super) fn line(recorded: &Recorded) -> Result<String, serde_json::Error> {
             inner.strip_prefix(&tag).unwrap_or(inner).trim_start_matches(',').to_owned()
         }
     };
+    let version = match recorded.event {
+        Event::Unknown { version, .. } => version,
+        _ => VERSION,
+    };
     let comma = if fields.is_empty() { "" } else { "," };
-    Ok(format!("{{\"v\":{VERSION},\"event\":{name},\"at\":\"{at}\"{comma}{fields}}}"))
+    Ok(format!("{{\"v\":{version},\"event\":{name},\"at\":\"{at}\"{comma}{fields}}}"))
 }
 
 /// Without its braces.
@@ -254,10 +258,13 @@ mod tests {
                      {\"v\":2,\"event\":\"trial_resumed\",\"at\":\"2026-01-02T03:04:05.678Z\",\"b\":2}\n";
         let parsed = parse_events(newer.as_bytes()).unwrap();
         let fields = [("a".to_owned(), json!([1]))].into_iter().collect();
-        assert_eq!(parsed.records[0].event, Event::Unknown { name: "moon_rose".into(), fields });
+        let unknown = Event::Unknown { version: 1, name: "moon_rose".into(), fields };
+        assert_eq!(parsed.records[0].event, unknown);
         assert_eq!(parsed.records[1].event.name(), "trial_resumed");
-        let first = newer.lines().next().unwrap();
-        assert_eq!(parsed.records[0].to_line().unwrap(), first);
+        // Under their own version, so that what this one cannot read does not claim to be its own.
+        for (record, line) in parsed.records.iter().zip(newer.lines()) {
+            assert_eq!(record.to_line().unwrap(), line);
+        }
     }
 
     #[test]

@@ -283,11 +283,11 @@ const SIDE_LEAST: usize = 3;
 /// The side of the plane that reaches the first flat layer.
 pub fn final_side(spec: &Spec) -> usize {
     let rows = &spec.table().rows;
-    let images = rows.iter().filter_map(|row| match row.input {
+    let mut images = rows.iter().filter_map(|row| match row.input {
         FeatureShape::Image { height, width, .. } => Some(height.min(width)),
         FeatureShape::Flat { .. } => None,
     });
-    images.last().unwrap_or(0)
+    images.next_back().unwrap_or(0)
 }
 
 fn pixels(spec: &Spec) -> Vec<Suspect> {
