@@ -9,7 +9,6 @@
 pub mod activation;
 pub mod backend;
 pub mod batch_norm;
-pub mod batch_norm_pool;
 pub mod conv;
 pub mod cpu;
 pub mod dense;

@@ -65,26 +65,22 @@ impl Network {
                 weights,
                 device,
             };
+            // What a conv or batch-norm layer is followed by.
+            let halves = spec.layers().get(index + 1).is_some_and(is_halving_pool);
+            let pool = if halves { Pool::Max2x2 } else { Pool::None };
             Some(match spec.layers().get(index) {
                 Some(Layer::Conv(conv)) => {
-                    let pooled = spec.layers().get(index + 1).is_some_and(is_halving_pool);
-                    let pool = if pooled { Pool::Max2x2 } else { Pool::None };
                     ConvLayer::new(conv, row.input, pool, &source).map(NetworkLayer::Conv)
                 }
-                Some(layer @ Layer::MaxPool(pool)) => {
-                    let follows_conv =
-                        index > 0 && matches!(spec.layers().get(index - 1), Some(Layer::Conv(_)));
-                    if follows_conv && is_halving_pool(layer) {
-                        // The conv layer before it pools.
-                        return None;
-                    }
+                Some(Layer::MaxPool(_)) if is_part_of_the_layer_before(spec, index) => return None,
+                Some(Layer::MaxPool(pool)) => {
                     Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Max)))
                 }
                 Some(Layer::AvgPool(pool)) => {
                     Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Average)))
                 }
                 Some(Layer::BatchNorm(norm)) => {
-                    BatchNormLayer::new(norm, &source).map(NetworkLayer::BatchNorm)
+                    BatchNormLayer::new(norm, pool, &source).map(NetworkLayer::BatchNorm)
                 }
                 Some(Layer::Dropout(dropout)) => {
                     Ok(NetworkLayer::Dropout(DropoutLayer::new(dropout, index)))
@@ -139,6 +135,12 @@ impl ModuleVisitor for Arrays {
         let data = param.val().into_data().convert::<f32>();
         self.0.push(data.try_into_vec().unwrap_or_default());
     }
+}
+
+fn is_part_of_the_layer_before(spec: &Spec, index: usize) -> bool {
+    let before = index.checked_sub(1).and_then(|before| spec.layers().get(before));
+    matches!(before, Some(Layer::Conv(_) | Layer::BatchNorm(_)))
+        && spec.layers().get(index).is_some_and(is_halving_pool)
 }
 
 fn is_halving_pool(layer: &Layer) -> bool {
