@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::args::{Common, SplitName};
 use super::exit::Exit;
@@ -38,9 +39,11 @@ pub fn eval(
     let network = Network::new(&spec, &best.file.weights, &device.device)?;
     let data = &loaded.dataset;
     let subset = data.split(split.into());
+    let start = Instant::now();
     let result = evaluate(&network, subset, data.normalization, data.classes.len(), &device.device);
+    let seconds = start.elapsed().as_secs_f64();
     if output.json {
-        output.result(&json(&result, split, &loaded))
+        output.result(&json(&result, split, &loaded, seconds))
     } else {
         output.result(&table(&result, split, &loaded))
     }
@@ -83,7 +86,7 @@ fn split_name(split: SplitName) -> &'static str {
     }
 }
 
-fn json(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
+fn json(result: &Evaluation, split: SplitName, loaded: &Loaded, seconds: f64) -> String {
     let classes = class_figures(result);
     let classes: Vec<_> = loaded
         .dataset
@@ -99,7 +102,8 @@ fn json(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
         .collect();
     let value = serde_json::json!({
         "split": split_name(split), "images": result.images(), "accuracy": result.accuracy(),
-        "loss": result.loss, "classes": classes, "confusion": result.confusion,
+        "loss": result.loss, "seconds": seconds, "classes": classes,
+        "confusion": result.confusion,
     });
     format!("{value}\n")
 }

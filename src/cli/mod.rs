@@ -7,6 +7,7 @@ mod eval;
 mod exit;
 mod output;
 mod predict;
+mod profile;
 mod run;
 mod supervise;
 mod view;

@@ -10,6 +10,7 @@ use super::{CliError, check, document, launch};
 use crate::ledger::Outcome;
 use crate::study::{Ended, Finished, Growth, Launch, LaunchError, Resume};
 use crate::sys::signals::{StopFlag, StopSignal};
+use crate::train::Profiling;
 
 /// Runs a study to its end and says what came of it.
 pub fn run(
@@ -24,6 +25,7 @@ pub fn run(
             ResumeName::Never => Resume::Never,
             ResumeName::Auto => Resume::Auto,
         },
+        profiling: if arguments.profile { Profiling::On } else { Profiling::Off },
         ..launch(common, growth)
     };
     watched(output, |view, stop| launch.run(&study, view, stop))

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::check::grouped;
 use super::output::Output;
+use super::profile;
 use crate::data;
 use crate::gate::Judgement;
 use crate::notify::NotifyError;
@@ -122,6 +123,9 @@ impl Listener for View {
                 report.carried.len(),
                 report.carried.len() + report.fresh.len()
             )),
+            TrialNote::Profiled(profile) => {
+                self.bar.suspend(|| self.output.announce(&profile::table(profile)));
+            }
             TrialNote::CheckpointWritten { .. } => {}
         }
     }

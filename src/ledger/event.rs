@@ -120,6 +120,13 @@ pub enum Event {
         /// What is wrong with it.
         why: String,
     },
+    /// Where a trial's time went, where it was asked for.
+    TrialProfiled {
+        /// The trial.
+        trial: u32,
+        /// Seconds by part, and floating-point operations a second.
+        profile: Value,
+    },
     /// A trial ended.
     TrialFinished {
         /// The trial.
@@ -243,7 +250,7 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 15] = [
+    pub const NAMES: [&'static str; 16] = [
         "study_started",
         "data_fallback",
         "trial_started",
@@ -251,6 +258,7 @@ impl Event {
         "epoch_finished",
         "checkpoint_written",
         "checkpoint_rejected",
+        "trial_profiled",
         "trial_finished",
         "gate_decided",
         "study_resumed",
@@ -271,6 +279,7 @@ impl Event {
             Self::EpochFinished { .. } => "epoch_finished",
             Self::CheckpointWritten { .. } => "checkpoint_written",
             Self::CheckpointRejected { .. } => "checkpoint_rejected",
+            Self::TrialProfiled { .. } => "trial_profiled",
             Self::TrialFinished { .. } => "trial_finished",
             Self::GateDecided { .. } => "gate_decided",
             Self::StudyResumed { .. } => "study_resumed",
@@ -319,6 +328,7 @@ pub(super) mod samples {
                 seconds: 0.25,
             },
             Event::CheckpointRejected { path: "weights.bpk".into(), why: "hash".into() },
+            Event::TrialProfiled { trial: 1, profile: json!({"seconds": 1.5}) },
             Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1 },
             Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
             Event::StudyStopped { signal: "SIGTERM".into() },

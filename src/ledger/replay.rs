@@ -44,6 +44,7 @@ impl Event {
             Self::StudyFinished { .. } => ("study finished", 0, 0),
             Self::CheckpointWritten { .. }
             | Self::CheckpointRejected { .. }
+            | Self::TrialProfiled { .. }
             | Self::StudyResumed { .. }
             | Self::TrialResumed { .. }
             | Self::StudyStopped { .. }
@@ -68,6 +69,7 @@ impl Event {
                 *seconds = 0.0;
                 run.clear();
             }
+            Self::TrialProfiled { profile, .. } => *profile = serde_json::Value::Null,
             Self::StudyStarted { run, .. } => run.clear(),
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! The burn module that a spec describes.
 
+use std::ops::Range;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -7,6 +9,7 @@ use super::layers::{
     BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, GlobalAvgPoolLayer, PoolLayer,
 };
 use super::weights::{Weights, WeightsError, expected_shapes, prefix};
+use crate::kernel::backend::mark;
 use crate::kernel::conv::Pool;
 use crate::kernel::pool::PoolKind;
 use crate::spec::{Layer, Spec};
@@ -106,6 +109,25 @@ impl Network {
         features.flat()
     }
 
+    /// As [`forward`](Self::forward), and calls `passed` after each layer with its number. The backward
+    /// pass then comes by a [`mark`] of that number when the gradient of the layer's output is there.
+    pub fn forward_marked(
+        &self,
+        images: Tensor<4>,
+        mode: Mode,
+        mut passed: impl FnMut(usize),
+    ) -> Tensor<2> {
+        let mut features = Features::Images(images);
+        for (number, layer) in self.layers.iter().enumerate() {
+            features = match layer.forward(features, mode) {
+                Features::Images(images) => Features::Images(mark(images, number)),
+                Features::Flat(features) => Features::Flat(mark(features, number)),
+            };
+            passed(number);
+        }
+        features.flat()
+    }
+
     /// Copies every number out, in the names that [`Weights`] documents.
     ///
     /// # Errors
@@ -135,6 +157,18 @@ impl ModuleVisitor for Arrays {
         let data = param.val().into_data().convert::<f32>();
         self.0.push(data.try_into_vec().unwrap_or_default());
     }
+}
+
+/// For each layer of a spec's network, which rows of the spec's layer table it is.
+pub fn layer_rows(spec: &Spec) -> Vec<Range<usize>> {
+    let mut layers: Vec<Range<usize>> = Vec::new();
+    for row in 0..spec.table().rows.len() {
+        match layers.last_mut() {
+            Some(layer) if is_part_of_the_layer_before(spec, row) => layer.end = row + 1,
+            _ => layers.push(row..row + 1),
+        }
+    }
+    layers
 }
 
 fn is_part_of_the_layer_before(spec: &Spec, index: usize) -> bool {

@@ -8,11 +8,13 @@ mod clip;
 mod evaluate;
 mod fit;
 mod optimizer;
+mod profile;
 mod schedule;
 mod state;
 
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{Ending, TrainError, Trained, TrainingSetup, train};
+pub use profile::{LayerProfile, Profile, Profiling};
 pub use schedule::learning_rate;
 pub use state::{BestEpoch, EpochRecord, Position, RunningSums, TrainState};
 
@@ -66,6 +68,15 @@ pub trait Watch {
     ///
     /// Whatever keeps the watcher from saving it; the training then ends.
     fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError>;
+
+    /// Where the time went; told once, at the end, where it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the watcher from recording it.
+    fn profile(&mut self, _profile: &Profile) -> Result<(), WatchError> {
+        Ok(())
+    }
 }
 
 /// Why a watcher could not do its part.
