@@ -16,7 +16,7 @@ use burgeon::spec::Spec;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::RealFiles;
 use burgeon::train::{
-    EpochRecord, Flow, StepProgress, TrainState, TrainingSetup, Watch, WatchError, train,
+    EpochRecord, Flow, Profiling, StepProgress, TrainState, TrainingSetup, Watch, WatchError, train,
 };
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
@@ -83,8 +83,13 @@ impl Epoch {
     fn run(&self, every: Option<usize>) -> (Duration, TrainState, usize) {
         let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
         let mut watch = Saving { writer: writer(&folder, "checkpoints"), every, saved: 0 };
-        let setup =
-            TrainingSetup { spec: &self.spec, data: &self.data, device: &self.device, trial: 1 };
+        let setup = TrainingSetup {
+            spec: &self.spec,
+            data: &self.data,
+            device: &self.device,
+            trial: 1,
+            profiling: Profiling::Off,
+        };
         let state = TrainState::start(Weights::initial(&self.spec, 1));
         let began = Instant::now();
         let trained = train(setup, state, &mut watch).unwrap_or_else(|error| panic!("{error}"));

@@ -13,7 +13,8 @@ use burgeon::sys::clock::RealClock;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::RealFiles;
 use burgeon::train::{
-    EpochRecord, Flow, StepProgress, TrainState, TrainingSetup, Watch, WatchError, evaluate, train,
+    EpochRecord, Flow, Profiling, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
+    evaluate, train,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -50,7 +51,13 @@ fn steps(c: &mut Criterion) {
         group.throughput(Throughput::Elements(data.train.len() as u64));
         group.bench_function(format!("lenet-5, batch {batch_size}"), |b| {
             b.iter(|| {
-                let setup = TrainingSetup { spec: &spec, data: &data, device: &device, trial: 1 };
+                let setup = TrainingSetup {
+                    spec: &spec,
+                    data: &data,
+                    device: &device,
+                    trial: 1,
+                    profiling: Profiling::Off,
+                };
                 let state = TrainState::start(Weights::initial(&spec, 1));
                 black_box(train(setup, state, &mut Silent).map(|trained| trained.ending).ok())
             });

@@ -14,7 +14,7 @@ use burgeon::model::{DeviceChoice, OpenDevice, Weights};
 use burgeon::spec::{Conv, Edit, InputShape, Layer, Pool, Spec, StudyDocument, StudyFile};
 use burgeon::study::{Launch, Silent};
 use burgeon::train::{
-    EpochRecord, Flow, StepProgress, TrainState, TrainingSetup, Watch, WatchError, train,
+    EpochRecord, Flow, Profiling, StepProgress, TrainState, TrainingSetup, Watch, WatchError, train,
 };
 
 type Failure = Box<dyn std::error::Error>;
@@ -37,7 +37,8 @@ type Reached = [Option<(usize, f64)>; 3];
 
 fn main() -> Result<(), Failure> {
     let seeds = std::env::args().nth(1).map_or(Ok(10), |seeds| seeds.parse::<u64>())?;
-    let launch = Launch { data: std::env::var_os("BURGEON_DATA").map(PathBuf::from), ..Launch::default() };
+    let launch =
+        Launch { data: std::env::var_os("BURGEON_DATA").map(PathBuf::from), ..Launch::default() };
     let study = StudyDocument::new("inheritance", seedling(0)?.file().to_toml());
     let (_, loaded) = launch.prepare(&study, &mut Silent)?;
     Executor::configure_global(None)?;
@@ -128,7 +129,13 @@ impl Race<'_> {
         let mut file = spec.file().clone();
         file.train.epochs = state.position.epoch + 1;
         let longer = Spec::new(file, spec.input())?;
-        let setup = TrainingSetup { spec: &longer, data: &data, device: self.device, trial };
+        let setup = TrainingSetup {
+            spec: &longer,
+            data: &data,
+            device: self.device,
+            trial,
+            profiling: Profiling::Off,
+        };
         let began = Instant::now();
         let trained = train(setup, TrainState { best: None, ..state }, &mut Unwatched)?;
         self.seconds += began.elapsed().as_secs_f64();

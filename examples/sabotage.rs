@@ -57,7 +57,10 @@ fn main() -> Result<(), Failure> {
     let named = if named.is_empty() { vec!["models/sabotaged".into()] } else { named };
     let runs = tempfile::tempdir()?;
     let mut rows = Vec::new();
-    println!("{:<18} {:<24} {:>6} {:>8} {:>9}", "study", "diagnosis", "trials", "seconds", "accuracy");
+    println!(
+        "{:<18} {:<24} {:>6} {:>8} {:>9}",
+        "study", "diagnosis", "trials", "seconds", "accuracy"
+    );
     for path in studies(&named)? {
         let row = run(&path, runs.path())?;
         println!(
@@ -96,8 +99,8 @@ fn studies(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 fn run(path: &Path, runs: &Path) -> Result<Row, Failure> {
     let text = std::fs::read_to_string(path)?;
     let expected = text.lines().find_map(|line| line.strip_prefix("# Diagnosis: "));
-    let expected: Option<Vec<String>> =
-        expected.map(|line| line.split(" or ").map(|name| name.trim_end_matches('.').to_owned()).collect());
+    let expected: Option<Vec<String>> = expected
+        .map(|line| line.split(" or ").map(|name| name.trim_end_matches('.').to_owned()).collect());
     let study = StudyDocument::new(path.display().to_string(), text);
     let data = std::env::var_os("BURGEON_DATA").map(PathBuf::from);
     let launch = Launch { runs: runs.into(), data, ..Launch::default() };
@@ -114,7 +117,16 @@ fn run(path: &Path, runs: &Path) -> Result<Row, Failure> {
         }
         Ended::Stopped(signal) => return Err(format!("stopped by {}", signal.name()).into()),
     };
-    Ok(Row { name, diagnosis, is_expected, trials, seconds, accuracy, outcome, edits: witness.edits })
+    Ok(Row {
+        name,
+        diagnosis,
+        is_expected,
+        trials,
+        seconds,
+        accuracy,
+        outcome,
+        edits: witness.edits,
+    })
 }
 
 fn summarize(rows: &[Row]) {

@@ -81,6 +81,9 @@ pub struct StudyArguments {
     /// Whether an unfinished run of the same study is gone on with
     #[arg(long, value_enum, default_value_t = ResumeName::Never, env = "BURGEON_RESUME")]
     pub resume: ResumeName,
+    /// Say at each trial's end where its time went
+    #[arg(long, env = "BURGEON_PROFILE")]
+    pub profile: bool,
 }
 
 /// Arguments of `supervise`.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::args::{Common, SplitName};
 use super::exit::Exit;
@@ -40,9 +41,11 @@ pub fn eval(
     let subset = data.split(split.into());
     // What the network was trained with, which other images may not share.
     let normalization = best.file.normalization;
+    let start = Instant::now();
     let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device);
+    let seconds = start.elapsed().as_secs_f64();
     if output.json {
-        output.result(&json(&result, split, &loaded))
+        output.result(&json(&result, split, &loaded, seconds))
     } else {
         output.result(&table(&result, split, &loaded))
     }
@@ -85,7 +88,7 @@ fn split_name(split: SplitName) -> &'static str {
     }
 }
 
-fn json(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
+fn json(result: &Evaluation, split: SplitName, loaded: &Loaded, seconds: f64) -> String {
     let classes = class_figures(result);
     let classes: Vec<_> = loaded
         .dataset
@@ -101,7 +104,8 @@ fn json(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
         .collect();
     let value = serde_json::json!({
         "split": split_name(split), "images": result.images(), "accuracy": result.accuracy(),
-        "loss": result.loss, "classes": classes, "confusion": result.confusion,
+        "loss": result.loss, "seconds": seconds, "classes": classes,
+        "confusion": result.confusion,
     });
     format!("{value}\n")
 }

@@ -6,7 +6,7 @@ use super::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::ledger::read;
-use crate::study::{Lineage, LaunchError};
+use crate::study::{LaunchError, Lineage};
 use crate::sys::files::RealFiles;
 
 /// Prints the tree, or with `--json` the trials as an array.

@@ -8,6 +8,7 @@ mod exit;
 mod lineage;
 mod output;
 mod predict;
+mod profile;
 mod run;
 mod supervise;
 mod view;

@@ -11,6 +11,7 @@ use crate::ledger::Outcome;
 use crate::study::{Ended, Finished, Growth, Launch, LaunchError, Resume};
 use crate::sys::announce::stop_with_supervisor;
 use crate::sys::signals::{StopFlag, StopSignal};
+use crate::train::Profiling;
 
 /// Runs a study to its end and says what came of it.
 pub fn run(
@@ -25,6 +26,7 @@ pub fn run(
             ResumeName::Never => Resume::Never,
             ResumeName::Auto => Resume::Auto,
         },
+        profiling: if arguments.profile { Profiling::On } else { Profiling::Off },
         ..launch(common, growth)
     };
     watched(output, |view, stop| launch.run(&study, view, stop))

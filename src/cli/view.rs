@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::check::grouped;
 use super::output::Output;
+use super::profile;
 use crate::data;
 use crate::gate::Judgement;
 use crate::notify::NotifyError;
@@ -165,6 +166,9 @@ impl Listener for View {
                 report.carried.len() + report.fresh.len(),
                 if report.preserved { ": it begins where its parent ended" } else { "" }
             )),
+            TrialNote::Profiled(profile) => {
+                self.bar.suspend(|| self.output.announce(&profile::table(profile)));
+            }
             TrialNote::CheckpointWritten { .. } => {}
         }
     }
@@ -193,7 +197,9 @@ impl Listener for View {
 
     fn rates_tested(&mut self, _trial: u32, suggestion: Option<f64>) {
         self.say(&match suggestion {
-            Some(rate) => format!("  range test: this network learns best at a rate of about {rate:.1e}"),
+            Some(rate) => {
+                format!("  range test: this network learns best at a rate of about {rate:.1e}")
+            }
             None => "  range test: this network learns at no rate; something else is wrong".into(),
         });
     }

@@ -166,6 +166,18 @@ pub trait Outlined {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+/// Work that is done in vectors of eight lanes.
+pub struct InEight<W>(pub W);
+
+impl<W: Outlined> Outlined for InEight<W> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> W::Output {
+        self.0.run(simd.eight())
+    }
+}
+
 /// `values`, as far as the optimiser can tell a slice it knows nothing of.
 ///
 /// Without it the compiler hoists the broadcasts of loop-invariant weights out of a loop, runs out of registers, and

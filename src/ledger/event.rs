@@ -135,6 +135,13 @@ pub enum Event {
         /// What is wrong with it.
         why: String,
     },
+    /// Where a trial's time went, where it was asked for.
+    TrialProfiled {
+        /// The trial.
+        trial: u32,
+        /// Seconds by part, and floating-point operations a second.
+        profile: Value,
+    },
     /// A trial ended.
     TrialFinished {
         /// The trial.
@@ -275,7 +282,7 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 17] = [
         "study_started",
         "data_fallback",
         "trial_started",
@@ -283,6 +290,7 @@ impl Event {
         "epoch_finished",
         "checkpoint_written",
         "checkpoint_rejected",
+        "trial_profiled",
         "trial_finished",
         "rates_tested",
         "gate_decided",
@@ -304,6 +312,7 @@ impl Event {
             Self::EpochFinished { .. } => "epoch_finished",
             Self::CheckpointWritten { .. } => "checkpoint_written",
             Self::CheckpointRejected { .. } => "checkpoint_rejected",
+            Self::TrialProfiled { .. } => "trial_profiled",
             Self::TrialFinished { .. } => "trial_finished",
             Self::RatesTested { .. } => "rates_tested",
             Self::GateDecided { .. } => "gate_decided",
@@ -359,6 +368,7 @@ pub(super) mod samples {
                 losses: vec![2.3, 0.7],
                 suggestion: Some(0.0025),
             },
+            Event::TrialProfiled { trial: 1, profile: json!({"seconds": 1.5}) },
             Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1 },
             Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
             Event::StudyStopped { signal: "SIGTERM".into() },

@@ -45,6 +45,7 @@ impl Event {
             Self::StudyFinished { .. } => ("study finished", 0, 0),
             Self::CheckpointWritten { .. }
             | Self::CheckpointRejected { .. }
+            | Self::TrialProfiled { .. }
             | Self::StudyResumed { .. }
             | Self::TrialResumed { .. }
             | Self::StudyStopped { .. }
@@ -69,6 +70,7 @@ impl Event {
                 *seconds = 0.0;
                 run.clear();
             }
+            Self::TrialProfiled { profile, .. } => *profile = serde_json::Value::Null,
             Self::StudyStarted { run, .. } => run.clear(),
             Self::TrialStarted { expected_seconds, .. } => *expected_seconds = None,
             _ => {}

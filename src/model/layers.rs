@@ -82,16 +82,23 @@ impl DenseLayer {
     }
 }
 
-/// Batch normalization over channels (Ioffe and Szegedy 2015), with an activation.
+/// Batch normalization over channels (Ioffe and Szegedy 2015), with an activation, and the 2×2
+/// max-pool behind it where there is one.
 #[derive(Module, Debug)]
 pub struct BatchNormLayer {
     norm: nn::BatchNorm,
     #[module(skip)]
     activation: Activation,
+    #[module(skip)]
+    pool: conv::Pool,
 }
 
 impl BatchNormLayer {
-    pub(super) fn new(norm: &BatchNorm, source: &LayerSource) -> Result<Self, WeightsError> {
+    pub(super) fn new(
+        norm: &BatchNorm,
+        pool: conv::Pool,
+        source: &LayerSource,
+    ) -> Result<Self, WeightsError> {
         Ok(Self {
             norm: nn::BatchNorm {
                 gamma: source.param(0, "gamma")?,
@@ -103,13 +110,14 @@ impl BatchNormLayer {
                 epsilon: norm.epsilon,
             },
             activation: norm.activation,
+            pool,
         })
     }
 
-    /// `[batch, channels, height, width]`, unchanged in shape. With gradients it takes the batch's
-    /// statistics and moves the running ones, without it takes the running ones.
+    /// `[batch, channels, height, width]`, unchanged in shape but for the pool. With gradients it takes
+    /// the batch's statistics and moves the running ones, without it takes the running ones.
     pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        backend::batch_norm(images, &self.norm, self.activation.into())
+        backend::batch_norm(images, &self.norm, self.activation.into(), self.pool)
     }
 
     /// `[batch, features]`, unchanged in shape.

@@ -1,5 +1,7 @@
 //! The burn module that a spec describes.
 
+use std::ops::Range;
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -7,6 +9,7 @@ use super::layers::{
     BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, GlobalAvgPoolLayer, PoolLayer,
 };
 use super::weights::{Weights, WeightsError, expected_shapes, prefix};
+use crate::kernel::backend::mark;
 use crate::kernel::conv::Pool;
 use crate::kernel::pool::PoolKind;
 use crate::spec::{Layer, Spec};
@@ -66,14 +69,14 @@ impl Network {
                 weights,
                 device,
             };
+            // What a conv or batch-norm layer is followed by.
+            let halves = spec.layers().get(index + 1).is_some_and(is_halving_pool);
+            let pool = if halves { Pool::Max2x2 } else { Pool::None };
             Some(match spec.layers().get(index) {
                 Some(Layer::Conv(conv)) => {
-                    let pooled = spec.layers().get(index + 1).is_some_and(is_halving_pool);
-                    let pool = if pooled { Pool::Max2x2 } else { Pool::None };
                     ConvLayer::new(conv, row.input, pool, &source).map(NetworkLayer::Conv)
                 }
-                // The conv layer before it pools.
-                Some(Layer::MaxPool(_)) if is_fused_pool(spec, index) => return None,
+                Some(Layer::MaxPool(_)) if is_part_of_the_layer_before(spec, index) => return None,
                 Some(Layer::MaxPool(pool)) => {
                     Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Max)))
                 }
@@ -81,7 +84,7 @@ impl Network {
                     Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Average)))
                 }
                 Some(Layer::BatchNorm(norm)) => {
-                    BatchNormLayer::new(norm, &source).map(NetworkLayer::BatchNorm)
+                    BatchNormLayer::new(norm, pool, &source).map(NetworkLayer::BatchNorm)
                 }
                 Some(Layer::Dropout(dropout)) => {
                     Ok(NetworkLayer::Dropout(DropoutLayer::new(dropout, index)))
@@ -110,7 +113,8 @@ impl Network {
     /// The index of every layer of the study with what it returns, `[batch, features]`; a pool that
     /// is computed with the layer before it is left out, and that layer returns what is pooled.
     pub fn trace(&self, spec: &Spec, images: Tensor<4>, mode: Mode) -> Vec<(usize, Tensor<2>)> {
-        let computed = (0..=spec.layers().len()).filter(|&index| !is_fused_pool(spec, index));
+        let computed =
+            (0..=spec.layers().len()).filter(|&index| !is_part_of_the_layer_before(spec, index));
         let mut features = Features::Images(images);
         let mut trace = Vec::with_capacity(self.layers.len());
         for (layer, index) in self.layers.iter().zip(computed) {
@@ -118,6 +122,25 @@ impl Network {
             trace.push((index, features.clone().flat()));
         }
         trace
+    }
+
+    /// As [`forward`](Self::forward), and calls `passed` after each layer with its number. The backward
+    /// pass then comes by a [`mark`] of that number when the gradient of the layer's output is there.
+    pub fn forward_marked(
+        &self,
+        images: Tensor<4>,
+        mode: Mode,
+        mut passed: impl FnMut(usize),
+    ) -> Tensor<2> {
+        let mut features = Features::Images(images);
+        for (number, layer) in self.layers.iter().enumerate() {
+            features = match layer.forward(features, mode) {
+                Features::Images(images) => Features::Images(mark(images, number)),
+                Features::Flat(features) => Features::Flat(mark(features, number)),
+            };
+            passed(number);
+        }
+        features.flat()
     }
 
     /// Copies every number out, in the names that [`Weights`] documents.
@@ -151,10 +174,22 @@ impl ModuleVisitor for Arrays {
     }
 }
 
-/// Whether the conv layer before a pool computes it.
-fn is_fused_pool(spec: &Spec, index: usize) -> bool {
-    let follows_conv = index > 0 && matches!(spec.layers().get(index - 1), Some(Layer::Conv(_)));
-    follows_conv && spec.layers().get(index).is_some_and(is_halving_pool)
+/// For each layer of a spec's network, which rows of the spec's layer table it is.
+pub fn layer_rows(spec: &Spec) -> Vec<Range<usize>> {
+    let mut layers: Vec<Range<usize>> = Vec::new();
+    for row in 0..spec.table().rows.len() {
+        match layers.last_mut() {
+            Some(layer) if is_part_of_the_layer_before(spec, row) => layer.end = row + 1,
+            _ => layers.push(row..row + 1),
+        }
+    }
+    layers
+}
+
+fn is_part_of_the_layer_before(spec: &Spec, index: usize) -> bool {
+    let before = index.checked_sub(1).and_then(|before| spec.layers().get(before));
+    matches!(before, Some(Layer::Conv(_) | Layer::BatchNorm(_)))
+        && spec.layers().get(index).is_some_and(is_halving_pool)
 }
 
 fn is_halving_pool(layer: &Layer) -> bool {

@@ -24,6 +24,7 @@ use crate::sys::faults::FaultError;
 use crate::sys::files::{FileError, real_files};
 use crate::sys::lock::{LockError, LockRequest};
 use crate::sys::signals::StopFlag;
+use crate::train::Profiling;
 
 /// How to run a study, beyond what its file says.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct Launch {
     pub runs: PathBuf,
     /// Whether an unfinished run of the same study is gone on with.
     pub resume: Resume,
+    /// Whether trials tell where their time goes.
+    pub profiling: Profiling,
     /// What to call this process where it is named: in the lock and in the provenance.
     pub command: Vec<String>,
 }
@@ -56,6 +59,7 @@ impl Default for Launch {
             download: Download::usual(),
             runs: "runs".into(),
             resume: Resume::Never,
+            profiling: Profiling::Off,
             command: std::env::args().collect(),
         }
     }
@@ -293,6 +297,7 @@ impl Launch {
             files,
             fence: lock.fence(),
             run: folder.path().into(),
+            profiling: self.profiling,
         };
         let ended = Study::new(setup, folder, ledger, trainer, listener, stop.clone()).run()?;
         if let (Ended::Finished(finished), Some(command), false) = (&ended, command, was_finished)

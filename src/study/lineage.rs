@@ -88,7 +88,14 @@ impl Lineage {
                     found.accuracy = found.accuracy.max(*validation_accuracy);
                 }
             }
-            Event::TrialFinished { trial, epochs, validation_accuracy, train_seconds, diagnosis, .. } => {
+            Event::TrialFinished {
+                trial,
+                epochs,
+                validation_accuracy,
+                train_seconds,
+                diagnosis,
+                ..
+            } => {
                 if let Some(found) = self.find(*trial) {
                     found.epochs = *epochs;
                     found.accuracy = *validation_accuracy;
@@ -194,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_trial_stands_under_the_one_it_grew_from() {
-        let events = [started(1, None), started(2, Some(1)), started(3, Some(2)), started(4, Some(1))];
+        let events =
+            [started(1, None), started(2, Some(1)), started(3, Some(2)), started(4, Some(1))];
         let at = Timestamp::UNIX_EPOCH;
         let records: Vec<Recorded> =
             events.into_iter().map(|event| Recorded { at, event }).collect();

@@ -19,8 +19,8 @@ use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Ending, EpochRecord, Flow, RangeTest, SoFar, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
-    evaluate, train,
+    Ending, EpochRecord, Flow, Profile, Profiling, RangeTest, SoFar, StepProgress, TrainState,
+    TrainingSetup, Watch, WatchError, evaluate, train,
 };
 use crate::tune::Inherit;
 
@@ -41,6 +41,8 @@ pub struct LocalTrainer {
     pub fence: Fence,
     /// The run folder.
     pub run: PathBuf,
+    /// Whether trials tell where their time goes.
+    pub profiling: Profiling,
 }
 
 impl LocalTrainer {
@@ -143,6 +145,7 @@ impl Trainer for LocalTrainer {
             data: &self.data,
             device: &self.device,
             trial: task.trial,
+            profiling: self.profiling,
         };
         let trained = train(setup, state, &mut watch)?;
         watch.finish()?;
@@ -173,6 +176,7 @@ impl Trainer for LocalTrainer {
             data: &self.data,
             device: &self.device,
             trial: task.trial,
+            profiling: Profiling::Off,
         };
         let weights = Weights::initial(task.spec, task.trial);
         Ok(Some(RangeTest::run(setup, &weights, middle)?))
@@ -270,5 +274,9 @@ impl Watch for TrialWatch<'_> {
             self.tell(&written)?;
         }
         Ok(())
+    }
+
+    fn profile(&mut self, profile: &Profile) -> Result<(), WatchError> {
+        self.observer.note(TrialNote::Profiled(profile.clone()))
     }
 }

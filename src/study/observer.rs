@@ -101,6 +101,10 @@ impl TrialObserver for Recorder<'_> {
                     seconds,
                 })?
             }
+            TrialNote::Profiled(profile) => {
+                let profile = serde_json::to_value(profile)?;
+                self.ledger.append(Event::TrialProfiled { trial, profile })?;
+            }
             TrialNote::CheckpointRejected { path, why } => {
                 self.ledger.append(Event::CheckpointRejected { path, why })?;
             }

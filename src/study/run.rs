@@ -525,8 +525,7 @@ fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64>
         Inherit::Nothing | Inherit::Weights => 0,
     };
     let epochs = proposal.spec.train().epochs.saturating_sub(done);
-    let cost =
-        EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
+    let cost = EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
     let spent = training_flops(&parent.spec, parent.images_seen(), 1);
     cost.expected_seconds(spent, parent.train_seconds)
 }

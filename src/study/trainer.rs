@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::model::GraftReport;
 use crate::spec::{Edit, Spec};
-use crate::train::{EpochRecord, Flow, RangeTest, SoFar, StepProgress, WatchError};
+use crate::train::{EpochRecord, Flow, Profile, RangeTest, SoFar, StepProgress, WatchError};
 use crate::tune::Inherit;
 
 /// One trial to train.
@@ -178,6 +178,8 @@ pub enum TrialNote {
         /// Time it took to write, beside training.
         seconds: f64,
     },
+    /// Where the trial's time went, in this process.
+    Profiled(Profile),
     /// A saved state is damaged and was passed over.
     CheckpointRejected {
         /// The damaged file.

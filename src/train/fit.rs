@@ -8,13 +8,15 @@ use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 use super::clip::clip;
 use super::evaluate::{evaluate, images_tensor};
 use super::optimizer::optimizer;
-use super::schedule::learning_rate;
 use super::probe::Probe;
+use super::profile::{Part, Profiler, Profiling};
+use super::schedule::learning_rate;
 use super::state::{BestEpoch, EpochRecord, RunningSums, STRETCHES, TrainState};
 use super::{Flow, SoFar, StepProgress, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
+use crate::kernel::Executor;
 use crate::kernel::backend::cross_entropy;
 use crate::model::{Mode, Network, OpenDevice, WeightsError};
 use crate::spec::{Augment, Spec};
@@ -34,6 +36,8 @@ pub struct TrainingSetup<'a> {
     pub device: &'a OpenDevice,
     /// The trial within its study; part of every counter.
     pub trial: u32,
+    /// Whether to find out where the time goes.
+    pub profiling: Profiling,
 }
 
 /// How a training ended.
@@ -93,6 +97,10 @@ pub fn train(
 ) -> Result<Trained, TrainError> {
     let mut fit = Fit::new(setup, state)?;
     let ending = fit.run(watch)?;
+    if let Some(profiler) = fit.profiler.take() {
+        let on_cpu = !setup.device.is_asynchronous;
+        watch.profile(&profiler.finish(on_cpu.then(Executor::global)))?;
+    }
     Ok(Trained { state: fit.into_state()?, ending })
 }
 
@@ -107,6 +115,7 @@ struct Fit<'a> {
     pending: Vec<Pending>,
     images_here: u64,
     seconds_here: f64,
+    profiler: Option<Profiler>,
 }
 
 /// A step whose outcome the host has not read yet.
@@ -144,6 +153,7 @@ impl<'a> Fit<'a> {
             pending: Vec::new(),
             images_here: 0,
             seconds_here: 0.0,
+            profiler: (setup.profiling == Profiling::On).then(|| Profiler::new(setup.spec)),
             setup,
         })
     }
@@ -162,6 +172,7 @@ impl<'a> Fit<'a> {
             };
             let record = self.finish_epoch(given_up, watch)?;
             self.keep_best(record.clone());
+            self.lap(Part::Rest);
             self.save(watch)?;
             if watch.epoch(&record)? == Flow::Stop && self.ending().is_none() {
                 return Ok(Ending::Stopped);
@@ -225,10 +236,13 @@ impl<'a> Fit<'a> {
             self.seconds_here += passed;
             let progress = self.progress(steps);
             let flow = watch.step(&progress);
+            self.lap(Part::Rest);
             if is_last {
                 break;
             }
-            if stretch_of(self.state.position.step, steps) > stretch_of(self.state.position.step - 1, steps) {
+            if stretch_of(self.state.position.step, steps)
+                > stretch_of(self.state.position.step - 1, steps)
+            {
                 if let Some(what) = self.settle() {
                     return Ok(EpochEnd::Diverged(what));
                 }
@@ -263,9 +277,22 @@ impl<'a> Fit<'a> {
         );
         let images = images_tensor(batch, &self.setup.data.train, &self.device);
         let labels = labels_tensor(&batch.labels, &self.device);
-        let logits = self.network.forward(images, Mode::Train { dropout_seed });
+        self.lap(Part::Data);
+        let mode = Mode::Train { dropout_seed };
+        let logits = match &mut self.profiler {
+            None => self.network.forward(images, mode),
+            Some(profiler) => {
+                profiler.count_step(batch.len(), steps);
+                self.network
+                    .forward_marked(images, mode, |layer| profiler.lap(Part::Forward(layer)))
+            }
+        };
         let outcome = cross_entropy(logits, labels, train.label_smoothing as f32);
+        self.lap(Part::Loss);
         let mut gradients = GradientsParams::from_grads(outcome.loss.backward(), &self.network);
+        if let Some(profiler) = &mut self.profiler {
+            profiler.lap_backward();
+        }
         if let Some(by) = train.gradient_clipping {
             gradients = clip(gradients, &self.network, by);
         }
@@ -273,6 +300,7 @@ impl<'a> Fit<'a> {
             learning_rate(train, position.epoch * steps + position.step, train.epochs * steps);
         let network = self.network.clone();
         self.network = self.optimizer.step(rate, network, gradients);
+        self.lap(Part::Optimizer);
         self.pending.push(Pending {
             loss: outcome.loss.inner(),
             correct: outcome.correct.inner(),
@@ -316,6 +344,7 @@ impl<'a> Fit<'a> {
         let classes = self.setup.spec.input().classes;
         let validation =
             evaluate(&self.network, &data.validation, data.normalization, classes, &self.device);
+        self.lap(Part::Evaluation);
         let steps = data.train.len().div_ceil(train.batch_size);
         let last_step = self.state.position.epoch * steps + self.state.position.step.max(1) - 1;
         let course = self.state.sums.course();
@@ -374,7 +403,15 @@ impl<'a> Fit<'a> {
 
     fn save(&mut self, watch: &mut dyn Watch) -> Result<(), TrainError> {
         self.refresh_state()?;
-        Ok(watch.checkpoint(&self.state)?)
+        watch.checkpoint(&self.state)?;
+        self.lap(Part::Checkpoint);
+        Ok(())
+    }
+
+    fn lap(&mut self, part: Part) {
+        if let Some(profiler) = &mut self.profiler {
+            profiler.lap(part);
+        }
     }
 
     fn refresh_state(&mut self) -> Result<(), TrainError> {

@@ -82,8 +82,8 @@ impl OptimizerGraft<'_> {
                 let (field, shape) = (entry.field.to_owned(), tensor.shape.to_vec());
                 let bytes = tensor.into_bytes().map_err(failed)?;
                 let values = bytes.chunks_exact(4);
-                let values =
-                    values.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+                let values = values
+                    .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
                 let array = WeightArray { shape, values: values.collect() };
                 by_field.entry(field).or_default().insert(name, array);
             }
@@ -154,10 +154,12 @@ fn mean(array: &WeightArray) -> f32 {
 
 fn rank(spec: &Spec, name: &str) -> usize {
     match name.rsplit_once('.') {
-        Some((owner, "weight")) => match layer_index(spec, owner).and_then(|at| spec.layers().get(at)) {
-            Some(Layer::Conv(_)) => 4,
-            _ => 2,
-        },
+        Some((owner, "weight")) => {
+            match layer_index(spec, owner).and_then(|at| spec.layers().get(at)) {
+                Some(Layer::Conv(_)) => 4,
+                _ => 2,
+            }
+        }
         _ => 1,
     }
 }
@@ -174,11 +176,8 @@ fn fields(spec: &Spec, layer: usize) -> &'static [&'static str] {
 fn parameter_name(spec: &Spec, id: u64) -> Option<String> {
     let layer = usize::try_from(id / 16).ok()?.checked_sub(1)?;
     let field = fields(spec, layer).get((id % 16) as usize)?;
-    let owner = if layer == spec.layers().len() {
-        "head".to_owned()
-    } else {
-        format!("layers.{layer}")
-    };
+    let owner =
+        if layer == spec.layers().len() { "head".to_owned() } else { format!("layers.{layer}") };
     (layer <= spec.layers().len()).then(|| format!("{owner}.{field}"))
 }
 

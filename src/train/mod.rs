@@ -10,6 +10,7 @@ mod fit;
 mod inherit;
 mod optimizer;
 mod probe;
+mod profile;
 mod range;
 mod schedule;
 mod state;
@@ -17,11 +18,10 @@ mod state;
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{Ending, TrainError, Trained, TrainingSetup, train};
 pub use probe::{LayerProbe, Probe};
+pub use profile::{LayerProfile, Profile, Profiling};
 pub use range::RangeTest;
 pub use schedule::{learning_rate, mean_share};
-pub use state::{
-    BestEpoch, EpochRecord, Position, RunningSums, STRETCHES, Stretch, TrainState,
-};
+pub use state::{BestEpoch, EpochRecord, Position, RunningSums, STRETCHES, Stretch, TrainState};
 
 /// What the watcher of a training wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,15 @@ pub trait Watch {
     ///
     /// Whatever keeps the watcher from saving it; the training then ends.
     fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError>;
+
+    /// Where the time went; told once, at the end, where it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the watcher from recording it.
+    fn profile(&mut self, _profile: &Profile) -> Result<(), WatchError> {
+        Ok(())
+    }
 }
 
 /// Why a watcher could not do its part.

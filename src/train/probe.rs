@@ -210,7 +210,8 @@ impl ModuleVisitor for Sizes<'_> {
         if D < 2 {
             return;
         }
-        let size = |tensor: Tensor<D>| f64::from(tensor.square().mean().into_scalar::<f32>()).sqrt();
+        let size =
+            |tensor: Tensor<D>| f64::from(tensor.square().mean().into_scalar::<f32>()).sqrt();
         let gradient = self.gradients.get::<D>(param.id).map_or(0.0, size);
         self.found.push((gradient, size(param.val().inner())));
     }

@@ -60,7 +60,8 @@ impl RangeTest {
             if !loss.is_finite() || smoothed > 3.0 * best {
                 break;
             }
-            let rate = middle * 10_f64.powf(DECADES * (2.0 * step as f64 / (STEPS - 1) as f64 - 1.0));
+            let rate =
+                middle * 10_f64.powf(DECADES * (2.0 * step as f64 / (STEPS - 1) as f64 - 1.0));
             test.rates.push(rate);
             test.losses.push(smoothed);
             let mut gradients = GradientsParams::from_grads(outcome.loss.backward(), &network);
@@ -77,7 +78,8 @@ impl RangeTest {
     pub fn suggestion(&self) -> Option<f64> {
         let first = *self.losses.first()?;
         let pairs = self.rates.iter().zip(&self.losses);
-        let (rate, lowest) = pairs.reduce(|best, next| if next.1 < best.1 { next } else { best })?;
+        let (rate, lowest) =
+            pairs.reduce(|best, next| if next.1 < best.1 { next } else { best })?;
         (*lowest < 0.93 * first).then_some(rate / 4.0)
     }
 }
@@ -88,8 +90,7 @@ fn fill(setup: TrainingSetup, step: usize, batch: &mut Batch) {
     let images = train.batch_size.min(BATCH_MOST);
     let key = EpochKey { study: train.seed, trial: u64::from(setup.trial), epoch: 0 };
     let data = setup.data;
-    let batches =
-        Batches::shuffled(&data.train, data.normalization, images, LastBatch::Keep, key);
+    let batches = Batches::shuffled(&data.train, data.normalization, images, LastBatch::Keep, key);
     batches.fill(step % batches.steps().max(1), batch);
 }
 

@@ -32,7 +32,8 @@ fn wanted(spec: &Spec) -> Form {
 /// Whether a network is so small that its failure needs no other cause.
 pub(super) fn is_small_for_its_gate(spec: &Spec) -> bool {
     let form = wanted(spec);
-    let hidden = spec.layers().iter().any(|layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_)));
+    let hidden =
+        spec.layers().iter().any(|layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_)));
     let narrow = spec.layers().iter().any(|layer| match layer {
         Layer::Conv(conv) => 2 * conv.filters < form.filters.min(8),
         Layer::Dense(dense) => dense.units < spec.input().classes.min(16),

@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn half_an_epoch_of_guessing_is_enough() {
         let spec = spec(6, Schedule::Constant {});
-        let guessing = SoFar { curve: &[], course: &[2.31, 2.30, 2.30, 2.30], accuracy: 0.11, steps: 430 };
+        let guessing =
+            SoFar { curve: &[], course: &[2.31, 2.30, 2.30, 2.30], accuracy: 0.11, steps: 430 };
         assert!(hopeless(&spec, &guessing).is_some());
         assert_eq!(hopeless(&spec, &SoFar { course: &[2.31, 2.30], ..guessing }), None);
         assert_eq!(hopeless(&spec, &SoFar { steps: 20, ..guessing }), None);

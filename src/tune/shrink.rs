@@ -118,6 +118,10 @@ fn pooled(spec: &Spec) -> Option<Edit> {
     let FeatureShape::Image { channels, height, width } = shape? else {
         return None;
     };
-    (height.min(width) >= 6)
-        .then_some(Edit::AddConvBlock { at, filters: channels, kernel: 3, pool: true })
+    (height.min(width) >= 6).then_some(Edit::AddConvBlock {
+        at,
+        filters: channels,
+        kernel: 3,
+        pool: true,
+    })
 }

@@ -103,8 +103,10 @@ fn step_length(train: &TrainSpec) -> Vec<Suspect> {
     let times = train.learning_rate / rate;
     if !(PACE_LOW..=PACE_HIGH).contains(&pace) {
         let (harm, what) = if pace > 1.0 {
-            let what =
-                format!("the learning rate of {} is {times:.0} times the usual", train.learning_rate);
+            let what = format!(
+                "the learning rate of {} is {times:.0} times the usual",
+                train.learning_rate
+            );
             (Harm::StepsTooLong, what)
         } else {
             let what = format!(
@@ -146,7 +148,9 @@ fn unusual_parameters(optimizer: &Optimizer) -> String {
         }
         Optimizer::Adam(adam) | Optimizer::AdamW(adam) => {
             let AdamParameters { beta_1, beta_2, epsilon } = adam;
-            format!("optimizer's decays of {beta_1} and {beta_2} with an epsilon of {epsilon} are far from the usual 0.9, 0.999 and 1e-8")
+            format!(
+                "optimizer's decays of {beta_1} and {beta_2} with an epsilon of {epsilon} are far from the usual 0.9, 0.999 and 1e-8"
+            )
         }
     }
 }
@@ -195,9 +199,10 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     });
     let dropout = dropout.fold(0.0, f64::max);
     if dropout > 0.65 {
-        suspect(format!("dropout hides {:.0} % of what layers say", dropout * 100.0), Edit::SetDropout {
-            rate: 0.2,
-        });
+        suspect(
+            format!("dropout hides {:.0} % of what layers say", dropout * 100.0),
+            Edit::SetDropout { rate: 0.2 },
+        );
     }
     let decay_limit = match train.optimizer {
         Optimizer::Sgd(_) => 0.01,
@@ -220,9 +225,10 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     let side = spec.input().height.min(spec.input().width) as f64;
     if f64::from(shift) > side / 5.0 || rotate > 40.0 || scale > 0.4 || elastic > 4.0 {
         let augment = moderate_augment(spec);
-        suspect("training images are distorted beyond recognition".into(), Edit::SetAugment {
-            augment,
-        });
+        suspect(
+            "training images are distorted beyond recognition".into(),
+            Edit::SetAugment { augment },
+        );
     }
     found
 }
@@ -239,13 +245,16 @@ fn start(spec: &Spec) -> Vec<Suspect> {
         Layer::Dense(dense) => Some(dense.initial_bias),
         _ => None,
     });
-    let worst = biases.fold(0.0, |worst: f64, bias| if bias.abs() > worst.abs() { bias } else { worst });
+    let worst =
+        biases.fold(0.0, |worst: f64, bias| if bias.abs() > worst.abs() { bias } else { worst });
     if worst.abs() <= 0.75 {
         return Vec::new();
     }
     vec![Suspect {
         harm: Harm::BadStart,
-        what: format!("biases that start from {worst} put units where their activation is flat or off"),
+        what: format!(
+            "biases that start from {worst} put units where their activation is flat or off"
+        ),
         edits: vec![Edit::SetInitialBias { bias: 0.0 }],
     }]
 }
@@ -255,9 +264,8 @@ fn start(spec: &Spec) -> Vec<Suspect> {
 fn fading(spec: &Spec) -> Vec<Suspect> {
     let layers = spec.layers();
     let with_weights = |layer: &&Layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_));
-    let count = |kind: Activation| {
-        layers.iter().filter(|layer| layer.activation() == Some(kind)).count()
-    };
+    let count =
+        |kind: Activation| layers.iter().filter(|layer| layer.activation() == Some(kind)).count();
     let hidden = layers.iter().filter(with_weights).count();
     let bent = layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
     let what = if count(Activation::Sigmoid) >= 1 {

@@ -8,7 +8,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
 use super::flex::{self, BatchNormState, ConvState, DenseState, Keep, PoolState, are_single};
-use super::{BatchNormOptions, ConvBlockOptions, KernelOps, PoolOptions, composite};
+use super::{BatchNormOptions, ConvBlockOptions, KernelOps, PoolOptions, composite, marks};
 use crate::kernel::activation::Activation;
 
 impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
@@ -127,6 +127,28 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
             OpsKind::Tracked(prepared) => prepared.finish(shape, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
+    }
+
+    fn marked(x: FloatTensor<Self>, number: usize) -> FloatTensor<Self> {
+        let node = x.node();
+        let output = x.into_primitive();
+        match MarkBackward.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(number, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MarkBackward;
+
+impl Backward<Flex, 1> for MarkBackward {
+    /// The mark's number.
+    type State = usize;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        marks::pass(ops.state);
+        unary::<Flex, _>(ops.parents, ops.node, grads, |dy| dy);
     }
 }
 

@@ -8,6 +8,7 @@ mod buffer;
 mod composite;
 mod flex;
 mod fused_optimizer;
+mod marks;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use super::pool::PoolKind;
 
 pub use buffer::Buffer;
 pub use fused_optimizer::{FusedAdam, FusedAdamW, FusedSgd, FusedSgdState};
+pub use marks::{PassedMark, mark, take_passed_marks};
 
 /// How a conv block convolves and what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,38 +96,6 @@ pub fn cross_entropy(
     }
 }
 
-/// Batch normalisation of `x`, `[batch, channels, height, width]`, with an activation after it.
-///
-/// As [`burn::nn::BatchNorm`] itself does it: on a device with gradients it takes the batch's statistics and moves the
-/// running ones, elsewhere it takes the running ones.
-///
-/// # Panics
-/// The channels are not those of `norm`.
-pub fn batch_norm(x: Tensor<4>, norm: &burn::nn::BatchNorm, activation: Activation) -> Tensor<4> {
-    batch_norm_block(
-        x,
-        norm,
-        BatchNormOptions { epsilon: norm.epsilon, activation, pool: Pool::None },
-    )
-}
-
-/// As [`batch_norm`], and a 2×2 max-pool after the activation: `[batch, channels, height / 2, width / 2]`. It costs much
-/// less than the two apart.
-///
-/// # Panics
-/// The channels are not those of `norm`.
-pub fn batch_norm_pool(
-    x: Tensor<4>,
-    norm: &burn::nn::BatchNorm,
-    activation: Activation,
-) -> Tensor<4> {
-    batch_norm_block(
-        x,
-        norm,
-        BatchNormOptions { epsilon: norm.epsilon, activation, pool: Pool::Max2x2 },
-    )
-}
-
 /// What a batch normalisation adds to the variance, and what follows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchNormOptions {
@@ -137,11 +107,21 @@ pub struct BatchNormOptions {
     pub pool: Pool,
 }
 
-fn batch_norm_block(
+/// Batch normalisation of `x`, `[batch, channels, height, width]`, with an activation after it, and a 2×2 max-pool after
+/// that where wanted: `[batch, channels, height / 2, width / 2]`.
+///
+/// As [`burn::nn::BatchNorm`] itself does it: on a device with gradients it takes the batch's statistics and moves the
+/// running ones, elsewhere it takes the running ones.
+///
+/// # Panics
+/// The channels are not those of `norm`.
+pub fn batch_norm(
     x: Tensor<4>,
     norm: &burn::nn::BatchNorm,
-    options: BatchNormOptions,
+    activation: Activation,
+    pool: Pool,
 ) -> Tensor<4> {
+    let options = BatchNormOptions { epsilon: norm.epsilon, activation, pool };
     let device = x.device();
     let (gamma, beta) = (norm.gamma.val().into_dispatch(), norm.beta.val().into_dispatch());
     if !(device.is_autodiff() && norm.training.is_enabled()) {
@@ -255,6 +235,11 @@ pub trait KernelOps: Backend {
     /// See [`global_average_pool`].
     fn fused_global_average_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
         composite::global_average_pool::<Self>(x)
+    }
+
+    /// See [`mark`].
+    fn marked(x: FloatTensor<Self>, _number: usize) -> FloatTensor<Self> {
+        x
     }
 
     /// A step of gradient descent without momentum; returns the parameter.

@@ -8,7 +8,7 @@
 use super::planes::Planes;
 use super::shape::{ConvShape, Pool};
 use super::tile::largest_of;
-use crate::kernel::simd::{Outlined, Simd};
+use crate::kernel::simd::{InEight, Outlined, Simd};
 
 /// Whether columns make better lanes than filters for this shape.
 pub(super) fn suit(shape: &ConvShape) -> bool {
@@ -123,7 +123,8 @@ unsafe fn run_tile<S: Simd, const EIGHT: bool, const POOL: bool>(
         ($($f:literal)*) => {
             match filters {
                 $($f if const { $f <= filters_max::<S>() } => {
-                    s.outline(Tile::<'_, '_, $f, EIGHT, POOL> { source, place, output, picks });
+                    let tile = Tile::<'_, '_, $f, POOL> { source, place, output, picks };
+                    if EIGHT { s.outline(InEight(tile)) } else { s.outline(tile) }
                 })*
                 _ => unreachable!("no tile of {filters} filters"),
             }
@@ -132,37 +133,20 @@ unsafe fn run_tile<S: Simd, const EIGHT: bool, const POOL: bool>(
     dispatch!(1 2 3 4 5 6);
 }
 
-struct Tile<'a, 'b, const F: usize, const EIGHT: bool, const POOL: bool> {
+/// A vector of outputs for `F` filters, with a 2×2 pool if `POOL`.
+struct Tile<'a, 'b, const F: usize, const POOL: bool> {
     source: &'a ColumnSource<'b>,
     place: Place,
     output: &'a mut [f32],
     picks: &'a mut [u8],
 }
 
-impl<const F: usize, const EIGHT: bool, const POOL: bool> Outlined
-    for Tile<'_, '_, F, EIGHT, POOL>
-{
+impl<const F: usize, const POOL: bool> Outlined for Tile<'_, '_, F, POOL> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // SAFETY: as `run_tile` demands of its caller.
-        unsafe {
-            if EIGHT {
-                self.compute(s.eight());
-            } else {
-                self.compute(s);
-            }
-        }
-    }
-}
-
-impl<const F: usize, const EIGHT: bool, const POOL: bool> Tile<'_, '_, F, EIGHT, POOL> {
-    /// # Safety
-    /// As for [`run_tile`].
-    #[inline(always)]
-    unsafe fn compute<S: Simd>(self, s: S) {
-        // SAFETY: passed on.
         let sums = unsafe { self.convolve(s) };
         let ([rows, columns], Place { row, column, lanes, filter }) =
             (self.source.size, self.place);
@@ -184,7 +168,9 @@ impl<const F: usize, const EIGHT: bool, const POOL: bool> Tile<'_, '_, F, EIGHT,
             }
         }
     }
+}
 
+impl<const F: usize, const POOL: bool> Tile<'_, '_, F, POOL> {
     /// # Safety
     /// As for [`run_tile`].
     #[inline(always)]

@@ -3,15 +3,93 @@
 
 use super::column_lanes::{self, ColumnSource};
 use super::filter_lanes::{self, FilterSource};
-use super::filters::FilterBlock;
+use super::filters::{FilterBlock, PackFilters, blocks, packed_len};
 use super::planes::Planes;
 use super::shape::{ConvShape, Pool};
 use crate::kernel::simd::{Outlined, Simd};
-use crate::kernel::{Activation, DisjointMut, Kernel, scratch};
+use crate::kernel::{Activation, DisjointMut, Executor, Kernel, scratch};
+
+/// Multiplications that are worth a chunk of their own.
+const CHUNK_MULTIPLICATIONS: usize = 400_000;
+
+/// The forward pass for one shape, with the tables that it needs.
+#[derive(Clone, Debug)]
+pub(super) struct ForwardPass {
+    pub shape: ConvShape,
+    planes: Planes,
+    /// Blocks of filters; none where the lanes are columns.
+    blocks: Vec<FilterBlock>,
+}
+
+/// What a forward pass reads.
+#[derive(Clone, Copy)]
+pub(super) struct ForwardInput<'a> {
+    pub batch: usize,
+    /// `[batch, channels, height, width]`
+    pub images: &'a [f32],
+    /// `[filters, channels, kernel rows, kernel columns]`
+    pub weight: &'a [f32],
+    /// `[filters]`
+    pub bias: &'a [f32],
+}
+
+/// What it writes.
+pub(super) struct ForwardOutput<'a> {
+    /// `[batch, filters, height, width]`
+    pub output: &'a mut [f32],
+    /// For each output, which of the pool's four it is; empty if nobody wants to know.
+    pub picks: &'a mut [u8],
+    /// For each output, what went into the activation; empty if nobody wants to know.
+    pub pre_activation: &'a mut [f32],
+}
+
+impl ForwardPass {
+    pub fn new(shape: ConvShape) -> Self {
+        // Before a pool that comes last, all columns are computed side by side.
+        if column_lanes::suit(&shape) {
+            let planes = Planes::new(&shape, shape.fused_pool().size());
+            Self { shape, planes, blocks: Vec::new() }
+        } else {
+            Self { shape, planes: Planes::new(&shape, 1), blocks: blocks(&shape) }
+        }
+    }
+
+    /// Runs it; the slices have the lengths of their shapes.
+    pub fn run(&self, executor: &Executor, from: ForwardInput<'_>, to: ForwardOutput<'_>) {
+        let ForwardInput { batch, images, weight, bias } = from;
+        scratch::with(packed_len(&self.blocks), |packed| {
+            let pack = PackFilters {
+                blocks: &self.blocks,
+                weight,
+                bias,
+                packed: DisjointMut::new(packed),
+            };
+            executor.run(self.blocks.len(), &pack);
+            let lanes = match self.blocks.as_slice() {
+                [] => Lanes::Columns { weight, bias },
+                blocks => Lanes::Filters { blocks, packed },
+            };
+            let images_per_chunk =
+                (CHUNK_MULTIPLICATIONS / self.shape.multiplications().max(1)).clamp(1, 64);
+            let forward = Forward {
+                shape: &self.shape,
+                planes: &self.planes,
+                lanes,
+                batch,
+                images_per_chunk,
+                images,
+                output: DisjointMut::new(to.output),
+                picks: DisjointMut::new(to.picks),
+                pre_activation: DisjointMut::new(to.pre_activation),
+            };
+            executor.run(batch.div_ceil(images_per_chunk), &forward);
+        });
+    }
+}
 
 /// What the lanes of a vector are.
 #[derive(Clone, Copy)]
-pub(super) enum Lanes<'a> {
+enum Lanes<'a> {
     /// Filters, packed in blocks.
     Filters { blocks: &'a [FilterBlock], packed: &'a [f32] },
     /// Columns of the output. The weights are as the caller has them.
@@ -19,20 +97,16 @@ pub(super) enum Lanes<'a> {
 }
 
 /// The forward pass of a batch.
-pub(super) struct Forward<'a> {
-    pub shape: &'a ConvShape,
-    pub planes: &'a Planes,
-    pub lanes: Lanes<'a>,
-    pub batch: usize,
-    pub images_per_chunk: usize,
-    /// `[batch, channels, height, width]`
-    pub images: &'a [f32],
-    /// `[batch, filters, height, width]`
-    pub output: DisjointMut<'a, f32>,
-    /// For each output, which of the pool's four it is; empty if nobody wants to know.
-    pub picks: DisjointMut<'a, u8>,
-    /// For each output, what went into the activation; empty if nobody wants to know.
-    pub pre_activation: DisjointMut<'a, f32>,
+struct Forward<'a> {
+    shape: &'a ConvShape,
+    planes: &'a Planes,
+    lanes: Lanes<'a>,
+    batch: usize,
+    images_per_chunk: usize,
+    images: &'a [f32],
+    output: DisjointMut<'a, f32>,
+    picks: DisjointMut<'a, u8>,
+    pre_activation: DisjointMut<'a, f32>,
 }
 
 /// What belongs to one image.

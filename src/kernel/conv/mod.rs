@@ -1,10 +1,12 @@
 //! A fused conv block: conv2d, bias, activation and 2×2 max-pool in one pass over each image, and
 //! their gradients.
 //!
-//! Forward, each lane of a vector is a filter, and a tile of outputs stays in registers until it is
-//! pooled. Backward visits only the gradients that are not zero: a pool leaves one in four, relu
-//! about half of those. What the backward pass needs beyond the output is a byte for each pooled
-//! output, and for gelu and silu the number that went in.
+//! Forward, each lane of a vector is a filter or a column, and a tile of outputs stays in registers
+//! until it is pooled. Backward there are two ways. Behind relu or a pool only the gradients that are
+//! not zero are visited: relu leaves about half of them, and a pool one in four. Elsewhere the
+//! image's gradient is a convolution of the output's with the filters turned round, and the weights'
+//! gradient correlates the two. What the backward pass needs beyond the output is a byte for each
+//! pooled output, and for gelu and silu the number that went in.
 //!
 //! Batches are cut into chunks of images by shape alone, and the chunks' weight gradients are added
 //! in order.
@@ -12,8 +14,9 @@
 //! Invariant: where a number of the convolution is NaN, so is every output that it could have been
 //! picked for.
 
-mod backward;
 mod column_lanes;
+mod correlate;
+mod dense;
 mod filter_lanes;
 mod filters;
 mod forward;
@@ -26,6 +29,7 @@ mod positions;
 #[cfg(test)]
 mod reference;
 mod shape;
+mod sparse;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -34,26 +38,41 @@ mod weights;
 
 pub use shape::{ConvShape, Padding, Pool};
 
-use self::backward::{Backward, Cut};
-use self::filters::{FilterBlock, PackFilters, blocks, packed_len};
-use self::forward::{Forward, Lanes};
+use self::dense::DenseBackward;
+use self::forward::{ForwardInput, ForwardOutput, ForwardPass};
 use self::pixels::Pixels;
-use self::planes::Planes;
-use self::weights::{AddSums, FilterChunks, LayOutFilters, sums_len};
+use self::sparse::SparseBackward;
+use crate::kernel::Executor;
 use crate::kernel::activation::DerivativeOf;
-use crate::kernel::{DisjointMut, Executor, scratch};
-
-/// Multiplications that are worth a chunk of their own.
-const CHUNK_MULTIPLICATIONS: usize = 400_000;
 
 /// A conv block for one size of image, with the tables that its passes need.
 #[derive(Clone, Debug)]
 pub struct ConvBlock {
-    shape: ConvShape,
-    planes: Planes,
-    pixels: Pixels,
-    /// Blocks of filters; none where the lanes are columns.
-    blocks: Vec<FilterBlock>,
+    forward: ForwardPass,
+    backward: BackwardPass,
+}
+
+#[derive(Clone, Debug)]
+enum BackwardPass {
+    Sparse(SparseBackward),
+    Dense(DenseBackward),
+}
+
+/// What a backward pass reads.
+#[derive(Clone, Copy)]
+struct BackwardInput<'a> {
+    batch: usize,
+    /// `[batch, channels, height, width]`
+    images: &'a [f32],
+    /// `[filters, channels, kernel rows, kernel columns]`
+    weight: &'a [f32],
+    /// Which of the pool's four each output is, and [`Pixels::SLACK`] more; empty where there is no
+    /// pool.
+    picks: &'a [u8],
+    /// What the activation's derivative is computed from.
+    kept: &'a [f32],
+    /// `[batch, filters, height, width]`
+    d_output: &'a [f32],
 }
 
 /// What a forward pass keeps for the backward pass, beside the output.
@@ -91,23 +110,16 @@ impl ConvBlock {
             shape.kernel.iter().chain(&shape.stride).all(|size| *size > 0),
             "{shape:?} has a size of zero"
         );
-        let pixels = Pixels::new(&shape);
-        // Before a pool that comes last, all columns are computed side by side.
-        if column_lanes::suit(&shape) {
-            Self {
-                shape,
-                planes: Planes::new(&shape, shape.fused_pool().size()),
-                pixels,
-                blocks: Vec::new(),
-            }
-        } else {
-            Self { shape, planes: Planes::new(&shape, 1), pixels, blocks: blocks(&shape) }
-        }
+        let backward = match DenseBackward::new(shape) {
+            Some(dense) => BackwardPass::Dense(dense),
+            None => BackwardPass::Sparse(SparseBackward::new(shape)),
+        };
+        Self { forward: ForwardPass::new(shape), backward }
     }
 
     /// The block's shape.
     pub fn shape(&self) -> &ConvShape {
-        &self.shape
+        &self.forward.shape
     }
 
     /// Sets `output`, `[batch, filters, height, width]`, to the activations of `images`, `[batch,
@@ -130,43 +142,19 @@ impl ConvBlock {
         saved: Option<&mut Saved>,
     ) {
         self.check(batch, images, weight, bias);
-        assert_eq!(output.len(), batch * self.shape.output_len(), "output of {:?}", self.shape);
-        let output_len = output.len();
+        let len = output.len();
+        assert_eq!(len, batch * self.shape().output_len(), "output of {:?}", self.shape());
         let (mut no_picks, mut no_pre_activation) = (Vec::new(), Vec::new());
         let (picks, pre_activation) = match saved {
             Some(saved) => {
-                self.reserve(saved, output.len());
+                self.reserve(saved, len);
                 (&mut saved.picks, &mut saved.pre_activation)
             }
             None => (&mut no_picks, &mut no_pre_activation),
         };
-        scratch::with(packed_len(&self.blocks), |packed| {
-            let pack = PackFilters {
-                blocks: &self.blocks,
-                weight,
-                bias,
-                packed: DisjointMut::new(packed),
-            };
-            executor.run(self.blocks.len(), &pack);
-            let lanes = match self.blocks.as_slice() {
-                [] => Lanes::Columns { weight, bias },
-                blocks => Lanes::Filters { blocks, packed },
-            };
-            let images_per_chunk =
-                (CHUNK_MULTIPLICATIONS / self.shape.multiplications().max(1)).clamp(1, 64);
-            let forward = Forward {
-                shape: &self.shape,
-                planes: &self.planes,
-                lanes,
-                batch,
-                images_per_chunk,
-                images,
-                output: DisjointMut::new(output),
-                picks: DisjointMut::new(picks.get_mut(..output_len).unwrap_or_default()),
-                pre_activation: DisjointMut::new(pre_activation),
-            };
-            executor.run(batch.div_ceil(images_per_chunk), &forward);
-        });
+        let picks = picks.get_mut(..len).unwrap_or_default();
+        let from = ForwardInput { batch, images, weight, bias };
+        self.forward.run(executor, from, ForwardOutput { output, picks, pre_activation });
     }
 
     /// Sets `gradients` to those of the loss, from `d_output`, `[batch, filters, height, width]`,
@@ -187,74 +175,36 @@ impl ConvBlock {
         gradients: ConvGradients<'_>,
     ) {
         self.check(batch, images, weight, gradients.bias);
-        assert_eq!(output.len(), batch * self.shape.output_len(), "output of {:?}", self.shape);
-        assert_eq!(d_output.len(), output.len(), "gradient of the output of {:?}", self.shape);
-        assert_eq!(
-            gradients.weight.len(),
-            weight.len(),
-            "gradient of the weight of {:?}",
-            self.shape
+        let shape = self.shape();
+        assert_eq!(output.len(), batch * shape.output_len(), "output of {shape:?}");
+        assert_eq!(d_output.len(), output.len(), "gradient of the output of {shape:?}");
+        assert_eq!(gradients.weight.len(), weight.len(), "gradient of the weight of {shape:?}");
+        assert!(
+            gradients.images.as_ref().is_none_or(|d_images| d_images.len() == images.len()),
+            "gradient of the images of {shape:?}"
         );
         assert!(saved.picks.len() == self.picks_len(output.len()), "saved for another batch");
-        let kept = match self.shape.activation.derivative_of() {
+        let kept = match shape.activation.derivative_of() {
             DerivativeOf::Output => output,
             DerivativeOf::Input => &saved.pre_activation,
         };
         assert_eq!(kept.len(), output.len(), "saved for another batch");
-        let d_images = gradients.images.unwrap_or_default();
-        assert!(
-            d_images.is_empty() || d_images.len() == images.len(),
-            "gradient of the images of {:?}",
-            self.shape
-        );
-        let cut = Cut::new(&self.shape, &self.pixels, batch);
-        let filters_len =
-            if d_images.is_empty() { 0 } else { self.shape.filters * self.pixels.filter_len() };
-        let sums_len = cut.chunks * sums_len(&self.shape, &self.pixels);
-        scratch::with(filters_len + sums_len, |memory| {
-            let (filters, sums) = memory.split_at_mut(filters_len);
-            if !d_images.is_empty() {
-                let cut = FilterChunks::new(self.shape.filters, self.pixels.filter_len());
-                let filters = DisjointMut::new(filters);
-                let lay_out = LayOutFilters { layout: &self.pixels, cut, weight, filters };
-                executor.run(cut.count(), &lay_out);
-            }
-            let backward = Backward {
-                shape: &self.shape,
-                layout: &self.pixels,
-                cut,
-                batch,
-                images,
-                filters,
-                picks: &saved.picks,
-                kept,
-                d_output,
-                d_images: DisjointMut::new(d_images),
-                sums: DisjointMut::new(sums),
-            };
-            executor.run(cut.chunks, &backward);
-            let floats_per_filter = self.pixels.filter_len() * cut.chunks;
-            let cut = FilterChunks::new(self.shape.filters, floats_per_filter);
-            let add = AddSums {
-                layout: &self.pixels,
-                cut,
-                sums,
-                d_weight: DisjointMut::new(gradients.weight),
-                d_bias: DisjointMut::new(gradients.bias),
-            };
-            executor.run(cut.count(), &add);
-        });
+        let from = BackwardInput { batch, images, weight, picks: &saved.picks, kept, d_output };
+        match &self.backward {
+            BackwardPass::Sparse(sparse) => sparse.run(executor, from, gradients),
+            BackwardPass::Dense(dense) => dense.run(executor, from, gradients),
+        }
     }
 
     fn check(&self, batch: usize, images: &[f32], weight: &[f32], bias: &[f32]) {
-        assert_eq!(images.len(), batch * self.shape.image_len(), "images of {:?}", self.shape);
-        assert_eq!(weight.len(), self.shape.weight_len(), "weight of {:?}", self.shape);
-        assert_eq!(bias.len(), self.shape.filters, "bias of {:?}", self.shape);
+        assert_eq!(images.len(), batch * self.shape().image_len(), "images of {:?}", self.shape());
+        assert_eq!(weight.len(), self.shape().weight_len(), "weight of {:?}", self.shape());
+        assert_eq!(bias.len(), self.shape().filters, "bias of {:?}", self.shape());
     }
 
     fn reserve(&self, saved: &mut Saved, output_len: usize) {
         saved.picks.resize(self.picks_len(output_len), 0);
-        let pre_activation_len = match self.shape.activation.derivative_of() {
+        let pre_activation_len = match self.shape().activation.derivative_of() {
             DerivativeOf::Output => 0,
             DerivativeOf::Input => output_len,
         };
@@ -262,7 +212,7 @@ impl ConvBlock {
     }
 
     fn picks_len(&self, output_len: usize) -> usize {
-        match self.shape.pool {
+        match self.shape().pool {
             Pool::None => 0,
             Pool::Max2x2 => output_len + Pixels::SLACK,
         }

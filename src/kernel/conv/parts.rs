@@ -1,7 +1,7 @@
 //! Filters cut into parts that fit into registers: some rows, and some vectors of each.
 
 use super::pixels::Pixels;
-use crate::kernel::simd::{Outlined, Simd};
+use crate::kernel::simd::{InEight, Outlined, Simd};
 
 /// A part of all patches that fits into registers.
 #[derive(Clone, Copy)]
@@ -85,7 +85,8 @@ unsafe fn run_part<S: Simd, K: PartKernel, const EIGHT: bool>(
         ($($r:literal: $($m:literal)*;)*) => {
             match (r, m) {
                 $($(($r, $m) if const { $r * $m <= part_registers::<S>() } => {
-                    s.outline(RunPart::<'_, K, $r, $m, EIGHT> { kernel, part });
+                    let part = RunPart::<'_, K, $r, $m> { kernel, part };
+                    if EIGHT { s.outline(InEight(part)) } else { s.outline(part) }
                 })*)*
                 _ => unreachable!("no part of {r} rows and {m} vectors"),
             }
@@ -102,26 +103,18 @@ unsafe fn run_part<S: Simd, K: PartKernel, const EIGHT: bool>(
     );
 }
 
-struct RunPart<'a, K, const R: usize, const M: usize, const EIGHT: bool> {
+struct RunPart<'a, K, const R: usize, const M: usize> {
     kernel: &'a mut K,
     part: Part,
 }
 
-impl<K: PartKernel, const R: usize, const M: usize, const EIGHT: bool> Outlined
-    for RunPart<'_, K, R, M, EIGHT>
-{
+impl<K: PartKernel, const R: usize, const M: usize> Outlined for RunPart<'_, K, R, M> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // SAFETY: as `run_part` demands of its caller.
-        unsafe {
-            if EIGHT {
-                self.kernel.run::<S::Eight, R, M>(s.eight(), self.part);
-            } else {
-                self.kernel.run::<S, R, M>(s, self.part);
-            }
-        }
+        unsafe { self.kernel.run::<S, R, M>(s, self.part) };
     }
 }
 

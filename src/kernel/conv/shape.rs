@@ -34,7 +34,7 @@ pub enum Pool {
 
 impl Pool {
     /// Rows and columns of the square that becomes one output.
-    pub(super) const fn size(self) -> usize {
+    pub(in crate::kernel) const fn size(self) -> usize {
         match self {
             Self::None => 1,
             Self::Max2x2 => 2,

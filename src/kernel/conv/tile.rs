@@ -5,7 +5,7 @@
 //! one pixel after another, each in all lanes; the accumulators stay in registers over all weights,
 //! and so does the pool.
 
-use crate::kernel::simd::{Outlined, Simd};
+use crate::kernel::simd::{InEight, Outlined, Simd};
 
 /// What the tiles of a block of filters have in common.
 pub(super) struct TileSource<'a> {
@@ -40,18 +40,8 @@ pub(super) struct TilePlace {
     pub lane: usize,
 }
 
-/// `R` rows of `T` outputs for `V` vectors of filters, of eight lanes each if `EIGHT`; with a 2×2
-/// pool if `POOL`.
-struct Tile<
-    'a,
-    'b,
-    'c,
-    const R: usize,
-    const T: usize,
-    const V: usize,
-    const EIGHT: bool,
-    const POOL: bool,
-> {
+/// `R` rows of `T` outputs for `V` vectors of filters; with a 2×2 pool if `POOL`.
+struct Tile<'a, 'b, 'c, const R: usize, const T: usize, const V: usize, const POOL: bool> {
     source: &'a TileSource<'b>,
     sink: &'a mut TileSink<'c>,
     place: TilePlace,
@@ -64,7 +54,7 @@ pub(super) const fn columns_max<S: Simd>(vectors: usize, pool: bool) -> usize {
     if pool { columns & !1 } else { columns }
 }
 
-/// Runs the tile of `R` rows and `columns` columns.
+/// Runs the tile of `R` rows and `columns` columns, in vectors of eight lanes if `EIGHT`.
 ///
 /// # Safety
 /// The pixels under all of its outputs lie inside the planes, its lanes among the filters', its
@@ -87,7 +77,8 @@ pub(super) unsafe fn run_tile<
         ($($t:literal)*) => {
             match columns {
                 $($t if const { $t <= columns_max::<S>(V, POOL) && !(POOL && $t % 2 == 1) } => {
-                    s.outline(Tile::<'_, '_, '_, R, $t, V, EIGHT, POOL> { source, sink, place });
+                    let tile = Tile::<'_, '_, '_, R, $t, V, POOL> { source, sink, place };
+                    if EIGHT { s.outline(InEight(tile)) } else { s.outline(tile) }
                 })*
                 _ => unreachable!("no tile of {columns} columns"),
             }
@@ -96,32 +87,14 @@ pub(super) unsafe fn run_tile<
     dispatch!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
 }
 
-impl<const R: usize, const T: usize, const V: usize, const EIGHT: bool, const POOL: bool> Outlined
-    for Tile<'_, '_, '_, R, T, V, EIGHT, POOL>
+impl<const R: usize, const T: usize, const V: usize, const POOL: bool> Outlined
+    for Tile<'_, '_, '_, R, T, V, POOL>
 {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // SAFETY: as `run_tile` demands of its caller.
-        unsafe {
-            if EIGHT {
-                self.compute(s.eight());
-            } else {
-                self.compute(s);
-            }
-        }
-    }
-}
-
-impl<const R: usize, const T: usize, const V: usize, const EIGHT: bool, const POOL: bool>
-    Tile<'_, '_, '_, R, T, V, EIGHT, POOL>
-{
-    /// # Safety
-    /// As for [`run_tile`].
-    #[inline(always)]
-    unsafe fn compute<S: Simd>(self, s: S) {
-        // SAFETY: passed on.
         unsafe {
             let sums = self.convolve(s);
             if POOL {
@@ -131,7 +104,11 @@ impl<const R: usize, const T: usize, const V: usize, const EIGHT: bool, const PO
             }
         }
     }
+}
 
+impl<const R: usize, const T: usize, const V: usize, const POOL: bool>
+    Tile<'_, '_, '_, R, T, V, POOL>
+{
     /// # Safety
     /// As for [`run_tile`].
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! The weights on their way into the backward pass, and their gradient on its way out.
 //!
-//! Each chunk of images has sums of its own: for each filter its weight gradient, as
-//! [`Pixels::fill_filter`] lays it out; then the biases'. They are added in the order of chunks.
+//! Each chunk of images has sums of its own: for each filter its weight gradient, laid out as suits
+//! the pass; then the biases'. They are added in the order of chunks.
 
 use std::ops::Range;
 
@@ -10,9 +10,21 @@ use super::shape::ConvShape;
 use crate::kernel::simd::Simd;
 use crate::kernel::{DisjointMut, Kernel, scratch};
 
-/// The length of a chunk's sums.
-pub(super) fn sums_len(shape: &ConvShape, layout: &Pixels) -> usize {
-    shape.filters * (layout.filter_len() + 1)
+/// The length of a chunk's sums, of filters of `filter_len` numbers.
+pub(super) fn sums_len(filters: usize, filter_len: usize) -> usize {
+    filters * (filter_len + 1)
+}
+
+/// How many chunks a batch is cut into.
+///
+/// Every chunk has its own sums for all filters; they should not crowd out the caches. A power of two
+/// is shared out evenly among the usual numbers of threads.
+pub(super) fn chunk_count(sums_len: usize) -> usize {
+    match (1 << 19) / sums_len.max(1) {
+        16.. => 16,
+        8.. => 8,
+        _ => 4,
+    }
 }
 
 /// The filters of a block, cut into chunks that are worth handing out.
@@ -61,9 +73,38 @@ impl Kernel for LayOutFilters<'_> {
     }
 }
 
+/// Sets `mirrored`, `[channels, filters, rows, columns]`, to the filters turned by half a circle: the
+/// convolution with these is the gradient of the one with those.
+pub(super) struct MirrorFilters<'a> {
+    pub shape: &'a ConvShape,
+    pub weight: &'a [f32],
+    pub mirrored: DisjointMut<'a, f32>,
+}
+
+impl Kernel for MirrorFilters<'_> {
+    /// A chunk is a channel.
+    #[inline(always)]
+    fn run<S: Simd>(&self, _: S, channel: usize) {
+        let ConvShape { in_channels, filters, kernel: [rows, columns], .. } = *self.shape;
+        let area = rows * columns;
+        let range = channel * filters * area..(channel + 1) * filters * area;
+        // SAFETY: channels do not overlap.
+        let mirrored = unsafe { self.mirrored.range(range) };
+        for (filter, to) in mirrored.chunks_exact_mut(area).enumerate() {
+            let from = &self.weight[(filter * in_channels + channel) * area..][..area];
+            for (to, from) in to.iter_mut().zip(from.iter().rev()) {
+                *to = *from;
+            }
+        }
+    }
+}
+
 /// Adds the sums of all chunks of images.
 pub(super) struct AddSums<'a> {
-    pub layout: &'a Pixels,
+    /// The length of a filter's sums.
+    pub filter_len: usize,
+    /// How they are laid out; as the weights themselves where there is none.
+    pub layout: Option<&'a Pixels>,
     pub cut: FilterChunks,
     pub sums: &'a [f32],
     pub d_weight: DisjointMut<'a, f32>,
@@ -82,8 +123,8 @@ impl Kernel for AddSums<'_> {
 impl AddSums<'_> {
     #[inline(always)]
     fn add<S: Simd>(&self, s: S, filter: usize) {
-        let (len, to_len) = (self.layout.filter_len(), self.layout.weights_per_filter());
-        let filters = self.cut.filters;
+        let (len, filters) = (self.filter_len, self.cut.filters);
+        let to_len = self.layout.map_or(len, Pixels::weights_per_filter);
         // SAFETY: each filter is in one chunk, and filters do not overlap.
         let (d_weight, d_bias) = unsafe {
             (
@@ -91,16 +132,22 @@ impl AddSums<'_> {
                 self.d_bias.range(filter..filter + 1),
             )
         };
-        scratch::with(len, |total| {
+        let chunks = || self.sums.chunks_exact(sums_len(filters, len));
+        d_bias[0] = chunks().map(|sums| sums[filters * len + filter]).sum();
+        let add = |total: &mut [f32]| {
             total.fill(0.0);
-            d_bias[0] = 0.0;
-            for sums in self.sums.chunks_exact(filters * (len + 1)) {
+            for sums in chunks() {
                 for (total, sum) in total.iter_mut().zip(&sums[filter * len..][..len]) {
                     *total += sum;
                 }
-                d_bias[0] += sums[filters * len + filter];
             }
-            self.layout.extract_filter(s, total, d_weight);
+        };
+        let Some(layout) = self.layout else {
+            return add(d_weight);
+        };
+        scratch::with(len, |total| {
+            add(total);
+            layout.extract_filter(s, total, d_weight);
         });
     }
 }

@@ -146,9 +146,9 @@ impl CellNetwork {
     ) -> impl Iterator<Item = (String, &'a CellArray)> + 'a {
         let layers = self.layers.iter().enumerate();
         layers.flat_map(move |(index, layer)| {
-            layer.iter().map(move |(field, array)| {
-                (format!("{}.{field}", prefix(spec, index)), array)
-            })
+            layer
+                .iter()
+                .map(move |(field, array)| (format!("{}.{field}", prefix(spec, index)), array))
         })
     }
 
@@ -195,7 +195,11 @@ impl CellNetwork {
         }
         numbers.sort_unstable();
         numbers.dedup();
-        numbers.into_iter().filter_map(|at| self.names.get(at as usize)).map(String::as_str).collect()
+        numbers
+            .into_iter()
+            .filter_map(|at| self.names.get(at as usize))
+            .map(String::as_str)
+            .collect()
     }
 }
 

@@ -104,10 +104,8 @@ pub(super) fn insert_conv(
     let hand_on = HandOn::through(conv.activation, sign_at(parent, at))
         .filter(|how| conv.filters >= how.units(channels))
         .filter(|how| *how == HandOn::Plain || !pool && is_linear_up_to_consumer(parent, at));
-    let mut weight = CellArray::filled(
-        vec![conv.filters, channels, conv.kernel, conv.kernel],
-        Cell::Fresh,
-    );
+    let mut weight =
+        CellArray::filled(vec![conv.filters, channels, conv.kernel, conv.kernel], Cell::Fresh);
     let mut bias = CellArray::filled(vec![conv.filters], Cell::Fresh);
     // Where nothing can be handed on exactly, most of it is better than none of it.
     let how = hand_on.unwrap_or(HandOn::Plain);

@@ -33,11 +33,7 @@ pub(super) fn set_kernel(
 
 /// Makes every array fit the child's shape. `inputs` is what flowed into each of its layers before.
 /// Returns what could not be kept as it was.
-pub(super) fn fit(
-    network: &mut CellNetwork,
-    child: &Spec,
-    inputs: &[FeatureShape],
-) -> Vec<String> {
+pub(super) fn fit(network: &mut CellNetwork, child: &Spec, inputs: &[FeatureShape]) -> Vec<String> {
     let fresh = CellNetwork::fresh(child);
     let mut notes = Vec::new();
     for (index, wanted) in fresh.layers.into_iter().enumerate() {

@@ -67,7 +67,8 @@ impl Graft {
             Edit::AddConvBlock { at, pool, .. } => {
                 let at = at.min(before.layers().len());
                 let added = 1 + usize::from(pool);
-                inputs.splice(at..at, after.table().rows[at..at + added].iter().map(|row| row.input));
+                inputs
+                    .splice(at..at, after.table().rows[at..at + added].iter().map(|row| row.input));
                 depth::insert_conv(network, before, after, at, pool)
             }
             Edit::AddDense { at, .. } => {
@@ -138,7 +139,12 @@ impl Graft {
 
     /// The same rearrangement of numbers that go along with the weights, such as an optimizer's
     /// moments: `fill` says what new weights of an array get.
-    pub fn companions(&self, parent: &Weights, child: &Spec, fill: impl Fn(&str) -> f32) -> Weights {
+    pub fn companions(
+        &self,
+        parent: &Weights,
+        child: &Spec,
+        fill: impl Fn(&str) -> f32,
+    ) -> Weights {
         self.network.numbers(child, parent, true, |name, _, _| fill(name))
     }
 
@@ -150,9 +156,8 @@ impl Graft {
 
     /// What is carried over and what is not.
     pub fn report(&self, child: &Spec) -> GraftReport {
-        let is_carried = |array: &CellArray| {
-            array.cells.iter().any(|cell| matches!(cell, Cell::Parent { .. }))
-        };
+        let is_carried =
+            |array: &CellArray| array.cells.iter().any(|cell| matches!(cell, Cell::Parent { .. }));
         let (carried, fresh): (Vec<_>, Vec<_>) =
             self.network.arrays(child).partition(|(_, array)| is_carried(array));
         let names = |arrays: Vec<(String, &CellArray)>| {

@@ -62,11 +62,13 @@ impl Edit {
                 let at = at.min(layers.len());
                 layers.splice(at..at, block.into_iter().take(1 + usize::from(pool)));
             }
-            Self::Widen { layer, width } | Self::Narrow { layer, width } => match layers.get_mut(layer) {
-                Some(Layer::Conv(conv)) => conv.filters = width,
-                Some(Layer::Dense(dense)) => dense.units = width,
-                _ => return Err(missing(layer)),
-            },
+            Self::Widen { layer, width } | Self::Narrow { layer, width } => {
+                match layers.get_mut(layer) {
+                    Some(Layer::Conv(conv)) => conv.filters = width,
+                    Some(Layer::Dense(dense)) => dense.units = width,
+                    _ => return Err(missing(layer)),
+                }
+            }
             Self::AddDense { at, units } => {
                 let mut dense = Dense::of(units);
                 dense.activation = fitting_activation(layers);

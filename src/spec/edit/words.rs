@@ -39,7 +39,11 @@ impl fmt::Display for Edit {
             }
             Self::SetLayers { layers } => {
                 let names: Vec<String> = layers.iter().map(short).collect();
-                write!(f, "build {}", if names.is_empty() { "no layers".into() } else { names.join(", ") })
+                write!(
+                    f,
+                    "build {}",
+                    if names.is_empty() { "no layers".into() } else { names.join(", ") }
+                )
             }
             Self::SetInitialBias { bias } => write!(f, "start biases from {bias}"),
             Self::AddEpochs { epochs: 1 } => write!(f, "train for one more epoch"),
@@ -86,9 +90,8 @@ fn short(layer: &Layer) -> String {
         Layer::Conv(conv) => format!("conv {}", conv.filters),
         Layer::Dense(dense) => format!("dense {}", dense.units),
         Layer::Dropout(dropout) => format!("dropout {}", dropout.rate),
-        Layer::MaxPool(_)
-        | Layer::AvgPool(_)
-        | Layer::BatchNorm(_)
-        | Layer::GlobalAvgPool {} => layer.kind().into(),
+        Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::BatchNorm(_) | Layer::GlobalAvgPool {} => {
+            layer.kind().into()
+        }
     }
 }

@@ -270,10 +270,7 @@ impl Case<'_> {
         let known = self.has(Harm::BadStart) || self.has(Harm::Mismatch) || self.has(Harm::Fading);
         let dead = matches!(self.signs.stall, Some(Stall::Dead { share, .. }) if share > 0.5);
         (known || dead).then(|| {
-            self.stalled(&format!(
-                "validation accuracy stays at {}",
-                Percent(self.signs.accuracy)
-            ))
+            self.stalled(&format!("validation accuracy stays at {}", Percent(self.signs.accuracy)))
         })
     }
 
@@ -301,7 +298,8 @@ impl Case<'_> {
         let signs = self.signs;
         let spec = &self.trial.spec;
         let is_small = self.has(Harm::PixelsLost) || is_small_for_its_gate(spec);
-        let too_few = self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
+        let too_few =
+            self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
         let missing = spec.gate().accuracy - signs.accuracy;
         let is_given_up = self.trial.ending == TrialEnding::GivenUp;
         let is_rising = signs.is_falling && signs.gain > missing / 4.0 && !is_given_up;

@@ -77,9 +77,10 @@ impl Signs {
         let train_accuracy = last.train_accuracy.max(looked);
         let accuracy = best.validation_accuracy;
         let guess = 2.0 / classes;
-        let falls = trial.curve.windows(2).filter(|pair| {
-            pair[1].validation_accuracy < pair[0].validation_accuracy - 0.01
-        });
+        let falls = trial
+            .curve
+            .windows(2)
+            .filter(|pair| pair[1].validation_accuracy < pair[0].validation_accuracy - 0.01);
         Some(Self {
             classes,
             epochs: last.epoch,

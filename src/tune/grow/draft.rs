@@ -56,9 +56,8 @@ impl Draft {
         // Where the position in the parent's epochs still means something, training goes on.
         let is_new = self.edits.iter().any(Edit::changes_network);
         // Weights that were learned under another activation, or around dead units, are in the way.
-        let is_fresh = |edit: &Edit| {
-            matches!(edit, Edit::SetActivation { .. } | Edit::SetInitialBias { .. })
-        };
+        let is_fresh =
+            |edit: &Edit| matches!(edit, Edit::SetActivation { .. } | Edit::SetInitialBias { .. });
         let inherit = match self.inherit {
             _ if self.edits.iter().any(is_fresh) => Inherit::Nothing,
             Inherit::State if is_new => Inherit::Weights,

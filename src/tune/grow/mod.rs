@@ -278,8 +278,7 @@ impl<'a> Case<'a> {
 
     fn dropping_out(&self) -> Draft {
         let mut draft = self.draft(self.keep_weights());
-        let has_dropout =
-            self.spec.layers().iter().any(|layer| matches!(layer, Layer::Dropout(_)));
+        let has_dropout = self.spec.layers().iter().any(|layer| matches!(layer, Layer::Dropout(_)));
         if !has_dropout {
             let at = self.spec.layers().len();
             let because = "a network that cannot rely on any one unit learns less by heart";
@@ -308,9 +307,12 @@ impl<'a> Case<'a> {
 
     fn rectified(&self) -> Draft {
         let mut draft = self.draft(Inherit::Nothing);
-        let squashes = self.spec.layers().iter().filter_map(Layer::activation).any(|activation| {
-            matches!(activation, Activation::Sigmoid | Activation::Tanh)
-        });
+        let squashes = self
+            .spec
+            .layers()
+            .iter()
+            .filter_map(Layer::activation)
+            .any(|activation| matches!(activation, Activation::Sigmoid | Activation::Tanh));
         if squashes {
             let because = "relu lets gradients through where sigmoid and tanh flatten out";
             draft.make(Edit::SetActivation { activation: Activation::Relu }, because);

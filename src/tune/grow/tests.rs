@@ -25,13 +25,8 @@ fn spec(file: StudyFile) -> Spec {
 }
 
 fn probe() -> Probe {
-    let layer = |layer, gradient| LayerProbe {
-        layer,
-        dead: 0.0,
-        saturated: 0.0,
-        gradient,
-        weight: 0.1,
-    };
+    let layer =
+        |layer, gradient| LayerProbe { layer, dead: 0.0, saturated: 0.0, gradient, weight: 0.1 };
     Probe {
         images: 256,
         training_images: 55_000,

@@ -89,7 +89,8 @@ impl Point {
         places.extend((0..STAGES).map(|stage| {
             denses.get(stage).map_or(f64::NAN, |dense| place(&space.units, &dense.units))
         }));
-        places.push(activation.map_or(f64::NAN, |activation| place(&space.activation, &activation)));
+        places
+            .push(activation.map_or(f64::NAN, |activation| place(&space.activation, &activation)));
         places.push(place(&space.dropout, &dropout.unwrap_or(0.0)));
         places.push(last(|edit| match edit {
             Edit::SetLearningRate { rate } => Some(*rate),
@@ -119,8 +120,9 @@ impl Point {
         let space = &spec.tune().space;
         let mut reader = Reader { places: self.places.iter() };
         let convs = reader.pick(&space.convs).unwrap_or(0);
-        let stages: Vec<_> =
-            (0..STAGES).map(|_| (reader.pick(&space.filters), reader.pick(&space.kernel))).collect();
+        let stages: Vec<_> = (0..STAGES)
+            .map(|_| (reader.pick(&space.filters), reader.pick(&space.kernel)))
+            .collect();
         let denses = reader.pick(&space.dense_layers).unwrap_or(0);
         let units: Vec<_> = (0..STAGES).map(|_| reader.pick(&space.units)).collect();
         let activation = reader.pick(&space.activation).unwrap_or_default();
@@ -155,11 +157,8 @@ fn pyramid(
     activation: Activation,
 ) -> Vec<Layer> {
     let input = spec.input();
-    let mut side = FeatureShape::Image {
-        channels: input.channels,
-        height: input.height,
-        width: input.width,
-    };
+    let mut side =
+        FeatureShape::Image { channels: input.channels, height: input.height, width: input.width };
     let mut layers = Vec::new();
     for at in 0..convs {
         let (Some(filters), Some(kernel)) = stages[at.min(STAGES - 1)] else {
@@ -168,7 +167,10 @@ fn pyramid(
         let FeatureShape::Image { height, width, .. } = side else {
             break;
         };
-        layers.push(Layer::Conv(Conv { activation, ..Conv::same(filters, kernel.min(height.min(width))) }));
+        layers.push(Layer::Conv(Conv {
+            activation,
+            ..Conv::same(filters, kernel.min(height.min(width)))
+        }));
         if height.min(width) >= 4 {
             layers.push(Layer::MaxPool(Pool::of(2)));
             side = FeatureShape::Image { channels: filters, height: height / 2, width: width / 2 };

@@ -48,7 +48,8 @@ fn suggest(spec: &Spec, known: &[(Point, f64)], rng: &mut CounterRng) -> Point {
         let candidates: Vec<f64> = (0..CANDIDATES).map(|_| good.draw(rng)).collect();
         let promise = |place: f64| good.at(place).ln() - bad.at(place).ln();
         let best = candidates.into_iter().map(|place| (promise(place), place));
-        best.reduce(|best, next| if next.0 > best.0 { next } else { best }).map_or(0.0, |best| best.1)
+        best.reduce(|best, next| if next.0 > best.0 { next } else { best })
+            .map_or(0.0, |best| best.1)
     });
     Point::new(places.collect())
 }

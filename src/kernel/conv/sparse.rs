@@ -1,5 +1,6 @@
-//! The backward pass of a conv block: each chunk takes a few images from the output's gradient to
-//! the image's, and sums up their part of the weight gradient; the parts are then added in order.
+//! The backward pass that visits only the gradients that are not zero: each chunk takes a few images
+//! from the output's gradient to the image's, and sums up their part of the weight gradient; the
+//! parts are then added in order.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -11,9 +12,65 @@ use super::patch::{
 use super::pixels::Pixels;
 use super::positions::PositionList;
 use super::shape::{ConvShape, Pool};
-use super::weights::sums_len;
+use super::weights::{AddSums, FilterChunks, LayOutFilters, chunk_count, sums_len};
+use super::{BackwardInput, ConvGradients};
 use crate::kernel::simd::{Outlined, Simd};
-use crate::kernel::{DisjointMut, Kernel, scratch};
+use crate::kernel::{DisjointMut, Executor, Kernel, scratch};
+
+/// The backward pass for one shape, with the tables that it needs.
+#[derive(Clone, Debug)]
+pub(super) struct SparseBackward {
+    shape: ConvShape,
+    pixels: Pixels,
+}
+
+impl SparseBackward {
+    pub fn new(shape: ConvShape) -> Self {
+        Self { shape, pixels: Pixels::new(&shape) }
+    }
+
+    /// Runs it; the slices have the lengths of their shapes.
+    pub fn run(&self, executor: &Executor, from: BackwardInput<'_>, to: ConvGradients<'_>) {
+        let BackwardInput { batch, images, weight, picks, kept, d_output } = from;
+        let (shape, layout) = (&self.shape, &self.pixels);
+        let d_images = to.images.unwrap_or_default();
+        let cut = Cut::new(shape, layout, batch);
+        let filter_len = layout.filter_len();
+        let filters_len = if d_images.is_empty() { 0 } else { shape.filters * filter_len };
+        let sums_len = cut.chunks * sums_len(shape.filters, filter_len);
+        scratch::with(filters_len + sums_len, |memory| {
+            let (filters, sums) = memory.split_at_mut(filters_len);
+            if !d_images.is_empty() {
+                let cut = FilterChunks::new(shape.filters, filter_len);
+                let filters = DisjointMut::new(filters);
+                executor.run(cut.count(), &LayOutFilters { layout, cut, weight, filters });
+            }
+            let backward = Backward {
+                shape,
+                layout,
+                cut,
+                batch,
+                images,
+                filters,
+                picks,
+                kept,
+                d_output,
+                d_images: DisjointMut::new(d_images),
+                sums: DisjointMut::new(sums),
+            };
+            executor.run(cut.chunks, &backward);
+            let add = AddSums {
+                filter_len,
+                layout: Some(layout),
+                cut: FilterChunks::new(shape.filters, filter_len * cut.chunks),
+                sums,
+                d_weight: DisjointMut::new(to.weight),
+                d_bias: DisjointMut::new(to.bias),
+            };
+            executor.run(add.cut.count(), &add);
+        });
+    }
+}
 
 thread_local! {
     static LISTS: RefCell<Lists> = RefCell::default();
@@ -32,7 +89,7 @@ struct Lists {
 
 /// How a batch is cut up, which depends on shapes alone.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cut {
+struct Cut {
     /// Images whose pixels are in memory at the same time: many small ones, so that there is some
     /// work for each filter whose sums go to registers and back.
     group: usize,
@@ -40,11 +97,11 @@ pub(super) struct Cut {
     /// cache while every filter visits them.
     band_len: usize,
     images_per_chunk: usize,
-    pub chunks: usize,
+    chunks: usize,
 }
 
 impl Cut {
-    pub fn new(shape: &ConvShape, layout: &Pixels, batch: usize) -> Self {
+    fn new(shape: &ConvShape, layout: &Pixels, batch: usize) -> Self {
         const BAND_FLOATS: usize = 8192;
         const BAND_LEN_MIN: usize = 64;
         let plane_len = layout.cell_count().max(1);
@@ -52,14 +109,7 @@ impl Cut {
         let columns = shape.output_shape()[2].max(1);
         let step = layout.row_len() * shape.stride[0] * shape.pool.size();
         let rows = (BAND_FLOATS / step.max(1)).max(BAND_LEN_MIN.div_ceil(columns));
-        // Every chunk has its own sums for all filters; they should not crowd out the caches. A
-        // power of two is shared out evenly among the usual numbers of threads.
-        let sums_len = sums_len(shape, layout).max(1);
-        let chunks = match (1 << 19) / sums_len {
-            16.. => 16,
-            8.. => 8,
-            _ => 4,
-        };
+        let chunks = chunk_count(sums_len(shape.filters, layout.filter_len()));
         let images_per_chunk =
             batch.div_ceil(chunks).next_multiple_of(group).min(batch.div_ceil(4)).max(1);
         let chunks = batch.div_ceil(images_per_chunk);
@@ -68,26 +118,26 @@ impl Cut {
 }
 
 /// The backward pass of a batch.
-pub(super) struct Backward<'a> {
-    pub shape: &'a ConvShape,
-    pub layout: &'a Pixels,
-    pub cut: Cut,
-    pub batch: usize,
+struct Backward<'a> {
+    shape: &'a ConvShape,
+    layout: &'a Pixels,
+    cut: Cut,
+    batch: usize,
     /// `[batch, channels, height, width]`
-    pub images: &'a [f32],
+    images: &'a [f32],
     /// The filters as [`Pixels::fill_filter`] lays them out; empty if nobody wants the image
     /// gradient.
-    pub filters: &'a [f32],
+    filters: &'a [f32],
     /// Which of the pool's four each output is, and [`Pixels::SLACK`] more; empty where there is no
     /// pool.
-    pub picks: &'a [u8],
+    picks: &'a [u8],
     /// What the activation's derivative is computed from.
-    pub kept: &'a [f32],
-    pub d_output: &'a [f32],
+    kept: &'a [f32],
+    d_output: &'a [f32],
     /// `[batch, channels, height, width]`; empty if nobody wants it.
-    pub d_images: DisjointMut<'a, f32>,
+    d_images: DisjointMut<'a, f32>,
     /// For each chunk, its [`sums_len`] sums.
-    pub sums: DisjointMut<'a, f32>,
+    sums: DisjointMut<'a, f32>,
 }
 
 impl Kernel for Backward<'_> {
@@ -101,7 +151,7 @@ impl Backward<'_> {
     #[inline(always)]
     fn chunk<S: Simd>(&self, s: S, chunk: usize) {
         let Cut { group, images_per_chunk, .. } = self.cut;
-        let sums_len = sums_len(self.shape, self.layout);
+        let sums_len = sums_len(self.shape.filters, self.layout.filter_len());
         // SAFETY: every chunk has its own range.
         let sums = unsafe { self.sums.range(chunk * sums_len..(chunk + 1) * sums_len) };
         sums.fill(0.0);

@@ -1,0 +1,161 @@
+"""Races burgeon against PyTorch and Keras on this machine, and writes README's table.
+
+    python3 -m venv /tmp/peers && /tmp/peers/bin/pip install torch numpy keras tensorflow-cpu
+    cargo build --release && cargo build --release --bench kernel_shapes
+    /tmp/peers/bin/python benches/peers/race.py --data data --rounds 5 --write README.md
+
+Everybody gets the same network, batch size, optimizer, images and threads, with the data in memory.
+They run in turn, A B A B, so that a busy moment hits all of them; the figures are medians, and the
+ratios those of the medians. A peer that is not installed is left out. The table goes between the
+lines `<!-- race -->` and `<!-- /race -->` of the file named by --write.
+"""
+
+import argparse
+import glob
+import json
+import math
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("--data", default=os.environ.get("BURGEON_DATA", "data"))
+parser.add_argument("--burgeon", default=TARGET / "release" / "burgeon")
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--only", default="", help="races whose name contains this")
+parser.add_argument("--write", help="file with the markers")
+args = parser.parse_args()
+
+# Name, model, batch size, what is done.
+RACES = [
+    ("LeNet-5, an epoch at batch 64", "lenet", 64, "train"),
+    ("LeNet-5, an epoch at batch 256", "lenet", 256, "train"),
+    ("LeNet-5, evaluating 10,000 images", "lenet", 64, "eval"),
+    ("single-conv, an epoch at batch 64", "single-conv", 64, "train"),
+    ("compact, an epoch at batch 128", "compact", 128, "train"),
+    ("16 conv blocks, a step each", None, 64, "shapes"),
+]
+
+
+def lines(command):
+    """The JSON lines that a command prints; None where it cannot run."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    if done.returncode not in (0, 3):  # 3: the gate stayed shut, which is no matter here
+        print(f"  {pathlib.Path(command[1]).name}: {done.stderr.strip().splitlines()[-1:]}",
+              file=sys.stderr)
+        return None
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def burgeon(model, batch, work, folder):
+    """Seconds by item: one item, or one a shape."""
+    common = ["--threads", args.threads, "--data", args.data, "--runs", folder, "--json"]
+    if work == "shapes":
+        builds = glob.glob(str(TARGET / "release" / "deps" / "kernel_shapes-*"))
+        builds = [build for build in builds if os.access(build, os.X_OK)]
+        newest = max(builds, key=os.path.getmtime)
+        found = lines([newest, "--threads", args.threads, "--json"])
+        return {line["shape"]: line["step_ms"] / 1e3 for line in found
+                if not line["shape"].endswith("linear")}
+    study = ROOT / "models" / f"{model}.toml"
+    trained = folder / f"{model}-trained"
+    if work == "eval":
+        if not trained.exists():
+            lines([args.burgeon, "train", study, "--set", "train.epochs=1", *common])
+            next(folder.glob("lenet-5-*")).rename(trained)
+        return {work: lines([args.burgeon, "eval", trained, *common])[0]["seconds"]}
+    events = lines([args.burgeon, "train", study, "--set", f"train.batch-size={batch}",
+                    "--set", "train.epochs=2", "--set", "train.augment.shift=0", *common])
+    return {work: [event for event in events if event["event"] == "epoch_finished"][-1]["seconds"]}
+
+
+def peer(program, *more):
+    def run(model, batch, work, _):
+        if program == "keras_peer.py" and work != "train":
+            return None
+        command = [sys.executable, HERE / program, "--data", args.data, "--threads", args.threads,
+                   "--batch", batch, *more]
+        command[2:2] = [work] if program == "torch_peer.py" else []
+        found = lines(command + (["--network", model] if model else []))
+        if found is None:
+            return None
+        if work == "shapes":
+            return {line["shape"]: line["step_ms"] / 1e3 for line in found}
+        return {work: found[-1]["seconds"]}
+    return run
+
+
+RUNNERS = {
+    "burgeon": burgeon,
+    "PyTorch": peer("torch_peer.py"),
+    "PyTorch compiled": peer("torch_peer.py", "--compile"),
+    "Keras": peer("keras_peer.py"),
+}
+
+
+def race(model, batch, work, folder):
+    """Median seconds by runner and item."""
+    found = {name: [] for name in RUNNERS}
+    for _ in range(args.rounds):
+        for name, runner in RUNNERS.items():
+            if work == "shapes" and name == "PyTorch compiled":
+                continue
+            if found[name] is not None:
+                result = runner(model, batch, work, folder)
+                found[name] = found[name] + [result] if result else None
+    return {name: {item: statistics.median(result[item] for result in results)
+                   for item in results[0]}
+            for name, results in found.items() if results}
+
+
+def cell(ours, theirs):
+    """Their time, and how many times ours it is."""
+    if theirs is None:
+        return "–"
+    if len(theirs) == 1:
+        (seconds,), (our_seconds,) = theirs.values(), ours.values()
+        return f"{show(seconds)} ({seconds / our_seconds:.1f}×)"
+    ratios = [theirs[item] / ours[item] for item in ours]
+    mean = math.exp(statistics.fmean(map(math.log, ratios)))
+    return f"{mean:.1f}× (least {min(ratios):.1f}×)"
+
+
+def show(seconds):
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
+def main():
+    table = ["| | " + " | ".join(RUNNERS) + " |", "| --- |" + " ---: |" * len(RUNNERS)]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, *how in RACES:
+            if args.only not in name:
+                continue
+            print(name, file=sys.stderr)
+            medians = race(*how, pathlib.Path(folder))
+            ours = medians["burgeon"]
+            own = show(sum(ours.values()))
+            others = [cell(ours, medians.get(runner)) for runner in list(RUNNERS)[1:]]
+            table.append(f"| {name} | {own} | " + " | ".join(others) + " |")
+            print("  " + table[-1], file=sys.stderr)
+            for shape in ours if len(ours) > 1 else []:
+                theirs = medians.get("PyTorch", {}).get(shape)
+                ratio = f"{theirs / ours[shape]:.2f}×" if theirs else ""
+                print(f"    {shape:<28} {show(ours[shape]):>9} {ratio}", file=sys.stderr)
+    text = "\n".join(table)
+    print(text)
+    if args.write:
+        path = pathlib.Path(args.write)
+        before, rest = path.read_text().split("<!-- race -->", 1)
+        _, after = rest.split("<!-- /race -->", 1)
+        path.write_text(f"{before}<!-- race -->\n{text}\n<!-- /race -->{after}")
+
+
+main()

@@ -1,0 +1,129 @@
+//! Where the time of a training went, as a table.
+
+use std::fmt::Write;
+
+use crate::train::Profile;
+
+/// Columns of the widest bar.
+const BAR_WIDTH: f64 = 24.0;
+
+/// The parts of a line, which may be missing but for the name and the sum.
+struct Line<'a> {
+    name: &'a str,
+    forward: Option<f64>,
+    backward: Option<f64>,
+    seconds: f64,
+}
+
+/// The table, of an epoch on average.
+pub fn table(profile: &Profile) -> String {
+    let per_epoch = 1.0 / profile.epochs.max(f64::MIN_POSITIVE);
+    let whole = |name, seconds: f64| Line {
+        name,
+        forward: None,
+        backward: None,
+        seconds: seconds * per_epoch,
+    };
+    let mut lines = vec![whole("data", profile.data_seconds)];
+    lines.extend(profile.layers.iter().map(|layer| Line {
+        name: &layer.name,
+        forward: Some(layer.forward_seconds * per_epoch),
+        backward: Some(layer.backward_seconds * per_epoch),
+        seconds: (layer.forward_seconds + layer.backward_seconds) * per_epoch,
+    }));
+    lines.extend([
+        whole("loss", profile.loss_seconds),
+        whole("optimizer", profile.optimizer_seconds),
+        whole("evaluation", profile.evaluation_seconds),
+        whole("checkpoints", profile.checkpoint_seconds),
+        whole("rest", profile.rest_seconds),
+    ]);
+    let total = profile.seconds * per_epoch;
+    let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+    let mut text = format!(
+        "\nwhere an epoch's {total:.2} s went\n  {:<width$} {:>9} {:>9} {:>9} {:>7}\n",
+        "", "forward", "backward", "together", "share"
+    );
+    for line in &lines {
+        let share = line.seconds / total.max(f64::MIN_POSITIVE);
+        let _ = writeln!(
+            text,
+            "  {:<width$} {} {} {} {:>5.1} %  {}",
+            line.name,
+            milliseconds(line.forward),
+            milliseconds(line.backward),
+            milliseconds(Some(line.seconds)),
+            share * 100.0,
+            bar(share)
+        );
+    }
+    let reached = profile.flops_per_second / 1e9;
+    let _ = match profile.peak_flops_per_second {
+        Some(peak) => write!(
+            text,
+            "the layers reach {reached:.1} GFLOP/s, {:.0} % of the {:.1} that this machine's threads were measured to reach",
+            100.0 * profile.flops_per_second / peak,
+            peak / 1e9
+        ),
+        None => write!(text, "the layers reach {reached:.1} GFLOP/s"),
+    };
+    text
+}
+
+fn milliseconds(seconds: Option<f64>) -> String {
+    seconds.map_or(" ".repeat(9), |seconds| format!("{:>6.1} ms", seconds * 1e3))
+}
+
+/// A bar in steps of an eighth of a column.
+fn bar(share: f64) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share.clamp(0.0, 1.0) * BAR_WIDTH * 8.0).round() as usize;
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::LayerProfile;
+
+    #[test]
+    fn every_part_has_a_line_and_shares_add_up() {
+        let layer = |name: &str, forward_seconds, backward_seconds| LayerProfile {
+            name: name.into(),
+            forward_seconds,
+            backward_seconds,
+        };
+        let profile = Profile {
+            epochs: 2.0,
+            steps: 200,
+            images: 12_800,
+            seconds: 4.0,
+            data_seconds: 0.25,
+            layers: vec![layer("conv 6 × 5×5 same, relu", 0.5, 1.0), layer("head", 0.5, 0.75)],
+            loss_seconds: 0.125,
+            optimizer_seconds: 0.25,
+            evaluation_seconds: 0.5,
+            checkpoint_seconds: 0.0,
+            rest_seconds: 0.125,
+            flops_per_second: 5e10,
+            peak_flops_per_second: Some(2e11),
+        };
+        let table = table(&profile);
+        assert!(table.contains("an epoch's 2.00 s"), "{table}");
+        assert!(table.contains("25 % of the 200.0"), "{table}");
+        let shares: Vec<f64> = table
+            .lines()
+            .filter_map(|line| line.split(" %").next()?.split_whitespace().last()?.parse().ok())
+            .collect();
+        assert_eq!(shares.len(), 9, "{table}");
+        let lines: f64 = shares[..8].iter().sum();
+        assert!((lines - 100.0).abs() < 0.5, "{table}");
+    }
+
+    #[test]
+    fn bars_grow_by_eighths() {
+        assert_eq!(bar(0.0), "");
+        assert_eq!(bar(1.0), "█".repeat(24));
+        assert_eq!(bar(1.0 / 24.0 / 8.0), "▏");
+    }
+}

@@ -1,0 +1,192 @@
+//! Where the time of a training goes.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use crate::kernel::backend::take_passed_marks;
+use crate::kernel::{Executor, peak_flops_per_second};
+use crate::model::layer_rows;
+use crate::spec::Spec;
+
+/// Whether a training is timed part by part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profiling {
+    /// It is not, and pays nothing.
+    #[default]
+    Off,
+    /// It is.
+    On,
+}
+
+/// Where the time of a training went, on the wall clock. On devices that compute while the host runs
+/// ahead, a part is the time that the host spent on it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Profile {
+    /// Epochs that were timed, a started one counting as what was done of it.
+    pub epochs: f64,
+    /// Steps that were timed.
+    pub steps: u64,
+    /// Images that were trained on.
+    pub images: u64,
+    /// Sum of all parts.
+    pub seconds: f64,
+    /// Filling batches, and bringing them to the device.
+    pub data_seconds: f64,
+    /// Each layer, the classifier last; a pool that is part of a layer counts there.
+    pub layers: Vec<LayerProfile>,
+    /// The loss and its gradient.
+    pub loss_seconds: f64,
+    /// Clipping, and the update of all parameters.
+    pub optimizer_seconds: f64,
+    /// Validation at the epochs' ends.
+    pub evaluation_seconds: f64,
+    /// Copying the state for checkpoints, which are written beside the training.
+    pub checkpoint_seconds: f64,
+    /// Bookkeeping, and telling whoever watches.
+    pub rest_seconds: f64,
+    /// Floating-point operations of the layers a second, in forward and backward passes.
+    pub flops_per_second: f64,
+    /// The most that this machine's threads reach, measured; none where another device trains.
+    pub peak_flops_per_second: Option<f64>,
+}
+
+/// A layer's share of a [`Profile`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerProfile {
+    /// As the layer table calls it.
+    pub name: String,
+    /// Time of its forward passes.
+    pub forward_seconds: f64,
+    /// Time of its backward passes.
+    pub backward_seconds: f64,
+}
+
+/// Something that a training spends its time on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Part {
+    Data,
+    Forward(usize),
+    Loss,
+    Optimizer,
+    Evaluation,
+    Checkpoint,
+    Rest,
+}
+
+/// Takes the time. Everything between two laps belongs to the part that the later one names.
+#[derive(Debug)]
+pub(super) struct Profiler {
+    profile: Profile,
+    /// Operations that one image's step takes where no zero is skipped.
+    flops_per_image: f64,
+    last: Instant,
+}
+
+impl Profiler {
+    pub fn new(spec: &Spec) -> Self {
+        let table = spec.table();
+        let layers = layer_rows(spec)
+            .into_iter()
+            .map(|rows| {
+                let names: Vec<&str> = table.rows[rows].iter().map(|row| &*row.name).collect();
+                LayerProfile {
+                    name: names.join(" + "),
+                    forward_seconds: 0.0,
+                    backward_seconds: 0.0,
+                }
+            })
+            .collect();
+        // A backward pass takes two products for each of the forward pass, and one in the first
+        // layer: nobody needs the images' gradient.
+        let first = table.rows.first().map_or(0, |row| row.flops);
+        Self {
+            profile: Profile {
+                epochs: 0.0,
+                steps: 0,
+                images: 0,
+                seconds: 0.0,
+                data_seconds: 0.0,
+                layers,
+                loss_seconds: 0.0,
+                optimizer_seconds: 0.0,
+                evaluation_seconds: 0.0,
+                checkpoint_seconds: 0.0,
+                rest_seconds: 0.0,
+                flops_per_second: 0.0,
+                peak_flops_per_second: None,
+            },
+            flops_per_image: 3.0 * table.flops() as f64 - first as f64,
+            last: Instant::now(),
+        }
+    }
+
+    /// Books the time since the last lap.
+    pub fn lap(&mut self, part: Part) {
+        let seconds = self.until(Instant::now());
+        let profile = &mut self.profile;
+        let booked = match part {
+            Part::Data => &mut profile.data_seconds,
+            Part::Forward(layer) => &mut profile.layers[layer].forward_seconds,
+            Part::Loss => &mut profile.loss_seconds,
+            Part::Optimizer => &mut profile.optimizer_seconds,
+            Part::Evaluation => &mut profile.evaluation_seconds,
+            Part::Checkpoint => &mut profile.checkpoint_seconds,
+            Part::Rest => &mut profile.rest_seconds,
+        };
+        *booked += seconds;
+    }
+
+    /// Books the backward pass that just ended to the layers, by the marks at their outputs.
+    pub fn lap_backward(&mut self) {
+        // Before the first mark comes the loss; behind the mark of a layer's output, the layer.
+        let mut layer = None;
+        for passed in take_passed_marks() {
+            let seconds = self.until(passed.at);
+            self.book_backward(layer, seconds);
+            layer = Some(passed.number);
+        }
+        let seconds = self.until(Instant::now());
+        self.book_backward(layer, seconds);
+    }
+
+    fn book_backward(&mut self, layer: Option<usize>, seconds: f64) {
+        match layer.and_then(|layer| self.profile.layers.get_mut(layer)) {
+            Some(layer) => layer.backward_seconds += seconds,
+            None => self.profile.loss_seconds += seconds,
+        }
+    }
+
+    /// Counts a step of so many images, of an epoch of so many steps.
+    pub fn count_step(&mut self, images: usize, steps: usize) {
+        self.profile.steps += 1;
+        self.profile.images += images as u64;
+        self.profile.epochs += 1.0 / steps as f64;
+    }
+
+    /// What was found. `executor` is what trains, if the CPU does.
+    pub fn finish(mut self, executor: Option<&Executor>) -> Profile {
+        self.lap(Part::Rest);
+        let profile = &mut self.profile;
+        let layers: f64 =
+            profile.layers.iter().map(|layer| layer.forward_seconds + layer.backward_seconds).sum();
+        profile.seconds = layers
+            + profile.data_seconds
+            + profile.loss_seconds
+            + profile.optimizer_seconds
+            + profile.evaluation_seconds
+            + profile.checkpoint_seconds
+            + profile.rest_seconds;
+        profile.flops_per_second =
+            self.flops_per_image * profile.images as f64 / layers.max(f64::MIN_POSITIVE);
+        profile.peak_flops_per_second = executor.map(peak_flops_per_second);
+        self.profile
+    }
+
+    /// Seconds from the last lap to `now`, which becomes the last.
+    fn until(&mut self, now: Instant) -> f64 {
+        let seconds = now.saturating_duration_since(self.last).as_secs_f64();
+        self.last = now;
+        seconds
+    }
+}
