@@ -51,7 +51,7 @@ def network(name):
             layers.Dense(128, activation="relu")]
     else:
         body = []
-        for filters, pool in [(12, True), (20, True), (32, False)]:
+        for filters, pool in [(10, True), (16, True), (20, False), (24, False)]:
             body += [layers.Conv2D(filters, 3, padding="same"), layers.BatchNormalization(),
                      layers.ReLU()] + ([layers.MaxPooling2D(2)] if pool else [])
         body.append(layers.GlobalAveragePooling2D())

@@ -40,7 +40,7 @@ RACES = [
     ("LeNet-5, an epoch at batch 256", "lenet", 256, "train"),
     ("LeNet-5, evaluating 10,000 images", "lenet", 64, "eval"),
     ("single-conv, an epoch at batch 64", "single-conv", 64, "train"),
-    ("compact, an epoch at batch 128", "compact", 128, "train"),
+    ("compact, an epoch at batch 64", "compact", 64, "train"),
     ("16 conv blocks, a step each", None, 64, "shapes"),
 ]
 
