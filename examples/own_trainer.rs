@@ -20,7 +20,7 @@ struct Oracle;
 
 impl Trainer for Oracle {
     fn train(
-        &mut self,
+        &self,
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError> {
@@ -49,11 +49,11 @@ impl Trainer for Oracle {
         })
     }
 
-    fn publish(&mut self, _task: &TrialTask, _folder: &Path) -> Result<(), TrainerError> {
+    fn publish(&self, _task: &TrialTask, _folder: &Path) -> Result<(), TrainerError> {
         Ok(())
     }
 
-    fn test(&mut self, _task: &TrialTask) -> Result<TestResult, TrainerError> {
+    fn test(&self, _task: &TrialTask) -> Result<TestResult, TrainerError> {
         Ok(TestResult { correct: 80, images: 100 })
     }
 }

@@ -81,6 +81,9 @@ pub struct StudyArguments {
     /// Whether an unfinished run of the same study is gone on with
     #[arg(long, value_enum, default_value_t = ResumeName::Never, env = "BURGEON_RESUME")]
     pub resume: ResumeName,
+    /// Trials that train at the same time and share the cores; the same as `--set tune.jobs=N`
+    #[arg(long, env = "BURGEON_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub jobs: Option<u16>,
     /// Say at each trial's end where its time went
     #[arg(long, env = "BURGEON_PROFILE")]
     pub profile: bool,

@@ -8,6 +8,7 @@ use super::output::Output;
 use super::view::{View, percent};
 use super::{CliError, check, document, launch};
 use crate::ledger::Outcome;
+use crate::spec::Override;
 use crate::study::{Ended, Finished, Growth, Launch, LaunchError, Resume};
 use crate::sys::announce::stop_with_supervisor;
 use crate::sys::signals::{StopFlag, StopSignal};
@@ -20,7 +21,9 @@ pub fn run(
     growth: Growth,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let study = document(arguments.study.as_deref(), common)?;
+    let jobs = arguments.jobs.map(Override::jobs);
+    let study =
+        document(arguments.study.as_deref(), common)?.with_overrides(jobs.into_iter().collect());
     let launch = Launch {
         resume: match arguments.resume {
             ResumeName::Never => Resume::Never,

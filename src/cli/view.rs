@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::check::grouped;
 use super::output::Output;
@@ -23,18 +23,23 @@ const PLAIN_LINE_EVERY: Duration = Duration::from_secs(10);
 /// Says what a study does.
 pub struct View {
     output: Output,
+    progress: MultiProgress,
+    /// The bar of what happens before there are trials.
     bar: ProgressBar,
     last_plain_line: Instant,
-    epochs: usize,
+    /// Whether several trials may run, so that each line has to say whose it is.
+    is_shared: bool,
     trials: BTreeMap<u32, Seen>,
-    parent: Option<u32>,
-    next: Option<String>,
 }
 
 /// What was seen of a trial, for its children to be held against.
 struct Seen {
     spec: Spec,
+    parent: Option<u32>,
     accuracies: Vec<f64>,
+    /// What would be tried next.
+    next: Option<String>,
+    bar: ProgressBar,
 }
 
 impl View {
@@ -42,57 +47,91 @@ impl View {
     pub fn new(output: Output) -> Self {
         Self {
             output,
+            progress: MultiProgress::new(),
             bar: ProgressBar::hidden(),
             last_plain_line: Instant::now(),
-            epochs: 0,
+            is_shared: false,
             trials: BTreeMap::new(),
-            parent: None,
-            next: None,
         }
     }
 
-    /// Takes the progress bar away.
+    /// Takes the progress bars away.
     pub fn close(&self) {
         self.bar.finish_and_clear();
+        for seen in self.trials.values() {
+            seen.bar.finish_and_clear();
+        }
     }
 
-    /// The parent's curve, and what would come next, as lines under the progress bar.
-    fn below_the_bar(&self) -> String {
+    /// The parent's curve, and what would come next, as lines under a trial's progress bar.
+    fn below_the_bar(&self, trial: &Seen) -> String {
         let mut text = String::new();
-        let parent = self.parent.and_then(|parent| Some((parent, self.trials.get(&parent)?)));
+        let parent = trial.parent.and_then(|parent| Some((parent, self.trials.get(&parent)?)));
         if let Some((parent, Seen { accuracies, .. })) = parent
             && let Some(last) = accuracies.last()
         {
             text += &format!("\n  trial {parent}  {} {}", curve(accuracies), percent(*last));
         }
-        if let Some(next) = &self.next {
+        if let Some(next) = &trial.next {
             text += &format!("\n  next, if the gate stays shut: {next}");
         }
         text
     }
 
     fn say(&self, line: &str) {
-        self.bar.suspend(|| self.output.say(line));
+        self.progress.suspend(|| self.output.say(line));
+    }
+
+    fn warn(&self, line: &str) {
+        self.progress.suspend(|| self.output.warn(line));
+    }
+
+    /// Says something of one trial.
+    fn tell(&self, trial: u32, line: &str) {
+        self.say(&format!("{}{line}", self.whose(trial)));
+    }
+
+    /// What a line of one trial begins with.
+    fn whose(&self, trial: u32) -> String {
+        if self.is_shared { format!("  [{trial}]") } else { String::new() }
+    }
+
+    fn new_bar(&self, length: u64, template: &str) -> ProgressBar {
+        if !self.output.progress {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template(template);
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.progress.add(ProgressBar::new(length).with_style(style.progress_chars("━╸ ")))
     }
 
     fn start_bar(&mut self, length: u64, template: &str) {
         self.close();
-        if self.output.progress {
-            let style = ProgressStyle::with_template(template);
-            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-            self.bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr())
-                .with_style(style.progress_chars("━╸ "));
-        }
+        self.bar = self.new_bar(length, template);
+    }
+
+    fn move_bar(&self, trial: u32, seen: &Seen, progress: &StepProgress) {
+        let done = ((progress.epoch - 1) * progress.steps + progress.step) as u64;
+        seen.bar.set_position(done);
+        seen.bar.set_prefix(self.below_the_bar(seen));
+        seen.bar.set_message(format!(
+            "{}epoch {}/{}  loss {:.3}  accuracy {}  {} images/s",
+            if self.is_shared { format!("trial {trial}, ") } else { String::new() },
+            progress.epoch,
+            progress.epochs,
+            progress.loss,
+            percent(progress.accuracy),
+            grouped(progress.images_per_second as usize),
+        ));
     }
 }
 
 impl Listener for View {
     fn trial(&mut self, trial: u32, spec: &Spec, proposal: Option<&Proposal>) {
-        self.epochs = spec.train().epochs;
         let size = format!(
             "{} parameters, {} at a learning rate of {}",
             grouped(spec.table().parameters()),
-            match self.epochs {
+            match spec.train().epochs {
                 1 => "1 epoch".into(),
                 epochs => format!("{epochs} epochs"),
             },
@@ -102,44 +141,47 @@ impl Listener for View {
             None => self.say(&format!("\ntrial {trial}: {size}")),
             Some(proposal) => {
                 let edits: Vec<String> = proposal.edits.iter().map(ToString::to_string).collect();
-                self.say(&format!(
+                let mut text = format!(
                     "\ntrial {trial}, grown from trial {}: {}\n  {size}",
                     proposal.parent,
                     edits.join("; ")
-                ));
+                );
                 if let Some(parent) = self.trials.get(&proposal.parent) {
                     for line in diff(&parent.spec, spec) {
-                        self.say(&format!("    {line}"));
+                        text += &format!("\n    {line}");
                     }
                 }
+                self.say(&text);
             }
         }
-        self.parent = proposal.map(|proposal| proposal.parent);
-        self.next = None;
-        self.trials.insert(trial, Seen { spec: spec.clone(), accuracies: Vec::new() });
+        let seen = Seen {
+            spec: spec.clone(),
+            parent: proposal.map(|proposal| proposal.parent),
+            accuracies: Vec::new(),
+            next: None,
+            bar: ProgressBar::hidden(),
+        };
+        self.trials.insert(trial, seen);
     }
 
-    fn step(&mut self, _trial: u32, progress: &StepProgress) {
-        let all = (progress.epochs * progress.steps) as u64;
-        let done = ((progress.epoch - 1) * progress.steps + progress.step) as u64;
+    fn step(&mut self, trial: u32, progress: &StepProgress) {
         if self.output.progress {
-            if self.bar.length() != Some(all) || self.bar.is_finished() {
-                self.start_bar(all, "  {wide_bar:.green} {msg}  {eta} left{prefix}");
+            let all = (progress.epochs * progress.steps) as u64;
+            let is_new = |seen: &Seen| seen.bar.length() != Some(all) || seen.bar.is_finished();
+            if self.trials.get(&trial).is_some_and(is_new) {
+                let bar = self.new_bar(all, "  {wide_bar:.green} {msg}  {eta} left{prefix}");
+                if let Some(seen) = self.trials.get_mut(&trial) {
+                    seen.bar = bar;
+                }
             }
-            self.bar.set_position(done);
-            self.bar.set_prefix(self.below_the_bar());
-            self.bar.set_message(format!(
-                "epoch {}/{}  loss {:.3}  accuracy {}  {} images/s",
-                progress.epoch,
-                progress.epochs,
-                progress.loss,
-                percent(progress.accuracy),
-                grouped(progress.images_per_second as usize),
-            ));
+            if let Some(seen) = self.trials.get(&trial) {
+                self.move_bar(trial, seen, progress);
+            }
         } else if self.last_plain_line.elapsed() >= PLAIN_LINE_EVERY {
             self.last_plain_line = Instant::now();
             self.output.say(&format!(
-                "  epoch {}/{}, step {}/{}: loss {:.3}, accuracy {}, {} images/s",
+                "{}  epoch {}/{}, step {}/{}: loss {:.3}, accuracy {}, {} images/s",
+                self.whose(trial),
                 progress.epoch,
                 progress.epochs,
                 progress.step,
@@ -151,71 +193,81 @@ impl Listener for View {
         }
     }
 
-    fn note(&mut self, _trial: u32, note: &TrialNote) {
+    fn note(&mut self, trial: u32, note: &TrialNote) {
         match note {
             TrialNote::CheckpointRejected { path, why } => {
-                let line = format!("{path} {why}; going on from the checkpoint before");
-                self.bar.suspend(|| self.output.warn(&line));
+                self.warn(&format!("{path} {why}; going on from the checkpoint before"));
             }
             TrialNote::Resumed { epoch, step } => {
-                self.say(&format!("  going on after epoch {epoch}, step {step}"));
+                self.tell(trial, &format!("  going on after epoch {epoch}, step {step}"));
             }
-            TrialNote::Grafted(report) => self.say(&format!(
-                "  carried over {} of {} weight arrays{}",
-                report.carried.len(),
-                report.carried.len() + report.fresh.len(),
-                if report.preserved { ": it begins where its parent ended" } else { "" }
-            )),
+            TrialNote::Grafted(report) => self.tell(
+                trial,
+                &format!(
+                    "  carried over {} of {} weight arrays{}",
+                    report.carried.len(),
+                    report.carried.len() + report.fresh.len(),
+                    if report.preserved { ": it begins where its parent ended" } else { "" }
+                ),
+            ),
             TrialNote::Profiled(profile) => {
-                self.bar.suspend(|| self.output.announce(&profile::table(profile)));
+                self.progress.suspend(|| self.output.announce(&profile::table(profile)));
             }
             TrialNote::CheckpointWritten { .. } => {}
         }
     }
 
-    fn planned(&mut self, _trial: u32, next: &Proposal) {
+    fn planned(&mut self, trial: u32, next: &Proposal) {
         let edits: Vec<String> = next.edits.iter().map(ToString::to_string).collect();
-        self.next = Some(edits.join("; "));
+        if let Some(seen) = self.trials.get_mut(&trial) {
+            seen.next = Some(edits.join("; "));
+        }
     }
 
     fn epoch(&mut self, trial: u32, record: &EpochRecord) {
         self.last_plain_line = Instant::now();
+        let mut epochs = record.epoch;
         if let Some(seen) = self.trials.get_mut(&trial) {
             seen.accuracies.push(record.validation_accuracy);
+            epochs = seen.spec.train().epochs;
         }
-        self.say(&format!(
-            "  epoch {:>2}/{}  loss {:.4}  accuracy {:>7}  |  validation {:.4} {:>7}  |  {:.1} s",
-            record.epoch,
-            self.epochs,
-            record.train_loss,
-            percent(record.train_accuracy),
-            record.validation_loss,
-            percent(record.validation_accuracy),
-            record.seconds,
-        ));
+        self.tell(
+            trial,
+            &format!(
+                "  epoch {:>2}/{epochs}  loss {:.4}  accuracy {:>7}  |  validation {:.4} {:>7}  |  {:.1} s",
+                record.epoch,
+                record.train_loss,
+                percent(record.train_accuracy),
+                record.validation_loss,
+                percent(record.validation_accuracy),
+                record.seconds,
+            ),
+        );
     }
 
-    fn rates_tested(&mut self, _trial: u32, suggestion: Option<f64>) {
-        self.say(&match suggestion {
-            Some(rate) => {
-                format!("  range test: this network learns best at a rate of about {rate:.1e}")
-            }
-            None => "  range test: this network learns at no rate; something else is wrong".into(),
-        });
+    fn rates_tested(&mut self, trial: u32, suggestion: Option<f64>) {
+        let found = match suggestion {
+            Some(rate) => format!("this network learns best at a rate of about {rate:.1e}"),
+            None => "this network learns at no rate; something else is wrong".into(),
+        };
+        self.tell(trial, &format!("  range test: {found}"));
     }
 
     fn trial_ended(&mut self, trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
-        self.close();
+        let number = trial.trial;
+        if let Some(seen) = self.trials.get(&number) {
+            seen.bar.finish_and_clear();
+        }
         if let Some(why) = trial.curve.last().and_then(|last| last.given_up.as_ref()) {
-            self.say(&format!("  given up: {why}"));
+            self.tell(number, &format!("  given up: {why}"));
         }
         let judged = percent(judgement.judged);
         let threshold = percent(judgement.threshold);
         if judgement.opens {
-            self.say(&format!("  the gate opens: {judged} of {threshold}"));
+            self.tell(number, &format!("  the gate opens: {judged} of {threshold}"));
         } else {
-            self.say(&format!("  the gate stays shut: {judged} of {threshold}"));
-            self.say(&format!("  {}: {}", finding.diagnosis, finding.evidence));
+            self.tell(number, &format!("  the gate stays shut: {judged} of {threshold}"));
+            self.tell(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
         }
     }
 }
@@ -238,7 +290,7 @@ impl LaunchListener for View {
             data::Progress::MirrorFailed { .. } => {}
             data::Progress::FellBack { reason } => {
                 self.close();
-                self.output.warn(&format!(
+                self.warn(&format!(
                     "MNIST is not to be had: {reason}\n\
                      warning: TRAINING ON THE BUILT-IN DIGITS INSTEAD; accuracies below are theirs, not MNIST's.\n\
                      warning: to train on MNIST, put its four files into data/ or name their folder with --data"
@@ -258,6 +310,7 @@ impl LaunchListener for View {
 
     fn ready(&mut self, ready: &Ready) {
         self.close();
+        self.is_shared = ready.spec.tune().jobs > 1;
         let data = ready.data;
         if let Some(repair) = ready.repaired {
             self.output.warn(&repair.to_string());

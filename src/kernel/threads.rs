@@ -30,6 +30,8 @@ struct Shared {
     running: Mutex<()>,
     /// The calling thread and the workers that take part.
     count: AtomicUsize,
+    /// What `count` is while one thread calls.
+    most: AtomicUsize,
     job: UnsafeCell<Job>,
     /// Chunks of the job that nobody has claimed; claiming is taking one off.
     unclaimed: AtomicUsize,
@@ -80,7 +82,18 @@ impl Threads {
                 Err(_) => break,
             }
         }
-        self.shared.count.store(count.clamp(1, workers.len() + 1), Ordering::Relaxed);
+        let count = count.clamp(1, workers.len() + 1);
+        self.shared.most.store(count, Ordering::Relaxed);
+        self.shared.count.store(count, Ordering::Relaxed);
+    }
+
+    /// Leaves a processor to each of `callers` threads that will call at the same time: fewer
+    /// workers take part, until it is called for one again.
+    pub fn share_among(&self, callers: usize) {
+        let _not_while_running = lock(&self.shared.running);
+        let most = self.shared.most.load(Ordering::Relaxed);
+        let count = (most + 1).saturating_sub(callers.max(1)).max(1);
+        self.shared.count.store(count, Ordering::Relaxed);
     }
 
     /// How many threads take part.
@@ -155,6 +168,7 @@ impl Shared {
         Self {
             running: Mutex::new(()),
             count: AtomicUsize::new(1),
+            most: AtomicUsize::new(1),
             job: UnsafeCell::new(Job { chunks: 0, closure: std::ptr::null(), call: |_, _| {} }),
             unclaimed: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
@@ -405,6 +419,15 @@ mod tests {
             }
         });
         assert_eq!(sum.into_inner(), 3 * 4 * 6);
+    }
+
+    #[test]
+    fn callers_share_the_processors() {
+        let threads = Threads::new(4);
+        for (callers, count) in [(2, 3), (4, 1), (9, 1), (0, 4), (1, 4)] {
+            threads.share_among(callers);
+            assert_eq!(threads.count(), count, "{callers} callers");
+        }
     }
 
     #[test]

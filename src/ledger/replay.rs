@@ -7,7 +7,8 @@ use super::log::Recorded;
 
 /// The events of a study as if it had never been interrupted: without times, without what only
 /// tells of interruptions and checkpoints, and each occasion once, at its first place, with its
-/// last values. Two runs of the same study on the CPU have the same essence.
+/// last values, trial by trial, however trials that ran at the same time took turns. Two runs of
+/// the same study on the CPU have the same essence.
 pub fn essence(records: &[Recorded]) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut places = HashMap::new();
@@ -24,6 +25,11 @@ pub fn essence(records: &[Recorded]) -> Vec<Event> {
             }
         }
     }
+    events.sort_by_key(|event| match event.occasion() {
+        Some(("study finished", ..)) => u32::MAX,
+        Some((_, trial, _)) => trial,
+        None => 0,
+    });
     events
 }
 

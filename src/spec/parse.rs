@@ -46,7 +46,7 @@ impl StudyDocument {
     /// Adds overrides, applied in order.
     #[must_use]
     pub fn with_overrides(mut self, overrides: Vec<Override>) -> Self {
-        self.overrides = overrides;
+        self.overrides.extend(overrides);
         self
     }
 
@@ -122,13 +122,22 @@ impl StudyDocument {
 }
 
 impl Override {
-    /// An override of a key that exists.
+    /// `train.seed`.
     pub fn seed(seed: u64) -> Self {
+        // Larger seeds fit no TOML integer; validation refuses them all the same.
+        Self::whole("train", "seed", i64::try_from(seed).unwrap_or(-1))
+    }
+
+    /// `tune.jobs`.
+    pub fn jobs(jobs: u16) -> Self {
+        Self::whole("tune", "jobs", jobs.into())
+    }
+
+    fn whole(table: &str, key: &str, value: i64) -> Self {
         Self {
-            key: "train.seed".into(),
-            path: vec![Step::Key("train".into()), Step::Key("seed".into())],
-            // Larger seeds fit no TOML integer; validation refuses them all the same.
-            value: Value::Integer(i64::try_from(seed).unwrap_or(-1)),
+            key: format!("{table}.{key}"),
+            path: vec![Step::Key(table.into()), Step::Key(key.into())],
+            value: Value::Integer(value),
         }
     }
 }

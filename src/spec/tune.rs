@@ -16,6 +16,11 @@ pub struct TuneSpec {
     /// Most trials, the first one included.
     #[schemars(range(min = 1, max = 100_000))]
     pub trials: usize,
+    /// Trials that train at the same time and share the cores. What is proposed for a trial rests
+    /// on those before it but for the last `jobs`, so the number decides what is tried, and who
+    /// ends first does not.
+    #[schemars(range(min = 1, max = 256))]
+    pub jobs: usize,
     /// Most seconds of training, over all trials; no limit unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
@@ -39,6 +44,7 @@ impl Default for TuneSpec {
             policy: Policy::Grow,
             goal: Goal::Pass,
             trials: 8,
+            jobs: 1,
             seconds: None,
             parameters: None,
             flops: None,

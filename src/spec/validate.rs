@@ -231,6 +231,7 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
         check.number("gate.confidence", confidence, fits, "between 0 and 1");
     }
     check.whole("tune.trials", file.tune.trials, 1, 100_000);
+    check.whole("tune.jobs", file.tune.jobs, 1, 256);
     if let Some(seconds) = file.tune.seconds {
         check.positive("tune.seconds", seconds, 1e9);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::local_trainer::LocalTrainer;
+use super::local_trainer::{AtWork, LocalTrainer};
 use super::observer::Listener;
 use super::run::{Ended, Growth, Study, StudyError, StudySetup};
 use crate::data::{self, DataError, DataRequest, Dataset, Download, Loaded, Origin, Places};
@@ -298,6 +298,7 @@ impl Launch {
             fence: lock.fence(),
             run: folder.path().into(),
             profiling: self.profiling,
+            at_work: AtWork::default(),
         };
         let ended = Study::new(setup, folder, ledger, trainer, listener, stop.clone()).run()?;
         if let (Ended::Finished(finished), Some(command), false) = (&ended, command, was_finished)

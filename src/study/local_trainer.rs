@@ -1,7 +1,8 @@
 //! The trainer that really trains, on this machine, and saves its state as it goes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::publish::{TrainedModel, write_model};
@@ -13,6 +14,7 @@ use crate::checkpoint::{
     BackgroundWriter, CheckpointStore, Owner, Written, from_parts, newest_valid, to_parts,
 };
 use crate::data::Dataset;
+use crate::kernel::Executor;
 use crate::model::{Network, OpenDevice, Weights};
 use crate::spec::{CheckpointInterval, Spec};
 use crate::sys::fence::Fence;
@@ -43,6 +45,52 @@ pub struct LocalTrainer {
     pub run: PathBuf,
     /// Whether trials tell where their time goes.
     pub profiling: Profiling,
+    /// The trials that train now.
+    pub at_work: AtWork,
+}
+
+/// The trials that train now, and how far each is. They share the cores and the heartbeat.
+#[derive(Debug, Default)]
+pub struct AtWork(Mutex<BTreeMap<u32, Position>>);
+
+impl AtWork {
+    /// Counts a trial in until the guard is dropped.
+    fn enter(&self, trial: u32) -> Working<'_> {
+        self.change(|positions| {
+            positions.insert(trial, Position { trial, ..Position::default() });
+        });
+        Working { at_work: self, trial }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Position>)) {
+        let mut positions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut positions);
+        Executor::global().threads().share_among(positions.len());
+    }
+}
+
+/// One trial's part in [`AtWork`].
+struct Working<'a> {
+    at_work: &'a AtWork,
+    trial: u32,
+}
+
+impl Working<'_> {
+    /// Notes how far the trial is; answers how far the first of all trials is. That one decides
+    /// when the study goes on, so its place is what a supervisor wants to know.
+    fn move_to(&self, position: Position) -> Position {
+        let mut positions = self.at_work.0.lock().unwrap_or_else(PoisonError::into_inner);
+        positions.insert(self.trial, position);
+        positions.first_key_value().map_or(position, |(_, first)| *first)
+    }
+}
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.at_work.change(|positions| {
+            positions.remove(&self.trial);
+        });
+    }
 }
 
 impl LocalTrainer {
@@ -124,15 +172,17 @@ const CHECKPOINTS: &str = "checkpoints";
 
 impl Trainer for LocalTrainer {
     fn train(
-        &mut self,
+        &self,
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError> {
         let folder = task.folder.join(CHECKPOINTS);
         let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
         let state = self.start(task, &mut store, observer)?;
+        let working = self.at_work.enter(task.trial);
         let mut watch = TrialWatch {
             observer,
+            working,
             owner: self.owner(task.trial, task.spec),
             writer: BackgroundWriter::new(store)?,
             heartbeat: Heartbeat::open(&self.run)?,
@@ -166,11 +216,7 @@ impl Trainer for LocalTrainer {
         })
     }
 
-    fn test_rates(
-        &mut self,
-        task: &TrialTask,
-        middle: f64,
-    ) -> Result<Option<RangeTest>, TrainerError> {
+    fn test_rates(&self, task: &TrialTask, middle: f64) -> Result<Option<RangeTest>, TrainerError> {
         let setup = TrainingSetup {
             spec: task.spec,
             data: &self.data,
@@ -182,7 +228,7 @@ impl Trainer for LocalTrainer {
         Ok(Some(RangeTest::run(setup, &weights, middle)?))
     }
 
-    fn publish(&mut self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
+    fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
         let (weights, record) = self.best(task)?;
         let model = TrainedModel {
             spec: task.spec,
@@ -196,7 +242,7 @@ impl Trainer for LocalTrainer {
         Ok(write_model(&self.files, folder, model)?)
     }
 
-    fn test(&mut self, task: &TrialTask) -> Result<TestResult, TrainerError> {
+    fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError> {
         let (weights, _) = self.best(task)?;
         let network = Network::new(task.spec, &weights, &self.device.device)?;
         let classes = task.spec.input().classes;
@@ -209,6 +255,7 @@ impl Trainer for LocalTrainer {
 /// Passes on what training tells, saves its state, and shows that it is alive.
 struct TrialWatch<'a> {
     observer: &'a mut dyn TrialObserver,
+    working: Working<'a>,
     owner: Owner,
     writer: BackgroundWriter,
     heartbeat: Heartbeat,
@@ -242,11 +289,11 @@ impl Watch for TrialWatch<'_> {
     fn step(&mut self, progress: &StepProgress) -> Flow {
         // A heartbeat that cannot be written must not end the training that it tells of; the
         // checkpoints beside it will say what the disk lacks.
-        let _ = self.heartbeat.beat(Position {
+        let _ = self.heartbeat.beat(self.working.move_to(Position {
             trial: self.owner.trial,
             epoch: progress.epoch as u32,
             step: progress.step as u64,
-        });
+        }));
         self.observer.step(progress)
     }
 

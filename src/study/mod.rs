@@ -4,6 +4,11 @@
 //! the whole loop in milliseconds, and it records everything it does as events. The loop has no
 //! state but those: a study opened again runs the same loop from the start, takes what a trial
 //! came to from the record where it has it, and so decides what it decided before.
+//!
+//! `[tune] jobs` trials train at the same time, on threads of their own. They are judged in the
+//! order of their numbers, and what is proposed for trial *k* rests on the trials up to *k* − jobs
+//! and on what those between are about to try; so nothing depends on who ends first, and the
+//! number of jobs, which does matter, is part of the study.
 
 mod launch;
 mod lineage;
@@ -12,13 +17,14 @@ mod observer;
 mod publish;
 mod run;
 mod trainer;
+mod trial;
 
 pub use launch::{
     EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash,
     describe, input_shape,
 };
 pub use lineage::{Generation, Lineage};
-pub use local_trainer::LocalTrainer;
+pub use local_trainer::{AtWork, LocalTrainer};
 pub use observer::{Listener, Silent};
 pub use publish::PublishError;
 pub use run::{Ended, Finished, Growth, Study, StudyError, StudySetup};

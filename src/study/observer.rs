@@ -1,5 +1,8 @@
 //! Between a trial and the record: every epoch becomes an event, and a stop request is passed on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::gate::Judgement;
 use crate::ledger::{Appended, Event, Ledger};
 use crate::spec::Spec;
@@ -11,7 +14,7 @@ use super::trainer::{TrialNote, TrialObserver};
 
 /// Whoever watches a study: a terminal, a test, a program. Nothing here changes the outcome.
 /// Events themselves are heard through [`Ledger::observed_by`].
-pub trait Listener {
+pub trait Listener: Send {
     /// A trial begins; `proposal` says what was changed and why, except for the first one.
     fn trial(&mut self, _trial: u32, _spec: &Spec, _proposal: Option<&Proposal>) {}
 
@@ -41,11 +44,18 @@ pub struct Silent;
 
 impl Listener for Silent {}
 
-/// Records what one trial does.
-pub(super) struct Recorder<'a> {
-    pub(super) ledger: &'a mut Ledger,
+/// Where all trials report to.
+pub(super) struct Desk<'a> {
+    pub(super) ledger: Ledger,
     pub(super) listener: &'a mut dyn Listener,
+}
+
+/// Records what one trial does.
+pub(super) struct Recorder<'a, 'desk> {
+    pub(super) desk: &'a Mutex<Desk<'desk>>,
     pub(super) stop: &'a StopFlag,
+    /// Raised when the study needs no trial any more.
+    pub(super) over: &'a AtomicBool,
     pub(super) trial: u32,
     pub(super) parent: Option<u32>,
     /// The trial's spec, where a hopeless trial may be given up for another one.
@@ -56,9 +66,9 @@ pub(super) struct Recorder<'a> {
     pub(super) plan: &'a dyn Fn(&[EpochRecord]) -> Option<Proposal>,
 }
 
-impl TrialObserver for Recorder<'_> {
+impl TrialObserver for Recorder<'_, '_> {
     fn step(&mut self, progress: &StepProgress) -> Flow {
-        self.listener.step(self.trial, progress);
+        self.desk().listener.step(self.trial, progress);
         self.flow()
     }
 
@@ -69,10 +79,12 @@ impl TrialObserver for Recorder<'_> {
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
         self.curve.retain(|earlier| earlier.epoch < record.epoch);
         self.curve.push(record.clone());
-        if self.ledger.append_once(epoch_event(self.trial, record))? == Appended::Now {
-            self.listener.epoch(self.trial, record);
+        let mut desk = self.desk();
+        if desk.ledger.append_once(epoch_event(self.trial, record))? == Appended::Now {
+            desk.listener.epoch(self.trial, record);
+            drop(desk);
             if let Some(proposal) = (self.plan)(&self.curve) {
-                self.listener.planned(self.trial, &proposal);
+                self.desk().listener.planned(self.trial, &proposal);
             }
         }
         Ok(self.flow())
@@ -80,19 +92,21 @@ impl TrialObserver for Recorder<'_> {
 
     fn note(&mut self, note: TrialNote) -> Result<(), WatchError> {
         let trial = self.trial;
-        self.listener.note(trial, &note);
+        let parent = self.parent.unwrap_or_default();
+        let mut desk = self.desk();
+        let Desk { ledger, listener } = &mut *desk;
+        listener.note(trial, &note);
         match note {
             TrialNote::Grafted(report) => {
                 let summary = serde_json::to_value(report)?;
-                let parent = self.parent.unwrap_or_default();
-                self.ledger.append_once(Event::Grafted { trial, parent, summary })?;
+                ledger.append_once(Event::Grafted { trial, parent, summary })?;
             }
             TrialNote::Resumed { epoch, step } => {
                 let (epoch, step) = (epoch as u32, step as u64);
-                self.ledger.append(Event::TrialResumed { trial, epoch, step })?;
+                ledger.append(Event::TrialResumed { trial, epoch, step })?;
             }
             TrialNote::CheckpointWritten { epoch, step, path, bytes, seconds } => {
-                self.ledger.append(Event::CheckpointWritten {
+                ledger.append(Event::CheckpointWritten {
                     trial,
                     epoch: epoch as u32,
                     step: step as u64,
@@ -103,20 +117,25 @@ impl TrialObserver for Recorder<'_> {
             }
             TrialNote::Profiled(profile) => {
                 let profile = serde_json::to_value(profile)?;
-                self.ledger.append(Event::TrialProfiled { trial, profile })?;
+                ledger.append(Event::TrialProfiled { trial, profile })?;
             }
             TrialNote::CheckpointRejected { path, why } => {
-                self.ledger.append(Event::CheckpointRejected { path, why })?;
+                ledger.append(Event::CheckpointRejected { path, why })?;
             }
         }
         Ok(())
     }
 }
 
-impl Recorder<'_> {
+impl<'desk> Recorder<'_, 'desk> {
+    fn desk(&self) -> MutexGuard<'_, Desk<'desk>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn flow(&self) -> Flow {
         match self.stop.requested() {
             Some(_) => Flow::Stop,
+            None if self.over.load(Ordering::Relaxed) => Flow::Stop,
             None => Flow::Continue,
         }
     }

@@ -1,19 +1,19 @@
 //! The loop itself.
 
-use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Scope;
 
-use super::observer::{Listener, Recorder, recorded_curve};
-use super::publish::{PublishError, write_curve, write_spec};
-use super::trainer::{Parent, Trainer, TrainerError, TrainingEnd, TrialTask};
+use super::observer::{Desk, Listener};
+use super::publish::PublishError;
+use super::trainer::{Trainer, TrainerError, TrialTask};
+use super::trial::{Running, Trial, proposals_of};
 use crate::gate::{Judgement, judge};
 use crate::ledger::{Event, Ledger, LedgerError, Outcome, RunFolder, RunFolderError, Verdict};
-use crate::spec::{self, EditCost, Goal, Spec, training_flops};
+use crate::spec::{Goal, Spec};
 use crate::sys::signals::{StopFlag, StopSignal};
-use crate::train::{EpochRecord, RangeTest};
-use crate::tune::{
-    Finding, Inherit, Policy, Proposal, Shrink, TrialEnding, TrialRecord, diagnose, exhausted,
-    policy_for, usual_rate,
-};
+use crate::tune::{Policy, Proposal, Shrink, TrialRecord, exhausted, policy_for};
 
 /// What a study runs on.
 #[derive(Debug, Clone)]
@@ -101,13 +101,12 @@ pub enum StudyError {
 
 /// One run of the loop.
 pub struct Study<'a, T: Trainer> {
-    setup: StudySetup,
-    folder: RunFolder,
-    ledger: Ledger,
-    trainer: T,
-    policy: Box<dyn Policy>,
-    listener: &'a mut dyn Listener,
-    stop: StopFlag,
+    pub(super) setup: StudySetup,
+    pub(super) folder: RunFolder,
+    pub(super) trainer: T,
+    pub(super) policy: Box<dyn Policy>,
+    pub(super) desk: Mutex<Desk<'a>>,
+    pub(super) stop: StopFlag,
     began: std::time::Instant,
 }
 
@@ -126,9 +125,8 @@ impl<'a, T: Trainer> Study<'a, T> {
             policy: policy_for(setup.spec.tune().policy),
             setup,
             folder,
-            ledger,
             trainer,
-            listener,
+            desk: Mutex::new(Desk { ledger, listener }),
             stop,
             began: std::time::Instant::now(),
         }
@@ -151,255 +149,100 @@ impl<'a, T: Trainer> Study<'a, T> {
         if let Some(finished) = self.recorded_end() {
             return Ok(Ended::Finished(finished));
         }
+        let (study, over) = (&*self, AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let ended = study.trials(scope, &over);
+            // An error in one trial ends the others, which the scope waits for.
+            over.store(true, Ordering::Relaxed);
+            ended
+        })
+    }
+
+    /// Trains trials, `[tune] jobs` at a time, and judges them in the order of their numbers.
+    fn trials<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        over: &'scope AtomicBool,
+    ) -> Result<Ended, StudyError> {
         let mut history: Vec<TrialRecord> = Vec::new();
-        let mut proposal: Option<Proposal> = None;
-        loop {
-            let trial = history.len() as u32 + 1;
-            let spec =
-                proposal.as_ref().map_or(&self.setup.spec, |proposal| &proposal.spec).clone();
-            self.begin(trial, &spec, proposal.as_ref(), &history)?;
-            let record = match self.recorded(trial, &spec, proposal.as_ref()) {
-                Some(record) => record,
-                None => match self.train(trial, &spec, proposal.as_ref(), &history)? {
-                    Some(record) => record,
-                    None => return self.stopped(),
-                },
+        let first = Trial::first(&self.setup.spec);
+        let mut running = VecDeque::from([self.start(scope, first, &history, over)?]);
+        while let Some(head) = running.pop_front() {
+            let Some(record) = self.end(head, &history, over)? else {
+                return self.stopped();
             };
+            let trial = record.trial;
             history.push(record);
             let judgement = self.judge(&history[history.len() - 1]);
             if !judgement.opens && self.may_go_on_after(trial) {
                 let rates = self.tested_rates(&history[history.len() - 1])?;
                 history[trial as usize - 1].rates = rates;
             }
-            proposal = self.propose(&history);
-            let verdict = match (&proposal, judgement.opens) {
-                (_, true) => Verdict::Accept,
-                (Some(_), false) => Verdict::Continue,
-                (None, false) => Verdict::Reject,
-            };
-            self.ledger.append_once(Event::GateDecided {
+            let proposals = self.proposals(&history, &running);
+            let is_last = proposals.is_empty() && running.is_empty();
+            self.desk().ledger.append_once(Event::GateDecided {
                 trial,
-                decision: verdict,
+                decision: match (judgement.opens, is_last) {
+                    (true, _) => Verdict::Accept,
+                    (false, false) => Verdict::Continue,
+                    (false, true) => Verdict::Reject,
+                },
                 threshold: judgement.threshold,
                 accuracy: judgement.accuracy,
             })?;
-            if proposal.is_none() {
-                return self.finish(&history).map(Ended::Finished);
+            if is_last || judgement.opens && self.setup.spec.tune().goal == Goal::Pass {
+                break;
             }
             if self.stop.requested().is_some() {
                 return self.stopped();
             }
-        }
-    }
-
-    fn begin(
-        &mut self,
-        trial: u32,
-        spec: &Spec,
-        proposal: Option<&Proposal>,
-        history: &[TrialRecord],
-    ) -> Result<(), StudyError> {
-        let started = self.ledger.records().iter().find_map(|recorded| match &recorded.event {
-            Event::TrialStarted { trial: started, spec_hash, .. } if *started == trial => {
-                Some(spec_hash)
+            for proposal in proposals {
+                let number = (history.len() + running.len() + 1) as u32;
+                let trial = Trial::proposed(number, proposal, &history);
+                running.push_back(self.start(scope, trial, &history, over)?);
             }
-            _ => None,
-        });
-        let now = spec.hash();
-        if let Some(recorded) = started.filter(|recorded| **recorded != now) {
-            let recorded = recorded.clone();
-            return Err(StudyError::DecidesDifferently { trial, recorded, now });
         }
-        let folder = self.folder.trial(trial);
-        write_spec(self.folder.files(), folder.path(), &folder.spec_file(), spec)?;
-        let edits = proposal.map_or(&[][..], |proposal| &proposal.edits);
-        self.ledger.append_once(Event::TrialStarted {
-            trial,
-            parent: proposal.map(|proposal| proposal.parent),
-            edits: serde_json::to_value(edits).unwrap_or_default(),
-            inherit: inherit_name(proposal).into(),
-            reason: proposal.map_or_else(
-                || "the study as it was written".into(),
-                |proposal| proposal.reason.clone(),
-            ),
-            spec_hash: now,
-            parameters: spec.table().parameters() as u64,
-            flops_per_image: spec.table().flops() as u64,
-            expected_seconds: proposal.and_then(|proposal| expected_seconds(proposal, history)),
-        })?;
-        self.listener.trial(trial, spec, proposal);
-        Ok(())
+        // Whatever still trains has nothing to add.
+        over.store(true, Ordering::Relaxed);
+        self.finish(&history).map(Ended::Finished)
     }
 
-    /// Trains a trial; `None` when it was stopped.
-    fn train(
-        &mut self,
-        trial: u32,
-        spec: &Spec,
-        proposal: Option<&Proposal>,
-        history: &[TrialRecord],
-    ) -> Result<Option<TrialRecord>, StudyError> {
-        let folder = self.folder.trial(trial);
-        let parent_folder = proposal.map(|proposal| self.folder.trial(proposal.parent));
-        let parent = proposal.zip(parent_folder.as_ref()).and_then(|(proposal, folder)| {
-            let parent = history.iter().find(|record| record.trial == proposal.parent)?;
-            Some(Parent {
-                trial: parent.trial,
-                spec: &parent.spec,
-                folder: folder.path(),
-                edits: &proposal.edits,
-                inherit: proposal.inherit,
-            })
-        });
-        let task = TrialTask { trial, spec, parent, folder: folder.path() };
-        let (policy, setup) = (&self.policy, &self.setup);
-        let plan = |curve: &[EpochRecord]| {
-            let running = TrialRecord {
-                trial,
-                parent: proposal.map(|proposal| proposal.parent),
-                edits: Vec::new(),
-                spec: spec.clone(),
-                curve: curve.to_vec(),
-                ending: TrialEnding::Completed,
-                train_seconds: 0.0,
-                rates: None,
-            };
-            let opens = judge(setup.spec.gate(), running.accuracy(), setup.validation_images).opens;
-            let so_far: Vec<TrialRecord> = history.iter().cloned().chain([running]).collect();
-            (setup.growth == Growth::On && !opens).then(|| policy.propose(&so_far)).flatten()
-        };
-        let may_give_up = self.may_go_on_after(trial).then_some(spec);
-        let mut recorder = Recorder {
-            ledger: &mut self.ledger,
-            listener: self.listener,
-            stop: &self.stop,
-            trial,
-            parent: proposal.map(|proposal| proposal.parent),
-            may_give_up,
-            curve: Vec::new(),
-            plan: &plan,
-        };
-        let failed = |source| StudyError::Trainer { trial, source };
-        let outcome = self.trainer.train(&task, &mut recorder).map_err(failed)?;
-        let ending = match outcome.ending {
-            TrainingEnd::Stopped => return Ok(None),
-            TrainingEnd::Completed => TrialEnding::Completed,
-            TrainingEnd::StoppedEarly => TrialEnding::StoppedEarly,
-            TrainingEnd::Diverged(_) => TrialEnding::Diverged,
-            TrainingEnd::GivenUp(_) => TrialEnding::GivenUp,
-        };
-        let record = TrialRecord {
-            trial,
-            parent: proposal.map(|proposal| proposal.parent),
-            edits: proposal.map(|proposal| proposal.edits.clone()).unwrap_or_default(),
-            spec: spec.clone(),
-            curve: outcome.curve,
-            ending,
-            train_seconds: outcome.train_seconds,
-            rates: None,
-        };
-        write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
-        let mut with_this = history.to_vec();
-        with_this.push(record.clone());
-        if self.best(&with_this).is_some_and(|best| best.trial == trial) {
-            self.trainer.publish(&task, &self.folder.best()).map_err(failed)?;
+    /// What may be trained beside the trials that run: so much that `[tune] jobs` do.
+    ///
+    /// Trials end here in the order of their numbers, so that what is proposed for trial *k* rests
+    /// on the trials up to *k* − jobs, and on what the others are about to try, whoever of them
+    /// has ended by then.
+    fn proposals(&self, history: &[TrialRecord], running: &VecDeque<Running>) -> Vec<Proposal> {
+        let mut planned = proposals_of(running);
+        let already = planned.len();
+        while planned.len() < self.setup.spec.tune().jobs
+            && let Some(proposal) = self.propose(history, &planned)
+        {
+            planned.push(proposal);
         }
-        let judgement = self.judge(&record);
-        let finding = diagnose(&record, judgement.opens);
-        self.ledger.append_once(Event::TrialFinished {
-            trial,
-            epochs: record.curve.len() as u32,
-            validation_accuracy: record.accuracy(),
-            train_seconds: record.train_seconds,
-            images_per_second: outcome.images_per_second,
-            diagnosis: RecordedDiagnosis { finding: finding.clone(), ending }.to_value(),
-        })?;
-        self.listener.trial_ended(&record, &judgement, &finding);
-        Ok(Some(record))
-    }
-
-    /// At which rates a trial's network learns, where that may be what is wrong: out of the record,
-    /// or by a test.
-    fn tested_rates(&mut self, record: &TrialRecord) -> Result<Option<RangeTest>, StudyError> {
-        let trial = record.trial;
-        let policy = self.setup.spec.tune().policy;
-        if policy != spec::Policy::Grow || !diagnose(record, false).diagnosis.suspects_the_rate() {
-            return Ok(None);
-        }
-        let recorded = self.ledger.records().iter().find_map(|recorded| match &recorded.event {
-            Event::RatesTested { trial: tested, rates, losses, .. } if *tested == trial => {
-                Some(RangeTest { rates: rates.clone(), losses: losses.clone() })
-            }
-            _ => None,
-        });
-        if recorded.is_some() {
-            return Ok(recorded);
-        }
-        let folder = self.folder.trial(trial);
-        let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
-        let middle = usual_rate(&record.spec.train().optimizer);
-        let tested = self.trainer.test_rates(&task, middle);
-        let tested = tested.map_err(|source| StudyError::Trainer { trial, source })?;
-        if let Some(test) = &tested {
-            let suggestion = test.suggestion();
-            self.ledger.append_once(Event::RatesTested {
-                trial,
-                rates: test.rates.clone(),
-                losses: test.losses.clone(),
-                suggestion,
-            })?;
-            self.listener.rates_tested(trial, suggestion);
-        }
-        Ok(tested)
-    }
-
-    /// What a trial came to, where the record tells.
-    fn recorded(
-        &self,
-        trial: u32,
-        spec: &Spec,
-        proposal: Option<&Proposal>,
-    ) -> Option<TrialRecord> {
-        self.ledger.records().iter().find_map(|recorded| match &recorded.event {
-            Event::TrialFinished { trial: finished, train_seconds, diagnosis, .. }
-                if *finished == trial =>
-            {
-                let recorded: RecordedDiagnosis = serde_json::from_value(diagnosis.clone()).ok()?;
-                Some(TrialRecord {
-                    trial,
-                    parent: proposal.map(|proposal| proposal.parent),
-                    edits: proposal.map(|proposal| proposal.edits.clone()).unwrap_or_default(),
-                    spec: spec.clone(),
-                    curve: recorded_curve(&self.ledger, trial),
-                    ending: recorded.ending,
-                    train_seconds: *train_seconds,
-                    rates: None,
-                })
-            }
-            _ => None,
-        })
+        planned.split_off(already)
     }
 
     /// Whether the time that a hopeless trial would take may go to another one.
-    fn may_go_on_after(&self, trial: u32) -> bool {
+    pub(super) fn may_go_on_after(&self, trial: u32) -> bool {
         self.setup.growth == Growth::On && (trial as usize) < self.setup.spec.tune().trials
     }
 
-    fn judge(&self, record: &TrialRecord) -> Judgement {
+    pub(super) fn judge(&self, record: &TrialRecord) -> Judgement {
         judge(self.setup.spec.gate(), record.accuracy(), self.setup.validation_images)
     }
 
-    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+    fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let tune = self.setup.spec.tune();
-        if self.setup.growth == Growth::Off || exhausted(tune, history).is_some() {
+        if self.setup.growth == Growth::Off || exhausted(tune, history, running.len()).is_some() {
             return None;
         }
         let passing = self.passing(history);
         match tune.goal {
-            _ if passing.is_empty() => self.policy.propose(history),
+            _ if passing.is_empty() => self.policy.propose(history, running),
             Goal::Pass => None,
-            Goal::Best => self.policy.propose(history),
-            Goal::Smallest => Shrink { passing }.propose(history),
+            Goal::Best => self.policy.propose(history, running),
+            Goal::Smallest => Shrink { passing }.propose(history, running),
         }
     }
 
@@ -411,7 +254,7 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// The trial that the study is after: the most accurate one, or the smallest that passes where
     /// that is the goal. Of equals the later one wins.
-    fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
+    pub(super) fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
         let goal = self.setup.spec.tune().goal;
         let passes = |record: &TrialRecord| self.judge(record).opens;
         let beats = |record: &TrialRecord, best: &TrialRecord| match goal {
@@ -425,7 +268,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         finished.reduce(|best, record| if beats(record, best) { record } else { best })
     }
 
-    fn finish(&mut self, history: &[TrialRecord]) -> Result<Finished, StudyError> {
+    fn finish(&self, history: &[TrialRecord]) -> Result<Finished, StudyError> {
         let best = self.best(history);
         let outcome = match self.passing(history).as_slice() {
             [] => Outcome::Rejected,
@@ -448,7 +291,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         if outcome == Outcome::Accepted {
             self.folder.write_accuracy(finished.validation_accuracy)?;
         }
-        self.ledger.append_once(Event::StudyFinished {
+        self.desk().ledger.append_once(Event::StudyFinished {
             outcome,
             best_trial: finished.best_trial,
             validation_accuracy: finished.validation_accuracy,
@@ -461,7 +304,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(finished)
     }
 
-    fn test(&mut self, best: &TrialRecord) -> Result<f64, StudyError> {
+    fn test(&self, best: &TrialRecord) -> Result<f64, StudyError> {
         let folder = self.folder.trial(best.trial);
         let task =
             TrialTask { trial: best.trial, spec: &best.spec, parent: None, folder: folder.path() };
@@ -471,14 +314,15 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(result.accuracy())
     }
 
-    fn stopped(&mut self) -> Result<Ended, StudyError> {
+    fn stopped(&self) -> Result<Ended, StudyError> {
         let signal = self.stop.requested().unwrap_or(StopSignal::Interrupt);
-        self.ledger.append(Event::StudyStopped { signal: signal.name().into() })?;
+        self.desk().ledger.append(Event::StudyStopped { signal: signal.name().into() })?;
         Ok(Ended::Stopped(signal))
     }
 
     fn recorded_end(&self) -> Option<Finished> {
-        self.ledger.records().iter().find_map(|recorded| match &recorded.event {
+        let desk = self.desk();
+        desk.ledger.records().iter().find_map(|recorded| match &recorded.event {
             Event::StudyFinished {
                 outcome,
                 best_trial,
@@ -504,7 +348,8 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// Seconds spent by this process and, as far as the record's times tell, by those before it.
     fn active_seconds(&self) -> f64 {
-        let records = self.ledger.records();
+        let desk = self.desk();
+        let records = desk.ledger.records();
         let this_process = records.iter().rposition(|recorded| {
             matches!(recorded.event, Event::StudyResumed { .. } | Event::StudyStarted { .. })
         });
@@ -514,40 +359,5 @@ impl<'a, T: Trainer> Study<'a, T> {
             .map(|pair| (pair[1].at.duration_since(pair[0].at)).as_secs_f64())
             .sum();
         before + self.began.elapsed().as_secs_f64()
-    }
-}
-
-/// How long a proposal may take, by how long the computations of its parent took.
-fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64> {
-    let parent = history.iter().find(|record| record.trial == proposal.parent)?;
-    let done = match proposal.inherit {
-        Inherit::State => parent.curve.last().map_or(0, |last| last.epoch),
-        Inherit::Nothing | Inherit::Weights => 0,
-    };
-    let epochs = proposal.spec.train().epochs.saturating_sub(done);
-    let cost = EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
-    let spent = training_flops(&parent.spec, parent.images_seen(), 1);
-    cost.expected_seconds(spent, parent.train_seconds)
-}
-
-/// The `diagnosis` of a `trial_finished` event.
-#[derive(Serialize, Deserialize)]
-struct RecordedDiagnosis {
-    #[serde(flatten)]
-    finding: Finding,
-    ending: TrialEnding,
-}
-
-impl RecordedDiagnosis {
-    fn to_value(&self) -> serde_json::Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-}
-
-fn inherit_name(proposal: Option<&Proposal>) -> &'static str {
-    match proposal.map_or(Inherit::Nothing, |proposal| proposal.inherit) {
-        Inherit::Nothing => "nothing",
-        Inherit::Weights => "weights",
-        Inherit::State => "state",
     }
 }

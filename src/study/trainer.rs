@@ -81,15 +81,15 @@ impl TestResult {
     }
 }
 
-/// Trains networks for a study.
-pub trait Trainer {
+/// Trains networks for a study, several at the same time where `[tune] jobs` says so.
+pub trait Trainer: Sync {
     /// Trains a trial to its end, or until the observer stops it.
     ///
     /// # Errors
     ///
     /// Whatever keeps the trial from going on; a diverging loss is an outcome, not an error.
     fn train(
-        &mut self,
+        &self,
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError>;
@@ -101,7 +101,7 @@ pub trait Trainer {
     ///
     /// When the network cannot be trained at all.
     fn test_rates(
-        &mut self,
+        &self,
         _task: &TrialTask,
         _middle: f64,
     ) -> Result<Option<RangeTest>, TrainerError> {
@@ -113,14 +113,14 @@ pub trait Trainer {
     /// # Errors
     ///
     /// When the network cannot be read back or written.
-    fn publish(&mut self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError>;
+    fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError>;
 
     /// Evaluates the trial's best network on the test split. Called once, after acceptance.
     ///
     /// # Errors
     ///
     /// When the network cannot be read back.
-    fn test(&mut self, task: &TrialTask) -> Result<TestResult, TrainerError>;
+    fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError>;
 }
 
 /// Why a trainer could not do its part.

@@ -64,8 +64,8 @@ const IMAGES: usize = 256;
 const DEAD_SPREAD: f32 = 1e-4;
 
 impl Probe {
-    /// Looks at the first training images through a network of these weights. The network in
-    /// training is left alone, because batch-norm would take the look for a step.
+    /// Looks at some training images through a network of these weights. The network in training
+    /// is left alone, because batch-norm would take the look for a step.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Probe {
         let images = IMAGES.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
         let plain = setup.device.device.clone().without_autodiff();
         let network = Network::new(setup.spec, weights, &plain)?;
-        let (mut batch, subset) = first_images(setup, images);
+        let (mut batch, subset) = some_images(setup, images);
         let pixel_deviation = deviation(&batch.pixels);
         let accuracy = evaluate(&network, &subset, data.normalization, classes, &plain).accuracy();
         let input = images_tensor(&mut batch, &data.train, &plain);
@@ -100,12 +100,16 @@ impl Probe {
     }
 }
 
-fn first_images(setup: TrainingSetup, images: usize) -> (Batch, Subset) {
+/// Images from all over the training split: a file may well begin with its easiest ones, as
+/// MNIST's does.
+fn some_images(setup: TrainingSetup, images: usize) -> (Batch, Subset) {
     let train = &setup.data.train;
+    let stride = (train.len() / images.max(1)).max(1);
+    let indices: Vec<u32> = train.indices().iter().step_by(stride).take(images).copied().collect();
+    let subset = train.with_indices(indices);
     let mut batch = Batch::default();
-    Batches::in_order(train, setup.data.normalization, images).fill(0, &mut batch);
-    let indices: Vec<u32> = train.indices().iter().take(images).copied().collect();
-    (batch, train.with_indices(indices))
+    Batches::in_order(&subset, setup.data.normalization, images).fill(0, &mut batch);
+    (batch, subset)
 }
 
 fn deviation(pixels: &[f32]) -> f64 {
@@ -178,7 +182,7 @@ fn gradients(
 ) -> Result<(), WeightsError> {
     let device: Device = setup.device.device.clone().autodiff();
     let network = Network::new(setup.spec, weights, &device)?;
-    let (mut batch, _) = first_images(setup, images);
+    let (mut batch, _) = some_images(setup, images);
     let labels = labels_tensor(&batch.labels, &device);
     let input = images_tensor(&mut batch, &setup.data.train, &device);
     let logits = network.forward(input, Mode::Evaluate);

@@ -3,12 +3,12 @@
 use super::history::TrialRecord;
 use crate::spec::TuneSpec;
 
-/// Why no further trial may start, in words; `None` while one may.
-pub fn exhausted(tune: &TuneSpec, history: &[TrialRecord]) -> Option<String> {
-    if history.len() >= tune.trials {
+/// Why no further trial may start beside those that are `running`, in words; `None` while one may.
+pub fn exhausted(tune: &TuneSpec, history: &[TrialRecord], running: usize) -> Option<String> {
+    if history.len() + running >= tune.trials {
         return Some(match tune.trials {
-            1 => "the only trial of the budget is done".into(),
-            trials => format!("all {trials} trials of the budget are done"),
+            1 => "the only trial of the budget is taken".into(),
+            trials => format!("all {trials} trials of the budget are taken"),
         });
     }
     let seconds: f64 = history.iter().map(|trial| trial.train_seconds).sum();

@@ -35,10 +35,11 @@ pub enum Inherit {
 }
 
 /// Proposes trials from the history of a study.
-pub trait Policy {
+pub trait Policy: Send + Sync {
     /// The next trial; `None` when the policy knows nothing more to try. `history` is never empty
-    /// and every proposal's parent is in it.
-    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal>;
+    /// and every proposal's parent is in it. `running` are the trials that come right behind the
+    /// history and have not ended yet: what they try need not be tried again.
+    fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal>;
 }
 
 /// The policy that a study asks for.

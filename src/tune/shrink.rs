@@ -19,16 +19,18 @@ const BOLDEST: f64 = 0.3;
 const MILDEST: f64 = 0.95;
 
 impl Policy for Shrink {
-    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+    fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let passing = history.iter().filter(|trial| self.passing.contains(&trial.trial));
         let base = passing.min_by_key(|trial| (trial.spec.table().parameters(), trial.trial))?;
-        self.second_chance(history, base).or_else(|| {
+        let is_running = |spec: &Spec| running.iter().any(|proposal| proposal.spec == *spec);
+        let again = self.second_chance(history, base);
+        again.filter(|proposal| !is_running(&proposal.spec)).or_else(|| {
             candidates(&base.spec).into_iter().find_map(|(edits, because)| {
                 let tried = history
                     .iter()
                     .any(|trial| trial.parent == Some(base.trial) && trial.edits == edits);
                 let spec = Edit::apply_all(&edits, &base.spec).ok()?;
-                (!tried).then(|| proposal(base, edits, spec, because))
+                (!tried && !is_running(&spec)).then(|| proposal(base, edits, spec, because))
             })
         })
     }

@@ -52,6 +52,12 @@ pub fn usual_rate(optimizer: &Optimizer) -> f64 {
     }
 }
 
+/// A few digits tell rates apart well enough, and people read them more easily.
+pub(super) fn round_to_digits(rate: f64, digits: usize) -> f64 {
+    // The text of a float is the shortest that reads back as it.
+    format!("{rate:.*e}", digits.saturating_sub(1)).parse().unwrap_or(rate)
+}
+
 /// How long steps are, on the mean over a trial and with momentum, as a multiple of the usual.
 pub fn pace(train: &TrainSpec) -> f64 {
     let peak = train.learning_rate

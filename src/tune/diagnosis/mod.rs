@@ -280,7 +280,8 @@ impl Case<'_> {
         let gap = signs.train_accuracy - signs.accuracy;
         // What is learned by heart fails by less where the gate is high.
         let allowed = (1.5 * (1.0 - gate)).clamp(0.005, 0.03);
-        (gap > allowed && signs.train_accuracy >= gate - 0.01).then(|| {
+        let luck = 2.0 * signs.train_accuracy_error;
+        (gap > allowed + luck && signs.train_accuracy >= gate - 0.01).then(|| {
             Finding::new(
                 Diagnosis::Overfit,
                 format!(

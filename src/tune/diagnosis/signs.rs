@@ -19,6 +19,8 @@ pub(super) struct Signs {
     /// Accuracy on training images at the end: without dropout and distortion where it was looked
     /// at, otherwise as it was trained.
     pub(super) train_accuracy: f64,
+    /// Standard error of that accuracy, where only some images were looked at.
+    pub(super) train_accuracy_error: f64,
     pub(super) train_loss: f64,
     pub(super) validation_loss: f64,
     /// Whether the network does more than guess.
@@ -75,6 +77,12 @@ impl Signs {
         let batch = trial.spec.train().batch_size.min(trial.images_per_epoch()).max(1);
         let looked = last.probe.as_ref().map_or(0.0, |probe| probe.accuracy);
         let train_accuracy = last.train_accuracy.max(looked);
+        let looked_at = match &last.probe {
+            Some(probe) if looked > last.train_accuracy => probe.images.max(1),
+            _ => trial.images_per_epoch().max(1),
+        };
+        let train_accuracy_error =
+            (train_accuracy * (1.0 - train_accuracy) / looked_at as f64).sqrt();
         let accuracy = best.validation_accuracy;
         let guess = 2.0 / classes;
         let falls = trial
@@ -88,6 +96,7 @@ impl Signs {
             accuracy,
             last_accuracy: last.validation_accuracy,
             train_accuracy,
+            train_accuracy_error,
             train_loss: last.train_loss,
             validation_loss: last.validation_loss,
             is_learning: train_accuracy >= guess || accuracy >= guess,

@@ -16,7 +16,7 @@ use super::diagnosis::{Diagnosis, diagnose};
 use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
 use super::history::{TrialEnding, TrialRecord};
 use super::policy::{Inherit, Policy, Proposal};
-use super::usual::{Harm, Suspect, moderate_augment, suspects, usual_rate};
+use super::usual::{Harm, Suspect, moderate_augment, round_to_digits, suspects, usual_rate};
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
 use crate::train::RangeTest;
 
@@ -25,7 +25,7 @@ use crate::train::RangeTest;
 pub struct Grow;
 
 impl Policy for Grow {
-    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+    fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let parent = best(history)?;
         let finding = diagnose(parent, false);
         let case = Case::new(parent);
@@ -33,9 +33,10 @@ impl Policy for Grow {
             let mut children = history.iter().filter(|trial| trial.parent == Some(parent.trial));
             children.any(|trial| trial.edits == edits)
         };
-        let draft = case
-            .drafts(finding.diagnosis)
-            .find(|draft| !draft.edits().is_empty() && !tried(draft.edits()))?;
+        let is_running = |spec: &Spec| running.iter().any(|proposal| proposal.spec == *spec);
+        let draft = case.drafts(finding.diagnosis).find(|draft| {
+            !draft.edits().is_empty() && !tried(draft.edits()) && !is_running(draft.spec())
+        })?;
         Some(draft.into_proposal(parent.trial, &finding))
     }
 }
@@ -206,7 +207,7 @@ impl<'a> Case<'a> {
     fn good_rate(&self) -> f64 {
         let usual = usual_rate(&self.spec.train().optimizer);
         let tested = self.parent.rates.as_ref().and_then(RangeTest::suggestion);
-        tested.map_or(usual, |rate| two_digits(rate.clamp(usual / 3.0, usual * 3.0)))
+        tested.map_or(usual, |rate| round_to_digits(rate.clamp(usual / 3.0, usual * 3.0), 2))
     }
 
     fn slower(&self) -> Draft {
@@ -352,14 +353,6 @@ impl<'a> Case<'a> {
             }
         }
     }
-}
-
-/// Two digits tell rates apart well enough, and people read them more easily.
-fn two_digits(rate: f64) -> f64 {
-    let unit = 10_f64.powf(rate.log10().floor() - 1.0);
-    let rounded = (rate / unit).round() * unit;
-    // The text of a float is the shortest that reads back as it.
-    format!("{rounded:.3e}").parse().unwrap_or(rounded)
 }
 
 fn is_weaker(present: Augment, than: Augment) -> bool {

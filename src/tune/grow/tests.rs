@@ -73,7 +73,7 @@ fn failed(file: StudyFile, curve: Vec<EpochRecord>) -> TrialRecord {
 fn treat(trial: &TrialRecord) -> (Diagnosis, Proposal) {
     let finding = diagnose(trial, false);
     assert!(!finding.evidence.is_empty());
-    (finding.diagnosis, Grow.propose(std::slice::from_ref(trial)).unwrap())
+    (finding.diagnosis, Grow.propose(std::slice::from_ref(trial), &[]).unwrap())
 }
 
 fn guessing() -> Vec<EpochRecord> {
@@ -250,7 +250,7 @@ fn images_without_anything_on_them_end_the_search() {
     let mut trial = failed(file(), guessing());
     trial.curve[0].probe = Some(Probe { pixel_deviation: 0.0, ..probe() });
     assert_eq!(diagnose(&trial, false).diagnosis, Diagnosis::DataSuspicious);
-    assert_eq!(Grow.propose(&[trial]), None);
+    assert_eq!(Grow.propose(&[trial], &[]), None);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn dead_units_are_found_by_the_probe() {
 #[test]
 fn nothing_is_tried_twice_and_every_parent_is_known() {
     let mut history = vec![failed(file(), vec![epoch(1, 0.90, 0.90)])];
-    while let Some(proposal) = Grow.propose(&history) {
+    while let Some(proposal) = Grow.propose(&history, &[]) {
         assert!(
             !history.iter().any(|trial| {
                 trial.parent == Some(proposal.parent) && trial.edits == proposal.edits

@@ -13,16 +13,16 @@ pub struct Asha;
 const REDUCTION: usize = 3;
 
 impl Policy for Asha {
-    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+    fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let first = history.first()?;
         let epochs = &first.spec.tune().space.epochs;
         let (fewest, most) = (epochs.iter().min().copied()?, epochs.iter().max().copied()?);
-        if let Some(promoted) = promotion(history, fewest, most) {
+        if let Some(promoted) = promotion(history, running, fewest, most) {
             return Some(promoted);
         }
         let mut proposal = drawn(
             first,
-            history.len(),
+            history.len() + running.len(),
             |rng| even(&first.spec, rng),
             "drawn at random, for the lowest rung",
         )?;
@@ -34,7 +34,12 @@ impl Policy for Asha {
 }
 
 /// The best trial of the highest rung that is among the best third there and was not yet promoted.
-fn promotion(history: &[TrialRecord], fewest: usize, most: usize) -> Option<Proposal> {
+fn promotion(
+    history: &[TrialRecord],
+    running: &[Proposal],
+    fewest: usize,
+    most: usize,
+) -> Option<Proposal> {
     let mut rungs = vec![fewest];
     while rungs.last().is_some_and(|&rung| rung * REDUCTION < most) {
         rungs.push(rungs[rungs.len() - 1] * REDUCTION);
@@ -48,8 +53,10 @@ fn promotion(history: &[TrialRecord], fewest: usize, most: usize) -> Option<Prop
             history.iter().skip(1).filter(|trial| trial.spec.train().epochs == rung).collect();
         here.sort_by(|a, b| b.accuracy().total_cmp(&a.accuracy()).then(a.trial.cmp(&b.trial)));
         let promotable = here.len() / REDUCTION;
-        let is_promoted =
-            |trial: &TrialRecord| history.iter().any(|child| is_continuation(child, trial));
+        let is_promoted = |of: &TrialRecord| {
+            history.iter().any(|child| is_continuation(child.parent, &child.edits, of))
+                || running.iter().any(|child| is_continuation(Some(child.parent), &child.edits, of))
+        };
         let trial = here
             .into_iter()
             .take(promotable)
@@ -65,6 +72,6 @@ fn promotion(history: &[TrialRecord], fewest: usize, most: usize) -> Option<Prop
     })
 }
 
-fn is_continuation(child: &TrialRecord, of: &TrialRecord) -> bool {
-    child.parent == Some(of.trial) && matches!(child.edits.as_slice(), [Edit::AddEpochs { .. }])
+fn is_continuation(parent: Option<u32>, edits: &[Edit], of: &TrialRecord) -> bool {
+    parent == Some(of.trial) && matches!(edits, [Edit::AddEpochs { .. }])
 }

@@ -21,16 +21,17 @@ use crate::sys::{CounterRng, Purpose, counter_seed};
 pub struct Random;
 
 impl Policy for Random {
-    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+    fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let first = history.first()?;
-        drawn(first, history.len(), |rng| even(&first.spec, rng), "drawn at random")
+        drawn(first, history.len() + running.len(), |rng| even(&first.spec, rng), "drawn at random")
     }
 }
 
 /// Points that give no workable study, or one over the budget, are drawn again so often.
 const ATTEMPTS: u64 = 100;
 
-/// A trial of a point that `draw` comes to, in place of everything the first trial had.
+/// A trial of a point that `draw` comes to, in place of everything the first trial had; `trials`
+/// are before it.
 fn drawn(
     first: &TrialRecord,
     trials: usize,

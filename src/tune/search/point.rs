@@ -5,6 +5,7 @@ use crate::spec::{
     OptimizerName, Pool, SearchSpace, SgdParameters, Spec,
 };
 use crate::sys::CounterRng;
+use crate::tune::usual::round_to_digits;
 
 /// One thing that is chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +142,7 @@ impl Point {
             layers.push(Layer::Dropout(Dropout { rate: dropout }));
         }
         let mut edits = vec![Edit::SetLayers { layers }];
-        edits.extend(rate.map(|rate| Edit::SetLearningRate { rate }));
+        edits.extend(rate.map(|rate| Edit::SetLearningRate { rate: round_to_digits(rate, 3) }));
         edits.extend(batch.map(|images| Edit::SetBatchSize { images }));
         edits.extend(optimizer.map(|name| Edit::SetOptimizer { optimizer: with_usual(name) }));
         edits.extend(epochs.map(|epochs| Edit::SetEpochs { epochs }));

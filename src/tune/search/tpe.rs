@@ -17,14 +17,19 @@ const WARM_UP: usize = 10;
 const CANDIDATES: usize = 24;
 
 impl Policy for Tpe {
-    fn propose(&self, history: &[TrialRecord]) -> Option<Proposal> {
+    fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let first = history.first()?;
         let known = points(history);
         let because = match Split::of(&known) {
             Some(split) => format!("drawn where the best {} trials lie", split.good.len()),
             None => "drawn at random, to begin with".into(),
         };
-        drawn(first, history.len(), |rng| suggest(&first.spec, &known, rng), &because)
+        drawn(
+            first,
+            history.len() + running.len(),
+            |rng| suggest(&first.spec, &known, rng),
+            &because,
+        )
     }
 }
 
@@ -178,7 +183,7 @@ mod tests {
     fn search(policy: &dyn Policy, trials: usize) -> Vec<TrialRecord> {
         let mut history = vec![first()];
         while history.len() < trials {
-            let proposal = policy.propose(&history).unwrap();
+            let proposal = policy.propose(&history, &[]).unwrap();
             let miss = (proposal.spec.train().learning_rate.log10() + 3.0).abs();
             let number = history.len() as u32 + 1;
             let accuracy = 1.0 - miss / 10.0;
@@ -213,7 +218,7 @@ mod tests {
         for policy in [&Tpe as &dyn Policy, &Random, &Asha] {
             let history = search(policy, 30);
             for cut in 1..history.len() {
-                let again = policy.propose(&history[..cut]).unwrap();
+                let again = policy.propose(&history[..cut], &[]).unwrap();
                 assert_eq!(again.edits, history[cut].edits);
             }
         }

@@ -1,0 +1,362 @@
+//! One trial of the loop: begun, trained here or on a thread of its own, and ended.
+
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use serde::{Deserialize, Serialize};
+
+use super::observer::{Desk, Recorder, recorded_curve};
+use super::publish::{write_curve, write_spec};
+use super::run::{Growth, Study, StudyError};
+use super::trainer::{Parent, Trainer, TrainerError, TrainingEnd, TrialTask};
+use crate::ledger::Event;
+use crate::spec::{self, EditCost, Spec, training_flops};
+use crate::train::{EpochRecord, RangeTest};
+use crate::tune::{Finding, Inherit, Proposal, TrialEnding, TrialRecord, diagnose, usual_rate};
+
+/// A trial that is to be trained.
+pub(super) struct Trial {
+    /// Counted from 1.
+    number: u32,
+    spec: Spec,
+    /// Where it comes from; `None` for the first.
+    origin: Option<Origin>,
+}
+
+/// Where a trial comes from.
+struct Origin {
+    proposal: Proposal,
+    /// The spec of the trial that it grows from.
+    parent: Spec,
+}
+
+/// A trial that was begun and waits for its turn to end.
+pub(super) enum Running<'scope> {
+    /// An earlier process has recorded its end.
+    Recorded(Arc<Trial>, TrialRecord),
+    /// It is trained when its turn comes.
+    Due(Arc<Trial>),
+    /// It trains on a thread of its own.
+    Training(Arc<Trial>, ScopedJoinHandle<'scope, Result<Option<Trained>, StudyError>>),
+}
+
+/// A trial that was trained to its end.
+pub(super) struct Trained {
+    record: TrialRecord,
+    images_per_second: f64,
+}
+
+impl Trial {
+    /// The study as it was written.
+    pub(super) fn first(spec: &Spec) -> Self {
+        Self { number: 1, spec: spec.clone(), origin: None }
+    }
+
+    /// What a policy proposes, out of the history that it read.
+    pub(super) fn proposed(number: u32, proposal: Proposal, history: &[TrialRecord]) -> Self {
+        let spec = proposal.spec.clone();
+        let parent = history.iter().find(|record| record.trial == proposal.parent);
+        let origin = parent.map(|parent| Origin { proposal, parent: parent.spec.clone() });
+        Self { number, spec, origin }
+    }
+
+    fn proposal(&self) -> Option<&Proposal> {
+        self.origin.as_ref().map(|origin| &origin.proposal)
+    }
+
+    fn record(&self, curve: Vec<EpochRecord>, ending: TrialEnding, seconds: f64) -> TrialRecord {
+        TrialRecord {
+            trial: self.number,
+            parent: self.proposal().map(|proposal| proposal.parent),
+            edits: self.proposal().map(|proposal| proposal.edits.clone()).unwrap_or_default(),
+            spec: self.spec.clone(),
+            curve,
+            ending,
+            train_seconds: seconds,
+            rates: None,
+        }
+    }
+}
+
+impl Running<'_> {
+    /// What the trial was proposed as.
+    fn proposal(&self) -> Option<&Proposal> {
+        match self {
+            Self::Recorded(trial, _) | Self::Due(trial) | Self::Training(trial, _) => {
+                trial.proposal()
+            }
+        }
+    }
+}
+
+/// What running trials were proposed as, in order.
+pub(super) fn proposals_of(running: &VecDeque<Running>) -> Vec<Proposal> {
+    running.iter().filter_map(Running::proposal).cloned().collect()
+}
+
+impl<'a, T: Trainer> Study<'a, T> {
+    /// The record and whoever watches it, for one trial at a time.
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk<'a>> {
+        // A panic elsewhere leaves the record whole: every event is appended in one piece.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a trial, which trains beside the others where several may.
+    pub(super) fn start<'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        trial: Trial,
+        history: &[TrialRecord],
+        over: &'scope AtomicBool,
+    ) -> Result<Running<'scope>, StudyError> {
+        self.begin(&trial, history)?;
+        if let Some(record) = self.recorded(&trial) {
+            return Ok(Running::Recorded(Arc::new(trial), record));
+        }
+        let trial = Arc::new(trial);
+        if self.setup.spec.tune().jobs == 1 {
+            return Ok(Running::Due(trial));
+        }
+        let trained = Arc::clone(&trial);
+        let handle = scope.spawn(move || self.train(&trained, None, over));
+        Ok(Running::Training(trial, handle))
+    }
+
+    fn begin(&self, trial: &Trial, history: &[TrialRecord]) -> Result<(), StudyError> {
+        let Trial { number, spec, .. } = trial;
+        let proposal = trial.proposal();
+        let mut desk = self.desk();
+        let started = desk.ledger.records().iter().find_map(|recorded| match &recorded.event {
+            Event::TrialStarted { trial: started, spec_hash, .. } if started == number => {
+                Some(spec_hash)
+            }
+            _ => None,
+        });
+        let now = spec.hash();
+        if let Some(recorded) = started.filter(|recorded| **recorded != now) {
+            let recorded = recorded.clone();
+            return Err(StudyError::DecidesDifferently { trial: *number, recorded, now });
+        }
+        let folder = self.folder.trial(*number);
+        write_spec(self.folder.files(), folder.path(), &folder.spec_file(), spec)?;
+        let edits = proposal.map_or(&[][..], |proposal| &proposal.edits);
+        desk.ledger.append_once(Event::TrialStarted {
+            trial: *number,
+            parent: proposal.map(|proposal| proposal.parent),
+            edits: serde_json::to_value(edits).unwrap_or_default(),
+            inherit: inherit_name(proposal).into(),
+            reason: proposal.map_or_else(
+                || "the study as it was written".into(),
+                |proposal| proposal.reason.clone(),
+            ),
+            spec_hash: now,
+            parameters: spec.table().parameters() as u64,
+            flops_per_image: spec.table().flops() as u64,
+            expected_seconds: proposal.and_then(|proposal| expected_seconds(proposal, history)),
+        })?;
+        desk.listener.trial(*number, spec, proposal);
+        Ok(())
+    }
+
+    /// Waits for a trial's end and records it; `None` when it was stopped.
+    pub(super) fn end(
+        &self,
+        running: Running,
+        history: &[TrialRecord],
+        over: &AtomicBool,
+    ) -> Result<Option<TrialRecord>, StudyError> {
+        let (trial, trained) = match running {
+            Running::Recorded(_, record) => return Ok(Some(record)),
+            Running::Due(trial) => {
+                let trained = self.train(&trial, Some(history), over)?;
+                (trial, trained)
+            }
+            Running::Training(trial, handle) => {
+                let trained = handle.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+                (trial, trained)
+            }
+        };
+        trained.map(|trained| self.conclude(&trial, trained, history)).transpose()
+    }
+
+    /// Trains a trial; `None` when it was stopped. With a `history`, what would come next is told
+    /// at every epoch.
+    fn train(
+        &self,
+        trial: &Trial,
+        history: Option<&[TrialRecord]>,
+        over: &AtomicBool,
+    ) -> Result<Option<Trained>, StudyError> {
+        let number = trial.number;
+        let folder = self.folder.trial(number);
+        let parent_folder = trial.proposal().map(|proposal| self.folder.trial(proposal.parent));
+        let parent = trial.origin.as_ref().zip(parent_folder.as_ref());
+        let parent = parent.map(|(Origin { proposal, parent }, folder)| Parent {
+            trial: proposal.parent,
+            spec: parent,
+            folder: folder.path(),
+            edits: &proposal.edits,
+            inherit: proposal.inherit,
+        });
+        let task = TrialTask { trial: number, spec: &trial.spec, parent, folder: folder.path() };
+        let plan = |curve: &[EpochRecord]| {
+            let running = trial.record(curve.to_vec(), TrialEnding::Completed, 0.0);
+            let so_far: Vec<TrialRecord> = history?.iter().cloned().chain([running]).collect();
+            let opens = self.judge(so_far.last()?).opens;
+            let goes_on = self.setup.growth == Growth::On && !opens;
+            goes_on.then(|| self.policy.propose(&so_far, &[])).flatten()
+        };
+        let mut recorder = Recorder {
+            desk: &self.desk,
+            stop: &self.stop,
+            over,
+            trial: number,
+            parent: trial.proposal().map(|proposal| proposal.parent),
+            may_give_up: self.may_go_on_after(number).then_some(&trial.spec),
+            curve: Vec::new(),
+            plan: &plan,
+        };
+        let outcome =
+            self.trainer.train(&task, &mut recorder).map_err(|source| failed(number, source))?;
+        let ending = match outcome.ending {
+            TrainingEnd::Stopped => return Ok(None),
+            TrainingEnd::Completed => TrialEnding::Completed,
+            TrainingEnd::StoppedEarly => TrialEnding::StoppedEarly,
+            TrainingEnd::Diverged(_) => TrialEnding::Diverged,
+            TrainingEnd::GivenUp(_) => TrialEnding::GivenUp,
+        };
+        let record = trial.record(outcome.curve, ending, outcome.train_seconds);
+        write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
+        Ok(Some(Trained { record, images_per_second: outcome.images_per_second }))
+    }
+
+    /// Publishes a trained trial where it is the best so far, and records its end.
+    fn conclude(
+        &self,
+        trial: &Trial,
+        trained: Trained,
+        history: &[TrialRecord],
+    ) -> Result<TrialRecord, StudyError> {
+        let Trained { record, images_per_second } = trained;
+        let number = trial.number;
+        let with_this: Vec<TrialRecord> = history.iter().cloned().chain([record.clone()]).collect();
+        if self.best(&with_this).is_some_and(|best| best.trial == number) {
+            let folder = self.folder.trial(number);
+            let task =
+                TrialTask { trial: number, spec: &trial.spec, parent: None, folder: folder.path() };
+            let published = self.trainer.publish(&task, &self.folder.best());
+            published.map_err(|source| failed(number, source))?;
+        }
+        let judgement = self.judge(&record);
+        let finding = diagnose(&record, judgement.opens);
+        let ending = record.ending;
+        let mut desk = self.desk();
+        desk.ledger.append_once(Event::TrialFinished {
+            trial: number,
+            epochs: record.curve.len() as u32,
+            validation_accuracy: record.accuracy(),
+            train_seconds: record.train_seconds,
+            images_per_second,
+            diagnosis: RecordedDiagnosis { finding: finding.clone(), ending }.to_value(),
+        })?;
+        desk.listener.trial_ended(&record, &judgement, &finding);
+        Ok(record)
+    }
+
+    /// At which rates a trial's network learns, where that may be what is wrong: out of the record,
+    /// or by a test.
+    pub(super) fn tested_rates(
+        &self,
+        record: &TrialRecord,
+    ) -> Result<Option<RangeTest>, StudyError> {
+        let trial = record.trial;
+        let policy = self.setup.spec.tune().policy;
+        if policy != spec::Policy::Grow || !diagnose(record, false).diagnosis.suspects_the_rate() {
+            return Ok(None);
+        }
+        let recorded =
+            self.desk().ledger.records().iter().find_map(|recorded| match &recorded.event {
+                Event::RatesTested { trial: tested, rates, losses, .. } if *tested == trial => {
+                    Some(RangeTest { rates: rates.clone(), losses: losses.clone() })
+                }
+                _ => None,
+            });
+        if recorded.is_some() {
+            return Ok(recorded);
+        }
+        let folder = self.folder.trial(trial);
+        let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
+        let middle = usual_rate(&record.spec.train().optimizer);
+        let tested = self.trainer.test_rates(&task, middle);
+        let tested = tested.map_err(|source| failed(trial, source))?;
+        if let Some(test) = &tested {
+            let suggestion = test.suggestion();
+            let mut desk = self.desk();
+            desk.ledger.append_once(Event::RatesTested {
+                trial,
+                rates: test.rates.clone(),
+                losses: test.losses.clone(),
+                suggestion,
+            })?;
+            desk.listener.rates_tested(trial, suggestion);
+        }
+        Ok(tested)
+    }
+
+    /// What a trial came to, where the record tells.
+    fn recorded(&self, trial: &Trial) -> Option<TrialRecord> {
+        let desk = self.desk();
+        desk.ledger.records().iter().find_map(|recorded| match &recorded.event {
+            Event::TrialFinished { trial: finished, train_seconds, diagnosis, .. }
+                if *finished == trial.number =>
+            {
+                let recorded: RecordedDiagnosis = serde_json::from_value(diagnosis.clone()).ok()?;
+                let curve = recorded_curve(&desk.ledger, trial.number);
+                Some(trial.record(curve, recorded.ending, *train_seconds))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn failed(trial: u32, source: TrainerError) -> StudyError {
+    StudyError::Trainer { trial, source }
+}
+
+/// How long a proposal may take, by how long the computations of its parent took.
+fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64> {
+    let parent = history.iter().find(|record| record.trial == proposal.parent)?;
+    let done = match proposal.inherit {
+        Inherit::State => parent.curve.last().map_or(0, |last| last.epoch),
+        Inherit::Nothing | Inherit::Weights => 0,
+    };
+    let epochs = proposal.spec.train().epochs.saturating_sub(done);
+    let cost = EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
+    let spent = training_flops(&parent.spec, parent.images_seen(), 1);
+    cost.expected_seconds(spent, parent.train_seconds)
+}
+
+/// The `diagnosis` of a `trial_finished` event.
+#[derive(Serialize, Deserialize)]
+struct RecordedDiagnosis {
+    #[serde(flatten)]
+    finding: Finding,
+    ending: TrialEnding,
+}
+
+impl RecordedDiagnosis {
+    fn to_value(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+fn inherit_name(proposal: Option<&Proposal>) -> &'static str {
+    match proposal.map_or(Inherit::Nothing, |proposal| proposal.inherit) {
+        Inherit::Nothing => "nothing",
+        Inherit::Weights => "weights",
+        Inherit::State => "state",
+    }
+}
