@@ -85,7 +85,7 @@ pub fn suspects(spec: &Spec, images: usize) -> Vec<Suspect> {
     found.into_iter().flatten().collect()
 }
 
-const PACE_HIGH: f64 = 4.0;
+const PACE_HIGH: f64 = 6.0;
 const PACE_LOW: f64 = 0.2;
 
 fn step_length(train: &TrainSpec) -> Vec<Suspect> {
