@@ -62,6 +62,53 @@ fn a_study_killed_at_random_moments_ends_with_the_same_bits() {
     }
 }
 
+/// A search of two trials at a time, none of which is good enough.
+const SEARCH: &str = r#"
+name = "growing"
+[data]
+source = "synthetic"
+train = 640
+validation = 200
+[model]
+layers = [{ conv = { filters = 2, kernel = 3 } }, { max-pool = { size = 4 } }]
+[train]
+epochs = 1
+checkpoint = { every-steps = 5 }
+[gate]
+accuracy = 1.0
+[tune]
+policy = "asha"
+trials = 9
+jobs = 2
+space = { filters = [4, 8], units = [16], epochs = [1, 3] }
+"#;
+
+#[test]
+fn a_search_of_several_jobs_killed_at_random_moments_ends_with_the_same_bits() {
+    let search = || {
+        let bench = Bench::new();
+        fs::write(bench.study(), SEARCH).unwrap();
+        bench
+    };
+    let whole = search();
+    expect_code(&whole.burgeon(&["tune", "study.toml"]), 3);
+    let expected = End::of(&whole.run());
+    let mut rng = CounterRng::new(counter_seed(2, 0, Purpose::Policy, 0, 0));
+    for cuts in [1, 4, kills() / 10] {
+        let bench = search();
+        let mut cut = 0;
+        while cut < cuts {
+            let mut child = start(&bench);
+            std::thread::sleep(Duration::from_millis(u64::from(30 + rng.below(400))));
+            child.kill().unwrap();
+            // One that had ended before has nothing left to be cut.
+            cut = if child.wait().unwrap().code().is_none() { cut + 1 } else { cuts };
+        }
+        expect_code(&bench.burgeon(&["tune", "study.toml", "--resume", "auto"]), 3);
+        assert!(End::of(&bench.run()) == expected, "other bits after {cuts} kills");
+    }
+}
+
 #[test]
 fn a_crash_at_any_step_on_disk_is_survived() {
     let (_, expected) = uninterrupted();

@@ -56,7 +56,10 @@ pub(super) type Step = (Edit, &'static str);
 /// The next step towards the size that the gate asks for; `None` when it is reached.
 pub(super) fn towards_form(spec: &Spec) -> Option<Step> {
     let form = wanted(spec);
-    narrow_layer(spec, form)
+    // However wide, dense layers alone learn every place of a stroke for itself.
+    let first = if convs(spec).count() == 0 { block(spec, form) } else { None };
+    first
+        .or_else(|| narrow_layer(spec, form))
         .or_else(|| (convs(spec).count() < form.convs).then(|| block(spec, form)).flatten())
         .or_else(|| hidden_layer(spec, form))
 }

@@ -118,14 +118,7 @@ impl Edit {
                     }
                 }
             }
-            Self::SetActivation { activation } => {
-                for slot in layers.iter_mut().filter_map(Layer::activation_mut) {
-                    // A linear layer before a batch-norm is meant to be linear.
-                    if *slot != Activation::None {
-                        *slot = activation;
-                    }
-                }
-            }
+            Self::SetActivation { activation } => set_activation(layers, activation),
             Self::SetLayers { layers: ref new } => layers.clone_from(new),
             Self::SetInitialBias { bias } => {
                 for layer in layers {
@@ -163,6 +156,21 @@ impl Edit {
     }
 }
 
+/// A linear layer among others is meant to be linear, as before a batch-norm; where all of them
+/// are, only those stay that a batch-norm follows.
+fn set_activation(layers: &mut [Layer], activation: Activation) {
+    let mut activations = layers.iter().filter_map(Layer::activation);
+    let all_are_linear = activations.all(|activation| activation == Activation::None);
+    for at in 0..layers.len() {
+        let is_normalized = matches!(layers.get(at + 1), Some(Layer::BatchNorm(_)));
+        if let Some(slot) = layers[at].activation_mut()
+            && (*slot != Activation::None || all_are_linear && !is_normalized)
+        {
+            *slot = activation;
+        }
+    }
+}
+
 /// The activation of the network's layers, so that a new layer fits in; relu where they squash,
 /// because a layer of squashing units cannot be inserted without changing what the network says.
 fn fitting_activation(layers: &[Layer]) -> Activation {
@@ -184,5 +192,27 @@ impl Spec {
         let at = rows.iter().position(is_flat).unwrap_or(rows.len() - 1);
         let reaching = rows[at].input;
         (at, matches!(reaching, FeatureShape::Image { .. }).then_some(reaching))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::shape::InputShape;
+
+    fn activations(layers: Vec<Layer>) -> Vec<Activation> {
+        let spec = Spec::new(StudyFile::new("bent", layers), InputShape::MNIST).unwrap();
+        let edited = Edit::SetActivation { activation: Activation::Gelu }.apply(&spec).unwrap();
+        edited.layers().iter().filter_map(Layer::activation).collect()
+    }
+
+    #[test]
+    fn linear_layers_stay_unless_all_are() {
+        use Activation::{Gelu, None, Relu};
+        let conv = |activation| Layer::Conv(Conv { activation, ..Conv::same(4, 3) });
+        let norm = |activation| Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() });
+        assert_eq!(activations(vec![conv(None), norm(Relu), conv(Relu)]), [None, Gelu, Gelu]);
+        assert_eq!(activations(vec![conv(None), norm(None), conv(None)]), [None, Gelu, Gelu]);
+        assert_eq!(activations(vec![conv(None), conv(None)]), [Gelu, Gelu]);
     }
 }

@@ -287,3 +287,11 @@ fn nothing_is_tried_twice_and_every_parent_is_known() {
     }
     assert!(history.len() > 4);
 }
+
+#[test]
+fn a_network_without_conv_layers_gets_them_first() {
+    let mut file = file();
+    file.model.layers = vec![Layer::Dense(Dense::of(16)); 3];
+    let (_, proposal) = treat(&failed(file, vec![epoch(1, 0.90, 0.91)]));
+    assert!(matches!(proposal.edits[0], Edit::AddConvBlock { .. }), "{:?}", proposal.edits);
+}
