@@ -6,7 +6,6 @@
 //! came to from the record where it has it, and so decides what it decided before.
 
 mod launch;
-mod lineage;
 mod local_trainer;
 mod observer;
 mod publish;
@@ -17,7 +16,6 @@ pub use launch::{
     EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash,
     describe, input_shape,
 };
-pub use lineage::{Generation, Lineage};
 pub use local_trainer::LocalTrainer;
 pub use observer::{Listener, Silent};
 pub use publish::PublishError;
