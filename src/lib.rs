@@ -14,6 +14,7 @@
 //!                  └─ gate      validation accuracy → does it pass?
 //!                       └─ tune      diagnosis → policy → edits → the next trial's spec
 //!   study runs this loop; ledger records every step of it; cli shows it
+//!        └─ report    events → a page, a text, and test cases for people to read
 //! ```
 //!
 //! | to | read |
@@ -24,6 +25,7 @@
 //! | train one network, step by step | [`train::train`] |
 //! | use a trained network | [`model::Classifier`] |
 //! | follow what happened | [`ledger`] |
+//! | show people what came of it | [`report`] |
 //! | save and restore a training | [`checkpoint`] |
 //! | keep a trainer running | [`supervise`] |
 //!
@@ -65,6 +67,7 @@ pub mod kernel;
 pub mod ledger;
 pub mod model;
 pub mod notify;
+pub mod report;
 pub mod spec;
 pub mod study;
 pub mod supervise;

@@ -64,6 +64,11 @@ pub enum Command {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
     },
+    /// Write report.html, report.md and junit.xml of a run, whatever state it is in
+    Report {
+        /// A run folder, such as runs/lenet-5-0001
+        run: PathBuf,
+    },
     /// Print the JSON Schema of study files
     Schema,
     /// Print a completion script

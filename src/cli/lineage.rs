@@ -6,7 +6,8 @@ use super::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::ledger::read;
-use crate::study::{LaunchError, Lineage};
+use crate::report::Lineage;
+use crate::study::LaunchError;
 use crate::sys::files::RealFiles;
 
 /// Prints the tree, or with `--json` the trials as an array.

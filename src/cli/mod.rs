@@ -9,6 +9,7 @@ mod lineage;
 mod output;
 mod predict;
 mod profile;
+mod report;
 mod run;
 mod supervise;
 mod view;
@@ -25,6 +26,7 @@ use crate::data::fetch::FetchLimits;
 use crate::data::{DataError, Download};
 use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, ModelFileError, WeightsError};
+use crate::report::ReportError;
 use crate::spec::{self, Override, SpecError, StudyDocument};
 use crate::study::{Growth, Launch, LaunchError};
 use crate::supervise::SuperviseError;
@@ -62,6 +64,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
             predict::predict(run, images, *invert, common, output)
         }
         Command::Lineage { run } => lineage::lineage(run, output),
+        Command::Report { run } => report::report(run, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -90,6 +93,8 @@ enum CliError {
     NoTrials { folder: PathBuf },
     #[error("{} cannot be used", path.display())]
     ModelFile { path: PathBuf, source: ModelFileError },
+    #[error(transparent)]
+    Report(#[from] ReportError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error("{} of {images} pictures could not be read", failed)]

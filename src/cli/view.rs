@@ -12,6 +12,7 @@ use super::profile;
 use crate::data;
 use crate::gate::Judgement;
 use crate::notify::NotifyError;
+use crate::report::ReportError;
 use crate::spec::{Spec, diff};
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote, describe};
 use crate::train::{EpochRecord, StepProgress};
@@ -330,6 +331,11 @@ impl LaunchListener for View {
             ready.device.name,
             ready.threads,
         ));
+    }
+
+    fn report_failed(&mut self, error: &ReportError) {
+        let why = super::complain::chain(error);
+        self.output.warn(&format!("no report was written: {why}"));
     }
 
     fn notification_failed(&mut self, error: &NotifyError) {

@@ -17,6 +17,7 @@ use crate::ledger::{
 };
 use crate::model::{DeviceChoice, DeviceError, OpenDevice};
 use crate::notify::{NotifyError, notify};
+use crate::report::{self, ReportError};
 use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument};
 use crate::sys::announce::announce;
 use crate::sys::clock::RealClock;
@@ -141,6 +142,9 @@ pub trait LaunchListener: Listener {
 
     /// Everything is ready and the loop begins.
     fn ready(&mut self, _ready: &Ready) {}
+
+    /// The study is over or stopped, but its reports could not be written.
+    fn report_failed(&mut self, _error: &ReportError) {}
 
     /// The study is over, but whom it notifies could not be told.
     fn notification_failed(&mut self, _error: &NotifyError) {}
@@ -300,7 +304,12 @@ impl Launch {
             profiling: self.profiling,
             at_work: AtWork::default(),
         };
-        let ended = Study::new(setup, folder, ledger, trainer, listener, stop.clone()).run()?;
+        let mut study = Study::new(setup, folder.clone(), ledger, trainer, listener, stop.clone());
+        let ended = study.run()?;
+        // Before anybody is notified, who may want to send them on.
+        if let Err(error) = report::write(&folder) {
+            listener.report_failed(&error);
+        }
         if let (Ended::Finished(finished), Some(command), false) = (&ended, command, was_finished)
             && let Err(error) = notify(&command, &name, finished)
         {

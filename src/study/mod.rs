@@ -11,7 +11,6 @@
 //! number of jobs, which does matter, is part of the study.
 
 mod launch;
-mod lineage;
 mod local_trainer;
 mod observer;
 mod publish;
@@ -23,7 +22,6 @@ pub use launch::{
     EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash,
     describe, input_shape,
 };
-pub use lineage::{Generation, Lineage};
 pub use local_trainer::{AtWork, LocalTrainer};
 pub use observer::{Listener, Silent};
 pub use publish::PublishError;

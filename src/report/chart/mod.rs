@@ -1,0 +1,94 @@
+//! Curves as SVG. Colours come from the page's style sheet, so that they follow light and dark.
+
+mod curves;
+mod growth;
+mod scale;
+
+pub(super) use self::curves::{accuracy_curve, loss_curve};
+pub(super) use self::growth::{Size, growth_chart};
+
+use std::fmt::Display;
+
+use super::markup::{Markup, Px};
+use scale::Scale;
+
+/// A picture, and the part of it that the figures are drawn in, in SVG units.
+#[derive(Debug, Clone, Copy)]
+struct Frame {
+    width: f64,
+    height: f64,
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+}
+
+impl Frame {
+    fn y(&self, scale: &Scale, value: f64) -> f64 {
+        self.bottom - scale.share(value) * (self.bottom - self.top)
+    }
+
+    /// The picture, with its lines across, and whatever `inside` draws.
+    fn draw(
+        &self,
+        class: &str,
+        title: &str,
+        scale: &Scale,
+        label: impl Fn(f64) -> String,
+        inside: impl FnOnce(&mut Markup),
+    ) -> Markup {
+        let mut markup = Markup::default();
+        let view_box = format!("0 0 {} {}", self.width, self.height);
+        let attributes: [(&str, &dyn Display); 4] =
+            [("viewBox", &view_box), ("class", &class), ("role", &"img"), ("aria-label", &title)];
+        markup.element("svg", &attributes, |svg| {
+            let gap = 18.0 / (self.bottom - self.top);
+            for tick in scale.ticks(gap) {
+                let y = self.y(scale, tick);
+                svg.leaf(
+                    "line",
+                    &[
+                        ("class", &"grid"),
+                        ("x1", &Px(self.left)),
+                        ("x2", &Px(self.right)),
+                        ("y1", &Px(y)),
+                        ("y2", &Px(y)),
+                    ],
+                    "",
+                );
+                text(svg, "tick end", self.left - 7.0, y + 4.0, label(tick));
+            }
+            inside(svg);
+        });
+        markup
+    }
+}
+
+fn text(svg: &mut Markup, class: &str, x: f64, y: f64, text: impl Display) {
+    svg.leaf("text", &[("class", &class), ("x", &Px(x)), ("y", &Px(y))], text);
+}
+
+/// A line through points; it is broken where there is none.
+fn polylines(svg: &mut Markup, class: &str, points: impl Iterator<Item = Option<(f64, f64)>>) {
+    let mut run: Vec<String> = Vec::new();
+    for point in points.chain([None]) {
+        match point {
+            Some((x, y)) => run.push(format!("{},{}", Px(x), Px(y))),
+            None => {
+                // A lone point is seen by its own mark.
+                if run.len() > 1 {
+                    let points = run.join(" ");
+                    svg.leaf("polyline", &[("class", &class), ("points", &points)], "");
+                }
+                run.clear();
+            }
+        }
+    }
+}
+
+/// A point that says what it is when it is pointed at.
+fn dot(svg: &mut Markup, class: &str, (x, y): (f64, f64), radius: f64, title: &str) {
+    let attributes: [(&str, &dyn Display); 4] =
+        [("class", &class), ("cx", &Px(x)), ("cy", &Px(y)), ("r", &Px(radius))];
+    svg.element("circle", &attributes, |circle| circle.leaf("title", &[], title));
+}

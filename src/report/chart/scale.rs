@@ -1,0 +1,165 @@
+//! Which heights figures are drawn at, so that what matters can be told apart.
+
+/// Maps figures to heights.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Scale {
+    kind: Kind,
+    low: f64,
+    high: f64,
+    ticks: Vec<f64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Equal differences are equally high.
+    Linear,
+    /// Equal ratios of the error, 1 − accuracy, are equally high: as far from 90 % to 99 % as from
+    /// there to 99.9 %.
+    LogError,
+}
+
+/// Where lines are drawn on a scale of errors.
+const ERROR_TICKS: [f64; 13] =
+    [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999];
+
+impl Scale {
+    /// A scale for accuracies, 0..=1; NaN and infinities are passed over. It shows the range that
+    /// they take, and where that reaches from a bad start to a close finish, their errors.
+    pub(super) fn of_accuracies(values: impl Iterator<Item = f64>) -> Self {
+        let Some((low, high)) = range(values) else {
+            return Self::linear(0.0, 1.0, 1.0);
+        };
+        let (low, high) = (low.clamp(0.0, 1.0), high.clamp(0.0, 1.0));
+        if high >= 0.95 && high - low > 0.25 {
+            Self::log_error(low, high)
+        } else {
+            // An accuracy that hardly moves must not look as if it did.
+            let span = (high - low).max(0.02);
+            Self::linear((high - span).min(low) - 0.08 * span, high + 0.08 * span, 1.0)
+        }
+    }
+
+    /// A scale for losses, from 0; NaN and infinities are passed over.
+    pub(super) fn of_losses(values: impl Iterator<Item = f64>) -> Self {
+        let high = range(values).map_or(1.0, |(_, high)| high);
+        // A loss on its way to infinity must not take the scale along.
+        Self::linear(0.0, if high > 0.0 { high.min(1e30) } else { 1.0 }, f64::MAX)
+    }
+
+    fn linear(low: f64, high: f64, most: f64) -> Self {
+        let step = nice_step((high - low) / 5.0);
+        let first = (low / step).floor().max(0.0);
+        let last = (high / step).ceil();
+        let count = (last - first) as usize;
+        // Multiplied, not added up, so that 0.3 is drawn as 0.3.
+        let ticks = (0..=count).map(|tick| (first + tick as f64) * step);
+        // With some slack, for 5 × 0.2 may be a little more than 1.
+        let ticks: Vec<f64> = ticks.filter(|tick| *tick <= most * (1.0 + 1e-9)).collect();
+        let high = ticks.last().copied().unwrap_or(most);
+        Self { kind: Kind::Linear, low: first * step, high, ticks }
+    }
+
+    fn log_error(low: f64, high: f64) -> Self {
+        let below = ERROR_TICKS.iter().rev().find(|tick| **tick <= low);
+        let above = ERROR_TICKS.iter().find(|tick| **tick >= high);
+        let (low, high) = (below.copied().unwrap_or(0.0), above.copied().unwrap_or(0.99999));
+        let ticks = ERROR_TICKS.iter().copied();
+        let ticks = ticks.filter(|tick| (low..=high).contains(tick)).collect();
+        Self { kind: Kind::LogError, low, high, ticks }
+    }
+
+    /// How far up a figure lies, 0..=1; what is outside lies on the edge.
+    pub(super) fn share(&self, value: f64) -> f64 {
+        let (low, high) = (self.transformed(self.low), self.transformed(self.high));
+        ((self.transformed(value) - low) / (high - low)).clamp(0.0, 1.0)
+    }
+
+    fn transformed(&self, value: f64) -> f64 {
+        match self.kind {
+            Kind::Linear => value,
+            Kind::LogError => -(1.0 - value).max(1e-6).log10(),
+        }
+    }
+
+    /// Where to draw lines, from below; those that would be closer than `gap` (a share of the
+    /// height) to the one before are left out, though never the lowest.
+    pub(super) fn ticks(&self, gap: f64) -> Vec<f64> {
+        let mut kept: Vec<f64> = Vec::new();
+        for tick in &self.ticks {
+            if kept.last().is_none_or(|last| self.share(*tick) - self.share(*last) >= gap) {
+                kept.push(*tick);
+            }
+        }
+        kept
+    }
+
+    /// Whether equal heights are equal ratios of the error.
+    pub(super) fn is_of_errors(&self) -> bool {
+        self.kind == Kind::LogError
+    }
+}
+
+fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values.filter(|value| value.is_finite()).fold(None, |range, value| match range {
+        None => Some((value, value)),
+        Some((low, high)) => Some((low.min(value), high.max(value))),
+    })
+}
+
+/// The least of 1, 2, 5, 10, 20, … (and 0.5, 0.2, …) that is no less.
+fn nice_step(least: f64) -> f64 {
+    let power = 10_f64.powf(least.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);
+    steps.into_iter().find(|step| *step >= least * (1.0 - 1e-9)).unwrap_or(10.0 * power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scale(values: &[f64]) -> Scale {
+        Scale::of_accuracies(values.iter().copied())
+    }
+
+    #[test]
+    fn accuracies_close_to_each_other_fill_the_height() {
+        let scale = scale(&[0.972, 0.99, 0.993]);
+        assert!(scale.share(0.993) - scale.share(0.972) > 0.5, "{scale:?}");
+        assert!(!scale.is_of_errors());
+    }
+
+    #[test]
+    fn a_bad_start_leaves_room_for_the_finish() {
+        let scale = scale(&[0.11, 0.95, 0.99, 0.993]);
+        assert!(scale.is_of_errors());
+        assert!(scale.share(0.993) - scale.share(0.95) > 0.3, "{scale:?}");
+        assert!(scale.share(0.11) < 0.1);
+    }
+
+    #[test]
+    fn heights_rise_with_accuracies_and_stay_within() {
+        let sets: [&[f64]; 7] =
+            [&[0.1, 0.8], &[0.5], &[1.0, 0.0], &[f64::NAN], &[], &[1.0, 1.0], &[0.999_999_9, 0.2]];
+        for values in sets {
+            let scale = scale(values);
+            let mut before = -1.0;
+            for step in 0..=100 {
+                let share = scale.share(f64::from(step) / 100.0);
+                assert!((0.0..=1.0).contains(&share) && share >= before, "{values:?} {scale:?}");
+                before = share;
+            }
+            let ticks = scale.ticks(0.08);
+            assert!((2..=12).contains(&ticks.len()), "{values:?} {ticks:?}");
+            assert_eq!((scale.share(ticks[0]), scale.share(scale.high)), (0.0, 1.0), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn losses_are_seen_from_nought() {
+        let scale = Scale::of_losses([2.3, f64::NAN, 0.4, f64::INFINITY].into_iter());
+        assert_eq!((scale.share(0.0), scale.ticks(0.0).len()), (0.0, 6));
+        assert!(scale.share(2.3) > 0.9);
+        assert_eq!(Scale::of_losses(std::iter::empty()).share(0.5), 0.5);
+        assert_eq!(Scale::of_losses([f64::MAX].into_iter()).share(0.0), 0.0);
+    }
+}

@@ -1,0 +1,212 @@
+//! The report as one page: nothing is fetched, nothing runs, and a phone can show it.
+
+mod trials;
+
+use super::chart::{Size, growth_chart};
+use super::markup::Markup;
+use super::{Report, State, moment, words};
+
+const STYLE: &str = include_str!("style.css");
+
+impl Report {
+    /// The page. It is well-formed as XML too, but for its first line.
+    pub fn to_html(&self) -> String {
+        let mut page = Markup::default();
+        page.raw("<!DOCTYPE html>\n");
+        page.element("html", &[("lang", &"en")], |html| {
+            html.element("head", &[], |head| {
+                head.raw("<meta charset=\"utf-8\"/>\n");
+                head.raw(
+                    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n",
+                );
+                head.raw("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
+                head.leaf("title", &[], format!("{}: {}", self.started.name, self.word()));
+                head.element("style", &[], |style| style.raw(STYLE));
+            });
+            html.element("body", &[], |body| {
+                body.element("main", &[], |main| self.body(main));
+            });
+        });
+        page.finish()
+    }
+
+    fn body(&self, main: &mut Markup) {
+        self.warning(main);
+        self.header(main);
+        self.tiles(main);
+        self.chart(main);
+        section(main, "Lineage", |main| self.lineage_list(main));
+        section(main, "Trials", |main| self.trial_table(main));
+        section(main, "Trial by trial", |main| self.trial_details(main));
+        section(main, "Interruptions", |main| self.interruption_list(main));
+        section(main, "Provenance", |main| self.provenance_list(main));
+        if let Some(study) = &self.study {
+            main.element("details", &[], |details| {
+                details.leaf("summary", &[], "The study, every default written out");
+                details.leaf("pre", &[], study);
+            });
+        }
+        main.leaf("footer", &[], self.basis());
+    }
+
+    fn word(&self) -> &'static str {
+        match self.state {
+            State::Accepted => "accepted",
+            State::Rejected => "rejected",
+            State::Stopped { .. } => "stopped",
+            State::GaveUp { .. } => "given up",
+            State::Unfinished => "not finished",
+        }
+    }
+
+    fn warning(&self, main: &mut Markup) {
+        if let Some(reason) = &self.fallback {
+            main.element("div", &[("class", &"warning"), ("role", &"alert")], |warning| {
+                warning.leaf("strong", &[], "Not the data that was asked for");
+                warning.leaf(
+                    "p",
+                    &[],
+                    "This study was trained and judged on the built-in digits. The accuracies below are theirs, not MNIST's.",
+                );
+                warning.leaf("p", &[], reason);
+            });
+        }
+    }
+
+    fn header(&self, main: &mut Markup) {
+        let class = match self.state {
+            State::Accepted => "outcome accepted",
+            State::Rejected | State::GaveUp { .. } => "outcome rejected",
+            State::Stopped { .. } | State::Unfinished => "outcome open",
+        };
+        main.element("header", &[("class", &class)], |header| {
+            header.element("h1", &[], |title| {
+                title.text(&self.started.name);
+                title.raw(" ");
+                title.leaf("span", &[("class", &"badge")], self.word());
+            });
+            header.leaf("p", &[], self.outcome());
+        });
+    }
+
+    fn tiles(&self, main: &mut Markup) {
+        let figures = &self.figures;
+        let gate = self.started.threshold.map(words::short_percent);
+        let test = figures.test_accuracy.map(|test| words::percent(Some(test)));
+        let tiles = [
+            ("validation", figures.validation_words()),
+            ("gate", gate.unwrap_or_else(|| "–".into())),
+            ("test", test.unwrap_or_else(|| "not read".into())),
+            ("parameters", figures.parameters.map_or("–".into(), words::grouped)),
+            ("trials", words::grouped(figures.trials)),
+            ("time", words::duration(Some(figures.seconds))),
+        ];
+        main.element("dl", &[("class", &"tiles")], |list| {
+            for (name, value) in tiles {
+                list.element("div", &[], |tile| {
+                    tile.leaf("dt", &[], name);
+                    tile.leaf("dd", &[], value);
+                });
+            }
+        });
+    }
+
+    fn chart(&self, main: &mut Markup) {
+        if self.lineage.trials.is_empty() {
+            return;
+        }
+        main.element("figure", &[], |figure| {
+            // Both are in the page; the style sheet shows the one that fits.
+            for size in [Size::Wide, Size::Narrow] {
+                figure.append(growth_chart(self, size));
+            }
+            figure.leaf(
+                "figcaption",
+                &[],
+                "Validation accuracy, epoch by epoch and trial after trial. The best trial and those \
+                 that it grew from stand out; a line from trial to trial is growth, dashed where the \
+                 child began with fresh weights.",
+            );
+        });
+    }
+
+    fn interruption_list(&self, main: &mut Markup) {
+        if self.interruptions.is_empty() {
+            main.leaf("p", &[("class", &"quiet")], "None: the study ran straight on.");
+            return;
+        }
+        main.element("ol", &[("class", &"events")], |list| {
+            for interruption in &self.interruptions {
+                list.element("li", &[], |item| {
+                    item.leaf("time", &[], moment(interruption.at));
+                    item.leaf("span", &[], &interruption.what);
+                });
+            }
+        });
+    }
+
+    fn provenance_list(&self, main: &mut Markup) {
+        main.element("dl", &[("class", &"origins")], |list| {
+            for (name, value) in self.origins() {
+                list.leaf("dt", &[], name);
+                list.leaf("dd", &[], value);
+            }
+        });
+    }
+}
+
+fn section(main: &mut Markup, title: &str, inside: impl FnOnce(&mut Markup)) {
+    main.element("section", &[], |section| {
+        section.leaf("h2", &[], title);
+        inside(section);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{accepted, hostile, records};
+    use super::*;
+
+    fn page(events: Vec<crate::ledger::Event>) -> String {
+        Report::of(&records(events)).with_study("name = \"</pre>\"").to_html()
+    }
+
+    /// The tags that are open at the end; panics where one closes that is not the last opened.
+    fn open_tags(page: &str) -> Vec<String> {
+        let mut open: Vec<String> = Vec::new();
+        for tag in page.split('<').skip(1) {
+            let (tag, _) = tag.split_once('>').unwrap();
+            if let Some(closed) = tag.strip_prefix('/') {
+                assert_eq!(open.pop().as_deref(), Some(closed));
+            } else if !tag.starts_with('!') && !tag.ends_with('/') {
+                open.push(tag.split_once(' ').map_or(tag, |(name, _)| name).to_owned());
+            }
+        }
+        open
+    }
+
+    #[test]
+    fn every_tag_closes_and_nothing_is_fetched() {
+        for events in [accepted(), hostile(), Vec::new()] {
+            let page = page(events);
+            assert_eq!(open_tags(&page), Vec::<String>::new());
+            for outside in ["<script", "src=", "href=", "url(", "@import"] {
+                assert!(!page.contains(outside), "{outside}");
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_text_is_shown_and_stays_text() {
+        let page = page(hostile());
+        let shown = page.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count();
+        // Name, run, device, hash, fallback, edit, reason, evidence, and so on.
+        assert!(shown >= 12, "{shown}");
+        assert!(page.contains("class=\"warning\" role=\"alert\""));
+    }
+
+    #[test]
+    fn the_warning_is_there_only_where_the_data_fell_back() {
+        assert!(!page(accepted()).contains("role=\"alert\""));
+    }
+}

@@ -1,0 +1,256 @@
+//! The trials of a page: as a tree, as a table, and one by one.
+
+use crate::report::chart::{accuracy_curve, loss_curve};
+use crate::report::markup::Markup;
+use crate::report::{Generation, Report, words};
+
+/// So many trials are shown with their curves; of more, a reader opens those that matter.
+const OPEN_TRIALS: usize = 4;
+
+impl Report {
+    /// The tree. The line that leads to the best trial runs straight down; what branches off it is
+    /// set in, so that thirty generations do not take thirty columns.
+    pub(super) fn lineage_list(&self, main: &mut Markup) {
+        let roots: Vec<&Generation> = self.lineage.children(None).collect();
+        if roots.is_empty() {
+            main.leaf("p", &[("class", &"quiet")], "No trial has begun.");
+        }
+        let ancestry = self.figures.best_trial.into_iter();
+        let ancestry = ancestry.flat_map(|best| self.lineage.ancestry(best));
+        let main_line: Vec<u32> = ancestry.map(|trial| trial.trial).collect();
+        for root in roots {
+            self.line_from(main, root, &main_line);
+        }
+    }
+
+    /// A trial and, straight below it, one child of each in turn.
+    fn line_from(&self, list: &mut Markup, first: &Generation, main_line: &[u32]) {
+        list.element("ol", &[("class", &"tree")], |list| {
+            let mut next = Some(first);
+            while let Some(trial) = next {
+                let children: Vec<&Generation> = self.lineage.children(Some(trial.trial)).collect();
+                let is_main = |child: &&Generation| main_line.contains(&child.trial);
+                next = children.iter().copied().find(is_main).or(children.last().copied());
+                let class = match (self.figures.best_trial == Some(trial.trial), trial.opened) {
+                    (true, true) => "best opened",
+                    (true, false) => "best",
+                    (false, _) if main_line.contains(&trial.trial) => "main",
+                    (false, _) => "side",
+                };
+                list.element("li", &[("class", &class)], |item| {
+                    card(item, trial);
+                    let beside = children
+                        .iter()
+                        .filter(|child| next.map(|next| next.trial) != Some(child.trial));
+                    for child in beside {
+                        self.line_from(item, child, main_line);
+                    }
+                });
+            }
+        });
+    }
+
+    /// One row a trial.
+    pub(super) fn trial_table(&self, main: &mut Markup) {
+        main.element("div", &[("class", &"scroll"), ("tabindex", &"0")], |scroll| {
+            scroll.element("table", &[], |table| {
+                table.element("thead", &[], |head| {
+                    head.element("tr", &[], |row| {
+                        for name in [
+                            "trial",
+                            "from",
+                            "edits",
+                            "validation",
+                            "parameters",
+                            "FLOPs",
+                            "epochs",
+                            "seconds",
+                            "images/s",
+                            "gate",
+                        ] {
+                            row.leaf("th", &[("scope", &"col")], name);
+                        }
+                    });
+                });
+                table.element("tbody", &[], |body| {
+                    for trial in &self.lineage.trials {
+                        let is_best = self.figures.best_trial == Some(trial.trial);
+                        let class = match (is_best, trial.opened) {
+                            (true, true) => "best opened",
+                            (true, false) => "best",
+                            (false, _) => "",
+                        };
+                        row(body, trial, class);
+                    }
+                });
+            });
+        });
+    }
+
+    /// Each trial with its curves.
+    pub(super) fn trial_details(&self, main: &mut Markup) {
+        let all = self.lineage.trials.len() <= OPEN_TRIALS;
+        for trial in &self.lineage.trials {
+            let is_best = self.figures.best_trial == Some(trial.trial);
+            let open: &[(&str, &dyn std::fmt::Display)] =
+                if all || is_best { &[("open", &"")] } else { &[] };
+            main.element("details", open, |details| {
+                details.element("summary", &[], |summary| {
+                    summary.leaf("strong", &[], format!("Trial {}", trial.trial));
+                    summary.text(format!(
+                        " {} · {}",
+                        words::percent(trial.measured()),
+                        words::edits(trial)
+                    ));
+                });
+                detail(details, trial);
+            });
+        }
+    }
+}
+
+fn card(item: &mut Markup, trial: &Generation) {
+    item.element("p", &[("class", &"head")], |head| {
+        head.leaf("strong", &[], format!("Trial {}", trial.trial));
+        head.leaf("b", &[("class", &"figure")], words::percent(trial.measured()));
+        let class = if trial.opened { "badge opened" } else { "badge" };
+        head.leaf("span", &[("class", &class)], words::verdict(trial));
+    });
+    item.element("ul", &[("class", &"edits")], |list| {
+        for edit in &trial.edits {
+            list.leaf("li", &[], edit);
+        }
+        if trial.edits.is_empty() {
+            list.leaf("li", &[("class", &"none")], words::edits(trial));
+        }
+    });
+    let why = trial.parent.map(|_| trial.reason.as_str());
+    let finding = trial.finding.as_ref();
+    let finding = finding.map(|found| format!("{}: {}", found.diagnosis, found.evidence));
+    item.element("dl", &[("class", &"facts")], |facts| {
+        fact(facts, "why", why);
+        fact(facts, "keeps", kept(trial).as_deref());
+        fact(facts, "cost", Some(&cost(trial)));
+        fact(facts, "given up", trial.given_up.as_deref());
+        fact(facts, "diagnosis", finding.as_deref());
+    });
+}
+
+fn fact(facts: &mut Markup, name: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        facts.leaf("dt", &[], name);
+        facts.leaf("dd", &[], value);
+    }
+}
+
+fn kept(trial: &Generation) -> Option<String> {
+    Some(format!("from trial {}: {}", trial.parent?, trial.kept()?))
+}
+
+fn cost(trial: &Generation) -> String {
+    let rate = trial.images_per_second.filter(|rate| rate.is_finite());
+    format!(
+        "{}, {} FLOPs an image, {}, {}{}",
+        words::count(trial.parameters, "parameter"),
+        words::magnitude(trial.flops_per_image),
+        words::count(trial.epochs.into(), "epoch"),
+        words::duration(Some(trial.seconds())),
+        rate.map_or(String::new(), |rate| format!(", {} images/s", words::grouped(rate as u64)))
+    )
+}
+
+fn row(body: &mut Markup, trial: &Generation, class: &str) {
+    let rate = trial.images_per_second.filter(|rate| rate.is_finite());
+    let cells = [
+        ("number", trial.trial.to_string()),
+        ("number", trial.parent.map_or(String::new(), |parent| parent.to_string())),
+        ("text", words::edits(trial)),
+        ("number", words::percent(trial.measured())),
+        ("number", words::grouped(trial.parameters)),
+        ("number", words::magnitude(trial.flops_per_image)),
+        ("number", trial.epochs.to_string()),
+        ("number", format!("{:.1}", trial.seconds())),
+        ("number", rate.map_or("–".into(), |rate| words::grouped(rate as u64))),
+        ("text", words::gate(trial).into()),
+    ];
+    body.element("tr", &[("class", &class)], |row| {
+        for (class, cell) in cells {
+            row.leaf("td", &[("class", &class)], cell);
+        }
+    });
+}
+
+fn detail(details: &mut Markup, trial: &Generation) {
+    if trial.curve.is_empty() {
+        details.leaf("p", &[("class", &"quiet")], "No epoch of it has ended.");
+        return;
+    }
+    details.element("div", &[("class", &"pair")], |pair| {
+        for (name, curve) in
+            [("accuracy", accuracy_curve(&trial.curve)), ("loss", loss_curve(&trial.curve))]
+        {
+            pair.element("figure", &[], |figure| {
+                figure.element("figcaption", &[], |caption| {
+                    caption.text(name);
+                    caption.leaf("span", &[("class", &"key training")], "training");
+                    caption.leaf("span", &[("class", &"key validation")], "validation");
+                });
+                figure.append(curve);
+            });
+        }
+    });
+    if let Some(last) = trial.curve.last() {
+        details.leaf(
+            "p",
+            &[("class", &"quiet")],
+            format!(
+                "Last epoch, {}: training loss {:.4}, accuracy {}; validation loss {:.4}, accuracy {}; {}.",
+                last.epoch,
+                last.train_loss,
+                words::percent(Some(last.train_accuracy)),
+                last.validation_loss,
+                words::percent(Some(last.validation_accuracy)),
+                words::duration(Some(last.seconds)),
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{accepted, records, started};
+
+    fn tree(report: &Report) -> String {
+        let mut markup = Markup::default();
+        report.lineage_list(&mut markup);
+        markup.finish()
+    }
+
+    #[test]
+    fn a_chain_is_one_list_and_a_branch_a_list_within() {
+        let chain = (1..=30).map(|trial| started(trial, (trial > 1).then(|| trial - 1)));
+        assert_eq!(tree(&Report::of(&records(chain))).matches("<ol").count(), 1);
+        let forked = [started(1, None), started(2, Some(1)), started(3, Some(1))];
+        let tree = tree(&Report::of(&records(forked)));
+        let at = |text: &str| tree.find(text).unwrap();
+        assert_eq!(tree.matches("<ol").count(), 2, "{tree}");
+        // The branch closes before the line goes on with the younger child.
+        assert!(at("Trial 2") < at("</ol>") && at("</ol>") < at("Trial 3"), "{tree}");
+    }
+
+    #[test]
+    fn a_trial_tells_what_changed_why_what_was_kept_what_it_cost_and_what_it_lacked() {
+        let tree = tree(&Report::of(&records(accepted())));
+        for said in [
+            "<li>train for 2 more epochs</li>",
+            "<dd>why not</dd>",
+            "from trial 1: trains on from its parent&#39;s last state",
+            "1,370 parameters, 20.0 k FLOPs an image, 2 epochs, 3.0 s, 36,000 images/s",
+            "underfit: too few filters",
+            "opened the gate",
+        ] {
+            assert!(tree.contains(said), "{said}: {tree}");
+        }
+    }
+}

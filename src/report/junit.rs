@@ -1,0 +1,161 @@
+//! The report for test runners: a test case a trial, and one for the gate.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
+
+use super::{Generation, Report, State, words};
+
+impl Report {
+    /// JUnit XML. The case `gate` passes when the study is accepted, fails when it is rejected, and
+    /// is an error while neither is so: a study that never ended must not look like one that
+    /// passed. A trial that left the gate shut is skipped, for that is how a study grows.
+    ///
+    /// # Errors
+    ///
+    /// When the XML cannot be written.
+    pub fn to_junit(&self) -> Result<String, SerializeError> {
+        let mut suite = TestSuite::new(&self.started.name);
+        suite.set_time(time(self.figures.seconds));
+        for (name, value) in self.origins() {
+            suite.add_property((name.as_str(), value.as_str()));
+        }
+        suite.add_test_cases(self.lineage.trials.iter().map(|trial| self.case(trial)));
+        let mut gate = TestCase::new("gate", self.gate());
+        gate.set_classname(&self.started.name).set_system_out(self.outcome());
+        suite.add_test_case(gate);
+        let mut report = quick_junit::Report::new("burgeon");
+        report.set_time(time(self.figures.seconds)).add_test_suite(suite);
+        report.to_string()
+    }
+
+    fn case(&self, trial: &Generation) -> TestCase {
+        let status = if trial.opened {
+            TestCaseStatus::success()
+        } else {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(why_not(trial, self.started.threshold));
+            skipped
+        };
+        let mut case =
+            TestCase::new(format!("trial {}: {}", trial.trial, words::edits(trial)), status);
+        case.set_classname(&self.started.name).set_time(time(trial.seconds()));
+        case.set_system_out(told(trial));
+        case
+    }
+
+    fn gate(&self) -> TestCaseStatus {
+        let kind = match self.state {
+            State::Accepted => return TestCaseStatus::success(),
+            State::Rejected => NonSuccessKind::Failure,
+            State::Stopped { .. } | State::GaveUp { .. } | State::Unfinished => {
+                NonSuccessKind::Error
+            }
+        };
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_message(match (&self.state, self.started.threshold) {
+            (State::Rejected, Some(threshold)) => words::against(self.judged(), threshold),
+            _ => self.outcome(),
+        });
+        status
+    }
+}
+
+fn why_not(trial: &Generation, threshold: Option<f64>) -> String {
+    match (trial.train_seconds, threshold) {
+        (None, _) => "not finished".into(),
+        (_, Some(threshold)) => {
+            let judged = trial.judged.or(trial.measured());
+            format!("the gate stayed shut: {}", words::against(judged, threshold))
+        }
+        (_, None) => "the gate stayed shut".into(),
+    }
+}
+
+fn told(trial: &Generation) -> String {
+    let mut lines = vec![format!(
+        "{} on validation images, {}, {} FLOPs an image, {}",
+        words::percent(trial.measured()),
+        words::count(trial.parameters, "parameter"),
+        words::grouped(trial.flops_per_image),
+        words::count(trial.epochs.into(), "epoch"),
+    )];
+    lines.extend(trial.kept().map(|kept| format!("{kept}; because {}", trial.reason)));
+    lines.extend(trial.given_up.as_ref().map(|why| format!("given up: {why}")));
+    let finding = trial.finding.as_ref();
+    lines.extend(finding.map(|finding| format!("{}: {}", finding.diagnosis, finding.evidence)));
+    lines.join("\n")
+}
+
+/// No time, where a figure is none.
+fn time(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{accepted, decided, ended, hostile, records, started};
+    use super::*;
+    use crate::ledger::{Event, Outcome};
+
+    fn suite(events: Vec<Event>) -> TestSuite {
+        let xml = Report::of(&records(events)).to_junit().unwrap();
+        let mut report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+        report.test_suites.remove(0)
+    }
+
+    fn message(case: &TestCase) -> Option<&str> {
+        match &case.status {
+            TestCaseStatus::Success { .. } => None,
+            TestCaseStatus::NonSuccess { message, .. }
+            | TestCaseStatus::Skipped { message, .. } => {
+                message.as_ref().map(quick_junit::XmlString::as_str)
+            }
+        }
+    }
+
+    #[test]
+    fn an_accepted_study_is_green() {
+        let suite = suite(accepted());
+        assert_eq!((suite.tests, suite.failures, suite.errors), (3, 0, 0));
+        assert!(matches!(suite.test_cases[0].status, TestCaseStatus::Skipped { .. }));
+        let names: Vec<&str> = suite.test_cases.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names, ["trial 1: as written", "trial 2: train for 2 more epochs", "gate"]);
+        assert_eq!(message(&suite.test_cases[0]), Some("the gate stayed shut: 40.0 % of 80.0 %"));
+        assert_eq!(message(&suite.test_cases[1]), None);
+        assert_eq!(suite.test_cases[1].time, Some(Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_rejected_study_fails_by_its_gate_alone() {
+        let mut events = accepted();
+        events.truncate(6);
+        events.push(ended(Outcome::Rejected, 1, 0.4));
+        let suite = suite(events);
+        assert_eq!((suite.tests, suite.failures, suite.errors), (2, 1, 0));
+        assert_eq!(message(&suite.test_cases[1]), Some("40.0 % of 80.0 %"));
+    }
+
+    #[test]
+    fn an_unfinished_study_is_not_green() {
+        let mut events = accepted();
+        events.pop();
+        assert_eq!(suite(events).errors, 1);
+    }
+
+    #[test]
+    fn an_accepted_study_stays_green_however_many_trials_failed_after_the_best() {
+        let mut events = accepted();
+        events.insert(10, started(3, Some(2)));
+        events.insert(11, decided(3, 0.5));
+        let suite = suite(events);
+        assert_eq!((suite.tests, suite.failures, suite.errors), (4, 0, 0));
+    }
+
+    #[test]
+    fn hostile_text_is_read_back_as_text() {
+        let suite = suite(hostile());
+        assert!(suite.name.as_str().contains("<script>alert(1)</script>"), "{:?}", suite.name);
+        assert_eq!(suite.errors, 1);
+    }
+}

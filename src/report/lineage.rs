@@ -1,0 +1,411 @@
+//! The tree of a study's trials, out of its record.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::words;
+use crate::ledger::{Event, Recorded, Verdict};
+use crate::spec::Edit;
+use crate::tune::Finding;
+
+/// The trials of a study, each with the one that it grew from.
+///
+/// Events are told apart by the trial that they name, never by their order: trials that run at the
+/// same time write into each other's midst.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Lineage {
+    /// By number.
+    pub trials: Vec<Generation>,
+}
+
+/// One trial of a [`Lineage`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Generation {
+    /// Its number, counted from 1.
+    pub trial: u32,
+    /// The trial that it grew from.
+    pub parent: Option<u32>,
+    /// What was changed, in words.
+    pub edits: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// What it kept of what its parent learned: nothing, weights, or state.
+    pub inherit: String,
+    /// What became of its parent's weights, where they were carried over.
+    pub carried: Option<Carried>,
+    /// Trainable parameters.
+    pub parameters: u64,
+    /// Floating-point operations for one image, forward.
+    pub flops_per_image: u64,
+    /// Epochs that it trained itself so far.
+    pub epochs: u32,
+    /// Best validation accuracy so far, 0..=1; NaN where it diverged.
+    pub accuracy: f64,
+    /// What the gate held against its threshold, 0..=1; `None` until it was asked.
+    pub judged: Option<f64>,
+    /// Seconds of training; `None` while it runs.
+    pub train_seconds: Option<f64>,
+    /// Training images a second; `None` while it runs.
+    pub images_per_second: Option<f64>,
+    /// What its curves say; `None` while it runs.
+    pub finding: Option<Finding>,
+    /// Why it was given up before its end.
+    pub given_up: Option<String>,
+    /// Whether it opened the gate.
+    pub opened: bool,
+    /// The epochs that it trained itself, by number.
+    pub curve: Vec<Epoch>,
+}
+
+/// What became of a parent's weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// Arrays that hold the parent's numbers, whole or in part.
+    pub arrays: usize,
+    /// Arrays that start afresh.
+    pub fresh: usize,
+    /// Whether the child begins by saying what its parent said.
+    pub preserved: bool,
+}
+
+/// The figures of one epoch. Accuracies are fractions; all may be NaN.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Epoch {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// Mean loss over the training images.
+    pub train_loss: f64,
+    /// Accuracy over the training images.
+    pub train_accuracy: f64,
+    /// Mean loss over the validation images.
+    pub validation_loss: f64,
+    /// Accuracy over the validation images.
+    pub validation_accuracy: f64,
+    /// Time it took.
+    pub seconds: f64,
+}
+
+impl Lineage {
+    /// Folds a record.
+    pub fn of(records: &[Recorded]) -> Self {
+        let mut lineage = Self { trials: Vec::new() };
+        for recorded in records {
+            lineage.take(&recorded.event);
+        }
+        lineage
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::TrialStarted { trial, .. } => {
+                if let Err(place) = self.place(*trial)
+                    && let Some(started) = Generation::started(event)
+                {
+                    self.trials.insert(place, started);
+                }
+            }
+            Event::Grafted { trial, .. }
+            | Event::EpochFinished { trial, .. }
+            | Event::TrialFinished { trial, .. }
+            | Event::GateDecided { trial, .. } => {
+                if let Ok(place) = self.place(*trial) {
+                    self.trials[place].take(event);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn place(&self, trial: u32) -> Result<usize, usize> {
+        self.trials.binary_search_by_key(&trial, |found| found.trial)
+    }
+
+    /// The trial of this number.
+    pub fn find(&self, trial: u32) -> Option<&Generation> {
+        self.place(trial).ok().map(|place| &self.trials[place])
+    }
+
+    /// The trial that this one stands under. One that is not in the record, or that is no older,
+    /// is none, so that following parents always ends.
+    pub fn parent(&self, of: &Generation) -> Option<&Generation> {
+        self.find(of.parent.filter(|&parent| parent < of.trial)?)
+    }
+
+    /// The trials that stand under this one; those that stand under none, for `None`.
+    pub fn children(&self, of: Option<u32>) -> impl Iterator<Item = &Generation> {
+        self.trials.iter().filter(move |trial| self.parent(trial).map(|parent| parent.trial) == of)
+    }
+
+    /// A trial and all that it descends from, youngest first.
+    pub fn ancestry(&self, trial: u32) -> impl Iterator<Item = &Generation> {
+        std::iter::successors(self.find(trial), |trial| self.parent(trial))
+    }
+
+    /// The trial of the best validation accuracy so far.
+    pub fn best(&self) -> Option<&Generation> {
+        let measured = self.trials.iter().filter(|trial| trial.measured().is_some());
+        // Of equal ones the first, which is the smallest and the cheapest to get.
+        measured.rev().max_by(|one, other| one.accuracy.total_cmp(&other.accuracy))
+    }
+
+    /// The tree as text, a trial under the one that it grew from.
+    pub fn tree(&self) -> String {
+        let mut text = String::new();
+        for root in self.children(None) {
+            self.draw(root, "", "", &mut text);
+        }
+        text
+    }
+
+    fn draw(&self, trial: &Generation, first: &str, rest: &str, text: &mut String) {
+        let _ = writeln!(text, "{first}{}", trial.headline());
+        let mut children = self.children(Some(trial.trial)).peekable();
+        let stem = if children.peek().is_some() { "│" } else { " " };
+        for line in trial.details() {
+            let _ = writeln!(text, "{rest}{stem}    {line}");
+        }
+        while let Some(child) = children.next() {
+            let (first, below) =
+                if children.peek().is_some() { ("├─ ", "│  ") } else { ("└─ ", "   ") };
+            self.draw(child, &format!("{rest}{first}"), &format!("{rest}{below}"), text);
+        }
+    }
+}
+
+impl Generation {
+    fn started(event: &Event) -> Option<Self> {
+        let Event::TrialStarted {
+            trial,
+            parent,
+            edits,
+            inherit,
+            reason,
+            parameters,
+            flops_per_image,
+            ..
+        } = event
+        else {
+            return None;
+        };
+        Some(Self {
+            trial: *trial,
+            parent: *parent,
+            edits: edits.as_array().map_or_else(Vec::new, |edits| edits.iter().map(say).collect()),
+            reason: reason.clone(),
+            inherit: inherit.clone(),
+            carried: None,
+            parameters: *parameters,
+            flops_per_image: *flops_per_image,
+            epochs: 0,
+            accuracy: 0.0,
+            judged: None,
+            train_seconds: None,
+            images_per_second: None,
+            finding: None,
+            given_up: None,
+            opened: false,
+            curve: Vec::new(),
+        })
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Grafted { summary, .. } => {
+                let arrays = |key| summary[key].as_array().map_or(0, Vec::len);
+                self.carried = Some(Carried {
+                    arrays: arrays("carried"),
+                    fresh: arrays("fresh"),
+                    preserved: summary["preserved"] == true,
+                });
+            }
+            Event::EpochFinished {
+                epoch,
+                train_loss,
+                train_accuracy,
+                validation_loss,
+                validation_accuracy,
+                seconds,
+                given_up,
+                ..
+            } => {
+                self.given_up.clone_from(given_up);
+                self.take_epoch(Epoch {
+                    epoch: *epoch,
+                    train_loss: *train_loss,
+                    train_accuracy: *train_accuracy,
+                    validation_loss: *validation_loss,
+                    validation_accuracy: *validation_accuracy,
+                    seconds: *seconds,
+                });
+            }
+            Event::TrialFinished {
+                epochs,
+                validation_accuracy,
+                train_seconds,
+                images_per_second,
+                diagnosis,
+                ..
+            } => {
+                self.epochs = *epochs;
+                self.accuracy = *validation_accuracy;
+                self.train_seconds = Some(*train_seconds);
+                self.images_per_second = Some(*images_per_second);
+                self.finding = serde_json::from_value(diagnosis.clone()).ok();
+            }
+            Event::GateDecided { decision, accuracy, .. } => {
+                self.opened = *decision == Verdict::Accept;
+                self.judged = Some(*accuracy);
+            }
+            _ => {}
+        }
+    }
+
+    /// An epoch that a crash had undone comes again, and its last figures are the ones that count.
+    fn take_epoch(&mut self, epoch: Epoch) {
+        match self.curve.binary_search_by_key(&epoch.epoch, |found| found.epoch) {
+            Ok(place) => self.curve[place] = epoch,
+            Err(place) => self.curve.insert(place, epoch),
+        }
+        self.epochs = self.curve.len() as u32;
+        let accuracies = self.curve.iter().map(|epoch| epoch.validation_accuracy);
+        self.accuracy = accuracies.fold(0.0, f64::max);
+    }
+
+    /// Its accuracy, where there is one: 0..=1, never NaN.
+    pub fn measured(&self) -> Option<f64> {
+        let is_measured = !self.curve.is_empty() || self.train_seconds.is_some();
+        (is_measured && self.accuracy.is_finite()).then_some(self.accuracy)
+    }
+
+    /// Seconds of training so far.
+    pub fn seconds(&self) -> f64 {
+        // Not `sum`, which of nothing makes −0.
+        let so_far = || self.curve.iter().fold(0.0, |seconds, epoch| seconds + epoch.seconds);
+        self.train_seconds.unwrap_or_else(so_far)
+    }
+
+    /// What it kept of its parent, in words; `None` for a trial that has none.
+    pub fn kept(&self) -> Option<String> {
+        self.parent?;
+        let kept = match self.inherit.as_str() {
+            "weights" => "keeps its parent's weights",
+            "state" => "trains on from its parent's last state",
+            _ => "starts from fresh weights",
+        };
+        Some(match &self.carried {
+            None => kept.into(),
+            Some(Carried { arrays, fresh, preserved }) => format!(
+                "{kept} ({arrays} of {} arrays{})",
+                arrays + fresh,
+                if *preserved { "; begins where its parent ended" } else { "" }
+            ),
+        })
+    }
+
+    fn headline(&self) -> String {
+        let seconds = match self.train_seconds {
+            Some(seconds) => format!("{seconds:.1} s"),
+            None => "not finished".into(),
+        };
+        let mark = if self.opened { "  opens the gate" } else { "" };
+        format!(
+            "trial {}  {}  {} parameters, {} FLOPs, {}, {seconds}{mark}",
+            self.trial,
+            words::percent(self.measured()),
+            self.parameters,
+            self.flops_per_image,
+            words::count(self.epochs.into(), "epoch"),
+        )
+    }
+
+    fn details(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.edits.iter().map(|edit| format!("+ {edit}")).collect();
+        if let Some(kept) = self.kept() {
+            lines.push(format!("{kept}; because {}", self.reason));
+        }
+        if let Some(why) = &self.given_up {
+            lines.push(format!("given up: {why}"));
+        }
+        if let Some(finding) = self.finding.as_ref().filter(|_| !self.opened) {
+            lines.push(format!("{}: {}", finding.diagnosis, finding.evidence));
+        }
+        // A line break within would leave the tree.
+        lines.iter().map(|line| line.replace(char::is_control, " ")).collect()
+    }
+}
+
+/// An edit in words; one of a newer version as it was written.
+fn say(edit: &Value) -> String {
+    match serde_json::from_value::<Edit>(edit.clone()) {
+        Ok(edit) => edit.to_string(),
+        Err(_) => edit.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{epoch, finished, records, started};
+    use super::*;
+
+    #[test]
+    fn a_trial_stands_under_the_one_it_grew_from() {
+        let events =
+            [started(1, None), started(2, Some(1)), started(3, Some(2)), started(4, Some(1))];
+        let tree = Lineage::of(&records(events)).tree();
+        let line = |trial: u32| {
+            let headline = format!("trial {trial} ");
+            tree.lines().position(|line| line.contains(&headline)).unwrap()
+        };
+        assert!(line(1) < line(2) && line(2) < line(3) && line(3) < line(4), "{tree}");
+        assert!(tree.contains("├─ trial 2") && tree.contains("│  └─ trial 3"), "{tree}");
+        assert!(tree.contains("└─ trial 4") && tree.contains("train for 4 more epochs"), "{tree}");
+    }
+
+    #[test]
+    fn interleaved_trials_are_told_apart() {
+        let one_by_one = [
+            started(1, None),
+            epoch(1, 1, 0.5),
+            epoch(1, 2, 0.6),
+            finished(1, 0.6),
+            started(2, Some(1)),
+            epoch(2, 1, 0.7),
+            finished(2, 0.7),
+        ];
+        let mixed = [0, 4, 1, 5, 6, 2, 3].map(|place: usize| one_by_one[place].clone());
+        let lineage = Lineage::of(&records(mixed));
+        assert_eq!(lineage, Lineage::of(&records(one_by_one)));
+        assert_eq!(lineage.trials[0].curve.len(), 2);
+        assert_eq!(lineage.best().unwrap().trial, 2);
+    }
+
+    #[test]
+    fn an_epoch_that_came_again_counts_once_with_its_last_figures() {
+        let again = [started(1, None), epoch(1, 1, 0.5), epoch(1, 2, 0.9), epoch(1, 2, 0.6)];
+        let lineage = Lineage::of(&records(again));
+        assert_eq!((lineage.trials[0].epochs, lineage.trials[0].accuracy), (2, 0.6));
+    }
+
+    #[test]
+    fn parents_that_cannot_be_are_none() {
+        let lineage = Lineage::of(&records([started(2, Some(3)), started(3, Some(9))]));
+        assert_eq!(lineage.children(None).count(), 2);
+        assert_eq!(lineage.ancestry(2).count(), 1);
+    }
+
+    #[test]
+    fn a_nan_is_never_the_best() {
+        let events = [
+            started(1, None),
+            epoch(1, 1, 0.3),
+            started(2, None),
+            epoch(2, 1, f64::NAN),
+            finished(2, f64::NAN),
+        ];
+        let lineage = Lineage::of(&records(events));
+        assert_eq!(lineage.best().unwrap().trial, 1);
+        assert_eq!(lineage.trials[1].measured(), None);
+    }
+}

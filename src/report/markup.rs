@@ -1,0 +1,96 @@
+//! Markup whose tags close and whose text is escaped, because there is no other way to write it.
+
+use std::fmt::{Display, Write};
+
+/// HTML, or the SVG in it. Well-formed as XML too, so that a test can read it with a strict parser.
+#[derive(Debug, Default)]
+pub(super) struct Markup {
+    text: String,
+}
+
+/// Names and values; the values are escaped, the names are ours.
+pub(super) type Attributes<'a> = &'a [(&'a str, &'a dyn Display)];
+
+impl Markup {
+    /// An element and what `inside` puts into it.
+    pub(super) fn element(
+        &mut self,
+        tag: &str,
+        attributes: Attributes,
+        inside: impl FnOnce(&mut Self),
+    ) {
+        self.text += "<";
+        self.text += tag;
+        for (name, value) in attributes {
+            self.text += " ";
+            self.text += name;
+            self.text += "=\"";
+            self.text(value);
+            self.text += "\"";
+        }
+        self.text += ">";
+        inside(self);
+        let _ = writeln!(self.text, "</{tag}>");
+    }
+
+    /// An element with nothing but text in it.
+    pub(super) fn leaf(&mut self, tag: &str, attributes: Attributes, text: impl Display) {
+        self.element(tag, attributes, |inside| inside.text(text));
+    }
+
+    /// Text, escaped; characters that no markup may hold become U+FFFD.
+    pub(super) fn text(&mut self, text: impl Display) {
+        for character in text.to_string().chars() {
+            match character {
+                '&' => self.text += "&amp;",
+                '<' => self.text += "&lt;",
+                '>' => self.text += "&gt;",
+                '"' => self.text += "&quot;",
+                '\'' => self.text += "&#39;",
+                '\t' | '\n' => self.text.push(character),
+                '\u{fffe}' | '\u{ffff}' => self.text.push('\u{fffd}'),
+                control if control.is_control() => self.text.push('\u{fffd}'),
+                other => self.text.push(other),
+            }
+        }
+    }
+
+    /// Markup that is ours, word for word.
+    pub(super) fn raw(&mut self, markup: &'static str) {
+        self.text += markup;
+    }
+
+    /// Other markup.
+    pub(super) fn append(&mut self, other: Self) {
+        self.text += &other.text;
+    }
+
+    /// What was written.
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+}
+
+/// A length in SVG units.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Px(pub(super) f64);
+
+impl Display for Px {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{:.1}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_attributes_cannot_leave_their_place() {
+        let mut markup = Markup::default();
+        let hostile = "\"'><script>\u{0}&\u{1b}[1m";
+        markup.element("a", &[("title", &hostile)], |inside| inside.text(hostile));
+        let safe = "&quot;&#39;&gt;&lt;script&gt;\u{fffd}&amp;\u{fffd}[1m";
+        assert_eq!(markup.finish(), format!("<a title=\"{safe}\">{safe}</a>\n"));
+    }
+}

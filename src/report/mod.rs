@@ -1,0 +1,343 @@
+//! What people read of a run: its events folded into a page, a text, and test cases.
+//!
+//! ```text
+//! events.jsonl ─ Lineage   the trials, each under the one that it grew from
+//!              └ Report    and what came of the study, and what befell it
+//!                   ├─ report.html   one file, no scripts, nothing fetched
+//!                   ├─ report.md     for a pull request
+//!                   └─ junit.xml     for a test runner
+//! ```
+//!
+//! [`Report::of`] and what it writes are pure; [`write()`] reads a run folder and writes into it. It
+//! takes no lock and touches nothing but its own three files, so that a run may be looked at while
+//! it trains.
+//!
+//! Invariant: whatever stands in a record is untrusted text, and is escaped where it is written.
+
+mod chart;
+mod html;
+mod junit;
+mod lineage;
+mod markdown;
+mod markup;
+#[cfg(test)]
+mod samples;
+mod sentences;
+mod words;
+mod write;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+pub use self::lineage::{Carried, Epoch, Generation, Lineage};
+pub use self::write::{ReportError, Written, write};
+use crate::ledger::{Event, Outcome, Provenance, Recorded};
+
+/// A run, folded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// The trials.
+    pub lineage: Lineage,
+    /// How far the study has come.
+    pub state: State,
+    /// The figures of the study: final ones, or so far.
+    pub figures: Figures,
+    started: Started,
+    /// Why not the data that was asked for.
+    fallback: Option<String>,
+    interruptions: Vec<Interruption>,
+    /// Events of a newer version by name, and how many.
+    unknown: BTreeMap<String, u64>,
+    events: usize,
+    last_event_at: Option<Timestamp>,
+    provenance: Option<Provenance>,
+    /// The resolved study file.
+    study: Option<String>,
+}
+
+/// How far a study has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// A model passed the gate.
+    Accepted,
+    /// None did, and there will be no other.
+    Rejected,
+    /// It was asked to stop.
+    Stopped {
+        /// By this signal.
+        signal: String,
+    },
+    /// The supervisor no longer starts it.
+    GaveUp {
+        /// Why.
+        cause: String,
+    },
+    /// It is at work, or was killed: its record cannot tell.
+    Unfinished,
+}
+
+/// What a study came to, or has come to so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// The trial of the best model.
+    pub best_trial: Option<u32>,
+    /// Its accuracy over the validation images, 0..=1.
+    pub validation_accuracy: Option<f64>,
+    /// Its accuracy over the test images, 0..=1; read for accepted models only.
+    pub test_accuracy: Option<f64>,
+    /// Its trainable parameters.
+    pub parameters: Option<u64>,
+    /// Trials begun.
+    pub trials: u64,
+    /// Seconds from beginning to end; of training alone while there is no end.
+    pub seconds: f64,
+}
+
+/// What a study began with.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Started {
+    name: String,
+    run: String,
+    device: String,
+    threads: usize,
+    seed: u64,
+    spec_hash: String,
+    data_hash: String,
+    images: [usize; 3],
+    threshold: Option<f64>,
+}
+
+/// Something that kept a study from going straight on.
+#[derive(Debug, Clone, PartialEq)]
+struct Interruption {
+    at: Timestamp,
+    what: String,
+}
+
+impl Report {
+    /// Folds a record.
+    pub fn of(records: &[Recorded]) -> Self {
+        let lineage = Lineage::of(records);
+        let mut report = Self {
+            figures: Figures::so_far(&lineage),
+            lineage,
+            state: State::Unfinished,
+            started: Started::default(),
+            fallback: None,
+            interruptions: Vec::new(),
+            unknown: BTreeMap::new(),
+            events: records.len(),
+            last_event_at: records.last().map(|last| last.at),
+            provenance: None,
+            study: None,
+        };
+        for recorded in records {
+            report.take(&recorded.event);
+            if let Some(what) = interruption(&recorded.event) {
+                report.interruptions.push(Interruption { at: recorded.at, what });
+            }
+        }
+        report
+    }
+
+    /// Also tells where the run comes from.
+    #[must_use]
+    pub fn with_provenance(mut self, provenance: Option<Provenance>) -> Self {
+        self.provenance = provenance;
+        self
+    }
+
+    /// Also shows the resolved study file.
+    #[must_use]
+    pub fn with_study(mut self, toml: impl Into<String>) -> Self {
+        self.study = Some(toml.into());
+        self
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::StudyStarted {
+                name,
+                run,
+                spec_hash,
+                data_hash,
+                seed,
+                device,
+                threads,
+                train_images,
+                validation_images,
+                test_images,
+                threshold,
+                ..
+            } => {
+                self.started = Started {
+                    name: name.clone(),
+                    run: run.clone(),
+                    device: device.clone(),
+                    threads: *threads,
+                    seed: *seed,
+                    spec_hash: spec_hash.clone(),
+                    data_hash: data_hash.clone(),
+                    images: [*train_images, *validation_images, *test_images],
+                    threshold: Some(*threshold),
+                };
+            }
+            Event::DataFallback { reason } => self.fallback = Some(reason.clone()),
+            Event::StudyFinished { outcome, .. } => {
+                self.state = match outcome {
+                    Outcome::Accepted => State::Accepted,
+                    Outcome::Rejected => State::Rejected,
+                };
+                self.figures.finish(event);
+            }
+            Event::Unknown { name, .. } => *self.unknown.entry(name.clone()).or_default() += 1,
+            _ if self.is_finished() => {}
+            Event::StudyStopped { signal } => {
+                self.state = State::Stopped { signal: signal.clone() };
+            }
+            Event::SupervisorGaveUp { cause, .. } => {
+                self.state = State::GaveUp { cause: cause.clone() };
+            }
+            // Whatever else happens shows that it went on.
+            _ => self.state = State::Unfinished,
+        }
+    }
+
+    fn is_finished(&self) -> bool {
+        matches!(self.state, State::Accepted | State::Rejected)
+    }
+}
+
+impl Figures {
+    fn so_far(lineage: &Lineage) -> Self {
+        let best = lineage.best();
+        Self {
+            best_trial: best.map(|best| best.trial),
+            validation_accuracy: best.and_then(Generation::measured),
+            test_accuracy: None,
+            parameters: best.map(|best| best.parameters),
+            trials: lineage.trials.len() as u64,
+            seconds: lineage.trials.iter().fold(0.0, |seconds, trial| seconds + trial.seconds()),
+        }
+    }
+
+    fn finish(&mut self, event: &Event) {
+        if let Event::StudyFinished {
+            best_trial,
+            validation_accuracy,
+            test_accuracy,
+            parameters,
+            trials,
+            seconds,
+            ..
+        } = event
+        {
+            *self = Self {
+                best_trial: *best_trial,
+                validation_accuracy: best_trial.map(|_| *validation_accuracy),
+                test_accuracy: *test_accuracy,
+                parameters: best_trial.map(|_| *parameters),
+                trials: u64::from(*trials),
+                seconds: *seconds,
+            };
+        }
+    }
+
+    fn validation_words(&self) -> String {
+        words::percent(self.validation_accuracy)
+    }
+}
+
+fn interruption(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::CheckpointRejected { path, why } => {
+            format!("the checkpoint {path} was rejected: {why}")
+        }
+        Event::StudyResumed { trials, .. } => {
+            format!("the study went on, with {} done", words::count((*trials).into(), "trial"))
+        }
+        Event::TrialResumed { trial, epoch, step } => {
+            format!("trial {trial} went on after epoch {epoch}, step {step}")
+        }
+        Event::StudyStopped { signal } => format!("the study was stopped by {signal}"),
+        Event::SupervisorRestarted { cause, attempt, delay } => {
+            format!("restart {attempt} by the supervisor, {delay:.1} s after: {cause}")
+        }
+        Event::SupervisorGaveUp { cause, restarts } => {
+            let restarts = words::count((*restarts).into(), "restart");
+            format!("the supervisor gave up after {restarts}: {cause}")
+        }
+        _ => return None,
+    })
+}
+
+fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::{accepted, epoch, finished, records, started, study_started};
+    use super::*;
+
+    #[test]
+    fn an_accepted_study_is_told_in_a_sentence() {
+        let report = Report::of(&records(accepted()));
+        assert_eq!(report.state, State::Accepted);
+        let outcome = report.outcome();
+        assert!(
+            outcome.starts_with("Accepted: trial 2, 87.18 % on validation images, 88.16 % on test"),
+            "{outcome}"
+        );
+    }
+
+    #[test]
+    fn what_happens_after_a_stop_shows_that_it_went_on() {
+        let mut events = vec![study_started(), started(1, None), epoch(1, 1, 0.4)];
+        events.push(Event::StudyStopped { signal: "SIGTERM".into() });
+        let stopped = Report::of(&records(events.clone()));
+        assert_eq!(stopped.state, State::Stopped { signal: "SIGTERM".into() });
+        events.push(Event::StudyResumed { run: "r".into(), trials: 0 });
+        let resumed = Report::of(&records(events.clone()));
+        assert_eq!((&resumed.state, resumed.interruptions.len()), (&State::Unfinished, 2));
+        events.push(Event::SupervisorGaveUp { cause: "same step".into(), restarts: 3 });
+        let given_up = Report::of(&records(events));
+        assert!(given_up.outcome().contains("gave up: same step"), "{}", given_up.outcome());
+    }
+
+    #[test]
+    fn an_unfinished_study_is_told_with_what_it_has() {
+        let nothing = Report::of(&records([study_started(), started(1, None)]));
+        assert_eq!(nothing.figures.best_trial, None);
+        assert!(nothing.outcome().contains("no trial finished an epoch"), "{}", nothing.outcome());
+        let events = [study_started(), started(1, None), epoch(1, 1, 0.4), epoch(1, 2, f64::NAN)];
+        let some = Report::of(&records(events));
+        assert_eq!(some.figures.validation_accuracy, Some(0.4));
+    }
+
+    #[test]
+    fn a_rejection_names_what_was_missing() {
+        let mut events = vec![study_started(), started(1, None), finished(1, f64::NAN)];
+        events.push(Event::StudyFinished {
+            outcome: Outcome::Rejected,
+            best_trial: None,
+            validation_accuracy: f64::NAN,
+            test_accuracy: None,
+            parameters: 0,
+            trials: 1,
+            seconds: 2.0,
+            run: "r".into(),
+        });
+        let outcome = Report::of(&records(events)).outcome();
+        assert!(outcome.contains("at nothing of 80.0 %"), "{outcome}");
+    }
+
+    #[test]
+    fn events_of_a_newer_version_are_counted_by_name() {
+        let unknown =
+            || Event::Unknown { version: 9, name: "paused".into(), fields: serde_json::Map::new() };
+        let report = Report::of(&records([study_started(), unknown(), unknown()]));
+        assert!(report.basis().contains("paused ×2"), "{}", report.basis());
+    }
+}

@@ -1,0 +1,149 @@
+//! Records for the tests of reports.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::ledger::{Event, Outcome, Recorded, Verdict};
+
+/// Text that must not leave its place.
+pub(super) const HOSTILE: &str = "</title><script>alert(1)</script> | `x` \"y\" & 'z'\n## ]]>\u{7}";
+
+pub(super) fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
+    let at = |(second, event)| Recorded { at: Timestamp::from_second(second).unwrap(), event };
+    (0..).zip(events).map(at).collect()
+}
+
+pub(super) fn study_started() -> Event {
+    Event::StudyStarted {
+        name: "seedling".into(),
+        command: "tune".into(),
+        run: "runs/seedling-0001".into(),
+        spec_hash: "ab".into(),
+        data_hash: "cd".into(),
+        seed: 42,
+        device: "cpu".into(),
+        threads: 2,
+        train_images: 55_000,
+        validation_images: 5_000,
+        test_images: 10_000,
+        threshold: 0.8,
+        trials: 8,
+    }
+}
+
+pub(super) fn started(trial: u32, parent: Option<u32>) -> Event {
+    Event::TrialStarted {
+        trial,
+        parent,
+        edits: match parent {
+            None => json!([]),
+            Some(_) => json!([{ "add_epochs": { "epochs": trial } }]),
+        },
+        inherit: "state".into(),
+        reason: "why not".into(),
+        spec_hash: String::new(),
+        parameters: 1370,
+        flops_per_image: 20_000,
+        expected_seconds: None,
+    }
+}
+
+/// All its losses are the reciprocal of the accuracy, so that a NaN makes them NaN.
+pub(super) fn epoch(trial: u32, epoch: u32, accuracy: f64) -> Event {
+    Event::EpochFinished {
+        trial,
+        epoch,
+        train_loss: 1.1 / accuracy,
+        train_accuracy: accuracy * 0.9,
+        validation_loss: 1.0 / accuracy,
+        validation_accuracy: accuracy,
+        learning_rate: 0.001,
+        seconds: 1.5,
+        images: 55_000,
+        course: Vec::new(),
+        probe: None,
+        given_up: None,
+    }
+}
+
+pub(super) fn finished(trial: u32, accuracy: f64) -> Event {
+    Event::TrialFinished {
+        trial,
+        epochs: 2,
+        validation_accuracy: accuracy,
+        train_seconds: 3.0,
+        images_per_second: 36_000.0,
+        diagnosis: json!({ "diagnosis": "underfit", "evidence": "too few filters" }),
+    }
+}
+
+pub(super) fn decided(trial: u32, accuracy: f64) -> Event {
+    let decision = if accuracy >= 0.8 { Verdict::Accept } else { Verdict::Continue };
+    Event::GateDecided { trial, decision, threshold: 0.8, accuracy }
+}
+
+pub(super) fn ended(outcome: Outcome, best_trial: u32, accuracy: f64) -> Event {
+    Event::StudyFinished {
+        outcome,
+        best_trial: Some(best_trial),
+        validation_accuracy: accuracy,
+        test_accuracy: (outcome == Outcome::Accepted).then_some(0.8816),
+        parameters: 1370,
+        trials: best_trial,
+        seconds: 7.0,
+        run: "runs/seedling-0001".into(),
+    }
+}
+
+/// Two trials, the second of which passes.
+pub(super) fn accepted() -> Vec<Event> {
+    vec![
+        study_started(),
+        started(1, None),
+        epoch(1, 1, 0.3),
+        epoch(1, 2, 0.4),
+        finished(1, 0.4),
+        decided(1, 0.4),
+        started(2, Some(1)),
+        epoch(2, 3, 0.8718),
+        finished(2, 0.8718),
+        decided(2, 0.8718),
+        ended(Outcome::Accepted, 2, 0.8718),
+    ]
+}
+
+/// Wherever text may stand there is text that wants out, and wherever a number, a NaN.
+pub(super) fn hostile() -> Vec<Event> {
+    let text = || HOSTILE.to_owned();
+    let mut study = study_started();
+    if let Event::StudyStarted { name, run, device, spec_hash, .. } = &mut study {
+        (*name, *run, *device, *spec_hash) = (text(), text(), text(), text());
+    }
+    let mut trial = started(2, Some(1));
+    if let Event::TrialStarted { edits, reason, inherit, .. } = &mut trial {
+        (*edits, *reason, *inherit) = (json!([HOSTILE]), text(), text());
+    }
+    let mut end = finished(2, f64::NAN);
+    if let Event::TrialFinished { diagnosis, train_seconds, images_per_second, .. } = &mut end {
+        *diagnosis = json!({ "diagnosis": "diverged", "evidence": HOSTILE });
+        (*train_seconds, *images_per_second) = (f64::NAN, f64::NAN);
+    }
+    let mut last = epoch(2, 1, f64::NAN);
+    if let Event::EpochFinished { given_up, .. } = &mut last {
+        *given_up = Some(text());
+    }
+    vec![
+        study,
+        Event::DataFallback { reason: text() },
+        started(1, None),
+        epoch(1, 1, 0.3),
+        finished(1, 0.3),
+        trial,
+        last,
+        end,
+        Event::CheckpointRejected { path: text(), why: text() },
+        Event::SupervisorRestarted { cause: text(), attempt: 1, delay: f64::NAN },
+        Event::Unknown { version: 9, name: text(), fields: serde_json::Map::new() },
+        Event::SupervisorGaveUp { cause: text(), restarts: 3 },
+    ]
+}

@@ -1,0 +1,105 @@
+//! What came of a study, where it comes from, and what that was read from, in words.
+
+use super::{Report, State, moment, words};
+use crate::ledger::Provenance;
+
+impl Report {
+    /// What the gate held against its threshold, of the best trial.
+    pub(super) fn judged(&self) -> Option<f64> {
+        let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));
+        best.and_then(|best| best.judged).or(self.figures.validation_accuracy)
+    }
+
+    /// What came of it, in one sentence.
+    pub fn outcome(&self) -> String {
+        let trials = words::count(self.figures.trials, "trial");
+        let time = words::duration(Some(self.figures.seconds));
+        let best = self.best();
+        match &self.state {
+            State::Accepted => format!("Accepted: {best}; {trials} in {time}."),
+            State::Rejected => {
+                let short = self.short_of_the_gate();
+                format!("Rejected: the gate stayed shut{short}. Best: {best}; {trials} in {time}.")
+            }
+            State::Stopped { signal } => format!(
+                "Stopped by {signal}; burgeon resume goes on. Best so far: {best}; {trials}, {time} of training."
+            ),
+            State::GaveUp { cause } => format!(
+                "The supervisor gave up: {cause}. Best so far: {best}; {trials}, {time} of training."
+            ),
+            State::Unfinished => format!(
+                "Not finished: still running, or killed{}. Best so far: {best}; {trials}, {time} of training.",
+                self.last_event_at.map_or(String::new(), |at| format!(" after {}", moment(at))),
+            ),
+        }
+    }
+
+    fn short_of_the_gate(&self) -> String {
+        self.started.threshold.map_or(String::new(), |threshold| {
+            format!(" at {}", words::against(self.judged(), threshold))
+        })
+    }
+
+    fn best(&self) -> String {
+        let figures = &self.figures;
+        let Some(trial) = figures.best_trial else {
+            return "no trial finished an epoch".into();
+        };
+        let mut text =
+            format!("trial {trial}, {} on validation images", figures.validation_words());
+        if let Some(test) = figures.test_accuracy {
+            text += &format!(", {} on test images", words::percent(Some(test)));
+        }
+        if let Some(parameters) = figures.parameters {
+            text += &format!(", {}", words::count(parameters, "parameter"));
+        }
+        text
+    }
+
+    /// Where the run comes from, item by item.
+    pub(super) fn origins(&self) -> Vec<(String, String)> {
+        let started = &self.started;
+        let mut items: Vec<(&str, String)> = vec![("run", started.run.clone())];
+        if let Some(provenance) = &self.provenance {
+            items.push(("burgeon", version(provenance)));
+            items.push(("command", provenance.command.join(" ")));
+            items.push(("started", moment(provenance.started_at)));
+            items.extend(provenance.cpu.iter().map(|cpu| ("processor", cpu.clone())));
+            items.push(("data", provenance.data.origin.clone()));
+        }
+        let [train, validation, test] = started.images.map(|images| words::grouped(images as u64));
+        items.extend([
+            ("device", started.device.clone()),
+            ("threads", started.threads.to_string()),
+            ("seed", started.seed.to_string()),
+            ("images", format!("{train} training, {validation} validation, {test} test")),
+            ("spec hash", started.spec_hash.clone()),
+            ("data hash", started.data_hash.clone()),
+        ]);
+        let hashes = self.provenance.iter().flat_map(|provenance| &provenance.data.sha256);
+        let hashes = hashes.map(|(file, sha256)| (format!("SHA-256 of {file}"), sha256.clone()));
+        let items = items.into_iter().map(|(name, value)| (name.to_owned(), value));
+        items.chain(hashes).collect()
+    }
+
+    /// How much was read, and what of it is not shown.
+    pub(super) fn basis(&self) -> String {
+        let mut text = format!("From {}", words::count(self.events as u64, "event"));
+        if let Some(at) = self.last_event_at {
+            text += &format!(", the last of {}", moment(at));
+        }
+        if !self.unknown.is_empty() {
+            let names = self.unknown.iter().map(|(name, times)| format!("{name} ×{times}"));
+            let names: Vec<String> = names.collect();
+            text += &format!("; not shown, for a newer version wrote it: {}", names.join(", "));
+        }
+        text + "."
+    }
+}
+
+fn version(provenance: &Provenance) -> String {
+    let commit = provenance.commit.as_ref();
+    let commit = commit.map_or("an unknown commit".into(), |commit| format!("commit {commit}"));
+    let changed = if provenance.dirty == Some(true) { ", changed" } else { "" };
+    format!("{} ({commit}{changed})", provenance.version)
+}

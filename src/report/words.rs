@@ -1,0 +1,133 @@
+//! Figures as people read them.
+
+use super::lineage::Generation;
+
+/// A fraction, or a dash where there is none.
+pub(super) fn percent(fraction: Option<f64>) -> String {
+    match fraction {
+        Some(fraction) if fraction.is_finite() => format!("{:.2} %", fraction * 100.0),
+        _ => "–".into(),
+    }
+}
+
+/// `87.2 % of 97.0 %`, with as many digits as it takes to tell the two apart.
+pub(super) fn against(accuracy: Option<f64>, threshold: f64) -> String {
+    let Some(accuracy) = accuracy.filter(|accuracy| accuracy.is_finite()) else {
+        return format!("nothing of {:.1} %", threshold * 100.0);
+    };
+    let digits =
+        (1..4).find(|&digits| show(accuracy, digits) != show(threshold, digits)).unwrap_or(1);
+    format!("{} of {}", show(accuracy, digits), show(threshold, digits))
+}
+
+fn show(fraction: f64, digits: usize) -> String {
+    format!("{:.digits$} %", fraction * 100.0)
+}
+
+/// A percentage without the zeros that say nothing: `80 %`, `99.5 %`.
+pub(super) fn short_percent(fraction: f64) -> String {
+    let digits = format!("{:.3}", fraction * 100.0);
+    format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// `61,706`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `15.4 k`, `832 k`, `1.20 G`: three digits and the prefix.
+pub(super) fn magnitude(number: u64) -> String {
+    const PREFIXES: [&str; 6] = ["", "k", "M", "G", "T", "P"];
+    let mut value = number as f64;
+    let mut prefix = 0;
+    while value >= 999.5 && prefix + 1 < PREFIXES.len() {
+        value /= 1000.0;
+        prefix += 1;
+    }
+    let digits = match value {
+        _ if prefix == 0 => 0,
+        value if value < 9.995 => 2,
+        value if value < 99.95 => 1,
+        _ => 0,
+    };
+    format!("{value:.digits$} {}", PREFIXES[prefix]).trim_end().to_owned()
+}
+
+/// `4.7 s`, `12 min 5 s`, `3 h 12 min`; a dash where there is none.
+pub(super) fn duration(seconds: Option<f64>) -> String {
+    match seconds {
+        Some(seconds) if (0.0..59.95).contains(&seconds) => format!("{seconds:.1} s"),
+        Some(seconds) if seconds.is_finite() && seconds >= 0.0 => {
+            let whole = seconds.round() as u64;
+            let (hours, minutes) = (whole / 3600, whole / 60 % 60);
+            match hours {
+                0 => format!("{minutes} min {} s", whole % 60),
+                hours => format!("{hours} h {minutes} min"),
+            }
+        }
+        _ => "–".into(),
+    }
+}
+
+/// `1 trial`, `3 trials`.
+pub(super) fn count(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{} {what}s", grouped(number)),
+    }
+}
+
+/// The edits of a trial in a line; of the first one, that there are none.
+pub(super) fn edits(trial: &Generation) -> String {
+    match (trial.edits.as_slice(), trial.parent) {
+        ([], None) => "as written".into(),
+        ([], Some(_)) => "no edits".into(),
+        (edits, _) => edits.join("; "),
+    }
+}
+
+/// What became of a trial, in a word or two.
+pub(super) fn verdict(trial: &Generation) -> &'static str {
+    match (trial.opened, trial.train_seconds) {
+        (true, _) => "opened the gate",
+        (false, Some(_)) => "gate stayed shut",
+        (false, None) => "not finished",
+    }
+}
+
+/// The same in the column of a table.
+pub(super) fn gate(trial: &Generation) -> &'static str {
+    match (trial.opened, trial.train_seconds) {
+        (true, _) => "open",
+        (false, Some(_)) => "shut",
+        (false, None) => "–",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_as_people_read_them() {
+        assert_eq!(percent(Some(f64::NAN)), "–");
+        assert_eq!(percent(Some(0.8718)), "87.18 %");
+        assert_eq!(against(Some(0.8718), 0.97), "87.2 % of 97.0 %");
+        assert_eq!(against(Some(0.96996), 0.97), "96.996 % of 97.000 %");
+        assert_eq!(short_percent(0.995), "99.5 %");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        let of = [0, 999, 1000, 15_386, 832_000, 999_600, 1_204_000_000].map(magnitude);
+        assert_eq!(of, ["0", "999", "1.00 k", "15.4 k", "832 k", "1.00 M", "1.20 G"]);
+        assert_eq!(duration(Some(725.0)), "12 min 5 s");
+        assert_eq!(duration(Some(59.96)), "1 min 0 s");
+        assert_eq!(duration(Some(f64::INFINITY)), "–");
+    }
+}

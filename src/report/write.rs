@@ -1,0 +1,84 @@
+//! Reads a run folder and writes the reports into it.
+
+use std::path::{Path, PathBuf};
+
+use super::Report;
+use crate::ledger::{LedgerError, RunFolder, RunFolderError, read};
+use crate::sys::files::FileError;
+
+/// Where the reports of a run lie.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Written {
+    /// The page for browsers.
+    pub html: PathBuf,
+    /// The text for a pull request.
+    pub markdown: PathBuf,
+    /// The test cases for a test runner.
+    pub junit: PathBuf,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The folder tells of no study.
+    #[error("{} tells of no study yet: its events.jsonl is missing or empty", folder.display())]
+    NothingRecorded {
+        /// The run folder.
+        folder: PathBuf,
+    },
+    /// The record cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The study file or the provenance cannot be read.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// The test cases cannot be put into words.
+    #[error("cannot write {}", path.display())]
+    Junit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: quick_junit::SerializeError,
+    },
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// Writes `report.html`, `report.md` and `junit.xml` of a run that may be at work, finished or dead,
+/// each atomically and none of it locked.
+///
+/// # Errors
+///
+/// When the run has no record yet, or a file cannot be read or written.
+pub fn write(folder: &RunFolder) -> Result<Written, ReportError> {
+    let files = folder.files();
+    let records = read(&**files, &folder.events_file())?;
+    if records.is_empty() {
+        return Err(ReportError::NothingRecorded { folder: folder.path().into() });
+    }
+    let report =
+        Report::of(&records).with_provenance(provenance(folder)?).with_study(folder.read_study()?);
+    let written = Written {
+        html: folder.report_html(),
+        markdown: folder.report_markdown(),
+        junit: folder.junit_file(),
+    };
+    let junit = report
+        .to_junit()
+        .map_err(|source| ReportError::Junit { path: written.junit.clone(), source })?;
+    let put = |path: &Path, text: String| files.write_atomically(path, text.as_bytes());
+    put(&written.html, report.to_html())?;
+    put(&written.markdown, report.to_markdown())?;
+    put(&written.junit, junit)?;
+    Ok(written)
+}
+
+/// A run of a trainer of one's own need not say where it comes from.
+fn provenance(folder: &RunFolder) -> Result<Option<crate::ledger::Provenance>, RunFolderError> {
+    match folder.read_provenance() {
+        Ok(provenance) => Ok(Some(provenance)),
+        Err(RunFolderError::File(error)) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
