@@ -16,7 +16,7 @@ mod weights;
 
 pub use classifier::{Classifier, ModelFile, ModelFileError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
-pub use graft::{Graft, GraftReport};
+pub use graft::{Graft, GraftReport, Moment};
 pub use network::{Mode, Network, layer_rows};
 pub use onnx::to_onnx;
 pub use weights::{WeightArray, Weights, WeightsError};

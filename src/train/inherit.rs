@@ -6,7 +6,7 @@ use burn_pack::{Bytes, DType, Reader, Scalar, Tensor, Writer};
 
 use super::fit::TrainError;
 use super::state::TrainState;
-use crate::model::{Graft, GraftReport, WeightArray, Weights};
+use crate::model::{Graft, GraftReport, Moment, WeightArray, Weights};
 use crate::spec::{Edit, Layer, Optimizer, Spec};
 
 impl TrainState {
@@ -103,11 +103,14 @@ impl OptimizerGraft<'_> {
     fn tensors(&self, field: &str, moments: &Weights) -> Vec<Tensor> {
         // Of squared gradients the mean of the array is the better guess: zero would let new
         // weights take steps several times too long.
-        let is_square = field.ends_with("moment_2");
-        let carried = self.graft.companions(moments, self.child, |name| {
+        let moment = match field.ends_with("moment_2") {
+            true => Moment::OfSquares,
+            false => Moment::OfGradients,
+        };
+        let carried = self.graft.moments(moments, self.child, moment, |name| {
             let source = self.graft.source(self.child, name);
             let source = source.and_then(|source| moments.get(source).ok());
-            source.filter(|_| is_square).map_or(0.0, mean)
+            source.filter(|_| moment == Moment::OfSquares).map_or(0.0, mean)
         });
         let with_parent = carried.iter().filter_map(|(name, array)| {
             let source = self.graft.source(self.child, name)?;

@@ -59,6 +59,7 @@ pub(super) fn towards_form(spec: &Spec) -> Option<Step> {
     // However wide, dense layers alone learn every place of a stroke for itself.
     let first = if convs(spec).count() == 0 { block(spec, form) } else { None };
     first
+        .or_else(|| coarse_layer(spec, form))
         .or_else(|| narrow_layer(spec, form))
         .or_else(|| (convs(spec).count() < form.convs).then(|| block(spec, form)).flatten())
         .or_else(|| hidden_layer(spec, form))
@@ -110,6 +111,21 @@ fn convs(spec: &Spec) -> impl Iterator<Item = usize> + '_ {
         Layer::Conv(conv) => Some(conv.filters),
         _ => None,
     })
+}
+
+/// Where the gate asks for the last percents, a layer that skips over the image costs some of them.
+fn coarse_layer(spec: &Spec, form: Form) -> Option<Step> {
+    let matters = form.dense > 0;
+    let mut layers = spec.layers().iter().enumerate();
+    let edit = layers.find_map(|(layer, found)| match found {
+        Layer::Conv(conv) if conv.stride > 1 => Some(Edit::SetStride { layer, stride: 1 }),
+        Layer::MaxPool(pool) | Layer::AvgPool(pool) if pool.size > 2 || pool.stride() > 2 => {
+            Some(Edit::SetPool { layer, size: 2 })
+        }
+        _ => None,
+    });
+    edit.filter(|_| matters)
+        .map(|edit| (edit, "coarse steps over the image lose where strokes are"))
 }
 
 fn narrow_layer(spec: &Spec, form: Form) -> Option<Step> {

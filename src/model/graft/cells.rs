@@ -31,6 +31,17 @@ impl Cell {
     }
 }
 
+/// What becomes of the factors that a child's numbers are multiplied by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Factors {
+    /// They are multiplied by.
+    Whole,
+    /// Their sign is.
+    Sign,
+    /// Nothing is.
+    Ignored,
+}
+
 /// One array of cells, in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CellArray {
@@ -153,13 +164,12 @@ impl CellNetwork {
     }
 
     /// Puts the numbers in. `fill` finds what no cell of the parent gives: it gets the array's
-    /// name, the index, and the value that stands in the cell, if one does. `sign_only` takes of
-    /// each factor only its sign.
+    /// name, the index, and the value that stands in the cell, if one does.
     pub(super) fn numbers(
         &self,
         child: &Spec,
         parent: &Weights,
-        sign_only: bool,
+        factors: Factors,
         fill: impl Fn(&str, usize, Option<f32>) -> f32,
     ) -> Weights {
         let sources: Vec<Option<&WeightArray>> =
@@ -169,7 +179,11 @@ impl CellNetwork {
             let values = array.cells.iter().enumerate().map(|(at, cell)| match *cell {
                 Cell::Parent { array, index, factor } => match sources[array as usize] {
                     Some(source) => {
-                        let factor = if sign_only { factor.signum() } else { factor };
+                        let factor = match factors {
+                            Factors::Whole => factor,
+                            Factors::Sign => factor.signum(),
+                            Factors::Ignored => 1.0,
+                        };
                         factor * source.values[index as usize]
                     }
                     None => fill(&name, at, None),

@@ -13,7 +13,9 @@ mod width;
 #[cfg(test)]
 mod tests;
 
-use self::cells::{Cell, CellArray, CellNetwork, LayerCells};
+use std::collections::BTreeMap;
+
+use self::cells::{Cell, CellArray, CellNetwork, Factors, LayerCells};
 use super::weights::Weights;
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 
@@ -33,6 +35,15 @@ pub struct GraftReport {
     /// Whether the optimizer goes on with what it knows of the parent's gradients.
     #[serde(default)]
     pub optimizer: bool,
+}
+
+/// What an optimizer remembers of gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Means of them: a negated weight has a negated one.
+    OfGradients,
+    /// Means of their squares, which are never negative.
+    OfSquares,
 }
 
 /// Where every number of a child comes from.
@@ -132,20 +143,36 @@ impl Graft {
     /// network of that trial.
     pub fn weights(&self, parent: &Weights, child: &Spec, trial: u32) -> Weights {
         let initial = Weights::initial(child, trial);
-        self.network.numbers(child, parent, false, |name, at, value| {
+        self.network.numbers(child, parent, Factors::Whole, |name, at, value| {
             value.unwrap_or_else(|| initial.get(name).map_or(0.0, |array| array.values[at]))
         })
     }
 
-    /// The same rearrangement of numbers that go along with the weights, such as an optimizer's
-    /// moments: `fill` says what new weights of an array get.
-    pub fn companions(
+    /// The same rearrangement of an optimizer's moments: `fill` says what new weights of an array
+    /// get.
+    pub fn moments(
         &self,
         parent: &Weights,
         child: &Spec,
+        moment: Moment,
         fill: impl Fn(&str) -> f32,
     ) -> Weights {
-        self.network.numbers(child, parent, true, |name, _, _| fill(name))
+        let factors = match moment {
+            Moment::OfGradients => Factors::Sign,
+            Moment::OfSquares => Factors::Ignored,
+        };
+        // Once an array, not once a number.
+        let fills: BTreeMap<String, f32> = self
+            .network
+            .arrays(child)
+            .map(|(name, _)| {
+                let value = fill(&name);
+                (name, value)
+            })
+            .collect();
+        self.network.numbers(child, parent, factors, |name, _, _| {
+            fills.get(name).copied().unwrap_or_default()
+        })
     }
 
     /// The parent's array that most of a child's array comes from, by the child's name.

@@ -174,7 +174,7 @@ fn moments_go_along_with_their_weights() {
     let edits = [Edit::Widen { layer: 0, width: 3 }];
     let child = Edit::apply_all(&edits, &parent).unwrap();
     let graft = Graft::plan(&parent, &edits, &weights);
-    let moments = graft.companions(&weights, &child, |_| 9.0);
+    let moments = graft.moments(&weights, &child, Moment::OfGradients, |_| 9.0);
     let (old, new) = (weights.get("head.weight").unwrap(), moments.get("head.weight").unwrap());
     assert_eq!(new.values[..10], old.values[..]);
     assert!(new.values[10..].iter().all(|&value| value == 9.0));
@@ -251,4 +251,25 @@ proptest! {
             prop_assert!(difference < 1e-5 * scale, "{edits:?}: {difference}");
         }
     }
+}
+
+#[test]
+fn means_of_squares_stay_above_zero_where_weights_are_negated() {
+    let parent = spec(vec![Layer::Conv(Conv::same(4, 3)), Layer::MaxPool(Pool::of(3))]);
+    // A dense layer says each logit as it is and negated.
+    let edits = [Edit::AddDense { at: 2, units: 32 }];
+    let child = Edit::apply_all(&edits, &parent).unwrap();
+    let mut squares = Weights::default();
+    for (name, array) in trained(&parent, 3).iter() {
+        let values = vec![0.25; array.values.len()];
+        squares.insert(name, WeightArray { shape: array.shape.clone(), values });
+    }
+    let graft = Graft::plan(&parent, &edits, &trained(&parent, 3));
+    let smallest = |moment| {
+        let moments = graft.moments(&squares, &child, moment, |_| 1.0);
+        let arrays: Vec<f32> = moments.iter().flat_map(|(_, array)| array.values.clone()).collect();
+        arrays.into_iter().fold(f32::INFINITY, f32::min)
+    };
+    assert_eq!(smallest(Moment::OfSquares), 0.25);
+    assert_eq!(smallest(Moment::OfGradients), -0.25);
 }

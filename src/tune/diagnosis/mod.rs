@@ -281,7 +281,9 @@ impl Case<'_> {
         // What is learned by heart fails by less where the gate is high.
         let allowed = (1.5 * (1.0 - gate)).clamp(0.005, 0.03);
         let luck = 2.0 * signs.train_accuracy_error;
-        (gap > allowed + luck && signs.train_accuracy >= gate - 0.01).then(|| {
+        // What gets training images right that well lacks nothing but other images.
+        let knows_by_heart = signs.train_accuracy - luck > 1.0 - (1.0 - gate) / 2.0;
+        ((gap > allowed + luck || knows_by_heart) && signs.train_accuracy >= gate - 0.01).then(|| {
             Finding::new(
                 Diagnosis::Overfit,
                 format!(

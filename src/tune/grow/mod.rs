@@ -213,7 +213,7 @@ impl<'a> Case<'a> {
     fn slower(&self) -> Draft {
         let rate = self.spec.train().learning_rate;
         let good = self.good_rate();
-        let rate = if rate > 2.0 * good { good } else { rate / 10.0 };
+        let rate = if rate > 2.0 * good { good } else { round_to_digits(rate / 10.0, 2) };
         let mut draft = self.draft(Inherit::Nothing);
         let because = "shorter steps, from fresh weights because the present ones are spoiled";
         draft.make(Edit::SetLearningRate { rate }, because);
@@ -224,7 +224,7 @@ impl<'a> Case<'a> {
     fn faster(&self) -> Draft {
         let rate = self.spec.train().learning_rate;
         let good = self.good_rate();
-        let rate = if rate < good / 2.0 { good } else { rate * 3.0 };
+        let rate = if rate < good / 2.0 { good } else { round_to_digits(rate * 3.0, 2) };
         let mut draft = self.draft(self.keep_weights());
         draft.make(Edit::SetLearningRate { rate }, "longer steps from where it stands");
         self.give_time(&mut draft);

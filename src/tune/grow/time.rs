@@ -7,10 +7,10 @@ use crate::tune::usual::usual_rate;
 /// Steps in which a small network of the right form gets down to three wrong in a hundred.
 const STEPS_TO_97_PERCENT: f64 = 700.0;
 
-/// Steps that a gate takes: errors fall with a power of the steps somewhat below one.
+/// Steps that a gate takes: errors fall with a power of the steps just below one.
 fn steps_wanted(spec: &Spec, images: usize) -> f64 {
     let allowed = (1.0 - spec.gate().accuracy).max(1e-3);
-    let factor = (0.03 / allowed).powf(1.3).clamp(0.2, 15.0);
+    let factor = (0.03 / allowed).powf(1.1).clamp(0.2, 15.0);
     let distorted = if spec.train().augment.is_on() { 1.5 } else { 1.0 };
     // Few images have to be seen in many distortions.
     let few = if images < 6000 { 1.25 } else { 1.0 };
