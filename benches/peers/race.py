@@ -31,6 +31,7 @@ parser.add_argument("--burgeon", default=TARGET / "release" / "burgeon")
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--only", default="", help="races whose name contains this")
+parser.add_argument("--peers", default="", help="peers to race, with commas; all unless said")
 parser.add_argument("--write", help="file with the markers")
 args = parser.parse_args()
 
@@ -93,12 +94,13 @@ def peer(program, *more):
     return run
 
 
-RUNNERS = {
-    "burgeon": burgeon,
+PEERS = {
     "PyTorch": peer("torch_peer.py"),
     "PyTorch compiled": peer("torch_peer.py", "--compile"),
     "Keras": peer("keras_peer.py"),
 }
+chosen = args.peers.split(",") if args.peers else list(PEERS)
+RUNNERS = {"burgeon": burgeon, **{name: PEERS[name] for name in chosen}}
 
 
 def race(model, batch, work, folder):

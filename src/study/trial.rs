@@ -36,7 +36,7 @@ struct Origin {
 /// A trial that was begun and waits for its turn to end.
 pub(super) enum Running<'scope> {
     /// An earlier process has recorded its end.
-    Recorded(Arc<Trial>, TrialRecord),
+    Recorded(Arc<Trial>, Box<TrialRecord>),
     /// It is trained when its turn comes.
     Due(Arc<Trial>),
     /// It trains on a thread of its own.
@@ -114,7 +114,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     ) -> Result<Running<'scope>, StudyError> {
         self.begin(&trial, history)?;
         if let Some(record) = self.recorded(&trial) {
-            return Ok(Running::Recorded(Arc::new(trial), record));
+            return Ok(Running::Recorded(Arc::new(trial), Box::new(record)));
         }
         let trial = Arc::new(trial);
         if self.setup.spec.tune().jobs == 1 {
@@ -169,7 +169,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         over: &AtomicBool,
     ) -> Result<Option<TrialRecord>, StudyError> {
         let (trial, trained) = match running {
-            Running::Recorded(_, record) => return Ok(Some(record)),
+            Running::Recorded(_, record) => return Ok(Some(*record)),
             Running::Due(trial) => {
                 let trained = self.train(&trial, Some(history), over)?;
                 (trial, trained)
