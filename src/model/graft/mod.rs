@@ -120,12 +120,11 @@ impl Graft {
                 network.layers.insert(at, LayerCells::new());
                 None
             }
-            Edit::SetActivation { activation } => {
-                let bends_alike = before.layers().iter().filter_map(Layer::activation);
-                let bends_alike = bends_alike
-                    .filter(|&old| old != crate::spec::Activation::None)
-                    .all(|old| old == activation);
-                (!bends_alike).then(|| "the layers have another activation".into())
+            Edit::SetActivation { .. } => {
+                let bends = |spec: &Spec| -> Vec<_> {
+                    spec.layers().iter().map(Layer::activation).collect()
+                };
+                (bends(before) != bends(after)).then(|| "the layers have another activation".into())
             }
             Edit::SetLayers { .. } => {
                 network.layers = CellNetwork::fresh(after).layers;
