@@ -90,15 +90,7 @@ fn training_line(spec: &Spec, table: &LayerTable) -> String {
 
 /// A whole number with its thousands apart: 61,706.
 pub fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    crate::report::grouped(number as u64)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::lineage::{Carried, Epoch, Generation, Lineage};
+pub use self::words::grouped;
 pub use self::write::{ReportError, Written, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
 

@@ -30,8 +30,8 @@ pub(super) fn short_percent(fraction: f64) -> String {
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// `61,706`.
-pub(super) fn grouped(number: u64) -> String {
+/// A whole number with its thousands apart: `61,706`.
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
