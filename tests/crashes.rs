@@ -8,6 +8,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use burgeon::ledger::{Event, read};
@@ -112,27 +113,50 @@ fn a_search_of_several_jobs_killed_at_random_moments_ends_with_the_same_bits() {
 #[test]
 fn a_crash_at_any_step_on_disk_is_survived() {
     let (_, expected) = uninterrupted();
-    // A study takes some hundred steps on disk; a prime stride visits them all over the runs.
+    // A study takes some hundred steps on disk; a prime stride visits every kind of them.
     let stride = if kills() > 20 { 1 } else { 97 };
-    let mut step = 1;
-    loop {
-        let bench = Bench::new();
-        let kind = if step % 2 == 0 { "crash" } else { "torn" };
-        let cut = bench
-            .command(&["tune", "study.toml", "--resume", "auto"])
-            .env("BURGEON_FAULT", format!("{kind}@{step}"))
-            .output()
-            .unwrap();
-        if cut.status.success() {
-            assert!(step > 100, "the fault was never reached");
-            break;
+    let next = AtomicUsize::new(1);
+    let beyond = AtomicUsize::new(usize::MAX);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let step = next.fetch_add(stride, Ordering::Relaxed);
+                    if step > beyond.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    if !crash_at(step, &expected) {
+                        beyond.fetch_min(step, Ordering::Relaxed);
+                    }
+                    if step % 100 == 0 {
+                        eprintln!("crashed at step {step} on disk and went on");
+                    }
+                }
+            });
         }
-        expect_code(&bench.burgeon(&["tune", "study.toml", "--resume", "auto"]), 0);
-        let run =
-            fs::read_dir(bench.runs()).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
-        assert!(End::of(&run) == expected, "other bits after {kind} at step {step}");
-        step += stride;
+    });
+    let beyond = beyond.into_inner();
+    eprintln!("the study ends before step {beyond} on disk");
+    assert!(beyond > 100, "the fault was never reached");
+}
+
+/// Whether the study had as many steps on disk as that, so that it was cut.
+fn crash_at(step: usize, expected: &End) -> bool {
+    let bench = Bench::new();
+    let kind = if step.is_multiple_of(2) { "crash" } else { "torn" };
+    let cut = bench
+        .command(&["tune", "study.toml", "--resume", "auto"])
+        .env("BURGEON_FAULT", format!("{kind}@{step}"))
+        .output()
+        .unwrap();
+    if cut.status.success() {
+        return false;
     }
+    expect_code(&bench.burgeon(&["tune", "study.toml", "--resume", "auto"]), 0);
+    let run = fs::read_dir(bench.runs()).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    assert!(End::of(&run) == *expected, "other bits after {kind} at step {step}");
+    true
 }
 
 #[test]
