@@ -1,9 +1,12 @@
-//! What inheritance is worth: the same growth with grafted weights and from fresh ones.
+//! What inheritance is worth: the same growth with inherited weights and without.
 //!
-//! `cargo run --release --example inheritance -- SEEDS` grows a small network by fixed steps, a
-//! step every 27,500 images, and trains the last network until it names 99 % of the validation
-//! images right, or for as many images as eight epochs have. It counts images and seconds until
-//! 97, 98 and 99 % are reached, over all networks together.
+//! `cargo run --release --example inheritance -- SEEDS` grows a small network by fixed edits, one
+//! a trial: four that widen and deepen it, and then an epoch more each time. Both runs make the
+//! same edits, and a trial has the same rate schedule in both. With grafts a trial begins with what
+//! its parent learned, and an epoch more is one epoch; from scratch every trial begins anew and
+//! trains all its epochs. Counted are images and seconds over all trials until 97, 98 and 99 % of
+//! the validation images are named right, and, to tell what growing costs somebody who knows the
+//! last network beforehand, the images of the trial that gets there alone.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,7 +14,9 @@ use std::time::Instant;
 use burgeon::data::{Dataset, Subset};
 use burgeon::kernel::Executor;
 use burgeon::model::{DeviceChoice, OpenDevice, Weights};
-use burgeon::spec::{Conv, Edit, InputShape, Layer, Pool, Spec, StudyDocument, StudyFile};
+use burgeon::spec::{
+    Conv, Edit, InputShape, Layer, Pool, Schedule, Spec, StudyDocument, StudyFile,
+};
 use burgeon::study::{Launch, Silent};
 use burgeon::train::{
     EpochRecord, Flow, Profiling, StepProgress, TrainState, TrainingSetup, Watch, WatchError, train,
@@ -21,10 +26,11 @@ type Failure = Box<dyn std::error::Error>;
 
 const TARGETS: [f64; 3] = [0.97, 0.98, 0.99];
 /// Images between two looks at the validation images.
-const SLICE: usize = 5500;
-/// Slices that each network but the last trains on.
-const SLICES_A_STAGE: usize = 5;
-const SLICES_MOST: usize = 80;
+const SLICE: usize = 11_000;
+/// Slices that an epoch of the 55,000 training images has.
+const SLICES_AN_EPOCH: usize = 5;
+/// Slices after which a run is given up: forty epochs.
+const SLICES_MOST: usize = 40 * SLICES_AN_EPOCH;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Start {
@@ -32,8 +38,19 @@ enum Start {
     Fresh,
 }
 
-/// Images and seconds until each target; `None` where it was not reached.
-type Reached = [Option<(usize, f64)>; 3];
+/// What it took to reach a target.
+#[derive(Clone, Copy)]
+struct Cost {
+    /// Images over all trials.
+    images: usize,
+    /// Images of the trial that got there.
+    of_trial: usize,
+    /// Seconds of training over all trials.
+    seconds: f64,
+}
+
+/// The cost of each target; `None` where it was not reached.
+type Reached = [Option<Cost>; 3];
 
 fn main() -> Result<(), Failure> {
     let seeds = std::env::args().nth(1).map_or(Ok(10), |seeds| seeds.parse::<u64>())?;
@@ -76,36 +93,44 @@ fn seedling(seed: u64) -> Result<Spec, Failure> {
     ];
     let mut file = StudyFile::new("inheritance", layers);
     file.train.seed = seed;
-    file.train.epochs = 1;
+    file.train.epochs = SLICES_AN_EPOCH;
+    let var = |n: &str, d: f64| std::env::var(n).map_or(d, |v| v.parse().unwrap());
+    file.train.learning_rate = var("LR", 0.002);
+    file.train.schedule = match var("SCHED", 0.0) as usize { 0 => Schedule::Cosine { floor: 0.0 }, 1 => Schedule::one_cycle(), _ => Schedule::Constant {} };
     Ok(Spec::new(file, InputShape::MNIST)?)
 }
 
-fn steps() -> [Edit; 4] {
-    [
+/// The edits that make trial 2 and those after it of the trial before.
+fn edits() -> impl Iterator<Item = Edit> {
+    let grow = [
         Edit::Widen { layer: 0, width: 12 },
         Edit::Widen { layer: 2, width: 24 },
         Edit::AddConvBlock { at: 4, filters: 32, kernel: 3, pool: false },
         Edit::AddDense { at: 5, units: 64 },
-    ]
+    ];
+    let longer = (1..).map(|times| Edit::SetEpochs { epochs: (1 << times) * SLICES_AN_EPOCH });
+    grow.into_iter().chain(longer)
 }
 
 fn grow(start: Start, seed: u64, data: &Dataset, device: &OpenDevice) -> Result<Reached, Failure> {
-    let mut spec = seedling(seed)?;
-    let mut state = TrainState::start(Weights::initial(&spec, 1));
     let mut race = Race { data, device, seed, slices: 0, seconds: 0.0, reached: [None; 3] };
-    for (trial, step) in (2..).zip(steps()) {
-        for _ in 0..SLICES_A_STAGE {
-            state = race.train(&spec, state, trial)?;
+    let spec = seedling(seed)?;
+    let state = TrainState::start(Weights::initial(&spec, 1));
+    let mut state = race.train(&spec, state, 1)?;
+    let mut parent = spec;
+    for (trial, edit) in (2..).zip(edits()) {
+        if race.slices >= SLICES_MOST || race.reached[2].is_some() {
+            break;
         }
-        let child = step.apply(&spec)?;
-        state = match start {
-            Start::Grafted => state.grafted(&spec, &child, std::slice::from_ref(&step), trial)?.0,
-            Start::Fresh => TrainState::start(Weights::initial(&child, trial)),
+        let child = edit.apply(&parent)?;
+        let begin = match (start, &edit) {
+            (Start::Fresh, _) => TrainState::start(Weights::initial(&child, trial)),
+            (Start::Grafted, Edit::SetEpochs { .. }) => state,
+            (Start::Grafted, _) => state.grafted(&parent, &child, &[edit], trial)?.0,
         };
-        spec = child;
-    }
-    while race.slices < SLICES_MOST && race.reached[2].is_none() {
-        state = race.train(&spec, state, 6)?;
+        let mut begin = begin; if std::env::var_os("NOOPT").is_some() { begin.optimizer.clear(); }
+        state = race.train(&child, begin, trial)?;
+        parent = child;
     }
     Ok(race.reached)
 }
@@ -120,33 +145,51 @@ struct Race<'a> {
 }
 
 impl Race<'_> {
-    /// Trains on the next slice of the training images, and notes what was reached.
+    /// Trains to the end of a trial, a slice at a time: what the study calls an epoch is a slice
+    /// here, so that the schedule runs over them.
     fn train(&mut self, spec: &Spec, state: TrainState, trial: u32) -> Result<TrainState, Failure> {
-        let slices = self.data.train.len() / SLICE;
-        let first = (self.slices + self.seed as usize) % slices * SLICE;
-        let indices = self.data.train.indices()[first..first + SLICE].to_vec();
-        let data = Dataset { train: self.subset(indices), ..self.data.clone() };
-        let mut file = spec.file().clone();
-        file.train.epochs = state.position.epoch + 1;
-        let longer = Spec::new(file, spec.input())?;
-        let setup = TrainingSetup {
-            spec: &longer,
-            data: &data,
-            device: self.device,
-            trial,
-            profiling: Profiling::Off,
-        };
-        let began = Instant::now();
-        let trained = train(setup, TrainState { best: None, ..state }, &mut Unwatched)?;
-        self.seconds += began.elapsed().as_secs_f64();
-        self.slices += 1;
-        let accuracy = trained.state.curve.last().map_or(0.0, |last| last.validation_accuracy);
-        for (reached, target) in self.reached.iter_mut().zip(TARGETS) {
-            if accuracy >= target && reached.is_none() {
-                *reached = Some((self.slices * SLICE, self.seconds));
+        let mut state = state;
+        let first = self.slices;
+        while state.position.epoch < spec.train().epochs && self.slices < SLICES_MOST {
+            let slices = self.data.train.len() / SLICE;
+            let from = (self.slices + self.seed as usize) % slices * SLICE;
+            let indices = self.data.train.indices()[from..from + SLICE].to_vec();
+            let data = Dataset { train: self.subset(indices), ..self.data.clone() };
+            let setup = TrainingSetup {
+                spec,
+                data: &data,
+                device: self.device,
+                trial,
+                profiling: Profiling::Off,
+            };
+            let began = Instant::now();
+            state = train(setup, TrainState { best: None, ..state }, &mut OneEpoch)?.state;
+            self.seconds += began.elapsed().as_secs_f64();
+            self.slices += 1;
+            let accuracy = state.curve.last().map_or(0.0, |last| last.validation_accuracy);
+            let cost = Cost {
+                images: self.slices * SLICE,
+                of_trial: (self.slices - first) * SLICE,
+                seconds: self.seconds,
+            };
+            for (reached, target) in self.reached.iter_mut().zip(TARGETS) {
+                if accuracy >= target && reached.is_none() {
+                    *reached = Some(cost);
+                }
+            }
+            if self.reached[2].is_some() {
+                break;
             }
         }
-        Ok(trained.state)
+        if std::env::var_os("DEBUG").is_some() {
+            eprintln!(
+                "trial {trial} epochs {} acc {:.4} loss {:.4}",
+                spec.train().epochs / 5,
+                state.curve.last().unwrap().validation_accuracy,
+                state.curve.last().unwrap().train_loss
+            );
+        }
+        Ok(state)
     }
 
     fn subset(&self, indices: Vec<u32>) -> Subset {
@@ -156,26 +199,31 @@ impl Race<'_> {
 
 fn words(reached: &Reached) -> String {
     let each = reached.iter().zip(TARGETS).map(|(reached, target)| match reached {
-        Some((images, seconds)) => {
-            format!("{:.0} %: {images:>6} images, {seconds:>5.1} s", target * 100.0)
+        Some(Cost { images, seconds, .. }) => {
+            format!("{:.0} %: {images:>7} images, {seconds:>5.1} s", target * 100.0)
         }
         None => format!("{:.0} %: not reached", target * 100.0),
     });
     each.collect::<Vec<_>>().join("   ")
 }
 
-fn summarize(percent: f64, name: &str, runs: impl Iterator<Item = Option<(usize, f64)>>) {
-    let runs: Vec<Option<(usize, f64)>> = runs.collect();
-    let images = spread(runs.iter().flatten().map(|run| run.0 as f64));
-    let seconds = spread(runs.iter().flatten().map(|run| run.1));
+fn summarize(percent: f64, name: &str, runs: impl Iterator<Item = Option<Cost>>) {
+    let runs: Vec<Option<Cost>> = runs.collect();
+    let spread = |of: fn(&Cost) -> f64| spread(runs.iter().flatten().map(of));
+    let images = spread(|cost| cost.images as f64);
+    let of_trial = spread(|cost| cost.of_trial as f64);
+    let seconds = spread(|cost| cost.seconds);
     println!(
-        "{percent:.0} % {name:<8} {} of {} runs: {:.0} ± {:.0} images, {:.1} ± {:.1} s",
+        "{percent:.0} % {name:<8} {} of {} runs: {:.0} ± {:.0} images, {:.1} ± {:.1} s; \
+         {:.0} ± {:.0} images in the last trial",
         runs.iter().flatten().count(),
         runs.len(),
         images.0,
         images.1,
         seconds.0,
-        seconds.1
+        seconds.1,
+        of_trial.0,
+        of_trial.1,
     );
 }
 
@@ -188,14 +236,15 @@ fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (mean, (squares / (count - 1.0).max(1.0)).sqrt())
 }
 
-struct Unwatched;
+/// Leaves off after an epoch.
+struct OneEpoch;
 
-impl Watch for Unwatched {
+impl Watch for OneEpoch {
     fn step(&mut self, _: &StepProgress) -> Flow {
         Flow::Continue
     }
     fn epoch(&mut self, _: &EpochRecord) -> Result<Flow, WatchError> {
-        Ok(Flow::Continue)
+        Ok(Flow::Stop)
     }
     fn wants_checkpoint(&mut self, _: &StepProgress) -> bool {
         false
