@@ -94,9 +94,8 @@ fn seedling(seed: u64) -> Result<Spec, Failure> {
     let mut file = StudyFile::new("inheritance", layers);
     file.train.seed = seed;
     file.train.epochs = SLICES_AN_EPOCH;
-    let var = |n: &str, d: f64| std::env::var(n).map_or(d, |v| v.parse().unwrap());
-    file.train.learning_rate = var("LR", 0.002);
-    file.train.schedule = match var("SCHED", 0.0) as usize { 0 => Schedule::Cosine { floor: 0.0 }, 1 => Schedule::one_cycle(), _ => Schedule::Constant {} };
+    file.train.learning_rate = 0.004;
+    file.train.schedule = Schedule::Cosine { floor: 0.0 };
     Ok(Spec::new(file, InputShape::MNIST)?)
 }
 
@@ -128,7 +127,6 @@ fn grow(start: Start, seed: u64, data: &Dataset, device: &OpenDevice) -> Result<
             (Start::Grafted, Edit::SetEpochs { .. }) => state,
             (Start::Grafted, _) => state.grafted(&parent, &child, &[edit], trial)?.0,
         };
-        let mut begin = begin; if std::env::var_os("NOOPT").is_some() { begin.optimizer.clear(); }
         state = race.train(&child, begin, trial)?;
         parent = child;
     }
@@ -180,14 +178,6 @@ impl Race<'_> {
             if self.reached[2].is_some() {
                 break;
             }
-        }
-        if std::env::var_os("DEBUG").is_some() {
-            eprintln!(
-                "trial {trial} epochs {} acc {:.4} loss {:.4}",
-                spec.train().epochs / 5,
-                state.curve.last().unwrap().validation_accuracy,
-                state.curve.last().unwrap().train_loss
-            );
         }
         Ok(state)
     }
