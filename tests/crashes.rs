@@ -129,7 +129,7 @@ fn a_crash_at_any_step_on_disk_is_survived() {
                     if !crash_at(step, &expected) {
                         beyond.fetch_min(step, Ordering::Relaxed);
                     }
-                    if step % 100 == 0 {
+                    if step.is_multiple_of(100) {
                         eprintln!("crashed at step {step} on disk and went on");
                     }
                 }
