@@ -1,12 +1,13 @@
 //! What inheritance is worth: the same growth with inherited weights and without.
 //!
 //! `cargo run --release --example inheritance -- SEEDS` grows a small network by fixed edits, one
-//! a trial: four that widen and deepen it, and then an epoch more each time. Both runs make the
-//! same edits, and a trial has the same rate schedule in both. With grafts a trial begins with what
-//! its parent learned, and an epoch more is one epoch; from scratch every trial begins anew and
-//! trains all its epochs. Counted are images and seconds over all trials until 97, 98 and 99 % of
-//! the validation images are named right, and, to tell what growing costs somebody who knows the
-//! last network beforehand, the images of the trial that gets there alone.
+//! a trial: four that widen and deepen it, and then an epoch more each time. All runs make the
+//! same edits, and a trial has the same rate schedule in all. With grafts a trial begins with what its
+//! parent learned, and an epoch more is one epoch; refreshed, a grafted network is shrunk and
+//! perturbed before it trains (`TrainState::refreshed`); from scratch every trial begins anew and
+//! trains all its epochs. Counted are images and seconds over all trials until 97, 98 and 99 % of the
+//! validation images are named right, and, to tell what growing costs somebody who knows the last
+//! network beforehand, the images of the trial that gets there alone.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -35,8 +36,11 @@ const SLICES_MOST: usize = 40 * SLICES_AN_EPOCH;
 #[derive(Clone, Copy, PartialEq)]
 enum Start {
     Grafted,
+    Refreshed,
     Fresh,
 }
+
+const STARTS: [Start; 3] = [Start::Grafted, Start::Refreshed, Start::Fresh];
 
 /// What it took to reach a target.
 #[derive(Clone, Copy)]
@@ -60,17 +64,17 @@ fn main() -> Result<(), Failure> {
     let (_, loaded) = launch.prepare(&study, &mut Silent)?;
     Executor::configure_global(None)?;
     let device = DeviceChoice::Cpu.open()?;
-    let mut results = [Vec::new(), Vec::new()];
+    let mut results = STARTS.map(|_| Vec::new());
     for seed in 1..=seeds {
-        for (at, start) in [Start::Grafted, Start::Fresh].into_iter().enumerate() {
+        for (at, start) in STARTS.into_iter().enumerate() {
             let reached = grow(start, seed, &loaded.dataset, &device)?;
-            println!("seed {seed:>2} {:<8} {}", name(start), words(&reached));
+            println!("seed {seed:>2} {:<9} {}", name(start), words(&reached));
             results[at].push(reached);
         }
     }
     println!();
     for (target, percent) in TARGETS.iter().enumerate() {
-        for (at, start) in [Start::Grafted, Start::Fresh].into_iter().enumerate() {
+        for (at, start) in STARTS.into_iter().enumerate() {
             summarize(percent * 100.0, name(start), results[at].iter().map(|run| run[target]));
         }
     }
@@ -80,6 +84,7 @@ fn main() -> Result<(), Failure> {
 fn name(start: Start) -> &'static str {
     match start {
         Start::Grafted => "grafted",
+        Start::Refreshed => "refreshed",
         Start::Fresh => "fresh",
     }
 }
@@ -124,8 +129,11 @@ fn grow(start: Start, seed: u64, data: &Dataset, device: &OpenDevice) -> Result<
         let child = edit.apply(&parent)?;
         let begin = match (start, &edit) {
             (Start::Fresh, _) => TrainState::start(Weights::initial(&child, trial)),
-            (Start::Grafted, Edit::SetEpochs { .. }) => state,
+            (_, Edit::SetEpochs { .. }) => state,
             (Start::Grafted, _) => state.grafted(&parent, &child, &[edit], trial)?.0,
+            (Start::Refreshed, _) => {
+                state.grafted(&parent, &child, &[edit], trial)?.0.refreshed(&child, trial)?
+            }
         };
         state = race.train(&child, begin, trial)?;
         parent = child;
@@ -204,7 +212,7 @@ fn summarize(percent: f64, name: &str, runs: impl Iterator<Item = Option<Cost>>)
     let of_trial = spread(|cost| cost.of_trial as f64);
     let seconds = spread(|cost| cost.seconds);
     println!(
-        "{percent:.0} % {name:<8} {} of {} runs: {:.0} ± {:.0} images, {:.1} ± {:.1} s; \
+        "{percent:.0} % {name:<9} {} of {} runs: {:.0} ± {:.0} images, {:.1} ± {:.1} s; \
          {:.0} ± {:.0} images in the last trial",
         runs.iter().flatten().count(),
         runs.len(),
