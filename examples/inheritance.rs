@@ -1,13 +1,17 @@
 //! What inheritance is worth: the same growth with inherited weights and without.
 //!
 //! `cargo run --release --example inheritance -- SEEDS` grows a small network by fixed edits, one
-//! a trial: four that widen and deepen it, and then an epoch more each time. All runs make the
-//! same edits, and a trial has the same rate schedule in all. With grafts a trial begins with what its
-//! parent learned, and an epoch more is one epoch; refreshed, a grafted network is shrunk and
-//! perturbed before it trains (`TrainState::refreshed`); from scratch every trial begins anew and
-//! trains all its epochs. Counted are images and seconds over all trials until 97, 98 and 99 % of the
-//! validation images are named right, and, to tell what growing costs somebody who knows the last
-//! network beforehand, the images of the trial that gets there alone.
+//! a trial: four that widen and deepen it, each for an epoch, and then twice as many epochs each
+//! time. All runs make the same edits, and a trial has the same rate schedule in all:
+//!
+//! - grafted: a trial begins with what its parent learned, and more epochs go on where it left off;
+//! - refreshed: so too, but a grafted network is shrunk and perturbed before it trains
+//!   ([`TrainState::refreshed`]);
+//! - fresh: every trial begins anew and trains all its epochs.
+//!
+//! Counted are images and seconds over all trials until 97, 98 and 99 % of the validation images
+//! are named right, and, to tell what growing costs somebody who knows the last network beforehand,
+//! the images of the trial that gets there alone.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -50,17 +50,16 @@ impl TrainState {
     pub fn refreshed(self, spec: &Spec, trial: u32) -> Result<Self, WeightsError> {
         const KEPT: f32 = 0.4;
         const FRESH: f32 = 0.4;
-        self.weights.check(spec)?;
-        let initial = Weights::initial(spec, trial);
-        let mut weights = self.weights.clone();
-        for (name, array) in self.weights.iter() {
-            if !name.ends_with(".weight") && !name.ends_with(".bias") {
-                continue;
+        let mut weights = self.weights;
+        weights.check(spec)?;
+        for (name, fresh) in Weights::initial(spec, trial).iter() {
+            if name.ends_with(".weight") || name.ends_with(".bias") {
+                let WeightArray { shape, values } = weights.get(name)?;
+                let pairs = values.iter().zip(&fresh.values);
+                let values = pairs.map(|(old, new)| KEPT * old + FRESH * new).collect();
+                let mixed = WeightArray { shape: shape.clone(), values };
+                weights.insert(name, mixed);
             }
-            let fresh = &initial.get(name)?.values;
-            let mixed = array.values.iter().zip(fresh).map(|(old, new)| KEPT * old + FRESH * new);
-            weights
-                .insert(name, WeightArray { shape: array.shape.clone(), values: mixed.collect() });
         }
         Ok(Self::start(weights))
     }
