@@ -113,7 +113,7 @@ fn a_search_of_several_jobs_killed_at_random_moments_ends_with_the_same_bits() {
 #[test]
 fn a_crash_at_any_step_on_disk_is_survived() {
     let (_, expected) = uninterrupted();
-    // A study takes some hundred steps on disk; a prime stride visits every kind of them.
+    // A study takes some thousand steps on disk; a prime stride visits every kind of them.
     let stride = if kills() > 20 { 1 } else { 97 };
     let next = AtomicUsize::new(1);
     let beyond = AtomicUsize::new(usize::MAX);
