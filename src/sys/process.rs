@@ -39,7 +39,7 @@ pub enum Liveness {
 /// Why a process is held to be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// No process has its id.
+    /// No process has its id, or one that ended and whose parent has not asked how.
     Exited,
     /// Its id belongs to a process that started at another time.
     PidReused,
@@ -64,11 +64,11 @@ impl ProcessName {
 
     /// Whether `other` runs, seen from this process.
     pub fn liveness_of(&self, other: &Self) -> Liveness {
-        self.judge(other, exists(other.pid), started(other.pid))
+        self.judge(other, runs(other.pid), started(other.pid))
     }
 
     /// The rules of [`ProcessName::liveness_of`], given what the system says about the id.
-    fn judge(&self, other: &Self, exists: bool, started: Option<u64>) -> Liveness {
+    fn judge(&self, other: &Self, runs: bool, started: Option<u64>) -> Liveness {
         if self.boot != other.boot {
             return if self.host == other.host {
                 Liveness::Dead(Cause::Rebooted)
@@ -82,7 +82,7 @@ impl ProcessName {
         {
             return Liveness::Unknown;
         }
-        if !exists {
+        if !runs {
             Liveness::Dead(Cause::Exited)
         } else if started != other.started {
             Liveness::Dead(Cause::PidReused)
@@ -92,19 +92,28 @@ impl ProcessName {
     }
 }
 
-fn exists(pid: u32) -> bool {
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+/// Whether a process of that id runs or is stopped. One that ended keeps its id until its parent asks
+/// how, which process 1 of a container may never do.
+fn runs(pid: u32) -> bool {
+    let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return false;
     };
     // Somebody else's process may not be signalled, but it is there.
-    matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
+    let exists = matches!(test_kill_process(id), Ok(()) | Err(Errno::PERM));
+    let has_ended = stat_field(pid, 3).is_some_and(|state| matches!(&*state, "Z" | "X"));
+    exists && !has_ended
 }
 
-/// Field 22 of `/proc/PID/stat`, counted after the program's name, which may hold anything.
 fn started(pid: u32) -> Option<u64> {
+    stat_field(pid, 22)?.parse().ok()
+}
+
+/// A field of `/proc/PID/stat` by its number in proc(5), which is at least 3: those are counted after
+/// the program's name, which may hold anything.
+fn stat_field(pid: u32, number: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
+    after_name.split_whitespace().nth(number - 3).map(str::to_owned)
 }
 
 fn host_name() -> String {
@@ -143,6 +152,22 @@ mod tests {
         name.started = started(child.id());
         child.wait().unwrap();
         assert!(matches!(ProcessName::current().liveness_of(&name), Liveness::Dead(_)));
+    }
+
+    #[test]
+    fn a_process_that_ended_and_that_nobody_asked_after_is_dead() {
+        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        let this = ProcessName::current();
+        let name = ProcessName { pid: child.id(), started: started(child.id()), ..this.clone() };
+        assert_eq!(this.liveness_of(&name), Liveness::Alive);
+        child.kill().unwrap();
+        if cfg!(target_os = "linux") {
+            while stat_field(child.id(), 3).unwrap() != "Z" {
+                std::thread::yield_now();
+            }
+            assert_eq!(this.liveness_of(&name), Liveness::Dead(Cause::Exited));
+        }
+        child.wait().unwrap();
     }
 
     #[test]
