@@ -3,6 +3,11 @@
 use super::options::SuperviseOptions;
 use crate::sys::heartbeat::Position;
 
+/// So many times the failures at one step that end a crash loop do so wherever they are, if none gets
+/// further than was got before: a trainer that dies while it writes beside the training never dies
+/// at quite the same step.
+const STUCK: u32 = 3;
+
 /// Failures so far.
 #[derive(Debug)]
 pub(super) struct CrashLoop {
@@ -11,6 +16,9 @@ pub(super) struct CrashLoop {
     /// Where the last failure was (`None` in it: before the first step), and how many in a row
     /// were there.
     last: Option<(Option<Position>, u32)>,
+    /// The furthest that any life got (`None` in it: not to its first step), and how many failures
+    /// since then got no further.
+    furthest: Option<(Option<Position>, u32)>,
     restarts_since_healthy: u32,
     restarts: u32,
 }
@@ -21,6 +29,7 @@ impl CrashLoop {
             same_step_failures: options.same_step_failures,
             max_restarts: options.max_restarts,
             last: None,
+            furthest: None,
             restarts_since_healthy: 0,
             restarts: 0,
         }
@@ -33,9 +42,19 @@ impl CrashLoop {
             _ => 1,
         };
         self.last = Some((position, in_a_row));
+        let (furthest, stuck) = match self.furthest {
+            Some((furthest, count)) if position <= furthest => (furthest, count + 1),
+            _ => (position, 0),
+        };
+        self.furthest = Some((furthest, stuck));
         if in_a_row >= self.same_step_failures {
-            let place = position.map_or_else(|| "before the first step".into(), name);
-            return Some(format!("failed {in_a_row} times in a row {place}"));
+            return Some(format!("failed {in_a_row} times in a row {}", name(position)));
+        }
+        if stuck >= self.same_step_failures.saturating_mul(STUCK) {
+            let furthest = name(furthest);
+            return Some(format!(
+                "failed {stuck} times in a row without getting further than it was {furthest}"
+            ));
         }
         (self.restarts_since_healthy >= self.max_restarts)
             .then(|| format!("restarted {} times", self.restarts_since_healthy))
@@ -59,9 +78,13 @@ impl CrashLoop {
     }
 }
 
-fn name(position: Position) -> String {
-    let Position { trial, epoch, step } = position;
-    format!("at step {step} of epoch {epoch} in trial {trial}")
+fn name(position: Option<Position>) -> String {
+    match position {
+        None => "before the first step".into(),
+        Some(Position { trial, epoch, step }) => {
+            format!("at step {step} of epoch {epoch} in trial {trial}")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +110,31 @@ mod tests {
         let mut crashes = CrashLoop::new(&SuperviseOptions::default());
         for step in [1, 1, 2, 2, 1, 1, 3] {
             assert_eq!(crashes.failed_at(at(step)), None);
+        }
+    }
+
+    #[test]
+    fn failures_around_one_step_are_a_loop_too() {
+        let mut crashes = CrashLoop::new(&SuperviseOptions::default());
+        assert_eq!(crashes.failed_at(at(9)), None);
+        for step in [7, 8, 7, 9, 8, 7, 8, 9] {
+            assert_eq!(crashes.failed_at(at(step)), None);
+        }
+        assert_eq!(
+            crashes.failed_at(at(8)).unwrap(),
+            "failed 9 times in a row without getting further than it was at step 9 of epoch 1 in \
+             trial 1"
+        );
+    }
+
+    #[test]
+    fn a_trainer_that_gets_further_now_and_then_is_no_loop() {
+        let mut crashes = CrashLoop::new(&SuperviseOptions::default());
+        for step in 1..30 {
+            assert_eq!(
+                (crashes.failed_at(at(step)), crashes.failed_at(at(step - 1))),
+                (None, None)
+            );
         }
     }
 
