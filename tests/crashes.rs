@@ -275,7 +275,9 @@ fn a_changed_study_is_refused_with_what_differs() {
     let output =
         bench.burgeon(&["tune", "study.toml", "--resume", "auto", "--set", "train.epochs=3"]);
     expect_code(&output, 2);
-    assert!(stderr(&output).contains("the study file changed"), "{}", stderr(&output));
+    let told = stderr(&output);
+    assert!(told.contains("the study file changed"), "{told}");
+    assert!(told.contains("\n  + epochs = 3\n"), "{told}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::ledger::{
 use crate::model::{DeviceChoice, DeviceError, OpenDevice};
 use crate::notify::{NotifyError, notify};
 use crate::report::{self, ReportError};
-use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument};
+use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument, diff};
 use crate::sys::announce::announce;
 use crate::sys::clock::RealClock;
 use crate::sys::faults::FaultError;
@@ -111,8 +111,9 @@ pub enum LaunchError {
     Study(#[from] StudyError),
     /// The run began with something else.
     #[error(
-        "{} cannot go on: {what} changed since it began (hash {then} then, {now} now); undo the change, or start a new run",
-        folder.display()
+        "{} cannot go on: {what} changed since it began (hash {then} then, {now} now); undo the change, or start a new run{}",
+        folder.display(),
+        indented(lines)
     )]
     Changed {
         /// The run folder.
@@ -123,6 +124,9 @@ pub enum LaunchError {
         then: String,
         /// Its hash now.
         now: String,
+        /// The lines of the study file that differ, as [`diff`] gives them, where the run still has
+        /// the study that it began with.
+        lines: Vec<String>,
     },
     /// A file could not be written.
     #[error(transparent)]
@@ -236,8 +240,7 @@ impl Launch {
         };
         let device = self.device.open()?;
         let threads = self.start_threads()?;
-        let study =
-            StudyDocument::new(folder.study_file().display().to_string(), folder.read_study()?);
+        let study = recorded_study(&folder)?;
         let (spec, loaded) = self.prepare(&study, listener)?;
         let session = Session { spec, loaded, device, threads, growth };
         self.enter(folder, session, listener, stop)
@@ -455,20 +458,39 @@ impl Session {
             return Ok(Resumed::No);
         };
         let (spec_now, data_now) = (self.spec.hash(), data_hash(&self.loaded));
-        let changed = |what, then: &String, now| LaunchError::Changed {
+        let changed = |what, then: &String, now, lines| LaunchError::Changed {
             folder: folder.path().into(),
             what,
             then: then.clone(),
             now,
+            lines,
         };
         if *spec_then != spec_now {
-            return Err(changed("the study file", spec_then, spec_now));
+            let lines = self.difference(folder);
+            return Err(changed("the study file", spec_then, spec_now, lines));
         }
         if *data_then != data_now {
-            return Err(changed("the images", data_then, data_now));
+            return Err(changed("the images", data_then, data_now, Vec::new()));
         }
         Ok(Resumed::Yes)
     }
+
+    /// The lines in which this study differs from the one in the run folder; none where that cannot
+    /// be read.
+    fn difference(&self, folder: &RunFolder) -> Vec<String> {
+        let begun =
+            recorded_study(folder).ok().and_then(|study| study.validate(self.spec.input()).ok());
+        begun.map_or_else(Vec::new, |begun| diff(&begun, &self.spec))
+    }
+}
+
+/// The study that a run was made for.
+fn recorded_study(folder: &RunFolder) -> Result<StudyDocument, RunFolderError> {
+    Ok(StudyDocument::new(folder.study_file().display().to_string(), folder.read_study()?))
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
 }
 
 /// The command that a run began with, where its record tells.
