@@ -115,7 +115,8 @@ pub struct SuperviseArguments {
     /// Seconds from SIGTERM to SIGKILL for a trainer that hangs
     #[arg(long, default_value_t = 10.0, env = "BURGEON_KILL_GRACE", value_name = "SECONDS", value_parser = seconds)]
     pub kill_grace: f64,
-    /// Failures at the same step after which the supervisor gives up
+    /// Failures at the same step after which the supervisor gives up; three times as many where they are
+    /// at different steps, none of them further than before
     #[arg(long, default_value_t = 3, env = "BURGEON_SAME_STEP_FAILURES", value_name = "N")]
     pub same_step_failures: u32,
     /// Restarts without a healthy life between them after which the supervisor gives up

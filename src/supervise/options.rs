@@ -25,7 +25,8 @@ pub struct SuperviseOptions {
     pub startup_grace: Duration,
     /// Time from SIGTERM to SIGKILL for a trainer that hangs.
     pub kill_grace: Duration,
-    /// Failures at the same step, one after the other, after which the supervisor gives up.
+    /// Failures at the same step, one after the other, after which the supervisor gives up; three times
+    /// as many where they are at different steps, none of them further than before.
     pub same_step_failures: u32,
     /// Restarts without a healthy life between them, after which the supervisor gives up.
     pub max_restarts: u32,
