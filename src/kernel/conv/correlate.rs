@@ -12,7 +12,7 @@ use super::planes::Planes;
 use super::shape::ConvShape;
 use super::weights::{chunk_count, sums_len};
 use crate::kernel::simd::{Outlined, Simd};
-use crate::kernel::{DisjointMut, Kernel, scratch};
+use crate::kernel::{Activation, DisjointMut, Kernel, scratch};
 
 /// How a batch is cut up, which depends on shapes alone.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +53,11 @@ pub(super) struct Correlate<'a> {
     pub batch: usize,
     /// `[batch, channels, height, width]`
     pub images: &'a [f32],
-    /// The gradient that reaches the convolution, `[batch, filters, rows, columns]`.
-    pub delta: &'a [f32],
+    /// The gradient of the output, `[batch, filters, rows, columns]`, and what the derivative of the
+    /// activation between it and the convolution is computed from.
+    pub d_output: &'a [f32],
+    pub kept: &'a [f32],
+    pub activation: Activation,
     /// For each chunk, its [`sums_len`] sums, laid out as the weights are.
     pub sums: DisjointMut<'a, f32>,
 }
@@ -131,7 +134,8 @@ impl Group<'_, '_> {
     /// Lays out the images and their gradients, and adds up the latter.
     #[inline(always)]
     fn fill<S: Simd>(&mut self, s: S) {
-        let Correlate { shape, planes: layout, images, delta, .. } = *self.correlate;
+        let Correlate { shape, planes: layout, images, d_output, kept, activation, .. } =
+            *self.correlate;
         let (image_len, delta_len) = (shape.image_len(), shape.output_len());
         let places_len = places_len(shape, layout);
         let [rows, columns] = shape.conv_size();
@@ -139,18 +143,25 @@ impl Group<'_, '_> {
         for (i, n) in self.images.clone().enumerate() {
             let planes = &mut self.planes[i * layout.len()..][..layout.len()];
             layout.fill(&images[n * image_len..][..image_len], planes);
-            let delta = &delta[n * delta_len..][..delta_len];
-            for (filter, from) in delta.chunks_exact(rows * columns).enumerate() {
+            let of_image = n * delta_len..(n + 1) * delta_len;
+            // Whatever a linear layer gave out, its slope is one.
+            let kept = if activation == Activation::Linear { d_output } else { kept };
+            let [d_output, kept] = [d_output, kept]
+                .map(|numbers| numbers[of_image.clone()].chunks_exact(rows * columns));
+            for (filter, (d_output, kept)) in d_output.zip(kept).enumerate() {
                 let at = (i * shape.filters + filter) * places_len;
                 let to = &mut self.deltas[at..at + places_len];
                 let mut sum = s.zero();
-                for (row, from) in from.chunks_exact(columns).enumerate() {
+                let rows = d_output.chunks_exact(columns).zip(kept.chunks_exact(columns));
+                for (row, (d_output, kept)) in rows.enumerate() {
                     let to = &mut to[row * layout.row_step()..][..columns];
                     for at in (0..columns).step_by(S::LANES) {
                         let lanes = S::LANES.min(columns - at);
                         // SAFETY: the lanes end with the row.
                         unsafe {
-                            let delta = s.load_partial(from, at, lanes);
+                            let kept = s.load_partial(kept, at, lanes);
+                            let d_output = s.load_partial(d_output, at, lanes);
+                            let delta = s.mul(activation.derivative(s, kept), d_output);
                             s.store_partial(to, at, lanes, delta);
                             sum = s.add(sum, delta);
                         }

@@ -24,8 +24,12 @@ pub(super) struct DenseBackward {
 impl DenseBackward {
     /// `None` for a shape that it does not cover, or whose gradients are mostly zero.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        let has_zeros = shape.pool != Pool::None || shape.activation == Activation::Relu;
-        if has_zeros || shape.stride != [1, 1] || shape.output_len() == 0 {
+        // Half of relu's are zero, but the patches of one channel are too short to profit from it.
+        let has_zeros = shape.activation == Activation::Relu && shape.in_channels > 1;
+        if has_zeros || shape.pool != Pool::None {
+            return None;
+        }
+        if shape.stride != [1, 1] || shape.output_len() == 0 {
             return None;
         }
         let mirrored = ForwardPass::new(mirrored(&shape)?);
@@ -34,29 +38,35 @@ impl DenseBackward {
 
     /// Runs it; the slices have the lengths of their shapes.
     pub fn run(&self, executor: &Executor, from: BackwardInput<'_>, to: ConvGradients<'_>) {
-        let is_linear = self.shape.activation == Activation::Linear;
-        scratch::with(if is_linear { 0 } else { from.d_output.len() }, |delta| {
-            if is_linear {
-                return self.gradients(executor, from, from.d_output, to);
-            }
-            let kernel = Delta {
-                activation: self.shape.activation,
-                kept: from.kept,
-                d_output: from.d_output,
-                delta: DisjointMut::new(delta),
+        let (activation, d_output) = (self.shape.activation, from.d_output);
+        let Some(d_images) = to.images else {
+            return self.weight_gradient(executor, from, activation, [to.weight, to.bias]);
+        };
+        let is_linear = activation == Activation::Linear;
+        scratch::with(if is_linear { 0 } else { d_output.len() }, |memory| {
+            let delta = if is_linear {
+                d_output
+            } else {
+                let delta = DisjointMut::new(memory);
+                let kernel = Delta { activation, kept: from.kept, d_output, delta };
+                executor.run(kernel.chunks(), &kernel);
+                memory
             };
-            executor.run(kernel.chunks(), &kernel);
-            self.gradients(executor, from, delta, to);
+            let of_delta = BackwardInput { d_output: delta, ..from };
+            let to = [to.weight, to.bias];
+            self.weight_gradient(executor, of_delta, Activation::Linear, to);
+            self.image_gradient(executor, delta, from.weight, d_images);
         });
     }
 
-    /// The gradients from `delta`, what reaches the convolution.
-    fn gradients(
+    /// The gradients of the weight and the bias, where `activation` lies between the convolution and
+    /// `from.d_output`.
+    fn weight_gradient(
         &self,
         executor: &Executor,
         from: BackwardInput<'_>,
-        delta: &[f32],
-        to: ConvGradients<'_>,
+        activation: Activation,
+        [d_weight, d_bias]: [&mut [f32]; 2],
     ) {
         let (shape, batch) = (&self.shape, from.batch);
         let cut = Cut::new(shape, &self.planes, batch);
@@ -68,7 +78,9 @@ impl DenseBackward {
                 cut,
                 batch,
                 images: from.images,
-                delta,
+                activation,
+                kept: from.kept,
+                d_output: from.d_output,
                 sums: DisjointMut::new(sums),
             };
             executor.run(cut.chunks, &correlate);
@@ -77,21 +89,28 @@ impl DenseBackward {
                 layout: None,
                 cut: FilterChunks::new(shape.filters, filter_len * cut.chunks),
                 sums,
-                d_weight: DisjointMut::new(to.weight),
-                d_bias: DisjointMut::new(to.bias),
+                d_weight: DisjointMut::new(d_weight),
+                d_bias: DisjointMut::new(d_bias),
             };
             executor.run(add.cut.count(), &add);
         });
-        let Some(d_images) = to.images else {
-            return;
-        };
+    }
+
+    /// The gradient of the images from `delta`, that of the convolution.
+    fn image_gradient(
+        &self,
+        executor: &Executor,
+        delta: &[f32],
+        weight: &[f32],
+        d_images: &mut [f32],
+    ) {
+        let (shape, batch) = (&self.shape, d_images.len() / self.shape.image_len());
         scratch::with(shape.weight_len() + shape.in_channels, |memory| {
-            let (weight, bias) = memory.split_at_mut(shape.weight_len());
+            let (turned, bias) = memory.split_at_mut(shape.weight_len());
             bias.fill(0.0);
-            let mirrored = DisjointMut::new(weight);
-            let mirror = MirrorFilters { shape, weight: from.weight, mirrored };
-            executor.run(shape.in_channels, &mirror);
-            let from = ForwardInput { batch, images: delta, weight, bias };
+            let mirrored = DisjointMut::new(turned);
+            executor.run(shape.in_channels, &MirrorFilters { shape, weight, mirrored });
+            let from = ForwardInput { batch, images: delta, weight: turned, bias };
             let (picks, pre_activation) = (&mut [][..], &mut [][..]);
             let to = ForwardOutput { output: d_images, picks, pre_activation };
             self.mirrored.run(executor, from, to);

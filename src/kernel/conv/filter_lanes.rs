@@ -54,6 +54,7 @@ pub(super) fn convolve<S: Simd>(
         let tiles = TileSource {
             planes: source.planes,
             taps: source.layout.taps()[0],
+            channel_taps: source.layout.channel_taps(),
             row_step: source.layout.row_step(),
             filters: block.of(source.packed),
             lanes: block.lanes,
@@ -61,8 +62,10 @@ pub(super) fn convolve<S: Simd>(
         let mut flush = Flush { block, places: 0, done: 0, plane_len: rows * columns };
         for y in (0..rows).step_by(step) {
             let computed = step.min(rows - y);
+            let top = y * source.pool.size();
             let place = TilePlace {
-                planes_at: source.layout.row_at(y * source.pool.size()),
+                planes_at: source.layout.row_at(top),
+                taps: source.layout.taps_on_image(top, computed * source.pool.size()),
                 sink_at: flush.places,
                 sink_row: columns,
                 lane: 0,

@@ -18,6 +18,9 @@ pub(super) struct Part {
 
 /// What is done with a part: `R` rows of `M` vectors.
 pub(super) trait PartKernel {
+    /// Vectors that a part may have.
+    const VECTORS_MAX: usize = usize::MAX;
+
     /// # Safety
     /// The part lies inside the filter and the pixels.
     unsafe fn run<S: Simd, const R: usize, const M: usize>(&mut self, s: S, part: Part);
@@ -32,6 +35,10 @@ const fn part_registers<S: Simd>() -> usize {
     S::REGISTERS - 4
 }
 
+const fn vectors_max<S: Simd, K: PartKernel>() -> usize {
+    if K::VECTORS_MAX < part_registers::<S>() { K::VECTORS_MAX } else { part_registers::<S>() }
+}
+
 /// Runs the kernel for one part after another.
 ///
 /// # Safety
@@ -40,7 +47,7 @@ const fn part_registers<S: Simd>() -> usize {
 pub(super) unsafe fn for_each_part<S: Simd, K: PartKernel>(s: S, layout: &Pixels, kernel: &mut K) {
     let eight = !layout.is_wide();
     let lanes = if eight { 8 } else { S::LANES };
-    let part_max = part_registers::<S>();
+    let part_max = const { vectors_max::<S, K>() };
     let (rows, vectors) = (layout.filter_len() / layout.run_len(), layout.run_len() / lanes);
     let vector_parts = vectors.div_ceil(VECTORS_MAX.min(part_max));
     let mut vector = 0;
@@ -84,7 +91,7 @@ unsafe fn run_part<S: Simd, K: PartKernel, const EIGHT: bool>(
     macro_rules! dispatch {
         ($($r:literal: $($m:literal)*;)*) => {
             match (r, m) {
-                $($(($r, $m) if const { $r * $m <= part_registers::<S>() } => {
+                $($(($r, $m) if const { $r * $m <= vectors_max::<S, K>() } => {
                     let part = RunPart::<'_, K, $r, $m> { kernel, part };
                     if EIGHT { s.outline(InEight(part)) } else { s.outline(part) }
                 })*)*

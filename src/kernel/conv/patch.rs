@@ -67,7 +67,7 @@ pub(super) unsafe fn gather_image_gradient<S: Simd>(
 }
 
 /// Filters that are gathered together.
-pub(super) const GATHERED_FILTERS: usize = 32;
+pub(super) const GATHERED_FILTERS: usize = 64;
 
 struct WeightGradient<'a> {
     entries: Entries<'a>,
@@ -174,6 +174,10 @@ struct GatheredGradient<'a> {
 }
 
 impl PartKernel for GatheredGradient<'_> {
+    /// The parts of all filters that are gathered stay in the first cache from one position to the
+    /// next.
+    const VECTORS_MAX: usize = 10;
+
     #[inline(always)]
     unsafe fn run<S: Simd, const R: usize, const M: usize>(&mut self, s: S, part: Part) {
         for position in self.positions.iter() {

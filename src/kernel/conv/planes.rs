@@ -21,6 +21,7 @@ pub(super) struct Planes {
     /// Columns of a padded row that have the same remainder.
     phase_len: usize,
     row_stride: usize,
+    kernel: [usize; 2],
     taps: [Vec<u32>; 2],
 }
 
@@ -43,6 +44,7 @@ impl Planes {
             phases,
             phase_len: (padding.left + shape.width + padding.right).div_ceil(phases),
             row_stride: shape.stride[0],
+            kernel: shape.kernel,
             taps: [Vec::new(), Vec::new()],
         };
         assert!(planes.len() < 1 << 28, "{shape:?} has too many numbers");
@@ -69,6 +71,20 @@ impl Planes {
     /// that of the first weight, for an output and for its neighbour on the right.
     pub fn taps(&self) -> [&[u32]; 2] {
         [&self.taps[0], &self.taps[1]]
+    }
+
+    /// Weights of a filter for each channel.
+    pub fn channel_taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Of each channel's taps, the first and the one after the last that reach the image from any of
+    /// the convolution's `rows` rows from `y`: all others see nothing but padding above or below.
+    pub fn taps_on_image(&self, y: usize, rows: usize) -> [usize; 2] {
+        let [top, bottom] = [self.top, self.top + self.height];
+        let [highest, lowest] = [y, y + rows - 1].map(|y| y * self.row_stride);
+        let end = bottom.saturating_sub(highest).min(self.kernel[0]);
+        [top.saturating_sub(lowest).min(end), end].map(|row| row * self.kernel[1])
     }
 
     /// The offset of the first pixel that the convolution's row `y` reads.
@@ -190,6 +206,21 @@ mod tests {
         planes.fill(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0].repeat(2), &mut filled);
         assert_eq!(filled, [0.0, 2.0, 1.0, 3.0, 0.0, 5.0, 4.0, 6.0].repeat(2));
         assert_eq!(planes.taps(), [[0, 2, 8, 10], [2, 1, 10, 9]]);
+    }
+
+    #[test]
+    fn taps_that_see_padding_alone_are_left_out() {
+        let padding = Padding { top: 2, bottom: 2, ..Padding::default() };
+        let shape = ConvShape { kernel: [5, 2], ..shape([1, 1], padding) };
+        let planes = Planes::new(&shape, 1);
+        // The image's two rows are rows 2 and 3 of six.
+        assert_eq!(planes.taps_on_image(0, 1), [4, 8]);
+        assert_eq!(planes.taps_on_image(1, 1), [2, 6]);
+        assert_eq!(planes.taps_on_image(0, 2), [2, 8]);
+        let far = ConvShape { kernel: [1, 2], ..shape };
+        let planes = Planes::new(&far, 1);
+        assert_eq!(planes.taps_on_image(0, 1), [2, 2]);
+        assert_eq!(planes.taps_on_image(5, 1), [0, 0]);
     }
 
     #[test]

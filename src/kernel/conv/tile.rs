@@ -13,6 +13,8 @@ pub(super) struct TileSource<'a> {
     pub planes: &'a [f32],
     /// For each weight, the offset of its pixel.
     pub taps: &'a [u32],
+    /// Weights of each channel.
+    pub channel_taps: usize,
     /// From one row of the convolution to the next.
     pub row_step: usize,
     /// Biases, then weights: `lanes` numbers each.
@@ -32,6 +34,9 @@ pub(super) struct TileSink<'a> {
 pub(super) struct TilePlace {
     /// The offset of the pixel under the first weight of the first output.
     pub planes_at: usize,
+    /// Of each channel's weights, the first and the one after the last that are used: the others
+    /// see zeros alone.
+    pub taps: [usize; 2],
     /// The place of the first result.
     pub sink_at: usize,
     /// From the place of a result to that of the one below.
@@ -113,28 +118,31 @@ impl<const R: usize, const T: usize, const V: usize, const POOL: bool>
     /// As for [`run_tile`].
     #[inline(always)]
     unsafe fn convolve<S: Simd>(&self, s: S) -> [[[S::V; V]; T]; R] {
-        let TileSource { planes, taps, row_step, filters, lanes } = *self.source;
-        let mut filters_at = self.place.lane;
+        let TileSource { planes, taps, channel_taps, row_step, filters, lanes } = *self.source;
+        let [first_tap, end_tap] = self.place.taps;
         let mut bias = [s.zero(); V];
         for (v, bias) in bias.iter_mut().enumerate() {
             // SAFETY: the filters start with a bias for each lane.
-            *bias = unsafe { s.load(filters, filters_at + v * S::LANES) };
+            *bias = unsafe { s.load(filters, self.place.lane + v * S::LANES) };
         }
         let mut sums = [[bias; T]; R];
-        for tap in taps {
-            filters_at += lanes;
-            let at = self.place.planes_at + *tap as usize;
-            let mut weights = [s.zero(); V];
-            for (v, weights) in weights.iter_mut().enumerate() {
-                // SAFETY: after the biases the filters have `lanes` numbers for each tap.
-                *weights = unsafe { s.load(filters, filters_at + v * S::LANES) };
-            }
-            for (r, sums) in sums.iter_mut().enumerate() {
-                for (t, sums) in sums.iter_mut().enumerate() {
-                    // SAFETY: a pixel under the output in row `r` and column `t`.
-                    let pixel = unsafe { s.load_splat(planes, at + r * row_step + t) };
-                    for (sum, weights) in sums.iter_mut().zip(weights) {
-                        *sum = s.fma(pixel, weights, *sum);
+        for (channel, taps) in taps.chunks_exact(channel_taps).enumerate() {
+            let mut filters_at = self.place.lane + (channel * channel_taps + first_tap) * lanes;
+            for tap in &taps[first_tap..end_tap] {
+                filters_at += lanes;
+                let at = self.place.planes_at + *tap as usize;
+                let mut weights = [s.zero(); V];
+                for (v, weights) in weights.iter_mut().enumerate() {
+                    // SAFETY: after the biases the filters have `lanes` numbers for each tap.
+                    *weights = unsafe { s.load(filters, filters_at + v * S::LANES) };
+                }
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    for (t, sums) in sums.iter_mut().enumerate() {
+                        // SAFETY: a pixel under the output in row `r` and column `t`.
+                        let pixel = unsafe { s.load_splat(planes, at + r * row_step + t) };
+                        for (sum, weights) in sums.iter_mut().zip(weights) {
+                            *sum = s.fma(pixel, weights, *sum);
+                        }
                     }
                 }
             }
