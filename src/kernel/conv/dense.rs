@@ -18,7 +18,7 @@ use crate::kernel::{Activation, DisjointMut, Executor, Kernel, scratch};
 pub(super) struct DenseBackward {
     shape: ConvShape,
     planes: Planes,
-    mirrored: ForwardPass,
+    mirrored: Box<ForwardPass>,
 }
 
 impl DenseBackward {
@@ -32,7 +32,7 @@ impl DenseBackward {
         if shape.stride != [1, 1] || shape.output_len() == 0 {
             return None;
         }
-        let mirrored = ForwardPass::new(mirrored(&shape)?);
+        let mirrored = Box::new(ForwardPass::new(mirrored(&shape)?));
         Some(Self { shape, planes: Planes::new(&shape, 1), mirrored })
     }
 

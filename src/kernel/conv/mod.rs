@@ -55,7 +55,7 @@ pub struct ConvBlock {
 #[derive(Clone, Debug)]
 enum BackwardPass {
     Sparse(SparseBackward),
-    Dense(Box<DenseBackward>),
+    Dense(DenseBackward),
 }
 
 /// What a backward pass reads.
@@ -111,7 +111,7 @@ impl ConvBlock {
             "{shape:?} has a size of zero"
         );
         let backward = match DenseBackward::new(shape) {
-            Some(dense) => BackwardPass::Dense(Box::new(dense)),
+            Some(dense) => BackwardPass::Dense(dense),
             None => BackwardPass::Sparse(SparseBackward::new(shape)),
         };
         Self { forward: ForwardPass::new(shape), backward }
