@@ -208,7 +208,11 @@ impl Listener for View {
                     "  carried over {} of {} weight arrays{}",
                     report.carried.len(),
                     report.carried.len() + report.fresh.len(),
-                    if report.preserved { ": it begins where its parent ended" } else { "" }
+                    match report.changed.as_slice() {
+                        _ if report.preserved => ": it begins where its parent ended".into(),
+                        [] => String::new(),
+                        changed => format!(": {}", changed.join("; ")),
+                    }
                 ),
             ),
             TrialNote::Profiled(profile) => {

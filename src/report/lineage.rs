@@ -291,6 +291,7 @@ impl Generation {
         self.parent?;
         let kept = match self.inherit.as_str() {
             "weights" => "keeps its parent's weights",
+            "refreshed" => "keeps its parent's weights, shrunk and perturbed",
             "state" => "trains on from its parent's last state",
             _ => "starts from fresh weights",
         };

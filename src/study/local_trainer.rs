@@ -134,10 +134,18 @@ impl LocalTrainer {
         match parent.inherit {
             Inherit::Nothing => Ok(fresh()),
             Inherit::State => Ok(self.saved_state(parent.folder)?.continued()),
-            Inherit::Weights => {
+            Inherit::Weights | Inherit::Refreshed => {
                 let state = self.saved_state(parent.folder)?;
-                let (state, report) =
+                let (mut state, mut report) =
                     state.grafted(parent.spec, task.spec, parent.edits, task.trial)?;
+                if parent.inherit == Inherit::Refreshed {
+                    state = state.refreshed(task.spec, task.trial)?;
+                    report.preserved = false;
+                    report.optimizer = false;
+                    report
+                        .changed
+                        .push("every weight is half its parent's and half a fresh one".into());
+                }
                 observer.note(TrialNote::Grafted(report))?;
                 Ok(state)
             }

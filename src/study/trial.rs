@@ -331,7 +331,7 @@ fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64>
     let parent = history.iter().find(|record| record.trial == proposal.parent)?;
     let done = match proposal.inherit {
         Inherit::State => parent.curve.last().map_or(0, |last| last.epoch),
-        Inherit::Nothing | Inherit::Weights => 0,
+        Inherit::Nothing | Inherit::Weights | Inherit::Refreshed => 0,
     };
     let epochs = proposal.spec.train().epochs.saturating_sub(done);
     let cost = EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
@@ -357,6 +357,7 @@ fn inherit_name(proposal: Option<&Proposal>) -> &'static str {
     match proposal.map_or(Inherit::Nothing, |proposal| proposal.inherit) {
         Inherit::Nothing => "nothing",
         Inherit::Weights => "weights",
+        Inherit::Refreshed => "refreshed",
         Inherit::State => "state",
     }
 }

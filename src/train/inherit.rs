@@ -36,8 +36,8 @@ impl TrainState {
         Ok((state, report))
     }
 
-    /// A grafted state that is about to learn much more: every weight and bias shrinks to 0.4 of what
-    /// it was, and 0.4 of a fresh one is added; the optimizer starts anew.
+    /// A grafted state that is about to learn much more: every weight and bias shrinks to half of
+    /// what it was, and half of a fresh one is added; the optimizer starts anew.
     ///
     /// A network that names nearly every training image right sends so little gradient back that what
     /// was added to it hardly learns. Shrunk and perturbed (Ash and Adams 2020, "On warm-starting
@@ -48,8 +48,8 @@ impl TrainState {
     ///
     /// The weights are not those of `spec`.
     pub fn refreshed(self, spec: &Spec, trial: u32) -> Result<Self, WeightsError> {
-        const KEPT: f32 = 0.4;
-        const FRESH: f32 = 0.4;
+        const KEPT: f32 = 0.5;
+        const FRESH: f32 = 0.5;
         let mut weights = self.weights;
         weights.check(spec)?;
         for (name, fresh) in Weights::initial(spec, trial).iter() {
@@ -251,7 +251,7 @@ mod tests {
             let (old, new) = (&learned.get(name)?.values, &fresh.get(name)?.values);
             let is_mixed = name.ends_with(".weight") || name.ends_with(".bias");
             for (at, value) in array.values.iter().enumerate() {
-                let expected = if is_mixed { 0.4 * old[at] + 0.4 * new[at] } else { old[at] };
+                let expected = if is_mixed { 0.5 * old[at] + 0.5 * new[at] } else { old[at] };
                 assert!((value - expected).abs() < 1e-6, "{name}[{at}]");
             }
         }

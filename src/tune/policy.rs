@@ -30,6 +30,9 @@ pub enum Inherit {
     Nothing,
     /// Every weight that fits; the epochs start anew.
     Weights,
+    /// As `Weights`, but every weight is shrunk and perturbed, so that a network that is sure of
+    /// nearly every image can learn what was added to it.
+    Refreshed,
     /// Weights, optimizer and position: the parent's training goes on.
     State,
 }

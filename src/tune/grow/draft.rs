@@ -52,17 +52,28 @@ impl Draft {
         }
     }
 
-    pub(super) fn into_proposal(self, parent: u32, finding: &Finding) -> Proposal {
+    /// Has the child shrink and perturb what it takes over.
+    pub(super) fn refresh(&mut self, because: &str) {
+        self.inherit = Inherit::Refreshed;
+        self.reasons.push(because.to_owned());
+    }
+
+    /// What the child can take over.
+    pub(super) fn inherit(&self) -> Inherit {
         // Where the position in the parent's epochs still means something, training goes on.
         let is_new = self.edits.iter().any(Edit::changes_network);
         // Weights that were learned under another activation, or around dead units, are in the way.
         let is_fresh =
             |edit: &Edit| matches!(edit, Edit::SetActivation { .. } | Edit::SetInitialBias { .. });
-        let inherit = match self.inherit {
+        match self.inherit {
             _ if self.edits.iter().any(is_fresh) => Inherit::Nothing,
             Inherit::State if is_new => Inherit::Weights,
             inherit => inherit,
-        };
+        }
+    }
+
+    pub(super) fn into_proposal(self, parent: u32, finding: &Finding) -> Proposal {
+        let inherit = self.inherit();
         // The evidence names what is unusual already.
         let reasons: Vec<String> = self
             .reasons

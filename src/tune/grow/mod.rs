@@ -172,10 +172,29 @@ impl<'a> Case<'a> {
         {
             draft.make(edit, because);
         }
+        self.keep_learning(&mut draft);
         self.vary_few_images(&mut draft);
         self.give_time(&mut draft);
         self.anneal(&mut draft);
         draft
+    }
+
+    /// A network that is sure of nearly every image sends so little gradient back that what is grafted
+    /// onto it hardly learns: half of its weights starts afresh, and smoothed labels keep it from being
+    /// sure. The example `inheritance` measures what that is worth.
+    fn keep_learning(&self, draft: &mut Draft) {
+        let is_sure = self.parent.curve.last().is_some_and(|last| last.train_accuracy > 0.97);
+        let grows = draft.edits().iter().any(Edit::changes_network);
+        if !is_sure || !grows || draft.inherit() != Inherit::Weights {
+            return;
+        }
+        draft.refresh(
+            "a network that is sure of nearly every image learns on from half of its weights",
+        );
+        if draft.spec().train().label_smoothing == 0.0 {
+            let because = "smoothed labels keep it from being sure";
+            draft.make(Edit::SetLabelSmoothing { share: 0.1 }, because);
+        }
     }
 
     fn grow(&self, draft: &mut Draft) {

@@ -222,6 +222,20 @@ fn an_overfit_trial_gets_other_images_and_keeps_its_weights() {
 }
 
 #[test]
+fn a_network_that_is_sure_is_refreshed_as_it_grows_and_gets_smoothed_labels() {
+    let treated = |accuracy: f64| {
+        let mut file = file();
+        file.model.layers.truncate(2);
+        file.gate.accuracy = 0.992;
+        let curve = (1..=6).map(|number| epoch(number, accuracy, accuracy)).collect();
+        let (_, proposal) = treat(&failed(file, curve));
+        (proposal.inherit, proposal.spec.train().label_smoothing)
+    };
+    assert_eq!(treated(0.98), (Inherit::Refreshed, 0.1));
+    assert_eq!(treated(0.90), (Inherit::Weights, 0.0));
+}
+
+#[test]
 fn a_trial_that_was_rising_trains_on_from_its_last_state() {
     let mut file = file();
     file.train.epochs = 2;
