@@ -141,7 +141,8 @@ fn grow(start: Start, seed: u64, data: &Dataset, device: &OpenDevice) -> Result<
             (_, Edit::SetEpochs { .. }) => state,
             (Start::Grafted, _) => state.grafted(&parent, &child, &[edit], trial)?.0,
             (Start::Refreshed, _) => {
-                state.grafted(&parent, &child, &[edit], trial)?.0.refreshed(&child, trial)?
+                let (state, mut report) = state.grafted(&parent, &child, &[edit], trial)?;
+                state.refreshed(&child, trial, &mut report)?
             }
         };
         state = race.train(&child, begin, trial)?;

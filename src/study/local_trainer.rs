@@ -139,12 +139,7 @@ impl LocalTrainer {
                 let (mut state, mut report) =
                     state.grafted(parent.spec, task.spec, parent.edits, task.trial)?;
                 if parent.inherit == Inherit::Refreshed {
-                    state = state.refreshed(task.spec, task.trial)?;
-                    report.preserved = false;
-                    report.optimizer = false;
-                    report
-                        .changed
-                        .push("every weight is half its parent's and half a fresh one".into());
+                    state = state.refreshed(task.spec, task.trial, &mut report)?;
                 }
                 observer.note(TrialNote::Grafted(report))?;
                 Ok(state)

@@ -37,7 +37,8 @@ impl TrainState {
     }
 
     /// A grafted state that is about to learn much more: every weight and bias shrinks to half of
-    /// what it was, and half of a fresh one is added; the optimizer starts anew.
+    /// what it was, and half of a fresh one is added; the optimizer starts anew. `report`, that of the
+    /// graft, is brought up to date.
     ///
     /// A network that names nearly every training image right sends so little gradient back that what
     /// was added to it hardly learns. Shrunk and perturbed (Ash and Adams 2020, "On warm-starting
@@ -47,7 +48,12 @@ impl TrainState {
     /// # Errors
     ///
     /// The weights are not those of `spec`.
-    pub fn refreshed(self, spec: &Spec, trial: u32) -> Result<Self, WeightsError> {
+    pub fn refreshed(
+        self,
+        spec: &Spec,
+        trial: u32,
+        report: &mut GraftReport,
+    ) -> Result<Self, WeightsError> {
         const KEPT: f32 = 0.5;
         const FRESH: f32 = 0.5;
         let mut weights = self.weights;
@@ -61,6 +67,9 @@ impl TrainState {
                 weights.insert(name, mixed);
             }
         }
+        report.preserved = false;
+        report.optimizer = false;
+        report.changed.push("every weight is half its parent's and half a fresh one".into());
         Ok(Self::start(weights))
     }
 }
@@ -244,8 +253,16 @@ mod tests {
         let learned = Weights::initial(&spec, 1);
         let fresh = Weights::initial(&spec, 2);
         let state = TrainState { optimizer: vec![1], ..TrainState::start(learned.clone()) };
-        let refreshed = state.refreshed(&spec, 2)?;
+        let mut report = GraftReport {
+            carried: Vec::new(),
+            fresh: Vec::new(),
+            preserved: true,
+            changed: Vec::new(),
+            optimizer: true,
+        };
+        let refreshed = state.refreshed(&spec, 2, &mut report)?;
         assert!(refreshed.optimizer.is_empty());
+        assert!(!report.preserved && !report.optimizer && report.changed.len() == 1);
         refreshed.weights.check(&spec)?;
         for (name, array) in refreshed.weights.iter() {
             let (old, new) = (&learned.get(name)?.values, &fresh.get(name)?.values);
@@ -259,7 +276,7 @@ mod tests {
             StudyFile::new("other", vec![Layer::Dense(Dense::of(5))]),
             InputShape::MNIST,
         )?;
-        assert!(TrainState::start(learned).refreshed(&other, 2).is_err());
+        assert!(TrainState::start(learned).refreshed(&other, 2, &mut report).is_err());
         Ok(())
     }
 }

@@ -55,7 +55,7 @@ impl DenseBackward {
             let of_delta = BackwardInput { d_output: delta, ..from };
             let to = [to.weight, to.bias];
             self.weight_gradient(executor, of_delta, Activation::Linear, to);
-            self.image_gradient(executor, delta, from.weight, d_images);
+            self.image_gradient(executor, of_delta, d_images);
         });
     }
 
@@ -96,21 +96,16 @@ impl DenseBackward {
         });
     }
 
-    /// The gradient of the images from `delta`, that of the convolution.
-    fn image_gradient(
-        &self,
-        executor: &Executor,
-        delta: &[f32],
-        weight: &[f32],
-        d_images: &mut [f32],
-    ) {
-        let (shape, batch) = (&self.shape, d_images.len() / self.shape.image_len());
+    /// The gradient of the images, where `from.d_output` is that of the convolution.
+    fn image_gradient(&self, executor: &Executor, from: BackwardInput<'_>, d_images: &mut [f32]) {
+        let BackwardInput { batch, weight, d_output, .. } = from;
+        let shape = &self.shape;
         scratch::with(shape.weight_len() + shape.in_channels, |memory| {
             let (turned, bias) = memory.split_at_mut(shape.weight_len());
             bias.fill(0.0);
             let mirrored = DisjointMut::new(turned);
             executor.run(shape.in_channels, &MirrorFilters { shape, weight, mirrored });
-            let from = ForwardInput { batch, images: delta, weight: turned, bias };
+            let from = ForwardInput { batch, images: d_output, weight: turned, bias };
             let (picks, pre_activation) = (&mut [][..], &mut [][..]);
             let to = ForwardOutput { output: d_images, picks, pre_activation };
             self.mirrored.run(executor, from, to);

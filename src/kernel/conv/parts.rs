@@ -18,7 +18,7 @@ pub(super) struct Part {
 
 /// What is done with a part: `R` rows of `M` vectors.
 pub(super) trait PartKernel {
-    /// Vectors that a part may have.
+    /// Vectors that a part may have in all its rows, where registers would hold more.
     const VECTORS_MAX: usize = usize::MAX;
 
     /// # Safety
@@ -27,7 +27,7 @@ pub(super) trait PartKernel {
 }
 
 /// Vectors of a row that a part has at most.
-const VECTORS_MAX: usize = 7;
+const ROW_VECTORS_MAX: usize = 7;
 
 /// Registers that a part may fill.
 const fn part_registers<S: Simd>() -> usize {
@@ -35,6 +35,7 @@ const fn part_registers<S: Simd>() -> usize {
     S::REGISTERS - 4
 }
 
+/// Vectors that a part of this kernel has at most.
 const fn vectors_max<S: Simd, K: PartKernel>() -> usize {
     if K::VECTORS_MAX < part_registers::<S>() { K::VECTORS_MAX } else { part_registers::<S>() }
 }
@@ -49,7 +50,7 @@ pub(super) unsafe fn for_each_part<S: Simd, K: PartKernel>(s: S, layout: &Pixels
     let lanes = if eight { 8 } else { S::LANES };
     let part_max = const { vectors_max::<S, K>() };
     let (rows, vectors) = (layout.filter_len() / layout.run_len(), layout.run_len() / lanes);
-    let vector_parts = vectors.div_ceil(VECTORS_MAX.min(part_max));
+    let vector_parts = vectors.div_ceil(ROW_VECTORS_MAX.min(part_max));
     let mut vector = 0;
     for vector_part in 0..vector_parts {
         let m = (vectors - vector).div_ceil(vector_parts - vector_part);
