@@ -180,7 +180,7 @@ impl<'a> Case<'a> {
     }
 
     /// A network that is sure of nearly every image sends so little gradient back that what is grafted
-    /// onto it hardly learns: half of its weights starts afresh, and smoothed labels keep it from being
+    /// onto it hardly learns: half of each weight starts afresh, and smoothed labels keep it from being
     /// sure. The example `inheritance` measures what that is worth.
     fn keep_learning(&self, draft: &mut Draft) {
         let is_sure = self.parent.curve.last().is_some_and(|last| last.train_accuracy > 0.97);
@@ -189,7 +189,7 @@ impl<'a> Case<'a> {
             return;
         }
         draft.refresh(
-            "a network that is sure of nearly every image learns on from half of its weights",
+            "a network that is sure of nearly every image learns on where half of each weight is fresh",
         );
         if draft.spec().train().label_smoothing == 0.0 {
             let because = "smoothed labels keep it from being sure";
