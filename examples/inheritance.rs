@@ -1,17 +1,23 @@
 //! What inheritance is worth: the same growth with inherited weights and without.
 //!
-//! `cargo run --release --example inheritance -- SEEDS` grows a small network by fixed edits, one
-//! a trial: four that deepen and widen it, each for an epoch, and then twice as many epochs each
-//! time. All runs make the same edits, and a trial has the same rate schedule in all:
+//! `cargo run --release --example inheritance -- SEEDS GROWTH` grows a small network by fixed edits,
+//! one a trial, until 99 % of the validation images are named right. Without `GROWTH` it grows it in
+//! each of three ways:
+//!
+//! - `large`: four edits that at least triple a layer or add a large one, an epoch each;
+//! - `small`: eight edits that double a layer or add one like those before, an epoch each;
+//! - `longer`: the same, and after each edit one epoch more, as people do by hand.
+//!
+//! All runs of a growth make the same edits, with the same epochs and rate schedule in each trial:
 //!
 //! - grafted: a trial begins with what its parent learned, and more epochs go on where it left off;
 //! - refreshed: so too, but a grafted network is shrunk and perturbed before it trains
 //!   ([`TrainState::refreshed`]);
 //! - fresh: every trial begins anew and trains all its epochs.
 //!
-//! Counted are images and seconds over all trials until 97, 98 and 99 % of the validation images
-//! are named right, and, to tell what growing costs somebody who knows the last network beforehand,
-//! the images of the trial that gets there alone.
+//! Counted are images and seconds over all trials until 97, 98 and 99 % are reached, and, to tell
+//! what growing costs somebody who knows the last network beforehand, the images of the trial that
+//! gets there alone.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -37,6 +43,9 @@ const SLICES_AN_EPOCH: usize = 5;
 /// Slices after which a run is given up: forty epochs.
 const SLICES_MOST: usize = 40 * SLICES_AN_EPOCH;
 
+/// More than fit into those slices.
+const TRIALS_MOST: usize = 40;
+
 /// In all arms.
 const LABEL_SMOOTHING: f64 = 0.1;
 
@@ -48,6 +57,12 @@ enum Start {
 }
 
 const STARTS: [Start; 3] = [Start::Grafted, Start::Refreshed, Start::Fresh];
+
+/// The edits that make trial 2 and those after it, each of the trial before.
+struct Growth {
+    name: &'static str,
+    edits: Vec<Edit>,
+}
 
 /// What it took to reach a target.
 #[derive(Clone, Copy)]
@@ -64,26 +79,39 @@ struct Cost {
 type Reached = [Option<Cost>; 3];
 
 fn main() -> Result<(), Failure> {
-    let seeds = std::env::args().nth(1).map_or(Ok(10), |seeds| seeds.parse::<u64>())?;
+    let mut arguments = std::env::args().skip(1);
+    let seeds = arguments.next().map_or(Ok(10), |seeds| seeds.parse::<u64>())?;
+    let growths = growths(arguments.next().as_deref())?;
     let launch =
         Launch { data: std::env::var_os("BURGEON_DATA").map(PathBuf::from), ..Launch::default() };
     let study = StudyDocument::new("inheritance", seedling(0)?.file().to_toml());
     let (_, loaded) = launch.prepare(&study, &mut Silent)?;
     Executor::configure_global(None)?;
     let device = DeviceChoice::Cpu.open()?;
-    let mut results = STARTS.map(|_| Vec::new());
-    for seed in 1..=seeds {
-        for (at, start) in STARTS.into_iter().enumerate() {
-            let reached = grow(start, seed, &loaded.dataset, &device)?;
-            println!("seed {seed:>2} {:<9} {}", name(start), words(&reached));
-            results[at].push(reached);
+    for growth in growths {
+        let mut results = STARTS.map(|_| Vec::new());
+        for seed in 1..=seeds {
+            for (at, start) in STARTS.into_iter().enumerate() {
+                let reached = grow(&growth, start, seed, &loaded.dataset, &device)?;
+                println!(
+                    "{:<6} seed {seed:>2} {:<9} {}",
+                    growth.name,
+                    name(start),
+                    words(&reached)
+                );
+                results[at].push(reached);
+            }
         }
-    }
-    println!();
-    for (target, percent) in TARGETS.iter().enumerate() {
-        for (at, start) in STARTS.into_iter().enumerate() {
-            summarize(percent * 100.0, name(start), results[at].iter().map(|run| run[target]));
+        println!();
+        for (target, percent) in TARGETS.iter().enumerate() {
+            for (at, start) in STARTS.into_iter().enumerate() {
+                let runs = results[at].iter().map(|run| run[target]);
+                let what =
+                    format!("{:<6} {:.0} % {:<9}", growth.name, percent * 100.0, name(start));
+                summarize(&what, runs);
+            }
         }
+        println!();
     }
     Ok(())
 }
@@ -113,35 +141,67 @@ fn seedling(seed: u64) -> Result<Spec, Failure> {
     Ok(Spec::new(file, InputShape::MNIST)?)
 }
 
-/// The edits that make trial 2 and those after it of the trial before.
-fn edits() -> impl Iterator<Item = Edit> {
-    let grow = [
-        Edit::AddConvBlock { at: 4, filters: 32, kernel: 3, pool: false },
-        Edit::Widen { layer: 0, width: 12 },
-        Edit::Widen { layer: 2, width: 24 },
-        Edit::AddDense { at: 5, units: 64 },
+/// The growth of that name; all where none is named.
+fn growths(wanted: Option<&str>) -> Result<Vec<Growth>, Failure> {
+    let widen = |layer, width| Edit::Widen { layer, width };
+    let conv = |filters| Edit::AddConvBlock { at: 4, filters, kernel: 3, pool: false };
+    let dense = |units| Edit::AddDense { at: 5, units };
+    let epochs = |epochs| Edit::SetEpochs { epochs: epochs * SLICES_AN_EPOCH };
+    let doubled = || (1..).map(|times| epochs(1 << times)).take(TRIALS_MOST);
+    let large = [conv(32), widen(0, 12), widen(2, 24), dense(64)];
+    let small = [
+        widen(0, 8),
+        widen(2, 16),
+        conv(16),
+        widen(0, 16),
+        widen(2, 32),
+        widen(4, 32),
+        dense(32),
+        widen(5, 64),
     ];
-    let longer = (1..).map(|times| Edit::SetEpochs { epochs: (1 << times) * SLICES_AN_EPOCH });
-    grow.into_iter().chain(longer)
+    let in_turn = small.iter().cloned().zip(2..).flat_map(|(edit, more)| [edit, epochs(more)]);
+    let longer = in_turn.chain((small.len() + 2..).map(epochs)).take(TRIALS_MOST).collect();
+    let growths = vec![
+        Growth { name: "large", edits: large.into_iter().chain(doubled()).collect() },
+        Growth { name: "small", edits: small.into_iter().chain(doubled()).collect() },
+        Growth { name: "longer", edits: longer },
+    ];
+    let names: Vec<&str> = growths.iter().map(|growth| growth.name).collect();
+    match wanted {
+        Some(name) if !names.contains(&name) => {
+            Err(format!("no growth {name}; there are {}", names.join(", ")).into())
+        }
+        _ => {
+            let is_wanted = |growth: &Growth| wanted.is_none_or(|name| growth.name == name);
+            Ok(growths.into_iter().filter(is_wanted).collect())
+        }
+    }
 }
 
-fn grow(start: Start, seed: u64, data: &Dataset, device: &OpenDevice) -> Result<Reached, Failure> {
+fn grow(
+    growth: &Growth,
+    start: Start,
+    seed: u64,
+    data: &Dataset,
+    device: &OpenDevice,
+) -> Result<Reached, Failure> {
     let mut race = Race { data, device, seed, slices: 0, seconds: 0.0, reached: [None; 3] };
     let spec = seedling(seed)?;
     let state = TrainState::start(Weights::initial(&spec, 1));
     let mut state = race.train(&spec, state, 1)?;
     let mut parent = spec;
-    for (trial, edit) in (2..).zip(edits()) {
+    for (trial, edit) in (2..).zip(&growth.edits) {
         if race.slices >= SLICES_MOST || race.reached[2].is_some() {
             break;
         }
         let child = edit.apply(&parent)?;
-        let begin = match (start, &edit) {
+        let edits = std::slice::from_ref(edit);
+        let begin = match (start, edit) {
             (Start::Fresh, _) => TrainState::start(Weights::initial(&child, trial)),
             (_, Edit::SetEpochs { .. }) => state,
-            (Start::Grafted, _) => state.grafted(&parent, &child, &[edit], trial)?.0,
+            (Start::Grafted, _) => state.grafted(&parent, &child, edits, trial)?.0,
             (Start::Refreshed, _) => {
-                let (state, mut report) = state.grafted(&parent, &child, &[edit], trial)?;
+                let (state, mut report) = state.grafted(&parent, &child, edits, trial)?;
                 state.refreshed(&child, trial, &mut report)?
             }
         };
@@ -215,15 +275,15 @@ fn words(reached: &Reached) -> String {
     each.collect::<Vec<_>>().join("   ")
 }
 
-fn summarize(percent: f64, name: &str, runs: impl Iterator<Item = Option<Cost>>) {
+fn summarize(what: &str, runs: impl Iterator<Item = Option<Cost>>) {
     let runs: Vec<Option<Cost>> = runs.collect();
     let spread = |of: fn(&Cost) -> f64| spread(runs.iter().flatten().map(of));
     let images = spread(|cost| cost.images as f64);
     let of_trial = spread(|cost| cost.of_trial as f64);
     let seconds = spread(|cost| cost.seconds);
     println!(
-        "{percent:.0} % {name:<9} {} of {} runs: {:.0} ± {:.0} images, {:.1} ± {:.1} s; \
-         {:.0} ± {:.0} images in the last trial",
+        "{what} {} of {} runs: {:.0} ± {:.0} images, {:.1} ± {:.1} s; {:.0} ± {:.0} images in the \
+         last trial",
         runs.iter().flatten().count(),
         runs.len(),
         images.0,
