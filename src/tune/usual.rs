@@ -44,6 +44,9 @@ pub struct Suspect {
     pub edits: Vec<Edit>,
 }
 
+/// A batch from which small networks learn much of every image, and no slower than from larger ones.
+pub const USUAL_BATCH: usize = 64;
+
 /// A learning rate that works for most small networks, by optimizer.
 pub fn usual_rate(optimizer: &Optimizer) -> f64 {
     match optimizer {
@@ -400,7 +403,7 @@ fn too_few_steps(train: &TrainSpec, images: usize) -> Vec<Suspect> {
                 train.batch_size,
                 steps * train.epochs
             ),
-            edits: vec![Edit::SetBatchSize { images: 64 }],
+            edits: vec![Edit::SetBatchSize { images: USUAL_BATCH }],
         }];
     }
     Vec::new()

@@ -16,7 +16,9 @@ use super::diagnosis::{Diagnosis, diagnose};
 use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
 use super::history::{TrialEnding, TrialRecord};
 use super::policy::{Inherit, Policy, Proposal};
-use super::usual::{Harm, Suspect, moderate_augment, round_to_digits, suspects, usual_rate};
+use super::usual::{
+    Harm, Suspect, USUAL_BATCH, moderate_augment, round_to_digits, suspects, usual_rate,
+};
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
 use crate::train::RangeTest;
 
@@ -355,10 +357,21 @@ impl<'a> Case<'a> {
     }
 
     fn give_time(&self, draft: &mut Draft) {
-        let wanted = time::epochs_wanted(draft.spec(), self.images);
-        if wanted > draft.spec().train().epochs {
+        let wanted = |draft: &Draft| time::epochs_wanted(draft.spec(), self.images);
+        if wanted(draft) <= draft.spec().train().epochs {
+            return;
+        }
+        let train = draft.spec().train();
+        // The rate of plain gradient descent belongs to its batch; adam's does not.
+        let is_free = matches!(train.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
+        if is_free && train.batch_size > USUAL_BATCH {
+            let because = "smaller batches make as many steps of fewer images";
+            draft.make(Edit::SetBatchSize { images: USUAL_BATCH }, because);
+        }
+        let epochs = wanted(draft);
+        if epochs > draft.spec().train().epochs {
             let because = "networks that reach such a gate take that many steps";
-            draft.make(Edit::SetEpochs { epochs: wanted }, because);
+            draft.make(Edit::SetEpochs { epochs }, because);
         }
     }
 

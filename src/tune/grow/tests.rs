@@ -260,6 +260,24 @@ fn a_tiny_network_grows_the_more_the_further_it_is_from_its_gate() {
 }
 
 #[test]
+fn more_steps_come_from_smaller_batches_where_the_rate_does_not_belong_to_the_batch() {
+    let treated = |optimizer: Optimizer| {
+        let mut file = file();
+        file.model.layers.truncate(2);
+        file.train.batch_size = 256;
+        file.train.learning_rate = usual_rate(&optimizer);
+        file.train.optimizer = optimizer;
+        file.gate.accuracy = 0.99;
+        let train = treat(&failed(file, vec![epoch(1, 0.90, 0.91)])).1.spec.train().clone();
+        (train.batch_size, train.epochs)
+    };
+    let (batch, epochs) = treated(Optimizer::default());
+    let (kept, more_epochs) = treated(Optimizer::Sgd(SgdParameters::default()));
+    assert_eq!((batch, kept), (USUAL_BATCH, 256));
+    assert!(1 < epochs && 3 * epochs < more_epochs, "{epochs} and {more_epochs}");
+}
+
+#[test]
 fn images_without_anything_on_them_end_the_search() {
     let mut trial = failed(file(), guessing());
     trial.curve[0].probe = Some(Probe { pixel_deviation: 0.0, ..probe() });
