@@ -15,7 +15,6 @@ pub mod dense;
 pub mod executor;
 pub mod loss;
 mod memory;
-pub mod normalize;
 pub mod optimizer;
 mod peak;
 pub mod pool;
