@@ -37,8 +37,15 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrTable<T> {
         T::deserialize(MapAccessDeserializer::new(MapDeserializer::new(table)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        let value = T::deserialize(MapAccessDeserializer::new(&mut map))?;
+        // The derived code stops at the first key.
+        match map.next_key::<String>()? {
+            None => Ok(value),
+            Some(key) => Err(Error::custom(format_args!(
+                "`{key}` is one key too many: this table takes a single one"
+            ))),
+        }
     }
 }
 
@@ -70,5 +77,32 @@ impl<'de, E: Error> Deserializer<'de> for EmptyTableDeserializer<E> {
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
         unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::spec::StudyDocument;
+
+    #[test]
+    fn a_second_key_is_refused_and_named() {
+        let layers = [
+            "{ conv = { filters = 4, kernel = 3 }, max-pool = { size = 2 } }",
+            "{ max-pool = { size = 2 }, conv = { filters = 4, kernel = 3 } }",
+            "{ conv = { filters = 4, kernel = 3 }, surplus = 3 }",
+        ];
+        for (layer, key) in layers.into_iter().zip(["max-pool", "conv", "surplus"]) {
+            let text = format!("name = \"s\"\n[model]\nlayers = [{layer}]\n");
+            let error = StudyDocument::new("s.toml", text).parse().unwrap_err().to_string();
+            assert!(error.contains(&format!("`{key}` is one key too many")), "{error}");
+        }
+        for train in ["optimizer = { sgd = {}, adam = {} }", "schedule = { constant = {}, x = 1 }"]
+        {
+            let text = format!(
+                "name = \"s\"\n[model]\nlayers = [\"global-avg-pool\"]\n[train]\n{train}\n"
+            );
+            let error = StudyDocument::new("s.toml", text).parse().unwrap_err().to_string();
+            assert!(error.contains("one key too many"), "{error}");
+        }
     }
 }

@@ -50,7 +50,7 @@ pub const USUAL_BATCH: usize = 64;
 /// A learning rate that works for most small networks, by optimizer.
 pub fn usual_rate(optimizer: &Optimizer) -> f64 {
     match optimizer {
-        Optimizer::Sgd(sgd) => 0.1 * (1.0 - sgd.momentum).max(0.01),
+        Optimizer::Sgd(sgd) => round_to_digits(0.1 * (1.0 - sgd.momentum).max(0.01), 3),
         Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
     }
 }
@@ -76,11 +76,12 @@ pub fn pace(train: &TrainSpec) -> f64 {
 pub fn suspects(spec: &Spec, images: usize) -> Vec<Suspect> {
     let found = [
         step_length(spec.train()),
+        tiny_batches(spec.train(), images),
         clipping(spec.train()),
         held_back(spec),
         start(spec),
         fading(spec),
-        pixels(spec),
+        geometry(spec),
         mismatch(spec, images),
         too_few_steps(spec.train(), images),
         early_end(spec.train()),
@@ -183,10 +184,26 @@ fn schedule(train: &TrainSpec) -> Option<Suspect> {
     })
 }
 
+/// Fewer images say too little about a step that is as long as a batch's.
+const BATCH_LEAST: usize = 8;
+
+fn tiny_batches(train: &TrainSpec, images: usize) -> Vec<Suspect> {
+    let batch = train.batch_size;
+    if batch >= BATCH_LEAST.min(images) {
+        return Vec::new();
+    }
+    let usual = (images / 16).next_power_of_two().clamp(BATCH_LEAST, USUAL_BATCH);
+    vec![Suspect {
+        harm: Harm::StepsTooLong,
+        what: format!("steps of full length follow batches of {batch}"),
+        edits: vec![Edit::SetBatchSize { images: usual }],
+    }]
+}
+
 fn clipping(train: &TrainSpec) -> Vec<Suspect> {
     let bound = match train.gradient_clipping {
-        Some(GradientClipping::Norm(bound)) if bound < 0.05 => bound,
-        Some(GradientClipping::Value(bound)) if bound < 1e-3 => bound,
+        Some(GradientClipping::Norm(bound)) if bound < 0.2 => bound,
+        Some(GradientClipping::Value(bound)) if bound < 5e-3 => bound,
         _ => return Vec::new(),
     };
     vec![Suspect {
@@ -202,14 +219,24 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
         found.push(Suspect { harm: Harm::HeldBack, what, edits: vec![edit] });
     };
     let train = spec.train();
-    let dropout = spec.layers().iter().filter_map(|layer| match layer {
+    let rates = spec.layers().iter().filter_map(|layer| match layer {
         Layer::Dropout(dropout) => Some(dropout.rate),
         _ => None,
     });
-    let dropout = dropout.fold(0.0, f64::max);
-    if dropout > 0.65 {
+    let (most, kept) =
+        rates.fold((0.0, 1.0), |(most, kept), rate| (rate.max(most), kept * (1.0 - rate)));
+    let Augment { shift, rotate, scale, elastic } = train.augment;
+    let side = spec.input().height.min(spec.input().width) as f64;
+    let distortion = [f64::from(shift) / (side / 5.0), rotate / 40.0, scale / 0.4, elastic / 4.0];
+    // Each as a share of what a network bears by itself; several of them add up.
+    let hidden = (most / 0.65).max((1.0 - kept) / 0.8);
+    let smoothed = train.label_smoothing / 0.35;
+    let distorted = distortion.into_iter().fold(0.0, f64::max);
+    let is_much = hidden + smoothed + distorted > 2.0;
+    let holds_back = |share: f64| share > 1.0 || is_much && share > 0.5;
+    if holds_back(hidden) {
         suspect(
-            format!("dropout hides {:.0} % of what layers say", dropout * 100.0),
+            format!("dropout hides {:.0} % of what layers say", (1.0 - kept) * 100.0),
             Edit::SetDropout { rate: 0.2 },
         );
     }
@@ -224,15 +251,13 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
             Edit::SetWeightDecay { decay: 0.0 },
         );
     }
-    if train.label_smoothing > 0.35 {
+    if holds_back(smoothed) {
         suspect(
             format!("label smoothing of {} leaves labels little to say", train.label_smoothing),
             Edit::SetLabelSmoothing { share: 0.0 },
         );
     }
-    let Augment { shift, rotate, scale, elastic } = train.augment;
-    let side = spec.input().height.min(spec.input().width) as f64;
-    if f64::from(shift) > side / 5.0 || rotate > 40.0 || scale > 0.4 || elastic > 4.0 {
+    if holds_back(distorted) {
         let augment = moderate_augment(spec);
         suspect(
             "training images are distorted beyond recognition".into(),
@@ -335,6 +360,90 @@ fn pixels(spec: &Spec) -> Vec<Suspect> {
         ),
         edits,
     }]
+}
+
+/// The largest plane whose mean still tells what was where.
+const MEAN_SIDE_MOST: usize = 8;
+
+/// What keeps the network from seeing shapes. Edits of the second kind would name other layers after
+/// those of the first.
+fn geometry(spec: &Spec) -> Vec<Suspect> {
+    let overlooked = overlooked(spec);
+    if overlooked.is_empty() { pixels(spec) } else { overlooked }
+}
+
+/// Layers that skip pixels, smear them, see only one at a time, or take the mean over so many
+/// places that nothing of them is left.
+fn overlooked(spec: &Spec) -> Vec<Suspect> {
+    let suspect = |what, edits| Suspect { harm: Harm::PixelsLost, what, edits };
+    let mut found = Vec::new();
+    let mut smears = Vec::new();
+    let rows = spec.table().rows.iter();
+    for (layer, (kind, row)) in spec.layers().iter().zip(rows).enumerate() {
+        let number = layer + 1;
+        let (size, stride, edit) = match kind {
+            Layer::Conv(conv) => (conv.kernel, conv.stride, Edit::SetStride { layer, stride: 1 }),
+            Layer::MaxPool(pool) | Layer::AvgPool(pool) => {
+                (pool.size, pool.stride(), Edit::SetPool { layer, size: 2 })
+            }
+            _ => continue,
+        };
+        let is_pool = !matches!(kind, Layer::Conv(_));
+        if stride > size {
+            let what = format!(
+                "layer {number} steps over {stride} pixels at a time and looks at {size} of them"
+            );
+            found.push(suspect(what, vec![edit]));
+        } else if is_pool && size > 4 && stride < size && side(row.input) >= 12 {
+            let what = format!("layer {number} smears the image over {size}×{size} pixels");
+            smears.push(suspect(what, vec![Edit::RemoveLayer { layer }]));
+        }
+    }
+    let kernels = spec.layers().iter().enumerate().filter_map(|(layer, kind)| match kind {
+        Layer::Conv(conv) => Some((layer, conv.kernel)),
+        _ => None,
+    });
+    let kernels: Vec<(usize, usize)> = kernels.collect();
+    if !kernels.is_empty() && kernels.iter().all(|&(_, kernel)| kernel == 1) {
+        let larger = kernels.into_iter().map(|(layer, _)| Edit::SetKernel { layer, kernel: 5 });
+        found.push(suspect("filters of 1×1 pixel see no shapes".into(), larger.collect()));
+    }
+    found.extend(wide_mean(spec));
+    // From the last to the first, and after all others, whose layers keep their numbers so.
+    found.extend(smears.into_iter().rev());
+    found
+}
+
+/// A global mean over a large plane, and the conv blocks with pools that make it smaller.
+fn wide_mean(spec: &Spec) -> Option<Suspect> {
+    let plane = |spec: &Spec| {
+        let layers = spec.layers().iter();
+        let at = layers.clone().position(|layer| matches!(layer, Layer::GlobalAvgPool {}))?;
+        match spec.table().rows[at].input {
+            FeatureShape::Image { channels, height, width } => {
+                Some((at, channels, height.min(width)))
+            }
+            FeatureShape::Flat { .. } => None,
+        }
+    };
+    let (_, _, before) = plane(spec).filter(|&(_, _, side)| side > MEAN_SIDE_MOST)?;
+    let mut edits = Vec::new();
+    let mut mended = spec.clone();
+    while let Some((at, channels, side)) = plane(&mended).filter(|plane| plane.2 > MEAN_SIDE_MOST) {
+        let kernel = if side < 12 { 3 } else { 5 };
+        let filters = (2 * channels).clamp(16, 64);
+        let edit = Edit::AddConvBlock { at, filters, kernel, pool: true };
+        let Ok(next) = edit.apply(&mended) else {
+            break;
+        };
+        edits.push(edit);
+        mended = next;
+    }
+    Some(Suspect {
+        harm: Harm::PixelsLost,
+        what: format!("the mean over {before}×{before} places tells little of any of them"),
+        edits,
+    })
 }
 
 /// The edit that lets most pixels through, and what it makes of the study.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::spec::{
     BatchNorm, Conv, Dense, Dropout, GradientClipping, InputShape, Pool, Schedule, SgdParameters,
-    StudyFile,
+    StudyDocument, StudyFile,
 };
 use crate::train::{EpochRecord, LayerProbe, Probe};
 
@@ -83,7 +83,7 @@ fn guessing() -> Vec<EpochRecord> {
 #[test]
 fn every_unusual_setting_is_named_and_made_usual() {
     type Case = (&'static str, fn(&mut StudyFile), Diagnosis, fn(&Spec) -> bool);
-    let cases: [Case; 13] = [
+    let cases: [Case; 19] = [
         (
             "a high rate",
             |file| file.train.learning_rate = 0.1,
@@ -167,6 +167,55 @@ fn every_unusual_setting_is_named_and_made_usual() {
             |spec| super::super::usual::final_side(spec) >= 3,
         ),
         (
+            "pixels skipped",
+            |file| file.model.layers[1] = Layer::MaxPool(Pool { size: 1, stride: Some(2) }),
+            Diagnosis::Underfit,
+            |spec| matches!(&spec.layers()[1], Layer::MaxPool(pool) if pool.stride() == pool.size),
+        ),
+        (
+            "pixels smeared",
+            |file| {
+                let smear = Layer::MaxPool(Pool { size: 8, stride: Some(1) });
+                file.model.layers.splice(0..0, [smear.clone(), smear]);
+            },
+            Diagnosis::Underfit,
+            |spec| matches!(spec.layers()[0], Layer::Conv(_)),
+        ),
+        (
+            "pixels seen one at a time",
+            |file| {
+                file.model.layers[0] = Layer::Conv(Conv::same(6, 1));
+                file.model.layers[2] = Layer::Conv(Conv::same(16, 1));
+            },
+            Diagnosis::Underfit,
+            |spec| matches!(&spec.layers()[0], Layer::Conv(conv) if conv.kernel == 5),
+        ),
+        (
+            "a mean over everything",
+            |file| {
+                file.model.layers.truncate(1);
+                file.model.layers.push(Layer::GlobalAvgPool {});
+            },
+            Diagnosis::Underfit,
+            |spec| super::super::usual::final_side(spec) == 7,
+        ),
+        (
+            "much of everything that holds back",
+            |file| {
+                file.model.layers.push(Layer::Dropout(Dropout { rate: 0.6 }));
+                file.train.label_smoothing = 0.3;
+                file.train.augment.rotate = 35.0;
+            },
+            Diagnosis::OverRegularized,
+            |spec| spec.train().label_smoothing == 0.0 && spec.train().augment.rotate <= 15.0,
+        ),
+        (
+            "batches of one image",
+            |file| file.train.batch_size = 1,
+            Diagnosis::LearningRateTooHigh,
+            |spec| spec.train().batch_size == 64,
+        ),
+        (
             "statistics that never move",
             |file| {
                 let norm = BatchNorm { momentum: 1e-6, ..BatchNorm::default() };
@@ -197,7 +246,10 @@ fn settings_as_textbooks_have_them_are_never_suspects() {
             file.train.schedule = Schedule::one_cycle();
             file.train.learning_rate = 0.01;
         },
-        |file| file.model.layers.push(Layer::Dropout(Dropout { rate: 0.5 })),
+        |file| {
+            let dropout = Layer::Dropout(Dropout { rate: 0.5 });
+            file.model.layers.extend([dropout.clone(), Layer::Dense(Dense::of(84)), dropout]);
+        },
         |file| file.train.weight_decay = 1e-4,
         |file| file.train.label_smoothing = 0.1,
         |file| file.train.augment.rotate = 15.0,
@@ -206,6 +258,11 @@ fn settings_as_textbooks_have_them_are_never_suspects() {
         let mut file = file();
         change(&mut file);
         assert_eq!(suspects(&spec(file), 55_000), []);
+    }
+    for model in ["lenet", "compact", "single-conv", "speedrun", "mlp"] {
+        let text = std::fs::read_to_string(format!("models/{model}.toml")).unwrap();
+        let file = StudyDocument::new(model, text).parse().unwrap();
+        assert_eq!(suspects(&spec(file), 55_000), [], "{model}");
     }
 }
 
