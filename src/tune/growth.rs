@@ -4,7 +4,7 @@
 //! accuracies on small images (LeCun et al. 1998 and since); they decide what is tried first, and
 //! the gate decides whether it was enough.
 
-use super::usual::side;
+use super::usual::{side, usual_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 
 /// What a network should have for its gate.
@@ -165,11 +165,10 @@ fn block(spec: &Spec, form: Form) -> Option<Step> {
         3.. => (end, false, reaching),
         _ => (0, false, side(first)),
     };
-    let kernel = match side {
-        0..3 => return None,
-        3..12 => 3,
-        _ => 5,
-    };
+    if side < 3 {
+        return None;
+    }
+    let kernel = usual_kernel(side);
     let edit = Edit::AddConvBlock { at, filters, kernel, pool };
     Some((edit, "another layer sees larger parts of the image"))
 }

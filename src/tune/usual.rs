@@ -47,6 +47,16 @@ pub struct Suspect {
 /// A batch from which small networks learn much of every image, and no slower than from larger ones.
 pub const USUAL_BATCH: usize = 64;
 
+/// A batch that leaves few images enough steps.
+pub(super) fn usual_batch(images: usize) -> usize {
+    (images / 16).next_power_of_two().clamp(16, USUAL_BATCH)
+}
+
+/// The side of a conv kernel for a plane of this side.
+pub(super) fn usual_kernel(side: usize) -> usize {
+    if side < 12 { 3 } else { 5 }
+}
+
 /// A learning rate that works for most small networks, by optimizer.
 pub fn usual_rate(optimizer: &Optimizer) -> f64 {
     match optimizer {
@@ -192,11 +202,10 @@ fn tiny_batches(train: &TrainSpec, images: usize) -> Vec<Suspect> {
     if batch >= BATCH_LEAST.min(images) {
         return Vec::new();
     }
-    let usual = (images / 16).next_power_of_two().clamp(BATCH_LEAST, USUAL_BATCH);
     vec![Suspect {
         harm: Harm::StepsTooLong,
         what: format!("steps of full length follow batches of {batch}"),
-        edits: vec![Edit::SetBatchSize { images: usual }],
+        edits: vec![Edit::SetBatchSize { images: usual_batch(images) }],
     }]
 }
 
@@ -365,8 +374,8 @@ fn pixels(spec: &Spec) -> Vec<Suspect> {
 /// The largest plane whose mean still tells what was where.
 const MEAN_SIDE_MOST: usize = 8;
 
-/// What keeps the network from seeing shapes. Edits of the second kind would name other layers after
-/// those of the first.
+/// What keeps the network from seeing shapes. What is overlooked comes first and alone: its edits may
+/// move layers, and those that bring pixels back name layers by where they are now.
 fn geometry(spec: &Spec) -> Vec<Suspect> {
     let overlooked = overlooked(spec);
     if overlooked.is_empty() { pixels(spec) } else { overlooked }
@@ -416,22 +425,18 @@ fn overlooked(spec: &Spec) -> Vec<Suspect> {
 
 /// A global mean over a large plane, and the conv blocks with pools that make it smaller.
 fn wide_mean(spec: &Spec) -> Option<Suspect> {
-    let plane = |spec: &Spec| {
-        let layers = spec.layers().iter();
-        let at = layers.clone().position(|layer| matches!(layer, Layer::GlobalAvgPool {}))?;
-        match spec.table().rows[at].input {
-            FeatureShape::Image { channels, height, width } => {
-                Some((at, channels, height.min(width)))
-            }
-            FeatureShape::Flat { .. } => None,
-        }
+    let mean = |spec: &Spec| {
+        let mut layers = spec.layers().iter();
+        let at = layers.position(|layer| matches!(layer, Layer::GlobalAvgPool {}))?;
+        let input = spec.table().rows[at].input;
+        (side(input) > MEAN_SIDE_MOST).then_some((at, input))
     };
-    let (_, _, before) = plane(spec).filter(|&(_, _, side)| side > MEAN_SIDE_MOST)?;
+    let (_, before) = mean(spec)?;
     let mut edits = Vec::new();
     let mut mended = spec.clone();
-    while let Some((at, channels, side)) = plane(&mended).filter(|plane| plane.2 > MEAN_SIDE_MOST) {
-        let kernel = if side < 12 { 3 } else { 5 };
+    while let Some((at, FeatureShape::Image { channels, height, width })) = mean(&mended) {
         let filters = (2 * channels).clamp(16, 64);
+        let kernel = usual_kernel(height.min(width));
         let edit = Edit::AddConvBlock { at, filters, kernel, pool: true };
         let Ok(next) = edit.apply(&mended) else {
             break;
@@ -439,11 +444,9 @@ fn wide_mean(spec: &Spec) -> Option<Suspect> {
         edits.push(edit);
         mended = next;
     }
-    Some(Suspect {
-        harm: Harm::PixelsLost,
-        what: format!("the mean over {before}×{before} places tells little of any of them"),
-        edits,
-    })
+    let side = side(before);
+    let what = format!("the mean over {side}×{side} places tells little of any of them");
+    Some(Suspect { harm: Harm::PixelsLost, what, edits })
 }
 
 /// The edit that lets most pixels through, and what it makes of the study.

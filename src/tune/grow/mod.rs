@@ -17,7 +17,8 @@ use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
 use super::history::{TrialEnding, TrialRecord};
 use super::policy::{Inherit, Policy, Proposal};
 use super::usual::{
-    Harm, Suspect, USUAL_BATCH, moderate_augment, round_to_digits, suspects, usual_rate,
+    Harm, Suspect, USUAL_BATCH, moderate_augment, round_to_digits, suspects, usual_batch,
+    usual_rate,
 };
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
 use crate::train::RangeTest;
@@ -291,7 +292,7 @@ impl<'a> Case<'a> {
             self.slim(draft);
             self.distort(draft);
         }
-        let fitting = (self.images / 16).next_power_of_two().clamp(16, 64);
+        let fitting = usual_batch(self.images);
         if self.images < 2000 && draft.spec().train().batch_size > fitting {
             let because = "few images make few steps";
             draft.make(Edit::SetBatchSize { images: fitting }, because);
