@@ -4,7 +4,7 @@
 //! accuracies on small images (LeCun et al. 1998 and since); they decide what is tried first, and
 //! the gate decides whether it was enough.
 
-use super::usual::{side, usual_kernel};
+use super::usual::{geometry::side, usual_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 
 /// What a network should have for its gate.

@@ -164,7 +164,7 @@ fn every_unusual_setting_is_named_and_made_usual() {
             "no pixels left",
             |file| file.model.layers[3] = Layer::MaxPool(Pool::of(14)),
             Diagnosis::Underfit,
-            |spec| super::super::usual::final_side(spec) >= 3,
+            |spec| super::super::usual::geometry::final_side(spec) >= 3,
         ),
         (
             "pixels skipped",
@@ -197,7 +197,7 @@ fn every_unusual_setting_is_named_and_made_usual() {
                 file.model.layers.push(Layer::GlobalAvgPool {});
             },
             Diagnosis::Underfit,
-            |spec| super::super::usual::final_side(spec) == 7,
+            |spec| super::super::usual::geometry::final_side(spec) == 7,
         ),
         (
             "much of everything that holds back",
