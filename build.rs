@@ -3,10 +3,18 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
-    println!("cargo:rerun-if-changed=.git/index");
-    let commit = git(&["rev-parse", "HEAD"]).unwrap_or_default();
-    let dirty = git(&["status", "--porcelain", "--untracked-files=no"]);
+    println!("cargo:rerun-if-changed=build.rs");
+    // Builds for trying something do not compile the crate again for every commit.
+    let tells = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    for watched in ["HEAD", "index"].iter().filter(|_| tells) {
+        // In a linked worktree `.git` is a file, and these lie elsewhere.
+        if let Some(path) = git(&["rev-parse", "--git-path", watched]) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let told = |arguments: &[&str]| git(arguments).filter(|_| tells);
+    let commit = told(&["rev-parse", "HEAD"]).unwrap_or_default();
+    let dirty = told(&["status", "--porcelain", "--untracked-files=no"]);
     let dirty = dirty.map_or("", |changes| if changes.is_empty() { "false" } else { "true" });
     println!("cargo:rustc-env=BURGEON_BUILD_COMMIT={commit}");
     println!("cargo:rustc-env=BURGEON_BUILD_DIRTY={dirty}");

@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 use burgeon::checkpoint::{BackgroundWriter, CheckpointStore, Owner, to_parts};
 use burgeon::data::Dataset;
 use burgeon::model::{DeviceChoice, OpenDevice, Weights};
+use burgeon::record::{EpochRecord, StepProgress};
 use burgeon::spec::Spec;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::RealFiles;
-use burgeon::train::{
-    EpochRecord, Flow, Profiling, StepProgress, TrainState, TrainingSetup, Watch, WatchError, train,
-};
+use burgeon::train::{Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, train};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 mod support;

@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use burgeon::kernel::conv::{ConvBlock, ConvGradients, ConvShape, Padding, Pool, Saved};
-use burgeon::kernel::{Activation, Cpu, Executor};
+use burgeon_kernel::conv::{ConvBlock, ConvGradients, ConvShape, Padding, Pool, Saved};
+use burgeon_kernel::{Activation, Cpu, Executor};
 
 const BATCH: usize = 64;
 /// Half of them warm up.

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use burgeon::data::{Batch, Batches, EpochKey, LastBatch};
 use burgeon::ledger::{Event, Ledger};
 use burgeon::model::{DeviceChoice, Weights};
+use burgeon::record::{EpochRecord, StepProgress};
 use burgeon::sys::clock::RealClock;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::RealFiles;
 use burgeon::train::{
-    EpochRecord, Flow, Profiling, StepProgress, TrainState, TrainingSetup, Watch, WatchError,
-    evaluate, train,
+    Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, evaluate, train,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 

@@ -23,15 +23,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use burgeon::data::{Dataset, Subset};
-use burgeon::kernel::Executor;
 use burgeon::model::{DeviceChoice, OpenDevice, Weights};
+use burgeon::record::{EpochRecord, StepProgress};
 use burgeon::spec::{
     Conv, Edit, InputShape, Layer, Pool, Schedule, Spec, StudyDocument, StudyFile,
 };
 use burgeon::study::{Launch, Silent};
-use burgeon::train::{
-    EpochRecord, Flow, Profiling, StepProgress, TrainState, TrainingSetup, Watch, WatchError, train,
-};
+use burgeon::train::{Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, train};
+use burgeon_kernel::Executor;
 
 type Failure = Box<dyn std::error::Error>;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burgeon::ledger::{Ledger, RunFolder};
+use burgeon::record::EpochRecord;
 use burgeon::spec::{Conv, InputShape, Layer, Spec, StudyFile};
 use burgeon::study::{
     Growth, Silent, Study, StudySetup, TestResult, Trainer, TrainerError, TrainingEnd,
@@ -13,7 +14,6 @@ use burgeon::study::{
 };
 use burgeon::sys::files::RealFiles;
 use burgeon::sys::signals::StopFlag;
-use burgeon::train::EpochRecord;
 
 /// Believes that accuracy grows with parameters.
 struct Oracle;

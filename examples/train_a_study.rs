@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release --example train_a_study -- models/single-conv.toml`
 
+use burgeon::record::EpochRecord;
 use burgeon::spec::StudyDocument;
 use burgeon::study::{Ended, Launch, LaunchListener, Listener};
 use burgeon::sys::signals::StopFlag;
-use burgeon::train::EpochRecord;
 
 struct Narrator;
 

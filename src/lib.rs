@@ -54,7 +54,7 @@
 //!
 //! Invariant: [`spec`], [`gate`] and [`tune`] do no I/O and read no clock.
 //!
-//! Invariant: burn's types stay within [`model`], [`kernel`] and [`train`]; [`cli`] alone prints.
+//! Invariant: burn's types stay within [`model`], [`burgeon_kernel`] and [`train`]; [`cli`] alone prints.
 
 #![deny(unsafe_code)]
 
@@ -62,11 +62,10 @@ pub mod checkpoint;
 pub mod cli;
 pub mod data;
 pub mod gate;
-#[expect(unsafe_code, reason = "vector instructions and memory that threads share")]
-pub mod kernel;
 pub mod ledger;
 pub mod model;
 pub mod notify;
+pub mod record;
 pub mod report;
 pub mod spec;
 pub mod study;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use burgeon::ledger::{Event, Ledger, Outcome, RunFolder, Verdict, essence, read};
+use burgeon::record::EpochRecord;
 use burgeon::spec::{Conv, Edit, InputShape, Layer, Policy, Pool, Spec, StudyDocument, StudyFile};
 use burgeon::study::{
     Ended, Finished, Growth, Silent, Study, StudyError, StudySetup, TestResult, Trainer,
@@ -16,7 +17,7 @@ use burgeon::sys::clock::RealClock;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::RealFiles;
 use burgeon::sys::signals::{StopFlag, StopSignal};
-use burgeon::train::{EpochRecord, Flow};
+use burgeon::train::Flow;
 
 /// Trains nothing: plays back accuracies, one a trial.
 #[derive(Default)]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Checkpoint, Meta};
 use crate::model::{Weights, WeightsError};
-use crate::train::{BestEpoch, EpochRecord, Position, RunningSums, TrainState};
+use crate::record::EpochRecord;
+use crate::train::{BestEpoch, Position, RunningSums, TrainState};
 
 const WEIGHTS: &str = "weights.safetensors";
 const BEST_WEIGHTS: &str = "best.safetensors";

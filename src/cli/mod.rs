@@ -38,7 +38,7 @@ const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
 
 /// Parses the command line, does what it says, and returns the documented exit code.
 pub fn main() -> ExitCode {
-    crate::kernel::keep_freed_memory();
+    burgeon_kernel::keep_freed_memory();
     let arguments = Arguments::parse();
     let output = Output::new(&arguments.common);
     let exit = match dispatch(&arguments, &output) {

@@ -12,10 +12,10 @@ use super::profile;
 use crate::data;
 use crate::gate::Judgement;
 use crate::notify::NotifyError;
+use crate::record::{EpochRecord, StepProgress};
 use crate::report::ReportError;
 use crate::spec::{Spec, diff};
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote, describe};
-use crate::train::{EpochRecord, StepProgress};
 use crate::tune::{Finding, Proposal, TrialRecord};
 
 /// Without a terminal, a line this often shows that training goes on.

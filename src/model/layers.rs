@@ -6,11 +6,11 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::network::{LayerSource, Mode};
 use super::weights::WeightsError;
-use crate::kernel::backend::{self, ConvBlockOptions, PoolOptions};
-use crate::kernel::conv;
-use crate::kernel::pool::PoolKind;
 use crate::spec::{Activation, BatchNorm, Conv, Dropout, FeatureShape, Pool};
 use crate::sys::uniform_at;
+use burgeon_kernel::backend::{self, ConvBlockOptions, PoolOptions};
+use burgeon_kernel::conv;
+use burgeon_kernel::pool::PoolKind;
 
 /// Convolution, bias, activation, and the 2×2 max-pool behind it where there is one.
 #[derive(Module, Debug)]
@@ -193,7 +193,7 @@ impl GlobalAvgPoolLayer {
     }
 }
 
-impl From<Activation> for crate::kernel::Activation {
+impl From<Activation> for burgeon_kernel::Activation {
     fn from(activation: Activation) -> Self {
         match activation {
             Activation::Relu => Self::Relu,

@@ -9,10 +9,10 @@ use super::layers::{
     BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, GlobalAvgPoolLayer, PoolLayer,
 };
 use super::weights::{Weights, WeightsError, expected_shapes, prefix};
-use crate::kernel::backend::mark;
-use crate::kernel::conv::Pool;
-use crate::kernel::pool::PoolKind;
 use crate::spec::{Layer, Spec};
+use burgeon_kernel::backend::mark;
+use burgeon_kernel::conv::Pool;
+use burgeon_kernel::pool::PoolKind;
 
 /// A convolutional network: the study's layers and the implied classifier head.
 #[derive(Module, Debug)]

@@ -10,7 +10,6 @@ use super::local_trainer::{AtWork, LocalTrainer};
 use super::observer::Listener;
 use super::run::{Ended, Growth, Study, StudyError, StudySetup};
 use crate::data::{self, DataError, DataRequest, Dataset, Download, Loaded, Origin, Places};
-use crate::kernel::{CpuError, Executor};
 use crate::ledger::{
     DataOrigin, Event, Ledger, LedgerError, Provenance, Recorded, Repair, RunFolder,
     RunFolderError, cpu_name, read,
@@ -26,6 +25,7 @@ use crate::sys::files::{FileError, real_files};
 use crate::sys::lock::{LockError, LockRequest};
 use crate::sys::signals::StopFlag;
 use crate::train::Profiling;
+use burgeon_kernel::{CpuError, Executor};
 
 /// How to run a study, beyond what its file says.
 #[derive(Debug, Clone)]

@@ -14,17 +14,18 @@ use crate::checkpoint::{
     BackgroundWriter, CheckpointStore, Owner, Written, from_parts, newest_valid, to_parts,
 };
 use crate::data::Dataset;
-use crate::kernel::Executor;
 use crate::model::{Network, OpenDevice, Weights};
+use crate::record::{EpochRecord, RangeTest, SoFar, StepProgress};
 use crate::spec::{CheckpointInterval, Spec};
 use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Ending, EpochRecord, Flow, Profile, Profiling, RangeTest, SoFar, StepProgress, TrainState,
-    TrainingSetup, Watch, WatchError, evaluate, train,
+    Ending, Flow, Profile, Profiling, TrainState, TrainingSetup, Watch, WatchError, evaluate,
+    test_rates, train,
 };
 use crate::tune::Inherit;
+use burgeon_kernel::Executor;
 
 /// Trains on this machine's CPU or GPU.
 #[derive(Debug)]
@@ -228,7 +229,7 @@ impl Trainer for LocalTrainer {
             profiling: Profiling::Off,
         };
         let weights = Weights::initial(task.spec, task.trial);
-        Ok(Some(RangeTest::run(setup, &weights, middle)?))
+        Ok(Some(test_rates(setup, &weights, middle)?))
     }
 
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {

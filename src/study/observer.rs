@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::gate::Judgement;
 use crate::ledger::{Appended, Event, Ledger};
+use crate::record::{EpochRecord, SoFar, StepProgress};
 use crate::spec::Spec;
 use crate::sys::signals::StopFlag;
-use crate::train::{EpochRecord, Flow, SoFar, StepProgress, WatchError};
+use crate::train::{Flow, WatchError};
 use crate::tune::{Finding, Proposal, TrialRecord, hopeless};
 
 use super::trainer::{TrialNote, TrialObserver};

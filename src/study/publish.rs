@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::data::Normalization;
 use crate::model::{ModelFile, ModelFileError, Weights, WeightsError, to_onnx};
+use crate::record::EpochRecord;
 use crate::spec::Spec;
 use crate::sys::files::{FileError, Files};
-use crate::train::EpochRecord;
 
 /// Why a file of the run could not be written.
 #[derive(Debug, thiserror::Error)]

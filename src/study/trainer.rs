@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use crate::model::GraftReport;
+use crate::record::{EpochRecord, RangeTest, SoFar, StepProgress};
 use crate::spec::{Edit, Spec};
-use crate::train::{EpochRecord, Flow, Profile, RangeTest, SoFar, StepProgress, WatchError};
+use crate::train::{Flow, Profile, WatchError};
 use crate::tune::Inherit;
 
 /// One trial to train.

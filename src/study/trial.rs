@@ -13,8 +13,8 @@ use super::publish::{write_curve, write_spec};
 use super::run::{Growth, Study, StudyError};
 use super::trainer::{Parent, Trainer, TrainerError, TrainingEnd, TrialTask};
 use crate::ledger::Event;
+use crate::record::{EpochRecord, RangeTest};
 use crate::spec::{self, EditCost, Spec, training_flops};
-use crate::train::{EpochRecord, RangeTest};
 use crate::tune::{Finding, Inherit, Proposal, TrialEnding, TrialRecord, diagnose, usual_rate};
 
 /// A trial that is to be trained.

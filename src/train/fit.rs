@@ -8,19 +8,19 @@ use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 use super::clip::clip;
 use super::evaluate::{evaluate, images_tensor};
 use super::optimizer::optimizer;
-use super::probe::Probe;
+use super::probe::probe;
 use super::profile::{Part, Profiler, Profiling};
-use super::schedule::learning_rate;
-use super::state::{BestEpoch, EpochRecord, RunningSums, STRETCHES, TrainState};
-use super::{Flow, SoFar, StepProgress, Watch, WatchError};
+use super::state::{BestEpoch, RunningSums, STRETCHES, TrainState};
+use super::{Flow, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-use crate::kernel::Executor;
-use crate::kernel::backend::cross_entropy;
 use crate::model::{Mode, Network, OpenDevice, WeightsError};
-use crate::spec::{Augment, Spec};
+use crate::record::{EpochRecord, SoFar, StepProgress};
+use crate::spec::{Augment, Spec, learning_rate};
 use crate::sys::{Purpose, counter_seed};
+use burgeon_kernel::Executor;
+use burgeon_kernel::backend::cross_entropy;
 
 /// Steps between two looks at the losses on devices that compute while the host runs ahead.
 const STEPS_IN_FLIGHT: usize = 16;
@@ -359,7 +359,7 @@ impl<'a> Fit<'a> {
         let is_worth_a_look =
             epoch.is_power_of_two() || epoch == train.epochs || given_up.is_some();
         let probe = match is_worth_a_look && validation.loss.is_finite() {
-            true => Some(Probe::take(self.setup, &self.state.weights, &validation.confusion)?),
+            true => Some(probe(self.setup, &self.state.weights, &validation.confusion)?),
             false => None,
         };
         let mut record = EpochRecord {

@@ -2,8 +2,8 @@
 
 use burn::optim::ModuleOptimizer;
 
-use crate::kernel::backend::{FusedAdam, FusedAdamW, FusedSgd};
 use crate::spec::{AdamParameters, Optimizer, TrainSpec};
+use burgeon_kernel::backend::{FusedAdam, FusedAdamW, FusedSgd};
 
 /// A fresh optimizer with the study's parameters. Clipping by norm is done before it, over all
 /// parameters together; burn's own would bound each tensor by itself.

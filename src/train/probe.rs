@@ -3,59 +3,15 @@
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
-use serde::{Deserialize, Serialize};
 
 use super::evaluate::{evaluate, images_tensor};
 use super::fit::{TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
-use crate::kernel::backend::cross_entropy;
 use crate::model::{Mode, Network, Weights, WeightsError};
+use crate::record::{LayerProbe, Probe};
 use crate::spec::{Activation, Layer, Spec};
-use crate::sys::nan_if_null;
-
-/// What a network does inside on some of its training images, undistorted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Probe {
-    /// Images looked at.
-    pub images: usize,
-    /// Images that an epoch has.
-    #[serde(default)]
-    pub training_images: usize,
-    /// Accuracy on them without dropout and distortion, 0..=1.
-    #[serde(deserialize_with = "nan_if_null")]
-    pub accuracy: f64,
-    /// Standard deviation of their pixels as the network sees them; 0 when all are alike.
-    #[serde(deserialize_with = "nan_if_null")]
-    pub pixel_deviation: f64,
-    /// Layers with weights, the head last.
-    pub layers: Vec<LayerProbe>,
-    /// Classes that no training image has.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing_classes: Vec<usize>,
-    /// Classes with validation images, none of which the network ever names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unnamed_classes: Vec<usize>,
-}
-
-/// One layer with weights.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct LayerProbe {
-    /// Its index in the study; the number of layers for the head.
-    pub layer: usize,
-    /// Share of its units that return the same whatever the image.
-    #[serde(deserialize_with = "nan_if_null")]
-    pub dead: f64,
-    /// Share of what it returns that lies where its activation is flat.
-    #[serde(deserialize_with = "nan_if_null")]
-    pub saturated: f64,
-    /// Root mean square of the gradient of its weights.
-    #[serde(deserialize_with = "nan_if_null")]
-    pub gradient: f64,
-    /// Root mean square of its weights.
-    #[serde(deserialize_with = "nan_if_null")]
-    pub weight: f64,
-}
+use burgeon_kernel::backend::cross_entropy;
 
 /// Images looked at, at most; fewer where an epoch has few.
 const IMAGES: usize = 256;
@@ -63,41 +19,39 @@ const IMAGES: usize = 256;
 /// A unit whose outputs differ by less than this over all images tells them apart in no way.
 const DEAD_SPREAD: f32 = 1e-4;
 
-impl Probe {
-    /// Looks at some training images through a network of these weights. The network in training
-    /// is left alone, because batch-norm would take the look for a step.
-    ///
-    /// # Errors
-    ///
-    /// When the weights are not the spec's.
-    pub(super) fn take(
-        setup: TrainingSetup,
-        weights: &Weights,
-        confusion: &[Vec<u64>],
-    ) -> Result<Self, WeightsError> {
-        let data = setup.data;
-        let classes = setup.spec.input().classes;
-        let images = IMAGES.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
-        let plain = setup.device.device.clone().without_autodiff();
-        let network = Network::new(setup.spec, weights, &plain)?;
-        let (mut batch, subset) = some_images(setup, images);
-        let pixel_deviation = deviation(&batch.pixels);
-        let accuracy = evaluate(&network, &subset, data.normalization, classes, &plain).accuracy();
-        let input = images_tensor(&mut batch, &data.train, &plain);
-        let mut layers = outputs(setup.spec, &network, input);
-        gradients(setup, weights, images, &mut layers)?;
-        let counts = data.train.class_counts(classes);
-        let missing = counts.iter().enumerate().filter(|(_, count)| **count == 0);
-        Ok(Self {
-            images,
-            training_images: data.train.len(),
-            accuracy,
-            pixel_deviation,
-            layers,
-            missing_classes: missing.map(|(class, _)| class).collect(),
-            unnamed_classes: unnamed(confusion),
-        })
-    }
+/// Looks at some training images through a network of these weights. The network in training
+/// is left alone, because batch-norm would take the look for a step.
+///
+/// # Errors
+///
+/// When the weights are not the spec's.
+pub(super) fn probe(
+    setup: TrainingSetup,
+    weights: &Weights,
+    confusion: &[Vec<u64>],
+) -> Result<Probe, WeightsError> {
+    let data = setup.data;
+    let classes = setup.spec.input().classes;
+    let images = IMAGES.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
+    let plain = setup.device.device.clone().without_autodiff();
+    let network = Network::new(setup.spec, weights, &plain)?;
+    let (mut batch, subset) = some_images(setup, images);
+    let pixel_deviation = deviation(&batch.pixels);
+    let accuracy = evaluate(&network, &subset, data.normalization, classes, &plain).accuracy();
+    let input = images_tensor(&mut batch, &data.train, &plain);
+    let mut layers = outputs(setup.spec, &network, input);
+    gradients(setup, weights, images, &mut layers)?;
+    let counts = data.train.class_counts(classes);
+    let missing = counts.iter().enumerate().filter(|(_, count)| **count == 0);
+    Ok(Probe {
+        images,
+        training_images: data.train.len(),
+        accuracy,
+        pixel_deviation,
+        layers,
+        missing_classes: missing.map(|(class, _)| class).collect(),
+        unnamed_classes: unnamed(confusion),
+    })
 }
 
 /// Images from all over the training split: a file may well begin with its easiest ones, as

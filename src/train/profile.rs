@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use crate::kernel::backend::take_passed_marks;
-use crate::kernel::{Executor, peak_flops_per_second};
 use crate::model::layer_rows;
 use crate::spec::Spec;
+use burgeon_kernel::backend::take_passed_marks;
+use burgeon_kernel::{Executor, peak_flops_per_second};
 
 /// Whether a training is timed part by part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::{EpochRecord, Probe, RangeTest};
 use crate::spec::{Edit, Spec};
-use crate::train::{EpochRecord, Probe, RangeTest};
 
 /// MNIST's training images without 5,000 for validation.
 const USUAL_IMAGES: usize = 55_000;

@@ -1,7 +1,7 @@
 //! Whether a running trial can still come to something.
 
+use crate::record::{EpochRecord, SoFar};
 use crate::spec::{Schedule, Spec};
-use crate::train::{EpochRecord, SoFar};
 
 /// Fewer steps than this say nothing yet.
 const STEPS_LEAST: usize = 100;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::train::{EpochRecord, Probe};
+use crate::record::{EpochRecord, Probe};
 use crate::tune::history::TrialRecord;
 
 /// The measurements that diagnoses rest on.
@@ -133,7 +133,7 @@ fn gain_of_last(curve: &[EpochRecord]) -> f64 {
 
 fn stall(probe: &Probe) -> Option<Stall> {
     let (head, hidden) = probe.layers.split_last()?;
-    let worst = |share: fn(&crate::train::LayerProbe) -> f64| {
+    let worst = |share: fn(&crate::record::LayerProbe) -> f64| {
         let layers = hidden.iter().map(|layer| (share(layer), layer.layer + 1));
         layers.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0))
     };
@@ -146,7 +146,7 @@ fn stall(probe: &Probe) -> Option<Stall> {
         return Some(Stall::Saturated { layer, share: saturated });
     }
     // Against its weights, so that layers of other sizes compare.
-    let relative = |layer: &crate::train::LayerProbe| layer.gradient / layer.weight.max(1e-12);
+    let relative = |layer: &crate::record::LayerProbe| layer.gradient / layer.weight.max(1e-12);
     let first = hidden.iter().find(|layer| layer.weight > 0.0)?;
     let ratio = relative(first) / relative(head).max(1e-30);
     (ratio < 1e-2).then_some(Stall::Vanishing { ratio })

@@ -20,8 +20,8 @@ use super::usual::{
     Harm, Suspect, USUAL_BATCH, moderate_augment, round_to_digits, suspects, usual_batch,
     usual_rate,
 };
+use crate::record::RangeTest;
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
-use crate::train::RangeTest;
 
 /// Grows the best trial so far.
 #[derive(Debug, Clone, Copy, Default)]

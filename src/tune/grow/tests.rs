@@ -1,9 +1,9 @@
 use super::*;
+use crate::record::{EpochRecord, LayerProbe, Probe};
 use crate::spec::{
     BatchNorm, Conv, Dense, Dropout, GradientClipping, InputShape, Pool, Schedule, SgdParameters,
     StudyDocument, StudyFile,
 };
-use crate::train::{EpochRecord, LayerProbe, Probe};
 
 /// A LeNet with one epoch and a gate of 97 %.
 fn file() -> StudyFile {

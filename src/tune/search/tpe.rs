@@ -133,8 +133,8 @@ impl<'a> Density<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::EpochRecord;
     use crate::spec::{Conv, Edit, InputShape, Layer, StudyFile};
-    use crate::train::EpochRecord;
     use crate::tune::history::TrialEnding;
     use crate::tune::{Asha, Random};
 

@@ -7,11 +7,11 @@
 pub(super) mod geometry;
 
 use self::geometry::geometry;
+use crate::spec::mean_share;
 use crate::spec::{
     Activation, AdamParameters, Augment, BatchNorm, Conv, Edit, GradientClipping, Layer, Optimizer,
     Schedule, SgdParameters, Spec, TrainSpec,
 };
-use crate::train::mean_share;
 
 /// What an unusual setting does to training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,0 +1,147 @@
+//! The conv block on the CPU backend's tensors.
+
+use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use burn::backend::TensorMetadata;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::Shape;
+
+use super::{Keep, contiguous, tensor, values};
+use crate::backend::{Buffer, ConvBlockOptions};
+use crate::conv::{ConvBlock, ConvGradients, ConvShape, Saved};
+use crate::executor::Executor;
+
+/// What the backward pass of [`conv_block`] needs; all of it shared, nothing copied.
+#[derive(Clone, Debug)]
+pub struct ConvState {
+    block: Arc<ConvBlock>,
+    x: FlexTensor,
+    weight: FlexTensor,
+    output: FlexTensor,
+    saved: Arc<ReusedSaved>,
+}
+
+pub fn conv_block(
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    options: ConvBlockOptions,
+    keep: Keep,
+) -> (FlexTensor, Option<ConvState>) {
+    let [x, weight, bias] = [x, weight, bias].map(contiguous);
+    let ([batch, in_channels, height, width], [filters, channels, rows, columns]) =
+        (x.shape().dims(), weight.shape().dims());
+    assert_eq!(in_channels, channels, "channels of the images and of the filters");
+    let block = block_of(ConvShape {
+        in_channels,
+        height,
+        width,
+        filters,
+        kernel: [rows, columns],
+        stride: options.stride,
+        padding: options.padding,
+        activation: options.activation,
+        pool: options.pool,
+    });
+    let mut output = Buffer::take(batch * block.shape().output_len());
+    let mut saved = (keep == Keep::ForBackward).then(ReusedSaved::take);
+    block.forward(
+        Executor::global(),
+        batch,
+        values(&x),
+        values(&weight),
+        values(&bias),
+        &mut output,
+        saved.as_deref_mut(),
+    );
+    let [channels, height, width] = block.shape().output_shape();
+    let output = tensor(output, Shape::new([batch, channels, height, width]));
+    let state = saved.map(|saved| ConvState {
+        block,
+        x,
+        weight,
+        output: output.clone(),
+        saved: Arc::new(saved),
+    });
+    (output, state)
+}
+
+/// The gradients of the input (if wanted), the weight and the bias.
+pub fn conv_block_backward(
+    state: ConvState,
+    d_output: FlexTensor,
+    wants_input: bool,
+) -> (Option<FlexTensor>, FlexTensor, FlexTensor) {
+    let ConvState { block, x, weight, output, saved } = state;
+    let d_output = contiguous(d_output);
+    let batch = x.shape()[0];
+    let mut dx = wants_input.then(|| Buffer::take(values(&x).len()));
+    let mut dw = Buffer::take(values(&weight).len());
+    let mut db = Buffer::take(block.shape().filters);
+    let gradients = ConvGradients { images: dx.as_deref_mut(), weight: &mut dw, bias: &mut db };
+    let (x_values, w_values) = (values(&x), values(&weight));
+    block.backward(
+        Executor::global(),
+        batch,
+        x_values,
+        w_values,
+        &saved,
+        values(&output),
+        values(&d_output),
+        gradients,
+    );
+    let bias_shape = Shape::new([db.len()]);
+    (dx.map(|dx| tensor(dx, x.shape())), tensor(dw, weight.shape()), tensor(db, bias_shape))
+}
+
+/// The block for `shape`, with its tables; they are kept for later passes.
+fn block_of(shape: ConvShape) -> Arc<ConvBlock> {
+    /// Far more than a network has layers; a process that goes through many networks starts afresh beyond it.
+    const BLOCKS_MAX: usize = 64;
+    static BLOCKS: LazyLock<Mutex<HashMap<ConvShape, Arc<ConvBlock>>>> =
+        LazyLock::new(Mutex::default);
+    let mut blocks = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);
+    if blocks.len() >= BLOCKS_MAX && !blocks.contains_key(&shape) {
+        blocks.clear();
+    }
+    Arc::clone(blocks.entry(shape).or_insert_with(|| Arc::new(ConvBlock::new(shape))))
+}
+
+/// What a conv block keeps, in memory that the next one uses again.
+#[derive(Debug)]
+struct ReusedSaved(Saved);
+
+static UNUSED_SAVED: Mutex<Vec<Saved>> = Mutex::new(Vec::new());
+
+impl ReusedSaved {
+    fn take() -> Self {
+        Self(UNUSED_SAVED.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default())
+    }
+}
+
+impl Drop for ReusedSaved {
+    fn drop(&mut self) {
+        /// As many as a network has conv blocks, or nearly.
+        const UNUSED_MAX: usize = 16;
+        let mut unused = UNUSED_SAVED.lock().unwrap_or_else(PoisonError::into_inner);
+        if unused.len() < UNUSED_MAX {
+            unused.push(std::mem::take(&mut self.0));
+        }
+    }
+}
+
+impl Deref for ReusedSaved {
+    type Target = Saved;
+
+    fn deref(&self) -> &Saved {
+        &self.0
+    }
+}
+
+impl DerefMut for ReusedSaved {
+    fn deref_mut(&mut self) -> &mut Saved {
+        &mut self.0
+    }
+}

@@ -1,0 +1,197 @@
+//! burn's optimizers in one pass over each parameter; formulas, states and records are those of burn.
+
+use burn::backend::Dispatch;
+use burn::optim::{
+    AdamState, AdamWState, AdaptiveMomentumState, LearningRate, Optimizer, RecordState, StateSink,
+    StateSource,
+};
+use burn::tensor::{Device, Tensor};
+
+use super::KernelOps;
+use crate::optimizer::{AdamStep, SgdStep, WeightDecay};
+
+/// Stochastic gradient descent, as [`burn::optim::Sgd`] does it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FusedSgd {
+    /// The factor of the previous velocity, if there is one.
+    pub momentum: Option<f32>,
+    /// The share of the gradient that is kept out of the velocity.
+    pub dampening: f64,
+    /// Whether to look ahead along the velocity.
+    pub nesterov: bool,
+    /// The factor of the parameter that is added to its gradient.
+    pub weight_decay: Option<f32>,
+}
+
+/// The state of [`FusedSgd`]; it is recorded like [`burn::optim::SgdState`].
+#[derive(Clone, Debug)]
+pub struct FusedSgdState<const D: usize> {
+    /// Of the parameter's shape, if there is momentum.
+    pub velocity: Option<Tensor<D>>,
+}
+
+impl<const D: usize> RecordState for FusedSgdState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        if let Some(velocity) = &self.velocity {
+            out.push_tensor(prefix, VELOCITY, velocity.to_data());
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let velocity = source.take_tensor(prefix, VELOCITY);
+        Some(Self { velocity: velocity.map(|velocity| Tensor::from_data(velocity, device)) })
+    }
+}
+
+/// Where [`burn::optim::SgdState`] keeps it.
+const VELOCITY: &str = "momentum.velocity";
+
+impl Optimizer for FusedSgd {
+    type State<const D: usize> = FusedSgdState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: LearningRate,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<FusedSgdState<D>>,
+    ) -> (Tensor<D>, Option<FusedSgdState<D>>) {
+        let Self { momentum, dampening, nesterov, weight_decay } = *self;
+        let step = SgdStep {
+            learning_rate,
+            momentum: momentum.unwrap_or(0.0),
+            dampening,
+            nesterov,
+            weight_decay,
+        };
+        if momentum.is_none() {
+            let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
+            let parameter = <Dispatch as KernelOps>::sgd_step(parameter, gradient, step);
+            return (Tensor::from_dispatch(parameter), Some(FusedSgdState { velocity: None }));
+        }
+        let velocity = state.and_then(|state| state.velocity);
+        let is_first = velocity.is_none();
+        let velocity = velocity.unwrap_or_else(|| gradient.zeros_like());
+        let (parameter, velocity) = <Dispatch as KernelOps>::sgd_momentum_step(
+            parameter.into_dispatch(),
+            gradient.into_dispatch(),
+            velocity.into_dispatch(),
+            is_first,
+            step,
+        );
+        let velocity = Some(Tensor::from_dispatch(velocity));
+        (Tensor::from_dispatch(parameter), Some(FusedSgdState { velocity }))
+    }
+
+    fn to_device<const D: usize>(state: FusedSgdState<D>, device: &Device) -> FusedSgdState<D> {
+        FusedSgdState { velocity: state.velocity.map(|velocity| velocity.to_device(device)) }
+    }
+}
+
+/// Adam, as [`burn::optim::Adam`] does it without AMSGrad.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FusedAdam {
+    /// The decay of the first moment.
+    pub beta_1: f32,
+    /// The decay of the second moment.
+    pub beta_2: f32,
+    /// Keeps the quotient finite.
+    pub epsilon: f32,
+    /// The factor of the parameter that is added to its gradient.
+    pub weight_decay: Option<f32>,
+}
+
+impl Default for FusedAdam {
+    /// burn's defaults.
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-5, weight_decay: None }
+    }
+}
+
+impl Optimizer for FusedAdam {
+    type State<const D: usize> = AdamState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: LearningRate,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamState<D>>,
+    ) -> (Tensor<D>, Option<AdamState<D>>) {
+        let Self { beta_1, beta_2, epsilon, weight_decay } = *self;
+        let decay = weight_decay.map_or(WeightDecay::None, WeightDecay::Gradient);
+        let step = AdamStep { learning_rate, beta_1, beta_2, epsilon, time: 1, decay };
+        let (parameter, state) =
+            adam_step(parameter, gradient, state.map(|state| state.momentum), step);
+        (parameter, Some(AdamState::new(state)))
+    }
+
+    fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {
+        AdamState::new(state.momentum.to_device(device))
+    }
+}
+
+/// AdamW, as [`burn::optim::AdamW`] does it without AMSGrad and with plain weight decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FusedAdamW {
+    /// The decay of the first moment.
+    pub beta_1: f32,
+    /// The decay of the second moment.
+    pub beta_2: f32,
+    /// Keeps the quotient finite.
+    pub epsilon: f32,
+    /// The factor of the parameter and the learning rate that is taken off the parameter.
+    pub weight_decay: f32,
+}
+
+impl Default for FusedAdamW {
+    /// burn's defaults.
+    fn default() -> Self {
+        Self { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-5, weight_decay: 1e-4 }
+    }
+}
+
+impl Optimizer for FusedAdamW {
+    type State<const D: usize> = AdamWState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: LearningRate,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamWState<D>>,
+    ) -> (Tensor<D>, Option<AdamWState<D>>) {
+        let Self { beta_1, beta_2, epsilon, weight_decay } = *self;
+        let decay = WeightDecay::Decoupled(weight_decay);
+        let step = AdamStep { learning_rate, beta_1, beta_2, epsilon, time: 1, decay };
+        let (parameter, state) =
+            adam_step(parameter, gradient, state.map(|state| state.momentum), step);
+        (parameter, Some(AdamWState::new(state)))
+    }
+
+    fn to_device<const D: usize>(state: AdamWState<D>, device: &Device) -> AdamWState<D> {
+        AdamWState::new(state.momentum.to_device(device))
+    }
+}
+
+/// A step after those that `state` has seen; its time replaces that of `step`.
+fn adam_step<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    state: Option<AdaptiveMomentumState<D>>,
+    step: AdamStep,
+) -> (Tensor<D>, AdaptiveMomentumState<D>) {
+    let state = state.unwrap_or_else(|| {
+        AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like())
+    });
+    let time = state.time + 1;
+    let (parameter, moment_1, moment_2) = <Dispatch as KernelOps>::adam_step(
+        parameter.into_dispatch(),
+        gradient.into_dispatch(),
+        state.moment_1.into_dispatch(),
+        state.moment_2.into_dispatch(),
+        AdamStep { time, ..step },
+    );
+    let (moment_1, moment_2) = (Tensor::from_dispatch(moment_1), Tensor::from_dispatch(moment_2));
+    (Tensor::from_dispatch(parameter), AdaptiveMomentumState::new(time, moment_1, moment_2))
+}

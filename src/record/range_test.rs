@@ -1,0 +1,46 @@
+//! What came of a learning rate range test (Smith 2017).
+
+use serde::{Deserialize, Serialize};
+
+/// What came of a range test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RangeTest {
+    /// The rate of each step, rising.
+    pub rates: Vec<f64>,
+    /// The smoothed loss before each step.
+    pub losses: Vec<f64>,
+}
+
+impl RangeTest {
+    /// A rate to train at: a quarter of the one at which the loss was lowest, before it rose again.
+    /// `None` where the loss hardly fell at any rate, which is then not what is wrong.
+    pub fn suggestion(&self) -> Option<f64> {
+        let first = *self.losses.first()?;
+        let pairs = self.rates.iter().zip(&self.losses);
+        let (rate, lowest) =
+            pairs.reduce(|best, next| if next.1 < best.1 { next } else { best })?;
+        (*lowest < 0.93 * first).then_some(rate / 4.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn test(losses: &[f64]) -> RangeTest {
+        let rates = (0..losses.len()).map(|step| 10_f64.powi(step as i32 - 6)).collect();
+        RangeTest { rates, losses: losses.to_vec() }
+    }
+
+    #[test]
+    fn a_quarter_of_the_rate_with_the_lowest_loss_is_suggested() {
+        let suggestion = test(&[2.3, 2.3, 2.2, 1.5, 0.9, 2.0]).suggestion();
+        assert!(suggestion.is_some_and(|rate| (rate - 0.0025).abs() < 1e-9), "{suggestion:?}");
+    }
+
+    #[test]
+    fn a_loss_that_never_falls_suggests_nothing() {
+        assert_eq!(test(&[2.3, 2.3, 2.29, 2.28, 2.4]).suggestion(), None);
+        assert_eq!(test(&[]).suggestion(), None);
+    }
+}

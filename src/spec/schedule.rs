@@ -1,0 +1,83 @@
+//! The learning rate as a function of the step.
+
+use std::f64::consts::PI;
+
+use super::{Schedule, TrainSpec};
+
+/// Learning rate of step `step` out of `steps`, both counted over the whole trial from 0.
+pub fn learning_rate(train: &TrainSpec, step: usize, steps: usize) -> f64 {
+    let progress = step as f64 / steps.max(1) as f64;
+    let share = if progress < train.warm_up {
+        // The first step gets a rate above zero.
+        (step + 1) as f64 / (train.warm_up * steps as f64).max(1.0)
+    } else {
+        let after_warm_up = (progress - train.warm_up) / (1.0 - train.warm_up);
+        share_of_peak(&train.schedule, after_warm_up.clamp(0.0, 1.0))
+    };
+    train.learning_rate * share.min(1.0)
+}
+
+/// Mean over a trial of the rate as a share of its peak.
+pub fn mean_share(train: &TrainSpec) -> f64 {
+    const SAMPLES: usize = 1000;
+    let sum: f64 = (0..SAMPLES).map(|step| learning_rate(train, step, SAMPLES)).sum();
+    sum / SAMPLES as f64 / train.learning_rate
+}
+
+fn share_of_peak(schedule: &Schedule, progress: f64) -> f64 {
+    match *schedule {
+        Schedule::Constant {} => 1.0,
+        Schedule::Cosine { floor } => half_cosine(1.0, floor, progress),
+        Schedule::OneCycle { peak_at, start, .. } if progress < peak_at => {
+            half_cosine(start, 1.0, progress / peak_at)
+        }
+        Schedule::OneCycle { peak_at, floor, .. } => {
+            half_cosine(1.0, floor, (progress - peak_at) / (1.0 - peak_at))
+        }
+    }
+}
+
+/// From `from` to `to` along half a cosine, flat at both ends.
+fn half_cosine(from: f64, to: f64, progress: f64) -> f64 {
+    to + (from - to) * (1.0 + (PI * progress).cos()) / 2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(schedule: Schedule, warm_up: f64) -> Vec<f64> {
+        let train = TrainSpec { schedule, warm_up, learning_rate: 2.0, ..TrainSpec::default() };
+        (0..=100).map(|step| learning_rate(&train, step, 100)).collect()
+    }
+
+    #[test]
+    fn a_constant_schedule_holds_the_rate() {
+        assert!(rates(Schedule::Constant {}, 0.0).iter().all(|&rate| rate == 2.0));
+    }
+
+    #[test]
+    fn cosine_falls_from_the_rate_to_its_floor() {
+        let rates = rates(Schedule::Cosine { floor: 0.1 }, 0.0);
+        assert_eq!(rates[0], 2.0);
+        assert!((rates[50] - 1.1).abs() < 1e-12);
+        assert!((rates[100] - 0.2).abs() < 1e-12);
+        assert!(rates.is_sorted_by(|a, b| a >= b));
+    }
+
+    #[test]
+    fn one_cycle_peaks_where_it_should() {
+        let rates = rates(Schedule::one_cycle(), 0.0);
+        assert!((rates[0] - 0.08).abs() < 1e-12);
+        assert_eq!(rates[30], 2.0);
+        assert!(rates[100].abs() < 1e-12);
+    }
+
+    #[test]
+    fn warm_up_rises_linearly_and_never_starts_at_zero() {
+        let rates = rates(Schedule::Constant {}, 0.1);
+        assert!((rates[0] - 0.2).abs() < 1e-12);
+        assert!((rates[4] - 1.0).abs() < 1e-12);
+        assert_eq!(rates[10], 2.0);
+    }
+}
