@@ -58,18 +58,25 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "train")]
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "train")]
 pub mod data;
 pub mod gate;
 pub mod ledger;
+#[cfg(feature = "train")]
 pub mod model;
+#[cfg(feature = "train")]
 pub mod notify;
 pub mod record;
 pub mod report;
 pub mod spec;
+#[cfg(feature = "train")]
 pub mod study;
 pub mod supervise;
 pub mod sys;
+#[cfg(feature = "train")]
 pub mod train;
 pub mod tune;
