@@ -15,23 +15,24 @@ use std::sync::Arc;
 
 use super::faults::{FaultError, FaultyFiles, OnCrash};
 
-/// Environment variable that makes the real binary fail at its n-th step on disk, such as
-/// `crash@17`. For tests only; see [`super::faults::Fault`].
+/// Environment variable that makes a binary built with the feature `fault-injection`, as the tests
+/// build it, fail at its n-th step on disk, such as `crash@17`; see [`super::faults::Fault`]. Any
+/// other binary pays it no heed.
 pub const FAULT_VARIABLE: &str = "BURGEON_FAULT";
 
-/// The machine's files; with [`FAULT_VARIABLE`] set, files that fail as it says.
+/// The machine's files; in tests with [`FAULT_VARIABLE`] set, files that fail as it says.
 ///
 /// # Errors
 ///
-/// When the variable is set and cannot be read.
+/// When the variable counts and cannot be read.
 pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
     let real: Arc<dyn Files> = Arc::new(RealFiles);
     match std::env::var_os(FAULT_VARIABLE) {
-        None => Ok(real),
-        Some(fault) => {
+        Some(fault) if cfg!(feature = "fault-injection") => {
             let fault = fault.to_string_lossy().parse()?;
             Ok(Arc::new(FaultyFiles::new(real, fault, OnCrash::EndTheProcess)))
         }
+        _ => Ok(real),
     }
 }
 
