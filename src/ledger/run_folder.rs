@@ -367,6 +367,7 @@ mod tests {
             device: "cpu".into(),
             threads: 2,
             cpu: cpu_name(),
+            instruction_set: Some("avx2".into()),
             seed: 42,
             spec_hash: "ab".into(),
             data: DataOrigin {

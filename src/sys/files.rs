@@ -9,7 +9,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -59,6 +59,12 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// Reads a whole file of at most `limit_bytes`; a larger one is refused before any of it is
     /// read.
     fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError>;
+
+    /// At most `length` bytes of a file from `offset` on; none at its end and beyond.
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, FileError> {
+        let bytes = self.read(path, u64::MAX - 1)?;
+        Ok(bytes.into_iter().skip(offset as usize).take(length).collect())
+    }
 
     /// The names in a folder, sorted; names that are not UTF-8 are left out, as burgeon writes
     /// none.
@@ -380,6 +386,19 @@ impl Files for RealFiles {
         if bytes.len() as u64 > limit_bytes {
             return Err(too_large());
         }
+        Ok(bytes)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, FileError> {
+        let failed = |e| FileError::new(Operation::Read, path, 0, e);
+        if !fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(FileError::NotAFile { path: path.into() });
+        }
+        let mut file = File::open(path).map_err(failed)?;
+        let mut bytes = Vec::with_capacity(length);
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.take(length as u64).read_to_end(&mut bytes))
+            .map_err(failed)?;
         Ok(bytes)
     }
 
