@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::process::Output;
 
 use support::{Bench, expect_code, stderr, stdout};
 
@@ -249,4 +250,233 @@ fn completions_are_printed_for_every_shell() {
         expect_code(&output, 0);
         assert!(stdout(&output).contains("burgeon"));
     }
+}
+
+/// What `check` says of the study under one variable.
+fn check_with(bench: &Bench, variable: &str, value: impl AsRef<std::ffi::OsStr>) -> Output {
+    bench.command(&["check", "study.toml"]).env(variable, value).output().unwrap()
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let bench = Bench::new();
+    for name in [
+        "SEED",
+        "DATA",
+        "SET",
+        "JSON",
+        "QUIET",
+        "NO_COLOR",
+        "DEVICE",
+        "THREADS",
+        "RUNS",
+        "MNIST_MIRRORS",
+    ] {
+        let name = format!("BURGEON_{name}");
+        expect_code(&check_with(&bench, &name, ""), 0);
+    }
+    let names = ["BURGEON_RESUME", "BURGEON_JOBS", "BURGEON_PROFILE", "BURGEON_SEED"];
+    let mut train = bench.command(&["train", "study.toml", "--set", "gate.accuracy=0.0"]);
+    expect_code(&train.envs(names.map(|name| (name, ""))).output().unwrap(), 0);
+    let mut eval = bench.command(&["eval", "runs/growing-0001"]);
+    expect_code(&eval.env("BURGEON_SPLIT", "").output().unwrap(), 0);
+}
+
+#[test]
+fn a_switch_in_the_environment_is_on_or_off_in_the_usual_words() {
+    let bench = Bench::new();
+    let is_json = |value| {
+        let output = check_with(&bench, "BURGEON_JSON", value);
+        expect_code(&output, 0);
+        stdout(&output).starts_with('{')
+    };
+    for on in ["1", "true", "yes", "on", "TRUE", "Yes", "oN"] {
+        assert!(is_json(on), "{on}");
+    }
+    for off in ["0", "false", "no", "off", "FALSE", "No", "Off"] {
+        assert!(!is_json(off), "{off}");
+    }
+}
+
+#[test]
+fn a_list_in_the_environment_may_end_with_its_delimiter() {
+    let bench = Bench::new();
+    for list in ["train.epochs=3;", ";train.epochs=3", "train.epochs=3; ;"] {
+        let output = check_with(&bench, "BURGEON_SET", list);
+        expect_code(&output, 0);
+        assert!(stdout(&output).contains("3 epochs"), "{list}: {}", stdout(&output));
+    }
+    expect_code(&check_with(&bench, "BURGEON_SET", ";"), 0);
+    expect_code(&check_with(&bench, "BURGEON_MNIST_MIRRORS", ","), 0);
+}
+
+#[test]
+fn a_wrong_variable_is_named_and_the_command_line_wins_over_it() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    let latin = std::ffi::OsStr::from_bytes(b"\xff");
+    for (name, value) in [
+        ("BURGEON_SEED", "many".as_ref()),
+        ("BURGEON_JSON", "perhaps".as_ref()),
+        ("BURGEON_QUIET", "2".as_ref()),
+        ("BURGEON_THREADS", "0".as_ref()),
+        ("BURGEON_DEVICE", "tpu".as_ref()),
+        ("BURGEON_SET", "train.epochs=3;epochs".as_ref()),
+        ("BURGEON_SEED", latin),
+        ("BURGEON_SET", latin),
+    ] {
+        let output = check_with(&bench, name, value);
+        expect_code(&output, 2);
+        let said = stderr(&output);
+        assert!(said.contains(name) && !said.contains("'--"), "{name}: {said}");
+    }
+    let mut check = bench.command(&["check", "study.toml", "--seed", "7"]);
+    expect_code(&check.env("BURGEON_SEED", "many").output().unwrap(), 0);
+    // What is wrong on the command line is still told as such, and help tells of the variables.
+    let output =
+        bench.command(&["check", "--seed", "x"]).env("BURGEON_SEED", "1").output().unwrap();
+    expect_code(&output, 2);
+    assert!(stderr(&output).contains("--seed"), "{}", stderr(&output));
+    let help = bench.command(&["eval", "--help"]).env("BURGEON_SEED", "many").output().unwrap();
+    expect_code(&help, 0);
+    assert!(stdout(&help).contains("[env: BURGEON_SPLIT"), "{}", stdout(&help));
+}
+
+#[test]
+fn names_that_are_not_utf8_are_names() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    let latin = |text: &'static [u8]| std::ffi::OsStr::from_bytes(text);
+    fs::rename(bench.study(), bench.path().join(latin(b"\xe9tude.toml"))).unwrap();
+    let output = bench
+        .command(&["train"])
+        .arg(latin(b"\xe9tude.toml"))
+        .arg("--runs")
+        .arg(latin(b"\xff"))
+        .args(["--set", "gate.accuracy=0.0", "--set", "train.epochs=1"])
+        .output()
+        .unwrap();
+    expect_code(&output, 0);
+    let run = bench.path().join(latin(b"\xff")).join("growing-0001");
+    let provenance = fs::read_to_string(run.join("provenance.json")).unwrap();
+    assert!(provenance.contains("\u{fffd}tude.toml"), "{provenance}");
+    fs::rename(&run, bench.path().join(latin(b"r\xfcn"))).unwrap();
+    let picture = latin(b"\xe9.png");
+    image::GrayImage::from_pixel(28, 28, image::Luma([9]))
+        .save(bench.path().join("a.png"))
+        .unwrap();
+    fs::rename(bench.path().join("a.png"), bench.path().join(picture)).unwrap();
+    for (command, files) in [
+        ("resume", &[][..]),
+        ("eval", &[]),
+        ("predict", &[picture]),
+        ("lineage", &[]),
+        ("report", &[]),
+    ] {
+        let output = bench.command(&[command]).arg(latin(b"r\xfcn")).args(files).output().unwrap();
+        expect_code(&output, 0);
+    }
+}
+
+#[test]
+fn a_name_that_could_be_an_option_is_refused_by_every_command() {
+    let bench = Bench::new();
+    for name in ["-x", "--help", "_x", ".x", "a/b", "", "x y"] {
+        let named = support::GROWING.replace("name = \"growing\"", &format!("name = {name:?}"));
+        fs::write(bench.study(), named).unwrap();
+        for command in ["check", "train", "tune"] {
+            let output = bench.burgeon(&[command, "study.toml"]);
+            expect_code(&output, 2);
+            assert!(stderr(&output).contains("cannot name a run"), "{}", stderr(&output));
+        }
+    }
+    assert!(!bench.runs().exists());
+}
+
+#[test]
+fn events_that_standard_output_loses_are_a_failure_that_is_told() {
+    let bench = Bench::new();
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let sets = ["--json", "--set", "gate.accuracy=0.0", "--set", "train.epochs=1"];
+    let mut train = bench.command(&["train", "study.toml"]);
+    let output = train.args(sets).stdout(full).output().unwrap();
+    expect_code(&output, 1);
+    let said = stderr(&output);
+    assert!(said.contains("standard output") && said.contains("No space left"), "{said}");
+    assert!(said.contains("growing-0001/events.jsonl"), "{said}");
+    let events = fs::read_to_string(bench.run().join("events.jsonl")).unwrap();
+    assert!(events.contains("study_finished"));
+}
+
+#[test]
+fn eval_reads_validation_images_and_says_so_and_the_test_images_are_read_for_the_record() {
+    let bench = Bench::new();
+    let run = "runs/growing-0001";
+    // A rejected run, whose test images nobody has read.
+    expect_code(&bench.burgeon(&["train", "study.toml", "--set", "gate.accuracy=1.0"]), 3);
+    let events = || fs::read_to_string(bench.run().join("events.jsonl")).unwrap();
+    let before = events();
+    let eval = |arguments: &[&str]| {
+        let output = bench.command(&["eval", run, "--json"]).args(arguments).output().unwrap();
+        expect_code(&output, 0);
+        serde_json::from_str::<serde_json::Value>(&stdout(&output)).unwrap()
+    };
+    assert_eq!(eval(&[])["split"], "validation");
+    assert_eq!(eval(&["--split", "train"])["split"], "train");
+    assert_eq!(events(), before, "nothing to record");
+
+    let figures = eval(&["--split", "test"]);
+    let after = events();
+    let line = after.strip_prefix(&before).unwrap();
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&event["event"], &event["command"]), (&"test_split_read".into(), &"eval".into()));
+    assert_eq!((&event["images"], &event["accuracy"]), (&figures["images"], &figures["accuracy"]));
+    expect_code(&bench.burgeon(&["report", run]), 0);
+    let report = fs::read_to_string(bench.run().join("report.md")).unwrap();
+    assert!(report.contains("1 time, 1 of them with burgeon eval"), "{report}");
+    // It changes nothing of what the study came to.
+    expect_code(&bench.burgeon(&["resume", run]), 3);
+}
+
+#[test]
+fn the_test_images_stay_unread_where_that_cannot_be_recorded() {
+    let bench = Bench::new();
+    expect_code(&bench.burgeon(&["train", "study.toml", "--set", "gate.accuracy=1.0"]), 3);
+    let lock = fs::File::open(bench.run().join("lock")).unwrap();
+    lock.lock().unwrap();
+    let output = bench.burgeon(&["eval", "runs/growing-0001", "--split", "test"]);
+    expect_code(&output, 4);
+    assert_eq!(stdout(&output), "");
+    assert!(stderr(&output).contains("could not be recorded"), "{}", stderr(&output));
+    expect_code(&bench.burgeon(&["eval", "runs/growing-0001"]), 0);
+}
+
+#[test]
+fn the_instruction_set_is_recorded_and_another_one_is_warned_of() {
+    let bench = Bench::new();
+    let run = |arguments: &[&str], cpu: &str| {
+        bench.command(arguments).env("BURGEON_CPU", cpu).output().unwrap()
+    };
+    // A trial that ends between two checkpoints, as if it had been killed.
+    let train = ["tune", "study.toml", "--set", "tune.trials=2", "--set", "gate.accuracy=1.0"];
+    expect_code(&run(&train, "portable"), 3);
+    let provenance = fs::read_to_string(bench.run().join("provenance.json")).unwrap();
+    assert!(provenance.contains("\"instruction_set\": \"portable\""), "{provenance}");
+    let path = bench.run().join("events.jsonl");
+    let events = fs::read_to_string(&path).unwrap();
+    assert!(events.lines().next().unwrap().contains("\"instruction_set\":\"portable\""));
+    let until_trial_2: Vec<&str> =
+        events.lines().take_while(|line| !line.contains("\"trial\":2")).collect();
+    fs::write(&path, until_trial_2.join("\n") + "\n").unwrap();
+
+    let same = run(&["resume", "runs/growing-0001"], "portable");
+    assert!(!stderr(&same).contains("instruction set"), "{}", stderr(&same));
+    fs::write(&path, until_trial_2.join("\n") + "\n").unwrap();
+    let other = until_trial_2.join("\n").replace("\"portable\"", "\"avx512\"") + "\n";
+    fs::write(&path, other).unwrap();
+    let warned = run(&["resume", "runs/growing-0001"], "portable");
+    assert!(stderr(&warned).contains("instruction set avx512"), "{}", stderr(&warned));
+    let resumed = fs::read_to_string(&path).unwrap();
+    let resumed = resumed.lines().find(|line| line.contains("study_resumed")).unwrap();
+    assert!(resumed.contains("\"instruction_set\":\"portable\""), "{resumed}");
 }

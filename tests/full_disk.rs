@@ -1,6 +1,8 @@
 //! A run folder on a small tmpfs that fills up: the full disk as a real kernel makes it.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/skipping.rs"]
+mod skipping;
 mod support;
 
 use std::io::Write;
@@ -25,21 +27,42 @@ struct SmallDisk {
 /// open, and so the room that it frees.
 static ALONE: Mutex<()> = Mutex::new(());
 
+fn main() {
+    let missing = SmallDisk::mount("64k").err();
+    skipping::main(
+        missing,
+        &[
+            (
+                "a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room",
+                a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room,
+            ),
+            (
+                "a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room",
+                a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room,
+            ),
+            (
+                "a_study_on_a_disk_that_fills_up_ends_with_exit_1_and_goes_on_once_there_is_room",
+                a_study_on_a_disk_that_fills_up_ends_with_exit_1_and_goes_on_once_there_is_room,
+            ),
+        ],
+    );
+}
+
 impl SmallDisk {
-    /// `None` where this user may not mount.
-    fn mount(size: &str) -> Option<Self> {
+    /// Why not, where this user may not mount.
+    fn mount(size: &str) -> Result<Self, String> {
         let alone = ALONE.lock().unwrap_or_else(|failed| failed.into_inner());
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
             .arg(folder.path())
             .output()
-            .is_ok_and(|output| output.status.success());
-        if !mounted {
-            eprintln!("skipped: this user may not mount a tmpfs");
-            return None;
+            .map_err(|error| format!("cannot mount a tmpfs: {error}"))?;
+        if !mounted.status.success() {
+            let said = String::from_utf8_lossy(&mounted.stderr);
+            return Err(format!("cannot mount a tmpfs: {}", said.trim()));
         }
-        Some(Self { folder, _alone: alone })
+        Ok(Self { folder, _alone: alone })
     }
 
     fn fill(&self) -> PathBuf {
@@ -85,11 +108,8 @@ fn newest(folder: &Path) -> u32 {
     found.checkpoint.unwrap().meta.epoch
 }
 
-#[test]
 fn a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room() {
-    let Some(disk) = SmallDisk::mount("256k") else {
-        return;
-    };
+    let disk = SmallDisk::mount("256k").unwrap();
     let folder = disk.folder.path().join("checkpoints");
     let mut store = CheckpointStore::open(files(), &folder, Fence::none()).unwrap();
     write(&mut store, 1).unwrap();
@@ -106,11 +126,8 @@ fn a_full_disk_keeps_the_last_checkpoint_and_training_goes_on_once_there_is_room
     assert_eq!(newest(&folder), 3);
 }
 
-#[test]
 fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
-    let Some(disk) = SmallDisk::mount("256k") else {
-        return;
-    };
+    let disk = SmallDisk::mount("256k").unwrap();
     let path = disk.folder.path().join("events.jsonl");
     let clock = Arc::new(RealClock::default());
     let mut ledger = Ledger::open(&RealFiles, &path, Fence::none(), clock).unwrap();
@@ -133,13 +150,10 @@ fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
     assert_eq!(burgeon::ledger::read(&RealFiles, &path).unwrap().len(), appended + 1);
 }
 
-#[test]
 fn a_study_on_a_disk_that_fills_up_ends_with_exit_1_and_goes_on_once_there_is_room() {
     let whole = Bench::new();
     expect_code(&whole.burgeon(&["tune", "study.toml"]), 0);
-    let Some(disk) = SmallDisk::mount("16m") else {
-        return;
-    };
+    let disk = SmallDisk::mount("16m").unwrap();
     let bench = Bench::new();
     let runs = disk.folder.path().to_str().unwrap();
     let tune = ["tune", "study.toml", "--resume", "auto", "--runs", runs];

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use burgeon::ledger::{Event, Ledger, Outcome, RunFolder, Verdict, essence, read};
+use burgeon::ledger::{Event, Ledger, Outcome, RunFolder, Verdict, read, uninterrupted};
 use burgeon::record::EpochRecord;
 use burgeon::spec::{Conv, Edit, InputShape, Layer, Policy, Pool, Spec, StudyDocument, StudyFile};
 use burgeon::study::{
@@ -387,7 +387,7 @@ fn who_ends_first_changes_nothing() {
     for policy in POLICIES {
         for gate in [0.6, 0.99] {
             let spec = parallel(policy, 3, gate);
-            let essence_with = |millis: fn(u32) -> u64| {
+            let events_with = |millis: fn(u32) -> u64| {
                 let run = Run::new();
                 let field = Field::of(millis);
                 let finished = run.finish(&spec, &field);
@@ -395,7 +395,7 @@ fn who_ends_first_changes_nothing() {
                 assert!(millis(1) == 0 || finished.trials <= 3 || together > 1, "{policy:?}");
                 let trials = finished.trials;
                 // Trials behind the accepted one had begun or not, as it happened.
-                let events = essence(&read(&RealFiles, &run.folder.events_file()).unwrap());
+                let events = uninterrupted(&read(&RealFiles, &run.folder.events_file()).unwrap());
                 let settled = events.into_iter().filter(|event| match event {
                     Event::TrialStarted { trial, .. } | Event::EpochFinished { trial, .. } => {
                         *trial <= trials
@@ -404,10 +404,10 @@ fn who_ends_first_changes_nothing() {
                 });
                 settled.collect::<Vec<_>>()
             };
-            let rising = essence_with(|trial| 3 * u64::from(trial % 5));
-            let falling = essence_with(|trial| 12 - 3 * u64::from(trial % 5));
+            let rising = events_with(|trial| 3 * u64::from(trial % 5));
+            let falling = events_with(|trial| 12 - 3 * u64::from(trial % 5));
             assert_eq!(rising, falling, "{policy:?} with a gate of {gate}");
-            assert_eq!(rising, essence_with(|_| 0));
+            assert_eq!(rising, events_with(|_| 0));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The reports that the real binary writes.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "support/schema.rs"]
+mod schema;
 mod support;
 
 use std::fs;
@@ -11,10 +13,14 @@ use std::time::Duration;
 use burgeon::ledger::{Event, Outcome, read};
 use burgeon::sys::files::RealFiles;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use schema::Schema;
 use support::{Bench, expect_code, stderr, stdout};
 
+/// The test cases of a run, after Jenkins' schema has found nothing wrong with them.
 fn suite(run: &Path) -> TestSuite {
     let xml = fs::read_to_string(run.join("junit.xml")).unwrap();
+    let schema = Schema::read(include_str!("schemas/junit-jenkins.xsd"));
+    assert_eq!(schema.problems(&xml), Vec::<String>::new(), "{xml}");
     let mut report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
     assert_eq!(report.test_suites.len(), 1);
     report.test_suites.remove(0)
@@ -40,6 +46,13 @@ fn page(run: &Path) -> String {
         }
     }
     assert_eq!(depth, 0, "a tag is left open");
+    for forbidden in ["<style", "style=", "<script"] {
+        assert!(
+            !page.contains(forbidden),
+            "{forbidden} is forbidden where files are served safely"
+        );
+    }
+    assert!(page.contains("href=\"report/style.css\"") && run.join("report/style.css").is_file());
     assert!(!page.contains("<script") && !page.contains("http"), "the page must stand alone");
     page
 }
@@ -164,5 +177,32 @@ fn a_folder_that_is_no_run_is_refused_by_name_and_left_alone() {
         expect_code(&output, 1);
         assert!(stderr(&output).contains(why), "{}", stderr(&output));
         assert!(!bench.path().join(folder).join("report.html").exists());
+    }
+}
+
+#[test]
+fn the_schema_of_test_cases_refuses_what_jenkins_refuses() {
+    let schema = Schema::read(include_str!("schemas/junit-jenkins.xsd"));
+    let suites = |attributes: &str, inside: &str| {
+        schema.problems(&format!("<testsuites{attributes}>{inside}</testsuites>"))
+    };
+    let suite = |inside: &str| {
+        let counts = "name=\"a\" tests=\"1\" failures=\"0\" errors=\"0\"";
+        suites("", &format!("<testsuite {counts}>{inside}</testsuite>"))
+    };
+    assert!(suites(" tests=\"1\"", "").is_empty());
+    assert!(suite("<testcase name=\"a\"><skipped message=\"b\"/></testcase>").is_empty());
+    for wrong in [
+        suites(" skipped=\"1\"", ""),
+        suites(" tests=\"one\"", ""),
+        suites(" time=\"0.1234\"", ""),
+        suites("", "text"),
+        suites("", "<testcase name=\"a\"/>"),
+        suites("", "<testsuite name=\"a\"/>"),
+        suite("<testcase/>"),
+        suite("<testcase name=\"a\"><passed/></testcase>"),
+        suite("<properties><property name=\"a\"/></properties>"),
+    ] {
+        assert!(!wrong.is_empty());
     }
 }

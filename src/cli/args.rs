@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::data::Split;
@@ -44,8 +45,8 @@ pub enum Command {
     Eval {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
-        /// Which images
-        #[arg(long, value_enum, default_value_t = SplitName::Test, env = "BURGEON_SPLIT")]
+        /// Which images; that somebody read the test images is written into the run's record
+        #[arg(long, value_enum, default_value_t = SplitName::Validation, env = "BURGEON_SPLIT")]
         split: SplitName,
     },
     /// Say what a run's best model sees in PNG or JPEG files
@@ -90,7 +91,7 @@ pub struct StudyArguments {
     #[arg(long, env = "BURGEON_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
     /// Say at each trial's end where its time went
-    #[arg(long, env = "BURGEON_PROFILE")]
+    #[arg(long, env = "BURGEON_PROFILE", value_parser = BoolishValueParser::new())]
     pub profile: bool,
 }
 
@@ -191,13 +192,13 @@ pub struct Common {
     )]
     pub set: Vec<Override>,
     /// Print the events as JSON Lines, and nothing else, to stdout
-    #[arg(long, global = true, env = "BURGEON_JSON")]
+    #[arg(long, global = true, env = "BURGEON_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
     /// Print errors and the outcome only
-    #[arg(long, short, global = true, env = "BURGEON_QUIET")]
+    #[arg(long, short, global = true, env = "BURGEON_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
     /// No colours; NO_COLOR does the same
-    #[arg(long, global = true, env = "BURGEON_NO_COLOR")]
+    #[arg(long, global = true, env = "BURGEON_NO_COLOR", value_parser = BoolishValueParser::new())]
     pub no_color: bool,
 }
 

@@ -1,7 +1,7 @@
 //! `burgeon eval`: accuracy, per-class figures and confusion matrix of a run's best model.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,11 +11,13 @@ use super::output::Output;
 use super::view::{View, percent};
 use super::{CliError, launch};
 use crate::data::Loaded;
-use crate::ledger::RunFolder;
+use crate::ledger::{Event, Ledger, RunFolder};
 use crate::model::{ModelFile, Network};
 use crate::spec::StudyDocument;
-use crate::study::{Growth, input_shape};
+use crate::study::{Growth, LaunchError, data_hash, input_shape};
+use crate::sys::clock::RealClock;
 use crate::sys::files::{FileError, real_files};
+use crate::sys::lock::{LockRequest, RunLock};
 use crate::train::{Evaluation, evaluate};
 
 /// More than the largest network that a study may have.
@@ -31,6 +33,11 @@ pub fn eval(
 ) -> Result<Exit, CliError> {
     let best = BestModel::open(run)?;
     let launch = launch(common, Growth::Off);
+    // Before anything is read: a run at work, or one that cannot be written to, keeps its secret.
+    let record = match split {
+        SplitName::Test => Some(TestRecord::open(run)?),
+        SplitName::Train | SplitName::Validation => None,
+    };
     let device = launch.device.open()?;
     launch.start_threads()?;
     let file = best.study.parse()?;
@@ -44,6 +51,16 @@ pub fn eval(
     let start = Instant::now();
     let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device);
     let seconds = start.elapsed().as_secs_f64();
+    // Recorded before it is told: nobody knows a figure that the record does not.
+    if let Some(record) = record {
+        record.write(Event::TestSplitRead {
+            command: "eval".into(),
+            images: result.images(),
+            accuracy: result.accuracy(),
+            weights_hash: best.file.weights.hash(),
+            data_hash: data_hash(&loaded),
+        })?;
+    }
     if output.json {
         output.result(&json(&result, split, &loaded, seconds))
     } else {
@@ -62,7 +79,7 @@ pub struct BestModel {
 impl BestModel {
     /// Reads a run's `best` folder.
     pub fn open(run: &Path) -> Result<Self, CliError> {
-        let files = real_files().map_err(crate::study::LaunchError::from)?;
+        let files = real_files().map_err(LaunchError::from)?;
         let folder = RunFolder::open(Arc::clone(&files), run)?.best();
         let missing = |source: FileError| CliError::NoModel { folder: run.into(), source };
         let spec_path = folder.join("spec.toml");
@@ -77,6 +94,35 @@ impl BestModel {
             file: ModelFile::from_safetensors(&weights)
                 .map_err(|source| CliError::ModelFile { path: weights_path, source })?,
         })
+    }
+}
+
+/// A run's record, open for a reading of its test images.
+struct TestRecord {
+    run: PathBuf,
+    ledger: Ledger,
+    _lock: RunLock,
+}
+
+impl TestRecord {
+    fn open(run: &Path) -> Result<Self, CliError> {
+        let open = || -> Result<(Ledger, RunLock), LaunchError> {
+            let folder = RunFolder::open(real_files()?, run)?;
+            let lock = folder.lock(&LockRequest::new("burgeon eval --split test"))?;
+            let clock = Arc::new(RealClock::default());
+            let events = folder.events_file();
+            Ok((Ledger::open(&**folder.files(), &events, lock.fence(), clock)?, lock))
+        };
+        let (ledger, lock) = open().map_err(Self::refused(run))?;
+        Ok(Self { run: run.into(), ledger, _lock: lock })
+    }
+
+    fn write(mut self, event: Event) -> Result<(), CliError> {
+        self.ledger.append(event).map_err(|error| Self::refused(&self.run)(error.into()))
+    }
+
+    fn refused(run: &Path) -> impl Fn(LaunchError) -> CliError {
+        move |source| CliError::TestRead { folder: run.into(), source }
     }
 }
 

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod complain;
+mod environment;
 mod eval;
 mod exit;
 mod lineage;
@@ -17,7 +18,7 @@ mod view;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
 use self::args::{Arguments, Command, Common};
 use self::exit::Exit;
@@ -39,7 +40,10 @@ const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
 /// Parses the command line, does what it says, and returns the documented exit code.
 pub fn main() -> ExitCode {
     burgeon_kernel::keep_freed_memory();
-    let arguments = Arguments::parse();
+    let arguments = match environment::parse(std::env::args_os().collect()) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
+    };
     let output = Output::new(&arguments.common);
     let exit = match dispatch(&arguments, &output) {
         Ok(exit) => exit,
@@ -83,6 +87,10 @@ enum CliError {
     StudyFile { path: PathBuf, source: std::io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
+    #[error("not all events could be written to standard output; {} has them all", events.display())]
+    Events { events: PathBuf, source: std::io::Error },
+    #[error("the test images were not read, for that could not be recorded in {}", folder.display())]
+    TestRead { folder: PathBuf, source: LaunchError },
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
     #[error("cannot listen for signals")]
@@ -136,7 +144,10 @@ impl CliError {
                 | LaunchError::Fault(_),
             )
             | Self::StudyFile { .. } => Exit::Usage,
-            Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
+            Self::Launch(LaunchError::Lock(LockError::Locked { .. }))
+            | Self::TestRead { source: LaunchError::Lock(LockError::Locked { .. }), .. } => {
+                Exit::Locked
+            }
             // A reader that has seen enough, such as `head`, is no failure.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             _ => Exit::Failed,

@@ -49,9 +49,16 @@ fn watched(
     let mut view = View::new(*output);
     let ended = work(&mut view, &stop);
     view.close();
+    let lost_events = view.lost_events();
     match ended? {
-        Ended::Finished(finished) => Ok(tell(&finished, output)),
+        Ended::Finished(finished) => {
+            let exit = tell(&finished, output);
+            lost_events.map_or(Ok(exit), Err)
+        }
         Ended::Stopped(signal) => {
+            if let Some(error) = lost_events {
+                output.complain(&error);
+            }
             output.announce(&format!(
                 "stopped by {}; what was learned is kept, and `burgeon resume` goes on",
                 signal.name()

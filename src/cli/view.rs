@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::CliError;
 use super::check::grouped;
 use super::output::Output;
 use super::profile;
@@ -31,6 +34,9 @@ pub struct View {
     /// Whether several trials may run, so that each line has to say whose it is.
     is_shared: bool,
     trials: BTreeMap<u32, Seen>,
+    /// The run's events, and why they could not be written to standard output.
+    events_file: PathBuf,
+    lost_events: Arc<Mutex<Option<std::io::Error>>>,
 }
 
 /// What was seen of a trial, for its children to be held against.
@@ -53,7 +59,16 @@ impl View {
             last_plain_line: Instant::now(),
             is_shared: false,
             trials: BTreeMap::new(),
+            events_file: PathBuf::new(),
+            lost_events: Arc::default(),
         }
+    }
+
+    /// Why not all events are on standard output, if they should be, and where all of them are.
+    pub fn lost_events(&self) -> Option<CliError> {
+        let mut lost = self.lost_events.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = lost.take()?;
+        Some(CliError::Events { events: self.events_file.clone(), source })
     }
 
     /// Takes the progress bars away.
@@ -315,10 +330,18 @@ impl LaunchListener for View {
 
     fn ready(&mut self, ready: &Ready) {
         self.close();
+        self.events_file = ready.folder.events_file();
         self.is_shared = ready.spec.tune().jobs > 1;
         let data = ready.data;
         if let Some(repair) = ready.repaired {
             self.output.warn(&repair.to_string());
+        }
+        if let Some(then) = ready.other_instruction_set {
+            self.output.warn(&format!(
+                "this run has computed with the instruction set {then} so far and goes on with another; \
+                 from here on its figures may differ in the last digits from those of an uninterrupted run. \
+                 BURGEON_CPU={then} goes on with the same one where the processor has it"
+            ));
         }
         let verb = match ready.resumed {
             Resumed::No => "in",
@@ -348,9 +371,15 @@ impl LaunchListener for View {
 
     fn recorder(&mut self) -> Option<EventObserver> {
         self.output.json.then(|| -> EventObserver {
-            Box::new(|_, line| {
+            let lost = Arc::clone(&self.lost_events);
+            Box::new(move |_, line| match writeln!(std::io::stdout(), "{line}") {
+                Ok(()) => {}
                 // Whoever read the events has gone; the run folder keeps them all the same.
-                let _ = writeln!(std::io::stdout(), "{line}");
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+                Err(error) => {
+                    let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
+                    lost.get_or_insert(error);
+                }
             })
         })
     }

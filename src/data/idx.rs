@@ -254,7 +254,7 @@ impl<R: Read> Decoder<'_, R> {
     }
 
     fn verify(self, bytes: u64, checks: Checks<'_>) -> Result<FileDigest, DataError> {
-        let sha256 = hex(&self.hash.finalize());
+        let sha256 = hex::encode(self.hash.finalize());
         match checks.sha256 {
             Some(expected) if expected != sha256 => Err(DataError::WrongContent {
                 path: self.path.to_owned(),
@@ -278,8 +278,4 @@ impl<R: Read> Decoder<'_, R> {
     fn refuse<T>(&self, problem: impl Into<String>) -> Result<T, DataError> {
         Err(DataError::malformed(self.path, problem))
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

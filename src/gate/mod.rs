@@ -1,5 +1,7 @@
 //! Validation metrics → whether the gate opens. Pure: no I/O, no clock.
 
+use statrs::function::erf::erf_inv;
+
 use crate::spec::GateSpec;
 
 /// What the gate says of one trial.
@@ -36,27 +38,12 @@ pub fn wilson_lower_bound(share: f64, images: usize, confidence: f64) -> f64 {
         return 0.0;
     }
     let n = images as f64;
-    let z = normal_quantile(0.5 + confidence / 2.0);
+    // The standard normal quantile at p is √2·erf⁻¹(2p − 1), here with p = (1 + confidence) / 2.
+    let z = std::f64::consts::SQRT_2 * erf_inv(confidence);
     let z2 = z * z;
     let centre = share + z2 / (2.0 * n);
     let spread = z * ((share * (1.0 - share) + z2 / (4.0 * n)) / n).sqrt();
     ((centre - spread) / (1.0 + z2 / n)).max(0.0)
-}
-
-/// Quantile of the standard normal distribution by bisection on its distribution function;
-/// exact to 1e-12 for `p` in (0, 1).
-fn normal_quantile(p: f64) -> f64 {
-    let (mut low, mut high) = (-40.0, 40.0);
-    for _ in 0..100 {
-        let middle = (low + high) / 2.0;
-        // Φ(x) = erfc(−x/√2) / 2
-        if 0.5 * libm::erfc(-middle / std::f64::consts::SQRT_2) < p {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    (low + high) / 2.0
 }
 
 #[cfg(test)]
@@ -83,6 +70,20 @@ mod tests {
         assert!(judge(&gate(0.8, None), 0.9, 10).opens);
         assert!(!judge(&gate(0.8, Some(0.95)), 0.9, 10).opens);
         assert!(judge(&gate(0.8, Some(0.95)), 0.9, 10_000).opens);
+    }
+
+    #[test]
+    fn the_bound_is_that_of_the_normal_quantile_to_many_digits() {
+        // scipy.stats.norm.ppf(0.5 + c / 2); at a share of 1 the bound is 1 / (1 + z² / n).
+        for (confidence, z) in [
+            (0.5, 0.674_489_750_196_081_7),
+            (0.9, 1.644_853_626_951_472_2),
+            (0.99, 2.575_829_303_548_900_4),
+            (0.999_999, 4.891_638_475_699_24),
+        ] {
+            let bound = wilson_lower_bound(1.0, 100, confidence);
+            assert!((bound - 1.0 / (1.0 + z * z / 100.0)).abs() < 1e-9, "{confidence}: {bound}");
+        }
     }
 
     #[test]

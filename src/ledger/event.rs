@@ -38,6 +38,9 @@ pub enum Event {
         threshold: f64,
         /// Most trials.
         trials: u32,
+        /// The instruction set that the CPU computes with; the same bits hold on one alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instruction_set: Option<String>,
     },
     /// The data that was asked for could not be had, and the fallback was taken.
     DataFallback {
@@ -189,6 +192,9 @@ pub enum Event {
         run: String,
         /// Trials that are done.
         trials: u32,
+        /// The instruction set that it goes on with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instruction_set: Option<String>,
     },
     /// A trial that had stopped goes on from a checkpoint.
     TrialResumed {
@@ -198,6 +204,20 @@ pub enum Event {
         epoch: u32,
         /// The checkpoint's step.
         step: u64,
+    },
+    /// Somebody read the test images with the best model, outside the study.
+    TestSplitRead {
+        /// The command that did.
+        command: String,
+        /// Images read.
+        images: u64,
+        /// Accuracy over them, which whoever asked now knows.
+        #[serde(deserialize_with = "nan_if_null")]
+        accuracy: f64,
+        /// Hash of the model's weights.
+        weights_hash: String,
+        /// Hash of the images and labels.
+        data_hash: String,
     },
     /// A study stopped before its end, because it was asked to.
     StudyStopped {
@@ -282,7 +302,7 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "study_started",
         "data_fallback",
         "trial_started",
@@ -296,6 +316,7 @@ impl Event {
         "gate_decided",
         "study_resumed",
         "trial_resumed",
+        "test_split_read",
         "study_stopped",
         "study_finished",
         "supervisor_restarted",
@@ -318,6 +339,7 @@ impl Event {
             Self::GateDecided { .. } => "gate_decided",
             Self::StudyResumed { .. } => "study_resumed",
             Self::TrialResumed { .. } => "trial_resumed",
+            Self::TestSplitRead { .. } => "test_split_read",
             Self::StudyStopped { .. } => "study_stopped",
             Self::StudyFinished { .. } => "study_finished",
             Self::SupervisorRestarted { .. } => "supervisor_restarted",
@@ -350,6 +372,7 @@ pub(super) mod samples {
                 test_images: 10_000,
                 threshold: 0.8,
                 trials: 8,
+                instruction_set: Some("avx2".into()),
             },
             Event::DataFallback { reason: "no network".into() },
             Event::Grafted { trial: 2, parent: 1, summary: json!({"layers": 3}) },
@@ -369,8 +392,15 @@ pub(super) mod samples {
                 suggestion: Some(0.0025),
             },
             Event::TrialProfiled { trial: 1, profile: json!({"seconds": 1.5}) },
-            Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1 },
+            Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1, instruction_set: None },
             Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
+            Event::TestSplitRead {
+                command: "eval".into(),
+                images: 10_000,
+                accuracy: 0.75,
+                weights_hash: "ef".into(),
+                data_hash: "cd".into(),
+            },
             Event::StudyStopped { signal: "SIGTERM".into() },
             Event::StudyFinished {
                 outcome: Outcome::Accepted,

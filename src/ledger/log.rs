@@ -1,5 +1,6 @@
 //! Appends events, each durable before the next thing happens, and repairs what a crash left.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +8,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::event::Event;
-use super::parse::{LINE_LIMIT_BYTES, LineError, parse_events};
+use super::parse::{LINE_LIMIT_BYTES, LineError, parse_pieces};
+use super::replay::EventKey;
 use crate::sys::clock::{Clock, RealClock};
 use crate::sys::fence::{Fence, FenceError};
 use crate::sys::files::{FileError, Files, WritableFile, WriteMode, parent};
 
-/// The largest log that is written or read.
-pub const LOG_LIMIT_BYTES: u64 = 256 << 20;
+/// The largest log that is written or read: some millions of trials.
+pub const LOG_LIMIT_BYTES: u64 = 16 << 30;
+/// So much of it is read at a time.
+const PIECE_BYTES: usize = 4 << 20;
 
 /// An event with its time.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +33,8 @@ pub struct Ledger {
     sink: Option<Sink>,
     clock: Arc<dyn Clock>,
     records: Vec<Recorded>,
+    /// Where in `records` the last event of each key is.
+    last_places: HashMap<EventKey, usize>,
     repaired: Option<Repair>,
     observer: Option<Observer>,
 }
@@ -125,9 +131,8 @@ impl Ledger {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, LedgerError> {
         fence.check()?;
-        let bytes = read_bytes(files, path)?;
-        let is_new = bytes.is_none();
-        let parsed = parse(path, &bytes.unwrap_or_default())?;
+        let is_new = files.kind(path)?.is_none();
+        let parsed = parse(files, path)?;
         let mut sink = Sink {
             file: files.open(path, WriteMode::Append)?,
             path: path.to_path_buf(),
@@ -141,7 +146,16 @@ impl Ledger {
         sink.cut_tail()?;
         let repaired = (parsed.torn_bytes > 0)
             .then(|| Repair { path: path.to_path_buf(), bytes: parsed.torn_bytes });
-        Ok(Self { sink: Some(sink), clock, records: parsed.records, repaired, observer: None })
+        let places = parsed.records.iter().enumerate();
+        let places = places.filter_map(|(place, record)| Some((record.event.key()?, place)));
+        Ok(Self {
+            sink: Some(sink),
+            clock,
+            last_places: places.collect(),
+            records: parsed.records,
+            repaired,
+            observer: None,
+        })
     }
 
     /// A log that is kept in memory only.
@@ -150,6 +164,7 @@ impl Ledger {
             sink: None,
             clock: Arc::new(RealClock::default()),
             records: Vec::new(),
+            last_places: HashMap::new(),
             repaired: None,
             observer: None,
         }
@@ -191,32 +206,39 @@ impl Ledger {
         if let Some(observer) = &mut self.observer {
             observer(&recorded, &line);
         }
+        if let Some(key) = recorded.event.key() {
+            self.last_places.insert(key, self.records.len());
+        }
         self.records.push(recorded);
         Ok(())
     }
 
     /// Records an event unless it was already: for a process that goes on from a checkpoint and
-    /// comes again through what happened after it. An event counts as recorded when one of the
-    /// same occasion, such as the end of the same epoch, has the same values but for times.
+    /// comes again through what happened after it. An event counts as recorded when the last one
+    /// about the same thing, such as the end of the same epoch, has the same values but for times.
     ///
     /// # Errors
     ///
     /// As for [`Ledger::append`].
     pub fn append_once(&mut self, event: Event) -> Result<Appended, LedgerError> {
-        let timeless = event.without_times();
-        let is_recorded = event.occasion().is_some_and(|occasion| {
-            let last =
-                self.records.iter().rev().find(|record| record.event.occasion() == Some(occasion));
-            // Compared as text, in which a NaN equals itself.
-            last.is_some_and(|record| {
-                format!("{:?}", record.event.without_times()) == format!("{timeless:?}")
-            })
-        });
+        let last = event.key().and_then(|key| self.last_places.get(&key));
+        let is_recorded =
+            last.is_some_and(|&place| says_the_same(&self.records[place].event, &event));
         if is_recorded {
             return Ok(Appended::Before);
         }
         self.append(event)?;
         Ok(Appended::Now)
+    }
+}
+
+/// Whether two events differ in times alone. Compared as text, in which a NaN equals itself.
+fn says_the_same(one: &Event, other: &Event) -> bool {
+    let text = |event: &Event| serde_json::to_string(&event.without_times());
+    match (text(one), text(other)) {
+        (Ok(one), Ok(other)) => one == other,
+        // An event that cannot be written is refused where it is.
+        _ => false,
     }
 }
 
@@ -277,20 +299,34 @@ impl Sink {
 ///
 /// When the log is damaged before its last line, or cannot be read.
 pub fn read(files: &dyn Files, path: &Path) -> Result<Vec<Recorded>, LedgerError> {
-    let bytes = read_bytes(files, path)?.unwrap_or_default();
-    Ok(parse(path, &bytes)?.records)
+    Ok(parse(files, path)?.records)
 }
 
-fn read_bytes(files: &dyn Files, path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    match files.read(path, LOG_LIMIT_BYTES) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(error),
+fn parse(files: &dyn Files, path: &Path) -> Result<super::Parsed, LedgerError> {
+    /// What a piece of a log can fail by.
+    enum Failure {
+        Line(LineError),
+        File(FileError),
     }
-}
-
-fn parse(path: &Path, bytes: &[u8]) -> Result<super::Parsed, LedgerError> {
-    parse_events(bytes).map_err(|source| LedgerError::Damaged { path: path.into(), source })
+    impl From<LineError> for Failure {
+        fn from(error: LineError) -> Self {
+            Self::Line(error)
+        }
+    }
+    let parsed = parse_pieces(|offset| {
+        if offset > LOG_LIMIT_BYTES {
+            let (path, limit_bytes) = (path.into(), LOG_LIMIT_BYTES);
+            return Err(Failure::File(FileError::TooLarge { path, limit_bytes }));
+        }
+        match files.read_at(path, offset, PIECE_BYTES) {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            other => other.map_err(Failure::File),
+        }
+    });
+    parsed.map_err(|failure| match failure {
+        Failure::Line(source) => LedgerError::Damaged { path: path.into(), source },
+        Failure::File(error) => error.into(),
+    })
 }
 
 #[cfg(test)]
@@ -423,6 +459,38 @@ mod tests {
         assert_eq!(ledger.append_once(slower).unwrap(), Appended::Before);
         let other = samples::epoch(1, 2, 0.2);
         assert_eq!(ledger.append_once(other).unwrap(), Appended::Now, "other values are news");
+    }
+
+    #[test]
+    fn a_hundred_thousand_trials_are_recorded_once_however_often_they_are_replayed() {
+        let mut ledger = Ledger::without_file();
+        for turn in [Appended::Now, Appended::Before] {
+            for trial in 1..=100_000 {
+                for event in samples::of_a_trial(trial) {
+                    assert_eq!(ledger.append_once(event).unwrap(), turn);
+                }
+            }
+        }
+        assert_eq!(ledger.records().len(), 400_000);
+    }
+
+    #[test]
+    fn a_log_of_more_than_a_quarter_of_a_gigabyte_is_read_and_goes_on() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let event = Event::DataFallback { reason: "x".repeat(1_000_000) };
+        let line = Recorded { at: Timestamp::UNIX_EPOCH, event }.to_line().unwrap() + "\n";
+        let mut file = std::fs::File::create(&path).unwrap();
+        for _ in 0..270 {
+            file.write_all(line.as_bytes()).unwrap();
+        }
+        drop((file, line));
+        let clock = Arc::new(FakeClock::default());
+        let files = crate::sys::files::RealFiles;
+        let mut ledger = Ledger::open(&files, &path, Fence::none(), clock).unwrap();
+        assert_eq!(ledger.records().len(), 270);
+        ledger.append(samples::epoch(1, 1, 0.5)).unwrap();
     }
 
     #[test]

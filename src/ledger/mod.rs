@@ -14,5 +14,5 @@ pub use event::{Event, Outcome, Verdict};
 pub use log::{Appended, Ledger, LedgerError, Recorded, Repair, read};
 pub use parse::{LineError, Parsed, parse_events};
 pub use provenance::{DataOrigin, Provenance, cpu_name};
-pub use replay::essence;
+pub use replay::uninterrupted;
 pub use run_folder::{RunFolder, RunFolderError, TrialFolder};

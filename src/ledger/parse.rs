@@ -62,28 +62,78 @@ pub enum LineError {
 /// When any other line is not an event; it is named by its number.
 pub fn parse_events(bytes: &[u8]) -> Result<Parsed, LineError> {
     let mut parsed = Parsed::default();
+    parsed.whole_bytes = take_lines(bytes, Lines::All, 0, &mut parsed.records)?;
+    parsed.torn_bytes = bytes.len() - parsed.whole_bytes;
+    Ok(parsed)
+}
+
+/// Reads an event log piece by piece, so that a long one need not be in memory twice. `next_piece`
+/// is asked until it answers with no bytes.
+///
+/// # Errors
+///
+/// As for [`parse_events`], and when `next_piece` fails.
+pub(super) fn parse_pieces<E: From<LineError>>(
+    mut next_piece: impl FnMut(u64) -> Result<Vec<u8>, E>,
+) -> Result<Parsed, E> {
+    let mut parsed = Parsed::default();
+    let mut pending: Vec<u8> = Vec::new();
+    loop {
+        let piece = next_piece((parsed.whole_bytes + pending.len()) as u64)?;
+        let lines = if piece.is_empty() { Lines::All } else { Lines::AllButTheLast };
+        pending.extend(piece);
+        let lines_before = parsed.records.len();
+        let taken = take_lines(&pending, lines, lines_before, &mut parsed.records)?;
+        pending.drain(..taken);
+        parsed.whole_bytes += taken;
+        if lines == Lines::All {
+            parsed.torn_bytes = pending.len();
+            return Ok(parsed);
+        }
+        if pending.len() > 2 * LINE_LIMIT_BYTES {
+            return Err(LineError::TooLong { line: parsed.records.len() + 1 }.into());
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    All,
+    /// More may follow, and only the log's very last line may be damaged.
+    AllButTheLast,
+}
+
+/// Reads whole lines and answers how many bytes they took; `lines_before` lines came before.
+fn take_lines(
+    bytes: &[u8],
+    lines: Lines,
+    lines_before: usize,
+    records: &mut Vec<Recorded>,
+) -> Result<usize, LineError> {
+    let mut taken = 0;
     for (index, line) in bytes.split_inclusive(|&byte| byte == b'\n').enumerate() {
-        let number = index + 1;
-        let is_last = parsed.whole_bytes + line.len() == bytes.len();
+        let number = lines_before + index + 1;
+        let is_last = taken + line.len() == bytes.len();
         let Some(text) = line.strip_suffix(b"\n") else {
             break;
         };
+        if is_last && lines == Lines::AllButTheLast {
+            break;
+        }
         if line.len() > LINE_LIMIT_BYTES {
             return Err(LineError::TooLong { line: number });
         }
         match serde_json::from_slice(text) {
-            Ok(value) => parsed
-                .records
+            Ok(value) => records
                 .push(record(value).map_err(|why| LineError::NotAnEvent { line: number, why })?),
             Err(_) if is_last => break,
             Err(source) => {
                 return Err(LineError::Damaged { line: number, source });
             }
         }
-        parsed.whole_bytes += line.len();
+        taken += line.len();
     }
-    parsed.torn_bytes = bytes.len() - parsed.whole_bytes;
-    Ok(parsed)
+    Ok(taken)
 }
 
 fn record(value: Value) -> Result<Recorded, String> {
@@ -173,6 +223,36 @@ mod tests {
     fn log(events: impl IntoIterator<Item = Event>) -> Vec<u8> {
         let lines = events.into_iter().map(|event| recorded(event).to_line().unwrap() + "\n");
         lines.collect::<String>().into_bytes()
+    }
+
+    #[test]
+    fn a_log_reads_the_same_in_pieces_of_any_size() {
+        let lines = |count: u32| -> String {
+            (1..=count)
+                .map(|epoch| {
+                    let event = samples::epoch(1, epoch, 0.5);
+                    Recorded { at: Timestamp::UNIX_EPOCH, event }.to_line().unwrap() + "\n"
+                })
+                .collect()
+        };
+        let damaged_middle = format!("{}{{]\n{}", lines(2), lines(2));
+        let logs =
+            [lines(3), lines(3) + "{\"v\":1", lines(3) + "{]\n", String::new(), damaged_middle];
+        for log in logs {
+            let whole = parse_events(log.as_bytes());
+            for size in [1, 7, 100, 1000, 100_000] {
+                let pieces = parse_pieces::<LineError>(|offset| {
+                    Ok(log.bytes().skip(offset as usize).take(size).collect())
+                });
+                match (&whole, &pieces) {
+                    (Ok(whole), Ok(pieces)) => assert_eq!(whole, pieces, "{size}: {log}"),
+                    (Err(whole), Err(pieces)) => {
+                        assert_eq!(whole.to_string(), pieces.to_string(), "{size}");
+                    }
+                    other => panic!("{size}: {other:?}"),
+                }
+            }
+        }
     }
 
     #[test]

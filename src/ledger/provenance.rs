@@ -22,6 +22,10 @@ pub struct Provenance {
     pub threads: usize,
     /// The processor's name, where the system tells.
     pub cpu: Option<String>,
+    /// The instruction set that the CPU computes with: `portable`, `avx2` or `avx512`; runs of
+    /// version 0.1.0 do not tell.
+    #[serde(default)]
+    pub instruction_set: Option<String>,
     /// The study's seed.
     pub seed: u64,
     /// Hash of the study's spec.

@@ -6,26 +6,26 @@ use super::event::Event;
 use super::log::Recorded;
 
 /// The events of a study as if it had never been interrupted: without times, without what only
-/// tells of interruptions and checkpoints, and each occasion once, at its first place, with its
-/// last values, trial by trial, however trials that ran at the same time took turns. Two runs of
-/// the same study on the CPU have the same essence.
-pub fn essence(records: &[Recorded]) -> Vec<Event> {
+/// tells of interruptions and checkpoints, and each event that happens once a single time, at its
+/// first place, with its last values, trial by trial, however trials that ran at the same time took
+/// turns. Two runs of the same study on the CPU give equal lists.
+pub fn uninterrupted(records: &[Recorded]) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut places = HashMap::new();
     for record in records {
-        let Some(occasion) = record.event.occasion() else {
+        let Some(key) = record.event.key() else {
             continue;
         };
         let event = record.event.without_times();
-        match places.get(&occasion) {
+        match places.get(&key) {
             Some(&place) => events[place] = event,
             None => {
-                places.insert(occasion, events.len());
+                places.insert(key, events.len());
                 events.push(event);
             }
         }
     }
-    events.sort_by_key(|event| match event.occasion() {
+    events.sort_by_key(|event| match event.key() {
         Some(("study finished", ..)) => u32::MAX,
         Some((_, trial, _)) => trial,
         None => 0,
@@ -34,11 +34,11 @@ pub fn essence(records: &[Recorded]) -> Vec<Event> {
 }
 
 /// Names something that happens once in a study: what, in which trial, in which epoch.
-type Occasion = (&'static str, u32, u32);
+pub(super) type EventKey = (&'static str, u32, u32);
 
 impl Event {
     /// What this event is the record of; `None` for events that may come any number of times.
-    pub(super) fn occasion(&self) -> Option<Occasion> {
+    pub(super) fn key(&self) -> Option<EventKey> {
         Some(match *self {
             Self::StudyStarted { .. } => ("study started", 0, 0),
             Self::DataFallback { .. } => ("data fallback", 0, 0),
@@ -53,6 +53,7 @@ impl Event {
             | Self::CheckpointRejected { .. }
             | Self::TrialProfiled { .. }
             | Self::StudyResumed { .. }
+            | Self::TestSplitRead { .. }
             | Self::TrialResumed { .. }
             | Self::StudyStopped { .. }
             | Self::SupervisorRestarted { .. }
@@ -61,7 +62,8 @@ impl Event {
         })
     }
 
-    /// The same event with all measured times at zero, and without the run folder's name.
+    /// The same event with all measured times at zero, and without the run folder's name and the
+    /// machine's instruction set.
     pub(super) fn without_times(&self) -> Self {
         let mut event = self.clone();
         match &mut event {
@@ -77,7 +79,11 @@ impl Event {
                 run.clear();
             }
             Self::TrialProfiled { profile, .. } => *profile = serde_json::Value::Null,
-            Self::StudyStarted { run, .. } => run.clear(),
+            Self::StudyStarted { run, instruction_set, .. } => {
+                run.clear();
+                // Where it ran, not what it did.
+                *instruction_set = None;
+            }
             Self::TrialStarted { expected_seconds, .. } => *expected_seconds = None,
             _ => {}
         }
@@ -98,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_study_has_the_essence_of_one_that_was_not() {
+    fn an_interrupted_study_reads_like_one_that_was_not() {
         let mut whole = samples::of_a_trial(1);
         whole.extend(samples::of_a_trial(2));
         let mut cut = whole[..2].to_vec();
@@ -108,13 +114,13 @@ mod tests {
         if let Event::EpochFinished { seconds, .. } = &mut cut[4] {
             *seconds = 99.0;
         }
-        assert_eq!(essence(&records(cut)), essence(&records(whole)));
+        assert_eq!(uninterrupted(&records(cut)), uninterrupted(&records(whole)));
     }
 
     #[test]
-    fn other_values_are_another_essence() {
-        let one = essence(&records([samples::epoch(1, 1, 0.5)]));
-        let other = essence(&records([samples::epoch(1, 1, 0.6)]));
+    fn other_values_are_told_apart() {
+        let one = uninterrupted(&records([samples::epoch(1, 1, 0.5)]));
+        let other = uninterrupted(&records([samples::epoch(1, 1, 0.6)]));
         assert_ne!(one, other);
     }
 }

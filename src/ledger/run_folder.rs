@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::provenance::Provenance;
+use crate::spec::{RUN_NAME_RULE, is_run_name};
 use crate::sys::files::{FileError, Files, PathKind};
 use crate::sys::lock::{LockError, LockRequest, RunLock};
 
@@ -24,9 +25,7 @@ pub struct TrialFolder {
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
     /// A name that cannot be part of a folder's name.
-    #[error(
-        "`{name}` cannot name a run; use letters, digits, `-`, `_` and `.`, a letter or digit first"
-    )]
+    #[error("{name:?} cannot name a run folder; use {RUN_NAME_RULE}")]
     Name {
         /// The name.
         name: String,
@@ -280,13 +279,7 @@ fn number_of(found: &str, name: &str) -> Option<u32> {
 }
 
 fn check_name(name: &str) -> Result<(), RunFolderError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-    if starts_well && name.len() <= 100 && name.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(RunFolderError::Name { name: name.into() })
-    }
+    if is_run_name(name) { Ok(()) } else { Err(RunFolderError::Name { name: name.into() }) }
 }
 
 #[cfg(test)]
@@ -374,6 +367,7 @@ mod tests {
             device: "cpu".into(),
             threads: 2,
             cpu: cpu_name(),
+            instruction_set: Some("avx2".into()),
             seed: 42,
             spec_hash: "ab".into(),
             data: DataOrigin {

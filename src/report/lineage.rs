@@ -1,5 +1,6 @@
 //! The tree of a study's trials, out of its record.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -150,26 +151,59 @@ impl Lineage {
         measured.rev().max_by(|one, other| one.accuracy.total_cmp(&other.accuracy))
     }
 
-    /// The tree as text, a trial under the one that it grew from.
+    /// The tree as text, a trial under the one that it grew from. What lies deeper than a line has
+    /// room for begins again at the margin.
     pub fn tree(&self) -> String {
-        let mut text = String::new();
-        for root in self.children(None) {
-            self.draw(root, "", "", &mut text);
+        let mut drawing = Drawing { children: HashMap::new(), text: String::new(), deep: vec![] };
+        for trial in &self.trials {
+            let parent = self.parent(trial).map(|parent| parent.trial);
+            drawing.children.entry(parent).or_default().push(trial);
         }
-        text
+        for root in drawing.children.remove(&None).unwrap_or_default() {
+            drawing.draw(root, "", "", 0);
+        }
+        drawing.deep.reverse();
+        while let Some(root) = drawing.deep.pop() {
+            let mut deeper = std::mem::take(&mut drawing.deep);
+            drawing.draw(root, "", "", 0);
+            // First what goes on from here.
+            drawing.deep.reverse();
+            deeper.append(&mut drawing.deep);
+            drawing.deep = deeper;
+        }
+        drawing.text
     }
+}
 
-    fn draw(&self, trial: &Generation, first: &str, rest: &str, text: &mut String) {
-        let _ = writeln!(text, "{first}{}", trial.headline());
-        let mut children = self.children(Some(trial.trial)).peekable();
-        let stem = if children.peek().is_some() { "│" } else { " " };
+/// Trials deeper than that begin again at the margin.
+const DEPTH_MAX: usize = 24;
+
+struct Drawing<'a> {
+    children: HashMap<Option<u32>, Vec<&'a Generation>>,
+    text: String,
+    /// Trials that are too deep to be drawn where they belong.
+    deep: Vec<&'a Generation>,
+}
+
+impl Drawing<'_> {
+    fn draw(&mut self, trial: &Generation, first: &str, rest: &str, depth: usize) {
+        let _ = writeln!(self.text, "{first}{}", trial.headline());
+        let children = self.children.remove(&Some(trial.trial)).unwrap_or_default();
+        let stem = if children.is_empty() { " " } else { "│" };
         for line in trial.details() {
-            let _ = writeln!(text, "{rest}{stem}    {line}");
+            let _ = writeln!(self.text, "{rest}{stem}    {line}");
         }
-        while let Some(child) = children.next() {
-            let (first, below) =
-                if children.peek().is_some() { ("├─ ", "│  ") } else { ("└─ ", "   ") };
-            self.draw(child, &format!("{rest}{first}"), &format!("{rest}{below}"), text);
+        if depth == DEPTH_MAX {
+            for child in &children {
+                let _ = writeln!(self.text, "{rest}└─ … trial {}: see below", child.trial);
+            }
+            self.deep.extend(children);
+            return;
+        }
+        for (place, child) in children.iter().enumerate() {
+            let is_last = place + 1 == children.len();
+            let (first, below) = if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            self.draw(child, &format!("{rest}{first}"), &format!("{rest}{below}"), depth + 1);
         }
     }
 }

@@ -6,10 +6,16 @@ use super::{Generation, Report, State, moment, words};
 
 /// Hosts of code cut or refuse comments that are longer than some 65,000 characters.
 const TREE_LIMIT_BYTES: usize = 30_000;
+/// Of more trials the most telling ones are shown.
+const TRIALS_MAX: usize = 120;
 
 impl Report {
     /// Markdown as GitHub and GitLab read it.
     pub fn to_markdown(&self) -> String {
+        self.abridged(TRIALS_MAX).markdown()
+    }
+
+    fn markdown(&self) -> String {
         let mut text = String::new();
         let _ = writeln!(text, "# {}\n", inline(&self.started.name));
         if let Some(reason) = &self.fallback {
@@ -40,6 +46,9 @@ impl Report {
         );
         for trial in &self.lineage.trials {
             let _ = writeln!(text, "{}", row(trial));
+        }
+        if let Some(omission) = self.omission() {
+            let _ = writeln!(text, "\n{omission}");
         }
         text + "\n"
     }

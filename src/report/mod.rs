@@ -3,13 +3,13 @@
 //! ```text
 //! events.jsonl ─ Lineage   the trials, each under the one that it grew from
 //!              └ Report    and what came of the study, and what befell it
-//!                   ├─ report.html   one file, no scripts, nothing fetched
+//!                   ├─ report.html   no scripts, nothing fetched but report/style.css beside it
 //!                   ├─ report.md     for a pull request
 //!                   └─ junit.xml     for a test runner
 //! ```
 //!
 //! [`Report::of`] and what it writes are pure; [`write()`] reads a run folder and writes into it. It
-//! takes no lock and touches nothing but its own three files, so that a run may be looked at while
+//! takes no lock and touches nothing but its own files, so that a run may be looked at while
 //! it trains.
 //!
 //! Invariant: whatever stands in a record is untrusted text, and is escaped where it is written.
@@ -22,6 +22,7 @@ mod markdown;
 mod markup;
 #[cfg(test)]
 mod samples;
+mod selection;
 mod sentences;
 mod words;
 mod write;
@@ -35,6 +36,10 @@ pub use self::words::grouped;
 pub use self::write::{ReportError, Written, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
 
+/// Where the page's style sheet lies, seen from the page.
+pub(crate) const STYLE_SHEET: &str = "report/style.css";
+const STYLE: &str = include_str!("style.css");
+
 /// A run, folded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -47,7 +52,10 @@ pub struct Report {
     started: Started,
     /// Why not the data that was asked for.
     fallback: Option<String>,
+    /// Trials that the lineage leaves out.
+    omitted_trials: usize,
     interruptions: Vec<Interruption>,
+    test_reads: Vec<TestRead>,
     /// Events of a newer version by name, and how many.
     unknown: BTreeMap<String, u64>,
     events: usize,
@@ -102,6 +110,7 @@ struct Started {
     run: String,
     device: String,
     threads: usize,
+    instruction_set: Option<String>,
     seed: u64,
     spec_hash: String,
     data_hash: String,
@@ -116,6 +125,13 @@ struct Interruption {
     what: String,
 }
 
+/// A reading of the test images outside the study.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct TestRead {
+    images: u64,
+    accuracy: f64,
+}
+
 impl Report {
     /// Folds a record.
     pub fn of(records: &[Recorded]) -> Self {
@@ -126,7 +142,9 @@ impl Report {
             state: State::Unfinished,
             started: Started::default(),
             fallback: None,
+            omitted_trials: 0,
             interruptions: Vec::new(),
+            test_reads: Vec::new(),
             unknown: BTreeMap::new(),
             events: records.len(),
             last_event_at: records.last().map(|last| last.at),
@@ -170,6 +188,7 @@ impl Report {
                 validation_images,
                 test_images,
                 threshold,
+                instruction_set,
                 ..
             } => {
                 self.started = Started {
@@ -177,6 +196,7 @@ impl Report {
                     run: run.clone(),
                     device: device.clone(),
                     threads: *threads,
+                    instruction_set: instruction_set.clone(),
                     seed: *seed,
                     spec_hash: spec_hash.clone(),
                     data_hash: data_hash.clone(),
@@ -191,6 +211,9 @@ impl Report {
                     Outcome::Rejected => State::Rejected,
                 };
                 self.figures.finish(event);
+            }
+            Event::TestSplitRead { images, accuracy, .. } => {
+                self.test_reads.push(TestRead { images: *images, accuracy: *accuracy });
             }
             Event::Unknown { name, .. } => *self.unknown.entry(name.clone()).or_default() += 1,
             _ if self.is_finished() => {}
@@ -255,8 +278,10 @@ fn interruption(event: &Event) -> Option<String> {
         Event::CheckpointRejected { path, why } => {
             format!("the checkpoint {path} was rejected: {why}")
         }
-        Event::StudyResumed { trials, .. } => {
-            format!("the study went on, with {} done", words::count((*trials).into(), "trial"))
+        Event::StudyResumed { trials, instruction_set, .. } => {
+            let done = words::count((*trials).into(), "trial");
+            let on = instruction_set.as_ref().map_or(String::new(), |set| format!(" on {set}"));
+            format!("the study went on{on}, with {done} done")
         }
         Event::TrialResumed { trial, epoch, step } => {
             format!("trial {trial} went on after epoch {epoch}, step {step}")
@@ -299,7 +324,7 @@ mod tests {
         events.push(Event::StudyStopped { signal: "SIGTERM".into() });
         let stopped = Report::of(&records(events.clone()));
         assert_eq!(stopped.state, State::Stopped { signal: "SIGTERM".into() });
-        events.push(Event::StudyResumed { run: "r".into(), trials: 0 });
+        events.push(Event::StudyResumed { run: "r".into(), trials: 0, instruction_set: None });
         let resumed = Report::of(&records(events.clone()));
         assert_eq!((&resumed.state, resumed.interruptions.len()), (&State::Unfinished, 2));
         events.push(Event::SupervisorGaveUp { cause: "same step".into(), restarts: 3 });

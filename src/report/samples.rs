@@ -28,6 +28,7 @@ pub(super) fn study_started() -> Event {
         test_images: 10_000,
         threshold: 0.8,
         trials: 8,
+        instruction_set: Some("portable".into()),
     }
 }
 

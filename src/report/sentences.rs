@@ -71,15 +71,30 @@ impl Report {
         items.extend([
             ("device", started.device.clone()),
             ("threads", started.threads.to_string()),
+            ("instruction set", started.instruction_set.clone().unwrap_or("not recorded".into())),
             ("seed", started.seed.to_string()),
             ("images", format!("{train} training, {validation} validation, {test} test")),
             ("spec hash", started.spec_hash.clone()),
             ("data hash", started.data_hash.clone()),
         ]);
+        items.extend(self.test_readings().map(|readings| ("test images read", readings)));
         let hashes = self.provenance.iter().flat_map(|provenance| &provenance.data.sha256);
         let hashes = hashes.map(|(file, sha256)| (format!("SHA-256 of {file}"), sha256.clone()));
         let items = items.into_iter().map(|(name, value)| (name.to_owned(), value));
         items.chain(hashes).collect()
+    }
+
+    /// How often the test images were looked at, where anybody but the study did.
+    fn test_readings(&self) -> Option<String> {
+        let last = self.test_reads.last()?;
+        let by_study = u64::from(self.figures.test_accuracy.is_some());
+        Some(format!(
+            "{}, {} of them with burgeon eval; last {} on {}",
+            words::count(by_study + self.test_reads.len() as u64, "time"),
+            self.test_reads.len(),
+            words::percent(Some(last.accuracy)),
+            words::count(last.images, "image"),
+        ))
     }
 
     /// How much was read, and what of it is not shown.

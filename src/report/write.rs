@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Report;
+use super::{Report, STYLE, STYLE_SHEET};
 use crate::ledger::{LedgerError, RunFolder, RunFolderError, read};
-use crate::sys::files::FileError;
+use crate::sys::files::{FileError, parent};
 
 /// Where the reports of a run lie.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Written {
     /// The page for browsers.
     pub html: PathBuf,
+    /// Its style sheet.
+    pub style_sheet: PathBuf,
     /// The text for a pull request.
     pub markdown: PathBuf,
     /// The test cases for a test runner.
@@ -45,7 +47,7 @@ pub enum ReportError {
     File(#[from] FileError),
 }
 
-/// Writes `report.html`, `report.md` and `junit.xml` of a run that may be at work, finished or dead,
+/// Writes `report.html` with its style sheet, `report.md` and `junit.xml` of a run that may be at work, finished or dead,
 /// each atomically and none of it locked.
 ///
 /// # Errors
@@ -61,6 +63,7 @@ pub fn write(folder: &RunFolder) -> Result<Written, ReportError> {
         Report::of(&records).with_provenance(provenance(folder)?).with_study(folder.read_study()?);
     let written = Written {
         html: folder.report_html(),
+        style_sheet: folder.path().join(STYLE_SHEET),
         markdown: folder.report_markdown(),
         junit: folder.junit_file(),
     };
@@ -68,6 +71,9 @@ pub fn write(folder: &RunFolder) -> Result<Written, ReportError> {
         .to_junit()
         .map_err(|source| ReportError::Junit { path: written.junit.clone(), source })?;
     let put = |path: &Path, text: String| files.write_atomically(path, text.as_bytes());
+    // Before the page that refers to it.
+    files.create_folders(parent(&written.style_sheet))?;
+    put(&written.style_sheet, STYLE.to_owned())?;
     put(&written.html, report.to_html())?;
     put(&written.markdown, report.to_markdown())?;
     put(&written.junit, junit)?;

@@ -254,23 +254,8 @@ fn suggestion(message: &str) -> String {
         return String::new();
     };
     quoted
-        .map(|right| (edit_distance(wrong, right), right))
+        .map(|right| (strsim::levenshtein(wrong, right), right))
         .min()
         .filter(|&(distance, right)| distance <= 2.max(right.len() / 3))
         .map_or(String::new(), |(_, right)| format!("did you mean `{right}`?"))
-}
-
-/// Levenshtein distance in bytes; both are short ASCII names.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.bytes().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(from != to)).min(above.min(row[j]) + 1);
-            diagonal = above;
-        }
-    }
-    row[b.len()]
 }

@@ -2,6 +2,7 @@
 
 use super::error::Problem;
 use super::layer::{Layer, Padding};
+use super::name::{RUN_NAME_RULE, is_run_name};
 use super::optimizer::Optimizer;
 use super::shape::{InputShape, LayerTable};
 use super::study::StudyFile;
@@ -83,13 +84,9 @@ impl Check {
 }
 
 fn check_name(check: &mut Check, name: &str) {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.len() > 64 || name.starts_with('.') || !name.chars().all(fits) {
-        check.problem(
-            "name",
-            format!("{name:?} cannot name a run folder"),
-            "use 1 to 64 letters, digits, `-`, `_` and `.`, the first no dot",
-        );
+    if !is_run_name(name) {
+        let problem = format!("{name:?} cannot name a run folder");
+        check.problem("name", problem, format!("use {RUN_NAME_RULE}"));
     }
 }
 

@@ -46,7 +46,8 @@ pub struct Launch {
     pub resume: Resume,
     /// Whether trials tell where their time goes.
     pub profiling: Profiling,
-    /// What to call this process where it is named: in the lock and in the provenance.
+    /// What to call this process where it is named: in the lock and in the provenance. Text for
+    /// people, in which an argument that is not UTF-8 has replacement characters.
     pub command: Vec<String>,
 }
 
@@ -61,7 +62,7 @@ impl Default for Launch {
             runs: "runs".into(),
             resume: Resume::Never,
             profiling: Profiling::Off,
-            command: std::env::args().collect(),
+            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         }
     }
 }
@@ -181,6 +182,9 @@ pub struct Ready<'a> {
     pub folder: &'a RunFolder,
     /// Whether the run had begun before.
     pub resumed: Resumed,
+    /// The instruction set that the run last computed with, where this process has another one: it
+    /// will compute other bits from here on.
+    pub other_instruction_set: Option<&'a str>,
     /// What a crash had left of a last event, now removed.
     pub repaired: Option<&'a Repair>,
 }
@@ -270,6 +274,8 @@ impl Launch {
             threads: session.threads,
             folder: &folder,
             resumed,
+            other_instruction_set: instruction_set_of(ledger.records())
+                .filter(|last| *last != instruction_set()),
             repaired: ledger.repaired(),
         });
         let is_finished =
@@ -286,7 +292,11 @@ impl Launch {
                 .filter(|recorded| matches!(recorded.event, Event::TrialFinished { .. }))
                 .count() as u32;
             let run = folder.path().display().to_string();
-            ledger.append(Event::StudyResumed { run, trials })?;
+            ledger.append(Event::StudyResumed {
+                run,
+                trials,
+                instruction_set: Some(instruction_set().into()),
+            })?;
         }
         let data_hash = data_hash(&session.loaded);
         let name = session.spec.name().to_owned();
@@ -395,6 +405,7 @@ impl Launch {
             device: session.device.name.clone(),
             threads: session.threads,
             cpu: cpu_name(),
+            instruction_set: Some(instruction_set().into()),
             seed: session.spec.train().seed,
             spec_hash: session.spec.hash(),
             data: DataOrigin {
@@ -436,6 +447,7 @@ impl Session {
             test_images: data.test.len(),
             threshold: self.spec.gate().accuracy,
             trials: self.spec.tune().trials as u32,
+            instruction_set: Some(instruction_set().into()),
         }
     }
 
@@ -482,6 +494,20 @@ impl Session {
             recorded_study(folder).ok().and_then(|study| study.validate(self.spec.input()).ok());
         begun.map_or_else(Vec::new, |begun| diff(&begun, &self.spec))
     }
+}
+
+/// The instruction set that this process computes with.
+fn instruction_set() -> &'static str {
+    Executor::global().cpu().name()
+}
+
+/// The instruction set that a run last computed with; `None` where its record does not tell.
+fn instruction_set_of(records: &[Recorded]) -> Option<&str> {
+    records.iter().rev().find_map(|recorded| match &recorded.event {
+        Event::StudyStarted { instruction_set, .. }
+        | Event::StudyResumed { instruction_set, .. } => instruction_set.as_deref(),
+        _ => None,
+    })
 }
 
 /// The study that a run was made for.

@@ -355,7 +355,10 @@ impl<'a, T: Trainer> Study<'a, T> {
         });
         let before = records[..this_process.unwrap_or(0)].windows(2);
         let before: f64 = before
-            .filter(|pair| !matches!(pair[1].event, Event::StudyResumed { .. }))
+            .filter(|pair| {
+                let event = &pair[1].event;
+                !matches!(event, Event::StudyResumed { .. } | Event::TestSplitRead { .. })
+            })
             .map(|pair| (pair[1].at.duration_since(pair[0].at)).as_secs_f64())
             .sum();
         before + self.began.elapsed().as_secs_f64()

@@ -186,6 +186,10 @@ impl Files for FaultyFiles {
         self.inner.read(path, limit_bytes)
     }
 
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, FileError> {
+        self.inner.read_at(path, offset, length)
+    }
+
     fn list(&self, folder: &Path) -> Result<Vec<String>, FileError> {
         self.inner.list(folder)
     }

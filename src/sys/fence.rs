@@ -34,6 +34,9 @@ struct Mark {
 
 const LIMIT_BYTES: u64 = 4096;
 
+/// No writer counts so far; a file that says more is damaged.
+pub(super) const EPOCH_MAX: u64 = i64::MAX as u64;
+
 /// Why a writer may no longer write.
 #[derive(Debug, thiserror::Error)]
 pub enum FenceError {
@@ -80,13 +83,7 @@ impl Fence {
         at_least: u64,
         by: &ProcessName,
     ) -> Result<Self, FenceError> {
-        let last = match read(&**files, path) {
-            Ok(mark) => mark.fence,
-            Err(FenceError::File(error)) if error.is_not_found() => 0,
-            // Nothing can be learned from a damaged file, and nobody holds by it any more.
-            Err(FenceError::Unreadable { .. }) => 0,
-            Err(error) => return Err(error),
-        };
+        let last = Self::last(&**files, path)?;
         let mark = Mark { fence: last.max(at_least) + 1, by: by.clone() };
         let text = serde_json::to_vec(&mark)
             .map_err(|source| FenceError::Unreadable { path: path.into(), source })?;
@@ -95,6 +92,17 @@ impl Fence {
             Self(Some(Arc::new(Raised { files: Arc::clone(files), path: path.into(), mark })));
         fence.check()?;
         Ok(fence)
+    }
+
+    /// The highest number that the fence file `path` tells of; 0 where it tells of none.
+    pub(super) fn last(files: &dyn Files, path: &Path) -> Result<u64, FenceError> {
+        match read(files, path) {
+            Ok(mark) if mark.fence <= EPOCH_MAX => Ok(mark.fence),
+            Err(FenceError::File(error)) if error.is_not_found() => Ok(0),
+            // Nothing can be learned from a damaged file, and nobody holds by it any more.
+            Ok(_) | Err(FenceError::Unreadable { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     /// The number; 0 without a fence.

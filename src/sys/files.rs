@@ -9,29 +9,30 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::faults::{FaultError, FaultyFiles, OnCrash};
 
-/// Environment variable that makes the real binary fail at its n-th step on disk, such as
-/// `crash@17`. For tests only; see [`super::faults::Fault`].
+/// Environment variable that makes a binary built with the feature `fault-injection`, as the tests
+/// build it, fail at its n-th step on disk, such as `crash@17`; see [`super::faults::Fault`]. Any
+/// other binary pays it no heed.
 pub const FAULT_VARIABLE: &str = "BURGEON_FAULT";
 
-/// The machine's files; with [`FAULT_VARIABLE`] set, files that fail as it says.
+/// The machine's files; in tests with [`FAULT_VARIABLE`] set, files that fail as it says.
 ///
 /// # Errors
 ///
-/// When the variable is set and cannot be read.
+/// When the variable counts and cannot be read.
 pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
     let real: Arc<dyn Files> = Arc::new(RealFiles);
     match std::env::var_os(FAULT_VARIABLE) {
-        None => Ok(real),
-        Some(fault) => {
+        Some(fault) if cfg!(feature = "fault-injection") => {
             let fault = fault.to_string_lossy().parse()?;
             Ok(Arc::new(FaultyFiles::new(real, fault, OnCrash::EndTheProcess)))
         }
+        _ => Ok(real),
     }
 }
 
@@ -58,6 +59,12 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// Reads a whole file of at most `limit_bytes`; a larger one is refused before any of it is
     /// read.
     fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError>;
+
+    /// At most `length` bytes of a file from `offset` on; none at its end and beyond.
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, FileError> {
+        let bytes = self.read(path, u64::MAX - 1)?;
+        Ok(bytes.into_iter().skip(offset as usize).take(length).collect())
+    }
 
     /// The names in a folder, sorted; names that are not UTF-8 are left out, as burgeon writes
     /// none.
@@ -379,6 +386,19 @@ impl Files for RealFiles {
         if bytes.len() as u64 > limit_bytes {
             return Err(too_large());
         }
+        Ok(bytes)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, FileError> {
+        let failed = |e| FileError::new(Operation::Read, path, 0, e);
+        if !fs::metadata(path).map_err(failed)?.is_file() {
+            return Err(FileError::NotAFile { path: path.into() });
+        }
+        let mut file = File::open(path).map_err(failed)?;
+        let mut bytes = Vec::with_capacity(length);
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.take(length as u64).read_to_end(&mut bytes))
+            .map_err(failed)?;
         Ok(bytes)
     }
 

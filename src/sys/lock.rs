@@ -2,24 +2,25 @@
 //!
 //! The file `lock` is held with `flock`, which the kernel lets go of when its holder dies, however
 //! it dies; its content says who that is. Where `flock` does not reach (some network folders, two
-//! machines on one of them), the content decides: a holder that is seen to be dead is replaced,
-//! one that cannot be seen is watched for a while. Whoever takes over raises the [`Fence`], so
-//! that a holder wrongly taken for dead does no harm.
+//! machines on one of them), claims decide: see [`claim`](super::claim). Whoever takes over raises
+//! the [`Fence`], so that a holder wrongly taken for dead does no harm.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::fence::{Fence, FenceError};
+use super::claim::{
+    BEAT_EVERY, Claim, ClaimError, ClaimFolder, Claimant, Granted, Kernel, RealFolder, claimed_by,
+};
+use super::fence::{EPOCH_MAX, Fence, FenceError};
 use super::files::{FileError, Files, Operation};
-use super::heartbeat;
-use super::process::{Cause, Liveness, ProcessName};
+use super::process::{Cause, ProcessName};
 
 /// Name of the lock's file in a run folder.
 pub const LOCK_FILE: &str = "lock";
@@ -29,6 +30,8 @@ pub const FENCE_FILE: &str = "fence";
 /// A lock that this process holds until it is dropped.
 #[derive(Debug)]
 pub struct RunLock {
+    // Before the file, whose closing lets others in, who would find the claim.
+    _claim: Claim,
     file: File,
     fence: Fence,
     took_over: Option<TakenOver>,
@@ -39,15 +42,15 @@ pub struct RunLock {
 pub struct LockRequest {
     /// What the process does, shown to whoever finds the lock held.
     pub command: String,
-    /// How long a holder on another machine is watched for signs of life before it is taken for
-    /// dead. Must be longer than the time between its heartbeats.
+    /// How long a holder that cannot be seen, as it is on another machine, is watched for signs of
+    /// life before it is taken for dead. It gives one a second.
     pub patience: Duration,
 }
 
 impl LockRequest {
-    /// A request with the usual patience of 5 s.
+    /// A request with the usual patience of 20 s.
     pub fn new(command: impl Into<String>) -> Self {
-        Self { command: command.into(), patience: Duration::from_secs(5) }
+        Self { command: command.into(), patience: Duration::from_secs(20) }
     }
 }
 
@@ -117,22 +120,19 @@ impl RunLock {
     ) -> Result<Self, LockError> {
         let path = folder.join(LOCK_FILE);
         let (mut file, kernel) = open_locked(&path)?;
-        let this = ProcessName::current();
         let last = read_holder(&mut file, &path)?;
-        let took_over = match &last {
-            None => None,
-            Some(holder) => Some(judge(holder, &this, kernel, folder, request.patience)?),
-        };
-        let used = last.map_or(0, |holder| holder.fence);
-        let fence = Fence::raise(files, &folder.join(FENCE_FILE), used, &this)?;
         let holder = Holder {
-            process: this,
+            process: ProcessName::current(),
             since: Timestamp::now(),
             command: request.command.clone(),
-            fence: fence.number(),
+            fence: 0,
         };
-        sign(&mut file, &path, &holder)?;
-        Ok(Self { file, fence, took_over })
+        let claimant =
+            Claimant { holder, patience: request.patience, beat_every: BEAT_EVERY, kernel };
+        let granted = claim(files, folder, &claimant, last.as_ref())?;
+        sign(&mut file, &path, granted.claim.holder())?;
+        let took_over = granted.from.map(|(from, cause)| TakenOver { from, cause });
+        Ok(Self { file, fence: granted.fence, took_over, _claim: granted.claim })
     }
 
     /// Leave to write, for everything that publishes into the folder.
@@ -146,6 +146,25 @@ impl RunLock {
     }
 }
 
+/// Claims a folder among all the machines that share it.
+fn claim(
+    files: &Arc<dyn Files>,
+    folder: &Path,
+    claimant: &Claimant,
+    last: Option<&Holder>,
+) -> Result<Granted, LockError> {
+    let path = folder.join(FENCE_FILE);
+    let used = last.map_or(0, |holder| holder.fence).min(EPOCH_MAX);
+    let last_epoch = || Ok(Fence::last(&**files, &path)?.max(used));
+    let raise = |epoch| Fence::raise(files, &path, epoch - 1, &claimant.holder.process);
+    let shared: Arc<dyn ClaimFolder> = Arc::new(RealFolder(folder.into()));
+    claimant.take(&shared, last, last_epoch, raise).map_err(|error| match error {
+        ClaimError::Held(holder) => LockError::Locked { path: folder.join(LOCK_FILE), holder },
+        ClaimError::Fence(error) => error.into(),
+        ClaimError::Folder(error) => FileError::new(Operation::Open, folder, 0, error).into(),
+    })
+}
+
 impl Drop for RunLock {
     fn drop(&mut self) {
         // The file stays: removing it would let two processes lock two files of one name. Failing
@@ -156,7 +175,8 @@ impl Drop for RunLock {
     }
 }
 
-/// Who holds a run folder now, without asking for its lock; `None` when nobody does.
+/// Who holds a run folder now, without asking for its lock; `None` when nobody does. A holder on
+/// another machine is named also if it died there, which cannot be seen from here.
 ///
 /// # Errors
 ///
@@ -169,18 +189,10 @@ pub fn holder(folder: &Path) -> Result<Option<Holder>, LockError> {
         Err(error) => return Err(FileError::new(Operation::Read, &path, 0, error).into()),
     };
     match file.try_lock_shared() {
-        Ok(()) => Ok(None),
+        Ok(()) => claimed_by(&RealFolder(folder.into()))
+            .map_err(|error| FileError::new(Operation::List, folder, 0, error).into()),
         Err(_) => read_holder(&mut file, &path),
     }
-}
-
-/// What the kernel said about the lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kernel {
-    /// Nobody else on this kernel, or where `flock` reaches, holds it.
-    Granted,
-    /// This file system knows no locks.
-    CannotTell,
 }
 
 fn open_locked(path: &Path) -> Result<(File, Kernel), LockError> {
@@ -194,7 +206,8 @@ fn open_locked(path: &Path) -> Result<(File, Kernel), LockError> {
             .open(path)
             .map_err(failed)?;
         let kernel = match file.try_lock() {
-            Ok(()) => Kernel::Granted,
+            Ok(()) if excludes_others(path) => Kernel::Granted,
+            Ok(()) => Kernel::CannotTell,
             Err(TryLockError::WouldBlock) => {
                 return Err(LockError::Locked {
                     path: path.into(),
@@ -214,6 +227,13 @@ fn open_locked(path: &Path) -> Result<(File, Kernel), LockError> {
             Err(error) => return Err(failed(error).into()),
         }
     }
+}
+
+/// Whether the lock that this process has just got on a file keeps a second one out; on some file
+/// systems every lock is granted and none means anything.
+fn excludes_others(path: &Path) -> bool {
+    let second = File::open(path).map(|file| file.try_lock());
+    matches!(second, Ok(Err(TryLockError::WouldBlock)))
 }
 
 /// Content longer than this is not a holder's.
@@ -239,55 +259,13 @@ fn sign(file: &mut File, path: &Path, holder: &Holder) -> Result<(), LockError> 
         .map_err(|e| FileError::new(Operation::Write, path, text.len() as u64, e).into())
 }
 
-/// Whether a lock that still carries a signature may be taken.
-fn judge(
-    holder: &Holder,
-    this: &ProcessName,
-    kernel: Kernel,
-    folder: &Path,
-    patience: Duration,
-) -> Result<TakenOver, LockError> {
-    let locked = || LockError::Locked {
-        path: folder.join(LOCK_FILE),
-        holder: Some(Box::new(holder.clone())),
-    };
-    let cause = match this.liveness_of(&holder.process) {
-        Liveness::Dead(cause) => Some(cause),
-        Liveness::Alive => return Err(locked()),
-        // On one kernel its word is enough, whatever container the holder was in.
-        Liveness::Unknown
-            if kernel == Kernel::Granted
-                && !this.boot.is_empty()
-                && this.boot == holder.process.boot =>
-        {
-            Some(Cause::Exited)
-        }
-        Liveness::Unknown if gives_signs_of_life(folder, patience) => return Err(locked()),
-        Liveness::Unknown => None,
-    };
-    Ok(TakenOver { from: holder.clone(), cause })
-}
-
-/// Watches the heartbeat change, which needs no agreement between the clocks of two machines.
-fn gives_signs_of_life(folder: &Path, patience: Duration) -> bool {
-    let path = folder.join(heartbeat::HEARTBEAT_FILE);
-    let before = fs::read(&path).ok();
-    let started = Instant::now();
-    while started.elapsed() < patience {
-        std::thread::sleep((patience / 20).min(Duration::from_millis(250)));
-        if fs::read(&path).ok() != before {
-            return true;
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
     use crate::sys::files::RealFiles;
+    use crate::sys::heartbeat;
 
     fn files() -> Arc<dyn Files> {
         Arc::new(RealFiles)
@@ -336,11 +314,14 @@ mod tests {
     #[test]
     fn locks_of_dead_processes_are_taken_over() {
         let this = ProcessName::current();
-        let dead = [
+        let mut dead = vec![
             (Cause::Exited, ProcessName { pid: u32::MAX, ..this.clone() }),
             (Cause::PidReused, ProcessName { started: Some(1), ..this.clone() }),
-            (Cause::Rebooted, ProcessName { boot: "before".into(), ..this.clone() }),
         ];
+        // A machine without an id of its own cannot be told from another one of its name.
+        if this.machine.is_some() {
+            dead.push((Cause::Rebooted, ProcessName { boot: "before".into(), ..this.clone() }));
+        }
         for (cause, process) in dead {
             let folder = tempfile::tempdir().unwrap();
             leave_lock_of(folder.path(), process.clone());
@@ -359,35 +340,64 @@ mod tests {
         assert!(matches!(error, LockError::Locked { holder: Some(_), .. }));
     }
 
-    #[test]
-    fn a_silent_holder_on_another_machine_is_replaced_and_fenced_off() {
-        let folder = tempfile::tempdir().unwrap();
-        let old = RunLock::acquire(&files(), folder.path(), &request()).unwrap();
-        // Another machine does not see our flock; removing the file has the same effect here.
-        fs::remove_file(folder.path().join(LOCK_FILE)).unwrap();
-        let elsewhere = ProcessName {
+    fn elsewhere() -> ProcessName {
+        ProcessName {
             boot: "another".into(),
             host: "another".into(),
+            machine: None,
             ..ProcessName::current()
-        };
-        leave_lock_of(folder.path(), elsewhere);
+        }
+    }
+
+    #[test]
+    fn a_silent_holder_on_another_machine_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        leave_lock_of(folder.path(), elsewhere());
         let new = RunLock::acquire(&files(), folder.path(), &request()).unwrap();
         assert_eq!(new.took_over().unwrap().cause, None);
-        assert!(matches!(old.fence().check(), Err(FenceError::Replaced { .. })));
-        drop(old);
-        new.fence().check().unwrap();
-        assert!(holder(folder.path()).unwrap().is_some(), "the old one must not sign off for us");
+        assert_eq!(new.fence().number(), 7);
+    }
+
+    #[test]
+    fn a_holder_on_another_machine_that_does_nothing_but_live_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = RunLock::acquire(&files(), folder.path(), &request()).unwrap();
+        // As another machine sees it: our lock is not there, and our process cannot be seen.
+        let claimant = Claimant {
+            holder: Holder {
+                process: elsewhere(),
+                since: Timestamp::UNIX_EPOCH,
+                command: "burgeon tune".into(),
+                fence: 0,
+            },
+            patience: Duration::from_secs(600),
+            beat_every: BEAT_EVERY,
+            kernel: Kernel::Granted,
+        };
+        let refused = claim(&files(), folder.path(), &claimant, None).unwrap_err();
+        assert!(matches!(refused, LockError::Locked { holder: Some(_), .. }), "{refused}");
+        lock.fence().check().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_was_given_back_leaves_no_claim() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || -> Vec<_> {
+            let entries = fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        let lock = RunLock::acquire(&files(), folder.path(), &request()).unwrap();
+        assert_eq!(names(), ["claim-1", "fence", "lock"]);
+        drop(lock);
+        assert_eq!(names(), ["fence", "lock"]);
     }
 
     #[test]
     fn a_holder_on_another_machine_whose_heart_beats_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let elsewhere = ProcessName {
-            boot: "another".into(),
-            host: "another".into(),
-            ..ProcessName::current()
-        };
-        leave_lock_of(folder.path(), elsewhere);
+        leave_lock_of(folder.path(), elsewhere());
         let mut heart = heartbeat::Heartbeat::open(folder.path()).unwrap();
         let beating = AtomicBool::new(true);
         std::thread::scope(|scope| {

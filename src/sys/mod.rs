@@ -2,6 +2,7 @@
 //! all randomness comes from.
 
 pub mod announce;
+mod claim;
 pub mod clock;
 mod counter;
 pub mod faults;

@@ -23,6 +23,10 @@ pub struct ProcessName {
     pub pid_namespace: Option<String>,
     /// The machine's name.
     pub host: String,
+    /// The machine's own id, which outlives its boots; `None` where it has none, as in most
+    /// containers. Names alone do not tell machines apart: two may run containers of one name.
+    #[serde(default)]
+    pub machine: Option<String>,
 }
 
 /// Whether another process still runs, as far as this one can tell.
@@ -59,6 +63,7 @@ impl ProcessName {
                 .ok()
                 .map(|namespace| namespace.to_string_lossy().into_owned()),
             host: host_name(),
+            machine: read_line("/etc/machine-id").filter(|id| !id.is_empty()),
         }
     }
 
@@ -70,7 +75,8 @@ impl ProcessName {
     /// The rules of [`ProcessName::liveness_of`], given what the system says about the id.
     fn judge(&self, other: &Self, runs: bool, started: Option<u64>) -> Liveness {
         if self.boot != other.boot {
-            return if self.host == other.host {
+            let is_same_machine = self.machine.is_some() && self.machine == other.machine;
+            return if is_same_machine && self.host == other.host {
                 Liveness::Dead(Cause::Rebooted)
             } else {
                 Liveness::Unknown
@@ -135,6 +141,7 @@ mod tests {
             boot: boot.into(),
             pid_namespace: Some("pid:[1]".into()),
             host: host.into(),
+            machine: Some(host.into()),
         }
     }
 
@@ -181,6 +188,17 @@ mod tests {
     fn no_process_outlives_a_boot() {
         let verdict = named("b", "host", 5).judge(&named("a", "host", 5), true, Some(5));
         assert_eq!(verdict, Liveness::Dead(Cause::Rebooted));
+    }
+
+    #[test]
+    fn machines_of_one_name_are_not_taken_for_one_machine_that_was_booted() {
+        let here = named("b", "trainer", 5);
+        for machine in [None, Some("another".into())] {
+            let there = ProcessName { machine, ..named("a", "trainer", 5) };
+            assert_eq!(here.judge(&there, true, Some(5)), Liveness::Unknown);
+            let nameless = ProcessName { machine: None, ..here.clone() };
+            assert_eq!(nameless.judge(&there, true, Some(5)), Liveness::Unknown);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use burgeon::ledger::{essence, read};
+use burgeon::ledger::{read, uninterrupted};
 use burgeon::sys::files::RealFiles;
 
 /// A folder for runs, with the study that the tests use.
@@ -102,7 +102,7 @@ impl End {
         Self {
             model: std::fs::read(run.join("best/model.safetensors")).unwrap(),
             weights,
-            events: essence(&records).iter().map(|event| format!("{event:?}")).collect(),
+            events: uninterrupted(&records).iter().map(|event| format!("{event:?}")).collect(),
         }
     }
 }

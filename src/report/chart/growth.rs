@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::scale::Scale;
-use super::{Frame, dot, polylines, text};
+use super::{Frame, dot, drawn, line, polylines, text};
 use crate::report::markup::{Markup, Px};
 use crate::report::{Generation, Report, words};
 
@@ -115,7 +115,9 @@ impl<'a> Chart<'a> {
             ("width", &Px(band.width)),
             ("height", &Px(bottom - top)),
         ];
-        svg.element("rect", &attributes, |rect| rect.leaf("title", &[], title(band.trial)));
+        drawn(svg, "rect", "band", &attributes, |rect| {
+            rect.leaf("title", &[], title(band.trial));
+        });
     }
 
     fn gate(&self, svg: &mut Markup) {
@@ -292,17 +294,6 @@ fn shortened(text: &str, letters: usize) -> String {
     }
     let kept: String = text.chars().take(letters.saturating_sub(1)).collect();
     kept.trim_end_matches([' ', ':', ';', ',']).to_owned() + "…"
-}
-
-fn line(svg: &mut Markup, class: &str, from: (f64, f64), to: (f64, f64)) {
-    let attributes: [(&str, &dyn Display); 5] = [
-        ("class", &class),
-        ("x1", &Px(from.0)),
-        ("x2", &Px(to.0)),
-        ("y1", &Px(from.1)),
-        ("y2", &Px(to.1)),
-    ];
-    svg.leaf("line", &attributes, "");
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! Curves as SVG. Colours come from the page's style sheet, so that they follow light and dark.
+//! Curves as SVG. Colours come from the page's style sheet, so that they follow light and dark, or,
+//! where there is none, from presentation attributes.
 
 mod curves;
 mod growth;
+mod paint;
 mod scale;
 
 pub(super) use self::curves::{accuracy_curve, loss_curve};
@@ -9,7 +11,8 @@ pub(super) use self::growth::{Size, growth_chart};
 
 use std::fmt::Display;
 
-use super::markup::{Markup, Px};
+use super::markup::{Attributes, Markup, Px};
+use paint::presentation;
 use scale::Scale;
 
 /// A picture, and the part of it that the figures are drawn in, in SVG units.
@@ -41,21 +44,11 @@ impl Frame {
         let view_box = format!("0 0 {} {}", self.width, self.height);
         let attributes: [(&str, &dyn Display); 4] =
             [("viewBox", &view_box), ("class", &class), ("role", &"img"), ("aria-label", &title)];
-        markup.element("svg", &attributes, |svg| {
+        drawn(&mut markup, "svg", class, &attributes, |svg| {
             let gap = 18.0 / (self.bottom - self.top);
             for tick in scale.ticks(gap) {
                 let y = self.y(scale, tick);
-                svg.leaf(
-                    "line",
-                    &[
-                        ("class", &"grid"),
-                        ("x1", &Px(self.left)),
-                        ("x2", &Px(self.right)),
-                        ("y1", &Px(y)),
-                        ("y2", &Px(y)),
-                    ],
-                    "",
-                );
+                line(svg, "grid", (self.left, y), (self.right, y));
                 text(svg, "tick end", self.left - 7.0, y + 4.0, label(tick));
             }
             inside(svg);
@@ -65,7 +58,33 @@ impl Frame {
 }
 
 fn text(svg: &mut Markup, class: &str, x: f64, y: f64, text: impl Display) {
-    svg.leaf("text", &[("class", &class), ("x", &Px(x)), ("y", &Px(y))], text);
+    let attributes: [(&str, &dyn Display); 3] = [("class", &class), ("x", &Px(x)), ("y", &Px(y))];
+    drawn(svg, "text", class, &attributes, |inside| inside.text(text));
+}
+
+fn line(svg: &mut Markup, class: &str, from: (f64, f64), to: (f64, f64)) {
+    let attributes: [(&str, &dyn Display); 5] = [
+        ("class", &class),
+        ("x1", &Px(from.0)),
+        ("x2", &Px(to.0)),
+        ("y1", &Px(from.1)),
+        ("y2", &Px(to.1)),
+    ];
+    drawn(svg, "line", class, &attributes, |_| {});
+}
+
+/// An element of a picture with its presentation attributes.
+fn drawn(
+    svg: &mut Markup,
+    element: &str,
+    classes: &str,
+    attributes: Attributes,
+    inside: impl FnOnce(&mut Markup),
+) {
+    let looks = presentation(element, classes);
+    let mut all = attributes.to_vec();
+    all.extend(looks.iter().map(|(name, value)| (*name, value as &dyn Display)));
+    svg.element(element, &all, inside);
 }
 
 /// A line through points; it is broken where there is none.
@@ -78,7 +97,9 @@ fn polylines(svg: &mut Markup, class: &str, points: impl Iterator<Item = Option<
                 // A lone point is seen by its own mark.
                 if run.len() > 1 {
                     let points = run.join(" ");
-                    svg.leaf("polyline", &[("class", &class), ("points", &points)], "");
+                    let attributes: [(&str, &dyn Display); 2] =
+                        [("class", &class), ("points", &points)];
+                    drawn(svg, "polyline", class, &attributes, |_| {});
                 }
                 run.clear();
             }
@@ -90,5 +111,5 @@ fn polylines(svg: &mut Markup, class: &str, points: impl Iterator<Item = Option<
 fn dot(svg: &mut Markup, class: &str, (x, y): (f64, f64), radius: f64, title: &str) {
     let attributes: [(&str, &dyn Display); 4] =
         [("class", &class), ("cx", &Px(x)), ("cy", &Px(y)), ("r", &Px(radius))];
-    svg.element("circle", &attributes, |circle| circle.leaf("title", &[], title));
+    drawn(svg, "circle", class, &attributes, |circle| circle.leaf("title", &[], title));
 }

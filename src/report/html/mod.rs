@@ -1,16 +1,25 @@
-//! The report as one page: nothing is fetched, nothing runs, and a phone can show it.
+//! The report as a page: nothing is fetched but the style sheet beside it, nothing runs, and a phone
+//! can show it.
+//!
+//! Invariant: no style stands in the page, neither in a `style` element nor in an attribute of that
+//! name: servers that show files of strangers, such as Jenkins, forbid it.
 
 mod trials;
 
 use super::chart::{Size, growth_chart};
 use super::markup::Markup;
-use super::{Report, State, moment, words};
+use super::{Report, STYLE_SHEET, State, moment, words};
 
-const STYLE: &str = include_str!("style.css");
+/// Of more trials a page shows the most telling ones.
+const TRIALS_MAX: usize = 250;
 
 impl Report {
     /// The page. It is well-formed as XML too, but for its first line.
     pub fn to_html(&self) -> String {
+        self.abridged(TRIALS_MAX).page()
+    }
+
+    fn page(&self) -> String {
         let mut page = Markup::default();
         page.raw("<!DOCTYPE html>\n");
         page.element("html", &[("lang", &"en")], |html| {
@@ -21,7 +30,9 @@ impl Report {
                 );
                 head.raw("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
                 head.leaf("title", &[], format!("{}: {}", self.started.name, self.word()));
-                head.element("style", &[], |style| style.raw(STYLE));
+                head.raw("<link rel=\"stylesheet\" href=\"");
+                head.raw(STYLE_SHEET);
+                head.raw("\"/>\n");
             });
             html.element("body", &[], |body| {
                 body.element("main", &[], |main| self.body(main));
@@ -35,6 +46,9 @@ impl Report {
         self.header(main);
         self.tiles(main);
         self.chart(main);
+        if let Some(omission) = self.omission() {
+            main.leaf("p", &[("class", &"quiet")], omission);
+        }
         section(main, "Lineage", |main| self.lineage_list(main));
         section(main, "Trials", |main| self.trial_table(main));
         section(main, "Trial by trial", |main| self.trial_details(main));
@@ -190,9 +204,11 @@ mod tests {
         for events in [accepted(), hostile(), Vec::new()] {
             let page = page(events);
             assert_eq!(open_tags(&page), Vec::<String>::new());
-            for outside in ["<script", "src=", "href=", "url(", "@import"] {
+            for outside in ["<script", "src=", "url(", "@import", "<style", "style="] {
                 assert!(!page.contains(outside), "{outside}");
             }
+            let links: Vec<&str> = page.split("href=\"").skip(1).collect();
+            assert!(matches!(links[..], [link] if link.starts_with("report/style.css\"")));
         }
     }
 

@@ -1,0 +1,101 @@
+//! Options from the environment: empty is unset, and an error names the variable that nobody would
+//! look for behind the name of an option.
+
+use std::ffi::OsString;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches, Parser};
+
+use super::args::Arguments;
+
+/// Reads the command line, and from the environment what it does not say.
+///
+/// # Errors
+///
+/// What is wrong, for clap to print and to exit with.
+pub fn parse(command_line: Vec<OsString>) -> Result<Arguments, Error> {
+    let read = |variables: &Variables| matches(variables, &command_line);
+    // The command line is judged by itself first, so that whatever is wrong after that is so
+    // because of a variable.
+    match read(&Variables::Without) {
+        // Help tells of the variables, whatever is in them.
+        Err(error) if !error.use_stderr() => return Arguments::try_parse_from(command_line),
+        other => drop(other?),
+    }
+    read(&Variables::All)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| name_the_variable(error, read))
+}
+
+/// Which of the variables that are set count.
+enum Variables {
+    All,
+    Without,
+    Only(OsString),
+}
+
+impl Variables {
+    fn count(&self, name: &OsString) -> bool {
+        match self {
+            Self::All => true,
+            Self::Without => false,
+            Self::Only(only) => only == name,
+        }
+    }
+}
+
+fn matches(variables: &Variables, command_line: &[OsString]) -> Result<ArgMatches, Error> {
+    with(Arguments::command(), variables).try_get_matches_from(command_line)
+}
+
+/// The command and its subcommands, with what counts of the environment.
+fn with(command: Command, variables: &Variables) -> Command {
+    command
+        .mut_args(|arg| from_variable(arg, variables))
+        .mut_subcommands(|subcommand| with(subcommand, variables))
+}
+
+fn from_variable(arg: Arg, variables: &Variables) -> Arg {
+    let Some(name) = arg.get_env().map(OsString::from) else {
+        return arg;
+    };
+    let value = std::env::var_os(&name).filter(|value| !value.is_empty());
+    let unset = |arg: Arg| arg.env(Resettable::Reset);
+    let Some(value) = value.filter(|_| variables.count(&name)) else {
+        return unset(arg);
+    };
+    match (arg.get_value_delimiter(), value.to_str()) {
+        // A list may end with its delimiter, or hold nothing but that.
+        (Some(delimiter), Some(list)) => {
+            let parts = list.split(delimiter).filter(|part| !part.trim().is_empty());
+            let parts: Vec<String> = parts.map(str::to_owned).collect();
+            if parts.is_empty() { unset(arg) } else { unset(arg).default_values(parts) }
+        }
+        _ => arg,
+    }
+}
+
+fn name_the_variable(
+    error: Error,
+    read: impl Fn(&Variables) -> Result<ArgMatches, Error>,
+) -> Error {
+    let names = variables(&Arguments::command());
+    let wrong = names.into_iter().find_map(|name| {
+        let error = read(&Variables::Only(name.clone())).err()?;
+        Some((name, error))
+    });
+    let Some((name, mut error)) = wrong else { return error };
+    let name = format!("{} in the environment", name.to_string_lossy());
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return Error::raw(ErrorKind::InvalidUtf8, format!("{name} is not UTF-8\n"));
+    }
+    error.insert(ContextKind::InvalidArg, ContextValue::String(name));
+    error
+}
+
+/// The variables of a command and its subcommands.
+fn variables(command: &Command) -> Vec<OsString> {
+    let own = command.get_arguments().filter_map(|arg| arg.get_env().map(OsString::from));
+    own.chain(command.get_subcommands().flat_map(variables)).collect()
+}

@@ -1,0 +1,68 @@
+//! How the parts of a picture look without a style sheet: as presentation attributes, which any
+//! style sheet overrides. A page that may not have its own, or that was copied without it, is still
+//! read, on light and on dark.
+
+/// The colours of the style sheet's light half that can be told from black and from white.
+const ACCENT: &str = "#0b63ce";
+const SIDE: &str = "#8793a0";
+const GOOD: &str = "#1a7f37";
+const TRAINING: &str = "#c2620a";
+const RULE: &str = "#808080";
+
+/// Attributes by the name of an element and one of its classes; where several say the same, the
+/// last one counts.
+const LOOKS: [(&str, &str, &[(&str, &str)]); 25] = [
+    ("svg", "", &[("font-size", "12"), ("font-family", "sans-serif")]),
+    ("svg", "narrow", &[("display", "none")]),
+    ("line", "grid", &[("stroke", RULE), ("stroke-opacity", "0.25")]),
+    ("line", "border", &[("stroke", RULE), ("stroke-opacity", "0.5"), ("stroke-dasharray", "2 3")]),
+    ("line", "gate", &[("stroke", GOOD), ("stroke-width", "1.6"), ("stroke-dasharray", "6 4")]),
+    ("line", "main", &[("stroke", ACCENT), ("stroke-width", "2")]),
+    ("line", "side", &[("stroke", SIDE), ("stroke-width", "1.5")]),
+    ("line", "fresh", &[("stroke-dasharray", "1 5"), ("stroke-linecap", "round")]),
+    ("polyline", "curve", &[("fill", "none"), ("stroke-linejoin", "round")]),
+    ("polyline", "main", &[("stroke", ACCENT), ("stroke-width", "2")]),
+    ("polyline", "side", &[("stroke", SIDE), ("stroke-width", "1.5")]),
+    ("polyline", "training", &[("stroke", TRAINING), ("stroke-width", "2")]),
+    ("polyline", "validation", &[("stroke", ACCENT), ("stroke-width", "2")]),
+    ("rect", "band", &[("fill-opacity", "0")]),
+    ("circle", "main", &[("fill", ACCENT)]),
+    ("circle", "side", &[("fill", SIDE)]),
+    ("circle", "training", &[("fill", TRAINING)]),
+    ("circle", "validation", &[("fill", ACCENT)]),
+    ("text", "", &[("fill", "currentColor")]),
+    ("text", "end", &[("text-anchor", "end")]),
+    ("text", "middle", &[("text-anchor", "middle")]),
+    ("text", "label", &[("font-weight", "600")]),
+    ("text", "value", &[("font-weight", "600")]),
+    ("text", "gate-label", &[("font-weight", "600"), ("fill", GOOD)]),
+    ("text", "main", &[("fill", ACCENT)]),
+];
+
+/// The presentation attributes of an element with these classes.
+pub(super) fn presentation(element: &str, classes: &str) -> Vec<(&'static str, &'static str)> {
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    let is_meant = |class: &str| class.is_empty() || classes.split(' ').any(|one| one == class);
+    let looks = LOOKS.iter().filter(|(name, class, _)| *name == element && is_meant(class));
+    for (attribute, value) in looks.flat_map(|(_, _, attributes)| *attributes) {
+        found.retain(|(earlier, _)| earlier != attribute);
+        found.push((attribute, value));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_look_that_says_so_counts() {
+        let fill = |classes| {
+            let found = presentation("text", classes);
+            found.into_iter().filter(|(name, _)| *name == "fill").collect::<Vec<_>>()
+        };
+        assert_eq!(fill("tick end"), [("fill", "currentColor")]);
+        assert_eq!(fill("value middle main"), [("fill", ACCENT)]);
+        assert_eq!(presentation("rect", "other"), []);
+    }
+}

@@ -1,0 +1,112 @@
+//! Which trials of a long study people are shown.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::{Generation, Lineage, Report, words};
+
+impl Report {
+    /// The same report with at most some `limit` trials in its lineage: the best one and the last of
+    /// those that it grew from, those of the highest accuracy, and the newest.
+    pub(super) fn abridged(&self, limit: usize) -> Cow<'_, Self> {
+        let trials = &self.lineage.trials;
+        if trials.len() <= limit {
+            return Cow::Borrowed(self);
+        }
+        let shown = self.telling(limit);
+        let kept = trials.iter().filter(|trial| shown.contains(&trial.trial)).cloned();
+        let lineage = Lineage { trials: kept.collect() };
+        let omitted_trials = trials.len() - lineage.trials.len();
+        Cow::Owned(Self { lineage, omitted_trials, ..self.clone() })
+    }
+
+    /// What is not shown, if anything is.
+    pub(super) fn omission(&self) -> Option<String> {
+        (self.omitted_trials > 0).then(|| {
+            let shown = self.lineage.trials.len() as u64;
+            format!(
+                "{} of {} are shown: the best one and what it grew from, those of the highest \
+                 accuracy, and the newest. burgeon lineage tells of all.",
+                words::grouped(shown),
+                words::count(shown + self.omitted_trials as u64, "trial"),
+            )
+        })
+    }
+
+    fn telling(&self, limit: usize) -> BTreeSet<u32> {
+        let trials = &self.lineage.trials;
+        let best = self.figures.best_trial.into_iter();
+        let ancestry = best.flat_map(|best| self.lineage.ancestry(best)).take(limit / 4);
+        let newest = trials.iter().rev().take(limit / 4);
+        let mut by_accuracy: Vec<&Generation> =
+            trials.iter().filter(|trial| trial.measured().is_some()).collect();
+        by_accuracy.sort_by(|one, other| other.accuracy.total_cmp(&one.accuracy));
+        let highest = by_accuracy.into_iter().take(limit / 2);
+        ancestry.chain(newest).chain(highest).map(|trial| trial.trial).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ledger::Event;
+    use crate::report::samples::{epoch, finished, records, started, study_started};
+    use crate::report::{Lineage, Report};
+
+    /// A study of so many trials, each grown from the one that `parent` says.
+    fn long(trials: u32, parent: impl Fn(u32) -> Option<u32>) -> Vec<crate::ledger::Recorded> {
+        let mut events: Vec<Event> = vec![study_started()];
+        for trial in 1..=trials {
+            let accuracy = f64::from(trial % 97) / 100.0;
+            events.push(started(trial, parent(trial)));
+            events.push(epoch(trial, 1, accuracy));
+            events.push(finished(trial, accuracy));
+        }
+        records(events)
+    }
+
+    #[test]
+    fn a_study_of_thousands_of_trials_has_a_report_of_a_bearable_size() {
+        let shapes: [(&str, fn(u32) -> Option<u32>); 3] = [
+            ("a chain", |trial| (trial > 1).then(|| trial - 1)),
+            ("a star", |trial| (trial > 1).then_some(1)),
+            ("a forest", |_| None),
+        ];
+        for (shape, parent) in shapes {
+            let report = Report::of(&long(6000, parent));
+            let page = report.to_html();
+            assert!(page.len() < 3_000_000, "{shape}: {} bytes", page.len());
+            assert!(page.contains("of 6,000 trials are shown"), "{shape}");
+            // The best trial is there with its curve, and so is the newest.
+            let best = report.figures.best_trial.unwrap();
+            for trial in [best, 6000] {
+                assert!(page.contains(&format!("<strong>Trial {trial}</strong>")), "{shape}");
+            }
+            let text = report.to_markdown();
+            assert!(text.len() < 65_000, "{shape}: {} bytes", text.len());
+            assert!(text.contains("of 6,000 trials are shown"), "{shape}");
+            assert_eq!(report.to_junit().unwrap().matches("<testcase").count(), 6001);
+        }
+    }
+
+    #[test]
+    fn the_tree_of_a_long_chain_tells_of_every_trial_and_does_not_run_off_to_the_right() {
+        let tree = Lineage::of(&long(6000, |trial| (trial > 1).then(|| trial - 1))).tree();
+        for trial in [1, 25, 26, 3000, 6000] {
+            let headline = |line: &str| {
+                let line = line.trim_start_matches(['│', '├', '└', '─', ' ']);
+                line.starts_with(&format!("trial {trial} "))
+                    || line.starts_with(&format!("trial {trial}:"))
+            };
+            assert!(tree.lines().any(headline), "trial {trial}");
+        }
+        let widest = tree.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(widest < 250, "{widest}");
+    }
+
+    #[test]
+    fn a_short_study_is_shown_whole() {
+        let report = Report::of(&long(90, |_| None));
+        assert!(!report.to_html().contains("are shown"));
+        assert_eq!(report.to_html().matches("<strong>Trial ").count(), 180);
+    }
+}

@@ -1,0 +1,34 @@
+//! Which names a study, and with it a run folder, may have.
+
+/// The rule of [`is_run_name`] in words.
+pub const RUN_NAME_RULE: &str =
+    "1 to 64 letters (a to z), digits, `-`, `_` and `.`, the first a letter or digit";
+
+const LENGTH_MAX: usize = 64;
+
+/// Whether a study may have this name. Run folders are named after it, so it is a plain file name:
+/// it is never hidden, cannot be taken for an option, and stays within the folder of runs.
+pub fn is_run_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    starts_well && name.len() <= LENGTH_MAX && name.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_are_names_and_what_a_shell_or_a_file_system_could_mistake_is_none() {
+        let longest = "x".repeat(64);
+        for name in ["lenet-5", "a", "0", "A.b_c-", "5", longest.as_str()] {
+            assert!(is_run_name(name), "{name:?}");
+        }
+        let too_long = "x".repeat(65);
+        for name in
+            ["", "-x", "--help", "_x", ".x", "..", "a/b", "a b", "a\0", "é", "a\n", &too_long]
+        {
+            assert!(!is_run_name(name), "{name:?}");
+        }
+    }
+}
