@@ -113,9 +113,12 @@ fn run(path: &Path, runs: &Path) -> Result<Row, Failure> {
     let is_expected = expected.map(|names| names.contains(&diagnosis));
     let (outcome, trials, accuracy) = match ended {
         Ended::Finished(finished) => {
-            (Some(finished.outcome), finished.trials, finished.validation_accuracy)
+            let result = finished.result;
+            (Some(result.outcome), result.trials, result.validation_accuracy)
         }
-        Ended::Stopped(signal) => return Err(format!("stopped by {}", signal.name()).into()),
+        Ended::Stopped(stopped) => {
+            return Err(format!("stopped by {}", stopped.reason.name()).into());
+        }
     };
     Ok(Row {
         name,

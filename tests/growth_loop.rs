@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use burgeon::ledger::{Event, Ledger, Outcome, RunFolder, Verdict, essence, read};
-use burgeon::record::EpochRecord;
+use burgeon::record::{Ending, EpochRecord, StudyResult};
 use burgeon::spec::{Conv, Edit, InputShape, Layer, Policy, Pool, Spec, StudyDocument, StudyFile};
 use burgeon::study::{
-    Ended, Finished, Growth, Silent, Study, StudyError, StudySetup, TestResult, Trainer,
-    TrainerError, TrainingEnd, TrialObserver, TrialOutcome, TrialTask,
+    Ended, Growth, Silent, Study, StudyError, StudySetup, TestResult, Trainer, TrainerError,
+    TrialObserver, TrialOutcome, TrialTask,
 };
 use burgeon::sys::clock::RealClock;
 use burgeon::sys::fence::Fence;
 use burgeon::sys::files::RealFiles;
-use burgeon::sys::signals::{StopFlag, StopSignal};
+use burgeon::sys::signals::{StopFlag, StopReason};
 use burgeon::train::Flow;
 
 /// Trains nothing: plays back accuracies, one a trial.
@@ -49,7 +49,7 @@ impl Trainer for &Playback {
         if let Some((trial, stop)) = &self.stop_in
             && *trial == task.trial
         {
-            stop.request(StopSignal::Terminate);
+            stop.request();
         }
         let accuracy = self.accuracies.lock().unwrap().pop_front();
         let accuracy = accuracy.ok_or("the playback is over")?;
@@ -57,9 +57,9 @@ impl Trainer for &Playback {
         self.trained.lock().unwrap().push(task.trial);
         let flow = observer.epoch(&record)?;
         let ending = match flow {
-            Flow::Stop => TrainingEnd::Stopped,
-            Flow::Continue if accuracy.is_nan() => TrainingEnd::Diverged("the loss".into()),
-            Flow::Continue => TrainingEnd::Completed,
+            Flow::Stop => Ending::Stopped,
+            Flow::Continue if accuracy.is_nan() => Ending::Diverged,
+            Flow::Continue => Ending::Completed,
         };
         Ok(TrialOutcome {
             curve: vec![record],
@@ -130,9 +130,9 @@ impl Run {
         Study::new(setup, self.folder.clone(), ledger, trainer, &mut Silent, stop.clone()).run()
     }
 
-    fn finish(&self, spec: &Spec, trainer: impl Trainer) -> Finished {
+    fn finish(&self, spec: &Spec, trainer: impl Trainer) -> StudyResult {
         match self.study(spec, trainer, Growth::On, &StopFlag::new()).unwrap() {
-            Ended::Finished(finished) => finished,
+            Ended::Finished(finished) => finished.result,
             Ended::Stopped(_) => panic!("nobody asked to stop"),
         }
     }
@@ -156,9 +156,7 @@ impl Run {
         self.events()
             .iter()
             .filter_map(|event| match event {
-                Event::TrialStarted { edits, .. } => {
-                    Some(serde_json::from_value(edits.clone()).unwrap())
-                }
+                Event::TrialStarted { edits, .. } => Some(edits.clone()),
                 _ => None,
             })
             .collect()
@@ -283,7 +281,7 @@ fn a_stopped_study_goes_on_where_it_stopped() {
     let stop = StopFlag::new();
     let first = Playback { stop_in: Some((3, stop.clone())), ..Playback::of(&[0.4, 0.6, 0.7]) };
     let ended = cut.study(&spec(8), &first, Growth::On, &stop).unwrap();
-    assert_eq!(ended, Ended::Stopped(StopSignal::Terminate));
+    assert!(matches!(ended, Ended::Stopped(stopped) if stopped.reason == StopReason::Requested));
     let second = Playback::of(&[0.7, 0.9]);
     let finished = cut.finish(&spec(8), &second);
     assert_eq!(asked(&second.trained), [3, 4], "finished trials are not trained again");
@@ -305,7 +303,7 @@ fn a_finished_study_says_what_it_came_to_without_training() {
 fn a_record_of_another_study_is_refused() {
     let run = Run::new();
     let stop = StopFlag::new();
-    stop.request(StopSignal::Interrupt);
+    stop.request();
     run.study(&spec(8), &Playback::of(&[0.4]), Growth::On, &stop).unwrap();
     let mut file = spec(8).file().clone();
     file.train.seed += 1;
@@ -348,16 +346,16 @@ impl Trainer for &Field {
         if let Some((trial, stop)) = &self.stop_in
             && *trial == task.trial
         {
-            stop.request(StopSignal::Terminate);
+            stop.request();
         }
         let drawn = u32::from_str_radix(&task.spec.hash()[..6], 16).unwrap() % 700;
         let record = epoch(f64::from(drawn) / 1000.0);
         let ending = match observer.epoch(&record)? {
             Flow::Stop => {
                 self.stopped.lock().unwrap().push(task.trial);
-                TrainingEnd::Stopped
+                Ending::Stopped
             }
-            Flow::Continue => TrainingEnd::Completed,
+            Flow::Continue => Ending::Completed,
         };
         let curve = vec![record];
         Ok(TrialOutcome { curve, ending, train_seconds: 2.0, images_per_second: 500.0 })
@@ -461,7 +459,7 @@ fn a_stopped_study_of_several_jobs_goes_on_where_it_stopped() {
         let stop = StopFlag::new();
         let first = Field { stop_in: Some((5, stop.clone())), ..Field::of(|_| 2) };
         let ended = cut.study(&spec, &first, Growth::On, &stop).unwrap();
-        assert_eq!(ended, Ended::Stopped(StopSignal::Terminate), "{policy:?}");
+        assert!(matches!(ended, Ended::Stopped(_)), "{policy:?}");
         cut.finish(&spec, &Field::of(|_| 0));
         assert_eq!(cut.edits(), whole.edits(), "{policy:?}");
         assert_eq!(cut.verdicts(), whole.verdicts(), "{policy:?}");
@@ -485,7 +483,7 @@ fn a_trainer_that_fails_ends_the_trials_beside_it() {
             while task.trial > 1 && observer.epoch(&record)? == Flow::Continue {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            let ending = TrainingEnd::Completed;
+            let ending = Ending::Completed;
             let curve = vec![record];
             Ok(TrialOutcome { curve, ending, train_seconds: 2.0, images_per_second: 500.0 })
         }

@@ -7,11 +7,11 @@ use super::exit::Exit;
 use super::output::Output;
 use super::view::{View, percent};
 use super::{CliError, check, document, launch};
-use crate::ledger::Outcome;
+use crate::record::{Outcome, StudyResult};
 use crate::spec::Override;
-use crate::study::{Ended, Finished, Growth, Launch, LaunchError, Resume};
+use crate::study::{Ended, Growth, Launch, LaunchError, Resume};
 use crate::sys::announce::stop_with_supervisor;
-use crate::sys::signals::{StopFlag, StopSignal};
+use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 use crate::train::Profiling;
 
 /// Runs a study to its end and says what came of it.
@@ -50,21 +50,23 @@ fn watched(
     let ended = work(&mut view, &stop);
     view.close();
     match ended? {
-        Ended::Finished(finished) => Ok(tell(&finished, output)),
-        Ended::Stopped(signal) => {
+        Ended::Finished(finished) => Ok(tell(&finished.result, output)),
+        Ended::Stopped(stopped) => {
             output.announce(&format!(
                 "stopped by {}; what was learned is kept, and `burgeon resume` goes on",
-                signal.name()
+                stopped.reason.name()
             ));
-            Ok(match signal {
-                StopSignal::Interrupt => Exit::Interrupted,
-                StopSignal::Terminate => Exit::Terminated,
+            Ok(match stopped.reason {
+                StopReason::Signal(StopSignal::Interrupt) => Exit::Interrupted,
+                StopReason::Signal(StopSignal::Terminate) | StopReason::Requested => {
+                    Exit::Terminated
+                }
             })
         }
     }
 }
 
-fn tell(finished: &Finished, output: &Output) -> Exit {
+fn tell(finished: &StudyResult, output: &Output) -> Exit {
     let trials = match finished.trials {
         1 => "1 trial".into(),
         trials => format!("{trials} trials"),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::ended::Ended;
 use super::local_trainer::{AtWork, LocalTrainer};
 use super::observer::Listener;
-use super::run::{Ended, Growth, Study, StudyError, StudySetup};
+use super::run::{Growth, Study, StudyError, StudySetup};
 use crate::data::{self, DataError, DataRequest, Dataset, Download, Loaded, Origin, Places};
 use crate::ledger::{
     DataOrigin, Event, Ledger, LedgerError, Provenance, Recorded, Repair, RunFolder,
@@ -314,7 +315,7 @@ impl Launch {
             listener.report_failed(&error);
         }
         if let (Ended::Finished(finished), Some(command), false) = (&ended, command, was_finished)
-            && let Err(error) = notify(&command, &name, finished)
+            && let Err(error) = notify(&command, &name, &finished.result)
         {
             listener.notification_failed(&error);
         }

@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use crate::model::GraftReport;
-use crate::record::{EpochRecord, RangeTest, SoFar, StepProgress};
+use crate::record::{
+    Ending, EpochRecord, GraftReport, Inherit, Profile, RangeTest, SoFar, StepProgress,
+};
 use crate::spec::{Edit, Spec};
-use crate::train::{Flow, Profile, WatchError};
-use crate::tune::Inherit;
+use crate::train::{Flow, WatchError};
 
 /// One trial to train.
 #[derive(Debug, Clone, Copy)]
@@ -44,26 +44,11 @@ pub struct TrialOutcome {
     /// Its epochs, in order.
     pub curve: Vec<EpochRecord>,
     /// How it ended.
-    pub ending: TrainingEnd,
+    pub ending: Ending,
     /// Seconds of training, over all interruptions.
     pub train_seconds: f64,
     /// Training images a second.
     pub images_per_second: f64,
-}
-
-/// How a training ended, as the loop sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrainingEnd {
-    /// All planned epochs are done.
-    Completed,
-    /// Validation accuracy no longer rose.
-    StoppedEarly,
-    /// Something stopped being a number; what, in words.
-    Diverged(String),
-    /// It could not have passed the gate; why, in words.
-    GivenUp(String),
-    /// The observer asked for it; the state is saved.
-    Stopped,
 }
 
 /// Accuracy on images that nothing was steered by.
