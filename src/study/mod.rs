@@ -23,8 +23,8 @@ mod trial;
 
 pub use ended::{Ended, Finished, Stopped};
 pub use launch::{
-    EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash,
-    describe, input_shape,
+    EventObserver, Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings,
+    StudySource, data_hash, describe, input_shape,
 };
 pub use local_trainer::{AtWork, LocalTrainer};
 pub use observer::{Listener, Silent};

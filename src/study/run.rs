@@ -44,16 +44,16 @@ pub enum Growth {
 #[non_exhaustive]
 pub enum StudyError {
     /// The record cannot be written.
-    #[error(transparent)]
+    #[error("the record cannot be written")]
     Ledger(#[from] LedgerError),
     /// The run folder cannot be written.
-    #[error(transparent)]
+    #[error("the run folder cannot be written")]
     Folder(#[from] RunFolderError),
     /// A file of the run cannot be written.
-    #[error(transparent)]
+    #[error("a file of the run cannot be written")]
     Publish(#[from] PublishError),
     /// The trainer failed.
-    #[error("trial {trial} failed: {source}")]
+    #[error("trial {trial} failed")]
     Trainer {
         /// Which trial.
         trial: u32,
@@ -62,7 +62,7 @@ pub enum StudyError {
     },
     /// The record tells of a trial that would not be tried now.
     #[error(
-        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): start a new run, or go on with the version that began this one"
+        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): go on with the version, and the policy, that began this run, or start a new one"
     )]
     DecidesDifferently {
         /// Which trial.
@@ -89,8 +89,16 @@ pub enum StudyError {
         source: EditError,
     },
     /// The gate or the budget that a study is extended to is out of range.
-    #[error(transparent)]
+    #[error("the extended study cannot work")]
     Spec(#[from] SpecError),
+    /// The policy proposed what cannot be trained.
+    #[error("the policy's proposal for trial {trial} cannot be used: {why}")]
+    Proposal {
+        /// Which trial.
+        trial: u32,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The study cannot be extended like that.
     #[error("the study cannot be extended: {0}")]
     Extension(String),
@@ -101,7 +109,7 @@ pub struct Study<'a, T: Trainer> {
     pub(super) setup: StudySetup,
     pub(super) folder: RunFolder,
     pub(super) trainer: T,
-    pub(super) policy: Box<dyn Policy>,
+    pub(super) policy: Box<dyn Policy + 'a>,
     pub(super) desk: Mutex<Desk<'a>>,
     pub(super) stop: StopFlag,
     /// What goes for the trials that are trained now.
@@ -134,7 +142,7 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// Proposes through `policy` instead of the study file's.
     #[must_use]
-    pub fn with_policy(mut self, policy: Box<dyn Policy>) -> Self {
+    pub fn with_policy(mut self, policy: Box<dyn Policy + 'a>) -> Self {
         self.policy = policy;
         self
     }
@@ -273,7 +281,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         over: &'scope AtomicBool,
     ) -> Result<(), StudyError> {
         let number = (history.len() + running.len() + 1) as u32;
-        let trial = Trial::proposed(number, proposal, history);
+        let trial = Trial::proposed(number, proposal, history)?;
         running.push_back(self.start(scope, trial, history, over)?);
         Ok(())
     }

@@ -101,12 +101,49 @@ pub trait Trainer: Sync {
     /// When the network cannot be read back or written.
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError>;
 
-    /// Evaluates the trial's best network on the test split. Called once, after acceptance.
+    /// Removes whatever the trial saved to go on from, which nothing can need any more; called again
+    /// after a crash, when it may be gone already.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    fn remove_checkpoints(&self, _task: &TrialTask) -> Result<(), TrainerError> {
+        Ok(())
+    }
+
+    /// Evaluates the trial's best network on the test split. Called after acceptance, once for every
+    /// model that is accepted: an extended study may accept another one.
     ///
     /// # Errors
     ///
     /// When the network cannot be read back.
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError>;
+}
+
+impl<T: Trainer + ?Sized> Trainer for Box<T> {
+    fn train(
+        &self,
+        task: &TrialTask,
+        observer: &mut dyn TrialObserver,
+    ) -> Result<TrialOutcome, TrainerError> {
+        (**self).train(task, observer)
+    }
+
+    fn test_rates(&self, task: &TrialTask, middle: f64) -> Result<Option<RangeTest>, TrainerError> {
+        (**self).test_rates(task, middle)
+    }
+
+    fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
+        (**self).publish(task, folder)
+    }
+
+    fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError> {
+        (**self).test(task)
+    }
+
+    fn remove_checkpoints(&self, task: &TrialTask) -> Result<(), TrainerError> {
+        (**self).remove_checkpoints(task)
+    }
 }
 
 /// Why a trainer could not do its part.

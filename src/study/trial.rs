@@ -13,7 +13,7 @@ use super::run::{Growth, Study, StudyError};
 use super::trainer::{Parent, Trainer, TrainerError, TrialTask};
 use crate::ledger::Event;
 use crate::record::{Conclusion, Ending, EpochRecord, Inherit, RangeTest};
-use crate::spec::{self, EditCost, Spec, training_flops};
+use crate::spec::{self, Edit, EditCost, Spec, training_flops};
 use crate::tune::{Proposal, TrialRecord, diagnose, usual_rate};
 
 /// A trial that is to be trained.
@@ -55,11 +55,43 @@ impl Trial {
     }
 
     /// What a policy proposes, out of the history that it read.
-    pub(super) fn proposed(number: u32, proposal: Proposal, history: &[TrialRecord]) -> Self {
-        let spec = proposal.spec.clone();
+    ///
+    /// # Errors
+    ///
+    /// When the parent is not in the history, or the proposal's spec is not what its edits give.
+    pub(super) fn proposed(
+        number: u32,
+        proposal: Proposal,
+        history: &[TrialRecord],
+    ) -> Result<Self, StudyError> {
+        let wrong = |why| StudyError::Proposal { trial: number, why };
         let parent = history.iter().find(|record| record.trial == proposal.parent);
-        let origin = parent.map(|parent| Origin { proposal, parent: parent.spec.clone() });
-        Self { number, spec, origin }
+        let parent = parent.ok_or_else(|| {
+            wrong(format!("its parent, trial {}, is not in the history", proposal.parent))
+        })?;
+        let edited = Edit::apply_all(&proposal.edits, &parent.spec);
+        let edited = edited.map_err(|error| wrong(error.to_string()))?;
+        if edited != proposal.spec {
+            let why =
+                "its spec is not its parent's with its edits made; make it by `Proposal::new`";
+            return Err(wrong(why.into()));
+        }
+        let spec = proposal.spec.clone();
+        Ok(Self { number, spec, origin: Some(Origin { proposal, parent: parent.spec.clone() }) })
+    }
+
+    /// A trial that was begun before its study was extended, and goes on under the gate and budget
+    /// that it was begun under.
+    pub(super) fn unfinished(
+        number: u32,
+        proposal: Proposal,
+        history: &[TrialRecord],
+    ) -> Result<Self, StudyError> {
+        let parent = history.iter().find(|record| record.trial == proposal.parent);
+        let missing = StudyError::NotRecorded { trial: proposal.parent, what: "ended" };
+        let parent = parent.ok_or(missing)?.spec.clone();
+        let spec = proposal.spec.clone();
+        Ok(Self { number, spec, origin: Some(Origin { proposal, parent }) })
     }
 
     fn proposal(&self) -> Option<&Proposal> {
