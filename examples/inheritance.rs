@@ -28,7 +28,7 @@ use burgeon::record::{EpochRecord, StepProgress};
 use burgeon::spec::{
     Conv, Edit, InputShape, Layer, Pool, Schedule, Spec, StudyDocument, StudyFile,
 };
-use burgeon::study::{Launch, Silent};
+use burgeon::study::{Settings, Silent};
 use burgeon::train::{Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, train};
 use burgeon_kernel::Executor;
 
@@ -81,8 +81,10 @@ fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let seeds = arguments.next().map_or(Ok(10), |seeds| seeds.parse::<u64>())?;
     let growths = growths(arguments.next().as_deref())?;
-    let launch =
-        Launch { data: std::env::var_os("BURGEON_DATA").map(PathBuf::from), ..Launch::default() };
+    let launch = Settings {
+        data: std::env::var_os("BURGEON_DATA").map(PathBuf::from),
+        ..Settings::default()
+    };
     let study = StudyDocument::new("inheritance", seedling(0)?.file().to_toml());
     let (_, loaded) = launch.prepare(&study, &mut Silent)?;
     Executor::configure_global(None)?;

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burgeon::ledger::{Ledger, RunFolder};
-use burgeon::record::EpochRecord;
+use burgeon::record::{Ending, EpochRecord};
 use burgeon::spec::{Conv, InputShape, Layer, Spec, StudyFile};
 use burgeon::study::{
-    Growth, Silent, Study, StudySetup, TestResult, Trainer, TrainerError, TrainingEnd,
-    TrialObserver, TrialOutcome, TrialTask,
+    Growth, Silent, Study, StudySetup, TestResult, Trainer, TrainerError, TrialObserver,
+    TrialOutcome, TrialTask,
 };
 use burgeon::sys::files::RealFiles;
 use burgeon::sys::signals::StopFlag;
@@ -43,7 +43,7 @@ impl Trainer for Oracle {
         observer.epoch(&record)?;
         Ok(TrialOutcome {
             curve: vec![record],
-            ending: TrainingEnd::Completed,
+            ending: Ending::Completed,
             train_seconds: 0.0,
             images_per_second: 0.0,
         })

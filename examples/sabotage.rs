@@ -10,7 +10,7 @@ use std::time::Instant;
 use burgeon::gate::Judgement;
 use burgeon::ledger::Outcome;
 use burgeon::spec::{Edit, Spec, StudyDocument};
-use burgeon::study::{Ended, Launch, LaunchListener, Listener};
+use burgeon::study::{Ended, Launch, LaunchListener, Listener, Settings};
 use burgeon::sys::signals::StopFlag;
 use burgeon::tune::{Finding, Proposal, TrialRecord};
 
@@ -103,19 +103,23 @@ fn run(path: &Path, runs: &Path) -> Result<Row, Failure> {
         .map(|line| line.split(" or ").map(|name| name.trim_end_matches('.').to_owned()).collect());
     let study = StudyDocument::new(path.display().to_string(), text);
     let data = std::env::var_os("BURGEON_DATA").map(PathBuf::from);
-    let launch = Launch { runs: runs.into(), data, ..Launch::default() };
+    let settings = Settings { runs: runs.into(), data, ..Settings::default() };
     let mut witness = Witness::default();
     let began = Instant::now();
-    let ended = launch.run(&study, &mut witness, &StopFlag::on_signals()?)?;
+    let stop = StopFlag::on_signals()?;
+    let ended = Launch::new(study).settings(settings).listener(&mut witness).stop(&stop).run()?;
     let seconds = began.elapsed().as_secs_f64();
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let diagnosis = witness.first.unwrap_or_default();
     let is_expected = expected.map(|names| names.contains(&diagnosis));
     let (outcome, trials, accuracy) = match ended {
         Ended::Finished(finished) => {
-            (Some(finished.outcome), finished.trials, finished.validation_accuracy)
+            let result = finished.result;
+            (Some(result.outcome), result.trials, result.validation_accuracy)
         }
-        Ended::Stopped(signal) => return Err(format!("stopped by {}", signal.name()).into()),
+        Ended::Stopped(stopped) => {
+            return Err(format!("stopped by {}", stopped.reason.name()).into());
+        }
     };
     Ok(Row {
         name,

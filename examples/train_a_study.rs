@@ -21,9 +21,12 @@ impl LaunchListener for Narrator {}
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "models/single-conv.toml".into());
     let study = StudyDocument::new(path.as_str(), std::fs::read_to_string(&path)?);
-    match Launch::default().run(&study, &mut Narrator, &StopFlag::on_signals()?)? {
-        Ended::Finished(finished) => println!("{:?}: see {}", finished.outcome, finished.run),
-        Ended::Stopped(signal) => println!("stopped by {}", signal.name()),
+    let stop = StopFlag::on_signals()?;
+    match Launch::new(study).listener(&mut Narrator).stop(&stop).run()? {
+        Ended::Finished(finished) => {
+            println!("{:?}: see {}", finished.result.outcome, finished.run.display())
+        }
+        Ended::Stopped(stopped) => println!("stopped by {}", stopped.reason.name()),
     }
     Ok(())
 }

@@ -31,13 +31,12 @@
 //!
 //! ```no_run
 //! use burgeon::spec::StudyDocument;
-//! use burgeon::study::{Launch, Silent};
-//! use burgeon::sys::signals::StopFlag;
+//! use burgeon::study::Launch;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let text = std::fs::read_to_string("models/lenet.toml")?;
 //! let study = StudyDocument::new("models/lenet.toml", text);
-//! let ended = Launch::default().run(&study, &mut Silent, &StopFlag::new())?;
+//! let ended = Launch::new(study).run()?;
 //! println!("{ended:?}");
 //! # Ok(())
 //! # }

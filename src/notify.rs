@@ -2,8 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::ledger::Outcome;
-use crate::study::Finished;
+use crate::record::StudyResult;
 
 /// A notification that could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -32,20 +31,16 @@ pub enum NotifyError {
 /// # Errors
 ///
 /// When the program cannot be started or fails. The study is over all the same.
-pub fn notify(command: &[String], study: &str, finished: &Finished) -> Result<(), NotifyError> {
+pub fn notify(command: &[String], study: &str, result: &StudyResult) -> Result<(), NotifyError> {
     let Some((program, arguments)) = command.split_first() else {
         return Ok(());
-    };
-    let outcome = match finished.outcome {
-        Outcome::Accepted => "accepted",
-        Outcome::Rejected => "rejected",
     };
     let status = Command::new(program)
         .args(arguments)
         .env("BURGEON_STUDY", study)
-        .env("BURGEON_OUTCOME", outcome)
-        .env("BURGEON_ACCURACY", finished.validation_accuracy.to_string())
-        .env("BURGEON_RUN_DIR", &finished.run)
+        .env("BURGEON_OUTCOME", result.outcome.name())
+        .env("BURGEON_ACCURACY", result.validation_accuracy.to_string())
+        .env("BURGEON_RUN_DIR", &result.run)
         .stdin(Stdio::null())
         // Standard output may carry events.
         .stdout(Stdio::null())

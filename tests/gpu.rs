@@ -8,8 +8,7 @@
 use burgeon::data::Normalization;
 use burgeon::model::{Classifier, DeviceChoice, ModelFile, Weights};
 use burgeon::spec::{InputShape, Spec, StudyDocument};
-use burgeon::study::{Ended, Growth, Launch, Silent};
-use burgeon::sys::signals::StopFlag;
+use burgeon::study::{Ended, Growth, Launch, Settings};
 
 const LENET: &str = include_str!("../models/lenet.toml");
 
@@ -61,15 +60,15 @@ fn a_short_training_on_the_gpu_learns() {
         "train.batch-size=50",
         "gate.accuracy=0.3",
     ]);
-    let launch = Launch {
+    let settings = Settings {
         device: DeviceChoice::Gpu(0),
         growth: Growth::Off,
         runs: runs.path().into(),
-        ..Launch::default()
+        ..Settings::default()
     };
-    let ended = launch.run(&study, &mut Silent, &StopFlag::new()).unwrap();
+    let ended = Launch::new(study).settings(settings).run().unwrap();
     let Ended::Finished(finished) = ended else { panic!("nobody asked to stop") };
-    assert!(finished.validation_accuracy > 0.3, "{finished:?}");
+    assert!(finished.result.validation_accuracy > 0.3, "{finished:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use burgeon::ledger::{Event, Outcome, read};
+use burgeon::record::StudyResult;
 use burgeon::sys::files::RealFiles;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use schema::Schema;
@@ -63,7 +64,7 @@ fn an_accepted_study_leaves_a_page_a_text_and_a_green_suite() {
     expect_code(&bench.burgeon(&["tune", "study.toml"]), 0);
     let run = bench.run();
     let records = read(&RealFiles, &run.join("events.jsonl")).unwrap();
-    let Event::StudyFinished { outcome, trials, validation_accuracy, .. } =
+    let Event::StudyFinished(StudyResult { outcome, trials, validation_accuracy, .. }) =
         records.last().unwrap().event
     else {
         panic!("the last event is {:?}", records.last());

@@ -29,11 +29,8 @@ pub enum Command {
     Tune(StudyArguments),
     /// Train once and judge; no growth
     Train(StudyArguments),
-    /// Go on with a run exactly where it stopped
-    Resume {
-        /// A run folder, such as runs/lenet-5-0001
-        run: PathBuf,
-    },
+    /// Go on with a run exactly where it stopped, or extend one that is over
+    Resume(ResumeArguments),
     /// Keep `burgeon ARGS…` running to its end, whatever happens to it
     Supervise(SuperviseArguments),
     /// Validate a study and print its layer table
@@ -93,6 +90,22 @@ pub struct StudyArguments {
     /// Say at each trial's end where its time went
     #[arg(long, env = "BURGEON_PROFILE", value_parser = BoolishValueParser::new())]
     pub profile: bool,
+}
+
+/// Arguments of `resume`.
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    /// A run folder, such as runs/lenet-5-0001
+    pub run: PathBuf,
+    /// Allow a study that is over so many trials more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub more_trials: Option<u32>,
+    /// Go on with the best trial's training for so many epochs, as a new trial
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub more_epochs: Option<u32>,
+    /// From now on, open the gate at this validation accuracy, as a fraction from 0 to 1
+    #[arg(long, value_name = "ACCURACY")]
+    pub gate: Option<f64>,
 }
 
 /// Arguments of `supervise`.

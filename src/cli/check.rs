@@ -17,7 +17,9 @@ pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<E
     let study = document(study, common)?;
     let spec = match study.parse()?.data.source {
         Source::Mnist | Source::Synthetic => study.validate(InputShape::MNIST)?,
-        Source::Idx => launch(common, Growth::Off).prepare(&study, &mut View::new(*output))?.0,
+        Source::Idx | Source::Own => {
+            launch(common, Growth::Off).prepare(&study, &mut View::new(*output))?.0
+        }
     };
     output.result(&if output.json { json(&spec) } else { layer_table(&spec) })
 }

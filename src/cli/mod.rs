@@ -29,7 +29,7 @@ use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, ModelFileError, WeightsError};
 use crate::report::ReportError;
 use crate::spec::{self, Override, SpecError, StudyDocument};
-use crate::study::{Growth, Launch, LaunchError};
+use crate::study::{Growth, LaunchError, Settings, StudyError};
 use crate::supervise::SuperviseError;
 use crate::sys::files::FileError;
 use crate::sys::lock::LockError;
@@ -60,7 +60,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     match &arguments.command {
         Command::Tune(study) => run::run(study, common, Growth::On, output),
         Command::Train(study) => run::run(study, common, Growth::Off, output),
-        Command::Resume { run } => run::resume(run, common, output),
+        Command::Resume(resume) => run::resume(resume, common, output),
         Command::Supervise(arguments) => supervise::supervise(arguments, output),
         Command::Check { study } => check::check(study.as_deref(), common, output),
         Command::Eval { run, split } => eval::eval(run, *split, common, output),
@@ -139,7 +139,10 @@ impl CliError {
             Self::Launch(
                 LaunchError::Spec(_)
                 | LaunchError::Device(_)
+                | LaunchError::NoStudy
                 | LaunchError::Changed { .. }
+                | LaunchError::Fixed { .. }
+                | LaunchError::Study(StudyError::Extension(_) | StudyError::Spec(_))
                 | LaunchError::Cpu(_)
                 | LaunchError::Fault(_),
             )
@@ -165,12 +168,17 @@ fn document(study: Option<&Path>, common: &Common) -> Result<StudyDocument, CliE
             StudyDocument::new(path.display().to_string(), text)
         }
     };
-    let seed = common.seed.map(Override::seed);
-    Ok(document.with_overrides(seed.into_iter().chain(common.set.clone()).collect()))
+    Ok(document.with_overrides(overrides(common)))
 }
 
-fn launch(common: &Common, growth: Growth) -> Launch {
-    Launch {
+/// `--seed` and `--set`.
+fn overrides(common: &Common) -> Vec<Override> {
+    let seed = common.seed.map(Override::seed);
+    seed.into_iter().chain(common.set.clone()).collect()
+}
+
+fn launch(common: &Common, growth: Growth) -> Settings {
+    Settings {
         growth,
         device: common.device,
         threads: common.threads.map(usize::from),
@@ -180,6 +188,6 @@ fn launch(common: &Common, growth: Growth) -> Launch {
             mirrors => Download::From { mirrors: mirrors.to_vec(), limits: FetchLimits::default() },
         },
         runs: common.runs.clone(),
-        ..Launch::default()
+        ..Settings::default()
     }
 }

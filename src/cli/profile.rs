@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::train::Profile;
+use crate::record::Profile;
 
 /// Columns of the widest bar.
 const BAR_WIDTH: f64 = 24.0;
@@ -84,7 +84,7 @@ fn bar(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::LayerProfile;
+    use crate::record::LayerProfile;
 
     #[test]
     fn every_part_has_a_line_and_shares_add_up() {

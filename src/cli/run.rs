@@ -1,17 +1,15 @@
 //! `burgeon tune` and `burgeon train`.
 
-use std::path::Path;
-
-use super::args::{Common, ResumeName, StudyArguments};
+use super::args::{Common, ResumeArguments, ResumeName, StudyArguments};
 use super::exit::Exit;
 use super::output::Output;
 use super::view::{View, percent};
-use super::{CliError, check, document, launch};
-use crate::ledger::Outcome;
+use super::{CliError, check, document, launch, overrides};
+use crate::record::{Outcome, StudyResult};
 use crate::spec::Override;
-use crate::study::{Ended, Finished, Growth, Launch, LaunchError, Resume};
+use crate::study::{Ended, Extension, Growth, Launch, LaunchError, Resume, Settings};
 use crate::sys::announce::stop_with_supervisor;
-use crate::sys::signals::{StopFlag, StopSignal};
+use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 use crate::train::Profiling;
 
 /// Runs a study to its end and says what came of it.
@@ -24,7 +22,7 @@ pub fn run(
     let jobs = arguments.jobs.map(Override::jobs);
     let study =
         document(arguments.study.as_deref(), common)?.with_overrides(jobs.into_iter().collect());
-    let launch = Launch {
+    let settings = Settings {
         resume: match arguments.resume {
             ResumeName::Never => Resume::Never,
             ResumeName::Auto => Resume::Auto,
@@ -32,12 +30,31 @@ pub fn run(
         profiling: if arguments.profile { Profiling::On } else { Profiling::Off },
         ..launch(common, growth)
     };
-    watched(output, |view, stop| launch.run(&study, view, stop))
+    watched(output, |view, stop| {
+        Launch::new(&study).settings(settings).listener(view).stop(stop).run()
+    })
 }
 
-/// Goes on with a run and says what came of it.
-pub fn resume(run: &Path, common: &Common, output: &Output) -> Result<Exit, CliError> {
-    watched(output, |view, stop| launch(common, Growth::On).resume(run, view, stop))
+/// Goes on with a run, or extends it, and says what came of it.
+pub fn resume(
+    arguments: &ResumeArguments,
+    common: &Common,
+    output: &Output,
+) -> Result<Exit, CliError> {
+    let extension = Extension {
+        more_trials: arguments.more_trials.unwrap_or(0),
+        more_epochs: arguments.more_epochs.unwrap_or(0),
+        gate: arguments.gate,
+    };
+    watched(output, |view, stop| {
+        Launch::default()
+            .settings(launch(common, Growth::On))
+            .overrides(overrides(common))
+            .extend(extension)
+            .listener(view)
+            .stop(stop)
+            .resume(&arguments.run)
+    })
 }
 
 fn watched(
@@ -52,26 +69,28 @@ fn watched(
     let lost_events = view.lost_events();
     match ended? {
         Ended::Finished(finished) => {
-            let exit = tell(&finished, output);
+            let exit = tell(&finished.result, output);
             lost_events.map_or(Ok(exit), Err)
         }
-        Ended::Stopped(signal) => {
+        Ended::Stopped(stopped) => {
             if let Some(error) = lost_events {
                 output.complain(&error);
             }
             output.announce(&format!(
                 "stopped by {}; what was learned is kept, and `burgeon resume` goes on",
-                signal.name()
+                stopped.reason.name()
             ));
-            Ok(match signal {
-                StopSignal::Interrupt => Exit::Interrupted,
-                StopSignal::Terminate => Exit::Terminated,
+            Ok(match stopped.reason {
+                StopReason::Signal(StopSignal::Interrupt) => Exit::Interrupted,
+                StopReason::Signal(StopSignal::Terminate) | StopReason::Requested => {
+                    Exit::Terminated
+                }
             })
         }
     }
 }
 
-fn tell(finished: &Finished, output: &Output) -> Exit {
+fn tell(finished: &StudyResult, output: &Output) -> Exit {
     let trials = match finished.trials {
         1 => "1 trial".into(),
         trials => format!("{trials} trials"),

@@ -18,7 +18,7 @@ use crate::notify::NotifyError;
 use crate::record::{EpochRecord, StepProgress};
 use crate::report::ReportError;
 use crate::spec::{Spec, diff};
-use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote, describe};
+use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote};
 use crate::tune::{Finding, Proposal, TrialRecord};
 
 /// Without a terminal, a line this often shows that training goes on.
@@ -351,11 +351,11 @@ impl LaunchListener for View {
             "{} {verb} {}\ndata    {}: {} training, {} validation, {} test images\ndevice  {}, {} threads",
             ready.spec.name(),
             ready.folder.path().display(),
-            describe(ready.origin),
+            ready.origin.origin,
             grouped(data.train.len()),
             grouped(data.validation.len()),
             grouped(data.test.len()),
-            ready.device.name,
+            ready.device,
             ready.threads,
         ));
     }

@@ -17,6 +17,14 @@ pub struct Judgement {
     pub threshold: f64,
 }
 
+impl Judgement {
+    /// The lower confidence bound that was held against the threshold; `None` where the accuracy
+    /// itself was.
+    pub fn bound(&self) -> Option<f64> {
+        (self.judged != self.accuracy && self.judged.is_finite()).then_some(self.judged)
+    }
+}
+
 /// Judges an accuracy on so many validation images. No images never pass, nor does NaN.
 pub fn judge(gate: &GateSpec, accuracy: f64, images: usize) -> Judgement {
     let judged = match gate.confidence {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::record::{Conclusion, GraftReport, Inherit, Probe, Profile, StudyResult};
+use crate::spec::Edit;
 use crate::sys::nan_if_null;
 
 /// One thing that happened. Losses may be NaN (written as `null`); accuracies are fractions.
@@ -54,9 +56,9 @@ pub enum Event {
         /// The trial that it grew from.
         parent: Option<u32>,
         /// The edits that led from the parent's spec to this one's.
-        edits: Value,
-        /// What the trial keeps of what its parent learned: nothing, weights, or state.
-        inherit: String,
+        edits: Vec<Edit>,
+        /// What the trial keeps of what its parent learned.
+        inherit: Inherit,
         /// Why these, in words.
         reason: String,
         /// Hash of the trial's spec.
@@ -76,7 +78,7 @@ pub enum Event {
         /// The trial that they came from.
         parent: u32,
         /// What was carried over, and what was not.
-        summary: Value,
+        summary: GraftReport,
     },
     /// An epoch ended.
     EpochFinished {
@@ -110,7 +112,7 @@ pub enum Event {
         course: Vec<f64>,
         /// What the network did inside: dead units, gradients, and so on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        probe: Option<Value>,
+        probe: Option<Probe>,
         /// Why the trial was given up after it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         given_up: Option<String>,
@@ -143,7 +145,7 @@ pub enum Event {
         /// The trial.
         trial: u32,
         /// Seconds by part, and floating-point operations a second.
-        profile: Value,
+        profile: Profile,
     },
     /// A trial ended.
     TrialFinished {
@@ -160,8 +162,8 @@ pub enum Event {
         /// Training images a second.
         #[serde(deserialize_with = "nan_if_null")]
         images_per_second: f64,
-        /// What its curves say.
-        diagnosis: Value,
+        /// How it ended, and what its curves say.
+        diagnosis: Conclusion,
     },
     /// It was tested at which learning rates a trial's network learns.
     RatesTested {
@@ -182,9 +184,12 @@ pub enum Event {
         decision: Verdict,
         /// The accuracy that it asks for.
         threshold: f64,
-        /// The accuracy that it saw.
+        /// The trial's accuracy on the validation images.
         #[serde(deserialize_with = "nan_if_null")]
         accuracy: f64,
+        /// The lower confidence bound of that accuracy, where the gate judges by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        judged: Option<f64>,
     },
     /// A study that had stopped goes on.
     StudyResumed {
@@ -224,27 +229,28 @@ pub enum Event {
         /// The signal's name.
         signal: String,
     },
-    /// A study ended.
-    StudyFinished {
-        /// Whether a model passed.
-        outcome: Outcome,
-        /// The trial of the best model; `None` when no trial got far enough to have one.
-        best_trial: Option<u32>,
-        /// The best model's accuracy over the validation images.
-        #[serde(deserialize_with = "nan_if_null")]
-        validation_accuracy: f64,
-        /// The accepted model's accuracy over the test images.
-        test_accuracy: Option<f64>,
-        /// The best model's trainable parameters.
-        parameters: u64,
-        /// Trials trained.
-        trials: u32,
-        /// Time from beginning to end, without the time it was stopped.
-        #[serde(deserialize_with = "nan_if_null")]
-        seconds: f64,
-        /// The run folder.
-        run: String,
+    /// A trial's checkpoints were removed: nothing can need them any more.
+    CheckpointsRemoved {
+        /// The trial.
+        trial: u32,
     },
+    /// A study that was over goes on with another budget or another gate.
+    StudyExtended {
+        /// Counted from 1.
+        extension: u32,
+        /// Trials that were added to its budget, besides the one that `more_epochs` asks for.
+        more_trials: u32,
+        /// Epochs for which the best trial's training goes on.
+        more_epochs: u32,
+        /// The new gate, where one was given.
+        gate: Option<f64>,
+        /// Most trials from now on, those before included.
+        trials: u32,
+        /// The accuracy that the gate asks for from now on.
+        threshold: f64,
+    },
+    /// A study ended.
+    StudyFinished(StudyResult),
     /// The supervisor is about to start the trainer again.
     SupervisorRestarted {
         /// What ended it.
@@ -278,16 +284,6 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// How a study ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A model passed the gate.
-    Accepted,
-    /// None did.
-    Rejected,
-}
-
 /// What the gate said of a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -302,7 +298,7 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 18] = [
+    pub const NAMES: [&'static str; 20] = [
         "study_started",
         "data_fallback",
         "trial_started",
@@ -318,6 +314,8 @@ impl Event {
         "trial_resumed",
         "test_split_read",
         "study_stopped",
+        "checkpoints_removed",
+        "study_extended",
         "study_finished",
         "supervisor_restarted",
         "supervisor_gave_up",
@@ -341,6 +339,8 @@ impl Event {
             Self::TrialResumed { .. } => "trial_resumed",
             Self::TestSplitRead { .. } => "test_split_read",
             Self::StudyStopped { .. } => "study_stopped",
+            Self::CheckpointsRemoved { .. } => "checkpoints_removed",
+            Self::StudyExtended { .. } => "study_extended",
             Self::StudyFinished { .. } => "study_finished",
             Self::SupervisorRestarted { .. } => "supervisor_restarted",
             Self::SupervisorGaveUp { .. } => "supervisor_gave_up",
@@ -351,9 +351,8 @@ impl Event {
 
 #[cfg(test)]
 pub(super) mod samples {
-    use serde_json::json;
-
     use super::*;
+    use crate::record::{Diagnosis, Ending, LayerProfile, Outcome};
 
     /// One of every kind.
     pub(crate) fn all() -> Vec<Event> {
@@ -375,7 +374,17 @@ pub(super) mod samples {
                 instruction_set: Some("avx2".into()),
             },
             Event::DataFallback { reason: "no network".into() },
-            Event::Grafted { trial: 2, parent: 1, summary: json!({"layers": 3}) },
+            Event::Grafted {
+                trial: 2,
+                parent: 1,
+                summary: GraftReport {
+                    carried: vec!["conv1.weight".into()],
+                    fresh: vec!["head.bias".into()],
+                    preserved: true,
+                    changed: Vec::new(),
+                    optimizer: false,
+                },
+            },
             Event::CheckpointWritten {
                 trial: 1,
                 epoch: 1,
@@ -391,7 +400,7 @@ pub(super) mod samples {
                 losses: vec![2.3, 0.7],
                 suggestion: Some(0.0025),
             },
-            Event::TrialProfiled { trial: 1, profile: json!({"seconds": 1.5}) },
+            Event::TrialProfiled { trial: 1, profile: profile() },
             Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1, instruction_set: None },
             Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
             Event::TestSplitRead {
@@ -402,16 +411,26 @@ pub(super) mod samples {
                 data_hash: "cd".into(),
             },
             Event::StudyStopped { signal: "SIGTERM".into() },
-            Event::StudyFinished {
+            Event::CheckpointsRemoved { trial: 1 },
+            Event::StudyExtended {
+                extension: 1,
+                more_trials: 2,
+                more_epochs: 0,
+                gate: Some(0.9),
+                trials: 10,
+                threshold: 0.9,
+            },
+            Event::StudyFinished(StudyResult {
                 outcome: Outcome::Accepted,
                 best_trial: Some(2),
                 validation_accuracy: 0.99,
                 test_accuracy: Some(0.988),
+                test_readings: Some(1),
                 parameters: 61_706,
                 trials: 2,
                 seconds: 80.0,
                 run: "runs/lenet-0001".into(),
-            },
+            }),
             Event::SupervisorRestarted { cause: "SIGKILL".into(), attempt: 1, delay: 1.0 },
             Event::SupervisorGaveUp { cause: "same step".into(), restarts: 3 },
         ];
@@ -419,13 +438,33 @@ pub(super) mod samples {
         events
     }
 
+    fn profile() -> Profile {
+        let layer =
+            LayerProfile { name: "head".into(), forward_seconds: 0.5, backward_seconds: 0.25 };
+        Profile {
+            epochs: 1.5,
+            steps: 20,
+            images: 640,
+            seconds: 1.5,
+            data_seconds: 0.125,
+            layers: vec![layer],
+            loss_seconds: 0.125,
+            optimizer_seconds: 0.25,
+            evaluation_seconds: 0.125,
+            checkpoint_seconds: 0.125,
+            rest_seconds: 0.0,
+            flops_per_second: 1e9,
+            peak_flops_per_second: None,
+        }
+    }
+
     pub(crate) fn of_a_trial(trial: u32) -> Vec<Event> {
         vec![
             Event::TrialStarted {
                 trial,
                 parent: None,
-                edits: json!([{"add-epochs": 2}]),
-                inherit: "nothing".into(),
+                edits: vec![Edit::AddEpochs { epochs: 2 }],
+                inherit: Inherit::Nothing,
                 reason: "still improving".into(),
                 spec_hash: "ab".into(),
                 parameters: 61_706,
@@ -439,13 +478,18 @@ pub(super) mod samples {
                 validation_accuracy: 0.5,
                 train_seconds: 8.0,
                 images_per_second: 6000.0,
-                diagnosis: json!("underfit"),
+                diagnosis: Conclusion {
+                    diagnosis: Diagnosis::Underfit,
+                    ending: Ending::Completed,
+                    evidence: "too few filters".into(),
+                },
             },
             Event::GateDecided {
                 trial,
                 decision: Verdict::Continue,
                 threshold: 0.8,
                 accuracy: 0.5,
+                judged: Some(0.48),
             },
         ]
     }

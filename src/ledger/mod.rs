@@ -10,7 +10,8 @@ mod provenance;
 mod replay;
 mod run_folder;
 
-pub use event::{Event, Outcome, Verdict};
+pub use crate::record::Outcome;
+pub use event::{Event, Verdict};
 pub use log::{Appended, Ledger, LedgerError, Recorded, Repair, read};
 pub use parse::{LineError, Parsed, parse_events};
 pub use provenance::{DataOrigin, Provenance, cpu_name};

@@ -48,6 +48,8 @@ impl Event {
             Self::TrialFinished { trial, .. } => ("trial finished", trial, 0),
             Self::RatesTested { trial, .. } => ("rates tested", trial, 0),
             Self::GateDecided { trial, .. } => ("gate decided", trial, 0),
+            Self::CheckpointsRemoved { trial } => ("checkpoints removed", trial, 0),
+            Self::StudyExtended { extension, .. } => ("study extended", 0, extension),
             Self::StudyFinished { .. } => ("study finished", 0, 0),
             Self::CheckpointWritten { .. }
             | Self::CheckpointRejected { .. }
@@ -74,11 +76,10 @@ impl Event {
                 *train_seconds = 0.0;
                 *images_per_second = 0.0;
             }
-            Self::StudyFinished { seconds, run, .. } => {
-                *seconds = 0.0;
-                run.clear();
+            Self::StudyFinished(result) => {
+                result.seconds = 0.0;
+                result.run.clear();
             }
-            Self::TrialProfiled { profile, .. } => *profile = serde_json::Value::Null,
             Self::StudyStarted { run, instruction_set, .. } => {
                 run.clear();
                 // Where it ran, not what it did.

@@ -14,9 +14,10 @@ mod network;
 mod onnx;
 mod weights;
 
+pub use crate::record::GraftReport;
 pub use classifier::{Classifier, ModelFile, ModelFileError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
-pub use graft::{Graft, GraftReport, Moment};
+pub use graft::{Graft, Moment};
 pub use network::{Mode, Network, layer_rows};
 pub use onnx::to_onnx;
 pub use weights::{WeightArray, Weights, WeightsError};

@@ -1,11 +1,24 @@
-//! What a training tells: its epochs, what a look inside showed, and what was tested. Values only.
+//! What a training tells: its epochs, what a look inside showed, what was tested, how it ended, and
+//! what is wrong with it. Values only.
 
+mod diagnosis;
+mod ending;
 mod epoch;
+mod graft;
+mod inherit;
 mod probe;
+mod profile;
 mod progress;
 mod range_test;
+mod result;
 
+pub use diagnosis::{Conclusion, Diagnosis, Finding};
+pub use ending::Ending;
 pub use epoch::EpochRecord;
+pub use graft::GraftReport;
+pub use inherit::Inherit;
 pub use probe::{LayerProbe, Probe};
+pub use profile::{LayerProfile, Profile};
 pub use progress::{SoFar, StepProgress};
 pub use range_test::RangeTest;
+pub use result::{Outcome, StudyResult};

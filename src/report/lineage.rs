@@ -4,12 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use super::words;
 use crate::ledger::{Event, Recorded, Verdict};
-use crate::spec::Edit;
-use crate::tune::Finding;
+use crate::record::{Finding, Inherit};
 
 /// The trials of a study, each with the one that it grew from.
 ///
@@ -32,8 +30,8 @@ pub struct Generation {
     pub edits: Vec<String>,
     /// Why.
     pub reason: String,
-    /// What it kept of what its parent learned: nothing, weights, or state.
-    pub inherit: String,
+    /// What it kept of what its parent learned.
+    pub inherit: Inherit,
     /// What became of its parent's weights, where they were carried over.
     pub carried: Option<Carried>,
     /// Trainable parameters.
@@ -226,9 +224,9 @@ impl Generation {
         Some(Self {
             trial: *trial,
             parent: *parent,
-            edits: edits.as_array().map_or_else(Vec::new, |edits| edits.iter().map(say).collect()),
+            edits: edits.iter().map(ToString::to_string).collect(),
             reason: reason.clone(),
-            inherit: inherit.clone(),
+            inherit: *inherit,
             carried: None,
             parameters: *parameters,
             flops_per_image: *flops_per_image,
@@ -247,11 +245,10 @@ impl Generation {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Grafted { summary, .. } => {
-                let arrays = |key| summary[key].as_array().map_or(0, Vec::len);
                 self.carried = Some(Carried {
-                    arrays: arrays("carried"),
-                    fresh: arrays("fresh"),
-                    preserved: summary["preserved"] == true,
+                    arrays: summary.carried.len(),
+                    fresh: summary.fresh.len(),
+                    preserved: summary.preserved,
                 });
             }
             Event::EpochFinished {
@@ -286,7 +283,7 @@ impl Generation {
                 self.accuracy = *validation_accuracy;
                 self.train_seconds = Some(*train_seconds);
                 self.images_per_second = Some(*images_per_second);
-                self.finding = serde_json::from_value(diagnosis.clone()).ok();
+                self.finding = Some(diagnosis.finding());
             }
             Event::GateDecided { decision, accuracy, .. } => {
                 self.opened = *decision == Verdict::Accept;
@@ -323,11 +320,11 @@ impl Generation {
     /// What it kept of its parent, in words; `None` for a trial that has none.
     pub fn kept(&self) -> Option<String> {
         self.parent?;
-        let kept = match self.inherit.as_str() {
-            "weights" => "keeps its parent's weights",
-            "refreshed" => "keeps its parent's weights, shrunk and perturbed",
-            "state" => "trains on from its parent's last state",
-            _ => "starts from fresh weights",
+        let kept = match self.inherit {
+            Inherit::Weights => "keeps its parent's weights",
+            Inherit::Refreshed => "keeps its parent's weights, shrunk and perturbed",
+            Inherit::State => "trains on from its parent's last state",
+            Inherit::Nothing => "starts from fresh weights",
         };
         Some(match &self.carried {
             None => kept.into(),
@@ -368,14 +365,6 @@ impl Generation {
         }
         // A line break within would leave the tree.
         lines.iter().map(|line| line.replace(char::is_control, " ")).collect()
-    }
-}
-
-/// An edit in words; one of a newer version as it was written.
-fn say(edit: &Value) -> String {
-    match serde_json::from_value::<Edit>(edit.clone()) {
-        Ok(edit) => edit.to_string(),
-        Err(_) => edit.to_string(),
     }
 }
 

@@ -35,6 +35,7 @@ pub use self::lineage::{Carried, Epoch, Generation, Lineage};
 pub use self::words::grouped;
 pub use self::write::{ReportError, Written, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
+use crate::record::StudyResult;
 
 /// Where the page's style sheet lies, seen from the page.
 pub(crate) const STYLE_SHEET: &str = "report/style.css";
@@ -205,12 +206,12 @@ impl Report {
                 };
             }
             Event::DataFallback { reason } => self.fallback = Some(reason.clone()),
-            Event::StudyFinished { outcome, .. } => {
-                self.state = match outcome {
+            Event::StudyFinished(result) => {
+                self.state = match result.outcome {
                     Outcome::Accepted => State::Accepted,
                     Outcome::Rejected => State::Rejected,
                 };
-                self.figures.finish(event);
+                self.figures = Figures::of(result);
             }
             Event::TestSplitRead { images, accuracy, .. } => {
                 self.test_reads.push(TestRead { images: *images, accuracy: *accuracy });
@@ -246,25 +247,14 @@ impl Figures {
         }
     }
 
-    fn finish(&mut self, event: &Event) {
-        if let Event::StudyFinished {
-            best_trial,
-            validation_accuracy,
-            test_accuracy,
-            parameters,
-            trials,
-            seconds,
-            ..
-        } = event
-        {
-            *self = Self {
-                best_trial: *best_trial,
-                validation_accuracy: best_trial.map(|_| *validation_accuracy),
-                test_accuracy: *test_accuracy,
-                parameters: best_trial.map(|_| *parameters),
-                trials: u64::from(*trials),
-                seconds: *seconds,
-            };
+    fn of(result: &StudyResult) -> Self {
+        Self {
+            best_trial: result.best_trial,
+            validation_accuracy: result.best_trial.map(|_| result.validation_accuracy),
+            test_accuracy: result.test_accuracy,
+            parameters: result.best_trial.map(|_| result.parameters),
+            trials: u64::from(result.trials),
+            seconds: result.seconds,
         }
     }
 
@@ -345,16 +335,17 @@ mod tests {
     #[test]
     fn a_rejection_names_what_was_missing() {
         let mut events = vec![study_started(), started(1, None), finished(1, f64::NAN)];
-        events.push(Event::StudyFinished {
+        events.push(Event::StudyFinished(StudyResult {
             outcome: Outcome::Rejected,
             best_trial: None,
             validation_accuracy: f64::NAN,
             test_accuracy: None,
+            test_readings: None,
             parameters: 0,
             trials: 1,
             seconds: 2.0,
             run: "r".into(),
-        });
+        }));
         let outcome = Report::of(&records(events)).outcome();
         assert!(outcome.contains("at nothing of 80.0 %"), "{outcome}");
     }

@@ -1,9 +1,10 @@
 //! Records for the tests of reports.
 
 use jiff::Timestamp;
-use serde_json::json;
 
 use crate::ledger::{Event, Outcome, Recorded, Verdict};
+use crate::record::{Conclusion, Diagnosis, Ending, Inherit, StudyResult};
+use crate::spec::Edit;
 
 /// Text that must not leave its place.
 pub(super) const HOSTILE: &str = "</title><script>alert(1)</script> | `x` \"y\" & 'z'\n## ]]>\u{7}";
@@ -37,10 +38,10 @@ pub(super) fn started(trial: u32, parent: Option<u32>) -> Event {
         trial,
         parent,
         edits: match parent {
-            None => json!([]),
-            Some(_) => json!([{ "add_epochs": { "epochs": trial } }]),
+            None => Vec::new(),
+            Some(_) => vec![Edit::AddEpochs { epochs: trial as usize }],
         },
-        inherit: "state".into(),
+        inherit: Inherit::State,
         reason: "why not".into(),
         spec_hash: String::new(),
         parameters: 1370,
@@ -74,26 +75,31 @@ pub(super) fn finished(trial: u32, accuracy: f64) -> Event {
         validation_accuracy: accuracy,
         train_seconds: 3.0,
         images_per_second: 36_000.0,
-        diagnosis: json!({ "diagnosis": "underfit", "evidence": "too few filters" }),
+        diagnosis: Conclusion {
+            diagnosis: Diagnosis::Underfit,
+            ending: Ending::Completed,
+            evidence: "too few filters".into(),
+        },
     }
 }
 
 pub(super) fn decided(trial: u32, accuracy: f64) -> Event {
     let decision = if accuracy >= 0.8 { Verdict::Accept } else { Verdict::Continue };
-    Event::GateDecided { trial, decision, threshold: 0.8, accuracy }
+    Event::GateDecided { trial, decision, threshold: 0.8, accuracy, judged: None }
 }
 
 pub(super) fn ended(outcome: Outcome, best_trial: u32, accuracy: f64) -> Event {
-    Event::StudyFinished {
+    Event::StudyFinished(StudyResult {
         outcome,
         best_trial: Some(best_trial),
         validation_accuracy: accuracy,
         test_accuracy: (outcome == Outcome::Accepted).then_some(0.8816),
+        test_readings: None,
         parameters: 1370,
         trials: best_trial,
         seconds: 7.0,
         run: "runs/seedling-0001".into(),
-    }
+    })
 }
 
 /// Two trials, the second of which passes.
@@ -121,12 +127,12 @@ pub(super) fn hostile() -> Vec<Event> {
         (*name, *run, *device, *spec_hash) = (text(), text(), text(), text());
     }
     let mut trial = started(2, Some(1));
-    if let Event::TrialStarted { edits, reason, inherit, .. } = &mut trial {
-        (*edits, *reason, *inherit) = (json!([HOSTILE]), text(), text());
+    if let Event::TrialStarted { reason, .. } = &mut trial {
+        *reason = text();
     }
     let mut end = finished(2, f64::NAN);
     if let Event::TrialFinished { diagnosis, train_seconds, images_per_second, .. } = &mut end {
-        *diagnosis = json!({ "diagnosis": "diverged", "evidence": HOSTILE });
+        (diagnosis.diagnosis, diagnosis.evidence) = (Diagnosis::Diverged, text());
         (*train_seconds, *images_per_second) = (f64::NAN, f64::NAN);
     }
     let mut last = epoch(2, 1, f64::NAN);

@@ -47,6 +47,8 @@ pub enum Source {
     Idx,
     /// The built-in drawn digits.
     Synthetic,
+    /// Images that a program hands over to the library; the command cannot load them.
+    Own,
 }
 
 /// What happens when MNIST can neither be found nor fetched.

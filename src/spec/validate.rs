@@ -103,7 +103,7 @@ fn check_data(check: &mut Check, file: &StudyFile) {
             "`idx` needs a folder to read".into(),
             "add `path = \"folder\"` to [data]",
         ),
-        (Source::Mnist | Source::Synthetic, Some(_)) => check.problem(
+        (Source::Mnist | Source::Synthetic | Source::Own, Some(_)) => check.problem(
             "data.path",
             "only `source = \"idx\"` reads a path".into(),
             "remove it, or set `source = \"idx\"`",

@@ -7,24 +7,21 @@ use std::time::{Duration, Instant};
 
 use super::publish::{TrainedModel, write_model};
 use super::trainer::{
-    TestResult, Trainer, TrainerError, TrainingEnd, TrialNote, TrialObserver, TrialOutcome,
-    TrialTask,
+    TestResult, Trainer, TrainerError, TrialNote, TrialObserver, TrialOutcome, TrialTask,
 };
 use crate::checkpoint::{
     BackgroundWriter, CheckpointStore, Owner, Written, from_parts, newest_valid, to_parts,
 };
 use crate::data::Dataset;
 use crate::model::{Network, OpenDevice, Weights};
-use crate::record::{EpochRecord, RangeTest, SoFar, StepProgress};
+use crate::record::{EpochRecord, Inherit, Profile, RangeTest, SoFar, StepProgress};
 use crate::spec::{CheckpointInterval, Spec};
 use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Ending, Flow, Profile, Profiling, TrainState, TrainingSetup, Watch, WatchError, evaluate,
-    test_rates, train,
+    Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, evaluate, test_rates, train,
 };
-use crate::tune::Inherit;
 use burgeon_kernel::Executor;
 
 /// Trains on this machine's CPU or GPU.
@@ -208,13 +205,7 @@ impl Trainer for LocalTrainer {
         let images: u64 = curve.iter().map(|epoch| epoch.images).sum();
         Ok(TrialOutcome {
             curve,
-            ending: match trained.ending {
-                Ending::Completed => TrainingEnd::Completed,
-                Ending::StoppedEarly => TrainingEnd::StoppedEarly,
-                Ending::Diverged { what } => TrainingEnd::Diverged(what),
-                Ending::GivenUp { why } => TrainingEnd::GivenUp(why),
-                Ending::Stopped => TrainingEnd::Stopped,
-            },
+            ending: trained.ending,
             train_seconds: seconds + trained.state.sums.seconds,
             images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
         })

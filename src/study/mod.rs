@@ -10,23 +10,27 @@
 //! and on what those between are about to try; so nothing depends on who ends first, and the
 //! number of jobs, which does matter, is part of the study.
 
+mod ended;
 mod launch;
 mod local_trainer;
 mod observer;
+mod phase;
 mod publish;
+mod recorded;
 mod run;
 mod trainer;
 mod trial;
 
+pub use ended::{Ended, Finished, Stopped};
 pub use launch::{
-    EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash,
-    describe, input_shape,
+    EventObserver, Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings,
+    StudySource, data_hash, describe, input_shape,
 };
 pub use local_trainer::{AtWork, LocalTrainer};
 pub use observer::{Listener, Silent};
+pub use phase::Extension;
 pub use publish::PublishError;
-pub use run::{Ended, Finished, Growth, Study, StudyError, StudySetup};
+pub use run::{Growth, Study, StudyError, StudySetup};
 pub use trainer::{
-    Parent, TestResult, Trainer, TrainerError, TrainingEnd, TrialNote, TrialObserver, TrialOutcome,
-    TrialTask,
+    Parent, TestResult, Trainer, TrainerError, TrialNote, TrialObserver, TrialOutcome, TrialTask,
 };

@@ -5,11 +5,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::gate::Judgement;
 use crate::ledger::{Appended, Event, Ledger};
-use crate::record::{EpochRecord, SoFar, StepProgress};
+use crate::record::{EpochRecord, Finding, SoFar, StepProgress};
 use crate::spec::Spec;
 use crate::sys::signals::StopFlag;
 use crate::train::{Flow, WatchError};
-use crate::tune::{Finding, Proposal, TrialRecord, hopeless};
+use crate::tune::{Proposal, TrialRecord, hopeless};
 
 use super::trainer::{TrialNote, TrialObserver};
 
@@ -99,8 +99,7 @@ impl TrialObserver for Recorder<'_, '_> {
         listener.note(trial, &note);
         match note {
             TrialNote::Grafted(report) => {
-                let summary = serde_json::to_value(report)?;
-                ledger.append_once(Event::Grafted { trial, parent, summary })?;
+                ledger.append_once(Event::Grafted { trial, parent, summary: report })?;
             }
             TrialNote::Resumed { epoch, step } => {
                 let (epoch, step) = (epoch as u32, step as u64);
@@ -117,7 +116,6 @@ impl TrialObserver for Recorder<'_, '_> {
                 })?
             }
             TrialNote::Profiled(profile) => {
-                let profile = serde_json::to_value(profile)?;
                 ledger.append(Event::TrialProfiled { trial, profile })?;
             }
             TrialNote::CheckpointRejected { path, why } => {
@@ -154,48 +152,7 @@ fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
         seconds: record.seconds,
         images: record.images,
         course: record.course.clone(),
-        probe: record.probe.as_ref().and_then(|probe| serde_json::to_value(probe).ok()),
+        probe: record.probe.clone(),
         given_up: record.given_up.clone(),
     }
-}
-
-/// The curve of a trial, out of the record.
-pub(super) fn recorded_curve(ledger: &Ledger, of: u32) -> Vec<EpochRecord> {
-    let epochs = ledger.records().iter().filter_map(|recorded| match &recorded.event {
-        Event::EpochFinished {
-            trial,
-            epoch,
-            train_loss,
-            train_accuracy,
-            validation_loss,
-            validation_accuracy,
-            learning_rate,
-            seconds,
-            images,
-            course,
-            probe,
-            given_up,
-        } if *trial == of => Some(EpochRecord {
-            epoch: *epoch as usize,
-            train_loss: *train_loss,
-            train_accuracy: *train_accuracy,
-            validation_loss: *validation_loss,
-            validation_accuracy: *validation_accuracy,
-            learning_rate: *learning_rate,
-            seconds: *seconds,
-            images: *images,
-            course: course.clone(),
-            probe: probe.clone().and_then(|probe| serde_json::from_value(probe).ok()),
-            given_up: given_up.clone(),
-        }),
-        _ => None,
-    });
-    let mut curve: Vec<EpochRecord> = Vec::new();
-    for record in epochs {
-        // An epoch that was trained again after a crash is recorded twice where its figures
-        // differ, as they may on a GPU; the later one is what training went on from.
-        curve.retain(|earlier| earlier.epoch < record.epoch);
-        curve.push(record);
-    }
-    curve
 }

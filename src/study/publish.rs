@@ -13,13 +13,13 @@ use crate::sys::files::{FileError, Files};
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// The disk refused.
-    #[error(transparent)]
+    #[error("the disk refused")]
     File(#[from] FileError),
     /// The weights are not the spec's.
-    #[error(transparent)]
+    #[error("the weights do not belong to the network")]
     Weights(#[from] WeightsError),
     /// The model file cannot be put together.
-    #[error(transparent)]
+    #[error("the model file cannot be put together")]
     ModelFile(#[from] ModelFileError),
     /// burn could not write its record.
     #[error("the burn record cannot be written: {0}")]

@@ -5,14 +5,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
+use super::ended::{Ended, Finished, Stopped};
 use super::observer::{Desk, Listener};
+use super::phase::{Extension, Phase};
 use super::publish::PublishError;
+use super::recorded::RecordedStudy;
 use super::trainer::{Trainer, TrainerError, TrialTask};
-use super::trial::{Running, Trial, proposals_of};
+use super::trial::{ASKED_FOR, Running, Trial, proposals_of};
 use crate::gate::{Judgement, judge};
-use crate::ledger::{Event, Ledger, LedgerError, Outcome, RunFolder, RunFolderError, Verdict};
-use crate::spec::{Goal, Spec};
-use crate::sys::signals::{StopFlag, StopSignal};
+use crate::ledger::{Event, Ledger, LedgerError, RunFolder, RunFolderError, Verdict};
+use crate::record::{Ending, Inherit, Outcome, StudyResult};
+use crate::spec::{Edit, EditError, Goal, Spec, SpecError};
+use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord, exhausted, policy_for};
 
 /// What a study runs on.
@@ -35,50 +39,21 @@ pub enum Growth {
     Off,
 }
 
-/// How a call of [`Study::run`] ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ended {
-    /// The study is over.
-    Finished(Finished),
-    /// It was asked to stop; it can be resumed.
-    Stopped(StopSignal),
-}
-
-/// What a finished study came to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finished {
-    /// Whether the gate opened.
-    pub outcome: Outcome,
-    /// The best trial; `None` when none finished an epoch.
-    pub best_trial: Option<u32>,
-    /// The best trial's accuracy on validation images, 0..=1.
-    pub validation_accuracy: f64,
-    /// The accepted model's accuracy on test images, 0..=1.
-    pub test_accuracy: Option<f64>,
-    /// The best trial's parameters.
-    pub parameters: u64,
-    /// Trials trained.
-    pub trials: u32,
-    /// Seconds from beginning to end, without the time that it was stopped.
-    pub seconds: f64,
-    /// The run folder.
-    pub run: String,
-}
-
 /// What ends a study before its time.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StudyError {
     /// The record cannot be written.
-    #[error(transparent)]
+    #[error("the record cannot be written")]
     Ledger(#[from] LedgerError),
     /// The run folder cannot be written.
-    #[error(transparent)]
+    #[error("the run folder cannot be written")]
     Folder(#[from] RunFolderError),
     /// A file of the run cannot be written.
-    #[error(transparent)]
+    #[error("a file of the run cannot be written")]
     Publish(#[from] PublishError),
     /// The trainer failed.
-    #[error("trial {trial} failed: {source}")]
+    #[error("trial {trial} failed")]
     Trainer {
         /// Which trial.
         trial: u32,
@@ -87,7 +62,7 @@ pub enum StudyError {
     },
     /// The record tells of a trial that would not be tried now.
     #[error(
-        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): start a new run, or go on with the version that began this one"
+        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): go on with the version, and the policy, that began this run, or start a new one"
     )]
     DecidesDifferently {
         /// Which trial.
@@ -97,6 +72,36 @@ pub enum StudyError {
         /// The spec's hash now.
         now: String,
     },
+    /// The record lacks what the study rests on.
+    #[error("the record does not tell how trial {trial} {what}, though it tells what came after")]
+    NotRecorded {
+        /// Which trial.
+        trial: u32,
+        /// `began` or `ended`.
+        what: &'static str,
+    },
+    /// An edit in the record cannot be made.
+    #[error("the record's trial {trial} cannot be made again")]
+    Edit {
+        /// Which trial.
+        trial: u32,
+        /// Why.
+        source: EditError,
+    },
+    /// The gate or the budget that a study is extended to is out of range.
+    #[error("the extended study cannot work")]
+    Spec(#[from] SpecError),
+    /// The policy proposed what cannot be trained.
+    #[error("the policy's proposal for trial {trial} cannot be used: {why}")]
+    Proposal {
+        /// Which trial.
+        trial: u32,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The study cannot be extended like that.
+    #[error("the study cannot be extended: {0}")]
+    Extension(String),
 }
 
 /// One run of the loop.
@@ -104,9 +109,11 @@ pub struct Study<'a, T: Trainer> {
     pub(super) setup: StudySetup,
     pub(super) folder: RunFolder,
     pub(super) trainer: T,
-    pub(super) policy: Box<dyn Policy>,
+    pub(super) policy: Box<dyn Policy + 'a>,
     pub(super) desk: Mutex<Desk<'a>>,
     pub(super) stop: StopFlag,
+    /// What goes for the trials that are trained now.
+    pub(super) phase: Phase,
     began: std::time::Instant,
 }
 
@@ -123,6 +130,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     ) -> Self {
         Self {
             policy: policy_for(setup.spec.tune().policy),
+            phase: Phase::first(&setup),
             setup,
             folder,
             trainer,
@@ -134,77 +142,223 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// Proposes through `policy` instead of the study file's.
     #[must_use]
-    pub fn with_policy(mut self, policy: Box<dyn Policy>) -> Self {
+    pub fn with_policy(mut self, policy: Box<dyn Policy + 'a>) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Runs the loop to its end, or until the stop flag is raised.
+    /// Extends a study that is over, so that [`run`](Self::run) goes on with it. An extension that
+    /// was begun already, as it is after a crash, is not begun again.
+    ///
+    /// # Errors
+    ///
+    /// When the study is not over, the extension asks for nothing or for what cannot be, or it
+    /// cannot be recorded.
+    pub fn extend(&mut self, extension: Extension) -> Result<(), StudyError> {
+        let recorded = self.read_record()?;
+        let phase = recorded.phase();
+        let Some(result) = &recorded.result else {
+            return match phase.extension == extension && phase.number > 0 {
+                true => Ok(()),
+                false => Err(StudyError::Extension(
+                    "it is not over yet; resume it as it is, and extend it when it has ended"
+                        .into(),
+                )),
+            };
+        };
+        let history = recorded.history(result.trials as usize)?;
+        let extended = phase.extended(extension, history.len())?;
+        self.check_extension(extension, &extended, &history)?;
+        self.desk().ledger.append(Event::StudyExtended {
+            extension: extended.number,
+            more_trials: extension.more_trials,
+            more_epochs: extension.more_epochs,
+            gate: extension.gate,
+            trials: extended.spec.tune().trials as u32,
+            threshold: extended.spec.gate().accuracy,
+        })?;
+        Ok(())
+    }
+
+    /// Refuses what would end at once without having done anything.
+    fn check_extension(
+        &mut self,
+        extension: Extension,
+        extended: &Phase,
+        history: &[TrialRecord],
+    ) -> Result<(), StudyError> {
+        let refuse = |why: &str| Err(StudyError::Extension(why.into()));
+        if extension.is_empty() {
+            return refuse("say by how many trials, by how many epochs, or to which gate");
+        }
+        if extension.more_epochs > 0 && to_train_on(history).is_none() {
+            return refuse("every trial diverged, so there is none whose training can go on");
+        }
+        self.phase = extended.clone();
+        let passes = history.iter().any(|record| self.judge(record).opens);
+        let is_open = passes && extended.spec.tune().goal == Goal::Pass;
+        if is_open && extension.gate.is_none() && extension.more_epochs == 0 {
+            return refuse(
+                "a model is accepted already, and the goal `pass` asks for no better one; give a higher gate, or more epochs for the best trial",
+            );
+        }
+        Ok(())
+    }
+
+    fn read_record(&self) -> Result<RecordedStudy, StudyError> {
+        RecordedStudy::read(&self.setup, self.desk().ledger.records())
+    }
+
+    /// Runs the loop to its end, or until the stop flag is raised. A study that is over says what
+    /// it came to.
     ///
     /// # Errors
     ///
     /// When the trainer fails or something cannot be written. What was recorded stays, and the
     /// study can be resumed.
     pub fn run(&mut self) -> Result<Ended, StudyError> {
-        if let Some(finished) = self.recorded_end() {
-            return Ok(Ended::Finished(finished));
+        let recorded = self.read_record()?;
+        self.phase = recorded.phase().clone();
+        if let Some(result) = &recorded.result {
+            let trials = recorded.history(result.trials as usize)?;
+            return Ok(self.finished(result.clone(), trials));
         }
         let (study, over) = (&*self, AtomicBool::new(false));
         std::thread::scope(|scope| {
-            let ended = study.trials(scope, &over);
+            let ended = study.trials(&recorded, scope, &over);
             // An error in one trial ends the others, which the scope waits for.
             over.store(true, Ordering::Relaxed);
             ended
         })
     }
 
+    /// Begins what the phase begins with: the first trial, or what an extension asks for. Nothing
+    /// where the study is over already.
+    fn begin_phase<'scope>(
+        &'scope self,
+        recorded: &RecordedStudy,
+        history: &mut [TrialRecord],
+        scope: &'scope Scope<'scope, '_>,
+        over: &'scope AtomicBool,
+    ) -> Result<VecDeque<Running<'scope>>, StudyError> {
+        let mut running = VecDeque::new();
+        let Some(last) = history.last() else {
+            let first = Trial::first(&self.setup.spec);
+            running.push_back(self.start(scope, first, history, over)?);
+            return Ok(running);
+        };
+        let longer = self.phase.extension.more_epochs as usize;
+        self.judge_again(history)?;
+        if self.is_enough(history) && longer == 0 {
+            return Ok(running);
+        }
+        if !self.judge(last).opens && self.may_go_on_after(last.trial) && last.rates.is_none() {
+            let rates = self.tested_rates(last)?;
+            history[history.len() - 1].rates = rates;
+        }
+        let mut proposals = recorded.unfinished(history)?;
+        if let Some(parent) = to_train_on(history).filter(|_| longer > 0) {
+            let edits = vec![Edit::AddEpochs { epochs: longer }];
+            let proposal = Proposal::new(parent, edits, ASKED_FOR, Inherit::State);
+            proposals
+                .push(proposal.map_err(|source| StudyError::Edit { trial: parent.trial, source })?);
+        }
+        for proposal in proposals {
+            self.start_next(proposal, history, &mut running, scope, over)?;
+        }
+        for proposal in self.proposals(history, &running) {
+            self.start_next(proposal, history, &mut running, scope, over)?;
+        }
+        Ok(running)
+    }
+
+    fn start_next<'scope>(
+        &'scope self,
+        proposal: Proposal,
+        history: &[TrialRecord],
+        running: &mut VecDeque<Running<'scope>>,
+        scope: &'scope Scope<'scope, '_>,
+        over: &'scope AtomicBool,
+    ) -> Result<(), StudyError> {
+        let number = (history.len() + running.len() + 1) as u32;
+        let trial = Trial::proposed(number, proposal, history)?;
+        running.push_back(self.start(scope, trial, history, over)?);
+        Ok(())
+    }
+
+    /// Records what the gate of an extension says of the trials before it, where that is something
+    /// else than before.
+    fn judge_again(&self, history: &[TrialRecord]) -> Result<(), StudyError> {
+        for record in history {
+            let judgement = self.judge(record);
+            let mut desk = self.desk();
+            let records = desk.ledger.records().iter().rev();
+            let before = records.into_iter().find_map(|recorded| match recorded.event {
+                Event::GateDecided { trial, decision, .. } if trial == record.trial => {
+                    Some(decision == Verdict::Accept)
+                }
+                _ => None,
+            });
+            if before != Some(judgement.opens) {
+                let decision = if judgement.opens { Verdict::Accept } else { Verdict::Continue };
+                desk.ledger.append_once(gate_decided(record.trial, decision, &judgement))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the goal asks for no further trial.
+    fn is_enough(&self, history: &[TrialRecord]) -> bool {
+        self.phase.spec.tune().goal == Goal::Pass && !self.passing(history).is_empty()
+    }
+
     /// Trains trials, `[tune] jobs` at a time, and judges them in the order of their numbers.
     fn trials<'scope>(
         &'scope self,
+        recorded: &RecordedStudy,
         scope: &'scope Scope<'scope, '_>,
         over: &'scope AtomicBool,
     ) -> Result<Ended, StudyError> {
-        let mut history: Vec<TrialRecord> = Vec::new();
-        let first = Trial::first(&self.setup.spec);
-        let mut running = VecDeque::from([self.start(scope, first, &history, over)?]);
+        let mut history = recorded.history(self.phase.trials_before)?;
+        let mut running = self.begin_phase(recorded, &mut history, scope, over)?;
         while let Some(head) = running.pop_front() {
-            let Some(record) = self.end(head, &history, over)? else {
+            let Some(mut record) = self.end(head, &history, over)? else {
                 return self.stopped();
             };
             let trial = record.trial;
-            history.push(record);
-            let judgement = self.judge(&history[history.len() - 1]);
+            record.spec = self.phase.adopt(&record.spec)?;
+            let judgement = self.judge(&record);
             if !judgement.opens && self.may_go_on_after(trial) {
-                let rates = self.tested_rates(&history[history.len() - 1])?;
-                history[trial as usize - 1].rates = rates;
+                record.rates = self.tested_rates(&record)?;
             }
+            history.push(record);
             let proposals = self.proposals(&history, &running);
             let is_last = proposals.is_empty() && running.is_empty();
-            self.desk().ledger.append_once(Event::GateDecided {
-                trial,
-                decision: match (judgement.opens, is_last) {
-                    (true, _) => Verdict::Accept,
-                    (false, false) => Verdict::Continue,
-                    (false, true) => Verdict::Reject,
-                },
-                threshold: judgement.threshold,
-                accuracy: judgement.accuracy,
-            })?;
-            if is_last || judgement.opens && self.setup.spec.tune().goal == Goal::Pass {
+            let decision = match (judgement.opens, is_last) {
+                (true, _) => Verdict::Accept,
+                (false, false) => Verdict::Continue,
+                (false, true) => Verdict::Reject,
+            };
+            self.desk().ledger.append_once(gate_decided(trial, decision, &judgement))?;
+            if is_last || judgement.opens && self.phase.spec.tune().goal == Goal::Pass {
                 break;
             }
             if self.stop.requested().is_some() {
                 return self.stopped();
             }
             for proposal in proposals {
-                let number = (history.len() + running.len() + 1) as u32;
-                let trial = Trial::proposed(number, proposal, &history);
-                running.push_back(self.start(scope, trial, &history, over)?);
+                self.start_next(proposal, &history, &mut running, scope, over)?;
             }
         }
         // Whatever still trains has nothing to add.
         over.store(true, Ordering::Relaxed);
-        self.finish(&history).map(Ended::Finished)
+        let result = self.finish(recorded, &history)?;
+        Ok(self.finished(result, history))
+    }
+
+    fn finished(&self, result: StudyResult, trials: Vec<TrialRecord>) -> Ended {
+        let run = self.folder.path().to_path_buf();
+        Ended::Finished(Finished { result, trials, run, data: None })
     }
 
     /// What may be trained beside the trials that run: so much that `[tune] jobs` do.
@@ -215,7 +369,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     fn proposals(&self, history: &[TrialRecord], running: &VecDeque<Running>) -> Vec<Proposal> {
         let mut planned = proposals_of(running);
         let already = planned.len();
-        while planned.len() < self.setup.spec.tune().jobs
+        while planned.len() < self.phase.spec.tune().jobs
             && let Some(proposal) = self.propose(history, &planned)
         {
             planned.push(proposal);
@@ -225,16 +379,16 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// Whether the time that a hopeless trial would take may go to another one.
     pub(super) fn may_go_on_after(&self, trial: u32) -> bool {
-        self.setup.growth == Growth::On && (trial as usize) < self.setup.spec.tune().trials
+        self.phase.growth == Growth::On && (trial as usize) < self.phase.spec.tune().trials
     }
 
     pub(super) fn judge(&self, record: &TrialRecord) -> Judgement {
-        judge(self.setup.spec.gate(), record.accuracy(), self.setup.validation_images)
+        judge(self.phase.spec.gate(), record.accuracy(), self.setup.validation_images)
     }
 
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
-        let tune = self.setup.spec.tune();
-        if self.setup.growth == Growth::Off || exhausted(tune, history, running.len()).is_some() {
+        let tune = self.phase.spec.tune();
+        if self.phase.growth == Growth::Off || self.is_exhausted(history, running.len()) {
             return None;
         }
         let passing = self.passing(history);
@@ -246,6 +400,14 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
     }
 
+    /// Whether the budget allows no further trial. An extension has `[tune] seconds` of its own.
+    fn is_exhausted(&self, history: &[TrialRecord], running: usize) -> bool {
+        let before = self.phase.trials_before.min(history.len());
+        let mut tune = self.phase.spec.tune().clone();
+        tune.trials = tune.trials.saturating_sub(before);
+        exhausted(&tune, &history[before..], running).is_some()
+    }
+
     /// The trials that open the gate.
     fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
         let passing = history.iter().filter(|record| self.judge(record).opens);
@@ -255,7 +417,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     /// The trial that the study is after: the most accurate one, or the smallest that passes where
     /// that is the goal. Of equals the later one wins.
     pub(super) fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
-        let goal = self.setup.spec.tune().goal;
+        let goal = self.phase.spec.tune().goal;
         let passes = |record: &TrialRecord| self.judge(record).opens;
         let beats = |record: &TrialRecord, best: &TrialRecord| match goal {
             Goal::Smallest if passes(record) && passes(best) => {
@@ -268,40 +430,47 @@ impl<'a, T: Trainer> Study<'a, T> {
         finished.reduce(|best, record| if beats(record, best) { record } else { best })
     }
 
-    fn finish(&self, history: &[TrialRecord]) -> Result<Finished, StudyError> {
+    fn finish(
+        &self,
+        recorded: &RecordedStudy,
+        history: &[TrialRecord],
+    ) -> Result<StudyResult, StudyError> {
         let best = self.best(history);
         let outcome = match self.passing(history).as_slice() {
             [] => Outcome::Rejected,
             _ => Outcome::Accepted,
         };
+        let before = recorded.last_result.as_ref();
+        let mut test_readings = before.map_or(0, StudyResult::test_readings);
         let test_accuracy = match (outcome, best) {
-            (Outcome::Accepted, Some(best)) => Some(self.test(best)?),
+            (Outcome::Accepted, Some(best)) => {
+                let known = before.filter(|result| result.best_trial == Some(best.trial));
+                match known.and_then(|result| result.test_accuracy) {
+                    Some(accuracy) => Some(accuracy),
+                    None => {
+                        test_readings += 1;
+                        Some(self.test(best)?)
+                    }
+                }
+            }
             _ => None,
         };
-        let finished = Finished {
+        let result = StudyResult {
             outcome,
             best_trial: best.map(|best| best.trial),
             validation_accuracy: best.map_or(0.0, TrialRecord::accuracy),
             test_accuracy,
+            test_readings: Some(test_readings),
             parameters: best.map_or(0, |best| best.spec.table().parameters() as u64),
             trials: history.len() as u32,
             seconds: self.active_seconds(),
             run: self.folder.path().display().to_string(),
         };
         if outcome == Outcome::Accepted {
-            self.folder.write_accuracy(finished.validation_accuracy)?;
+            self.folder.write_accuracy(result.validation_accuracy)?;
         }
-        self.desk().ledger.append_once(Event::StudyFinished {
-            outcome,
-            best_trial: finished.best_trial,
-            validation_accuracy: finished.validation_accuracy,
-            test_accuracy,
-            parameters: finished.parameters,
-            trials: finished.trials,
-            seconds: finished.seconds,
-            run: finished.run.clone(),
-        })?;
-        Ok(finished)
+        self.desk().ledger.append(Event::StudyFinished(result.clone()))?;
+        Ok(result)
     }
 
     fn test(&self, best: &TrialRecord) -> Result<f64, StudyError> {
@@ -315,35 +484,10 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     fn stopped(&self) -> Result<Ended, StudyError> {
-        let signal = self.stop.requested().unwrap_or(StopSignal::Interrupt);
-        self.desk().ledger.append(Event::StudyStopped { signal: signal.name().into() })?;
-        Ok(Ended::Stopped(signal))
-    }
-
-    fn recorded_end(&self) -> Option<Finished> {
-        let desk = self.desk();
-        desk.ledger.records().iter().find_map(|recorded| match &recorded.event {
-            Event::StudyFinished {
-                outcome,
-                best_trial,
-                validation_accuracy,
-                test_accuracy,
-                parameters,
-                trials,
-                seconds,
-                run,
-            } => Some(Finished {
-                outcome: *outcome,
-                best_trial: *best_trial,
-                validation_accuracy: *validation_accuracy,
-                test_accuracy: *test_accuracy,
-                parameters: *parameters,
-                trials: *trials,
-                seconds: *seconds,
-                run: run.clone(),
-            }),
-            _ => None,
-        })
+        let interrupt = StopReason::Signal(StopSignal::Interrupt);
+        let reason = self.stop.requested().unwrap_or(interrupt);
+        self.desk().ledger.append(Event::StudyStopped { signal: reason.name().into() })?;
+        Ok(Ended::Stopped(Stopped { run: self.folder.path().to_path_buf(), reason }))
     }
 
     /// Seconds spent by this process and, as far as the record's times tell, by those before it.
@@ -351,16 +495,37 @@ impl<'a, T: Trainer> Study<'a, T> {
         let desk = self.desk();
         let records = desk.ledger.records();
         let this_process = records.iter().rposition(|recorded| {
-            matches!(recorded.event, Event::StudyResumed { .. } | Event::StudyStarted { .. })
+            matches!(recorded.event, Event::StudyStarted { .. }) || is_return(&recorded.event)
         });
         let before = records[..this_process.unwrap_or(0)].windows(2);
         let before: f64 = before
-            .filter(|pair| {
-                let event = &pair[1].event;
-                !matches!(event, Event::StudyResumed { .. } | Event::TestSplitRead { .. })
-            })
+            .filter(|pair| !is_return(&pair[1].event))
             .map(|pair| (pair[1].at.duration_since(pair[0].at)).as_secs_f64())
             .sum();
         before + self.began.elapsed().as_secs_f64()
     }
+}
+
+/// Whether a process comes back to a study with this event, after a time that does not count.
+fn is_return(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::StudyResumed { .. } | Event::StudyExtended { .. } | Event::TestSplitRead { .. }
+    )
+}
+
+fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {
+    Event::GateDecided {
+        trial,
+        decision,
+        threshold: judgement.threshold,
+        accuracy: judgement.accuracy,
+        judged: judgement.bound(),
+    }
+}
+
+/// The trial whose training can go on: the most accurate one that did not diverge.
+fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
+    let sound = history.iter().filter(|record| record.ending != Ending::Diverged);
+    sound.reduce(|best, record| if record.accuracy() >= best.accuracy() { record } else { best })
 }

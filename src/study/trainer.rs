@@ -3,11 +3,11 @@
 
 use std::path::Path;
 
-use crate::model::GraftReport;
-use crate::record::{EpochRecord, RangeTest, SoFar, StepProgress};
+use crate::record::{
+    Ending, EpochRecord, GraftReport, Inherit, Profile, RangeTest, SoFar, StepProgress,
+};
 use crate::spec::{Edit, Spec};
-use crate::train::{Flow, Profile, WatchError};
-use crate::tune::Inherit;
+use crate::train::{Flow, WatchError};
 
 /// One trial to train.
 #[derive(Debug, Clone, Copy)]
@@ -44,26 +44,11 @@ pub struct TrialOutcome {
     /// Its epochs, in order.
     pub curve: Vec<EpochRecord>,
     /// How it ended.
-    pub ending: TrainingEnd,
+    pub ending: Ending,
     /// Seconds of training, over all interruptions.
     pub train_seconds: f64,
     /// Training images a second.
     pub images_per_second: f64,
-}
-
-/// How a training ended, as the loop sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TrainingEnd {
-    /// All planned epochs are done.
-    Completed,
-    /// Validation accuracy no longer rose.
-    StoppedEarly,
-    /// Something stopped being a number; what, in words.
-    Diverged(String),
-    /// It could not have passed the gate; why, in words.
-    GivenUp(String),
-    /// The observer asked for it; the state is saved.
-    Stopped,
 }
 
 /// Accuracy on images that nothing was steered by.
@@ -116,12 +101,49 @@ pub trait Trainer: Sync {
     /// When the network cannot be read back or written.
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError>;
 
-    /// Evaluates the trial's best network on the test split. Called once, after acceptance.
+    /// Removes whatever the trial saved to go on from, which nothing can need any more; called again
+    /// after a crash, when it may be gone already.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    fn remove_checkpoints(&self, _task: &TrialTask) -> Result<(), TrainerError> {
+        Ok(())
+    }
+
+    /// Evaluates the trial's best network on the test split. Called after acceptance, once for every
+    /// model that is accepted: an extended study may accept another one.
     ///
     /// # Errors
     ///
     /// When the network cannot be read back.
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError>;
+}
+
+impl<T: Trainer + ?Sized> Trainer for Box<T> {
+    fn train(
+        &self,
+        task: &TrialTask,
+        observer: &mut dyn TrialObserver,
+    ) -> Result<TrialOutcome, TrainerError> {
+        (**self).train(task, observer)
+    }
+
+    fn test_rates(&self, task: &TrialTask, middle: f64) -> Result<Option<RangeTest>, TrainerError> {
+        (**self).test_rates(task, middle)
+    }
+
+    fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
+        (**self).publish(task, folder)
+    }
+
+    fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError> {
+        (**self).test(task)
+    }
+
+    fn remove_checkpoints(&self, task: &TrialTask) -> Result<(), TrainerError> {
+        (**self).remove_checkpoints(task)
+    }
 }
 
 /// Why a trainer could not do its part.

@@ -6,16 +6,15 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use serde::{Deserialize, Serialize};
-
-use super::observer::{Desk, Recorder, recorded_curve};
+use super::observer::{Desk, Recorder};
 use super::publish::{write_curve, write_spec};
+use super::recorded::recorded_curve;
 use super::run::{Growth, Study, StudyError};
-use super::trainer::{Parent, Trainer, TrainerError, TrainingEnd, TrialTask};
+use super::trainer::{Parent, Trainer, TrainerError, TrialTask};
 use crate::ledger::Event;
-use crate::record::{EpochRecord, RangeTest};
-use crate::spec::{self, EditCost, Spec, training_flops};
-use crate::tune::{Finding, Inherit, Proposal, TrialEnding, TrialRecord, diagnose, usual_rate};
+use crate::record::{Conclusion, Ending, EpochRecord, Inherit, RangeTest};
+use crate::spec::{self, Edit, EditCost, Spec, training_flops};
+use crate::tune::{Proposal, TrialRecord, diagnose, usual_rate};
 
 /// A trial that is to be trained.
 pub(super) struct Trial {
@@ -56,18 +55,50 @@ impl Trial {
     }
 
     /// What a policy proposes, out of the history that it read.
-    pub(super) fn proposed(number: u32, proposal: Proposal, history: &[TrialRecord]) -> Self {
-        let spec = proposal.spec.clone();
+    ///
+    /// # Errors
+    ///
+    /// When the parent is not in the history, or the proposal's spec is not what its edits give.
+    pub(super) fn proposed(
+        number: u32,
+        proposal: Proposal,
+        history: &[TrialRecord],
+    ) -> Result<Self, StudyError> {
+        let wrong = |why| StudyError::Proposal { trial: number, why };
         let parent = history.iter().find(|record| record.trial == proposal.parent);
-        let origin = parent.map(|parent| Origin { proposal, parent: parent.spec.clone() });
-        Self { number, spec, origin }
+        let parent = parent.ok_or_else(|| {
+            wrong(format!("its parent, trial {}, is not in the history", proposal.parent))
+        })?;
+        let edited = Edit::apply_all(&proposal.edits, &parent.spec);
+        let edited = edited.map_err(|error| wrong(error.to_string()))?;
+        if edited != proposal.spec {
+            let why =
+                "its spec is not its parent's with its edits made; make it by `Proposal::new`";
+            return Err(wrong(why.into()));
+        }
+        let spec = proposal.spec.clone();
+        Ok(Self { number, spec, origin: Some(Origin { proposal, parent: parent.spec.clone() }) })
+    }
+
+    /// A trial that was begun before its study was extended, and goes on under the gate and budget
+    /// that it was begun under.
+    pub(super) fn unfinished(
+        number: u32,
+        proposal: Proposal,
+        history: &[TrialRecord],
+    ) -> Result<Self, StudyError> {
+        let parent = history.iter().find(|record| record.trial == proposal.parent);
+        let missing = StudyError::NotRecorded { trial: proposal.parent, what: "ended" };
+        let parent = parent.ok_or(missing)?.spec.clone();
+        let spec = proposal.spec.clone();
+        Ok(Self { number, spec, origin: Some(Origin { proposal, parent }) })
     }
 
     fn proposal(&self) -> Option<&Proposal> {
         self.origin.as_ref().map(|origin| &origin.proposal)
     }
 
-    fn record(&self, curve: Vec<EpochRecord>, ending: TrialEnding, seconds: f64) -> TrialRecord {
+    fn record(&self, curve: Vec<EpochRecord>, ending: Ending, seconds: f64) -> TrialRecord {
         TrialRecord {
             trial: self.number,
             parent: self.proposal().map(|proposal| proposal.parent),
@@ -117,7 +148,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             return Ok(Running::Recorded(Arc::new(trial), Box::new(record)));
         }
         let trial = Arc::new(trial);
-        if self.setup.spec.tune().jobs == 1 {
+        if self.phase.spec.tune().jobs == 1 {
             return Ok(Running::Due(trial));
         }
         let trained = Arc::clone(&trial);
@@ -146,8 +177,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         desk.ledger.append_once(Event::TrialStarted {
             trial: *number,
             parent: proposal.map(|proposal| proposal.parent),
-            edits: serde_json::to_value(edits).unwrap_or_default(),
-            inherit: inherit_name(proposal).into(),
+            edits: edits.to_vec(),
+            inherit: proposal.map_or(Inherit::Nothing, |proposal| proposal.inherit),
             reason: proposal.map_or_else(
                 || "the study as it was written".into(),
                 |proposal| proposal.reason.clone(),
@@ -203,10 +234,10 @@ impl<'a, T: Trainer> Study<'a, T> {
         });
         let task = TrialTask { trial: number, spec: &trial.spec, parent, folder: folder.path() };
         let plan = |curve: &[EpochRecord]| {
-            let running = trial.record(curve.to_vec(), TrialEnding::Completed, 0.0);
+            let running = trial.record(curve.to_vec(), Ending::Completed, 0.0);
             let so_far: Vec<TrialRecord> = history?.iter().cloned().chain([running]).collect();
             let opens = self.judge(so_far.last()?).opens;
-            let goes_on = self.setup.growth == Growth::On && !opens;
+            let goes_on = self.phase.growth == Growth::On && !opens;
             goes_on.then(|| self.policy.propose(&so_far, &[])).flatten()
         };
         let mut recorder = Recorder {
@@ -215,22 +246,27 @@ impl<'a, T: Trainer> Study<'a, T> {
             over,
             trial: number,
             parent: trial.proposal().map(|proposal| proposal.parent),
-            may_give_up: self.may_go_on_after(number).then_some(&trial.spec),
+            may_give_up: self.may_give_up(trial).then_some(&trial.spec),
             curve: Vec::new(),
             plan: &plan,
         };
         let outcome =
             self.trainer.train(&task, &mut recorder).map_err(|source| failed(number, source))?;
-        let ending = match outcome.ending {
-            TrainingEnd::Stopped => return Ok(None),
-            TrainingEnd::Completed => TrialEnding::Completed,
-            TrainingEnd::StoppedEarly => TrialEnding::StoppedEarly,
-            TrainingEnd::Diverged(_) => TrialEnding::Diverged,
-            TrainingEnd::GivenUp(_) => TrialEnding::GivenUp,
-        };
-        let record = trial.record(outcome.curve, ending, outcome.train_seconds);
+        if outcome.ending == Ending::Stopped {
+            return Ok(None);
+        }
+        let record = trial.record(outcome.curve, outcome.ending, outcome.train_seconds);
         write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
         Ok(Some(Trained { record, images_per_second: outcome.images_per_second }))
+    }
+
+    /// Whether the time of a hopeless trial may go to another one. One that a person asked for is
+    /// trained to its end.
+    fn may_give_up(&self, trial: &Trial) -> bool {
+        let is_asked_for = trial.proposal().is_some_and(|proposal| {
+            self.phase.extension.more_epochs > 0 && proposal.reason == ASKED_FOR
+        });
+        self.may_go_on_after(trial.number) && !is_asked_for
     }
 
     /// Publishes a trained trial where it is the best so far, and records its end.
@@ -252,7 +288,6 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
         let judgement = self.judge(&record);
         let finding = diagnose(&record, judgement.opens);
-        let ending = record.ending;
         let mut desk = self.desk();
         desk.ledger.append_once(Event::TrialFinished {
             trial: number,
@@ -260,7 +295,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             validation_accuracy: record.accuracy(),
             train_seconds: record.train_seconds,
             images_per_second,
-            diagnosis: RecordedDiagnosis { finding: finding.clone(), ending }.to_value(),
+            diagnosis: Conclusion::new(finding.clone(), record.ending),
         })?;
         desk.listener.trial_ended(&record, &judgement, &finding);
         Ok(record)
@@ -273,7 +308,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         record: &TrialRecord,
     ) -> Result<Option<RangeTest>, StudyError> {
         let trial = record.trial;
-        let policy = self.setup.spec.tune().policy;
+        let policy = self.phase.spec.tune().policy;
         if policy != spec::Policy::Grow || !diagnose(record, false).diagnosis.suspects_the_rate() {
             return Ok(None);
         }
@@ -313,14 +348,16 @@ impl<'a, T: Trainer> Study<'a, T> {
             Event::TrialFinished { trial: finished, train_seconds, diagnosis, .. }
                 if *finished == trial.number =>
             {
-                let recorded: RecordedDiagnosis = serde_json::from_value(diagnosis.clone()).ok()?;
-                let curve = recorded_curve(&desk.ledger, trial.number);
-                Some(trial.record(curve, recorded.ending, *train_seconds))
+                let curve = recorded_curve(desk.ledger.records(), trial.number);
+                Some(trial.record(curve, diagnosis.ending, *train_seconds))
             }
             _ => None,
         })
     }
 }
+
+/// Why a trial goes on with the training of another one in an extension.
+pub(super) const ASKED_FOR: &str = "asked to train for longer";
 
 fn failed(trial: u32, source: TrainerError) -> StudyError {
     StudyError::Trainer { trial, source }
@@ -337,27 +374,4 @@ fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64>
     let cost = EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
     let spent = training_flops(&parent.spec, parent.images_seen(), 1);
     cost.expected_seconds(spent, parent.train_seconds)
-}
-
-/// The `diagnosis` of a `trial_finished` event.
-#[derive(Serialize, Deserialize)]
-struct RecordedDiagnosis {
-    #[serde(flatten)]
-    finding: Finding,
-    ending: TrialEnding,
-}
-
-impl RecordedDiagnosis {
-    fn to_value(&self) -> serde_json::Value {
-        serde_json::to_value(self).unwrap_or_default()
-    }
-}
-
-fn inherit_name(proposal: Option<&Proposal>) -> &'static str {
-    match proposal.map_or(Inherit::Nothing, |proposal| proposal.inherit) {
-        Inherit::Nothing => "nothing",
-        Inherit::Weights => "weights",
-        Inherit::Refreshed => "refreshed",
-        Inherit::State => "state",
-    }
 }

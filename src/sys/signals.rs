@@ -11,7 +11,34 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Who asks.
+/// Why a study stops before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopReason {
+    /// The process got a signal.
+    Signal(StopSignal),
+    /// The program that runs the study called [`StopFlag::request`].
+    Requested,
+}
+
+impl StopReason {
+    /// The signal's name, or `request`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Signal(signal) => signal.name(),
+            Self::Requested => "request",
+        }
+    }
+
+    /// The exit code that tells of it; a program's own request ends as SIGTERM does.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Signal(signal) => signal.exit_code(),
+            Self::Requested => StopSignal::Terminate.exit_code(),
+        }
+    }
+}
+
+/// A signal that asks a process to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
     /// SIGINT, which is Ctrl-C.
@@ -76,31 +103,38 @@ impl StopFlag {
         Ok(stop)
     }
 
-    /// Raises the flag.
-    pub fn request(&self, signal: StopSignal) {
-        self.0.store(signal.number() as usize, Ordering::SeqCst);
+    /// Asks training to stop: it saves its state and ends, and can be resumed.
+    pub fn request(&self) {
+        self.0.store(REQUESTED, Ordering::SeqCst);
     }
 
-    /// Whether to stop, and who asked last.
-    pub fn requested(&self) -> Option<StopSignal> {
-        match self.0.load(Ordering::Relaxed) as i32 {
-            SIGINT => Some(StopSignal::Interrupt),
-            SIGTERM => Some(StopSignal::Terminate),
+    /// Whether to stop, and what asked for it last.
+    pub fn requested(&self) -> Option<StopReason> {
+        const INTERRUPT: usize = SIGINT as usize;
+        const TERMINATE: usize = SIGTERM as usize;
+        match self.0.load(Ordering::Relaxed) {
+            INTERRUPT => Some(StopReason::Signal(StopSignal::Interrupt)),
+            TERMINATE => Some(StopReason::Signal(StopSignal::Terminate)),
+            REQUESTED => Some(StopReason::Requested),
             _ => None,
         }
     }
 }
+
+/// No signal has this number.
+const REQUESTED: usize = usize::MAX;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_tells_who_asked() {
+    fn a_flag_tells_what_asked() {
         let stop = StopFlag::new();
         assert_eq!(stop.requested(), None);
-        stop.clone().request(StopSignal::Terminate);
-        assert_eq!(stop.requested(), Some(StopSignal::Terminate));
-        assert_eq!(stop.requested().unwrap().exit_code(), 143);
+        stop.clone().request();
+        assert_eq!(stop.requested(), Some(StopReason::Requested));
+        stop.0.store(SIGTERM as usize, Ordering::SeqCst);
+        assert_eq!(stop.requested(), Some(StopReason::Signal(StopSignal::Terminate)));
     }
 }

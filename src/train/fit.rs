@@ -16,7 +16,7 @@ use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
 use crate::model::{Mode, Network, OpenDevice, WeightsError};
-use crate::record::{EpochRecord, SoFar, StepProgress};
+use crate::record::{Ending, EpochRecord, SoFar, StepProgress};
 use crate::spec::{Augment, Spec, learning_rate};
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
@@ -40,34 +40,15 @@ pub struct TrainingSetup<'a> {
     pub profiling: Profiling,
 }
 
-/// How a training ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
-    /// All planned epochs are done.
-    Completed,
-    /// Validation accuracy no longer rose.
-    StoppedEarly,
-    /// Something stopped being a number.
-    Diverged {
-        /// What, and when.
-        what: String,
-    },
-    /// It could not have reached what it was meant to.
-    GivenUp {
-        /// Why.
-        why: String,
-    },
-    /// The watcher asked for it; the state is saved.
-    Stopped,
-}
-
 /// A training that ended by itself or was stopped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
     /// Where it stands now.
     pub state: TrainState,
-    /// Why it ended.
+    /// How it ended.
     pub ending: Ending,
+    /// What stopped being a number, or why it was given up, in words.
+    pub why: Option<String>,
 }
 
 /// What keeps a training from going on.
@@ -96,12 +77,12 @@ pub fn train(
     watch: &mut dyn Watch,
 ) -> Result<Trained, TrainError> {
     let mut fit = Fit::new(setup, state)?;
-    let ending = fit.run(watch)?;
+    let (ending, why) = fit.run(watch)?;
     if let Some(profiler) = fit.profiler.take() {
         let on_cpu = !setup.device.is_asynchronous;
         watch.profile(&profiler.finish(on_cpu.then(Executor::global)))?;
     }
-    Ok(Trained { state: fit.into_state()?, ending })
+    Ok(Trained { state: fit.into_state()?, ending, why })
 }
 
 struct Fit<'a> {
@@ -125,6 +106,9 @@ struct Pending {
     images: usize,
     stretch: usize,
 }
+
+/// How a training ended, and why where that needs words.
+type Ended = (Ending, Option<String>);
 
 /// What one epoch ended with.
 enum EpochEnd {
@@ -158,15 +142,15 @@ impl<'a> Fit<'a> {
         })
     }
 
-    fn run(&mut self, watch: &mut dyn Watch) -> Result<Ending, TrainError> {
+    fn run(&mut self, watch: &mut dyn Watch) -> Result<Ended, TrainError> {
         loop {
             // Asked before the first epoch too: a resumed training may have nothing left to do.
             if let Some(ending) = self.ending() {
                 return Ok(ending);
             }
             let given_up = match self.epoch(watch)? {
-                EpochEnd::Stopped => return Ok(Ending::Stopped),
-                EpochEnd::Diverged(what) => return Ok(Ending::Diverged { what }),
+                EpochEnd::Stopped => return Ok((Ending::Stopped, None)),
+                EpochEnd::Diverged(what) => return Ok((Ending::Diverged, Some(what))),
                 EpochEnd::GivenUp(why) => Some(why),
                 EpochEnd::Done => None,
             };
@@ -175,31 +159,31 @@ impl<'a> Fit<'a> {
             self.lap(Part::Rest);
             self.save(watch)?;
             if watch.epoch(&record)? == Flow::Stop && self.ending().is_none() {
-                return Ok(Ending::Stopped);
+                return Ok((Ending::Stopped, None));
             }
         }
     }
 
     /// How the training ends where it stands between two epochs; `None` when it goes on.
-    fn ending(&self) -> Option<Ending> {
+    fn ending(&self) -> Option<Ended> {
         let train = self.setup.spec.train();
         let last = self.state.curve.last();
         if let Some(name) = self.state.weights.first_non_finite() {
-            return Some(Ending::Diverged { what: format!("`{name}` is no longer finite") });
+            return Some((Ending::Diverged, Some(format!("`{name}` is no longer finite"))));
         }
         if last.is_some_and(|last| !last.validation_loss.is_finite()) {
-            return Some(Ending::Diverged { what: "the validation loss is not finite".into() });
+            return Some((Ending::Diverged, Some("the validation loss is not finite".into())));
         }
         if let Some(why) = last.and_then(|last| last.given_up.clone()) {
-            return Some(Ending::GivenUp { why });
+            return Some((Ending::GivenUp, Some(why)));
         }
         if self.state.position.epoch >= train.epochs {
-            return Some(Ending::Completed);
+            return Some((Ending::Completed, None));
         }
         let stopping = train.early_stopping?;
         let waited = self.state.epochs_without_improvement(stopping.min_improvement);
         (waited >= stopping.patience && self.state.position.step == 0)
-            .then_some(Ending::StoppedEarly)
+            .then_some((Ending::StoppedEarly, None))
     }
 
     fn epoch(&mut self, watch: &mut dyn Watch) -> Result<EpochEnd, TrainError> {

@@ -15,12 +15,12 @@ mod range;
 mod state;
 
 pub use evaluate::{Evaluation, evaluate};
-pub use fit::{Ending, TrainError, Trained, TrainingSetup, train};
-pub use profile::{LayerProfile, Profile, Profiling};
+pub use fit::{TrainError, Trained, TrainingSetup, train};
+pub use profile::Profiling;
 pub use range::test_rates;
 pub use state::{BestEpoch, Position, RunningSums, STRETCHES, Stretch, TrainState};
 
-use crate::record::{EpochRecord, SoFar, StepProgress};
+use crate::record::{EpochRecord, Profile, SoFar, StepProgress};
 
 /// What the watcher of a training wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use serde::Serialize;
-
 use crate::model::layer_rows;
+use crate::record::{LayerProfile, Profile};
 use crate::spec::Spec;
 use burgeon_kernel::backend::take_passed_marks;
 use burgeon_kernel::{Executor, peak_flops_per_second};
@@ -17,49 +16,6 @@ pub enum Profiling {
     Off,
     /// It is.
     On,
-}
-
-/// Where the time of a training went, on the wall clock. On devices that compute while the host runs
-/// ahead, a part is the time that the host spent on it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Profile {
-    /// Epochs that were timed, a started one counting as what was done of it.
-    pub epochs: f64,
-    /// Steps that were timed.
-    pub steps: u64,
-    /// Images that were trained on.
-    pub images: u64,
-    /// Sum of all parts.
-    pub seconds: f64,
-    /// Filling batches, and bringing them to the device.
-    pub data_seconds: f64,
-    /// Each layer, the classifier last; a pool that is part of a layer counts there.
-    pub layers: Vec<LayerProfile>,
-    /// The loss and its gradient.
-    pub loss_seconds: f64,
-    /// Clipping, and the update of all parameters.
-    pub optimizer_seconds: f64,
-    /// Validation at the epochs' ends.
-    pub evaluation_seconds: f64,
-    /// Copying the state for checkpoints, which are written beside the training.
-    pub checkpoint_seconds: f64,
-    /// Bookkeeping, and telling whoever watches.
-    pub rest_seconds: f64,
-    /// Floating-point operations of the layers a second, in forward and backward passes.
-    pub flops_per_second: f64,
-    /// The most that this machine's threads reach, measured; none where another device trains.
-    pub peak_flops_per_second: Option<f64>,
-}
-
-/// A layer's share of a [`Profile`].
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LayerProfile {
-    /// As the layer table calls it.
-    pub name: String,
-    /// Time of its forward passes.
-    pub forward_seconds: f64,
-    /// Time of its backward passes.
-    pub backward_seconds: f64,
 }
 
 /// Something that a training spends its time on.

@@ -1,8 +1,6 @@
 //! What policies know of the trials so far.
 
-use serde::{Deserialize, Serialize};
-
-use crate::record::{EpochRecord, Probe, RangeTest};
+use crate::record::{Ending, EpochRecord, Probe, RangeTest};
 use crate::spec::{Edit, Spec};
 
 /// MNIST's training images without 5,000 for validation.
@@ -22,25 +20,11 @@ pub struct TrialRecord {
     /// Its epochs, in order.
     pub curve: Vec<EpochRecord>,
     /// How it ended.
-    pub ending: TrialEnding,
+    pub ending: Ending,
     /// Seconds of training.
     pub train_seconds: f64,
     /// At which rates its network learns, where that was tested.
     pub rates: Option<RangeTest>,
-}
-
-/// How a trial ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrialEnding {
-    /// All planned epochs are done.
-    Completed,
-    /// Validation accuracy no longer rose.
-    StoppedEarly,
-    /// Something stopped being a number.
-    Diverged,
-    /// It could not have passed the gate.
-    GivenUp,
 }
 
 impl TrialRecord {

@@ -15,12 +15,13 @@ mod search;
 mod shrink;
 mod usual;
 
+pub use crate::record::{Diagnosis, Ending, Finding, Inherit};
 pub use budget::exhausted;
-pub use diagnosis::{Diagnosis, Finding, diagnose};
+pub use diagnosis::diagnose;
 pub use grow::Grow;
-pub use history::{TrialEnding, TrialRecord};
+pub use history::TrialRecord;
 pub use outlook::hopeless;
-pub use policy::{Inherit, Policy, Proposal, policy_for};
+pub use policy::{Policy, Proposal, policy_for};
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
 pub use usual::usual_rate;

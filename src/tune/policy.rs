@@ -1,11 +1,10 @@
 //! Who proposes the next edits.
 
-use serde::{Deserialize, Serialize};
-
 use super::grow::Grow;
 use super::history::TrialRecord;
 use super::search::{Asha, Random, Tpe};
-use crate::spec::{self, Edit, Spec};
+use crate::record::Inherit;
+use crate::spec::{self, Edit, EditError, Spec};
 
 /// The next trial: which one to change, how, and why.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,19 +21,22 @@ pub struct Proposal {
     pub spec: Spec,
 }
 
-/// What a child keeps of what its parent learned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Inherit {
-    /// Nothing: the parent's weights are broken, or there is no parent.
-    Nothing,
-    /// Every weight that fits; the epochs start anew.
-    Weights,
-    /// As `Weights`, but every weight is shrunk and perturbed, so that a network that is sure of
-    /// nearly every image can learn what was added to it.
-    Refreshed,
-    /// Weights, optimizer and position: the parent's training goes on.
-    State,
+impl Proposal {
+    /// A trial that grows from `parent`, a trial of the history, by these edits; its spec follows
+    /// from them.
+    ///
+    /// # Errors
+    ///
+    /// When an edit cannot be made.
+    pub fn new(
+        parent: &TrialRecord,
+        edits: Vec<Edit>,
+        reason: impl Into<String>,
+        inherit: Inherit,
+    ) -> Result<Self, EditError> {
+        let spec = Edit::apply_all(&edits, &parent.spec)?;
+        Ok(Self { parent: parent.trial, edits, reason: reason.into(), inherit, spec })
+    }
 }
 
 /// Proposes trials from the history of a study.

@@ -1,7 +1,8 @@
 //! After the gate has opened: the smallest network that still opens it.
 
 use super::history::TrialRecord;
-use super::policy::{Inherit, Policy, Proposal};
+use super::policy::{Policy, Proposal};
+use crate::record::Inherit;
 use crate::spec::{Edit, FeatureShape, Layer, Schedule, Spec};
 
 /// Shrinks the smallest trial that passes, keeping what its weights have learned.

@@ -135,7 +135,8 @@ impl<'a> Chart<'a> {
         let class = if band.is_main { "main" } else { "side" };
         let radius = self.radius();
         if let Some((end, start)) = self.joint(band) {
-            let fresh = if band.trial.inherit == "nothing" { " fresh" } else { "" };
+            let fresh =
+                if band.trial.inherit == crate::record::Inherit::Nothing { " fresh" } else { "" };
             line(svg, &format!("join {class}{fresh}"), end, start);
         }
         polylines(svg, &format!("curve {class}"), self.points(band));

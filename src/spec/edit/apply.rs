@@ -125,11 +125,25 @@ impl Edit {
                     match layer {
                         Layer::Conv(conv) => conv.initial_bias = bias,
                         Layer::Dense(dense) => dense.initial_bias = bias,
-                        _ => {}
+                        Layer::MaxPool(_)
+                        | Layer::AvgPool(_)
+                        | Layer::BatchNorm(_)
+                        | Layer::Dropout(_)
+                        | Layer::GlobalAvgPool {} => {}
                     }
                 }
             }
-            _ => return Ok(false),
+            Self::AddEpochs { .. }
+            | Self::SetEpochs { .. }
+            | Self::SetLearningRate { .. }
+            | Self::SetSchedule { .. }
+            | Self::SetOptimizer { .. }
+            | Self::SetBatchSize { .. }
+            | Self::SetWeightDecay { .. }
+            | Self::SetLabelSmoothing { .. }
+            | Self::SetGradientClipping { .. }
+            | Self::SetEarlyStopping { .. }
+            | Self::SetAugment { .. } => return Ok(false),
         }
         Ok(true)
     }
@@ -151,7 +165,21 @@ impl Edit {
             Self::SetGradientClipping { clipping } => train.gradient_clipping = clipping,
             Self::SetEarlyStopping { stopping } => train.early_stopping = stopping,
             Self::SetAugment { augment } => train.augment = augment,
-            _ => {}
+            Self::AddConvBlock { .. }
+            | Self::Widen { .. }
+            | Self::Narrow { .. }
+            | Self::AddDense { .. }
+            | Self::RemoveLayer { .. }
+            | Self::SetKernel { .. }
+            | Self::SetStride { .. }
+            | Self::SetPool { .. }
+            | Self::AddBatchNorm { .. }
+            | Self::SetBatchNorm { .. }
+            | Self::AddDropout { .. }
+            | Self::SetDropout { .. }
+            | Self::SetActivation { .. }
+            | Self::SetLayers { .. }
+            | Self::SetInitialBias { .. } => {}
         }
     }
 }

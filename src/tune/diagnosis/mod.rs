@@ -6,64 +6,12 @@
 mod signs;
 mod words;
 
-use serde::{Deserialize, Serialize};
-
 use self::signs::{Signs, Stall};
 use self::words::{Percent, list};
 use super::growth::is_small_for_its_gate;
-use super::history::{TrialEnding, TrialRecord};
+use super::history::TrialRecord;
 use super::usual::{Harm, Suspect, suspects};
-
-/// What is wrong with a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Diagnosis {
-    /// Nothing: the gate is open.
-    Healthy,
-    /// Numbers overflowed.
-    Diverged,
-    /// Steps are so long that nothing is learned, or what was learned is lost again.
-    LearningRateTooHigh,
-    /// Learning goes on steadily, but far too slowly.
-    LearningRateTooLow,
-    /// Nothing gets through: dead or saturated units, or gradients that vanish.
-    Stalled,
-    /// Accuracy was still rising when the epochs ran out.
-    StillImproving,
-    /// The network is too small for what it is shown: it fails on training images too.
-    Underfit,
-    /// What should keep the network from learning by heart keeps it from learning.
-    OverRegularized,
-    /// The network does well on training images only.
-    Overfit,
-    /// The images or labels are not what they should be.
-    DataSuspicious,
-}
-
-/// A diagnosis with the figures behind it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// What is wrong.
-    pub diagnosis: Diagnosis,
-    /// The figures that say so, in words.
-    pub evidence: String,
-}
-
-impl Finding {
-    fn new(diagnosis: Diagnosis, evidence: impl Into<String>) -> Self {
-        Self { diagnosis, evidence: evidence.into() }
-    }
-}
-
-impl Diagnosis {
-    /// Whether the learning rate may be what is wrong, so that a range test is worth its steps.
-    pub fn suspects_the_rate(self) -> bool {
-        matches!(
-            self,
-            Self::Diverged | Self::LearningRateTooHigh | Self::LearningRateTooLow | Self::Stalled
-        )
-    }
-}
+use crate::record::{Diagnosis, Ending, Finding};
 
 /// Reads a trial's curve. `gate_open` is the gate's word on it.
 pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
@@ -119,7 +67,7 @@ impl Case<'_> {
     }
 
     fn diverged(&self) -> Option<Finding> {
-        (self.trial.ending == TrialEnding::Diverged).then(|| {
+        (self.trial.ending == Ending::Diverged).then(|| {
             Finding::new(
                 Diagnosis::Diverged,
                 format!(
@@ -304,7 +252,7 @@ impl Case<'_> {
         let too_few =
             self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
         let missing = spec.gate().accuracy - signs.accuracy;
-        let is_given_up = self.trial.ending == TrialEnding::GivenUp;
+        let is_given_up = self.trial.ending == Ending::GivenUp;
         let is_rising = signs.is_falling && signs.gain > missing / 4.0 && !is_given_up;
         if too_few && !(is_small && signs.steps >= 100.0) || is_rising && !is_small {
             return Finding::new(

@@ -1,8 +1,8 @@
 //! A proposal in the making.
 
+use crate::record::{Finding, Inherit};
 use crate::spec::{Edit, Spec};
-use crate::tune::diagnosis::Finding;
-use crate::tune::policy::{Inherit, Proposal};
+use crate::tune::policy::Proposal;
 use crate::tune::usual::Suspect;
 
 /// Edits that work together, and why they are made.

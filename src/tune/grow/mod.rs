@@ -12,15 +12,15 @@ mod tests;
 mod time;
 
 use self::draft::Draft;
-use super::diagnosis::{Diagnosis, diagnose};
+use super::diagnosis::diagnose;
 use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
-use super::history::{TrialEnding, TrialRecord};
-use super::policy::{Inherit, Policy, Proposal};
+use super::history::TrialRecord;
+use super::policy::{Policy, Proposal};
 use super::usual::{
     Harm, Suspect, USUAL_BATCH, moderate_augment, round_to_digits, suspects, usual_batch,
     usual_rate,
 };
-use crate::record::RangeTest;
+use crate::record::{Diagnosis, Ending, Inherit, RangeTest};
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
 
 /// Grows the best trial so far.
@@ -121,7 +121,7 @@ impl<'a> Case<'a> {
     /// What a remedy may keep: weights that do more than guess.
     fn keep_weights(&self) -> Inherit {
         let guess = 3.0 / self.spec.input().classes as f64;
-        match self.parent.ending == TrialEnding::Diverged || self.parent.accuracy() < guess {
+        match self.parent.ending == Ending::Diverged || self.parent.accuracy() < guess {
             true => Inherit::Nothing,
             false => Inherit::Weights,
         }

@@ -63,7 +63,7 @@ fn failed(file: StudyFile, curve: Vec<EpochRecord>) -> TrialRecord {
         edits: Vec::new(),
         spec: spec(file),
         curve,
-        ending: TrialEnding::Completed,
+        ending: Ending::Completed,
         train_seconds: 1.0,
         rates: None,
     }

@@ -1,9 +1,10 @@
 //! Successive halving without waiting (Li et al. 2018, "Massively parallel hyperparameter tuning").
 
 use super::{drawn, even};
+use crate::record::{Ending, Inherit};
 use crate::spec::Edit;
-use crate::tune::history::{TrialEnding, TrialRecord};
-use crate::tune::policy::{Inherit, Policy, Proposal};
+use crate::tune::history::TrialRecord;
+use crate::tune::policy::{Policy, Proposal};
 
 /// Trains many trials shortly, and trains on the best third of each rung.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,7 +61,7 @@ fn promotion(
         let trial = here
             .into_iter()
             .take(promotable)
-            .find(|trial| trial.ending == TrialEnding::Completed && !is_promoted(trial))?;
+            .find(|trial| trial.ending == Ending::Completed && !is_promoted(trial))?;
         let edits = vec![Edit::AddEpochs { epochs: next - rung }];
         Some(Proposal {
             parent: trial.trial,

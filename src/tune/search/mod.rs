@@ -12,7 +12,8 @@ pub use self::tpe::Tpe;
 
 use self::point::{Point, axes};
 use super::history::TrialRecord;
-use super::policy::{Inherit, Policy, Proposal};
+use super::policy::{Policy, Proposal};
+use crate::record::Inherit;
 use crate::spec::Spec;
 use crate::sys::{CounterRng, Purpose, counter_seed};
 

@@ -133,9 +133,9 @@ impl<'a> Density<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Ending;
     use crate::record::EpochRecord;
     use crate::spec::{Conv, Edit, InputShape, Layer, StudyFile};
-    use crate::tune::history::TrialEnding;
     use crate::tune::{Asha, Random};
 
     fn first() -> TrialRecord {
@@ -166,7 +166,7 @@ mod tests {
             probe: None,
             given_up: None,
         };
-        let ending = TrialEnding::Completed;
+        let ending = Ending::Completed;
         TrialRecord {
             trial,
             parent,

@@ -1,0 +1,256 @@
+//! What the record tells of a study's trials, read in one pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::phase::Phase;
+use super::run::{StudyError, StudySetup};
+use crate::ledger::{Event, Recorded};
+use crate::record::{Ending, EpochRecord, Inherit, RangeTest, StudyResult};
+use crate::spec::{Edit, Spec};
+use crate::tune::{Proposal, TrialRecord};
+
+/// A study's record by trial.
+pub(super) struct RecordedStudy {
+    /// The present phase is the last one.
+    pub(super) phases: Vec<Phase>,
+    /// What the present phase came to, where it is over.
+    pub(super) result: Option<StudyResult>,
+    /// What the study came to when it last ended, whether it was extended since or not.
+    pub(super) last_result: Option<StudyResult>,
+    /// Trials whose checkpoints were removed before the present phase.
+    pub(super) removed: BTreeSet<u32>,
+    trials: BTreeMap<u32, RecordedTrial>,
+}
+
+/// What the record tells of one trial.
+#[derive(Default)]
+struct RecordedTrial {
+    started: Option<Started>,
+    curve: Vec<EpochRecord>,
+    /// How it ended, and its seconds of training.
+    ended: Option<(Ending, f64)>,
+    rates: Option<RangeTest>,
+}
+
+struct Started {
+    /// Place of the phase that it was begun in.
+    phase: usize,
+    parent: Option<u32>,
+    edits: Vec<Edit>,
+    reason: String,
+    inherit: Inherit,
+    spec_hash: String,
+}
+
+impl RecordedStudy {
+    /// Reads a record.
+    ///
+    /// # Errors
+    ///
+    /// When an extension in it is out of range.
+    pub(super) fn read(setup: &StudySetup, records: &[Recorded]) -> Result<Self, StudyError> {
+        let mut study = Self {
+            phases: Phase::all(setup, records)?,
+            result: None,
+            last_result: None,
+            removed: BTreeSet::new(),
+            trials: BTreeMap::new(),
+        };
+        let extended = records
+            .iter()
+            .rposition(|recorded| matches!(recorded.event, Event::StudyExtended { .. }));
+        let mut phase = 0;
+        for (place, recorded) in records.iter().enumerate() {
+            match &recorded.event {
+                Event::StudyExtended { .. } => {
+                    phase += 1;
+                    study.result = None;
+                }
+                Event::StudyFinished(result) => {
+                    study.result = Some(result.clone());
+                    study.last_result = Some(result.clone());
+                }
+                Event::CheckpointsRemoved { trial, .. } if Some(place) < extended => {
+                    study.removed.insert(*trial);
+                }
+                event => study.take(phase, event),
+            }
+        }
+        Ok(study)
+    }
+
+    fn take(&mut self, phase: usize, event: &Event) {
+        match event {
+            Event::TrialStarted { trial, parent, edits, reason, inherit, spec_hash, .. } => {
+                self.trials.entry(*trial).or_default().started.get_or_insert_with(|| Started {
+                    phase,
+                    parent: *parent,
+                    edits: edits.clone(),
+                    reason: reason.clone(),
+                    inherit: *inherit,
+                    spec_hash: spec_hash.clone(),
+                });
+            }
+            Event::EpochFinished { trial, .. } => {
+                let curve = &mut self.trials.entry(*trial).or_default().curve;
+                if let Some(epoch) = recorded_epoch(event) {
+                    add_epoch(curve, epoch);
+                }
+            }
+            Event::TrialFinished { trial, train_seconds, diagnosis, .. } => {
+                let ended = (diagnosis.ending, *train_seconds);
+                self.trials.entry(*trial).or_default().ended = Some(ended);
+            }
+            Event::RatesTested { trial, rates, losses, .. } => {
+                let test = RangeTest { rates: rates.clone(), losses: losses.clone() };
+                self.trials.entry(*trial).or_default().rates = Some(test);
+            }
+            _ => {}
+        }
+    }
+
+    /// The phase that the study is in.
+    pub(super) fn phase(&self) -> &Phase {
+        // There is always the first one.
+        &self.phases[self.phases.len() - 1]
+    }
+
+    /// The first `trials` trials, which were judged, under the gate and the budget of the present
+    /// phase.
+    ///
+    /// # Errors
+    ///
+    /// When the record does not tell of one of them, or tells of one that cannot be made again.
+    pub(super) fn history(&self, trials: usize) -> Result<Vec<TrialRecord>, StudyError> {
+        let mut specs: BTreeMap<u32, Spec> = BTreeMap::new();
+        let mut history = Vec::new();
+        for trial in 1..=trials as u32 {
+            let (proposal, spec) = self.begun(trial, &specs)?;
+            let recorded = &self.trials[&trial];
+            let (ending, train_seconds) =
+                recorded.ended.ok_or(StudyError::NotRecorded { trial, what: "ended" })?;
+            history.push(TrialRecord {
+                trial,
+                parent: proposal.as_ref().map(|proposal| proposal.parent),
+                edits: proposal.map(|proposal| proposal.edits).unwrap_or_default(),
+                spec: self.phase().adopt(&spec)?,
+                curve: recorded.curve.clone(),
+                ending,
+                train_seconds,
+                rates: recorded.rates.clone(),
+            });
+            specs.insert(trial, spec);
+        }
+        Ok(history)
+    }
+
+    /// Trials that were begun before the present phase and never ended, in order, behind `history`.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be made again.
+    pub(super) fn unfinished(&self, history: &[TrialRecord]) -> Result<Vec<Proposal>, StudyError> {
+        let specs: BTreeMap<u32, Spec> =
+            history.iter().map(|record| (record.trial, record.spec.clone())).collect();
+        let present = self.phases.len() - 1;
+        let mut proposals = Vec::new();
+        for (&trial, recorded) in self.trials.range(history.len() as u32 + 1..) {
+            match &recorded.started {
+                Some(started) if started.phase < present => {
+                    proposals.extend(self.begun(trial, &specs)?.0);
+                }
+                _ => break,
+            }
+        }
+        Ok(proposals)
+    }
+
+    /// What a trial was proposed as, and its spec, given those of the trials before it.
+    fn begun(
+        &self,
+        trial: u32,
+        specs: &BTreeMap<u32, Spec>,
+    ) -> Result<(Option<Proposal>, Spec), StudyError> {
+        let missing = StudyError::NotRecorded { trial, what: "began" };
+        let started = self.trials.get(&trial).and_then(|recorded| recorded.started.as_ref());
+        let started = started.ok_or(missing)?;
+        let phase = &self.phases[started.phase];
+        let (proposal, spec) = match started.parent {
+            None => (None, phase.spec.clone()),
+            Some(parent) => {
+                let missing = StudyError::NotRecorded { trial: parent, what: "began" };
+                let base = phase.adopt(specs.get(&parent).ok_or(missing)?)?;
+                let spec = Edit::apply_all(&started.edits, &base)
+                    .map_err(|source| StudyError::Edit { trial, source })?;
+                let proposal = Proposal {
+                    parent,
+                    edits: started.edits.clone(),
+                    reason: started.reason.clone(),
+                    inherit: started.inherit,
+                    spec: spec.clone(),
+                };
+                (Some(proposal), spec)
+            }
+        };
+        let now = spec.hash();
+        if now != started.spec_hash {
+            let recorded = started.spec_hash.clone();
+            return Err(StudyError::DecidesDifferently { trial, recorded, now });
+        }
+        Ok((proposal, spec))
+    }
+}
+
+/// An epoch that was trained again after a crash is recorded twice where its figures differ, as
+/// they may on a GPU; the later one is what training went on from.
+fn add_epoch(curve: &mut Vec<EpochRecord>, record: EpochRecord) {
+    curve.retain(|earlier| earlier.epoch < record.epoch);
+    curve.push(record);
+}
+
+/// The curve of a trial, out of the record.
+pub(super) fn recorded_curve(records: &[Recorded], of: u32) -> Vec<EpochRecord> {
+    let mut curve = Vec::new();
+    for recorded in records {
+        if let Event::EpochFinished { trial, .. } = recorded.event
+            && trial == of
+            && let Some(epoch) = recorded_epoch(&recorded.event)
+        {
+            add_epoch(&mut curve, epoch);
+        }
+    }
+    curve
+}
+
+fn recorded_epoch(event: &Event) -> Option<EpochRecord> {
+    let Event::EpochFinished {
+        trial: _,
+        epoch,
+        train_loss,
+        train_accuracy,
+        validation_loss,
+        validation_accuracy,
+        learning_rate,
+        seconds,
+        images,
+        course,
+        probe,
+        given_up,
+    } = event
+    else {
+        return None;
+    };
+    Some(EpochRecord {
+        epoch: *epoch as usize,
+        train_loss: *train_loss,
+        train_accuracy: *train_accuracy,
+        validation_loss: *validation_loss,
+        validation_accuracy: *validation_accuracy,
+        learning_rate: *learning_rate,
+        seconds: *seconds,
+        images: *images,
+        course: course.clone(),
+        probe: probe.clone(),
+        given_up: given_up.clone(),
+    })
+}
