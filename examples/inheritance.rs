@@ -260,7 +260,7 @@ impl Race<'_> {
     }
 
     fn subset(&self, indices: Vec<u32>) -> Subset {
-        self.data.train.with_indices(indices)
+        self.data.train.with_indices(indices).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

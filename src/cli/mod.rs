@@ -132,6 +132,7 @@ impl CliError {
                 LaunchError::Spec(_)
                 | LaunchError::Device(_)
                 | LaunchError::Changed { .. }
+                | LaunchError::OtherData(_)
                 | LaunchError::Cpu(_)
                 | LaunchError::Fault(_),
             )
@@ -152,6 +153,7 @@ fn document(study: Option<&Path>, common: &Common) -> Result<StudyDocument, CliE
             let text = std::fs::read_to_string(path)
                 .map_err(|source| CliError::StudyFile { path: path.into(), source })?;
             StudyDocument::new(path.display().to_string(), text)
+                .in_folder(path.parent().unwrap_or(Path::new("")))
         }
     };
     let seed = common.seed.map(Override::seed);

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::sys::faults::FaultError;
+use crate::sys::files::FileError;
+
 /// A failure to find, fetch, verify or prepare data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -83,6 +86,26 @@ pub enum DataError {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// Images, labels or splits that were made in a program do not fit together.
+    #[error("{problem}")]
+    Arrays {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// Nothing can be learned from these images, or judged by them.
+    #[error("{}{problem}", of(dir))]
+    Unfit {
+        /// The folder that they come from; empty for images that come from none.
+        dir: PathBuf,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The request for a simulated fault cannot be read.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     /// A picture to classify could not be decoded.
     #[error("{}: not a readable PNG or JPEG picture", path.display())]
     Picture {
@@ -97,6 +120,11 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// What stands before a problem.
+fn of(dir: &Path) -> String {
+    if dir.as_os_str().is_empty() { String::new() } else { format!("{}: ", dir.display()) }
 }
 
 impl DataError {

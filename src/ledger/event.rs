@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::data::{DataFinding, SplitCounts};
+use crate::gate::FloorJudgement;
+use crate::record::ClassRecall;
 use crate::sys::nan_if_null;
 
 /// One thing that happened. Losses may be NaN (written as `null`); accuracies are fractions.
@@ -43,6 +46,15 @@ pub enum Event {
     DataFallback {
         /// Why.
         reason: String,
+    },
+    /// The images were looked at before anything was trained on them.
+    DataExamined {
+        /// The name of each class, by label.
+        classes: Vec<String>,
+        /// Images of each class.
+        counts: SplitCounts,
+        /// What is odd about them.
+        findings: Vec<DataFinding>,
     },
     /// A trial began.
     TrialStarted {
@@ -108,6 +120,9 @@ pub enum Event {
         /// What the network did inside: dead units, gradients, and so on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<Value>,
+        /// How many validation images of each class were named right, by label.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        recalls: Vec<ClassRecall>,
         /// Why the trial was given up after it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         given_up: Option<String>,
@@ -182,6 +197,9 @@ pub enum Event {
         /// The accuracy that it saw.
         #[serde(deserialize_with = "nan_if_null")]
         accuracy: f64,
+        /// What it asks for beside the accuracy, and what it saw of that.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        floors: Vec<FloorJudgement>,
     },
     /// A study that had stopped goes on.
     StudyResumed {
@@ -282,9 +300,10 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 18] = [
         "study_started",
         "data_fallback",
+        "data_examined",
         "trial_started",
         "grafted",
         "epoch_finished",
@@ -307,6 +326,7 @@ impl Event {
         match self {
             Self::StudyStarted { .. } => "study_started",
             Self::DataFallback { .. } => "data_fallback",
+            Self::DataExamined { .. } => "data_examined",
             Self::TrialStarted { .. } => "trial_started",
             Self::Grafted { .. } => "grafted",
             Self::EpochFinished { .. } => "epoch_finished",
@@ -352,6 +372,18 @@ pub(super) mod samples {
                 trials: 8,
             },
             Event::DataFallback { reason: "no network".into() },
+            Event::DataExamined {
+                classes: vec!["cat".into(), "dog".into()],
+                counts: SplitCounts {
+                    train: vec![9, 0],
+                    validation: vec![1, 0],
+                    test: vec![1, 0],
+                },
+                findings: vec![
+                    DataFinding::OneClass { split: crate::data::Split::Test, class: 0 },
+                    DataFinding::ConflictingLabels { images: 2 },
+                ],
+            },
             Event::Grafted { trial: 2, parent: 1, summary: json!({"layers": 3}) },
             Event::CheckpointWritten {
                 trial: 1,
@@ -416,6 +448,12 @@ pub(super) mod samples {
                 decision: Verdict::Continue,
                 threshold: 0.8,
                 accuracy: 0.5,
+                floors: vec![FloorJudgement {
+                    measure: crate::record::Measure::LeastRecall,
+                    measured: 0.25,
+                    judged: 0.25,
+                    floor: 0.5,
+                }],
             },
         ]
     }
@@ -433,6 +471,7 @@ pub(super) mod samples {
             images: 0,
             course: Vec::new(),
             probe: None,
+            recalls: vec![ClassRecall { right: 91, images: 100 }],
             given_up: None,
         }
     }

@@ -62,6 +62,7 @@ pub(super) fn epoch(trial: u32, epoch: u32, accuracy: f64) -> Event {
         images: 55_000,
         course: Vec::new(),
         probe: None,
+        recalls: Vec::new(),
         given_up: None,
     }
 }

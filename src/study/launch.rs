@@ -4,12 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
+use super::gate_check::check_gate;
 use super::local_trainer::{AtWork, LocalTrainer};
 use super::observer::Listener;
+use super::recorded_data::{
+    OtherData, absolute, check_content, check_split, data_hash, recorded_origin,
+};
 use super::run::{Ended, Growth, Study, StudyError, StudySetup};
-use crate::data::{self, DataError, DataRequest, Dataset, Download, Loaded, Origin, Places};
+use crate::data::{
+    self, DataError, DataReport, DataRequest, Dataset, Download, Loaded, Origin, Places, Split,
+};
 use crate::ledger::{
     DataOrigin, Event, Ledger, LedgerError, Provenance, Recorded, Repair, RunFolder,
     RunFolderError, cpu_name, read,
@@ -17,7 +22,7 @@ use crate::ledger::{
 use crate::model::{DeviceChoice, DeviceError, OpenDevice};
 use crate::notify::{NotifyError, notify};
 use crate::report::{self, ReportError};
-use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument, diff};
+use crate::spec::{DataSpec, InputShape, Source, Spec, SpecError, StudyDocument, StudyFile, diff};
 use crate::sys::announce::announce;
 use crate::sys::clock::RealClock;
 use crate::sys::faults::FaultError;
@@ -128,6 +133,9 @@ pub enum LaunchError {
         /// the study that it began with.
         lines: Vec<String>,
     },
+    /// The images are not those that the run began with.
+    #[error(transparent)]
+    OtherData(#[from] OtherData),
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -173,6 +181,8 @@ pub struct Ready<'a> {
     pub data: &'a Dataset,
     /// Where they come from.
     pub origin: &'a Origin,
+    /// What a look at them showed.
+    pub report: &'a DataReport,
     /// What trains.
     pub device: &'a OpenDevice,
     /// CPU threads.
@@ -202,6 +212,7 @@ impl Launch {
         let device = self.device.open()?;
         let threads = self.start_threads()?;
         let (spec, loaded) = self.prepare(study, listener)?;
+        check_gate(study, &spec, &loaded.report, &loaded.dataset.classes)?;
         let files = real_files()?;
         let latest = match self.resume {
             Resume::Never => None,
@@ -241,7 +252,8 @@ impl Launch {
         let device = self.device.open()?;
         let threads = self.start_threads()?;
         let study = recorded_study(&folder)?;
-        let (spec, loaded) = self.prepare(&study, listener)?;
+        let recorded = recorded_origin(&folder)?.and_then(|origin| origin.dir);
+        let (spec, loaded) = self.prepare_again(&folder, &study, recorded, listener)?;
         let session = Session { spec, loaded, device, threads, growth };
         self.enter(folder, session, listener, stop)
     }
@@ -266,6 +278,7 @@ impl Launch {
             spec: &session.spec,
             data: &session.loaded.dataset,
             origin: &session.loaded.origin,
+            report: &session.loaded.report,
             device: &session.device,
             threads: session.threads,
             folder: &folder,
@@ -280,6 +293,11 @@ impl Launch {
             if let Some(reason) = session.loaded.origin.fallback_reason() {
                 ledger.append_once(Event::DataFallback { reason: reason.into() })?;
             }
+            ledger.append_once(Event::DataExamined {
+                classes: session.loaded.dataset.classes.clone(),
+                counts: session.loaded.report.counts.clone(),
+                findings: session.loaded.report.findings.clone(),
+            })?;
         } else if !was_finished {
             let trials = ledger.records().iter();
             let trials = trials
@@ -332,16 +350,40 @@ impl Launch {
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<(Spec, Loaded), LaunchError> {
-        let file = study.parse()?;
-        if file.data.source != Source::Idx {
-            study.validate(InputShape::MNIST)?;
+        let mut file = checked_file(study)?;
+        if let Some(path) = &mut file.data.path {
+            *path = recordable(&base_of(study).join(&path))?;
         }
         let loaded = self.load(&file.data, file.train.seed, listener)?;
-        let spec = study.validate(input_shape(&loaded.dataset))?;
-        Ok((spec, loaded))
+        let spec = Spec::new(file, input_shape(&loaded.dataset));
+        Ok((spec.map_err(|error| study.locate(error))?, loaded))
     }
 
-    /// Loads the images that `[data]` asks for.
+    /// The same for a run that was begun before, whose images may be where they were then.
+    fn prepare_again(
+        &self,
+        folder: &RunFolder,
+        study: &StudyDocument,
+        recorded: Option<String>,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<(Spec, Loaded), LaunchError> {
+        let mut file = checked_file(study)?;
+        if let Some(path) = &mut file.data.path {
+            // Relative in runs of version 0.1.0 alone, which meant the current folder.
+            *path = absolute(path);
+        }
+        let loaded =
+            self.load_from(&file.data, file.train.seed, recorded.map(PathBuf::from), listener)?;
+        // First: other labels may make other classes, and those another spec.
+        if let Some(then) = recorded_origin(folder)? {
+            check_content(folder, &then, &loaded.origin)?;
+            check_split(folder, &then, &loaded.origin, Split::Train)?;
+        }
+        let spec = Spec::new(file, input_shape(&loaded.dataset));
+        Ok((spec.map_err(|error| study.locate(error))?, loaded))
+    }
+
+    /// Loads the images that `[data]` asks for; a relative path is taken from the current folder.
     ///
     /// # Errors
     ///
@@ -352,18 +394,51 @@ impl Launch {
         seed: u64,
         listener: &mut dyn LaunchListener,
     ) -> Result<Loaded, DataError> {
+        self.load_from(spec, seed, None, listener)
+    }
+
+    /// Loads the images that a run was begun with, from where they were then if they are still there.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be had, or are others: in content, or, where the split is carved out of the training file, in
+    /// the way that it is.
+    pub fn load_recorded(
+        &self,
+        folder: &RunFolder,
+        spec: &DataSpec,
+        seed: u64,
+        split: Split,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Loaded, LaunchError> {
+        let then = recorded_origin(folder)?;
+        let dir = then.as_ref().and_then(|then| then.dir.clone()).map(PathBuf::from);
+        let loaded = self.load_from(spec, seed, dir, listener)?;
+        if let Some(then) = then {
+            check_content(folder, &then, &loaded.origin)?;
+            check_split(folder, &then, &loaded.origin, split)?;
+        }
+        Ok(loaded)
+    }
+
+    fn load_from(
+        &self,
+        spec: &DataSpec,
+        seed: u64,
+        recorded: Option<PathBuf>,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Loaded, DataError> {
+        let mut places = Places::usual(self.data.clone(), |name| std::env::var_os(name));
+        if spec.source == Source::Mnist {
+            places.named = places.named.or_else(|| spec.path.clone());
+            places.recorded = recorded;
+        }
         let request = DataRequest {
-            source: match (spec.source, &spec.path) {
-                (Source::Mnist, _) => data::Source::Mnist,
-                (Source::Idx, path) => data::Source::Idx { path: path.clone().unwrap_or_default() },
-                (Source::Synthetic, _) => data::Source::Synthetic,
-            },
-            fallback: match spec.fallback {
-                Fallback::Synthetic => data::Fallback::Synthetic,
-                Fallback::None => data::Fallback::None,
-            },
+            source: spec.source,
+            path: spec.path.clone(),
+            fallback: spec.fallback,
             sizes: data::SplitSizes { validation: spec.validation, train: spec.train, test: None },
-            places: Places::usual(self.data.clone(), |name| std::env::var_os(name)),
+            places,
             download: self.download.clone(),
             seed,
         };
@@ -386,7 +461,6 @@ impl Launch {
 
     fn provenance(&self, session: &Session) -> Provenance {
         let build = |value: &str| (!value.is_empty()).then(|| value.to_owned());
-        let origin = &session.loaded.origin;
         Provenance {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: build(env!("BURGEON_BUILD_COMMIT")),
@@ -397,11 +471,7 @@ impl Launch {
             cpu: cpu_name(),
             seed: session.spec.train().seed,
             spec_hash: session.spec.hash(),
-            data: DataOrigin {
-                origin: describe(origin),
-                fallback: origin.fallback_reason().map(str::to_owned),
-                sha256: digests(origin),
-            },
+            data: DataOrigin::of(&session.loaded.origin),
             started_at: Timestamp::now(),
         }
     }
@@ -458,6 +528,11 @@ impl Session {
             return Ok(Resumed::No);
         };
         let (spec_now, data_now) = (self.spec.hash(), data_hash(&self.loaded));
+        // First: other labels may make other classes, and those another spec.
+        if let Some(then) = recorded_origin(folder)? {
+            check_content(folder, &then, &self.loaded.origin)?;
+            check_split(folder, &then, &self.loaded.origin, Split::Train)?;
+        }
         let changed = |what, then: &String, now, lines| LaunchError::Changed {
             folder: folder.path().into(),
             what,
@@ -481,6 +556,44 @@ impl Session {
         let begun =
             recorded_study(folder).ok().and_then(|study| study.validate(self.spec.input()).ok());
         begun.map_or_else(Vec::new, |begun| diff(&begun, &self.spec))
+    }
+}
+
+/// The study file with all that can be checked before its images are looked for.
+fn checked_file(study: &StudyDocument) -> Result<StudyFile, SpecError> {
+    let file = study.parse()?;
+    match file.data.source {
+        Source::Idx => study.check()?,
+        Source::Mnist | Source::Synthetic => drop(study.validate(InputShape::MNIST)?),
+    }
+    Ok(file)
+}
+
+/// The folder that a study's relative paths are taken from: the study file's, where there is one, else the current one.
+fn base_of(study: &StudyDocument) -> PathBuf {
+    let origin = Path::new(study.origin());
+    let folder = match study.folder() {
+        Some(folder) => Some(folder),
+        None if origin.is_file() => origin.parent(),
+        None => None,
+    };
+    match folder {
+        Some(folder) if !study.overrides("data.path") => absolute(folder),
+        _ => absolute(Path::new(".")),
+    }
+}
+
+/// A path as a run's study file can keep it.
+fn recordable(path: &Path) -> Result<PathBuf, DataError> {
+    let path = absolute(path);
+    match path.to_str() {
+        Some(_) => Ok(path),
+        None => Err(DataError::Request {
+            problem: format!(
+                "{}: this name is not UTF-8, so a study file cannot hold it; name the data by another path",
+                path.display()
+            ),
+        }),
     }
 }
 
@@ -517,27 +630,4 @@ pub fn describe(origin: &Origin) -> String {
             format!("built-in digits (generator {generator}, seed {seed})")
         }
     }
-}
-
-fn digests(origin: &Origin) -> std::collections::BTreeMap<String, String> {
-    match origin {
-        Origin::Mnist { files, .. } | Origin::Idx { files, .. } => {
-            let name =
-                |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.iter().map(|file| (name(&file.path), file.sha256.clone())).collect()
-        }
-        Origin::Synthetic { .. } => std::collections::BTreeMap::new(),
-    }
-}
-
-/// SHA-256 in hex over what the images are and how they are split.
-pub fn data_hash(loaded: &Loaded) -> String {
-    let data = &loaded.dataset;
-    let mut hash = Sha256::new();
-    hash.update(serde_json::to_string(&digests(&loaded.origin)).unwrap_or_default());
-    if let Origin::Synthetic { generator, seed, .. } = &loaded.origin {
-        hash.update(format!("synthetic {generator} {seed}"));
-    }
-    hash.update(format!("{} {} {}", data.train.len(), data.validation.len(), data.test.len()));
-    hex::encode(hash.finalize())
 }

@@ -10,21 +10,24 @@
 //! and on what those between are about to try; so nothing depends on who ends first, and the
 //! number of jobs, which does matter, is part of the study.
 
+mod gate_check;
 mod launch;
 mod local_trainer;
 mod observer;
 mod publish;
+mod recorded_data;
 mod run;
 mod trainer;
 mod trial;
 
 pub use launch::{
-    EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, data_hash,
-    describe, input_shape,
+    EventObserver, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, describe,
+    input_shape,
 };
 pub use local_trainer::{AtWork, LocalTrainer};
 pub use observer::{Listener, Silent};
 pub use publish::PublishError;
+pub use recorded_data::{OtherData, data_hash};
 pub use run::{Ended, Finished, Growth, Study, StudyError, StudySetup};
 pub use trainer::{
     Parent, TestResult, Trainer, TrainerError, TrainingEnd, TrialNote, TrialObserver, TrialOutcome,

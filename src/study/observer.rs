@@ -155,6 +155,7 @@ fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
         images: record.images,
         course: record.course.clone(),
         probe: record.probe.as_ref().and_then(|probe| serde_json::to_value(probe).ok()),
+        recalls: record.recalls.clone(),
         given_up: record.given_up.clone(),
     }
 }
@@ -174,6 +175,7 @@ pub(super) fn recorded_curve(ledger: &Ledger, of: u32) -> Vec<EpochRecord> {
             images,
             course,
             probe,
+            recalls,
             given_up,
         } if *trial == of => Some(EpochRecord {
             epoch: *epoch as usize,
@@ -186,6 +188,7 @@ pub(super) fn recorded_curve(ledger: &Ledger, of: u32) -> Vec<EpochRecord> {
             images: *images,
             course: course.clone(),
             probe: probe.clone().and_then(|probe| serde_json::from_value(probe).ok()),
+            recalls: recalls.clone(),
             given_up: given_up.clone(),
         }),
         _ => None,

@@ -189,6 +189,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 },
                 threshold: judgement.threshold,
                 accuracy: judgement.accuracy,
+                floors: judgement.other_floors().copied().collect(),
             })?;
             if is_last || judgement.opens && self.setup.spec.tune().goal == Goal::Pass {
                 break;
@@ -229,7 +230,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     pub(super) fn judge(&self, record: &TrialRecord) -> Judgement {
-        judge(self.setup.spec.gate(), record.accuracy(), self.setup.validation_images)
+        judge(self.setup.spec.gate(), record.best(), self.setup.validation_images)
     }
 
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
@@ -252,7 +253,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         passing.map(|record| record.trial).collect()
     }
 
-    /// The trial that the study is after: the most accurate one, or the smallest that passes where
+    /// The trial that the study is after: the best one in the eyes of the gate, or the smallest that passes where
     /// that is the goal. Of equals the later one wins.
     pub(super) fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
         let goal = self.setup.spec.tune().goal;
@@ -262,7 +263,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 record.spec.table().parameters() <= best.spec.table().parameters()
             }
             Goal::Smallest if passes(record) != passes(best) => passes(record),
-            _ => record.accuracy() >= best.accuracy(),
+            _ => record.score() >= best.score(),
         };
         let finished = history.iter().filter(|record| record.best().is_some());
         finished.reduce(|best, record| if beats(record, best) { record } else { best })
