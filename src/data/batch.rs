@@ -194,7 +194,6 @@ impl<'a> Batches<'a> {
 mod tests {
     use super::*;
     use crate::data::Images;
-    use std::sync::Arc;
 
     const KEY: EpochKey = EpochKey { study: 1, trial: 2, epoch: 3 };
     const PLAIN: Normalization = Normalization { mean: 0.0, std: 1.0 };

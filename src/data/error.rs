@@ -18,14 +18,6 @@ pub enum DataError {
         /// What the system said.
         source: io::Error,
     },
-    /// A file or folder could not be written.
-    #[error("cannot write {}", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// A file does not hold what its format demands.
     #[error("{}: {problem}", path.display())]
     Malformed {
@@ -131,11 +123,6 @@ impl DataError {
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read { path, source }
-    }
-
-    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Write { path, source }
     }
 
     pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {

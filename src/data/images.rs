@@ -320,10 +320,7 @@ mod tests {
             let made = Images::new(vec![0; pixels], vec![0; labels], height, width);
             made.unwrap_err().to_string()
         };
-        assert_eq!(
-            refusal(11, 3, 2, 2),
-            "11 pixels for 3 labels: images of 2×2 pixels need 12"
-        );
+        assert_eq!(refusal(11, 3, 2, 2), "11 pixels for 3 labels: images of 2×2 pixels need 12");
         assert!(refusal(0, 3, 0, 2).contains("images of 0×2 pixels"));
         assert!(refusal(0, 0, usize::MAX, usize::MAX).contains("1 to 4096"));
         let error = Subset::new(two_images(), vec![0, 2]).unwrap_err().to_string();

@@ -223,7 +223,10 @@ impl DataFinding {
                 "{images} images have the same pixels as others of another class: at most one label is right"
             ),
             Self::ConstantImages { split, images } => {
-                format!("{} of one shade throughout: they show nothing", counted(*images, split.name()))
+                format!(
+                    "{} of one shade throughout: they show nothing",
+                    counted(*images, split.name())
+                )
             }
         }
     }
@@ -406,12 +409,8 @@ mod tests {
 
     #[test]
     fn a_class_missing_from_one_split_or_from_all_is_told_and_not_refused() {
-        let report = report(
-            distinct(&[0, 1, 3], 0),
-            distinct(&[0, 1], 50),
-            distinct(&[0, 1, 3], 100),
-            4,
-        );
+        let report =
+            report(distinct(&[0, 1, 3], 0), distinct(&[0, 1], 50), distinct(&[0, 1, 3], 100), 4);
         assert_eq!(
             report.findings,
             [

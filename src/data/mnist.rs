@@ -97,7 +97,8 @@ pub fn search(places: &Places) -> Result<Search, DataError> {
 fn place_in(place: &Path) -> Option<PathBuf> {
     let below = LAYOUTS.iter().map(|layout| place.join(layout));
     // FashionMNIST and KMNIST use the same names for other images.
-    let below = below.filter(|dir| !dir.ends_with("FashionMNIST/raw") && !dir.ends_with("KMNIST/raw"));
+    let below =
+        below.filter(|dir| !dir.ends_with("FashionMNIST/raw") && !dir.ends_with("KMNIST/raw"));
     std::iter::once(place.to_owned()).chain(below).find(|dir| has_any(dir))
 }
 

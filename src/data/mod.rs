@@ -25,12 +25,12 @@ mod splits;
 pub mod synthetic;
 mod warp;
 
+pub use crate::spec::{Fallback, Source};
 pub use batch::{Batch, Batches, EpochKey, LastBatch};
 pub use error::DataError;
 pub use images::{Images, Normalization, Subset};
 pub use load::{DataRequest, Download, Loaded, Origin, load};
 pub use look::{DataFinding, DataReport, SplitCounts, majority};
-pub use crate::spec::{Fallback, Source};
 pub use mnist::Places;
 pub use progress::Progress;
 pub use splits::{Dataset, SPLIT_VERSION, Split, SplitSizes, carve};

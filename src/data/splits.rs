@@ -261,7 +261,8 @@ fn shares(counts: &[usize; CLASSES_MAX], wanted: usize) -> [usize; CLASSES_MAX] 
     let exact = |class: usize| counts[class] as u64 * wanted as u64;
     let mut given = [0; CLASSES_MAX];
     for class in 0..CLASSES_MAX {
-        given[class] = ((exact(class) / total as u64) as usize).min(counts[class].saturating_sub(1));
+        given[class] =
+            ((exact(class) / total as u64) as usize).min(counts[class].saturating_sub(1));
     }
     let mut by_remainder: Vec<usize> = (0..CLASSES_MAX).collect();
     by_remainder.sort_by_key(|&class| std::cmp::Reverse(exact(class) % total as u64));

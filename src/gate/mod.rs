@@ -144,7 +144,12 @@ mod tests {
         assert!(!opens(GateSpec { balanced_accuracy: Some(0.78), ..gate }));
         assert!(!opens(GateSpec { accuracy: 0.92, least_recall: Some(0.6), ..gate }));
         // Six of ten may be luck.
-        assert!(!opens(GateSpec { accuracy: 0.0, least_recall: Some(0.6), confidence: Some(0.95), ..gate }));
+        assert!(!opens(GateSpec {
+            accuracy: 0.0,
+            least_recall: Some(0.6),
+            confidence: Some(0.95),
+            ..gate
+        }));
     }
 
     #[test]

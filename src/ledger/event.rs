@@ -374,11 +374,7 @@ pub(super) mod samples {
             Event::DataFallback { reason: "no network".into() },
             Event::DataExamined {
                 classes: vec!["cat".into(), "dog".into()],
-                counts: SplitCounts {
-                    train: vec![9, 0],
-                    validation: vec![1, 0],
-                    test: vec![1, 0],
-                },
+                counts: SplitCounts { train: vec![9, 0], validation: vec![1, 0], test: vec![1, 0] },
                 findings: vec![
                     DataFinding::OneClass { split: crate::data::Split::Test, class: 0 },
                     DataFinding::ConflictingLabels { images: 2 },

@@ -118,7 +118,12 @@ mod tests {
             GateSpec { accuracy: 0.0, least_recall: Some(0.5), ..by_accuracy },
             GateSpec { accuracy: 0.0, balanced_accuracy: Some(0.5), ..by_accuracy },
             GateSpec { accuracy: 0.9, least_recall: Some(0.5), ..by_accuracy },
-            GateSpec { accuracy: 0.9, least_recall: Some(0.5), confidence: Some(0.95), ..by_accuracy },
+            GateSpec {
+                accuracy: 0.9,
+                least_recall: Some(0.5),
+                confidence: Some(0.95),
+                ..by_accuracy
+            },
         ];
         for gate in others {
             assert!(balanced.beats(&constant, &gate) && !constant.beats(&balanced, &gate));

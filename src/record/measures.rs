@@ -81,7 +81,9 @@ impl Measure {
 }
 
 fn sums(recalls: &[ClassRecall]) -> (u64, u64) {
-    recalls.iter().fold((0, 0), |(right, images), class| (right + class.right, images + class.images))
+    recalls
+        .iter()
+        .fold((0, 0), |(right, images), class| (right + class.right, images + class.images))
 }
 
 /// Lower end of the two-sided Wilson score interval (Wilson 1927) for a share among
@@ -143,7 +145,11 @@ mod tests {
         let bound = |measure: Measure| measure.lower_bound(&recalls, 0.95);
         // statsmodels: proportion_confint(9, 10, method="wilson") is 0.5958; (18, 20) is 0.6990.
         assert!((bound(Measure::LeastRecall) - 0.595_849_7).abs() < 1e-6);
-        assert!((bound(Measure::Accuracy) - 0.698_966_3).abs() < 1e-6, "{}", bound(Measure::Accuracy));
+        assert!(
+            (bound(Measure::Accuracy) - 0.698_966_3).abs() < 1e-6,
+            "{}",
+            bound(Measure::Accuracy)
+        );
         // 0.9 − √2 · (0.9 − 0.595850) / 2
         assert!((bound(Measure::BalancedAccuracy) - 0.684_933_4).abs() < 1e-6);
     }

@@ -33,6 +33,7 @@ use jiff::Timestamp;
 pub use self::lineage::{Carried, Epoch, Generation, Lineage};
 pub use self::words::grouped;
 pub use self::write::{ReportError, Written, write};
+use crate::data::SplitCounts;
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
 
 /// A run, folded.
@@ -47,6 +48,7 @@ pub struct Report {
     started: Started,
     /// Why not the data that was asked for.
     fallback: Option<String>,
+    data: Option<Examined>,
     interruptions: Vec<Interruption>,
     /// Events of a newer version by name, and how many.
     unknown: BTreeMap<String, u64>,
@@ -109,6 +111,28 @@ struct Started {
     threshold: Option<f64>,
 }
 
+/// What a look at the images showed.
+#[derive(Debug, Clone, PartialEq)]
+struct Examined {
+    classes: Vec<String>,
+    counts: SplitCounts,
+    /// What is odd, in words.
+    findings: Vec<String>,
+}
+
+impl Examined {
+    /// For each class its name and how many training, validation and test images it has.
+    fn rows(&self) -> impl Iterator<Item = [String; 4]> {
+        let count = |counts: &[usize], class: usize| {
+            grouped(counts.get(class).copied().unwrap_or(0) as u64)
+        };
+        self.classes.iter().enumerate().map(move |(class, name)| {
+            let SplitCounts { train, validation, test } = &self.counts;
+            [name.clone(), count(train, class), count(validation, class), count(test, class)]
+        })
+    }
+}
+
 /// Something that kept a study from going straight on.
 #[derive(Debug, Clone, PartialEq)]
 struct Interruption {
@@ -126,6 +150,7 @@ impl Report {
             state: State::Unfinished,
             started: Started::default(),
             fallback: None,
+            data: None,
             interruptions: Vec::new(),
             unknown: BTreeMap::new(),
             events: records.len(),
@@ -183,6 +208,13 @@ impl Report {
                     images: [*train_images, *validation_images, *test_images],
                     threshold: Some(*threshold),
                 };
+            }
+            Event::DataExamined { classes, counts, findings } => {
+                self.data = Some(Examined {
+                    classes: classes.clone(),
+                    counts: counts.clone(),
+                    findings: findings.iter().map(|finding| finding.words(classes)).collect(),
+                });
             }
             Event::DataFallback { reason } => self.fallback = Some(reason.clone()),
             Event::StudyFinished { outcome, .. } => {

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::data::{DataFinding, Split, SplitCounts};
+use crate::gate::FloorJudgement;
 use crate::ledger::{Event, Outcome, Recorded, Verdict};
+use crate::record::Measure;
 
 /// Text that must not leave its place.
 pub(super) const HOSTILE: &str = "</title><script>alert(1)</script> | `x` \"y\" & 'z'\n## ]]>\u{7}";
@@ -80,7 +83,7 @@ pub(super) fn finished(trial: u32, accuracy: f64) -> Event {
 
 pub(super) fn decided(trial: u32, accuracy: f64) -> Event {
     let decision = if accuracy >= 0.8 { Verdict::Accept } else { Verdict::Continue };
-    Event::GateDecided { trial, decision, threshold: 0.8, accuracy }
+    Event::GateDecided { trial, decision, threshold: 0.8, accuracy, floors: Vec::new() }
 }
 
 pub(super) fn ended(outcome: Outcome, best_trial: u32, accuracy: f64) -> Event {
@@ -113,6 +116,35 @@ pub(super) fn accepted() -> Vec<Event> {
     ]
 }
 
+/// A trial that names one class for everything, and does not pass.
+pub(super) fn imbalanced() -> Vec<Event> {
+    let mut study = study_started();
+    if let Event::StudyStarted { threshold, .. } = &mut study {
+        *threshold = 0.0;
+    }
+    let recall =
+        FloorJudgement { measure: Measure::LeastRecall, measured: 0.0, judged: 0.0, floor: 0.5 };
+    vec![
+        study,
+        Event::DataExamined {
+            classes: vec!["cat".into(), "dog".into()],
+            counts: SplitCounts { train: vec![99, 1], validation: vec![9, 1], test: vec![9, 1] },
+            findings: vec![DataFinding::Majority { split: Split::Train, class: 0, share: 0.99 }],
+        },
+        started(1, None),
+        epoch(1, 1, 0.99),
+        finished(1, 0.99),
+        Event::GateDecided {
+            trial: 1,
+            decision: Verdict::Reject,
+            threshold: 0.0,
+            accuracy: 0.99,
+            floors: vec![recall],
+        },
+        ended(Outcome::Rejected, 1, 0.99),
+    ]
+}
+
 /// Wherever text may stand there is text that wants out, and wherever a number, a NaN.
 pub(super) fn hostile() -> Vec<Event> {
     let text = || HOSTILE.to_owned();
@@ -136,6 +168,11 @@ pub(super) fn hostile() -> Vec<Event> {
     vec![
         study,
         Event::DataFallback { reason: text() },
+        Event::DataExamined {
+            classes: vec![text(), text()],
+            counts: SplitCounts::default(),
+            findings: vec![DataFinding::NoImages { classes: vec![0, 7] }],
+        },
         started(1, None),
         epoch(1, 1, 0.3),
         finished(1, 0.3),

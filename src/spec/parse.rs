@@ -66,7 +66,8 @@ impl StudyDocument {
     /// Whether an override sets this key, such as `data.path`.
     pub fn overrides(&self, key: &str) -> bool {
         self.overrides.iter().any(|set| {
-            key.strip_prefix(set.key.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            key.strip_prefix(set.key.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
     }
 

@@ -13,7 +13,8 @@ pub(super) fn check_gate(
     classes: &[String],
 ) -> Result<(), SpecError> {
     let gate = spec.gate();
-    let problem = unmeasured(gate, report, classes).or_else(|| passed_unlearned(gate, report, classes));
+    let problem =
+        unmeasured(gate, report, classes).or_else(|| passed_unlearned(gate, report, classes));
     match problem {
         None => Ok(()),
         Some(problem) => {

@@ -93,7 +93,8 @@ pub fn data_hash(loaded: &Loaded) -> String {
 
 /// The same hashes by what the files are for: `train-labels` and so on.
 fn by_part(sha256: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let part = |name: &String| Part::of_name(name).map_or_else(|| name.clone(), |part| part.role().into());
+    let part =
+        |name: &String| Part::of_name(name).map_or_else(|| name.clone(), |part| part.role().into());
     sha256.iter().map(|(name, sha256)| (part(name), sha256.clone())).collect()
 }
 
@@ -171,10 +172,7 @@ mod tests {
     fn the_file_that_changed_is_named_with_both_hashes() {
         let then = origin(&[("train-images-idx3-ubyte", "aa"), ("train-labels-idx1-ubyte", "bb")]);
         let now = origin(&[("train-images-idx3-ubyte", "aa"), ("train-labels-idx1-ubyte", "cc")]);
-        assert_eq!(
-            differences(&then, &now),
-            ["train-labels: sha256 bb recorded, cc now"]
-        );
+        assert_eq!(differences(&then, &now), ["train-labels: sha256 bb recorded, cc now"]);
     }
 
     #[test]

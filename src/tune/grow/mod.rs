@@ -47,9 +47,7 @@ impl Policy for Grow {
 /// The trial to grow from: the most accurate one; a later one wins over an equal one, because
 /// growth that did not hurt is growth.
 fn best(history: &[TrialRecord]) -> Option<&TrialRecord> {
-    history
-        .iter()
-        .reduce(|best, trial| if trial.score() >= best.score() { trial } else { best })
+    history.iter().reduce(|best, trial| if trial.score() >= best.score() { trial } else { best })
 }
 
 /// A failed trial that asks for a remedy.
