@@ -15,7 +15,7 @@ const BATCH_SIZE: usize = 64;
 fn subset() -> Subset {
     let pixels: Arc<[u8]> =
         (0..6400 * 784).map(|i: usize| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    Subset::all(Images::new(pixels, Arc::from([0; 6400]), 28, 28))
+    Subset::all(Images::new(pixels, [0; 6400], 28, 28).unwrap_or_else(|error| panic!("{error}")))
 }
 
 fn batches(criterion: &mut Criterion) {

@@ -231,7 +231,8 @@ impl Race<'_> {
             let slices = self.data.train.len() / SLICE;
             let from = (self.slices + self.seed as usize) % slices * SLICE;
             let indices = self.data.train.indices()[from..from + SLICE].to_vec();
-            let data = Dataset { train: self.subset(indices), ..self.data.clone() };
+            let mut data = self.data.clone();
+            data.train = self.subset(indices);
             let setup = TrainingSetup {
                 spec,
                 data: &data,
@@ -262,7 +263,7 @@ impl Race<'_> {
     }
 
     fn subset(&self, indices: Vec<u32>) -> Subset {
-        self.data.train.with_indices(indices)
+        self.data.train.with_indices(indices).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

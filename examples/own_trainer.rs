@@ -37,6 +37,7 @@ impl Trainer for Oracle {
             images: 0,
             course: Vec::new(),
             probe: None,
+            recalls: Vec::new(),
             given_up: None,
         };
         println!("trial {}: {parameters} parameters, {:.1} %", task.trial, accuracy * 100.0);

@@ -149,7 +149,9 @@ impl Sources {
         let longest = (0..=path.len()).rev().find(|&end| self.files.contains_key(&path[..end]))?;
         let source = &self.files[&path[..longest]];
         match path.get(longest).and_then(|name| source.exports.get(name)) {
-            Some(origin) if depth < 8 && origin.as_slice() != path => self.file_of(origin, depth + 1),
+            Some(origin) if depth < 8 && origin.as_slice() != path => {
+                self.file_of(origin, depth + 1)
+            }
             _ => Some(path[..longest].to_vec()),
         }
     }

@@ -46,7 +46,16 @@ fn a_weak_network_fails_grows_and_passes() {
 fn the_notification_is_told_what_came_of_the_study() {
     let bench = Bench::new();
     let notify = r#"notify.command=["sh", "-c", "echo $BURGEON_STUDY $BURGEON_OUTCOME > told"]"#;
-    let sets = ["--set", notify, "--set", "gate.accuracy=0.0", "--set", "train.epochs=1"];
+    let sets = [
+        "--set",
+        notify,
+        "--set",
+        "gate.allow-majority=true",
+        "--set",
+        "gate.accuracy=0.0",
+        "--set",
+        "train.epochs=1",
+    ];
     let output = bench.command(&["train", "study.toml"]).args(sets).output().unwrap();
     expect_code(&output, 0);
     assert_eq!(fs::read_to_string(bench.path().join("told")).unwrap(), "growing accepted\n");
@@ -60,7 +69,14 @@ fn a_grown_trial_is_a_study_that_train_accepts() {
     let grown = bench.burgeon(&settings);
     assert!(matches!(grown.status.code(), Some(0 | 3)), "{}", stderr(&grown));
     let spec = bench.run().join("trials/002/spec.toml");
-    let output = bench.burgeon(&["train", spec.to_str().unwrap(), "--set", "gate.accuracy=0.0"]);
+    let output = bench.burgeon(&[
+        "train",
+        spec.to_str().unwrap(),
+        "--set",
+        "gate.allow-majority=true",
+        "--set",
+        "gate.accuracy=0.0",
+    ]);
     expect_code(&output, 0);
 }
 
@@ -136,6 +152,8 @@ fn missing_mnist_falls_back_loudly_where_the_study_says_so_and_fails_elsewhere()
         "--set",
         "train.epochs=1",
         "--set",
+        "gate.allow-majority=true",
+        "--set",
         "gate.accuracy=0.0",
     ];
     fs::write(bench.study(), &study).unwrap();
@@ -203,7 +221,7 @@ fn options_also_come_from_the_environment() {
         .command(&["train", "study.toml"])
         .env("BURGEON_RUNS", "elsewhere")
         .env("BURGEON_SEED", "7")
-        .env("BURGEON_SET", "train.epochs=1;gate.accuracy=0.0")
+        .env("BURGEON_SET", "train.epochs=1;gate.accuracy=0.0;gate.allow-majority=true")
         .env("BURGEON_THREADS", "1")
         .output()
         .unwrap();

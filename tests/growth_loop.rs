@@ -92,6 +92,7 @@ fn epoch(accuracy: f64) -> EpochRecord {
         images: 55_000,
         course: Vec::new(),
         probe: None,
+        recalls: Vec::new(),
         given_up: None,
     }
 }

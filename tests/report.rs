@@ -153,7 +153,14 @@ fn a_stopped_study_leaves_a_report_too() {
 #[test]
 fn a_report_that_cannot_be_written_is_a_warning_and_no_failure() {
     let bench = Bench::new();
-    let sets = ["--set", "gate.accuracy=0.0", "--set", "train.epochs=1"];
+    let sets = [
+        "--set",
+        "gate.allow-majority=true",
+        "--set",
+        "gate.accuracy=0.0",
+        "--set",
+        "train.epochs=1",
+    ];
     // A folder in the place of the file, as soon as there is a run to put it in.
     let train = ["train", "study.toml", "--resume", "auto"];
     expect_code(&bench.command(&train).args(sets).output().unwrap(), 0);

@@ -31,5 +31,5 @@ pub fn one_image(data: &Dataset) -> Subset {
     let image: Arc<[u8]> = data.validation.image(0).into();
     let label: Arc<[u8]> = Arc::from([data.validation.label(0)]);
     let images = Images::new(image, label, data.validation.height(), data.validation.width());
-    Subset::new(images, vec![0])
+    images.map(Subset::all).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -11,7 +11,7 @@ use super::output::Output;
 use super::view::{View, percent};
 use super::{CliError, launch};
 use crate::data::Loaded;
-use crate::ledger::{Event, Ledger, RunFolder};
+use crate::ledger::{DataOrigin, Event, Ledger, RunFolder};
 use crate::model::{ModelFile, Network};
 use crate::spec::StudyDocument;
 use crate::study::{Growth, LaunchError, data_hash, input_shape};
@@ -32,6 +32,7 @@ pub fn eval(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let best = BestModel::open(run)?;
+    let folder = RunFolder::open(real_files().map_err(LaunchError::from)?, run)?;
     let launch = launch(common, Growth::Off);
     // Before anything is read: a run at work, or one that cannot be written to, keeps its secret.
     let record = match split {
@@ -41,7 +42,9 @@ pub fn eval(
     let device = launch.device.open()?;
     launch.start_threads()?;
     let file = best.study.parse()?;
-    let loaded = launch.load(&file.data, file.train.seed, &mut View::new(*output))?;
+    let (data, seed) = (&file.data, file.train.seed);
+    let view = &mut View::new(*output);
+    let loaded = launch.load_recorded(&folder, data, seed, split.into(), view)?;
     let spec = best.study.validate(input_shape(&loaded.dataset))?;
     let network = Network::new(&spec, &best.file.weights, &device.device)?;
     let data = &loaded.dataset;
@@ -151,7 +154,7 @@ fn json(result: &Evaluation, split: SplitName, loaded: &Loaded, seconds: f64) ->
     let value = serde_json::json!({
         "split": split_name(split), "images": result.images(), "accuracy": result.accuracy(),
         "loss": result.loss, "seconds": seconds, "classes": classes,
-        "confusion": result.confusion,
+        "confusion": result.confusion, "data": DataOrigin::of(&loaded.origin),
     });
     format!("{value}\n")
 }

@@ -143,6 +143,7 @@ impl CliError {
                 | LaunchError::Changed { .. }
                 | LaunchError::Fixed { .. }
                 | LaunchError::Study(StudyError::Extension(_) | StudyError::Spec(_))
+                | LaunchError::OtherData(_)
                 | LaunchError::Cpu(_)
                 | LaunchError::Fault(_),
             )
@@ -166,6 +167,7 @@ fn document(study: Option<&Path>, common: &Common) -> Result<StudyDocument, CliE
             let text = std::fs::read_to_string(path)
                 .map_err(|source| CliError::StudyFile { path: path.into(), source })?;
             StudyDocument::new(path.display().to_string(), text)
+                .in_folder(path.parent().unwrap_or(Path::new("")))
         }
     };
     Ok(document.with_overrides(overrides(common)))

@@ -289,6 +289,12 @@ impl Listener for View {
             self.tell(number, &format!("  the gate stays shut: {judged} of {threshold}"));
             self.tell(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
         }
+        for floor in judgement.other_floors() {
+            let name = floor.measure.name();
+            let (judged, asked) = (percent(floor.judged), percent(floor.floor));
+            let holds = if floor.holds() { "reaches" } else { "is below" };
+            self.tell(number, &format!("  {name} {judged} {holds} the gate's {asked}"));
+        }
     }
 }
 
@@ -358,6 +364,9 @@ impl LaunchListener for View {
             ready.device,
             ready.threads,
         ));
+        for finding in &ready.report.findings {
+            self.output.warn(&finding.words(&data.classes));
+        }
     }
 
     fn report_failed(&mut self, error: &ReportError) {

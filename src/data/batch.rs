@@ -194,14 +194,13 @@ impl<'a> Batches<'a> {
 mod tests {
     use super::*;
     use crate::data::Images;
-    use std::sync::Arc;
 
     const KEY: EpochKey = EpochKey { study: 1, trial: 2, epoch: 3 };
     const PLAIN: Normalization = Normalization { mean: 0.0, std: 1.0 };
 
     fn numbered(count: usize) -> Subset {
         let bytes: Vec<u8> = (0..count).map(|i| i as u8).collect();
-        Subset::all(Images::new(Arc::from(bytes.clone()), Arc::from(bytes), 1, 1))
+        Subset::all(Images::new(bytes.clone(), bytes, 1, 1).unwrap())
     }
 
     fn labels(mut batches: Batches<'_>) -> Vec<Vec<u8>> {
@@ -261,7 +260,7 @@ mod tests {
     #[test]
     fn a_distorted_batch_is_the_same_alone_and_in_a_crowd() {
         let pixels: Vec<u8> = (0..64 * 81).map(|i| (i * 7 % 256) as u8).collect();
-        let subset = Subset::all(Images::new(Arc::from(pixels), Arc::from([0; 64]), 9, 9));
+        let subset = Subset::all(Images::new(pixels, [0; 64], 9, 9).unwrap());
         let augmenter = Augmenter::new(crate::data::augment::Augmentation {
             shift: 2,
             rotate_degrees: 10.0,

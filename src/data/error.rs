@@ -3,6 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::sys::faults::FaultError;
+use crate::sys::files::FileError;
+
 /// A failure to find, fetch, verify or prepare data.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -10,14 +13,6 @@ pub enum DataError {
     /// A file or folder could not be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file or folder could not be written.
-    #[error("cannot write {}", path.display())]
-    Write {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
@@ -83,6 +78,26 @@ pub enum DataError {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// Images, labels or splits that were made in a program do not fit together.
+    #[error("{problem}")]
+    Arrays {
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// Nothing can be learned from these images, or judged by them.
+    #[error("{}{problem}", of(dir))]
+    Unfit {
+        /// The folder that they come from; empty for images that come from none.
+        dir: PathBuf,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A file could not be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The request for a simulated fault cannot be read.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
     /// A picture to classify could not be decoded.
     #[error("{}: not a readable PNG or JPEG picture", path.display())]
     Picture {
@@ -99,15 +114,15 @@ pub enum DataError {
     },
 }
 
+/// What stands before a problem.
+fn of(dir: &Path) -> String {
+    if dir.as_os_str().is_empty() { String::new() } else { format!("{}: ", dir.display()) }
+}
+
 impl DataError {
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Read { path, source }
-    }
-
-    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Write { path, source }
     }
 
     pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {

@@ -3,17 +3,18 @@
 //! Invariant: a file appears under its name only after its content was found right and written to disk. What a server
 //! sends otherwise, be it nothing, something else or no end of it, leaves no trace.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tempfile::NamedTempFile;
 use ureq::Agent;
 
 use super::folder::{self, Part};
 use super::idx::{Checks, read_images, read_labels};
 use super::{DataError, Progress};
+use crate::sys::files::{FileError, Files, LEFTOVER_WRITE, WritableFile, WriteMode, real_files};
 
 /// Where MNIST is published, in the order tried.
 pub const MNIST_MIRRORS: [&str; 2] = [
@@ -63,9 +64,24 @@ pub fn fetch(
     limits: FetchLimits,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<String>, DataError> {
-    fs::create_dir_all(dir).map_err(DataError::write(dir))?;
+    fetch_onto(&*real_files()?, dir, mirrors, sha256, limits, progress)
+}
+
+/// The same onto any disk.
+///
+/// # Errors
+/// As [`fetch`].
+pub fn fetch_onto(
+    files: &dyn Files,
+    dir: &Path,
+    mirrors: &[String],
+    sha256: &[&str; 4],
+    limits: FetchLimits,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Vec<String>, DataError> {
+    files.create_folders(dir)?;
     let mut fetcher =
-        Fetcher { dir, mirrors: mirrors.to_vec(), limits, agent: agent(limits), progress };
+        Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, agent: agent(limits), progress };
     let mut addresses = Vec::new();
     for (part, sha256) in Part::ALL.into_iter().zip(sha256) {
         let present = folder::published_name(dir, part);
@@ -89,6 +105,7 @@ fn agent(limits: FetchLimits) -> Agent {
 }
 
 struct Fetcher<'a> {
+    files: &'a dyn Files,
     dir: &'a Path,
     /// The one that delivered last comes first.
     mirrors: Vec<String>,
@@ -101,6 +118,12 @@ struct Fetcher<'a> {
 enum Failure {
     Mirror(String),
     Local(DataError),
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::Local(error.into())
+    }
 }
 
 impl Fetcher<'_> {
@@ -131,14 +154,14 @@ impl Fetcher<'_> {
             self.agent.get(url).call().map_err(|error| Failure::Mirror(error.to_string()))?;
         let total = response.body().content_length();
         self.check_length(total.unwrap_or(0))?;
-        let write_error = |error| Failure::Local(DataError::write(self.dir)(error));
-        // Dropped, and with it deleted, unless it is moved into place.
-        let mut file = NamedTempFile::new_in(self.dir).map_err(write_error)?;
-        self.receive(url, part, total, response.into_body().into_reader(), &mut file)?;
-        file.as_file().sync_all().map_err(write_error)?;
-        verify(file.path(), part, sha256, self.limits)
+        let partial = Partial::beside(self.files, self.dir, part);
+        let mut file = self.files.open(&partial.path, WriteMode::Replace)?;
+        self.receive(url, part, total, response.into_body().into_reader(), &mut *file)?;
+        file.sync()?;
+        drop(file);
+        verify(&partial.path, part, sha256, self.limits)
             .map_err(|error| Failure::Mirror(blame(&error)))?;
-        self.move_into_place(file, part).map_err(Failure::Local)
+        self.move_into_place(&partial, part).map_err(Failure::Local)
     }
 
     fn receive(
@@ -147,7 +170,7 @@ impl Fetcher<'_> {
         part: Part,
         total: Option<u64>,
         mut body: impl Read,
-        file: &mut NamedTempFile,
+        file: &mut dyn WritableFile,
     ) -> Result<(), Failure> {
         let mut chunk = vec![0; 1 << 16];
         let mut received = 0;
@@ -161,8 +184,7 @@ impl Fetcher<'_> {
             }
             received += len as u64;
             self.check_length(received)?;
-            file.write_all(&chunk[..len])
-                .map_err(|error| Failure::Local(DataError::write(self.dir)(error)))?;
+            file.write(&chunk[..len])?;
         }
     }
 
@@ -175,28 +197,44 @@ impl Fetcher<'_> {
     }
 
     /// The new file replaces those of other spellings, which were missing or wrong.
-    fn move_into_place(&self, file: NamedTempFile, part: Part) -> Result<(), DataError> {
+    fn move_into_place(&self, file: &Partial, part: Part) -> Result<(), DataError> {
         let mut magic = [0; 2];
         let gzipped =
-            File::open(file.path()).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+            File::open(&file.path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
                 && magic == [0x1f, 0x8b];
         let target = self.dir.join(part.name()).with_extension(if gzipped { "gz" } else { "" });
         for stale in
             folder::spellings_in(self.dir, part).filter(|path| *path != target && path.is_file())
         {
-            fs::remove_file(&stale).map_err(DataError::write(&stale))?;
+            self.files.remove_file(&stale)?;
         }
-        file.persist(&target).map_err(|error| DataError::write(&target)(error.error))?;
-        sync_folder(self.dir)
+        self.files.rename(&file.path, &target)?;
+        Ok(self.files.sync_folder(self.dir)?)
     }
 }
 
-/// A rename outlives a power cut only once the folder itself is on disk.
-fn sync_folder(dir: &Path) -> Result<(), DataError> {
-    if cfg!(unix) {
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(DataError::write(dir))?;
+/// A file on its way, removed again unless it was moved into place.
+struct Partial<'a> {
+    files: &'a dyn Files,
+    path: PathBuf,
+}
+
+impl<'a> Partial<'a> {
+    /// Under a name that no other download into this folder has, of this process or another.
+    fn beside(files: &'a dyn Files, dir: &Path, part: Part) -> Self {
+        static DOWNLOADS: AtomicU64 = AtomicU64::new(0);
+        let number = DOWNLOADS.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{LEFTOVER_WRITE}{}-{}-{number}", part.name(), std::process::id());
+        Self { files, path: dir.join(name) }
     }
-    Ok(())
+}
+
+impl Drop for Partial<'_> {
+    fn drop(&mut self) {
+        // After it was moved there is none. What cannot be removed is no reason to fail: it is not
+        // taken for the data set.
+        let _ = self.files.remove_file(&self.path);
+    }
 }
 
 fn verify(path: &Path, part: Part, sha256: &str, limits: FetchLimits) -> Result<(), DataError> {

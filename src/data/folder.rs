@@ -3,7 +3,8 @@
 //! Accepted, in this order: `train-images-idx3-ubyte`, the same with `.idx3-ubyte` for `-idx3-ubyte`, each of them with
 //! `.gz`, and likewise `train-labels-idx1-ubyte`, `t10k-images-…` and `t10k-labels-…`. Failing that, the one file whose
 //! name contains `train` (or `t10k` or `test`), `images` (or `labels`) and `idx3` (or `idx1`), as in EMNIST's
-//! `emnist-digits-train-images-idx3-ubyte.gz`.
+//! `emnist-digits-train-images-idx3-ubyte.gz`. Hidden files, such as the `._…` twins that macOS leaves beside files, are
+//! passed over.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,21 @@ impl Part {
         }
     }
 
+    /// What it holds, such as `train-labels`.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::TrainImages => "train-images",
+            Self::TrainLabels => "train-labels",
+            Self::TestImages => "test-images",
+            Self::TestLabels => "test-labels",
+        }
+    }
+
+    /// Which of the four a file of this name is.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.fits(name))
+    }
+
     fn spellings(self) -> [String; 4] {
         let name = self.name();
         let dotted = name.replace("-idx", ".idx");
@@ -46,6 +62,9 @@ impl Part {
     }
 
     fn fits(self, name: &str) -> bool {
+        if name.starts_with('.') {
+            return false;
+        }
         let name = name.to_ascii_lowercase();
         let (content, rank) = match self {
             Self::TrainImages | Self::TestImages => ("images", "idx3"),
@@ -97,18 +116,70 @@ fn missing(dir: &Path, part: Part) -> DataError {
     DataError::MissingFile { dir: dir.to_owned(), wanted: format!("{0} or {0}.gz", part.name()) }
 }
 
-/// Finds all four files of any data set.
+/// Finds all four files of any data set: in the folder, or, where it has none of them, in the one of
+/// [`LAYOUTS`] that has some.
 ///
 /// # Errors
 /// If the folder cannot be read, lacks one of the files, or has several that could be meant.
 pub fn find(dir: &Path) -> Result<Paths, DataError> {
+    let names = fitting_names(dir)?;
+    if !names.is_empty() {
+        return find_among(dir, &names);
+    }
+    let mut found = Vec::new();
+    for layout in LAYOUTS {
+        let below = dir.join(layout);
+        if below.is_dir() {
+            let names = fitting_names(&below)?;
+            // On some disks `mnist` and `MNIST` are one folder.
+            let is_new = |(seen, _): &(PathBuf, _)| !is_same_folder(seen, &below);
+            if !names.is_empty() && found.iter().all(is_new) {
+                found.push((below, names));
+            }
+        }
+    }
+    match found.as_slice() {
+        [] => Err(DataError::MissingFile {
+            dir: dir.to_owned(),
+            wanted: format!("{0} or {0}.gz, nor has {1}", Part::TrainImages.name(), layouts()),
+        }),
+        [(below, names)] => find_among(below, names),
+        [(first, _), (second, _), ..] => Err(DataError::Ambiguous {
+            dir: dir.to_owned(),
+            first: first.display().to_string(),
+            second: second.display().to_string(),
+        }),
+    }
+}
+
+/// Where data sets lie in a folder that was named, as torchvision and others leave them.
+pub const LAYOUTS: [&str; 6] =
+    ["MNIST/raw", "raw", "mnist", "MNIST", "FashionMNIST/raw", "KMNIST/raw"];
+
+/// The folders of [`LAYOUTS`], in words.
+pub(super) fn layouts() -> String {
+    format!("any of its folders {}", LAYOUTS.join(", "))
+}
+
+fn is_same_folder(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The names of the files that are one of the four, sorted.
+fn fitting_names(dir: &Path) -> Result<Vec<String>, DataError> {
     let mut names: Vec<String> = Vec::new();
     for entry in fs::read_dir(dir).map_err(DataError::read(dir))? {
         let entry = entry.map_err(DataError::read(dir))?;
-        names.extend(entry.file_name().into_string().ok().filter(|_| entry.path().is_file()));
+        let name = entry.file_name().into_string().ok();
+        let fits = |name: &String| Part::of_name(name).is_some() && entry.path().is_file();
+        names.extend(name.filter(fits));
     }
     names.sort_unstable();
-    let [a, b, c, d] = Part::ALL.map(|part| find_part(dir, &names, part));
+    Ok(names)
+}
+
+fn find_among(dir: &Path, names: &[String]) -> Result<Paths, DataError> {
+    let [a, b, c, d] = Part::ALL.map(|part| find_part(dir, names, part));
     Ok([a?, b?, c?, d?])
 }
 
@@ -142,7 +213,8 @@ pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, 
         || {
             let train_labels = read_labels(&paths[1], checks(1))?;
             let test_images = read_images(&paths[2], checks(2))?;
-            Ok((train_labels, test_images, read_labels(&paths[3], checks(3))?))
+            let test_labels = read_labels(&paths[3], checks(3))?;
+            Ok::<_, DataError>((train_labels, test_images, test_labels))
         },
     );
     let (train_images, (train_labels, test_images, test_labels)) = (train_images?, rest?);
@@ -174,6 +246,6 @@ fn join(images: IdxImages, labels: IdxLabels) -> Result<(Images, [FileDigest; 2]
         );
         return Err(DataError::malformed(&labels.file.path, problem));
     }
-    let joined = Images::new(images.pixels, labels.labels, images.height, images.width);
+    let joined = Images::new(images.pixels, labels.labels, images.height, images.width)?;
     Ok((joined, [images.file, labels.file]))
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::DataError;
+use super::idx::SIDE_MAX;
+
 /// Grayscale images with their labels, shared cheaply between splits.
 ///
 /// Invariant: `pixels` holds `count × 1 × height × width` bytes, `labels` holds `count`.
@@ -18,11 +21,55 @@ pub struct Images {
 impl Images {
     /// Joins pixels `[count, 1, height, width]` and labels `[count]`.
     ///
-    /// # Panics
-    /// If the lengths disagree; readers check their files before they come here.
-    pub fn new(pixels: Arc<[u8]>, labels: Arc<[u8]>, height: usize, width: usize) -> Self {
-        assert!(height > 0 && width > 0, "an image has at least one pixel");
-        assert_eq!(pixels.len(), labels.len() * height * width, "pixels and labels disagree");
+    /// ```
+    /// use burgeon::data::Images;
+    ///
+    /// // Two images of 2 × 3 pixels, of the classes 0 and 1.
+    /// let images = Images::new([0, 9, 0, 9, 0, 9, 9, 0, 9, 0, 9, 0], [0, 1], 2, 3)?;
+    /// assert_eq!(images.image(1), [9, 0, 9, 0, 9, 0]);
+    /// assert!(Images::new([0; 11], [0, 1], 2, 3).is_err());
+    /// # Ok::<(), burgeon::data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DataError::Arrays`] if a side is 0 or longer than [`SIDE_MAX`], there are more than 2³² − 1 images, or the
+    /// number of pixels is not that of the labels × height × width.
+    pub fn new(
+        pixels: impl Into<Arc<[u8]>>,
+        labels: impl Into<Arc<[u8]>>,
+        height: usize,
+        width: usize,
+    ) -> Result<Self, DataError> {
+        let (pixels, labels) = (pixels.into(), labels.into());
+        let refuse = |problem: String| Err(DataError::Arrays { problem });
+        if !(1..=SIDE_MAX).contains(&height) || !(1..=SIDE_MAX).contains(&width) {
+            return refuse(format!(
+                "images of {height}×{width} pixels: a side has 1 to {SIDE_MAX} pixels"
+            ));
+        }
+        if u32::try_from(labels.len()).is_err() {
+            return refuse(format!("{} labels: at most {} are taken", labels.len(), u32::MAX));
+        }
+        // At most 2^32 × 2^12 × 2^12, which fits.
+        let wanted = labels.len() as u64 * (height * width) as u64;
+        if pixels.len() as u64 != wanted {
+            return refuse(format!(
+                "{} pixels for {} labels: images of {height}×{width} pixels need {wanted}",
+                pixels.len(),
+                labels.len()
+            ));
+        }
+        Ok(Self { pixels, labels, height, width })
+    }
+
+    /// Joins what its maker has counted already.
+    pub(super) fn of_counted(
+        pixels: Arc<[u8]>,
+        labels: Arc<[u8]>,
+        height: usize,
+        width: usize,
+    ) -> Self {
+        debug_assert_eq!(pixels.len(), labels.len() * height * width);
         Self { pixels, labels, height, width }
     }
 
@@ -89,17 +136,27 @@ pub struct Subset {
 }
 
 impl Subset {
-    /// The images that `indices` name.
+    /// The images that `indices` name, in this order.
     ///
-    /// # Panics
-    /// If an index is out of range.
-    pub fn new(images: Images, indices: impl Into<Arc<[u32]>>) -> Self {
+    /// # Errors
+    /// [`DataError::Arrays`] if there is no image of an index.
+    pub fn new(images: Images, indices: impl Into<Arc<[u32]>>) -> Result<Self, DataError> {
         let indices = indices.into();
-        assert!(
-            indices.iter().all(|&index| (index as usize) < images.count()),
-            "a subset names an image that is not there"
-        );
-        Self { images, indices }
+        match indices.iter().find(|&&index| index as usize >= images.count()) {
+            None => Ok(Self { images, indices }),
+            Some(index) => Err(DataError::Arrays {
+                problem: format!(
+                    "a subset names image {index}, but there are only {}, counted from 0",
+                    images.count()
+                ),
+            }),
+        }
+    }
+
+    /// Those of the images whose indices were just taken from them.
+    pub(super) fn of_known(images: Images, indices: Vec<u32>) -> Self {
+        debug_assert!(indices.iter().all(|&index| (index as usize) < images.count()));
+        Self { images, indices: indices.into() }
     }
 
     /// All of the images.
@@ -150,8 +207,18 @@ impl Subset {
     }
 
     /// Other images of the same underlying set.
-    pub fn with_indices(&self, indices: impl Into<Arc<[u32]>>) -> Self {
+    ///
+    /// # Errors
+    /// [`DataError::Arrays`] if there is no image of an index.
+    pub fn with_indices(&self, indices: impl Into<Arc<[u32]>>) -> Result<Self, DataError> {
         Self::new(self.images.clone(), indices)
+    }
+
+    /// Every `stride`-th of these images, from the first on, at most `count` of them.
+    #[must_use]
+    pub fn every(&self, stride: usize, count: usize) -> Self {
+        let indices = self.indices.iter().step_by(stride.max(1)).take(count).copied().collect();
+        Self { images: self.images.clone(), indices }
     }
 
     /// Which images of the underlying set these are.
@@ -168,6 +235,13 @@ impl Subset {
             }
         }
         counts
+    }
+}
+
+impl From<Images> for Subset {
+    /// All of the images.
+    fn from(images: Images) -> Self {
+        Self::all(images)
     }
 }
 
@@ -220,12 +294,12 @@ mod tests {
     use super::*;
 
     fn two_images() -> Images {
-        Images::new(Arc::from([0, 0, 255, 255, 10, 20, 30, 40]), Arc::from([1, 0]), 2, 2)
+        Images::new([0, 0, 255, 255, 10, 20, 30, 40], [1, 0], 2, 2).unwrap()
     }
 
     #[test]
     fn a_subset_reads_through_its_indices() {
-        let subset = Subset::new(two_images(), vec![1]);
+        let subset = Subset::new(two_images(), vec![1]).unwrap();
         assert_eq!(subset.image(0), [10, 20, 30, 40]);
         assert_eq!((subset.label(0), subset.len()), (0, 1));
         assert_eq!(Subset::all(two_images()).class_counts(3), [1, 1, 0]);
@@ -233,7 +307,7 @@ mod tests {
 
     #[test]
     fn normalization_is_the_mean_and_spread_of_the_subset() {
-        let half = Normalization::measure(&Subset::new(two_images(), vec![0]));
+        let half = Normalization::measure(&Subset::new(two_images(), vec![0]).unwrap());
         assert_eq!(half, Normalization { mean: 0.5, std: 0.5 });
         let (factor, term) = half.affine();
         assert!((255.0 * factor + term - 1.0).abs() < 1e-6);
@@ -241,8 +315,22 @@ mod tests {
     }
 
     #[test]
+    fn arrays_that_disagree_are_refused_with_what_would_be_right() {
+        let refusal = |pixels: usize, labels: usize, height, width| {
+            let made = Images::new(vec![0; pixels], vec![0; labels], height, width);
+            made.unwrap_err().to_string()
+        };
+        assert_eq!(refusal(11, 3, 2, 2), "11 pixels for 3 labels: images of 2×2 pixels need 12");
+        assert!(refusal(0, 3, 0, 2).contains("images of 0×2 pixels"));
+        assert!(refusal(0, 0, usize::MAX, usize::MAX).contains("1 to 4096"));
+        let error = Subset::new(two_images(), vec![0, 2]).unwrap_err().to_string();
+        assert_eq!(error, "a subset names image 2, but there are only 2, counted from 0");
+        assert!(Subset::all(two_images()).with_indices(vec![u32::MAX]).is_err());
+    }
+
+    #[test]
     fn images_of_one_shade_do_not_divide_by_zero() {
-        let gray = Images::new(Arc::from([7; 4]), Arc::from([0]), 2, 2);
+        let gray = Images::new([7; 4], [0], 2, 2).unwrap();
         assert_eq!(Normalization::measure(&Subset::all(gray)).std, 1.0);
     }
 }

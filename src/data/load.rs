@@ -7,17 +7,21 @@ use serde::Serialize;
 use super::fetch::{FetchLimits, MNIST_MIRRORS, fetch};
 use super::folder::{self, FolderContent};
 use super::idx::FileDigest;
+use super::look::{DataReport, seen_classes};
 use super::mnist::{self, CONTENT_SHA256, Places, Search};
 use super::splits::{SplitSizes, carve};
 use super::synthetic::{self, GENERATOR_VERSION};
 use super::{DataError, Dataset, Progress, Split, Subset};
+use crate::spec::{Fallback, Source};
 
 /// What data a study asks for.
 #[derive(Debug, Clone)]
 pub struct DataRequest {
     /// Where the images come from.
     pub source: Source,
-    /// What to do when MNIST can neither be found nor fetched.
+    /// The folder of [`Source::Idx`].
+    pub path: Option<PathBuf>,
+    /// What to do when MNIST can neither be found nor fetched, and no folder was named for it.
     pub fallback: Fallback,
     /// How many images each split gets.
     pub sizes: SplitSizes,
@@ -34,6 +38,7 @@ impl DataRequest {
     pub fn mnist(seed: u64) -> Self {
         Self {
             source: Source::Mnist,
+            path: None,
             fallback: Fallback::None,
             sizes: SplitSizes { validation: 5000, train: None, test: None },
             places: Places::usual(None, |name| std::env::var_os(name)),
@@ -46,29 +51,6 @@ impl DataRequest {
     pub fn synthetic(seed: u64) -> Self {
         Self { source: Source::Synthetic, ..Self::mnist(seed) }
     }
-}
-
-/// Where images come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// The MNIST database.
-    Mnist,
-    /// A folder of IDX files, of any image size and class count.
-    Idx {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The built-in digits.
-    Synthetic,
-}
-
-/// What to do without MNIST.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fallback {
-    /// Train on the built-in digits, and say so.
-    Synthetic,
-    /// Fail.
-    None,
 }
 
 /// Whether MNIST may be fetched.
@@ -100,6 +82,8 @@ impl Download {
 pub struct Loaded {
     /// The split images.
     pub dataset: Dataset,
+    /// What a look at them showed.
+    pub report: DataReport,
     /// For the record.
     pub origin: Origin,
 }
@@ -136,6 +120,22 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The folder that was read; `None` for images that were drawn.
+    pub fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Mnist { dir, .. } | Self::Idx { dir, .. } => Some(dir),
+            Self::Synthetic { .. } => None,
+        }
+    }
+
+    /// The files that were read, by [`Part::ALL`](folder::Part::ALL).
+    pub fn files(&self) -> &[FileDigest] {
+        match self {
+            Self::Mnist { files, .. } | Self::Idx { files, .. } => files,
+            Self::Synthetic { .. } => &[],
+        }
+    }
+
     /// Why the built-in digits stand in for MNIST, if they do.
     pub fn fallback_reason(&self) -> Option<&str> {
         match self {
@@ -145,18 +145,23 @@ impl Origin {
     }
 }
 
-/// Finds, fetches or draws the images, and splits them.
+/// Finds, fetches or draws the images, splits them, and looks at what came of it.
 ///
 /// # Errors
-/// If a file is missing or wrong, the request asks for more images than there are, or MNIST is nowhere to be had and
-/// there is no fallback.
+/// If a file is missing or wrong, the request asks for more images than there are, MNIST is not in the folder that was
+/// named for it, or is nowhere to be had and there is no fallback, or nothing can be learned from the images, as
+/// [`DataReport::refusal`] says.
 pub fn load(
     request: &DataRequest,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Loaded, DataError> {
     match &request.source {
         Source::Mnist => load_mnist(request, progress),
-        Source::Idx { path } => load_idx(request, path),
+        Source::Idx => load_idx(request, request.path.as_deref().unwrap_or(Path::new("."))),
+        Source::Own => {
+            let problem = "the images come from the program that ran the study (`source = \"own\"`): only that program can hand them over, with `Launch::data`";
+            Err(DataError::Request { problem: problem.into() })
+        }
         Source::Synthetic => draw(request, None, progress),
     }
 }
@@ -218,22 +223,29 @@ fn split_mnist(
     let [train, validation, test] =
         carve(content.train, content.test, request.sizes, request.seed)?;
     let origin = Origin::Mnist { dir, files: content.files, fetched_from };
-    Ok(Loaded { dataset: Dataset::new(train, validation, test, 10), origin })
+    looked_at(Dataset::new(train, validation, test, 10)?, origin)
 }
 
 fn load_idx(request: &DataRequest, dir: &Path) -> Result<Loaded, DataError> {
-    let content = folder::read(&folder::find(dir)?, None)?;
-    let labels = content.train.labels().iter().chain(content.test.labels());
-    let classes = labels.max().map_or(0, |&label| usize::from(label) + 1);
-    if classes < 2 {
-        let problem =
-            format!("{}: every label is 0; telling classes apart takes at least 2", dir.display());
-        return Err(DataError::Request { problem });
-    }
+    let paths = folder::find(dir)?;
+    let content = folder::read(&paths, None)?;
+    let dir = paths[0].parent().unwrap_or(dir);
+    let classes = seen_classes(&paths, &content.train, &content.test)?;
     let [train, validation, test] =
         carve(content.train, content.test, request.sizes, request.seed)?;
     let origin = Origin::Idx { dir: dir.to_owned(), files: content.files };
-    Ok(Loaded { dataset: Dataset::new(train, validation, test, classes), origin })
+    looked_at(Dataset::new(train, validation, test, classes)?, origin)
+}
+
+/// Refuses images that nothing can be learned from.
+fn looked_at(dataset: Dataset, origin: Origin) -> Result<Loaded, DataError> {
+    let report = DataReport::of(&dataset);
+    match report.refusal(&dataset.classes) {
+        None => Ok(Loaded { dataset, report, origin }),
+        Some(problem) => {
+            Err(DataError::Unfit { dir: origin.dir().unwrap_or(Path::new("")).to_owned(), problem })
+        }
+    }
 }
 
 /// As many built-in digits as MNIST has images, unless limited. Each split is drawn from a stream of its own, so no
@@ -262,5 +274,5 @@ fn draw(
     });
     let origin =
         Origin::Synthetic { generator: GENERATOR_VERSION, seed: request.seed, fallback_reason };
-    Ok(Loaded { dataset: Dataset::new(train, validation, test, synthetic::CLASSES), origin })
+    looked_at(Dataset::new(train, validation, test, synthetic::CLASSES)?, origin)
 }

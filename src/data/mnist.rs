@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::{self, FolderContent, Part};
+use super::folder::{self, FolderContent, LAYOUTS, Part, layouts};
 
 /// SHA-256 of the inflated files, by [`Part::ALL`].
 pub const CONTENT_SHA256: [&str; 4] = [
@@ -21,8 +21,10 @@ pub const CONTENT_SHA256: [&str; 4] = [
 /// Where MNIST may lie, in the order searched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
-    /// Named by the user. What is wrong there is an error rather than passed over.
+    /// Named by the user: it holds MNIST, or loading fails.
     pub named: Option<PathBuf>,
+    /// Where a run has read it before. Looked into if it is there.
+    pub recorded: Option<PathBuf>,
     /// Looked into if it is there.
     pub local: Option<PathBuf>,
     /// Looked into if it is there; downloads go here.
@@ -41,6 +43,7 @@ impl Places {
         let caches = caches.or_else(|| folder("HOME").map(|home| home.join(".cache")));
         Self {
             named: named.or_else(|| folder("BURGEON_DATA")),
+            recorded: None,
             local: Some(PathBuf::from("data")),
             cache: caches.map(|dir| dir.join("burgeon").join("mnist")),
         }
@@ -64,31 +67,50 @@ pub enum Search {
     },
 }
 
-/// Looks for MNIST and reads the first that is whole.
+/// Looks for MNIST and reads the first that is whole. In every place it may also lie one level down, in one of
+/// [`LAYOUTS`].
 ///
 /// # Errors
-/// If the folder that the user named does not exist, has only some of the files, or has others under their names.
-/// Elsewhere such a folder is passed over.
+/// If the folder that the user named does not exist, has none or only some of the files, or has others under their
+/// names. Elsewhere such a folder is passed over.
 pub fn search(places: &Places) -> Result<Search, DataError> {
-    let mut searched = Vec::new();
-    if let Some(dir) = &places.named {
-        std::fs::read_dir(dir).map_err(DataError::read(dir))?;
-        if has_any(dir) {
-            return Ok(Search::Found { dir: dir.clone(), content: read(dir)? });
-        }
-        searched.push(format!("{} (no MNIST files)", dir.display()));
+    if let Some(named) = &places.named {
+        std::fs::read_dir(named).map_err(DataError::read(named))?;
+        let dir = place_in(named).ok_or_else(|| not_in_named(named))?;
+        return Ok(Search::Found { content: read(&dir)?, dir });
     }
-    for dir in [&places.local, &places.cache].into_iter().flatten() {
-        if !has_any(dir) {
-            searched.push(format!("{} (no MNIST files)", dir.display()));
+    let mut searched = Vec::new();
+    for place in [&places.recorded, &places.local, &places.cache].into_iter().flatten() {
+        let Some(dir) = place_in(place) else {
+            searched.push(format!("{} (no MNIST files)", place.display()));
             continue;
-        }
-        match read(dir) {
-            Ok(content) => return Ok(Search::Found { dir: dir.clone(), content }),
+        };
+        match read(&dir) {
+            Ok(content) => return Ok(Search::Found { dir, content }),
             Err(error) => searched.push(format!("{} ({})", dir.display(), error.chain())),
         }
     }
     Ok(Search::Absent { searched })
+}
+
+/// The folder at `place`, or one level down, that has some of MNIST's files.
+fn place_in(place: &Path) -> Option<PathBuf> {
+    let below = LAYOUTS.iter().map(|layout| place.join(layout));
+    // FashionMNIST and KMNIST use the same names for other images.
+    let below =
+        below.filter(|dir| !dir.ends_with("FashionMNIST/raw") && !dir.ends_with("KMNIST/raw"));
+    std::iter::once(place.to_owned()).chain(below).find(|dir| has_any(dir))
+}
+
+fn not_in_named(named: &Path) -> DataError {
+    let names = Part::ALL.map(Part::name).join(", ");
+    DataError::NotFound {
+        searched: format!("{}, the folder that was named for it", named.display()),
+        remedy: format!(
+            "looked there and in {} for {names}, plain or with .gz; name the folder that holds them",
+            layouts().replacen("any of ", "", 1),
+        ),
+    }
 }
 
 /// Reads and verifies the MNIST files of one folder.

@@ -2,26 +2,16 @@
 //!
 //! Invariant: no image is in two splits, and which image is where follows from the counts and the seed alone.
 
-use serde::{Deserialize, Serialize};
-
 use super::DataError;
 use super::images::{Images, Normalization, Subset};
+use crate::record::Split;
 use crate::sys::{Purpose, counter_seed, permutation};
 
-/// One of the three parts of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Split {
-    /// What the network learns from.
-    Train,
-    /// What the gate and every policy read.
-    Validation,
-    /// Read once, after a model is accepted.
-    Test,
-}
-
 /// Images of one size and one set of classes, split in three.
+///
+/// Invariant: every split has an image, all images have one size, and every label is that of a class.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Dataset {
     /// What the network learns from.
     pub train: Subset,
@@ -37,10 +27,87 @@ pub struct Dataset {
 
 impl Dataset {
     /// Joins splits that were made elsewhere, naming the classes by their numbers.
-    pub fn new(train: Subset, validation: Subset, test: Subset, classes: usize) -> Self {
+    ///
+    /// ```
+    /// use burgeon::data::{Dataset, Images};
+    ///
+    /// // 12 images of 4 × 4 pixels: all black, or all white.
+    /// let images = |count: usize| {
+    ///     let labels: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
+    ///     let pixels: Vec<u8> = labels.iter().flat_map(|&label| [255 * label; 16]).collect();
+    ///     Images::new(pixels, labels, 4, 4)
+    /// };
+    /// let data = Dataset::new(images(6)?, images(4)?, images(2)?, 2)?.named(["black", "white"])?;
+    /// assert_eq!(data.input_shape(), [1, 4, 4]);
+    /// # Ok::<(), burgeon::data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`DataError::Arrays`] if a split is empty, image sizes differ, a label is not below `classes`, or `classes` is
+    /// not in 2 to 256.
+    pub fn new(
+        train: impl Into<Subset>,
+        validation: impl Into<Subset>,
+        test: impl Into<Subset>,
+        classes: usize,
+    ) -> Result<Self, DataError> {
+        let (train, validation, test) = (train.into(), validation.into(), test.into());
+        let refuse = |problem: String| Err(DataError::Arrays { problem });
+        if !(2..=CLASSES_MAX).contains(&classes) {
+            return refuse(format!(
+                "{classes} classes: telling classes apart takes 2 to {CLASSES_MAX} of them"
+            ));
+        }
+        for (split, images) in
+            [(Split::Train, &train), (Split::Validation, &validation), (Split::Test, &test)]
+        {
+            let name = split.name();
+            if images.is_empty() {
+                return refuse(format!("there are no {name} images: at least 1 is needed"));
+            }
+            if (images.height(), images.width()) != (train.height(), train.width()) {
+                return refuse(format!(
+                    "the {name} images are {}×{} pixels, but the training images are {}×{}",
+                    images.height(),
+                    images.width(),
+                    train.height(),
+                    train.width()
+                ));
+            }
+            let labels = (0..images.len()).map(|position| images.label(position));
+            if let Some((position, label)) =
+                labels.enumerate().find(|(_, label)| usize::from(*label) >= classes)
+            {
+                return refuse(format!(
+                    "{name} image {position} has the label {label}, but with {classes} classes labels are 0 to {}",
+                    classes - 1
+                ));
+            }
+        }
         let normalization = Normalization::measure(&train);
         let classes = (0..classes).map(|label| label.to_string()).collect();
-        Self { train, validation, test, classes, normalization }
+        Ok(Self { train, validation, test, classes, normalization })
+    }
+
+    /// Gives the classes names, by label.
+    ///
+    /// # Errors
+    /// [`DataError::Arrays`] if there is not one name for each class, or two classes have the same.
+    pub fn named<N: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self, DataError> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let refuse = |problem: String| Err(DataError::Arrays { problem });
+        if names.len() != self.classes.len() {
+            return refuse(format!("{} names for {} classes", names.len(), self.classes.len()));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        if let Some(name) = names.iter().find(|name| !seen.insert(*name)) {
+            return refuse(format!("two classes have the name {name:?}"));
+        }
+        self.classes = names;
+        Ok(self)
     }
 
     /// One of the splits.
@@ -57,6 +124,9 @@ impl Dataset {
         [1, self.train.height(), self.train.width()]
     }
 }
+
+/// Labels are bytes.
+const CLASSES_MAX: usize = 256;
 
 /// How many images each split gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,12 +169,17 @@ impl SplitSizes {
     }
 }
 
+/// Which way [`carve`] chooses; recorded with a run, so that a run that was begun with other splits is not gone on with.
+/// 1 (burgeon 0.1.0) drew validation images without regard to their classes.
+pub const SPLIT_VERSION: u32 = 2;
+
 /// Splits a training file and a test file.
 ///
-/// The training file is shuffled by `seed`; the first `validation` images of that order are the validation split, the
-/// next `train` the training split. So a limit on training images leaves the validation images as they are, and a
-/// smaller training set is part of a larger one. Classes are not balanced: a random draw of some thousand images
-/// already mirrors them. Within a split the images stay in the file's order.
+/// The validation split is stratified: each class gives its share of `validation` images, rounded by largest
+/// remainders, and keeps at least one image to train on while any class has one to spare. Which images of a class
+/// validate follows from `seed`. The rest is put in an order of which every beginning has the classes in proportion,
+/// and the first `train` of it are the training split. So a limit on training images leaves the validation images as
+/// they are, and a smaller training set is part of a larger one. Within a split the images stay in the file's order.
 ///
 /// # Errors
 /// If the training file has too few images for the validation split and one training image, or a limit is 0.
@@ -116,30 +191,103 @@ pub fn carve(
 ) -> Result<[Subset; 3], DataError> {
     let sizes = sizes.checked(train.count())?;
     let order = permutation(train.count(), counter_seed(seed, 0, Purpose::ValidationSplit, 0, 0));
-    let (validation, rest) = order.split_at(sizes.validation);
+    let (validation, rest) = stratified(&order, train.labels(), sizes.validation);
     let kept = sizes.train.unwrap_or(rest.len()).min(rest.len());
     let test_order = permutation(test.count(), counter_seed(seed, 0, Purpose::TestLimit, 0, 0));
     let test_kept = sizes.test.unwrap_or(test.count()).min(test.count());
     Ok([
         in_file_order(train.clone(), &rest[..kept]),
-        in_file_order(train, validation),
+        in_file_order(train, &validation),
         in_file_order(test, &test_order[..test_kept]),
     ])
+}
+
+/// The first images of each class in `order`, `wanted` in all, and the others in an order of which every beginning
+/// has the classes in proportion.
+fn stratified(order: &[u32], labels: &[u8], wanted: usize) -> (Vec<u32>, Vec<u32>) {
+    let label = |index: u32| usize::from(labels[index as usize]);
+    let mut counts = [0; CLASSES_MAX];
+    for &index in order {
+        counts[label(index)] += 1;
+    }
+    let shares = shares(&counts, wanted);
+    let mut seen = [0; CLASSES_MAX];
+    let mut validation = Vec::with_capacity(wanted);
+    let mut rest = Vec::with_capacity(order.len() - wanted);
+    for &index in order {
+        let class = label(index);
+        if seen[class] < shares[class] {
+            validation.push(index);
+        } else {
+            let (rank, left) = (seen[class] - shares[class], counts[class] - shares[class]);
+            rest.push(((rank as f64 + 0.5) / left as f64, index));
+        }
+        seen[class] += 1;
+    }
+    // Stable: images of equal rank stay in the order that the seed gave them.
+    rest.sort_by(|a, b| a.0.total_cmp(&b.0));
+    (validation, rest.into_iter().map(|(_, index)| index).collect())
+}
+
+/// How many of `wanted` images each class gives: in proportion to what it has, rounded by largest remainders, the
+/// smaller label first among equals. No class gives its last image while another one can give more.
+fn shares(counts: &[usize; CLASSES_MAX], wanted: usize) -> [usize; CLASSES_MAX] {
+    let total: usize = counts.iter().sum::<usize>().max(1);
+    // Whole numbers below 2^32 each.
+    let exact = |class: usize| counts[class] as u64 * wanted as u64;
+    let mut given = [0; CLASSES_MAX];
+    for class in 0..CLASSES_MAX {
+        given[class] =
+            ((exact(class) / total as u64) as usize).min(counts[class].saturating_sub(1));
+    }
+    let mut by_remainder: Vec<usize> = (0..CLASSES_MAX).collect();
+    by_remainder.sort_by_key(|&class| std::cmp::Reverse(exact(class) % total as u64));
+    let mut missing = wanted.saturating_sub(given.iter().sum());
+    for spare in [1, 0] {
+        let mut gave = true;
+        while missing > 0 && gave {
+            gave = false;
+            for &class in &by_remainder {
+                if missing > 0 && given[class] + spare < counts[class] {
+                    given[class] += 1;
+                    missing -= 1;
+                    gave = true;
+                }
+            }
+        }
+    }
+    given
 }
 
 fn in_file_order(images: Images, chosen: &[u32]) -> Subset {
     let mut indices = chosen.to_vec();
     indices.sort_unstable();
-    Subset::new(images, indices)
+    Subset::of_known(images, indices)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn numbered(count: usize) -> Images {
-        Images::new((0..count).map(|i| i as u8).collect(), Arc::from(vec![0; count]), 1, 1)
+        labelled(vec![0; count])
+    }
+
+    fn labelled(labels: Vec<u8>) -> Images {
+        let pixels: Vec<u8> = (0..labels.len()).map(|i| i as u8).collect();
+        Images::new(pixels, labels, 1, 1).unwrap()
+    }
+
+    /// So many images of each class, the classes one after another.
+    fn of_counts(counts: &[usize]) -> Images {
+        let classes = counts.iter().enumerate();
+        labelled(classes.flat_map(|(class, &count)| vec![class as u8; count]).collect())
+    }
+
+    fn carved_counts(counts: &[usize], validation: usize, seed: u64) -> [Vec<usize>; 2] {
+        let sizes = SplitSizes { validation, train: None, test: None };
+        let [train, validation, _] = carve(of_counts(counts), numbered(1), sizes, seed).unwrap();
+        [train, validation].map(|split| split.class_counts(counts.len()))
     }
 
     fn carved(validation: usize, train: Option<usize>, seed: u64) -> [Subset; 3] {
@@ -180,5 +328,60 @@ mod tests {
             "validation is 100, but there are only 100 training images: ask for at most 99"
         );
         assert!(carve(numbered(100), numbered(10), sizes(0), 1).is_err());
+    }
+
+    #[test]
+    fn every_class_gives_validation_its_share() {
+        for seed in 0..20 {
+            assert_eq!(carved_counts(&[990, 10], 100, seed)[1], [99, 1]);
+            assert_eq!(carved_counts(&[50, 30, 20], 10, seed)[1], [5, 3, 2]);
+            // 1.67 each: two get one more, the smaller labels first.
+            assert_eq!(carved_counts(&[10, 10, 10], 5, seed)[1], [2, 2, 1]);
+        }
+    }
+
+    #[test]
+    fn no_class_gives_its_last_image_while_another_has_one_to_spare() {
+        assert_eq!(carved_counts(&[1, 1, 8], 7, 3), [vec![1, 1, 1], vec![0, 0, 7]]);
+        assert_eq!(carved_counts(&[1, 1, 8], 9, 3)[1].iter().sum::<usize>(), 9);
+        assert_eq!(carved_counts(&[2, 2, 2], 3, 3), [vec![1, 1, 1], vec![1, 1, 1]]);
+    }
+
+    #[test]
+    fn a_limited_training_split_keeps_the_classes_in_proportion() {
+        let sizes = SplitSizes { validation: 10, train: Some(20), test: None };
+        let [train, ..] = carve(of_counts(&[110, 55, 55]), numbered(1), sizes, 7).unwrap();
+        assert_eq!(train.class_counts(3), [10, 5, 5]);
+        let sizes = SplitSizes { train: Some(3), ..sizes };
+        let [train, ..] = carve(of_counts(&[70, 70, 70]), numbered(1), sizes, 7).unwrap();
+        assert_eq!(train.class_counts(3), [1, 1, 1]);
+    }
+
+    #[test]
+    fn data_of_ones_own_is_refused_before_anything_can_panic_on_it() {
+        let refusal = |train: Images, validation: Images, test: Images, classes| {
+            Dataset::new(train, validation, test, classes).unwrap_err().to_string()
+        };
+        let good = || labelled(vec![0, 1]);
+        assert_eq!(
+            refusal(labelled(vec![0, 1, 2]), good(), good(), 2),
+            "training image 2 has the label 2, but with 2 classes labels are 0 to 1"
+        );
+        assert!(refusal(good(), labelled(vec![9]), good(), 2).starts_with("validation image 0"));
+        assert!(refusal(good(), good(), labelled(vec![0, 255]), 10).starts_with("test image 1"));
+        assert!(refusal(labelled(vec![]), good(), good(), 2).contains("no training images"));
+        assert!(refusal(good(), labelled(vec![]), good(), 2).contains("no validation images"));
+        assert!(refusal(good(), good(), labelled(vec![]), 2).contains("no test images"));
+        let wide = Images::new([0, 0], [1], 1, 2).unwrap();
+        assert_eq!(
+            refusal(good(), wide, good(), 2),
+            "the validation images are 1×2 pixels, but the training images are 1×1"
+        );
+        for classes in [0, 1, 257, usize::MAX] {
+            assert!(refusal(good(), good(), good(), classes).contains("takes 2 to 256"));
+        }
+        let data = Dataset::new(good(), good(), good(), 2).unwrap();
+        assert!(data.clone().named(["a"]).is_err() && data.clone().named(["a", "a"]).is_err());
+        assert_eq!(data.named(["cat", "dog"]).unwrap().classes, ["cat", "dog"]);
     }
 }

@@ -1,20 +1,23 @@
 //! Validation metrics → whether the gate opens. Pure: no I/O, no clock.
 
-use statrs::function::erf::erf_inv;
-
+use crate::record::{ClassRecall, EpochRecord, Measure};
 use crate::spec::GateSpec;
+
+pub use crate::record::{FloorJudgement, wilson_lower_bound};
 
 /// What the gate says of one trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
-    /// Whether the trial passes.
+    /// Whether the trial passes: every floor is reached.
     pub opens: bool,
     /// Accuracy on the validation images, 0..=1.
     pub accuracy: f64,
     /// What was held against the threshold: the accuracy, or the lower bound of its interval.
     pub judged: f64,
-    /// What had to be reached.
+    /// What accuracy had to be reached; 0 where none had.
     pub threshold: f64,
+    /// The floors beside the accuracy's.
+    pub floors: [Option<FloorJudgement>; 2],
 }
 
 impl Judgement {
@@ -23,35 +26,61 @@ impl Judgement {
     pub fn bound(&self) -> Option<f64> {
         (self.judged != self.accuracy && self.judged.is_finite()).then_some(self.judged)
     }
+
+    /// The floors beside the accuracy's.
+    pub fn other_floors(&self) -> impl Iterator<Item = &FloorJudgement> {
+        self.floors.iter().flatten()
+    }
 }
 
-/// Judges an accuracy on so many validation images. No images never pass, nor does NaN.
-pub fn judge(gate: &GateSpec, accuracy: f64, images: usize) -> Judgement {
+/// Judges a trial's best epoch on so many validation images. No epoch and no images never pass, nor does NaN.
+pub fn judge(gate: &GateSpec, best: Option<&EpochRecord>, images: usize) -> Judgement {
+    let recalls = best.map_or(&[][..], |best| &best.recalls);
+    judge_figures(gate, best.map_or(0.0, |best| best.validation_accuracy), recalls, images)
+}
+
+fn judge_figures(
+    gate: &GateSpec,
+    accuracy: f64,
+    recalls: &[ClassRecall],
+    images: usize,
+) -> Judgement {
     let judged = match gate.confidence {
         Some(confidence) => wilson_lower_bound(accuracy, images, confidence),
         None => accuracy,
     };
+    let floor = |measure: Measure, floor: Option<f64>| {
+        let floor = floor?;
+        let measured = measure.of(recalls);
+        let bound = gate.confidence.map(|confidence| measure.lower_bound(recalls, confidence));
+        Some(FloorJudgement { measure, measured, judged: bound.unwrap_or(measured), floor })
+    };
+    let floors = [
+        floor(Measure::BalancedAccuracy, gate.balanced_accuracy),
+        floor(Measure::LeastRecall, gate.least_recall),
+    ];
+    let holds = floors.iter().flatten().all(FloorJudgement::holds);
     Judgement {
-        opens: images > 0 && judged >= gate.accuracy,
+        opens: images > 0 && judged >= gate.accuracy && holds,
         accuracy,
         judged,
         threshold: gate.accuracy,
+        floors,
     }
 }
 
-/// Lower end of the two-sided Wilson score interval (Wilson 1927) for a share among
-/// `images` at a confidence in (0, 1); 0 for no images.
-pub fn wilson_lower_bound(share: f64, images: usize, confidence: f64) -> f64 {
-    if images == 0 {
-        return 0.0;
-    }
-    let n = images as f64;
-    // The standard normal quantile at p is √2·erf⁻¹(2p − 1), here with p = (1 + confidence) / 2.
-    let z = std::f64::consts::SQRT_2 * erf_inv(confidence);
-    let z2 = z * z;
-    let centre = share + z2 / (2.0 * n);
-    let spread = z * ((share * (1.0 - share) + z2 / (4.0 * n)) / n).sqrt();
-    ((centre - spread) / (1.0 + z2 / n)).max(0.0)
+/// Whether a model that names the same class for every image would pass, and which class that is: the one with the
+/// most of the validation images, which are given by class.
+pub fn passing_constant_answer(gate: &GateSpec, counts: &[usize]) -> Option<usize> {
+    let most = *counts.iter().max()?;
+    let class = counts.iter().position(|&count| count == most)?;
+    let recalls = counts.iter().enumerate().map(|(at, &images)| {
+        let images = images as u64;
+        ClassRecall { right: if at == class { images } else { 0 }, images }
+    });
+    let recalls: Vec<ClassRecall> = recalls.collect();
+    let accuracy = Measure::Accuracy.of(&recalls);
+    judge_figures(gate, accuracy, &recalls, counts.iter().sum()).opens.then_some(class)
 }
 
 #[cfg(test)]
@@ -59,7 +88,11 @@ mod tests {
     use super::*;
 
     fn gate(accuracy: f64, confidence: Option<f64>) -> GateSpec {
-        GateSpec { accuracy, confidence }
+        GateSpec { accuracy, confidence, ..GateSpec::default() }
+    }
+
+    fn judge(gate: &GateSpec, accuracy: f64, images: usize) -> Judgement {
+        judge_figures(gate, accuracy, &[], images)
     }
 
     #[test]
@@ -81,23 +114,48 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_is_that_of_the_normal_quantile_to_many_digits() {
-        // scipy.stats.norm.ppf(0.5 + c / 2); at a share of 1 the bound is 1 / (1 + z² / n).
-        for (confidence, z) in [
-            (0.5, 0.674_489_750_196_081_7),
-            (0.9, 1.644_853_626_951_472_2),
-            (0.99, 2.575_829_303_548_900_4),
-            (0.999_999, 4.891_638_475_699_24),
-        ] {
-            let bound = wilson_lower_bound(1.0, 100, confidence);
-            assert!((bound - 1.0 / (1.0 + z * z / 100.0)).abs() < 1e-9, "{confidence}: {bound}");
-        }
+    fn all_floors_must_be_reached() {
+        let recalls = [(95, 100), (6, 10)].map(|(right, images)| ClassRecall { right, images });
+        let opens = |gate: GateSpec| {
+            judge_figures(&gate, Measure::Accuracy.of(&recalls), &recalls, 110).opens
+        };
+        let gate = gate(0.9, None);
+        assert!(opens(GateSpec { least_recall: Some(0.6), balanced_accuracy: Some(0.77), ..gate }));
+        assert!(!opens(GateSpec { least_recall: Some(0.61), ..gate }));
+        assert!(!opens(GateSpec { balanced_accuracy: Some(0.78), ..gate }));
+        assert!(!opens(GateSpec { accuracy: 0.92, least_recall: Some(0.6), ..gate }));
+        // Six of ten may be luck.
+        assert!(!opens(GateSpec {
+            accuracy: 0.0,
+            least_recall: Some(0.6),
+            confidence: Some(0.95),
+            ..gate
+        }));
     }
 
     #[test]
-    fn the_wilson_bound_matches_published_values() {
-        // statsmodels.stats.proportion.proportion_confint(count, n, method="wilson")
-        assert!((wilson_lower_bound(0.9, 10, 0.95) - 0.595_849_7).abs() < 1e-6);
-        assert!((wilson_lower_bound(0.8, 5000, 0.95) - 0.788_684_3).abs() < 1e-6);
+    fn a_floor_that_was_not_measured_is_not_reached() {
+        let gate = GateSpec { least_recall: Some(0.0), ..gate(0.0, None) };
+        assert!(!judge(&gate, 1.0, 100).opens);
+    }
+
+    #[test]
+    fn a_gate_that_a_constant_answer_passes_is_found() {
+        let counts = [10, 980, 10];
+        assert_eq!(passing_constant_answer(&gate(0.98, None), &counts), Some(1));
+        assert_eq!(passing_constant_answer(&gate(0.981, None), &counts), None);
+        // The bound of 98 % of 1000 images is lower.
+        assert_eq!(passing_constant_answer(&gate(0.98, Some(0.95)), &counts), None);
+        assert_eq!(passing_constant_answer(&gate(0.96, Some(0.95)), &counts), Some(1));
+        let with = |least_recall, balanced_accuracy| GateSpec {
+            least_recall,
+            balanced_accuracy,
+            ..gate(0.9, None)
+        };
+        assert_eq!(passing_constant_answer(&with(Some(0.01), None), &counts), None);
+        assert_eq!(passing_constant_answer(&with(Some(0.0), None), &counts), Some(1));
+        assert_eq!(passing_constant_answer(&with(None, Some(0.33)), &counts), Some(1));
+        assert_eq!(passing_constant_answer(&with(None, Some(0.34)), &counts), None);
+        assert_eq!(passing_constant_answer(&gate(0.8, None), &[]), None);
     }
 }

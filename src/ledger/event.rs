@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::record::{Conclusion, GraftReport, Inherit, Probe, Profile, StudyResult};
+use crate::record::{
+    ClassRecall, Conclusion, DataFinding, FloorJudgement, GraftReport, Inherit, Probe, Profile,
+    SplitCounts, StudyResult,
+};
 use crate::spec::Edit;
 use crate::sys::nan_if_null;
 
@@ -48,6 +51,15 @@ pub enum Event {
     DataFallback {
         /// Why.
         reason: String,
+    },
+    /// The images were looked at before anything was trained on them.
+    DataExamined {
+        /// The name of each class, by label.
+        classes: Vec<String>,
+        /// Images of each class.
+        counts: SplitCounts,
+        /// What is odd about them.
+        findings: Vec<DataFinding>,
     },
     /// A trial began.
     TrialStarted {
@@ -113,6 +125,9 @@ pub enum Event {
         /// What the network did inside: dead units, gradients, and so on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<Probe>,
+        /// How many validation images of each class were named right, by label.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        recalls: Vec<ClassRecall>,
         /// Why the trial was given up after it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         given_up: Option<String>,
@@ -190,6 +205,9 @@ pub enum Event {
         /// The lower confidence bound of that accuracy, where the gate judges by it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         judged: Option<f64>,
+        /// What it asks for beside the accuracy, and what it saw of that.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        floors: Vec<FloorJudgement>,
     },
     /// A study that had stopped goes on.
     StudyResumed {
@@ -298,9 +316,10 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 20] = [
+    pub const NAMES: [&'static str; 21] = [
         "study_started",
         "data_fallback",
+        "data_examined",
         "trial_started",
         "grafted",
         "epoch_finished",
@@ -326,6 +345,7 @@ impl Event {
         match self {
             Self::StudyStarted { .. } => "study_started",
             Self::DataFallback { .. } => "data_fallback",
+            Self::DataExamined { .. } => "data_examined",
             Self::TrialStarted { .. } => "trial_started",
             Self::Grafted { .. } => "grafted",
             Self::EpochFinished { .. } => "epoch_finished",
@@ -374,6 +394,14 @@ pub(super) mod samples {
                 instruction_set: Some("avx2".into()),
             },
             Event::DataFallback { reason: "no network".into() },
+            Event::DataExamined {
+                classes: vec!["cat".into(), "dog".into()],
+                counts: SplitCounts { train: vec![9, 0], validation: vec![1, 0], test: vec![1, 0] },
+                findings: vec![
+                    DataFinding::OneClass { split: crate::record::Split::Test, class: 0 },
+                    DataFinding::ConflictingLabels { images: 2 },
+                ],
+            },
             Event::Grafted {
                 trial: 2,
                 parent: 1,
@@ -490,6 +518,12 @@ pub(super) mod samples {
                 threshold: 0.8,
                 accuracy: 0.5,
                 judged: Some(0.48),
+                floors: vec![FloorJudgement {
+                    measure: crate::record::Measure::LeastRecall,
+                    measured: 0.25,
+                    judged: 0.25,
+                    floor: 0.5,
+                }],
             },
         ]
     }
@@ -507,6 +541,7 @@ pub(super) mod samples {
             images: 0,
             course: Vec::new(),
             probe: None,
+            recalls: vec![ClassRecall { right: 91, images: 100 }],
             given_up: None,
         }
     }

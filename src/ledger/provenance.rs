@@ -41,8 +41,16 @@ pub struct Provenance {
 pub struct DataOrigin {
     /// What was read: a folder, an address, or the name of a generator.
     pub origin: String,
+    /// The folder that was read, named from the root; `None` where there is none, or its name is
+    /// not text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<String>,
     /// Why not what the study asked for; `None` when it is.
     pub fallback: Option<String>,
+    /// How validation images are chosen, where they are carved out of the training file
+    /// ([`SPLIT_VERSION`](crate::data::SPLIT_VERSION)); version 0.1.0 did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<u32>,
     /// SHA-256 of every file or array, by name, in hex.
     pub sha256: BTreeMap<String, String>,
 }

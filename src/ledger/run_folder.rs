@@ -372,6 +372,8 @@ mod tests {
             spec_hash: "ab".into(),
             data: DataOrigin {
                 origin: "data/mnist".into(),
+                dir: None,
+                split: None,
                 fallback: None,
                 sha256: BTreeMap::from([("train-images".into(), "cd".into())]),
             },

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Probe;
+use super::{ClassRecall, Measure, Probe};
+use crate::spec::GateSpec;
 use crate::sys::nan_if_null;
 
 /// What an epoch came to.
@@ -37,15 +38,103 @@ pub struct EpochRecord {
     /// A look into the network after the epoch.
     #[serde(default)]
     pub probe: Option<Probe>,
+    /// How many validation images of each class were named right, by label; empty where the
+    /// trainer does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recalls: Vec<ClassRecall>,
     /// Why the trial was given up here; its last epoch may then be cut short.
     #[serde(default)]
     pub given_up: Option<String>,
 }
 
 impl EpochRecord {
-    /// Whether this epoch is better than another one.
-    pub fn beats(&self, other: &Self) -> bool {
+    /// Whether this epoch is better than another one, in the eyes of this gate; the accuracy
+    /// decides between equals, and then the loss.
+    pub fn beats(&self, other: &Self, gate: &GateSpec) -> bool {
+        let (mine, theirs) = (self.score(gate), other.score(gate));
+        if mine != theirs {
+            return mine > theirs;
+        }
         let (mine, theirs) = (self.validation_accuracy, other.validation_accuracy);
         mine > theirs || (mine == theirs && self.validation_loss < other.validation_loss)
+    }
+
+    /// What the gate ranks epochs and trials by: the accuracy where that alone decides; else how
+    /// far the worst of its floors is exceeded, below 0 where it is missed, put on the scale of
+    /// the highest one. NaN where a floor's figure was not measured.
+    pub fn score(&self, gate: &GateSpec) -> f64 {
+        if gate.is_accuracy_alone() {
+            return self.validation_accuracy;
+        }
+        let floors = [
+            (Measure::Accuracy, (gate.accuracy > 0.0).then_some(gate.accuracy)),
+            (Measure::BalancedAccuracy, gate.balanced_accuracy),
+            (Measure::LeastRecall, gate.least_recall),
+        ];
+        let margins = floors.into_iter().filter_map(|(measure, floor)| {
+            let judged = match gate.confidence {
+                Some(confidence) => measure.lower_bound(&self.recalls, confidence),
+                None => measure.of(&self.recalls),
+            };
+            Some(judged - floor?)
+        });
+        // `f64::min` would pass over NaN.
+        let worst = margins.reduce(|a, b| if b < a || b.is_nan() { b } else { a });
+        gate.highest_floor() + worst.unwrap_or(f64::NAN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An epoch with these shares of the images of each class named right, in percent.
+    fn epoch(recalls: &[(u64, u64)]) -> EpochRecord {
+        let recalls: Vec<ClassRecall> =
+            recalls.iter().map(|&(right, images)| ClassRecall { right, images }).collect();
+        EpochRecord {
+            epoch: 1,
+            train_loss: 0.1,
+            train_accuracy: 0.9,
+            validation_loss: 0.1,
+            validation_accuracy: Measure::Accuracy.of(&recalls),
+            learning_rate: 0.1,
+            seconds: 1.0,
+            images: 10,
+            course: Vec::new(),
+            probe: None,
+            recalls,
+            given_up: None,
+        }
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_one_that_the_gate_asks_for() {
+        let constant = epoch(&[(990, 990), (0, 10)]);
+        let balanced = epoch(&[(960, 990), (9, 10)]);
+        let by_accuracy = GateSpec::default();
+        assert!(constant.beats(&balanced, &by_accuracy));
+        let others = [
+            GateSpec { accuracy: 0.0, least_recall: Some(0.5), ..by_accuracy },
+            GateSpec { accuracy: 0.0, balanced_accuracy: Some(0.5), ..by_accuracy },
+            GateSpec { accuracy: 0.9, least_recall: Some(0.5), ..by_accuracy },
+            GateSpec {
+                accuracy: 0.9,
+                least_recall: Some(0.5),
+                confidence: Some(0.95),
+                ..by_accuracy
+            },
+        ];
+        for gate in others {
+            assert!(balanced.beats(&constant, &gate) && !constant.beats(&balanced, &gate));
+        }
+    }
+
+    #[test]
+    fn an_epoch_of_which_a_floor_was_not_measured_beats_none() {
+        let gate = GateSpec { least_recall: Some(0.5), ..GateSpec::default() };
+        let untold = EpochRecord { validation_accuracy: 1.0, ..epoch(&[]) };
+        assert!(!untold.beats(&epoch(&[(1, 2), (1, 2)]), &gate));
+        assert!(untold.score(&gate).is_nan());
     }
 }

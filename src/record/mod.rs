@@ -1,22 +1,28 @@
 //! What a training tells: its epochs, what a look inside showed, what was tested, how it ended, and
 //! what is wrong with it. Values only.
 
+mod data;
 mod diagnosis;
 mod ending;
 mod epoch;
+mod floor;
 mod graft;
 mod inherit;
+mod measures;
 mod probe;
 mod profile;
 mod progress;
 mod range_test;
 mod result;
 
+pub use data::{DataFinding, Split, SplitCounts};
 pub use diagnosis::{Conclusion, Diagnosis, Finding};
 pub use ending::Ending;
 pub use epoch::EpochRecord;
+pub use floor::FloorJudgement;
 pub use graft::GraftReport;
 pub use inherit::Inherit;
+pub use measures::{ClassRecall, Measure, wilson_lower_bound};
 pub use probe::{LayerProbe, Probe};
 pub use profile::{LayerProfile, Profile};
 pub use progress::{SoFar, StepProgress};

@@ -54,6 +54,7 @@ impl Report {
         };
         let mut status = TestCaseStatus::non_success(kind);
         status.set_message(match (&self.state, self.started.threshold) {
+            (State::Rejected, _) if !self.missed_floors().is_empty() => self.outcome(),
             (State::Rejected, Some(threshold)) => words::against(self.judged(), threshold),
             _ => self.outcome(),
         });
@@ -80,6 +81,10 @@ fn without_skipped(mut xml: String) -> String {
 fn why_not(trial: &Generation, threshold: Option<f64>) -> String {
     match (trial.train_seconds, threshold) {
         (None, _) => "not finished".into(),
+        _ if trial.floors.iter().any(|floor| !floor.holds()) => {
+            let missed = trial.floors.iter().filter(|floor| !floor.holds()).map(words::floor);
+            format!("the gate stayed shut: {}", missed.collect::<Vec<_>>().join(", "))
+        }
         (_, Some(threshold)) => {
             let judged = trial.judged.or(trial.measured());
             format!("the gate stayed shut: {}", words::against(judged, threshold))

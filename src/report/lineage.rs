@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::words;
+use crate::gate::FloorJudgement;
 use crate::ledger::{Event, Recorded, Verdict};
 use crate::record::{Finding, Inherit};
 
@@ -44,6 +45,8 @@ pub struct Generation {
     pub accuracy: f64,
     /// What the gate held against its threshold, 0..=1; `None` until it was asked.
     pub judged: Option<f64>,
+    /// What the gate saw of what it asks for beside the accuracy.
+    pub floors: Vec<FloorJudgement>,
     /// Seconds of training; `None` while it runs.
     pub train_seconds: Option<f64>,
     /// Training images a second; `None` while it runs.
@@ -233,6 +236,7 @@ impl Generation {
             epochs: 0,
             accuracy: 0.0,
             judged: None,
+            floors: Vec::new(),
             train_seconds: None,
             images_per_second: None,
             finding: None,
@@ -285,7 +289,8 @@ impl Generation {
                 self.images_per_second = Some(*images_per_second);
                 self.finding = Some(diagnosis.finding());
             }
-            Event::GateDecided { decision, accuracy, .. } => {
+            Event::GateDecided { decision, accuracy, floors, .. } => {
+                self.floors.clone_from(floors);
                 self.opened = *decision == Verdict::Accept;
                 self.judged = Some(*accuracy);
             }

@@ -32,6 +32,8 @@ impl Report {
         };
         let _ = writeln!(text, "{mark} {}\n", inline(&self.outcome()));
         text += &self.table();
+        text += &self.floors();
+        text += &self.data();
         text += &self.tree();
         text += &self.interruptions();
         text += &self.provenance();
@@ -49,6 +51,28 @@ impl Report {
         }
         if let Some(omission) = self.omission() {
             let _ = writeln!(text, "\n{omission}");
+        }
+        text + "\n"
+    }
+
+    /// What the gate asked for beside the accuracy.
+    fn floors(&self) -> String {
+        let mut text = String::new();
+        for trial in self.lineage.trials.iter().filter(|trial| !trial.floors.is_empty()) {
+            let floors: Vec<String> = trial.floors.iter().map(words::floor).collect();
+            let _ = writeln!(text, "- trial {}: {}", trial.trial, inline(&floors.join(", ")));
+        }
+        if text.is_empty() { text } else { text + "\n" }
+    }
+
+    /// What is odd about the data.
+    fn data(&self) -> String {
+        let Some(data) = self.data.as_ref().filter(|data| !data.findings.is_empty()) else {
+            return String::new();
+        };
+        let mut text = String::from("## Data\n\n");
+        for finding in &data.findings {
+            let _ = writeln!(text, "- ⚠️ {}", inline(finding));
         }
         text + "\n"
     }
@@ -137,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_odd_about_the_data_and_what_the_gate_missed_is_said() {
+        let text = Report::of(&records(super::super::samples::imbalanced())).to_markdown();
+        assert!(text.contains("- ⚠️ 99.00 % of the training images are of class cat"), "{text}");
+        assert!(text.contains("- trial 1: least recall 0.00 % is below 50.00 %"), "{text}");
+        assert!(text.contains("stayed shut: least recall 0.00 % is below 50.00 %"), "{text}");
+    }
+
+    #[test]
     fn hostile_text_stays_on_its_line_and_in_its_cell() {
         let text = Report::of(&records(hostile())).to_markdown();
         let (before, after) = text.split_once("```text\n").unwrap();
@@ -146,7 +178,7 @@ mod tests {
             assert!(!text.replace("\\<", "").contains('<'), "{text}");
         }
         let headings = text.lines().filter(|line| line.starts_with('#')).count();
-        assert_eq!(headings, 4, "{text}");
+        assert_eq!(headings, 5, "{text}");
         let unescaped = |line: &str| line.replace("\\|", "").matches('|').count();
         let rows: Vec<_> = before.lines().filter(|line| line.starts_with('|')).collect();
         assert!(rows.len() == 4 && rows.iter().all(|row| unescaped(row) == 11), "{rows:?}");

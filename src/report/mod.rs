@@ -35,6 +35,7 @@ pub use self::lineage::{Carried, Epoch, Generation, Lineage};
 pub use self::words::grouped;
 pub use self::write::{ReportError, Written, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
+use crate::record::SplitCounts;
 use crate::record::StudyResult;
 
 /// Where the page's style sheet lies, seen from the page.
@@ -55,6 +56,7 @@ pub struct Report {
     fallback: Option<String>,
     /// Trials that the lineage leaves out.
     omitted_trials: usize,
+    data: Option<Examined>,
     interruptions: Vec<Interruption>,
     test_reads: Vec<TestRead>,
     /// Events of a newer version by name, and how many.
@@ -119,6 +121,28 @@ struct Started {
     threshold: Option<f64>,
 }
 
+/// What a look at the images showed.
+#[derive(Debug, Clone, PartialEq)]
+struct Examined {
+    classes: Vec<String>,
+    counts: SplitCounts,
+    /// What is odd, in words.
+    findings: Vec<String>,
+}
+
+impl Examined {
+    /// For each class its name and how many training, validation and test images it has.
+    fn rows(&self) -> impl Iterator<Item = [String; 4]> {
+        let count = |counts: &[usize], class: usize| {
+            grouped(counts.get(class).copied().unwrap_or(0) as u64)
+        };
+        self.classes.iter().enumerate().map(move |(class, name)| {
+            let SplitCounts { train, validation, test } = &self.counts;
+            [name.clone(), count(train, class), count(validation, class), count(test, class)]
+        })
+    }
+}
+
 /// Something that kept a study from going straight on.
 #[derive(Debug, Clone, PartialEq)]
 struct Interruption {
@@ -144,6 +168,7 @@ impl Report {
             started: Started::default(),
             fallback: None,
             omitted_trials: 0,
+            data: None,
             interruptions: Vec::new(),
             test_reads: Vec::new(),
             unknown: BTreeMap::new(),
@@ -204,6 +229,13 @@ impl Report {
                     images: [*train_images, *validation_images, *test_images],
                     threshold: Some(*threshold),
                 };
+            }
+            Event::DataExamined { classes, counts, findings } => {
+                self.data = Some(Examined {
+                    classes: classes.clone(),
+                    counts: counts.clone(),
+                    findings: findings.iter().map(|finding| finding.words(classes)).collect(),
+                });
             }
             Event::DataFallback { reason } => self.fallback = Some(reason.clone()),
             Event::StudyFinished(result) => {

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use crate::ledger::{Event, Outcome, Recorded, Verdict};
-use crate::record::{Conclusion, Diagnosis, Ending, Inherit, StudyResult};
+use crate::record::FloorJudgement;
+use crate::record::{Conclusion, Diagnosis, Ending, Inherit, Measure, StudyResult};
+use crate::record::{DataFinding, Split, SplitCounts};
 use crate::spec::Edit;
 
 /// Text that must not leave its place.
@@ -64,6 +66,7 @@ pub(super) fn epoch(trial: u32, epoch: u32, accuracy: f64) -> Event {
         images: 55_000,
         course: Vec::new(),
         probe: None,
+        recalls: Vec::new(),
         given_up: None,
     }
 }
@@ -85,7 +88,14 @@ pub(super) fn finished(trial: u32, accuracy: f64) -> Event {
 
 pub(super) fn decided(trial: u32, accuracy: f64) -> Event {
     let decision = if accuracy >= 0.8 { Verdict::Accept } else { Verdict::Continue };
-    Event::GateDecided { trial, decision, threshold: 0.8, accuracy, judged: None }
+    Event::GateDecided {
+        trial,
+        decision,
+        threshold: 0.8,
+        accuracy,
+        judged: None,
+        floors: Vec::new(),
+    }
 }
 
 pub(super) fn ended(outcome: Outcome, best_trial: u32, accuracy: f64) -> Event {
@@ -119,6 +129,36 @@ pub(super) fn accepted() -> Vec<Event> {
     ]
 }
 
+/// A trial that names one class for everything, and does not pass.
+pub(super) fn imbalanced() -> Vec<Event> {
+    let mut study = study_started();
+    if let Event::StudyStarted { threshold, .. } = &mut study {
+        *threshold = 0.0;
+    }
+    let recall =
+        FloorJudgement { measure: Measure::LeastRecall, measured: 0.0, judged: 0.0, floor: 0.5 };
+    vec![
+        study,
+        Event::DataExamined {
+            classes: vec!["cat".into(), "dog".into()],
+            counts: SplitCounts { train: vec![99, 1], validation: vec![9, 1], test: vec![9, 1] },
+            findings: vec![DataFinding::Majority { split: Split::Train, class: 0, share: 0.99 }],
+        },
+        started(1, None),
+        epoch(1, 1, 0.99),
+        finished(1, 0.99),
+        Event::GateDecided {
+            trial: 1,
+            decision: Verdict::Reject,
+            threshold: 0.0,
+            accuracy: 0.99,
+            judged: None,
+            floors: vec![recall],
+        },
+        ended(Outcome::Rejected, 1, 0.99),
+    ]
+}
+
 /// Wherever text may stand there is text that wants out, and wherever a number, a NaN.
 pub(super) fn hostile() -> Vec<Event> {
     let text = || HOSTILE.to_owned();
@@ -142,6 +182,11 @@ pub(super) fn hostile() -> Vec<Event> {
     vec![
         study,
         Event::DataFallback { reason: text() },
+        Event::DataExamined {
+            classes: vec![text(), text()],
+            counts: SplitCounts::default(),
+            findings: vec![DataFinding::NoImages { classes: vec![0, 7] }],
+        },
         started(1, None),
         epoch(1, 1, 0.3),
         finished(1, 0.3),

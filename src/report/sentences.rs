@@ -35,9 +35,24 @@ impl Report {
     }
 
     fn short_of_the_gate(&self) -> String {
-        self.started.threshold.map_or(String::new(), |threshold| {
+        let asks_for_accuracy =
+            |threshold: &f64| *threshold > 0.0 || self.missed_floors().is_empty();
+        let accuracy = self.started.threshold.filter(asks_for_accuracy);
+        let accuracy = accuracy.map_or(String::new(), |threshold| {
             format!(" at {}", words::against(self.judged(), threshold))
-        })
+        });
+        accuracy + &self.missed_floors()
+    }
+
+    /// What the best trial lacks beside accuracy: `: least recall 12.00 % is below 50.00 %`.
+    pub(super) fn missed_floors(&self) -> String {
+        let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));
+        let floors = best.map_or(&[][..], |best| &best.floors);
+        let missed = floors.iter().filter(|floor| !floor.holds()).map(words::floor);
+        match missed.collect::<Vec<_>>() {
+            none if none.is_empty() => String::new(),
+            missed => format!(": {}", missed.join(", ")),
+        }
     }
 
     fn best(&self) -> String {

@@ -1,6 +1,7 @@
 //! Figures as people read them.
 
 use super::lineage::Generation;
+use crate::gate::FloorJudgement;
 
 /// A fraction, or a dash where there is none.
 pub(super) fn percent(fraction: Option<f64>) -> String {
@@ -101,6 +102,13 @@ pub(super) fn verdict(trial: &Generation) -> &'static str {
         (false, Some(_)) => "gate stayed shut",
         (false, None) => "not finished",
     }
+}
+
+/// `least recall 12.00 % is below 50.00 %`, for what the gate asks for beside the accuracy.
+pub(super) fn floor(floor: &FloorJudgement) -> String {
+    let holds = if floor.holds() { "reaches" } else { "is below" };
+    let [judged, asked] = [floor.judged, floor.floor].map(|figure| percent(Some(figure)));
+    format!("{} {judged} {holds} {asked}", floor.measure.name())
 }
 
 /// The same in the column of a table.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct DataSpec {
     /// Where the images come from.
     pub source: Source,
-    /// What happens when MNIST can neither be found nor fetched.
+    /// What happens when MNIST can neither be found nor fetched, and no folder was named for it.
     pub fallback: Fallback,
     /// Images carved out of the training split; the gate and the policies read these.
     #[schemars(range(min = 1))]
@@ -20,7 +20,8 @@ pub struct DataSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub train: Option<usize>,
-    /// The folder of `source = "idx"`.
+    /// The folder of `source = "idx"`, or, in place of the usual ones, of `source = "mnist"`. A
+    /// relative one is taken from the folder of the study file; with `--set`, from the current one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
 }

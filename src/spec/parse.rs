@@ -1,6 +1,7 @@
 //! Text → [`StudyFile`], with every complaint pointing at its line.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::error::{Location, Problem, SpecError};
 use super::shape::InputShape;
 use super::study::{Spec, StudyFile};
+use super::validate::check_ranges;
 
 /// More text than this is no study file.
 const TEXT_BYTES_MAX: usize = 1 << 20;
@@ -18,6 +20,7 @@ const TEXT_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct StudyDocument {
     origin: String,
+    folder: Option<PathBuf>,
     text: Arc<str>,
     overrides: Vec<Override>,
 }
@@ -40,7 +43,32 @@ enum Step {
 impl StudyDocument {
     /// `origin` is the file's path, or whatever else should stand before a message.
     pub fn new(origin: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
-        Self { origin: origin.into(), text: text.into(), overrides: Vec::new() }
+        Self { origin: origin.into(), folder: None, text: text.into(), overrides: Vec::new() }
+    }
+
+    /// Takes relative paths of the study from this folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// What stands before a message: the file's path, or whatever else.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The folder that relative paths are taken from, where one was named.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Whether an override sets this key, such as `data.path`.
+    pub fn overrides(&self, key: &str) -> bool {
+        self.overrides.iter().any(|set| {
+            key.strip_prefix(set.key.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
     }
 
     /// Adds overrides, applied in order.
@@ -66,6 +94,16 @@ impl StudyDocument {
             return Ok(file);
         }
         self.parse_overridden()
+    }
+
+    /// Checks everything that can be checked without knowing the images.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`parse`](Self::parse), and numbers out of range, with their place.
+    pub fn check(&self) -> Result<(), SpecError> {
+        let problems = check_ranges(&self.parse()?);
+        problems.map_err(|problems| self.locate(SpecError::new("", problems)))
     }
 
     /// Reads the study and checks it against the shape of its data.

@@ -142,10 +142,12 @@ impl Spec {
     }
 
     /// SHA-256 in hex over everything that decides what the trained weights are and what is asked
-    /// of them: all but the study's name and whom it notifies.
+    /// of them: all but the study's name, whom it notifies, and where its data lies, which has a
+    /// hash of its own by what it holds.
     pub fn hash(&self) -> String {
         let file = &self.file;
-        let decisive = (&file.data, &file.model, &file.train, &file.gate, &file.tune, &self.input);
+        let data = DataSpec { path: None, ..file.data.clone() };
+        let decisive = (&data, &file.model, &file.train, &file.gate, &file.tune, &self.input);
         // Plain structs of numbers and names: serializing them into memory cannot fail.
         let text = serde_json::to_string(&decisive).unwrap_or_default();
         hex::encode(Sha256::digest(text))

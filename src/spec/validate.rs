@@ -15,6 +15,16 @@ const ACTIVATIONS_MAX: usize = 1 << 31;
 
 /// Checks everything and infers the layer table.
 pub fn validate(file: &StudyFile, input: InputShape) -> Result<LayerTable, Vec<Problem>> {
+    // Shapes of layers that are wrong in themselves would only repeat the complaint.
+    check_ranges(file)?;
+    let mut check = Check::default();
+    let table = LayerTable::infer(&file.model.layers, input).map_err(|problem| vec![problem])?;
+    check_size(&mut check, file, &table);
+    if check.problems.is_empty() { Ok(table) } else { Err(check.problems) }
+}
+
+/// Checks everything that can be checked without knowing the images.
+pub fn check_ranges(file: &StudyFile) -> Result<(), Vec<Problem>> {
     let mut check = Check::default();
     check_name(&mut check, &file.name);
     check_data(&mut check, file);
@@ -24,13 +34,7 @@ pub fn validate(file: &StudyFile, input: InputShape) -> Result<LayerTable, Vec<P
     check.at_most("model.layers", file.model.layers.len(), 256);
     check_train(&mut check, &file.train);
     check_gate_and_tune(&mut check, file);
-    // Shapes of layers that are wrong in themselves would only repeat the complaint.
-    if !check.problems.is_empty() {
-        return Err(check.problems);
-    }
-    let table = LayerTable::infer(&file.model.layers, input).map_err(|problem| vec![problem])?;
-    check_size(&mut check, file, &table);
-    if check.problems.is_empty() { Ok(table) } else { Err(check.problems) }
+    if check.problems.is_empty() { Ok(()) } else { Err(check.problems) }
 }
 
 #[derive(Default)]
@@ -103,9 +107,9 @@ fn check_data(check: &mut Check, file: &StudyFile) {
             "`idx` needs a folder to read".into(),
             "add `path = \"folder\"` to [data]",
         ),
-        (Source::Mnist | Source::Synthetic | Source::Own, Some(_)) => check.problem(
+        (Source::Synthetic | Source::Own, Some(_)) => check.problem(
             "data.path",
-            "only `source = \"idx\"` reads a path".into(),
+            "`synthetic` reads no folder".into(),
             "remove it, or set `source = \"idx\"`",
         ),
         _ => {}
@@ -223,6 +227,14 @@ fn check_optimizer(check: &mut Check, optimizer: &Optimizer) {
 
 fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
     check.fraction("gate.accuracy", file.gate.accuracy);
+    for (key, floor) in [
+        ("gate.balanced-accuracy", file.gate.balanced_accuracy),
+        ("gate.least-recall", file.gate.least_recall),
+    ] {
+        if let Some(floor) = floor {
+            check.fraction(key, floor);
+        }
+    }
     if let Some(confidence) = file.gate.confidence {
         let fits = confidence > 0.0 && confidence < 1.0;
         check.number("gate.confidence", confidence, fits, "between 0 and 1");

@@ -11,12 +11,14 @@
 //! number of jobs, which does matter, is part of the study.
 
 mod ended;
+mod gate_check;
 mod launch;
 mod local_trainer;
 mod observer;
 mod phase;
 mod publish;
 mod recorded;
+mod recorded_data;
 mod run;
 mod trainer;
 mod trial;
@@ -24,12 +26,13 @@ mod trial;
 pub use ended::{Ended, Finished, Stopped};
 pub use launch::{
     EventObserver, Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings,
-    StudySource, data_hash, describe, input_shape,
+    StudySource, describe, input_shape,
 };
 pub use local_trainer::{AtWork, LocalTrainer};
 pub use observer::{Listener, Silent};
 pub use phase::Extension;
 pub use publish::PublishError;
+pub use recorded_data::{OtherData, data_hash};
 pub use run::{Growth, Study, StudyError, StudySetup};
 pub use trainer::{
     Parent, TestResult, Trainer, TrainerError, TrialNote, TrialObserver, TrialOutcome, TrialTask,

@@ -153,6 +153,7 @@ fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
         images: record.images,
         course: record.course.clone(),
         probe: record.probe.clone(),
+        recalls: record.recalls.clone(),
         given_up: record.given_up.clone(),
     }
 }

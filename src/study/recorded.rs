@@ -235,6 +235,7 @@ fn recorded_epoch(event: &Event) -> Option<EpochRecord> {
         images,
         course,
         probe,
+        recalls,
         given_up,
     } = event
     else {
@@ -251,6 +252,7 @@ fn recorded_epoch(event: &Event) -> Option<EpochRecord> {
         images: *images,
         course: course.clone(),
         probe: probe.clone(),
+        recalls: recalls.clone(),
         given_up: given_up.clone(),
     })
 }

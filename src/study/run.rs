@@ -383,7 +383,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     pub(super) fn judge(&self, record: &TrialRecord) -> Judgement {
-        judge(self.phase.spec.gate(), record.accuracy(), self.setup.validation_images)
+        judge(self.phase.spec.gate(), record.best(), self.setup.validation_images)
     }
 
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
@@ -414,7 +414,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         passing.map(|record| record.trial).collect()
     }
 
-    /// The trial that the study is after: the most accurate one, or the smallest that passes where
+    /// The trial that the study is after: the best one in the eyes of the gate, or the smallest that passes where
     /// that is the goal. Of equals the later one wins.
     pub(super) fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
         let goal = self.phase.spec.tune().goal;
@@ -424,7 +424,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 record.spec.table().parameters() <= best.spec.table().parameters()
             }
             Goal::Smallest if passes(record) != passes(best) => passes(record),
-            _ => record.accuracy() >= best.accuracy(),
+            _ => record.score() >= best.score(),
         };
         let finished = history.iter().filter(|record| record.best().is_some());
         finished.reduce(|best, record| if beats(record, best) { record } else { best })
@@ -521,6 +521,7 @@ fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {
         threshold: judgement.threshold,
         accuracy: judgement.accuracy,
         judged: judgement.bound(),
+        floors: judgement.other_floors().copied().collect(),
     }
 }
 

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::data::batch::{Batch, Batches};
 use crate::data::{Normalization, Subset};
 use crate::model::{Mode, Network};
+use crate::record::ClassRecall;
 
 /// Images in one forward pass; enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;
@@ -29,6 +30,16 @@ impl Evaluation {
     pub fn correct(&self) -> u64 {
         let rows = self.confusion.iter().enumerate();
         rows.map(|(label, row)| row.get(label).copied().unwrap_or(0)).sum()
+    }
+
+    /// How many images of each class were named right, by label.
+    pub fn recalls(&self) -> Vec<ClassRecall> {
+        let rows = self.confusion.iter().enumerate();
+        let recall = |(label, row): (usize, &Vec<u64>)| ClassRecall {
+            right: row.get(label).copied().unwrap_or(0),
+            images: row.iter().sum(),
+        };
+        rows.map(recall).collect()
     }
 
     /// Share of images whose class was named right, 0..=1; 0 for no images.

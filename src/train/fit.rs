@@ -181,7 +181,8 @@ impl<'a> Fit<'a> {
             return Some((Ending::Completed, None));
         }
         let stopping = train.early_stopping?;
-        let waited = self.state.epochs_without_improvement(stopping.min_improvement);
+        let gate = self.setup.spec.gate();
+        let waited = self.state.epochs_without_improvement(stopping.min_improvement, gate);
         (waited >= stopping.patience && self.state.position.step == 0)
             .then_some((Ending::StoppedEarly, None))
     }
@@ -357,6 +358,7 @@ impl<'a> Fit<'a> {
             images,
             course,
             probe,
+            recalls: validation.recalls(),
             given_up,
         };
         if record.given_up.is_none() && epoch < train.epochs {
@@ -379,7 +381,8 @@ impl<'a> Fit<'a> {
 
     fn keep_best(&mut self, record: EpochRecord) {
         self.state.curve.push(record.clone());
-        if self.state.best.as_ref().is_none_or(|best| record.beats(&best.record)) {
+        let gate = self.setup.spec.gate();
+        if self.state.best.as_ref().is_none_or(|best| record.beats(&best.record, gate)) {
             let weights = self.state.weights.clone();
             self.state.best = Some(BestEpoch { record, weights });
         }

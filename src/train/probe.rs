@@ -59,8 +59,7 @@ pub(super) fn probe(
 fn some_images(setup: TrainingSetup, images: usize) -> (Batch, Subset) {
     let train = &setup.data.train;
     let stride = (train.len() / images.max(1)).max(1);
-    let indices: Vec<u32> = train.indices().iter().step_by(stride).take(images).copied().collect();
-    let subset = train.with_indices(indices);
+    let subset = train.every(stride, images);
     let mut batch = Batch::default();
     Batches::in_order(&subset, setup.data.normalization, images).fill(0, &mut batch);
     (batch, subset)

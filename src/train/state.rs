@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Weights;
 use crate::record::EpochRecord;
+use crate::spec::GateSpec;
 use crate::sys::nan_if_null;
 
 /// The complete state of a training between two steps.
@@ -19,7 +20,7 @@ pub struct TrainState {
     pub sums: RunningSums,
     /// Epochs done, in order.
     pub curve: Vec<EpochRecord>,
-    /// The epoch with the highest validation accuracy so far.
+    /// The best epoch so far, in the eyes of the gate.
     pub best: Option<BestEpoch>,
 }
 
@@ -71,7 +72,7 @@ impl RunningSums {
     }
 }
 
-/// The epoch with the highest validation accuracy; the lower loss decides between equals.
+/// The best epoch, in the eyes of the gate; see [`EpochRecord::beats`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct BestEpoch {
     /// Its record.
@@ -100,13 +101,15 @@ impl TrainState {
         Self { curve: Vec::new(), best: None, sums: RunningSums::default(), ..self }
     }
 
-    /// Epochs since the validation accuracy last rose by more than `min_improvement`.
-    pub fn epochs_without_improvement(&self, min_improvement: f64) -> usize {
+    /// Epochs since the figure that the gate asks for (see [`EpochRecord::score`]), which is the
+    /// validation accuracy unless it says otherwise, last rose by more than `min_improvement`.
+    pub fn epochs_without_improvement(&self, min_improvement: f64, gate: &GateSpec) -> usize {
         let mut best = f64::NEG_INFINITY;
         let mut since = 0;
         for record in &self.curve {
-            if record.validation_accuracy > best + min_improvement {
-                best = record.validation_accuracy;
+            let score = record.score(gate);
+            if score > best + min_improvement {
+                best = score;
                 since = 0;
             } else {
                 since += 1;

@@ -18,7 +18,7 @@ struct Form {
 }
 
 fn wanted(spec: &Spec) -> Form {
-    let may_fail = 1.0 - spec.gate().accuracy;
+    let may_fail = 1.0 - spec.gate().highest_floor();
     match may_fail {
         0.10.. => Form { convs: 1, filters: 4, dense: 0 },
         0.05.. => Form { convs: 1, filters: 8, dense: 0 },
@@ -44,7 +44,7 @@ pub(super) fn is_small_for_its_gate(spec: &Spec) -> bool {
         Layer::Dense(dense) => Some(dense.units),
         _ => None,
     });
-    let may_fail = 1.0 - spec.gate().accuracy;
+    let may_fail = 1.0 - spec.gate().highest_floor();
     let is_enough = may_fail > 0.05 || may_fail > 0.015 && units.max() >= Some(128);
     let flat_only = convs(spec).count() == 0 && !is_enough;
     !hidden || narrow || flat_only

@@ -55,15 +55,22 @@ impl TrialRecord {
         self.curve.iter().rev().find_map(|epoch| epoch.probe.as_ref())
     }
 
-    /// The epoch with the highest validation accuracy; `None` when no epoch was finished.
+    /// The best epoch, in the eyes of the gate; `None` when no epoch was finished.
     pub fn best(&self) -> Option<&EpochRecord> {
         let mut epochs = self.curve.iter();
         let first = epochs.next()?;
-        Some(epochs.fold(first, |best, epoch| if epoch.beats(best) { epoch } else { best }))
+        let gate = self.spec.gate();
+        Some(epochs.fold(first, |best, epoch| if epoch.beats(best, gate) { epoch } else { best }))
     }
 
     /// The best epoch's validation accuracy, 0..=1; 0 when no epoch was finished.
     pub fn accuracy(&self) -> f64 {
         self.best().map_or(0.0, |best| best.validation_accuracy)
+    }
+
+    /// What the gate ranks trials by, on the scale of its highest floor: the best epoch's
+    /// validation accuracy unless it asks for something else; 0 when no epoch was finished.
+    pub fn score(&self) -> f64 {
+        self.best().map_or(0.0, |best| best.score(self.spec.gate()))
     }
 }

@@ -105,6 +105,7 @@ mod tests {
             images: 1000,
             course: Vec::new(),
             probe: None,
+            recalls: Vec::new(),
             given_up: None,
         };
         accuracies.iter().enumerate().map(epoch).collect()

@@ -42,7 +42,7 @@ impl Shrink {
     fn second_chance(&self, history: &[TrialRecord], base: &TrialRecord) -> Option<Proposal> {
         let last = history.last()?;
         let is_second = matches!(last.edits.as_slice(), [Edit::SetEpochs { .. }]);
-        let missed = last.spec.gate().accuracy - last.accuracy();
+        let missed = last.spec.gate().highest_floor() - last.score();
         let smaller = last.spec.table().parameters() < base.spec.table().parameters();
         if self.passing.contains(&last.trial) || is_second || missed > NEAR || !smaller {
             return None;

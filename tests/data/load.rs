@@ -1,19 +1,21 @@
 //! From a request to split data and the record of its origin.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use crate::support::{
     self, NAMES, gzipped, idx_images, idx_labels, real_mnist, small_set, write_set,
 };
 use burgeon::data::{
-    DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load,
+    DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load, mnist,
 };
 use tempfile::TempDir;
 
 fn idx_request(dir: &Path) -> DataRequest {
     DataRequest {
-        source: Source::Idx { path: dir.to_owned() },
+        source: Source::Idx,
+        path: Some(dir.to_owned()),
         sizes: SplitSizes { validation: 5, train: None, test: None },
         ..offline()
     }
@@ -23,6 +25,7 @@ fn idx_request(dir: &Path) -> DataRequest {
 fn offline() -> DataRequest {
     DataRequest {
         source: Source::Mnist,
+        path: None,
         fallback: Fallback::None,
         sizes: SplitSizes { validation: 50, train: Some(100), test: Some(20) },
         places: Places::default(),
@@ -90,7 +93,7 @@ fn what_is_wrong_with_an_idx_folder_is_told() {
 #[test]
 fn without_mnist_and_fallback_the_error_tells_where_it_was_looked_for() {
     let dir = TempDir::new().unwrap();
-    let places = Places { named: Some(dir.path().to_owned()), ..Places::default() };
+    let places = Places { local: Some(dir.path().to_owned()), ..Places::default() };
     let error = refusal(&DataRequest { places, ..offline() });
     assert!(
         error.contains(&dir.path().display().to_string()) && error.contains("switched off"),
@@ -159,4 +162,67 @@ fn the_real_mnist_has_its_known_figures() {
     );
     let Origin::Mnist { files, fetched_from, .. } = loaded.origin else { panic!("not MNIST") };
     assert_eq!((files.len(), fetched_from.len()), (4, 0));
+}
+
+#[test]
+fn mnist_one_level_below_the_named_folder_is_found() {
+    let Some(dir) = real_mnist() else { return };
+    let root = TempDir::new().unwrap();
+    let below = root.path().join("MNIST/raw");
+    fs::create_dir_all(&below).unwrap();
+    for entry in fs::read_dir(&dir).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_file() {
+            fs::copy(entry.path(), below.join(entry.file_name())).unwrap();
+        }
+    }
+    let places = Places { named: Some(root.path().to_owned()), ..Places::default() };
+    let loaded = load(&DataRequest { places, ..offline() }, &mut |_| {}).unwrap();
+    assert_eq!(loaded.origin.dir(), Some(below.as_path()));
+    assert_eq!(loaded.dataset.train.class_counts(10), [10; 10]);
+}
+
+#[test]
+fn a_folder_that_was_named_is_the_only_one_that_is_looked_into() {
+    let Some(dir) = real_mnist() else { return };
+    let empty = TempDir::new().unwrap();
+    let places = Places {
+        named: Some(empty.path().to_owned()),
+        recorded: Some(dir.clone()),
+        local: Some(dir.clone()),
+        cache: Some(dir.clone()),
+    };
+    let request = DataRequest { places, fallback: Fallback::Synthetic, ..offline() };
+    let error = refusal(&request);
+    assert!(error.contains("the folder that was named for it"), "{error}");
+    let places = Places { named: None, ..request.places.clone() };
+    assert!(load(&DataRequest { places, ..request }, &mut |_| {}).is_ok());
+}
+
+#[test]
+fn the_crate_mnist_reads_the_same_from_the_real_files() {
+    let Some(dir) = real_mnist() else { return };
+    let ours = mnist::read(&dir).unwrap();
+    let plain = TempDir::new().unwrap();
+    for name in NAMES {
+        let packed = fs::read(dir.join(format!("{name}.gz")));
+        let content = match packed {
+            Ok(packed) => {
+                let mut content = Vec::new();
+                flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut content).unwrap();
+                content
+            }
+            Err(_) => fs::read(dir.join(name)).unwrap(),
+        };
+        fs::write(plain.path().join(name), content).unwrap();
+    }
+    let theirs = ::mnist::MnistBuilder::new()
+        .base_path(plain.path().to_str().unwrap())
+        .label_format_digit()
+        .training_set_length(60_000)
+        .validation_set_length(0)
+        .test_set_length(10_000)
+        .finalize();
+    assert!(ours.train.pixels() == theirs.trn_img && ours.train.labels() == theirs.trn_lbl);
+    assert!(ours.test.pixels() == theirs.tst_img && ours.test.labels() == theirs.tst_lbl);
 }

@@ -48,7 +48,7 @@ pub fn digits(split: Split, count: usize, seed: u64, mut progress: impl FnMut(us
         }
     }
     let labels = (0..count).map(|index| label(index as u64)).collect();
-    Images::new(pixels, labels, SIDE, SIDE)
+    Images::of_counted(pixels, labels, SIDE, SIDE)
 }
 
 /// The digit that `digits` puts at `index`.

@@ -8,7 +8,7 @@ mod trials;
 
 use super::chart::{Size, growth_chart};
 use super::markup::Markup;
-use super::{Report, STYLE_SHEET, State, moment, words};
+use super::{Examined, Report, STYLE_SHEET, State, moment, words};
 
 /// Of more trials a page shows the most telling ones.
 const TRIALS_MAX: usize = 250;
@@ -51,6 +51,9 @@ impl Report {
         }
         section(main, "Lineage", |main| self.lineage_list(main));
         section(main, "Trials", |main| self.trial_table(main));
+        if let Some(data) = &self.data {
+            section(main, "Data", |main| data_look(main, data));
+        }
         section(main, "Trial by trial", |main| self.trial_details(main));
         section(main, "Interruptions", |main| self.interruption_list(main));
         section(main, "Provenance", |main| self.provenance_list(main));
@@ -169,6 +172,36 @@ impl Report {
     }
 }
 
+/// What is odd about the data, and how many images each class has.
+fn data_look(main: &mut Markup, data: &Examined) {
+    if data.findings.is_empty() {
+        main.leaf("p", &[("class", &"quiet")], "Nothing odd was found in the images and labels.");
+    } else {
+        main.element("ul", &[], |list| {
+            for finding in &data.findings {
+                list.leaf("li", &[], finding);
+            }
+        });
+    }
+    main.element("details", &[], |details| {
+        details.leaf("summary", &[], "Images of each class");
+        details.element("table", &[], |table| {
+            table.element("tr", &[], |row| {
+                for name in ["class", "training", "validation", "test"] {
+                    row.leaf("th", &[], name);
+                }
+            });
+            for cells in data.rows() {
+                table.element("tr", &[], |row| {
+                    for cell in cells {
+                        row.leaf("td", &[], cell);
+                    }
+                });
+            }
+        });
+    });
+}
+
 fn section(main: &mut Markup, title: &str, inside: impl FnOnce(&mut Markup)) {
     main.element("section", &[], |section| {
         section.leaf("h2", &[], title);
@@ -219,6 +252,16 @@ mod tests {
         // Name, run, device, hash, fallback, edit, reason, evidence, and so on.
         assert!(shown >= 12, "{shown}");
         assert!(page.contains("class=\"warning\" role=\"alert\""));
+    }
+
+    #[test]
+    fn what_is_odd_about_the_data_and_what_the_gate_missed_is_shown() {
+        let page = page(super::super::samples::imbalanced());
+        assert!(
+            page.contains("<li>99.00 % of the training images are of class cat</li>"),
+            "{page}"
+        );
+        assert!(page.contains("least recall 0.00 % is below 50.00 %"), "{page}");
     }
 
     #[test]

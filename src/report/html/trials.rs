@@ -199,6 +199,10 @@ fn detail(details: &mut Markup, trial: &Generation) {
             });
         }
     });
+    if !trial.floors.is_empty() {
+        let floors: Vec<String> = trial.floors.iter().map(words::floor).collect();
+        details.leaf("p", &[], format!("Gate: {}.", floors.join(", ")));
+    }
     if let Some(last) = trial.curve.last() {
         details.leaf(
             "p",

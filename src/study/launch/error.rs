@@ -7,7 +7,7 @@ use crate::data::DataError;
 use crate::ledger::{LedgerError, RunFolderError};
 use crate::model::DeviceError;
 use crate::spec::SpecError;
-use crate::study::StudyError;
+use crate::study::{OtherData, StudyError};
 use crate::sys::faults::FaultError;
 use crate::sys::fence::FenceError;
 use crate::sys::files::FileError;
@@ -77,6 +77,9 @@ pub enum LaunchError {
         /// The lines of the study file that would change.
         lines: Vec<String>,
     },
+    /// The images are not those that the run began with.
+    #[error(transparent)]
+    OtherData(#[from] OtherData),
     /// A file could not be written.
     #[error("a file of the run cannot be used")]
     File(#[from] FileError),
@@ -145,7 +148,7 @@ impl LaunchError {
                 StudyError::Trainer { .. } | StudyError::Proposal { .. } => Kind::Training,
                 StudyError::Ledger(_) | StudyError::Folder(_) | StudyError::Publish(_) => Kind::Io,
             },
-            Self::Changed { .. } | Self::Fixed { .. } => Kind::Changed,
+            Self::Changed { .. } | Self::Fixed { .. } | Self::OtherData(_) => Kind::Changed,
             Self::Fault(_) => Kind::Other,
         }
     }

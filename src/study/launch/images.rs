@@ -1,17 +1,19 @@
 //! The images that a study is launched on: loaded as `[data]` says, or a program's own.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::data::{Dataset, Loaded, Origin, Subset};
+use crate::data::{DataError, DataReport, Dataset, Loaded, Origin, Subset};
 use crate::ledger::DataOrigin;
 use crate::spec::{DataSpec, Fallback, InputShape, Source};
+use crate::study::recorded_data::data_hash;
 
 /// Images, where they come from, and the hash that tells them from others.
 pub(super) struct StudyImages {
     pub(super) dataset: Dataset,
+    /// What a look at them showed.
+    pub(super) report: DataReport,
     pub(super) origin: DataOrigin,
     pub(super) hash: String,
 }
@@ -26,16 +28,19 @@ pub(super) struct OwnImages {
 impl StudyImages {
     pub(super) fn loaded(loaded: Loaded) -> Self {
         let hash = data_hash(&loaded);
-        let origin = DataOrigin {
-            origin: describe(&loaded.origin),
-            fallback: loaded.origin.fallback_reason().map(str::to_owned),
-            sha256: digests(&loaded.origin),
-        };
-        Self { dataset: loaded.dataset, origin, hash }
+        let origin = DataOrigin::of(&loaded.origin);
+        Self { dataset: loaded.dataset, report: loaded.report, origin, hash }
     }
 
-    pub(super) fn own(own: OwnImages) -> Self {
+    /// # Errors
+    ///
+    /// When nothing can be learned from the images.
+    pub(super) fn own(own: OwnImages) -> Result<Self, DataError> {
         let OwnImages { dataset, name } = own;
+        let report = DataReport::of(&dataset);
+        if let Some(problem) = report.refusal(&dataset.classes) {
+            return Err(DataError::Request { problem });
+        }
         let splits = [
             ("train", &dataset.train),
             ("validation", &dataset.validation),
@@ -51,7 +56,8 @@ impl StudyImages {
             hash.update(format!("{name} {split}\n"));
         }
         let hash = hex::encode(hash.finalize());
-        Self { dataset, origin: DataOrigin { origin: name, fallback: None, sha256 }, hash }
+        let origin = DataOrigin { origin: name, dir: None, fallback: None, split: None, sha256 };
+        Ok(Self { dataset, report, origin, hash })
     }
 }
 
@@ -94,27 +100,4 @@ pub fn describe(origin: &Origin) -> String {
             format!("built-in digits (generator {generator}, seed {seed})")
         }
     }
-}
-
-fn digests(origin: &Origin) -> BTreeMap<String, String> {
-    match origin {
-        Origin::Mnist { files, .. } | Origin::Idx { files, .. } => {
-            let name =
-                |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.iter().map(|file| (name(&file.path), file.sha256.clone())).collect()
-        }
-        Origin::Synthetic { .. } => BTreeMap::new(),
-    }
-}
-
-/// SHA-256 in hex over what the images are and how they are split.
-pub fn data_hash(loaded: &Loaded) -> String {
-    let data = &loaded.dataset;
-    let mut hash = Sha256::new();
-    hash.update(serde_json::to_string(&digests(&loaded.origin)).unwrap_or_default());
-    if let Origin::Synthetic { generator, seed, .. } = &loaded.origin {
-        hash.update(format!("synthetic {generator} {seed}"));
-    }
-    hash.update(format!("{} {} {}", data.train.len(), data.validation.len(), data.test.len()));
-    hex::encode(hash.finalize())
 }

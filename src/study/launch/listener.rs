@@ -1,6 +1,6 @@
 //! Who hears of a launch as it goes.
 
-use crate::data::{self, Dataset};
+use crate::data::{self, DataReport, Dataset};
 use crate::ledger::{DataOrigin, Recorded, Repair, RunFolder};
 use crate::notify::NotifyError;
 use crate::report::ReportError;
@@ -50,6 +50,8 @@ pub struct Ready<'a> {
     pub data: &'a Dataset,
     /// Where they come from.
     pub origin: &'a DataOrigin,
+    /// What a look at them showed.
+    pub report: &'a DataReport,
     /// What trains, in words.
     pub device: &'a str,
     /// CPU threads.

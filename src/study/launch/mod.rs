@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::error::{Kind, LaunchError};
-pub use self::images::{data_hash, describe, input_shape};
+pub use self::images::{describe, input_shape};
 pub use self::listener::{EventObserver, LaunchListener, Ready, Resumed};
 pub use self::settings::{Resume, Settings};
 pub use self::source::StudySource;
@@ -20,18 +20,21 @@ use self::images::{OwnImages, StudyImages};
 use self::session::{
     Session, instruction_set, instruction_set_of, is_over, recorded_growth, recorded_study,
 };
+use self::settings::recordable;
 use super::ended::Ended;
+use super::gate_check::check_gate;
 use super::local_trainer::{AtWork, LocalTrainer};
 use super::observer::Silent;
 use super::phase::Extension;
+use super::recorded_data::absolute;
 use super::run::{Growth, Study, StudySetup};
 use super::trainer::Trainer;
-use crate::data::Dataset;
+use crate::data::{Dataset, Split};
 use crate::ledger::{Event, Ledger, RunFolder};
 use crate::model::OpenDevice;
 use crate::notify::notify;
 use crate::report;
-use crate::spec::{InputShape, Override, Source, StudyFile};
+use crate::spec::{Override, StudyFile};
 use crate::sys::announce::announce;
 use crate::sys::clock::RealClock;
 use crate::sys::files::real_files;
@@ -150,7 +153,9 @@ impl<'a> Launch<'a> {
     /// written.
     pub fn run(mut self) -> Result<Ended, LaunchError> {
         let study = self.study.take().ok_or(LaunchError::NoStudy)?;
-        let (session, device) = self.prepare(&study, self.settings.growth)?;
+        let (session, device) = self.prepare(&study, self.settings.growth, None)?;
+        let images = &session.images;
+        check_gate(&study, &session.spec, &images.report, &images.dataset.classes)?;
         let files = real_files()?;
         let runs = &self.settings.runs;
         let latest = match self.settings.resume {
@@ -185,7 +190,7 @@ impl<'a> Launch<'a> {
             Some(study) => study,
             None => self.study_of(&folder)?,
         };
-        let (session, device) = self.prepare(&study, growth)?;
+        let (session, device) = self.prepare(&study, growth, Some(&folder))?;
         self.enter(folder, session, device)
     }
 
@@ -217,26 +222,42 @@ impl<'a> Launch<'a> {
         &mut self,
         study: &StudySource,
         growth: Growth,
+        begun: Option<&RunFolder>,
     ) -> Result<(Session, Option<OpenDevice>), LaunchError> {
-        let mut file = study.parse()?;
-        if let Some(own) = &self.images {
-            file.data = own.spec();
-        } else if matches!(file.data.source, Source::Mnist | Source::Synthetic) {
-            study.check(file.clone(), InputShape::MNIST)?;
-        }
+        let file = match &self.images {
+            Some(own) => StudyFile { data: own.spec(), ..study.parse()? },
+            None => {
+                let mut file = study.checked()?;
+                if let Some(path) = &mut file.data.path {
+                    // In runs of version 0.1.0 it may be relative, which meant the current folder.
+                    *path = match begun {
+                        Some(_) => absolute(path),
+                        None => recordable(&study.base().join(&path))?,
+                    };
+                }
+                file
+            }
+        };
         let (device, threads) = match self.trainer {
             None => (Some(self.settings.device.open()?), self.settings.start_threads()?),
             Some(_) => (None, self.settings.threads.unwrap_or(1)),
         };
         let images = match self.images.take() {
-            Some(own) => StudyImages::own(own),
+            Some(own) => StudyImages::own(own)?,
             None => {
                 let mut silent = Silent;
                 let listener: &mut dyn LaunchListener = match &mut self.listener {
                     Some(listener) => &mut **listener,
                     None => &mut silent,
                 };
-                StudyImages::loaded(self.settings.load(&file.data, file.train.seed, listener)?)
+                let (data, seed) = (&file.data, file.train.seed);
+                StudyImages::loaded(match begun {
+                    // Before the study is checked: other labels may make other classes.
+                    Some(run) => {
+                        self.settings.load_recorded(run, data, seed, Split::Train, listener)?
+                    }
+                    None => self.settings.load(data, seed, listener)?,
+                })
             }
         };
         let spec = study.check(file, input_shape(&images.dataset))?;
@@ -269,6 +290,7 @@ impl<'a> Launch<'a> {
             spec: &session.spec,
             data: &session.images.dataset,
             origin: &session.images.origin,
+            report: &session.images.report,
             device: &session.device,
             threads: session.threads,
             folder: &folder,
@@ -338,6 +360,12 @@ fn begin(ledger: &mut Ledger, session: &Session, folder: &RunFolder) -> Result<(
     if let Some(reason) = &session.images.origin.fallback {
         ledger.append_once(Event::DataFallback { reason: reason.clone() })?;
     }
+    let images = &session.images;
+    ledger.append_once(Event::DataExamined {
+        classes: images.dataset.classes.clone(),
+        counts: images.report.counts.clone(),
+        findings: images.report.findings.clone(),
+    })?;
     Ok(())
 }
 
@@ -347,7 +375,11 @@ fn go_on(ledger: &mut Ledger, folder: &RunFolder) -> Result<(), LaunchError> {
     let finished = records.filter(|recorded| matches!(recorded.event, Event::TrialFinished { .. }));
     let trials = finished.count() as u32;
     let run = folder.path().display().to_string();
-    Ok(ledger.append(Event::StudyResumed { run, trials, instruction_set: Some(instruction_set().into()) })?)
+    Ok(ledger.append(Event::StudyResumed {
+        run,
+        trials,
+        instruction_set: Some(instruction_set().into()),
+    })?)
 }
 
 /// The lines that one text has and the other has not: `- ` before those that go, `+ ` before those

@@ -6,11 +6,13 @@ use jiff::Timestamp;
 use super::error::LaunchError;
 use super::images::StudyImages;
 use super::listener::Resumed;
+use crate::data::Split;
 use crate::ledger::{
     Event, LedgerError, Provenance, Recorded, RunFolder, RunFolderError, cpu_name, read,
 };
 use crate::spec::{Spec, StudyDocument, diff};
 use crate::study::Growth;
+use crate::study::recorded_data::check_same_data;
 
 /// Everything that a study runs on, before there is a folder for it.
 pub(super) struct Session {
@@ -90,6 +92,8 @@ impl Session {
                 records.iter().any(|recorded| matches!(recorded.event, Event::TrialStarted { .. }));
             return Ok(if has_trials || is_over(records) { Resumed::Yes } else { Resumed::No });
         };
+        // First: other labels may make other classes, and those another spec.
+        check_same_data(folder, &self.images.origin, Split::Train)?;
         let changed = |what, then: &String, now: &str, lines| LaunchError::Changed {
             folder: folder.path().into(),
             what,

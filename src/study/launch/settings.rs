@@ -1,14 +1,17 @@
 //! Where a study runs: device, threads, folders, downloads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::error::LaunchError;
 use super::images::input_shape;
 use super::listener::LaunchListener;
-use crate::data::{self, DataError, DataRequest, Download, Loaded, Places};
+use super::source::StudySource;
+use crate::data::{self, DataError, DataRequest, Download, Loaded, Places, Split};
+use crate::ledger::{DataOrigin, RunFolder};
 use crate::model::DeviceChoice;
-use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, StudyDocument};
+use crate::spec::{DataSpec, Source, Spec, StudyDocument};
 use crate::study::Growth;
+use crate::study::recorded_data::{absolute, check_same_data, recorded_origin};
 use crate::train::Profiling;
 use burgeon_kernel::Executor;
 
@@ -80,16 +83,17 @@ impl Settings {
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<(Spec, Loaded), LaunchError> {
-        let file = study.parse()?;
-        if matches!(file.data.source, Source::Mnist | Source::Synthetic) {
-            study.validate(InputShape::MNIST)?;
+        let study = StudySource::from(study);
+        let mut file = study.checked()?;
+        if let Some(path) = &mut file.data.path {
+            *path = recordable(&study.base().join(&path))?;
         }
         let loaded = self.load(&file.data, file.train.seed, listener)?;
-        let spec = study.validate(input_shape(&loaded.dataset))?;
+        let spec = study.check(file, input_shape(&loaded.dataset))?;
         Ok((spec, loaded))
     }
 
-    /// Loads the images that `[data]` asks for.
+    /// Loads the images that `[data]` asks for; a relative path is taken from the current folder.
     ///
     /// # Errors
     ///
@@ -100,22 +104,48 @@ impl Settings {
         seed: u64,
         listener: &mut dyn LaunchListener,
     ) -> Result<Loaded, DataError> {
+        self.load_from(spec, seed, None, listener)
+    }
+
+    /// Loads the images that a run was begun with, from where they were then if they are still there.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be had, or are others: in content, or, where the split is carved out of the
+    /// training file, in the way that it is.
+    pub fn load_recorded(
+        &self,
+        folder: &RunFolder,
+        spec: &DataSpec,
+        seed: u64,
+        split: Split,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Loaded, LaunchError> {
+        let then = recorded_origin(folder)?;
+        let dir = then.and_then(|then| then.dir).map(PathBuf::from);
+        let loaded = self.load_from(spec, seed, dir, listener)?;
+        check_same_data(folder, &DataOrigin::of(&loaded.origin), split)?;
+        Ok(loaded)
+    }
+
+    fn load_from(
+        &self,
+        spec: &DataSpec,
+        seed: u64,
+        recorded: Option<PathBuf>,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Loaded, DataError> {
+        let mut places = Places::usual(self.data.clone(), |name| std::env::var_os(name));
+        if spec.source == Source::Mnist {
+            places.named = places.named.or_else(|| spec.path.clone());
+            places.recorded = recorded;
+        }
         let request = DataRequest {
-            source: match (spec.source, &spec.path) {
-                (Source::Mnist, _) => data::Source::Mnist,
-                (Source::Idx, path) => data::Source::Idx { path: path.clone().unwrap_or_default() },
-                (Source::Synthetic, _) => data::Source::Synthetic,
-                (Source::Own, _) => {
-                    let problem = "the images come from the program that ran the study (`source = \"own\"`): only that program can hand them over, with `Launch::data`";
-                    return Err(DataError::Request { problem: problem.into() });
-                }
-            },
-            fallback: match spec.fallback {
-                Fallback::Synthetic => data::Fallback::Synthetic,
-                Fallback::None => data::Fallback::None,
-            },
+            source: spec.source,
+            path: spec.path.clone(),
+            fallback: spec.fallback,
             sizes: data::SplitSizes { validation: spec.validation, train: spec.train, test: None },
-            places: Places::usual(self.data.clone(), |name| std::env::var_os(name)),
+            places,
             download: self.download.clone(),
             seed,
         };
@@ -134,5 +164,19 @@ impl Settings {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         Executor::configure_global(Some(threads))?;
         Ok(threads)
+    }
+}
+
+/// A path as a run's study file can keep it.
+pub(super) fn recordable(path: &Path) -> Result<PathBuf, DataError> {
+    let path = absolute(path);
+    match path.to_str() {
+        Some(_) => Ok(path),
+        None => Err(DataError::Request {
+            problem: format!(
+                "{}: this name is not UTF-8, so a study file cannot hold it; name the data by another path",
+                path.display()
+            ),
+        }),
     }
 }

@@ -1,6 +1,9 @@
 //! What a program may hand over as a study: the text of a study file, or one built in code.
 
-use crate::spec::{InputShape, Spec, SpecError, StudyDocument, StudyFile};
+use std::path::{Path, PathBuf};
+
+use crate::spec::{InputShape, Source, Spec, SpecError, StudyDocument, StudyFile};
+use crate::study::recorded_data::absolute;
 
 /// A study, as text that messages can point into or as a value.
 #[derive(Debug, Clone)]
@@ -19,14 +22,49 @@ impl StudySource {
         }
     }
 
+    /// Reads the study and checks what can be checked without its images.
+    pub(super) fn checked(&self) -> Result<StudyFile, SpecError> {
+        let file = self.parse()?;
+        match (file.data.source, self) {
+            (Source::Mnist | Source::Synthetic, _) => {
+                self.check(file.clone(), InputShape::MNIST)?;
+            }
+            (Source::Idx | Source::Own, Self::Document(document)) => document.check()?,
+            (Source::Idx | Source::Own, Self::File(_)) => {}
+        }
+        Ok(file)
+    }
+
+    /// The folder that relative paths are taken from: the study file's, where there is one, else the
+    /// current one.
+    pub(super) fn base(&self) -> PathBuf {
+        let Self::Document(study) = self else {
+            return absolute(Path::new("."));
+        };
+        let origin = Path::new(study.origin());
+        let folder = match study.folder() {
+            Some(folder) => Some(folder),
+            None if origin.is_file() => origin.parent(),
+            None => None,
+        };
+        match folder {
+            Some(folder) if !study.overrides("data.path") => absolute(folder),
+            _ => absolute(Path::new(".")),
+        }
+    }
+
+    /// Points a problem at its line, where there is one.
+    pub(in crate::study) fn locate(&self, error: SpecError) -> SpecError {
+        match self {
+            Self::Document(document) => document.locate(error),
+            Self::File(_) => error,
+        }
+    }
+
     /// Checks what [`parse`](Self::parse) gave, changed or not, and points at the lines of what is
     /// wrong where there are any.
     pub(super) fn check(&self, file: StudyFile, input: InputShape) -> Result<Spec, SpecError> {
-        let spec = Spec::new(file, input);
-        spec.map_err(|error| match self {
-            Self::Document(document) => document.locate(error),
-            Self::File(_) => error,
-        })
+        Spec::new(file, input).map_err(|error| self.locate(error))
     }
 }
 

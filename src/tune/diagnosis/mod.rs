@@ -251,7 +251,7 @@ impl Case<'_> {
         let is_small = self.has(Harm::PixelsLost) || is_small_for_its_gate(spec);
         let too_few =
             self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
-        let missing = spec.gate().accuracy - signs.accuracy;
+        let missing = spec.gate().highest_floor() - self.trial.score();
         let is_given_up = self.trial.ending == Ending::GivenUp;
         let is_rising = signs.is_falling && signs.gain > missing / 4.0 && !is_given_up;
         if too_few && !(is_small && signs.steps >= 100.0) || is_rising && !is_small {

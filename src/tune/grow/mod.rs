@@ -47,9 +47,7 @@ impl Policy for Grow {
 /// The trial to grow from: the most accurate one; a later one wins over an equal one, because
 /// growth that did not hurt is growth.
 fn best(history: &[TrialRecord]) -> Option<&TrialRecord> {
-    history
-        .iter()
-        .reduce(|best, trial| if trial.accuracy() >= best.accuracy() { trial } else { best })
+    history.iter().reduce(|best, trial| if trial.score() >= best.score() { trial } else { best })
 }
 
 /// A failed trial that asks for a remedy.
@@ -110,8 +108,8 @@ impl<'a> Case<'a> {
 
     /// How many times more images the trial gets wrong than its gate allows.
     fn distance(&self) -> f64 {
-        let allowed = (1.0 - self.spec.gate().accuracy).max(1e-3);
-        (1.0 - self.parent.accuracy()) / allowed
+        let allowed = (1.0 - self.spec.gate().highest_floor()).max(1e-3);
+        (1.0 - self.parent.score()) / allowed
     }
 
     fn is_far(&self) -> bool {
@@ -288,7 +286,7 @@ impl<'a> Case<'a> {
 
     /// Few images are seen so often that they have to look different every time.
     fn vary_few_images(&self, draft: &mut Draft) {
-        if self.images < 6000 && self.spec.gate().accuracy > 0.93 {
+        if self.images < 6000 && self.spec.gate().highest_floor() > 0.93 {
             self.slim(draft);
             self.distort(draft);
         }

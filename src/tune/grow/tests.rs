@@ -52,6 +52,7 @@ fn epoch(number: usize, train: f64, validation: f64) -> EpochRecord {
         images: 55_000,
         course: Vec::new(),
         probe: Some(probe()),
+        recalls: Vec::new(),
         given_up: None,
     }
 }

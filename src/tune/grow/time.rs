@@ -9,7 +9,7 @@ const STEPS_TO_97_PERCENT: f64 = 700.0;
 
 /// Steps that a gate takes: errors fall with a power of the steps just below one.
 fn steps_wanted(spec: &Spec, images: usize) -> f64 {
-    let allowed = (1.0 - spec.gate().accuracy).max(1e-3);
+    let allowed = (1.0 - spec.gate().highest_floor()).max(1e-3);
     let factor = (0.03 / allowed).powf(1.1).clamp(0.2, 15.0);
     let distorted = if spec.train().augment.is_on() { 1.5 } else { 1.0 };
     // Few images have to be seen in many distortions.
@@ -29,8 +29,8 @@ pub(super) fn more_epochs(parent: &TrialRecord, spec: &Spec) -> usize {
     let done = parent.curve.last().map_or(0, |last| last.epoch);
     let steps_done = parent.images_seen() as f64 / parent.spec.train().batch_size.max(1) as f64;
     let steps_wanted = steps_wanted(spec, images);
-    let allowed = (1.0 - spec.gate().accuracy).max(1e-3);
-    let missing = ((1.0 - parent.accuracy()) / allowed).max(1.0);
+    let allowed = (1.0 - spec.gate().highest_floor()).max(1e-3);
+    let missing = ((1.0 - parent.score()) / allowed).max(1.0);
     let steps = if steps_done < 0.3 * steps_wanted {
         // So short a training says nothing about a longer one.
         steps_wanted - steps_done
@@ -49,7 +49,7 @@ pub(super) fn more_epochs(parent: &TrialRecord, spec: &Spec) -> usize {
 pub(super) fn annealing(spec: &Spec) -> Option<(Schedule, f64)> {
     let train = spec.train();
     let is_constant = train.schedule == (Schedule::Constant {});
-    let matters = spec.gate().accuracy > 0.96;
+    let matters = spec.gate().highest_floor() > 0.96;
     let usual = usual_rate(&train.optimizer);
     // A rate that only peaks can be higher than one that stays.
     let peak = match train.optimizer {

@@ -52,7 +52,7 @@ fn promotion(
         }
         let mut here: Vec<&TrialRecord> =
             history.iter().skip(1).filter(|trial| trial.spec.train().epochs == rung).collect();
-        here.sort_by(|a, b| b.accuracy().total_cmp(&a.accuracy()).then(a.trial.cmp(&b.trial)));
+        here.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.trial.cmp(&b.trial)));
         let promotable = here.len() / REDUCTION;
         let is_promoted = |of: &TrialRecord| {
             history.iter().any(|child| is_continuation(child.parent, &child.edits, of))

@@ -37,7 +37,7 @@ impl Policy for Tpe {
 fn points(history: &[TrialRecord]) -> Vec<(Point, f64)> {
     let known = history.iter().filter_map(|trial| {
         let point = Point::of(&trial.edits, &trial.spec.tune().space)?;
-        Some((point, trial.accuracy()))
+        Some((point, trial.score()))
     });
     known.collect()
 }
@@ -164,6 +164,7 @@ mod tests {
             images: 1000,
             course: Vec::new(),
             probe: None,
+            recalls: Vec::new(),
             given_up: None,
         };
         let ending = Ending::Completed;

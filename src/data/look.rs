@@ -1,0 +1,341 @@
+//! A look at the data before anything is trained on it: what cannot be learned from is refused, what is odd is told.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::folder::{Part, Paths};
+use super::{DataError, Dataset, Images, Subset};
+use crate::record::{DataFinding, Split, SplitCounts};
+
+/// What a look at a data set showed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataReport {
+    /// Images of each class.
+    pub counts: SplitCounts,
+    /// What is odd, the gravest first; empty where nothing is.
+    pub findings: Vec<DataFinding>,
+}
+
+const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
+
+impl DataReport {
+    /// Looks at every image and label once.
+    pub fn of(data: &Dataset) -> Self {
+        let classes = data.classes.len();
+        let counts = SplitCounts {
+            train: data.train.class_counts(classes),
+            validation: data.validation.class_counts(classes),
+            test: data.test.class_counts(classes),
+        };
+        let mut findings = counts.findings();
+        let looks = SPLITS.map(|split| looks(data.split(split)));
+        findings.extend(shared_images(&looks));
+        findings.extend(conflicting_labels(&looks));
+        findings.extend(constant_images(&looks));
+        Self { counts, findings }
+    }
+
+    /// Why nothing can be learned from these images, and what would help; `None` where it can.
+    pub fn refusal(&self, classes: &[String]) -> Option<String> {
+        self.findings.iter().find_map(|finding| match finding {
+            DataFinding::OneClass { split: Split::Train, .. } => Some(format!(
+                "{}: telling classes apart takes at least 2 of them",
+                finding.words(classes)
+            )),
+            DataFinding::NotTrained { .. } => Some(format!(
+                "{}: add training images of them, or raise data.train where it is set",
+                finding.words(classes)
+            )),
+            _ => None,
+        })
+    }
+}
+
+impl SplitCounts {
+    /// Images of each class in a split, by label.
+    pub fn of(&self, split: Split) -> &[usize] {
+        match split {
+            Split::Train => &self.train,
+            Split::Validation => &self.validation,
+            Split::Test => &self.test,
+        }
+    }
+
+    fn findings(&self) -> Vec<DataFinding> {
+        let mut findings = Vec::new();
+        let classes = 0..self.train.len();
+        let which = |fits: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            classes.clone().filter(|&class| fits(class)).collect()
+        };
+        for split in SPLITS {
+            if let [class] = which(&|class| self.of(split)[class] > 0)[..] {
+                findings.push(DataFinding::OneClass { split, class });
+            }
+        }
+        let measured = [Split::Validation, Split::Test];
+        for split in measured {
+            let classes = which(&|class| self.of(split)[class] > 0 && self.train[class] == 0);
+            if !classes.is_empty() {
+                findings.push(DataFinding::NotTrained { split, classes });
+            }
+        }
+        for split in measured {
+            let classes = which(&|class| self.of(split)[class] == 0 && self.train[class] > 0);
+            if !classes.is_empty() {
+                findings.push(DataFinding::NotMeasured { split, classes });
+            }
+        }
+        let classes = which(&|class| SPLITS.iter().all(|&split| self.of(split)[class] == 0));
+        if !classes.is_empty() {
+            findings.push(DataFinding::NoImages { classes });
+        }
+        findings.extend(SPLITS.iter().filter_map(|&split| self.majority(split)));
+        findings
+    }
+
+    /// A class with more than half of what the others leave to an even share: 75 % of two classes, 55 % of ten.
+    fn majority(&self, split: Split) -> Option<DataFinding> {
+        let counts = self.of(split);
+        let present = counts.iter().filter(|&&count| count > 0).count();
+        let (class, share) = majority(counts)?;
+        let is_far = present > 1 && share >= 0.5 + 0.5 / present as f64;
+        is_far.then_some(DataFinding::Majority { split, class, share })
+    }
+}
+
+/// The class with the most images, the smaller label first among equals, and its share of them, 0..=1; `None` where
+/// there are no images.
+pub fn majority(counts: &[usize]) -> Option<(usize, f64)> {
+    let most = *counts.iter().max()?;
+    let class = counts.iter().position(|&count| count == most)?;
+    let all: usize = counts.iter().sum();
+    (all > 0).then(|| (class, most as f64 / all as f64))
+}
+
+/// What is seen of one image.
+#[derive(Clone, Copy)]
+struct Look {
+    /// The first half of the SHA-256 of its pixels.
+    content: u128,
+    label: u8,
+    is_constant: bool,
+}
+
+fn looks(images: &Subset) -> Vec<Look> {
+    let look = |position| {
+        let pixels: &[u8] = images.image(position);
+        let digest = Sha256::digest(pixels);
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest[..16]);
+        Look {
+            content: u128::from_be_bytes(half),
+            label: images.label(position),
+            is_constant: pixels.iter().all(|&pixel| pixel == pixels[0]),
+        }
+    };
+    (0..images.len()).into_par_iter().map(look).collect()
+}
+
+fn shared_images(looks: &[Vec<Look>; 3]) -> Vec<DataFinding> {
+    let contents = |at: usize| -> Vec<u128> {
+        let mut contents: Vec<u128> = looks[at].iter().map(|look| look.content).collect();
+        contents.par_sort_unstable();
+        contents
+    };
+    let sorted = [contents(0), contents(1)];
+    let pairs = [(1, 0), (2, 0), (2, 1)];
+    let found = pairs.map(|(at, other)| {
+        let is_there = |look: &&Look| sorted[other].binary_search(&look.content).is_ok();
+        let images = looks[at].iter().filter(is_there).count();
+        (images > 0).then_some(DataFinding::SharedImages {
+            split: SPLITS[at],
+            other: SPLITS[other],
+            images,
+        })
+    });
+    found.into_iter().flatten().collect()
+}
+
+fn conflicting_labels(looks: &[Vec<Look>; 3]) -> Option<DataFinding> {
+    let all = looks.iter().flatten().map(|look| (look.content, look.label));
+    let mut all: Vec<(u128, u8)> = all.collect();
+    all.par_sort_unstable();
+    let same = all.chunk_by(|a, b| a.0 == b.0);
+    let conflicting = same.filter(|same| same[0].1 != same[same.len() - 1].1);
+    let images = conflicting.map(<[_]>::len).sum();
+    (images > 0).then_some(DataFinding::ConflictingLabels { images })
+}
+
+fn constant_images(looks: &[Vec<Look>; 3]) -> Vec<DataFinding> {
+    let found = SPLITS.iter().zip(looks).filter_map(|(&split, looks)| {
+        let images = looks.iter().filter(|look| look.is_constant).count();
+        (images > 0).then_some(DataFinding::ConstantImages { split, images })
+    });
+    found.collect()
+}
+
+/// How many classes the training labels tell of, 0 to the largest; the test labels have to be among them.
+///
+/// # Errors
+/// If all training labels are the same, or a test label is none of theirs.
+pub(super) fn seen_classes(
+    paths: &Paths,
+    train: &Images,
+    test: &Images,
+) -> Result<usize, DataError> {
+    let labels = |part: Part| -> &Path {
+        let at = Part::ALL.iter().position(|&found| found == part);
+        at.map_or(Path::new(""), |at| &paths[at])
+    };
+    let seen: BTreeSet<u8> = train.labels().iter().copied().collect();
+    let largest = match (seen.first(), seen.last()) {
+        (Some(first), Some(last)) if first != last => *last,
+        (first, _) => {
+            let only = first.copied().unwrap_or_default();
+            return Err(DataError::malformed(
+                labels(Part::TrainLabels),
+                format!("every label is {only}; telling classes apart takes at least 2 of them"),
+            ));
+        }
+    };
+    match test.labels().iter().position(|&label| label > largest) {
+        None => Ok(usize::from(largest) + 1),
+        Some(position) => Err(DataError::malformed(
+            labels(Part::TestLabels),
+            format!(
+                "the label of image {position} is {}, but the training labels are 0 to {largest}",
+                test.label(position)
+            ),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Images of 1 × 2 pixels, each given by its two pixels and its label.
+    fn images(of: &[([u8; 2], u8)]) -> Images {
+        let pixels: Vec<u8> = of.iter().flat_map(|(pixels, _)| *pixels).collect();
+        let labels: Vec<u8> = of.iter().map(|&(_, label)| label).collect();
+        Images::new(pixels, labels, 1, 2).unwrap()
+    }
+
+    /// Images of these classes, no two alike in any split.
+    fn distinct(labels: &[u8], start: u8) -> Images {
+        let of = labels.iter().zip(start..).map(|(&label, at)| ([at, at + 1], label));
+        images(&of.collect::<Vec<_>>())
+    }
+
+    fn report(train: Images, validation: Images, test: Images, classes: usize) -> DataReport {
+        DataReport::of(&Dataset::new(train, validation, test, classes).unwrap())
+    }
+
+    fn names(classes: usize) -> Vec<String> {
+        (0..classes).map(|class| class.to_string()).collect()
+    }
+
+    #[test]
+    fn sound_data_has_no_findings() {
+        let report =
+            report(distinct(&[0, 1, 1], 0), distinct(&[0, 1], 50), distinct(&[1, 0], 100), 2);
+        assert_eq!(report.findings, []);
+        assert_eq!(report.counts.train, [1, 2]);
+    }
+
+    #[test]
+    fn training_images_of_one_class_are_refused() {
+        let report = report(distinct(&[3, 3], 0), distinct(&[3], 50), distinct(&[3, 1], 100), 4);
+        let refusal = report.refusal(&names(4)).unwrap();
+        assert!(refusal.starts_with("all training images are of class 3: telling"), "{refusal}");
+    }
+
+    #[test]
+    fn a_class_that_is_measured_and_never_trained_is_refused_by_name() {
+        for (validation, test, split) in [(2, 0, "validation"), (0, 2, "test")] {
+            let report = report(
+                distinct(&[0, 1], 0),
+                distinct(&[0, 1, validation], 50),
+                distinct(&[0, 1, test], 100),
+                3,
+            );
+            let refusal = report.refusal(&["cat".into(), "dog".into(), "elk".into()]).unwrap();
+            let expected = format!("no training image is of class elk, though {split} images are");
+            assert!(refusal.starts_with(&expected), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_class_missing_from_one_split_or_from_all_is_told_and_not_refused() {
+        let report =
+            report(distinct(&[0, 1, 3], 0), distinct(&[0, 1], 50), distinct(&[0, 1, 3], 100), 4);
+        assert_eq!(
+            report.findings,
+            [
+                DataFinding::NotMeasured { split: Split::Validation, classes: vec![3] },
+                DataFinding::NoImages { classes: vec![2] },
+            ]
+        );
+        assert_eq!(report.refusal(&names(4)), None);
+    }
+
+    #[test]
+    fn a_class_that_outnumbers_the_others_is_told_with_its_share() {
+        let mut labels = vec![0; 99];
+        labels.push(1);
+        let report =
+            report(distinct(&labels, 0), distinct(&[0, 1], 110), distinct(&[1, 0], 120), 2);
+        assert_eq!(
+            report.findings,
+            [DataFinding::Majority { split: Split::Train, class: 0, share: 0.99 }]
+        );
+        assert_eq!(
+            report.findings[0].words(&names(2)),
+            "99.00 % of the training images are of class 0"
+        );
+    }
+
+    #[test]
+    fn images_in_two_splits_and_images_with_two_labels_are_counted() {
+        let report = report(
+            images(&[([1, 2], 0), ([3, 4], 1), ([3, 4], 0)]),
+            images(&[([1, 2], 0), ([5, 6], 1)]),
+            images(&[([1, 2], 0), ([1, 2], 0), ([7, 8], 1), ([5, 6], 1)]),
+            2,
+        );
+        let shared = |split, other, images| DataFinding::SharedImages { split, other, images };
+        assert_eq!(
+            report.findings,
+            [
+                shared(Split::Validation, Split::Train, 1),
+                shared(Split::Test, Split::Train, 2),
+                shared(Split::Test, Split::Validation, 3),
+                DataFinding::ConflictingLabels { images: 2 },
+            ]
+        );
+    }
+
+    #[test]
+    fn images_of_one_shade_are_counted() {
+        let report = report(
+            images(&[([1, 2], 0), ([3, 3], 1), ([0, 0], 0)]),
+            images(&[([1, 3], 0), ([5, 6], 1)]),
+            images(&[([255, 255], 0), ([7, 8], 1)]),
+            2,
+        );
+        assert_eq!(
+            report.findings,
+            [
+                DataFinding::ConstantImages { split: Split::Train, images: 2 },
+                DataFinding::ConstantImages { split: Split::Test, images: 1 },
+            ]
+        );
+        let words: Vec<String> = report.findings.iter().map(|it| it.words(&names(2))).collect();
+        assert!(words[0].starts_with("2 training images are of one shade"), "{words:?}");
+        assert!(words[1].starts_with("1 test image is of one shade"), "{words:?}");
+    }
+}

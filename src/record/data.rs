@@ -1,0 +1,165 @@
+//! What a look at a data set showed: images by class and split, and what is odd about them.
+
+use serde::{Deserialize, Serialize};
+
+/// One of the three parts of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// What the network learns from.
+    Train,
+    /// What the gate and every policy read.
+    Validation,
+    /// Read once, after a model is accepted.
+    Test,
+}
+
+impl Split {
+    /// `training`, `validation` or `test`, as messages have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// How many images each class has in each split, by label.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SplitCounts {
+    /// In the training split.
+    pub train: Vec<usize>,
+    /// In the validation split.
+    pub validation: Vec<usize>,
+    /// In the test split.
+    pub test: Vec<usize>,
+}
+
+/// One thing that is odd about a data set. Classes are named by their labels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "finding", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum DataFinding {
+    /// All images of a split are of one class.
+    OneClass {
+        /// The split.
+        split: Split,
+        /// The class.
+        class: usize,
+    },
+    /// A split has classes that no training image has, so that they cannot be learned.
+    NotTrained {
+        /// The split.
+        split: Split,
+        /// The classes.
+        classes: Vec<usize>,
+    },
+    /// A split has no image of classes that are trained on, so that nothing is measured of them.
+    NotMeasured {
+        /// The split.
+        split: Split,
+        /// The classes.
+        classes: Vec<usize>,
+    },
+    /// No split has an image of these classes, though larger labels occur.
+    NoImages {
+        /// The classes.
+        classes: Vec<usize>,
+    },
+    /// One class outnumbers the others by far.
+    Majority {
+        /// The split.
+        split: Split,
+        /// The class.
+        class: usize,
+        /// Its share of the split's images, 0..=1.
+        share: f64,
+    },
+    /// Images of one split are in another one too, pixel for pixel.
+    SharedImages {
+        /// The split that is measured on.
+        split: Split,
+        /// The split that has the same images.
+        other: Split,
+        /// How many images of `split` it has.
+        images: usize,
+    },
+    /// Images with equal pixels have different labels.
+    ConflictingLabels {
+        /// How many images, over all splits.
+        images: usize,
+    },
+    /// Images show nothing: all their pixels are of one shade.
+    ConstantImages {
+        /// The split.
+        split: Split,
+        /// How many.
+        images: usize,
+    },
+}
+
+impl DataFinding {
+    /// What is odd, in words.
+    pub fn words(&self, names: &[String]) -> String {
+        let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
+        match self {
+            Self::OneClass { split, class } => {
+                format!("all {} images are of class {}", split.name(), name(*class))
+            }
+            Self::NotTrained { split, classes } => format!(
+                "no training image is of class {}, though {} images are",
+                listed(classes, name),
+                split.name()
+            ),
+            Self::NotMeasured { split, classes } => format!(
+                "no {} image is of class {}: nothing is measured of what is learned there",
+                split.name(),
+                listed(classes, name)
+            ),
+            Self::NoImages { classes } => format!("no image is of class {}", listed(classes, name)),
+            Self::Majority { split, class, share } => format!(
+                "{:.2} % of the {} images are of class {}",
+                share * 100.0,
+                split.name(),
+                name(*class)
+            ),
+            Self::SharedImages { split, other, images } => format!(
+                "{} also in the {} split, pixel for pixel: what is measured on them is not held out",
+                counted(*images, split.name()),
+                other.name()
+            ),
+            Self::ConflictingLabels { images } => format!(
+                "{images} images have the same pixels as others of another class: at most one label is right"
+            ),
+            Self::ConstantImages { split, images } => {
+                format!(
+                    "{} of one shade throughout: they show nothing",
+                    counted(*images, split.name())
+                )
+            }
+        }
+    }
+}
+
+/// `1 test image is`, `7 test images are`.
+fn counted(images: usize, split: &str) -> String {
+    match images {
+        1 => format!("1 {split} image is"),
+        images => format!("{images} {split} images are"),
+    }
+}
+
+/// `3`, `3 or 4`, `1, 2 or 3`; of many, the first.
+fn listed(classes: &[usize], name: impl Fn(usize) -> String) -> String {
+    const SHOWN: usize = 10;
+    let mut names: Vec<String> = classes.iter().take(SHOWN).map(|&class| name(class)).collect();
+    if classes.len() > SHOWN {
+        names.push(format!("{} others", classes.len() - SHOWN));
+    }
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+    }
+}

@@ -1,0 +1,69 @@
+//! Whether a gate can tell a model that has learned something from one that has not, on the images at hand.
+
+use super::launch::StudySource;
+use crate::data::{DataFinding, DataReport, Split};
+use crate::gate::passing_constant_answer;
+use crate::spec::{GateSpec, Problem, Spec, SpecError};
+
+/// Refuses a gate that a model passes by always naming the same class, unless the study confirms it, and one that asks
+/// for figures of classes that the validation images do not have.
+pub(super) fn check_gate(
+    study: &StudySource,
+    spec: &Spec,
+    report: &DataReport,
+    classes: &[String],
+) -> Result<(), SpecError> {
+    let gate = spec.gate();
+    let problem =
+        unmeasured(gate, report, classes).or_else(|| passed_unlearned(gate, report, classes));
+    match problem {
+        None => Ok(()),
+        Some(problem) => {
+            let error = SpecError { origin: String::new(), text: None, problems: vec![problem] };
+            Err(study.locate(error))
+        }
+    }
+}
+
+fn passed_unlearned(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Option<Problem> {
+    let counts = &report.counts.validation;
+    let class = passing_constant_answer(gate, counts).filter(|_| !gate.allow_majority)?;
+    let share = counts[class] as f64 / counts.iter().sum::<usize>().max(1) as f64;
+    let name = classes.get(class).cloned().unwrap_or_default();
+    Some(Problem {
+        key: floor_key(gate).into(),
+        message: format!(
+            "a model that always answers {name} would pass: {:.2} % of the validation images are of that class",
+            share * 100.0
+        ),
+        help: "ask for more, put a floor under `least-recall` or `balanced-accuracy`, or confirm with \
+               `allow-majority = true`"
+            .into(),
+        location: None,
+    })
+}
+
+fn unmeasured(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Option<Problem> {
+    if gate.is_accuracy_alone() {
+        return None;
+    }
+    let is_validation = |finding: &&DataFinding| {
+        matches!(finding, DataFinding::NotMeasured { split: Split::Validation, .. })
+    };
+    let finding = report.findings.iter().find(is_validation)?;
+    Some(Problem {
+        key: floor_key(gate).into(),
+        message: finding.words(classes),
+        help: "raise data.validation, so that every class has validation images".into(),
+        location: None,
+    })
+}
+
+/// The key to point at.
+fn floor_key(gate: &GateSpec) -> &'static str {
+    match gate {
+        GateSpec { least_recall: Some(_), .. } => "gate.least-recall",
+        GateSpec { balanced_accuracy: Some(_), .. } => "gate.balanced-accuracy",
+        _ => "gate.accuracy",
+    }
+}

@@ -1,0 +1,206 @@
+//! Which images a run was begun with, and whether those of now are the same.
+//!
+//! Files are compared by what they hold and what part they play, never by where they lie or how they are compressed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::launch::{LaunchError, describe};
+use crate::data::folder::Part;
+use crate::data::{Loaded, Origin, SPLIT_VERSION, Split};
+use crate::ledger::{DataOrigin, RunFolder, RunFolderError};
+
+/// Why the images of now are not those of a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OtherData {
+    /// Other files, or other content in them.
+    #[error(
+        "the data is not what {} began with:{}\nrestore the data, or start a new run",
+        folder.display(),
+        lines(differences)
+    )]
+    Content {
+        /// The run folder.
+        folder: PathBuf,
+        /// One clause for each thing that differs.
+        differences: Vec<String>,
+    },
+    /// The same files, split another way.
+    #[error(
+        "{} was begun by a version of burgeon that chose validation images another way (split version {then} there, {SPLIT_VERSION} here): what it trained on would be measured on; start a new run, or go on with the version that began it",
+        folder.display()
+    )]
+    Split {
+        /// The run folder.
+        folder: PathBuf,
+        /// The version of the split in the record.
+        then: u32,
+    },
+}
+
+fn lines(differences: &[String]) -> String {
+    differences.iter().map(|difference| format!("\n  {difference}")).collect()
+}
+
+impl DataOrigin {
+    /// What the record keeps of where images come from.
+    pub fn of(origin: &Origin) -> Self {
+        Self {
+            origin: describe(origin),
+            // A record is text; a folder whose name is none can only be named again.
+            dir: origin.dir().map(absolute).and_then(|dir| dir.to_str().map(str::to_owned)),
+            fallback: origin.fallback_reason().map(str::to_owned),
+            split: is_carved(origin).then_some(SPLIT_VERSION),
+            sha256: digests(origin),
+        }
+    }
+}
+
+/// The same place, named from the root; `path` itself where the current folder is gone.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// SHA-256 of what every file holds, by its name.
+fn digests(origin: &Origin) -> BTreeMap<String, String> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    origin.files().iter().map(|file| (name(&file.path), file.sha256.clone())).collect()
+}
+
+/// Whether validation images are carved out of the training file.
+fn is_carved(origin: &Origin) -> bool {
+    !matches!(origin, Origin::Synthetic { .. })
+}
+
+/// SHA-256 in hex over what the images are and how they are split.
+pub fn data_hash(loaded: &Loaded) -> String {
+    let data = &loaded.dataset;
+    let mut hash = Sha256::new();
+    let parts = by_part(&digests(&loaded.origin));
+    hash.update(serde_json::to_string(&parts).unwrap_or_default());
+    if let Origin::Synthetic { generator, seed, .. } = &loaded.origin {
+        hash.update(format!("synthetic {generator} {seed}"));
+    }
+    hash.update(format!("{} {} {}", data.train.len(), data.validation.len(), data.test.len()));
+    if is_carved(&loaded.origin) {
+        hash.update(format!(" split {SPLIT_VERSION}"));
+    }
+    hex::encode(hash.finalize())
+}
+
+/// The same hashes by what the files are for: `train-labels` and so on.
+fn by_part(sha256: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let part =
+        |name: &String| Part::of_name(name).map_or_else(|| name.clone(), |part| part.role().into());
+    sha256.iter().map(|(name, sha256)| (part(name), sha256.clone())).collect()
+}
+
+/// What differs between the data of a record and that of now, a clause each.
+fn differences(then: &DataOrigin, now: &DataOrigin) -> Vec<String> {
+    let (old, new) = (by_part(&then.sha256), by_part(&now.sha256));
+    if old == new {
+        return Vec::new();
+    }
+    if old.is_empty() || new.is_empty() || old.keys().ne(new.keys()) {
+        return vec![format!("{} recorded, {} now", then.origin, now.origin)];
+    }
+    let changed = old.iter().filter_map(|(part, old)| {
+        let new = new.get(part).filter(|new| *new != old)?;
+        Some(format!("{part}: sha256 {old} recorded, {new} now"))
+    });
+    changed.chain(moved(then, now)).collect()
+}
+
+fn moved(then: &DataOrigin, now: &DataOrigin) -> Option<String> {
+    (then.origin != now.origin).then(|| format!("{} recorded, {} now", then.origin, now.origin))
+}
+
+/// What a run's provenance tells of its data; `None` for a run that has none, as trainers of one's own may leave it.
+pub(super) fn recorded_origin(folder: &RunFolder) -> Result<Option<DataOrigin>, RunFolderError> {
+    match folder.read_provenance() {
+        Ok(provenance) => Ok(Some(provenance.data)),
+        Err(RunFolderError::File(error)) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Compares images with those that a run began with: what they are, and how this split of them is made. A run whose
+/// provenance tells of none, as a trainer of one's own may leave it, is not compared.
+pub(super) fn check_same_data(
+    folder: &RunFolder,
+    now: &DataOrigin,
+    split: Split,
+) -> Result<(), LaunchError> {
+    if let Some(then) = recorded_origin(folder)? {
+        check_content(folder, &then, now)?;
+        check_split(folder, &then, now, split)?;
+    }
+    Ok(())
+}
+
+/// Compares files with those that a run began with.
+fn check_content(folder: &RunFolder, then: &DataOrigin, now: &DataOrigin) -> Result<(), OtherData> {
+    match differences(then, now) {
+        none if none.is_empty() => Ok(()),
+        differences => Err(OtherData::Content { folder: folder.path().into(), differences }),
+    }
+}
+
+/// Compares how a split is made with how the run made it. The test split has always been the whole test file.
+fn check_split(
+    folder: &RunFolder,
+    then: &DataOrigin,
+    now: &DataOrigin,
+    split: Split,
+) -> Result<(), OtherData> {
+    // Version 0.1.0 did not record it.
+    let version = then.split.unwrap_or(1);
+    match now.split.is_some() && split != Split::Test && version != SPLIT_VERSION {
+        false => Ok(()),
+        true => Err(OtherData::Split { folder: folder.path().into(), then: version }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(files: &[(&str, &str)]) -> DataOrigin {
+        DataOrigin {
+            origin: "IDX files in /data".into(),
+            dir: Some("/data".into()),
+            fallback: None,
+            split: Some(SPLIT_VERSION),
+            sha256: files.iter().map(|(name, hash)| ((*name).into(), (*hash).into())).collect(),
+        }
+    }
+
+    #[test]
+    fn the_file_that_changed_is_named_with_both_hashes() {
+        let then = origin(&[("train-images-idx3-ubyte", "aa"), ("train-labels-idx1-ubyte", "bb")]);
+        let now = origin(&[("train-images-idx3-ubyte", "aa"), ("train-labels-idx1-ubyte", "cc")]);
+        assert_eq!(differences(&then, &now), ["train-labels: sha256 bb recorded, cc now"]);
+    }
+
+    #[test]
+    fn the_same_content_elsewhere_or_compressed_is_the_same_data() {
+        let then = origin(&[("train-labels-idx1-ubyte", "bb")]);
+        let mut now = origin(&[("letters-train-labels-idx1-ubyte.gz", "bb")]);
+        now.origin = "IDX files in /elsewhere".into();
+        assert_eq!(differences(&then, &now), Vec::<String>::new());
+    }
+
+    #[test]
+    fn another_source_is_named() {
+        let mut drawn = origin(&[]);
+        drawn.origin = "built-in digits".into();
+        let then = origin(&[("train-labels-idx1-ubyte", "bb")]);
+        assert_eq!(
+            differences(&then, &drawn),
+            ["IDX files in /data recorded, built-in digits now"]
+        );
+    }
+}
