@@ -32,7 +32,8 @@ pub fn eval(
     let best = BestModel::open(run)?;
     let launch = launch(common, Growth::Off);
     let device = launch.device.open()?;
-    launch.start_threads()?;
+    let workers = launch.workers()?;
+    let _entered = workers.enter();
     let file = best.study.parse()?;
     let loaded = launch.load(&file.data, file.train.seed, &mut View::new(*output))?;
     let spec = best.study.validate(input_shape(&loaded.dataset))?;
@@ -42,7 +43,7 @@ pub fn eval(
     // What the network was trained with, which other images may not share.
     let normalization = best.file.normalization;
     let start = Instant::now();
-    let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device);
+    let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device)?;
     let seconds = start.elapsed().as_secs_f64();
     if output.json {
         output.result(&json(&result, split, &loaded, seconds))

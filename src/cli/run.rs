@@ -1,11 +1,13 @@
 //! `burgeon tune` and `burgeon train`.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use super::args::{Common, ResumeName, StudyArguments};
 use super::exit::Exit;
 use super::output::Output;
 use super::view::{View, percent};
+use super::watchdog::Watchdog;
 use super::{CliError, check, document, launch};
 use crate::ledger::Outcome;
 use crate::spec::Override;
@@ -44,22 +46,29 @@ fn watched(
     output: &Output,
     work: impl FnOnce(&mut View, &StopFlag) -> Result<Ended, LaunchError>,
 ) -> Result<Exit, CliError> {
+    let watchdog = Watchdog::start().map_err(CliError::Signals)?;
     let stop = StopFlag::on_signals().map_err(CliError::Signals)?;
     stop_with_supervisor();
-    let mut view = View::new(*output);
+    let mut view = View::new(*output).raising(watchdog.begun());
     let ended = work(&mut view, &stop);
     view.close();
+    // Whoever asked for a stop is told of it, also where the study ended meanwhile.
+    let stopped = watchdog.signal().map(|signal| match signal {
+        StopSignal::Interrupt => Exit::Interrupted,
+        StopSignal::Terminate => Exit::Terminated,
+    });
     match ended? {
-        Ended::Finished(finished) => Ok(tell(&finished, output)),
+        Ended::Finished(finished) => {
+            let exit = tell(&finished, output);
+            Ok(stopped.unwrap_or(exit))
+        }
         Ended::Stopped(signal) => {
-            output.announce(&format!(
-                "stopped by {}; what was learned is kept, and `burgeon resume` goes on",
-                signal.name()
-            ));
-            Ok(match signal {
-                StopSignal::Interrupt => Exit::Interrupted,
-                StopSignal::Terminate => Exit::Terminated,
-            })
+            let kept = match watchdog.begun().load(Ordering::SeqCst) {
+                true => "what was learned is kept, and `burgeon resume` goes on",
+                false => "training had not begun",
+            };
+            output.announce(&format!("stopped by {}; {kept}", signal.name()));
+            Ok(stopped.unwrap_or(Exit::Terminated))
         }
     }
 }

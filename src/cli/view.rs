@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -31,6 +33,8 @@ pub struct View {
     /// Whether several trials may run, so that each line has to say whose it is.
     is_shared: bool,
     trials: BTreeMap<u32, Seen>,
+    /// Raised when everything is ready and the loop begins.
+    has_begun: Arc<AtomicBool>,
 }
 
 /// What was seen of a trial, for its children to be held against.
@@ -53,7 +57,13 @@ impl View {
             last_plain_line: Instant::now(),
             is_shared: false,
             trials: BTreeMap::new(),
+            has_begun: Arc::default(),
         }
+    }
+
+    /// Also raises `has_begun` when everything is ready and the loop begins.
+    pub fn raising(self, has_begun: Arc<AtomicBool>) -> Self {
+        Self { has_begun, ..self }
     }
 
     /// Takes the progress bars away.
@@ -258,6 +268,18 @@ impl Listener for View {
         self.tell(trial, &format!("  range test: {found}"));
     }
 
+    fn out_of_time(&mut self, trial: u32, why: &str) {
+        let kept = match self.trials.get(&trial).map_or(0, |seen| seen.accuracies.len()) {
+            0 => "no epoch could be evaluated in that time, so there is no model of it",
+            _ => "its best epoch is kept",
+        };
+        self.tell(trial, &format!("  out of time: {why}; {kept}"));
+    }
+
+    fn budget_spent(&mut self, why: &str) {
+        self.say(&format!("no further trial: {why}"));
+    }
+
     fn trial_ended(&mut self, trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
         let number = trial.trial;
         if let Some(seen) = self.trials.get(&number) {
@@ -314,6 +336,7 @@ impl LaunchListener for View {
     }
 
     fn ready(&mut self, ready: &Ready) {
+        self.has_begun.store(true, Ordering::SeqCst);
         self.close();
         self.is_shared = ready.spec.tune().jobs > 1;
         let data = ready.data;

@@ -15,17 +15,18 @@ use crate::ledger::{
     RunFolderError, cpu_name, read,
 };
 use crate::model::{DeviceChoice, DeviceError, OpenDevice};
-use crate::notify::{NotifyError, notify};
+use crate::notify::{NotifyError, notify_while};
 use crate::report::{self, ReportError};
 use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, SpecError, StudyDocument, diff};
-use crate::sys::announce::announce;
+use crate::sys::announce::{announce, supervisor_folder};
 use crate::sys::clock::RealClock;
 use crate::sys::faults::FaultError;
 use crate::sys::files::{FileError, real_files};
+use crate::sys::heartbeat::Heartbeat;
 use crate::sys::lock::{LockError, LockRequest};
-use crate::sys::signals::StopFlag;
-use crate::train::Profiling;
-use burgeon_kernel::{CpuError, Executor};
+use crate::sys::signals::{StopFlag, StopSignal};
+use crate::train::{Profiling, Workers, WorkersError};
+use burgeon_kernel::CpuError;
 
 /// How to run a study, beyond what its file says.
 #[derive(Debug, Clone)]
@@ -134,6 +135,9 @@ pub enum LaunchError {
     /// The instruction set that `BURGEON_CPU` asks for cannot be had.
     #[error(transparent)]
     Cpu(#[from] CpuError),
+    /// There are no threads to compute with.
+    #[error(transparent)]
+    Workers(WorkersError),
     /// The request for a simulated fault cannot be read.
     #[error(transparent)]
     Fault(#[from] FaultError),
@@ -200,14 +204,16 @@ impl Launch {
         stop: &StopFlag,
     ) -> Result<Ended, LaunchError> {
         let device = self.device.open()?;
-        let threads = self.start_threads()?;
-        let (spec, loaded) = self.prepare(study, listener)?;
+        let workers = self.workers()?;
+        let Some((spec, loaded)) = self.prepare_until(study, listener, stop, &workers)? else {
+            return Ok(Ended::Stopped(stop.requested().unwrap_or(StopSignal::Interrupt)));
+        };
         let files = real_files()?;
         let latest = match self.resume {
             Resume::Never => None,
             Resume::Auto => RunFolder::find_latest(&files, &self.runs, spec.name())?,
         };
-        let session = Session { spec, loaded, device, threads, growth: self.growth };
+        let session = Session { spec, loaded, device, workers, growth: self.growth };
         let folder = match latest {
             Some(latest) if session.belongs_in(&latest)? => latest,
             _ => {
@@ -239,10 +245,12 @@ impl Launch {
             _ => Growth::On,
         };
         let device = self.device.open()?;
-        let threads = self.start_threads()?;
+        let workers = self.workers()?;
         let study = recorded_study(&folder)?;
-        let (spec, loaded) = self.prepare(&study, listener)?;
-        let session = Session { spec, loaded, device, threads, growth };
+        let Some((spec, loaded)) = self.prepare_until(&study, listener, stop, &workers)? else {
+            return Ok(Ended::Stopped(stop.requested().unwrap_or(StopSignal::Interrupt)));
+        };
+        let session = Session { spec, loaded, device, workers, growth };
         self.enter(folder, session, listener, stop)
     }
 
@@ -256,6 +264,8 @@ impl Launch {
         let files = Arc::clone(folder.files());
         let lock = folder.lock(&LockRequest::new(self.command.join(" ")))?;
         announce(folder.path())?;
+        let heartbeat = Arc::new(Heartbeat::open(folder.path())?);
+        let _ = heartbeat.beat();
         let clock = Arc::new(RealClock::default());
         let mut ledger = Ledger::open(&*files, &folder.events_file(), lock.fence(), clock)?;
         let resumed = session.check(ledger.records(), &folder)?;
@@ -267,7 +277,7 @@ impl Launch {
             data: &session.loaded.dataset,
             origin: &session.loaded.origin,
             device: &session.device,
-            threads: session.threads,
+            threads: session.workers.count(),
             folder: &folder,
             resumed,
             repaired: ledger.repaired(),
@@ -275,6 +285,7 @@ impl Launch {
         let is_finished =
             |recorded: &Recorded| matches!(recorded.event, Event::StudyFinished { .. });
         let was_finished = ledger.records().iter().any(is_finished);
+        let was_cut = is_notification_due(ledger.records());
         if resumed == Resumed::No {
             ledger.append_once(session.started(&folder))?;
             if let Some(reason) = session.loaded.origin.fallback_reason() {
@@ -305,17 +316,33 @@ impl Launch {
             fence: lock.fence(),
             run: folder.path().into(),
             profiling: self.profiling,
-            at_work: AtWork::default(),
+            at_work: AtWork::new(session.workers, Arc::clone(&heartbeat)),
         };
         let mut study = Study::new(setup, folder.clone(), ledger, trainer, listener, stop.clone());
         let ended = study.run()?;
+        let _ = heartbeat.beat();
         // Before anybody is notified, who may want to send them on.
-        if let Err(error) = report::write(&folder) {
+        let reported = report::write(&folder);
+        let mut notified = Ok(());
+        if let (Ended::Finished(finished), Some(command)) = (&ended, command)
+            && (!was_finished || was_cut)
+        {
+            let mut go_on = || {
+                let _ = heartbeat.beat();
+                stop.requested().is_none()
+            };
+            notified = notify_while(&command, &name, finished, &mut go_on);
+            if matches!(notified, Err(NotifyError::Stopped { .. })) {
+                study.stopped()?;
+            } else if was_cut {
+                study.resumed()?;
+            }
+        }
+        drop(study);
+        if let Err(error) = reported {
             listener.report_failed(&error);
         }
-        if let (Ended::Finished(finished), Some(command), false) = (&ended, command, was_finished)
-            && let Err(error) = notify(&command, &name, finished)
-        {
+        if let Err(error) = notified {
             listener.notification_failed(&error);
         }
         Ok(ended)
@@ -332,11 +359,35 @@ impl Launch {
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<(Spec, Loaded), LaunchError> {
+        self.prepare_with(study, listener, &StopFlag::new())
+    }
+
+    /// As [`prepare`](Self::prepare), on the study's own threads; `None` when it was stopped.
+    fn prepare_until(
+        &self,
+        study: &StudyDocument,
+        listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
+        workers: &Workers,
+    ) -> Result<Option<(Spec, Loaded)>, LaunchError> {
+        let _entered = workers.enter();
+        match self.prepare_with(study, listener, stop) {
+            Err(LaunchError::Data(DataError::Stopped)) => Ok(None),
+            prepared => prepared.map(Some),
+        }
+    }
+
+    fn prepare_with(
+        &self,
+        study: &StudyDocument,
+        listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
+    ) -> Result<(Spec, Loaded), LaunchError> {
         let file = study.parse()?;
         if file.data.source != Source::Idx {
             study.validate(InputShape::MNIST)?;
         }
-        let loaded = self.load(&file.data, file.train.seed, listener)?;
+        let loaded = self.load_with(&file.data, file.train.seed, listener, stop)?;
         let spec = study.validate(input_shape(&loaded.dataset))?;
         Ok((spec, loaded))
     }
@@ -352,6 +403,16 @@ impl Launch {
         seed: u64,
         listener: &mut dyn LaunchListener,
     ) -> Result<Loaded, DataError> {
+        self.load_with(spec, seed, listener, &StopFlag::new())
+    }
+
+    fn load_with(
+        &self,
+        spec: &DataSpec,
+        seed: u64,
+        listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
+    ) -> Result<Loaded, DataError> {
         let request = DataRequest {
             source: match (spec.source, &spec.path) {
                 (Source::Mnist, _) => data::Source::Mnist,
@@ -366,22 +427,29 @@ impl Launch {
             places: Places::usual(self.data.clone(), |name| std::env::var_os(name)),
             download: self.download.clone(),
             seed,
+            stop: stop.clone(),
         };
-        data::load(&request, &mut |progress| listener.data(progress))
+        // There is no run folder yet to give signs of life in.
+        let heartbeat = supervisor_folder().and_then(|folder| Heartbeat::open(&folder).ok());
+        data::load(&request, &mut |progress| {
+            if let Some(heartbeat) = &heartbeat {
+                let _ = heartbeat.beat();
+            }
+            listener.data(progress);
+        })
     }
 
-    /// Sets the number of threads that compute.
+    /// Threads to compute with, of this study's own: what else runs in the process keeps its own.
     ///
     /// # Errors
     ///
-    /// When `BURGEON_CPU` asks for an instruction set that is not there.
-    pub fn start_threads(&self) -> Result<usize, LaunchError> {
-        let available = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.unwrap_or_else(available);
-        // An earlier study of the same process has set it already; its threads go on.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        Executor::configure_global(Some(threads))?;
-        Ok(threads)
+    /// When `BURGEON_CPU` asks for an instruction set that is not there, or the system refuses the
+    /// threads.
+    pub fn workers(&self) -> Result<Workers, LaunchError> {
+        Workers::new(self.threads).map_err(|error| match error {
+            WorkersError::Cpu(error) => error.into(),
+            other => LaunchError::Workers(other),
+        })
     }
 
     fn provenance(&self, session: &Session) -> Provenance {
@@ -393,7 +461,7 @@ impl Launch {
             dirty: build(env!("BURGEON_BUILD_DIRTY")).map(|dirty| dirty == "true"),
             command: self.command.clone(),
             device: session.device.name.clone(),
-            threads: session.threads,
+            threads: session.workers.count(),
             cpu: cpu_name(),
             seed: session.spec.train().seed,
             spec_hash: session.spec.hash(),
@@ -412,7 +480,7 @@ struct Session {
     spec: Spec,
     loaded: Loaded,
     device: OpenDevice,
-    threads: usize,
+    workers: Workers,
     growth: Growth,
 }
 
@@ -430,7 +498,7 @@ impl Session {
             data_hash: data_hash(&self.loaded),
             seed: self.spec.train().seed,
             device: self.device.name.clone(),
-            threads: self.threads,
+            threads: self.workers.count(),
             train_images: data.train.len(),
             validation_images: data.validation.len(),
             test_images: data.test.len(),
@@ -482,6 +550,16 @@ impl Session {
             recorded_study(folder).ok().and_then(|study| study.validate(self.spec.input()).ok());
         begun.map_or_else(Vec::new, |begun| diff(&begun, &self.spec))
     }
+}
+
+/// Whether a study is over, but was stopped before it could say so.
+fn is_notification_due(records: &[Recorded]) -> bool {
+    let last = records.iter().rev().find_map(|recorded| match recorded.event {
+        Event::StudyStopped { .. } => Some(true),
+        Event::StudyFinished { .. } | Event::StudyResumed { .. } => Some(false),
+        _ => None,
+    });
+    last == Some(true)
 }
 
 /// The study that a run was made for.

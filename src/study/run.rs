@@ -1,16 +1,17 @@
 //! The loop itself.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Scope;
 
+use super::deadline::seconds_before;
 use super::observer::{Desk, Listener};
 use super::publish::PublishError;
-use super::trainer::{Trainer, TrainerError, TrialTask};
+use super::trainer::{TestResult, Trainer, TrainerError, TrialTask};
 use super::trial::{Running, Trial, proposals_of};
 use crate::gate::{Judgement, judge};
-use crate::ledger::{Event, Ledger, LedgerError, Outcome, RunFolder, RunFolderError, Verdict};
+use crate::ledger::{Event, Ledger, LedgerError, Outcome, Recorded, RunFolder, RunFolderError, Verdict};
 use crate::spec::{Goal, Spec};
 use crate::sys::signals::{StopFlag, StopSignal};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord, exhausted, policy_for};
@@ -108,6 +109,8 @@ pub struct Study<'a, T: Trainer> {
     pub(super) desk: Mutex<Desk<'a>>,
     pub(super) stop: StopFlag,
     began: std::time::Instant,
+    /// Seconds that the processes before this one spent, once somebody has asked.
+    spent_before: OnceLock<f64>,
 }
 
 impl<'a, T: Trainer> Study<'a, T> {
@@ -129,6 +132,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             desk: Mutex::new(Desk { ledger, listener }),
             stop,
             began: std::time::Instant::now(),
+            spent_before: OnceLock::new(),
         }
     }
 
@@ -174,9 +178,16 @@ impl<'a, T: Trainer> Study<'a, T> {
             let trial = record.trial;
             history.push(record);
             let judgement = self.judge(&history[history.len() - 1]);
-            if !judgement.opens && self.may_go_on_after(trial) {
+            if !judgement.opens
+                && self.may_go_on_after(trial)
+                && self.spent(&history, running.len()).is_none()
+            {
                 let rates = self.tested_rates(&history[history.len() - 1])?;
                 history[trial as usize - 1].rates = rates;
+                // What was cut short is tested by whoever goes on, before anything is decided.
+                if self.stop.requested().is_some() {
+                    return self.stopped();
+                }
             }
             let proposals = self.proposals(&history, &running);
             let is_last = proposals.is_empty() && running.is_empty();
@@ -204,7 +215,26 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
         // Whatever still trains has nothing to add.
         over.store(true, Ordering::Relaxed);
-        self.finish(&history).map(Ended::Finished)
+        if self.setup.growth == Growth::On
+            && (self.setup.spec.tune().goal != Goal::Pass || self.passing(&history).is_empty())
+            && let Some(why) = self.spent(&history, 0)
+        {
+            self.desk().listener.budget_spent(&why);
+        }
+        match self.finish(&history)? {
+            Some(finished) => Ok(Ended::Finished(finished)),
+            None => self.stopped(),
+        }
+    }
+
+    /// Why no further trial may start beside those that are running. A trial that was begun before
+    /// an interruption goes on: it had the time.
+    fn spent(&self, history: &[TrialRecord], running: usize) -> Option<String> {
+        let next = (history.len() + running + 1) as u32;
+        let is_start = |event: &Event| matches!(event, Event::TrialStarted { trial, .. } if *trial == next);
+        let was_begun = || self.desk().ledger.records().iter().any(|recorded| is_start(&recorded.event));
+        exhausted(self.setup.spec.tune(), history, running, self.active_seconds())
+            .filter(|_| !was_begun())
     }
 
     /// What may be trained beside the trials that run: so much that `[tune] jobs` do.
@@ -234,7 +264,7 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let tune = self.setup.spec.tune();
-        if self.setup.growth == Growth::Off || exhausted(tune, history, running.len()).is_some() {
+        if self.setup.growth == Growth::Off || self.spent(history, running.len()).is_some() {
             return None;
         }
         let passing = self.passing(history);
@@ -268,14 +298,18 @@ impl<'a, T: Trainer> Study<'a, T> {
         finished.reduce(|best, record| if beats(record, best) { record } else { best })
     }
 
-    fn finish(&self, history: &[TrialRecord]) -> Result<Finished, StudyError> {
+    /// Records what the study came to; `None` when it was stopped before that.
+    fn finish(&self, history: &[TrialRecord]) -> Result<Option<Finished>, StudyError> {
         let best = self.best(history);
         let outcome = match self.passing(history).as_slice() {
             [] => Outcome::Rejected,
             _ => Outcome::Accepted,
         };
         let test_accuracy = match (outcome, best) {
-            (Outcome::Accepted, Some(best)) => Some(self.test(best)?),
+            (Outcome::Accepted, Some(best)) => match self.test(best)? {
+                None => return Ok(None),
+                tested => tested,
+            },
             _ => None,
         };
         let finished = Finished {
@@ -301,20 +335,31 @@ impl<'a, T: Trainer> Study<'a, T> {
             seconds: finished.seconds,
             run: finished.run.clone(),
         })?;
-        Ok(finished)
+        Ok(Some(finished))
     }
 
-    fn test(&self, best: &TrialRecord) -> Result<f64, StudyError> {
+    fn test(&self, best: &TrialRecord) -> Result<Option<f64>, StudyError> {
         let folder = self.folder.trial(best.trial);
         let task =
             TrialTask { trial: best.trial, spec: &best.spec, parent: None, folder: folder.path() };
         let trial = best.trial;
-        let result =
-            self.trainer.test(&task).map_err(|source| StudyError::Trainer { trial, source })?;
-        Ok(result.accuracy())
+        let mut go_on = || self.stop.requested().is_none();
+        let result = self.trainer.test_while(&task, &mut go_on);
+        let result = result.map_err(|source| StudyError::Trainer { trial, source })?;
+        Ok(result.map(TestResult::accuracy))
     }
 
-    fn stopped(&self) -> Result<Ended, StudyError> {
+    /// Records that what had been cut short after the study's end was made up for.
+    pub(super) fn resumed(&self) -> Result<(), StudyError> {
+        let mut desk = self.desk();
+        let is_end = |recorded: &&Recorded| matches!(recorded.event, Event::TrialFinished { .. });
+        let trials = desk.ledger.records().iter().filter(is_end).count() as u32;
+        let run = self.folder.path().display().to_string();
+        desk.ledger.append(Event::StudyResumed { run, trials })?;
+        Ok(())
+    }
+
+    pub(super) fn stopped(&self) -> Result<Ended, StudyError> {
         let signal = self.stop.requested().unwrap_or(StopSignal::Interrupt);
         self.desk().ledger.append(Event::StudyStopped { signal: signal.name().into() })?;
         Ok(Ended::Stopped(signal))
@@ -347,17 +392,8 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     /// Seconds spent by this process and, as far as the record's times tell, by those before it.
-    fn active_seconds(&self) -> f64 {
-        let desk = self.desk();
-        let records = desk.ledger.records();
-        let this_process = records.iter().rposition(|recorded| {
-            matches!(recorded.event, Event::StudyResumed { .. } | Event::StudyStarted { .. })
-        });
-        let before = records[..this_process.unwrap_or(0)].windows(2);
-        let before: f64 = before
-            .filter(|pair| !matches!(pair[1].event, Event::StudyResumed { .. }))
-            .map(|pair| (pair[1].at.duration_since(pair[0].at)).as_secs_f64())
-            .sum();
-        before + self.began.elapsed().as_secs_f64()
+    pub(super) fn active_seconds(&self) -> f64 {
+        let before = || seconds_before(self.desk().ledger.records(), |_| true);
+        self.spent_before.get_or_init(before) + self.began.elapsed().as_secs_f64()
     }
 }

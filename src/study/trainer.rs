@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::model::GraftReport;
 use crate::record::{EpochRecord, RangeTest, SoFar, StepProgress};
 use crate::spec::{Edit, Spec};
-use crate::train::{Flow, Profile, WatchError};
+use crate::train::{Flow, Phase, Profile, WatchError};
 use crate::tune::Inherit;
 
 /// One trial to train.
@@ -62,6 +62,8 @@ pub enum TrainingEnd {
     Diverged(String),
     /// It could not have passed the gate; why, in words.
     GivenUp(String),
+    /// The observer said that the time is up; the best epoch is kept.
+    OutOfTime,
     /// The observer asked for it; the state is saved.
     Stopped,
 }
@@ -96,7 +98,7 @@ pub trait Trainer: Sync {
     ) -> Result<TrialOutcome, TrainerError>;
 
     /// Tests at which rates, around `middle`, the trial's network learns from fresh weights; `None`
-    /// when that cannot be tested.
+    /// when that cannot be tested, or once `go_on`, asked between steps, says no.
     ///
     /// # Errors
     ///
@@ -105,6 +107,7 @@ pub trait Trainer: Sync {
         &self,
         _task: &TrialTask,
         _middle: f64,
+        _go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<RangeTest>, TrainerError> {
         Ok(None)
     }
@@ -122,6 +125,20 @@ pub trait Trainer: Sync {
     ///
     /// When the network cannot be read back.
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError>;
+
+    /// As [`test`](Self::test), which is all that it does unless overridden, but asks `go_on` between
+    /// batches and answers `None` once it says no. It is then called again by whoever goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`test`](Self::test).
+    fn test_while(
+        &self,
+        task: &TrialTask,
+        _go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<TestResult>, TrainerError> {
+        self.test(task).map(Some)
+    }
 }
 
 /// Why a trainer could not do its part.
@@ -131,6 +148,12 @@ pub type TrainerError = WatchError;
 pub trait TrialObserver {
     /// After every step.
     fn step(&mut self, progress: &StepProgress) -> Flow;
+
+    /// Between two pieces of work that are no steps; see
+    /// [`Watch::working`](crate::train::Watch::working).
+    fn working(&mut self, _phase: Phase) -> Flow {
+        Flow::Continue
+    }
 
     /// Why the trial should be given up, if it should; see
     /// [`Watch::give_up`](crate::train::Watch::give_up).

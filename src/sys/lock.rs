@@ -388,12 +388,12 @@ mod tests {
             ..ProcessName::current()
         };
         leave_lock_of(folder.path(), elsewhere);
-        let mut heart = heartbeat::Heartbeat::open(folder.path()).unwrap();
+        let heart = heartbeat::Heartbeat::open(folder.path()).unwrap();
         let beating = AtomicBool::new(true);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while beating.load(Ordering::SeqCst) {
-                    heart.beat(heartbeat::Position::default()).unwrap();
+                    heart.beat().unwrap();
                 }
             });
             let patient = LockRequest { patience: Duration::from_secs(60), ..request() };

@@ -12,6 +12,7 @@ mod json;
 pub mod lock;
 pub mod process;
 pub mod signals;
+pub mod spread;
 #[cfg(test)]
 pub(crate) mod simulated_disk;
 

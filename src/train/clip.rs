@@ -4,42 +4,52 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use crate::model::Network;
+use crate::model::{Network, ReadError, read_scalar};
 use crate::spec::GradientClipping;
 
 /// Clips the gradients of all parameters of the network.
 ///
 /// By norm it follows Pascanu, Mikolov and Bengio 2013: when the Euclidean norm over all
 /// parameters together exceeds the bound, everything is scaled down to it. A NaN stays a NaN.
+///
+/// # Errors
+///
+/// When the device fails to hand over the norm.
 pub fn clip(
     gradients: GradientsParams,
     network: &Network,
     by: GradientClipping,
-) -> GradientsParams {
-    match by {
+) -> Result<GradientsParams, ReadError> {
+    Ok(match by {
         GradientClipping::Value(bound) => map(gradients, network, Change::Clamp(bound)),
         GradientClipping::Norm(bound) => {
-            let mut squares = SquareSum { gradients: &gradients, sum: 0.0 };
+            let mut squares = SquareSum { gradients: &gradients, sum: Ok(0.0) };
             network.visit(&mut squares);
-            let norm = squares.sum.sqrt();
+            let norm = squares.sum?.sqrt();
             if norm <= bound {
                 gradients
             } else {
                 map(gradients, network, Change::Scale(bound / norm))
             }
         }
-    }
+    })
 }
 
 struct SquareSum<'a> {
     gradients: &'a GradientsParams,
-    sum: f64,
+    sum: Result<f64, ReadError>,
 }
 
 impl ModuleVisitor for SquareSum<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum += f64::from(gradient.square().sum().into_scalar::<f32>());
+            let square = read_scalar(gradient.square().sum());
+            if let Ok(sum) = &mut self.sum {
+                match square {
+                    Ok(square) => *sum += f64::from(square),
+                    Err(error) => self.sum = Err(error),
+                }
+            }
         }
     }
 }

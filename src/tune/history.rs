@@ -41,6 +41,8 @@ pub enum TrialEnding {
     Diverged,
     /// It could not have passed the gate.
     GivenUp,
+    /// The time that the study file allows had passed.
+    OutOfTime,
 }
 
 impl TrialRecord {
