@@ -58,6 +58,7 @@ impl Trainer for &Playback {
         let flow = observer.epoch(&record)?;
         let ending = match flow {
             Flow::Stop => TrainingEnd::Stopped,
+            Flow::OutOfTime => TrainingEnd::OutOfTime,
             Flow::Continue if accuracy.is_nan() => TrainingEnd::Diverged("the loss".into()),
             Flow::Continue => TrainingEnd::Completed,
         };
@@ -357,6 +358,7 @@ impl Trainer for &Field {
                 self.stopped.lock().unwrap().push(task.trial);
                 TrainingEnd::Stopped
             }
+            Flow::OutOfTime => TrainingEnd::OutOfTime,
             Flow::Continue => TrainingEnd::Completed,
         };
         let curve = vec![record];

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::support::{
     self, NAMES, gzipped, idx_images, idx_labels, real_mnist, small_set, write_set,
 };
+use burgeon::sys::signals::StopFlag;
 use burgeon::data::{
     DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load,
 };
@@ -28,6 +29,7 @@ fn offline() -> DataRequest {
         places: Places::default(),
         download: Download::Never,
         seed: 1,
+        stop: StopFlag::new(),
     }
 }
 
