@@ -174,22 +174,12 @@ impl<'a> Batches<'a> {
             let seed =
                 counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
             let image = self.subset.image(position as usize);
-            augmenter.distort(
-                image,
-                self.subset.width(),
-                seed,
-                self.normalization,
-                scratch,
-                out,
-            );
+            augmenter.distort(image, self.subset.width(), seed, self.normalization, scratch, out);
         };
         spread(|| {
             let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
             // A handful of images outweighs handing them to another thread.
-            images
-                .zip(&batch.positions)
-                .with_min_len(8)
-                .for_each_init(Scratch::default, distort);
+            images.zip(&batch.positions).with_min_len(8).for_each_init(Scratch::default, distort);
         });
     }
 }

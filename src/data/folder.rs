@@ -143,8 +143,7 @@ pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, 
         let test_images = read_images(&paths[2], checks(2))?;
         Ok((train_labels, test_images, read_labels(&paths[3], checks(3))?))
     };
-    let (train_images, rest) =
-        spread(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
+    let (train_images, rest) = spread(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
     let (train_images, (train_labels, test_images, test_labels)) = (train_images?, rest?);
     if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
         return Err(DataError::malformed(

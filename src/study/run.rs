@@ -1,8 +1,8 @@
 //! The loop itself.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread::Scope;
 
 use super::deadline::seconds_before;
@@ -11,7 +11,9 @@ use super::publish::PublishError;
 use super::trainer::{TestResult, Trainer, TrainerError, TrialTask};
 use super::trial::{Running, Trial, proposals_of};
 use crate::gate::{Judgement, judge};
-use crate::ledger::{Event, Ledger, LedgerError, Outcome, Recorded, RunFolder, RunFolderError, Verdict};
+use crate::ledger::{
+    Event, Ledger, LedgerError, Outcome, Recorded, RunFolder, RunFolderError, Verdict,
+};
 use crate::spec::{Goal, Spec};
 use crate::sys::signals::{StopFlag, StopSignal};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord, exhausted, policy_for};
@@ -231,8 +233,10 @@ impl<'a, T: Trainer> Study<'a, T> {
     /// an interruption goes on: it had the time.
     fn spent(&self, history: &[TrialRecord], running: usize) -> Option<String> {
         let next = (history.len() + running + 1) as u32;
-        let is_start = |event: &Event| matches!(event, Event::TrialStarted { trial, .. } if *trial == next);
-        let was_begun = || self.desk().ledger.records().iter().any(|recorded| is_start(&recorded.event));
+        let is_start =
+            |event: &Event| matches!(event, Event::TrialStarted { trial, .. } if *trial == next);
+        let was_begun =
+            || self.desk().ledger.records().iter().any(|recorded| is_start(&recorded.event));
         exhausted(self.setup.spec.tune(), history, running, self.active_seconds())
             .filter(|_| !was_begun())
     }

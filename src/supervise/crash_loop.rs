@@ -55,7 +55,8 @@ impl CrashLoop {
             return Some(format!("failed {in_a_row} times in a row {}", name(positions)));
         }
         if stuck >= self.same_step_failures.saturating_mul(STUCK) {
-            let furthest: Vec<Position> = self.furthest.values().next_back().copied().into_iter().collect();
+            let furthest: Vec<Position> =
+                self.furthest.values().next_back().copied().into_iter().collect();
             let furthest = name(&furthest);
             return Some(format!(
                 "failed {stuck} times in a row without getting further than it was {furthest}"

@@ -163,7 +163,10 @@ mod tests {
     fn a_beat_of_an_earlier_life_is_no_sign_of_life() {
         let start = Instant::now();
         let old = beat_at(START_MS - 1, 9);
-        for mut pulse in [Pulse::new(old.clone(), None, START_MS, start), Pulse::new(None, None, START_MS, start)] {
+        for mut pulse in [
+            Pulse::new(old.clone(), None, START_MS, start),
+            Pulse::new(None, None, START_MS, start),
+        ] {
             pulse.look(old.clone(), after(start, 1));
             assert_eq!(pulse.positions(), []);
             assert_eq!(pulse.silence(after(start, 99), &options()), None);

@@ -12,9 +12,9 @@ mod json;
 pub mod lock;
 pub mod process;
 pub mod signals;
-pub mod spread;
 #[cfg(test)]
 pub(crate) mod simulated_disk;
+pub mod spread;
 
 pub(crate) use json::nan_if_null;
 

@@ -13,6 +13,8 @@ mod probe;
 mod profile;
 mod range;
 mod state;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 pub use evaluate::{Evaluation, evaluate, evaluate_while};

@@ -113,7 +113,12 @@ impl KernelOps for Flex {
         }
         let gradient = contiguous(gradient);
         parameter = own(parameter);
-        step.apply(&Executor::current(), parameter.storage_mut(), values(&gradient), Velocity::None);
+        step.apply(
+            &Executor::current(),
+            parameter.storage_mut(),
+            values(&gradient),
+            Velocity::None,
+        );
         parameter
     }
 
