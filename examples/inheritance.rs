@@ -29,8 +29,9 @@ use burgeon::spec::{
     Conv, Edit, InputShape, Layer, Pool, Schedule, Spec, StudyDocument, StudyFile,
 };
 use burgeon::study::{Settings, Silent};
-use burgeon::train::{Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, train};
-use burgeon_kernel::Executor;
+use burgeon::train::{
+    Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, Workers, train,
+};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -87,7 +88,8 @@ fn main() -> Result<(), Failure> {
     };
     let study = StudyDocument::new("inheritance", seedling(0)?.file().to_toml());
     let (_, loaded) = launch.prepare(&study, &mut Silent)?;
-    Executor::configure_global(None)?;
+    let workers = Workers::new(None)?;
+    let _entered = workers.enter();
     let device = DeviceChoice::Cpu.open()?;
     for growth in growths {
         let mut results = STARTS.map(|_| Vec::new());

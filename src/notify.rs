@@ -1,6 +1,9 @@
 //! Tells whoever wants to know that a study is over.
 
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::record::StudyResult;
 
@@ -13,7 +16,7 @@ pub enum NotifyError {
         /// The program.
         program: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The program says that it failed.
     #[error("the notification `{program}` failed: {status}")]
@@ -21,7 +24,13 @@ pub enum NotifyError {
         /// The program.
         program: String,
         /// How it ended.
-        status: std::process::ExitStatus,
+        status: ExitStatus,
+    },
+    /// This process was asked to stop before the program had ended.
+    #[error("the notification `{program}` was cut short; `burgeon resume` sends it again")]
+    Stopped {
+        /// The program.
+        program: String,
     },
 }
 
@@ -32,10 +41,29 @@ pub enum NotifyError {
 ///
 /// When the program cannot be started or fails. The study is over all the same.
 pub fn notify(command: &[String], study: &str, result: &StudyResult) -> Result<(), NotifyError> {
+    notify_while(command, study, result, &mut || true)
+}
+
+/// As [`notify`], and asks `go_on` while it waits. Once that says no, the program gets a little time
+/// to end by itself, and is killed then.
+///
+/// # Errors
+///
+/// As [`notify`], and [`NotifyError::Stopped`] when the program had not ended.
+pub fn notify_while(
+    command: &[String],
+    study: &str,
+    result: &StudyResult,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<(), NotifyError> {
     let Some((program, arguments)) = command.split_first() else {
         return Ok(());
     };
-    let status = Command::new(program)
+    if !go_on() {
+        return Err(NotifyError::Stopped { program: program.clone() });
+    }
+    let failed = |source| NotifyError::Start { program: program.clone(), source };
+    let mut child = Command::new(program)
         .args(arguments)
         .env("BURGEON_STUDY", study)
         .env("BURGEON_OUTCOME", result.outcome.name())
@@ -44,11 +72,36 @@ pub fn notify(command: &[String], study: &str, result: &StudyResult) -> Result<(
         .stdin(Stdio::null())
         // Standard output may carry events.
         .stdout(Stdio::null())
-        .status()
-        .map_err(|source| NotifyError::Start { program: program.clone(), source })?;
+        .spawn()
+        .map_err(failed)?;
+    let status = wait_while(&mut child, go_on).map_err(failed)?;
+    let status = status.ok_or_else(|| NotifyError::Stopped { program: program.clone() })?;
     if status.success() {
         Ok(())
     } else {
         Err(NotifyError::Failed { program: program.clone(), status })
+    }
+}
+
+/// How long a program may take to end once there is no more time for it.
+const GRACE: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How the program ended; `None` when it had to be killed.
+fn wait_while(
+    child: &mut Child,
+    go_on: &mut dyn FnMut() -> bool,
+) -> io::Result<Option<ExitStatus>> {
+    let mut until = None;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if !go_on() && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + GRACE) {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        sleep(LOOK_EVERY);
     }
 }

@@ -58,6 +58,7 @@ impl Trainer for &Playback {
         let flow = observer.epoch(&record)?;
         let ending = match flow {
             Flow::Stop => Ending::Stopped,
+            Flow::OutOfTime => Ending::OutOfTime,
             Flow::Continue if accuracy.is_nan() => Ending::Diverged,
             Flow::Continue => Ending::Completed,
         };
@@ -382,6 +383,7 @@ impl Trainer for &Field {
                 self.stopped.lock().unwrap().push(task.trial);
                 Ending::Stopped
             }
+            Flow::OutOfTime => Ending::OutOfTime,
             Flow::Continue => Ending::Completed,
         };
         let curve = vec![record];

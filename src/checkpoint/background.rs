@@ -1,10 +1,14 @@
 //! Writes checkpoints beside training, which goes on while the disk works.
 
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::manifest::Meta;
 use super::store::{CheckpointError, CheckpointStore, Written};
+
+/// A disk that takes longer for one checkpoint is not slow but stuck.
+const PATIENCE_SECONDS: u32 = 900;
 
 /// A thread that writes at most one checkpoint at a time.
 ///
@@ -101,6 +105,32 @@ impl BackgroundWriter {
         }
         self.in_flight = false;
         self.outcomes.recv().unwrap_or(Err(CheckpointError::WriterGone)).map(Some)
+    }
+
+    /// As [`flush`](Self::flush), and calls `waiting` every second meanwhile, though no longer than a
+    /// slow disk may take.
+    ///
+    /// # Errors
+    ///
+    /// When it failed.
+    pub fn flush_while(
+        &mut self,
+        waiting: &mut dyn FnMut(),
+    ) -> Result<Option<Written>, CheckpointError> {
+        if !self.in_flight {
+            return Ok(None);
+        }
+        for _ in 0..PATIENCE_SECONDS {
+            match self.outcomes.recv_timeout(Duration::from_secs(1)) {
+                Err(RecvTimeoutError::Timeout) => waiting(),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Ok(outcome) => {
+                    self.in_flight = false;
+                    return outcome.map(Some);
+                }
+            }
+        }
+        self.flush()
     }
 
     /// Ends the thread; answers the checkpoint that was in flight, and the store.

@@ -18,6 +18,7 @@ use crate::study::{Growth, LaunchError, data_hash, input_shape};
 use crate::sys::clock::RealClock;
 use crate::sys::files::{FileError, real_files};
 use crate::sys::lock::{LockRequest, RunLock};
+use crate::sys::signals::StopFlag;
 use crate::train::{Evaluation, evaluate};
 
 /// More than the largest network that a study may have.
@@ -40,11 +41,12 @@ pub fn eval(
         SplitName::Train | SplitName::Validation => None,
     };
     let device = launch.device.open()?;
-    launch.start_threads()?;
+    let workers = launch.workers()?;
+    let _entered = workers.enter();
     let file = best.study.parse()?;
     let (data, seed) = (&file.data, file.train.seed);
     let view = &mut View::new(*output);
-    let loaded = launch.load_recorded(&folder, data, seed, split.into(), view)?;
+    let loaded = launch.load_recorded(&folder, data, seed, split.into(), view, &StopFlag::new())?;
     let spec = best.study.validate(input_shape(&loaded.dataset))?;
     let network = Network::new(&spec, &best.file.weights, &device.device)?;
     let data = &loaded.dataset;
@@ -52,7 +54,7 @@ pub fn eval(
     // What the network was trained with, which other images may not share.
     let normalization = best.file.normalization;
     let start = Instant::now();
-    let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device);
+    let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device)?;
     let seconds = start.elapsed().as_secs_f64();
     // Recorded before it is told: nobody knows a figure that the record does not.
     if let Some(record) = record {

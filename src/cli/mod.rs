@@ -14,6 +14,7 @@ mod report;
 mod run;
 mod supervise;
 mod view;
+mod watchdog;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use self::output::Output;
 use crate::data::fetch::FetchLimits;
 use crate::data::{DataError, Download};
 use crate::ledger::RunFolderError;
-use crate::model::{DeviceError, ModelFileError, WeightsError};
+use crate::model::{DeviceError, ModelFileError, ReadError, WeightsError};
 use crate::report::ReportError;
 use crate::spec::{self, Override, SpecError, StudyDocument};
 use crate::study::{Growth, LaunchError, Settings, StudyError};
@@ -44,6 +45,7 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
+    bound_threads(&arguments.common);
     let output = Output::new(&arguments.common);
     let exit = match dispatch(&arguments, &output) {
         Ok(exit) => exit,
@@ -53,6 +55,15 @@ pub fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// Bounds the threads of burn's own operations, which use rayon's pool of the whole process. That
+/// belongs to the command, so it is set here and by no part of the library.
+fn bound_threads(common: &Common) {
+    if let Some(threads) = common.threads {
+        // It only fails where it was set before, which nothing has done yet.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
+    }
 }
 
 fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
@@ -105,6 +116,8 @@ enum CliError {
     Report(#[from] ReportError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
     #[error("{} of {images} pictures could not be read", failed)]
     Pictures { failed: usize, images: usize },
 }

@@ -1,15 +1,18 @@
 //! `burgeon tune` and `burgeon train`.
 
+use std::sync::atomic::Ordering;
+
 use super::args::{Common, ResumeArguments, ResumeName, StudyArguments};
 use super::exit::Exit;
 use super::output::Output;
 use super::view::{View, percent};
+use super::watchdog::Watchdog;
 use super::{CliError, check, document, launch, overrides};
 use crate::record::{Outcome, StudyResult};
 use crate::spec::Override;
 use crate::study::{Ended, Extension, Growth, Launch, LaunchError, Resume, Settings};
 use crate::sys::announce::stop_with_supervisor;
-use crate::sys::signals::{StopFlag, StopReason, StopSignal};
+use crate::sys::signals::{StopFlag, StopSignal};
 use crate::train::Profiling;
 
 /// Runs a study to its end and says what came of it.
@@ -61,31 +64,33 @@ fn watched(
     output: &Output,
     work: impl FnOnce(&mut View, &StopFlag) -> Result<Ended, LaunchError>,
 ) -> Result<Exit, CliError> {
+    let watchdog = Watchdog::start().map_err(CliError::Signals)?;
     let stop = StopFlag::on_signals().map_err(CliError::Signals)?;
     stop_with_supervisor();
-    let mut view = View::new(*output);
+    let mut view = View::new(*output).raising(watchdog.begun());
     let ended = work(&mut view, &stop);
     view.close();
     let lost_events = view.lost_events();
+    // Whoever asked for a stop is told of it, also where the study ended meanwhile.
+    let stopped = watchdog.signal().map(|signal| match signal {
+        StopSignal::Interrupt => Exit::Interrupted,
+        StopSignal::Terminate => Exit::Terminated,
+    });
     match ended? {
         Ended::Finished(finished) => {
             let exit = tell(&finished.result, output);
-            lost_events.map_or(Ok(exit), Err)
+            lost_events.map_or(Ok(stopped.unwrap_or(exit)), Err)
         }
-        Ended::Stopped(stopped) => {
+        Ended::Stopped(ended) => {
             if let Some(error) = lost_events {
                 output.complain(&error);
             }
-            output.announce(&format!(
-                "stopped by {}; what was learned is kept, and `burgeon resume` goes on",
-                stopped.reason.name()
-            ));
-            Ok(match stopped.reason {
-                StopReason::Signal(StopSignal::Interrupt) => Exit::Interrupted,
-                StopReason::Signal(StopSignal::Terminate) | StopReason::Requested => {
-                    Exit::Terminated
-                }
-            })
+            let kept = match watchdog.begun().load(Ordering::SeqCst) {
+                true => "what was learned is kept, and `burgeon resume` goes on",
+                false => "training had not begun",
+            };
+            output.announce(&format!("stopped by {}; {kept}", ended.reason.name()));
+            Ok(stopped.unwrap_or(Exit::Terminated))
         }
     }
 }

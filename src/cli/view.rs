@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub struct View {
     /// The run's events, and why they could not be written to standard output.
     events_file: PathBuf,
     lost_events: Arc<Mutex<Option<std::io::Error>>>,
+    /// Raised when everything is ready and the loop begins.
+    has_begun: Arc<AtomicBool>,
 }
 
 /// What was seen of a trial, for its children to be held against.
@@ -61,6 +64,7 @@ impl View {
             trials: BTreeMap::new(),
             events_file: PathBuf::new(),
             lost_events: Arc::default(),
+            has_begun: Arc::default(),
         }
     }
 
@@ -69,6 +73,11 @@ impl View {
         let mut lost = self.lost_events.lock().unwrap_or_else(PoisonError::into_inner);
         let source = lost.take()?;
         Some(CliError::Events { events: self.events_file.clone(), source })
+    }
+
+    /// Also raises `has_begun` when everything is ready and the loop begins.
+    pub fn raising(self, has_begun: Arc<AtomicBool>) -> Self {
+        Self { has_begun, ..self }
     }
 
     /// Takes the progress bars away.
@@ -273,6 +282,18 @@ impl Listener for View {
         self.tell(trial, &format!("  range test: {found}"));
     }
 
+    fn out_of_time(&mut self, trial: u32, why: &str) {
+        let kept = match self.trials.get(&trial).map_or(0, |seen| seen.accuracies.len()) {
+            0 => "no epoch could be evaluated in that time, so there is no model of it",
+            _ => "its best epoch is kept",
+        };
+        self.tell(trial, &format!("  out of time: {why}; {kept}"));
+    }
+
+    fn budget_spent(&mut self, why: &str) {
+        self.say(&format!("no further trial: {why}"));
+    }
+
     fn trial_ended(&mut self, trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
         let number = trial.trial;
         if let Some(seen) = self.trials.get(&number) {
@@ -335,6 +356,7 @@ impl LaunchListener for View {
     }
 
     fn ready(&mut self, ready: &Ready) {
+        self.has_begun.store(true, Ordering::SeqCst);
         self.close();
         self.events_file = ready.folder.events_file();
         self.is_shared = ready.spec.tune().jobs > 1;

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::augment::{Augmenter, Scratch};
 use super::{Normalization, Subset};
+use crate::sys::spread::spread;
 use crate::sys::{Purpose, counter_seed, permutation};
 
 /// Which epoch of which trial of which study.
@@ -168,25 +169,18 @@ impl<'a> Batches<'a> {
     }
 
     fn distort_into(&self, augmenter: &Augmenter, key: EpochKey, batch: &mut Batch) {
-        let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
-        // A handful of images outweighs handing them to another thread.
-        images.zip(&batch.positions).with_min_len(8).for_each_init(
-            Scratch::default,
-            |scratch, (out, &position)| {
-                let EpochKey { study, trial, epoch } = key;
-                let seed =
-                    counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
-                let image = self.subset.image(position as usize);
-                augmenter.distort(
-                    image,
-                    self.subset.width(),
-                    seed,
-                    self.normalization,
-                    scratch,
-                    out,
-                );
-            },
-        );
+        let distort = |scratch: &mut Scratch, (out, &position): (&mut [f32], &u32)| {
+            let EpochKey { study, trial, epoch } = key;
+            let seed =
+                counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
+            let image = self.subset.image(position as usize);
+            augmenter.distort(image, self.subset.width(), seed, self.normalization, scratch, out);
+        };
+        spread(|| {
+            let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
+            // A handful of images outweighs handing them to another thread.
+            images.zip(&batch.positions).with_min_len(8).for_each_init(Scratch::default, distort);
+        });
     }
 }
 

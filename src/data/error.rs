@@ -10,6 +10,9 @@ use crate::sys::files::FileError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
+    /// It was asked to stop before the data was there.
+    #[error("stopped before the data was there")]
+    Stopped,
     /// A file or folder could not be read.
     #[error("cannot read {}", path.display())]
     Read {

@@ -64,13 +64,28 @@ pub fn fetch(
     limits: FetchLimits,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<String>, DataError> {
-    fetch_onto(&*real_files()?, dir, mirrors, sha256, limits, progress)
+    fetch_while(dir, mirrors, sha256, limits, progress, &|| true)
+}
+
+/// As [`fetch`], and asks `go_on` at every block that comes.
+///
+/// # Errors
+/// As [`fetch`], and [`DataError::Stopped`] once `go_on` says no.
+pub fn fetch_while(
+    dir: &Path,
+    mirrors: &[String],
+    sha256: &[&str; 4],
+    limits: FetchLimits,
+    progress: &mut dyn FnMut(Progress<'_>),
+    go_on: &dyn Fn() -> bool,
+) -> Result<Vec<String>, DataError> {
+    fetch_onto(&*real_files()?, dir, mirrors, sha256, limits, progress, go_on)
 }
 
 /// The same onto any disk.
 ///
 /// # Errors
-/// As [`fetch`].
+/// As [`fetch_while`].
 pub fn fetch_onto(
     files: &dyn Files,
     dir: &Path,
@@ -78,10 +93,12 @@ pub fn fetch_onto(
     sha256: &[&str; 4],
     limits: FetchLimits,
     progress: &mut dyn FnMut(Progress<'_>),
+    go_on: &dyn Fn() -> bool,
 ) -> Result<Vec<String>, DataError> {
     files.create_folders(dir)?;
+    let agent = agent(limits);
     let mut fetcher =
-        Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, agent: agent(limits), progress };
+        Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, agent, progress, go_on };
     let mut addresses = Vec::new();
     for (part, sha256) in Part::ALL.into_iter().zip(sha256) {
         let present = folder::published_name(dir, part);
@@ -112,6 +129,7 @@ struct Fetcher<'a> {
     limits: FetchLimits,
     agent: Agent,
     progress: &'a mut dyn FnMut(Progress<'_>),
+    go_on: &'a dyn Fn() -> bool,
 }
 
 /// Why a mirror did not deliver: its own fault, or this machine's.
@@ -130,6 +148,9 @@ impl Fetcher<'_> {
     fn try_mirrors(&mut self, part: Part, sha256: &str) -> Result<String, DataError> {
         let mut attempts = Vec::new();
         for index in 0..self.mirrors.len() {
+            if !(self.go_on)() {
+                return Err(DataError::Stopped);
+            }
             let url = format!("{}/{}.gz", self.mirrors[index].trim_end_matches('/'), part.name());
             match self.try_mirror(&url, part, sha256) {
                 Ok(()) => {
@@ -181,6 +202,9 @@ impl Fetcher<'_> {
             })?;
             if len == 0 {
                 return Ok(());
+            }
+            if !(self.go_on)() {
+                return Err(Failure::Local(DataError::Stopped));
             }
             received += len as u64;
             self.check_length(received)?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::idx::{Checks, FileDigest, IdxImages, IdxLabels, read_images, read_labels};
 use super::{DataError, Images};
+use crate::sys::spread::spread;
 
 /// One of the four files of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,15 +209,12 @@ fn find_part(dir: &Path, names: &[String], part: Part) -> Result<PathBuf, DataEr
 pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, DataError> {
     let checks =
         |part: usize| Checks { sha256: sha256.map(|hashes| hashes[part]), ..Checks::default() };
-    let (train_images, rest) = rayon::join(
-        || read_images(&paths[0], checks(0)),
-        || {
-            let train_labels = read_labels(&paths[1], checks(1))?;
-            let test_images = read_images(&paths[2], checks(2))?;
-            let test_labels = read_labels(&paths[3], checks(3))?;
-            Ok::<_, DataError>((train_labels, test_images, test_labels))
-        },
-    );
+    let rest = || {
+        let train_labels = read_labels(&paths[1], checks(1))?;
+        let test_images = read_images(&paths[2], checks(2))?;
+        Ok::<_, DataError>((train_labels, test_images, read_labels(&paths[3], checks(3))?))
+    };
+    let (train_images, rest) = spread(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
     let (train_images, (train_labels, test_images, test_labels)) = (train_images?, rest?);
     if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
         return Err(DataError::malformed(

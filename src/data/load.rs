@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::fetch::{FetchLimits, MNIST_MIRRORS, fetch};
+use super::fetch::{FetchLimits, MNIST_MIRRORS, fetch_while};
 use super::folder::{self, FolderContent};
 use super::idx::FileDigest;
 use super::look::{DataReport, seen_classes};
@@ -13,6 +13,7 @@ use super::splits::{SplitSizes, carve};
 use super::synthetic::{self, GENERATOR_VERSION};
 use super::{DataError, Dataset, Progress, Split, Subset};
 use crate::spec::{Fallback, Source};
+use crate::sys::signals::StopFlag;
 
 /// What data a study asks for.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct DataRequest {
     pub download: Download,
     /// Decides which images validate, and what the built-in digits look like.
     pub seed: u64,
+    /// Once raised, downloading and drawing end with [`DataError::Stopped`].
+    pub stop: StopFlag,
 }
 
 impl DataRequest {
@@ -44,6 +47,7 @@ impl DataRequest {
             places: Places::usual(None, |name| std::env::var_os(name)),
             download: Download::usual(),
             seed,
+            stop: StopFlag::new(),
         }
     }
 
@@ -179,6 +183,8 @@ fn load_mnist(
             let content = mnist::read(&dir)?;
             return split_mnist(request, dir, content, fetched_from);
         }
+        // What a stop cut short is no reason to train on something else.
+        Err(_) if request.stop.requested().is_some() => return Err(DataError::Stopped),
         Err(failure) => failure,
     };
     match request.fallback {
@@ -210,7 +216,8 @@ fn fetch_mnist(
                 .to_owned(),
         );
     };
-    let fetched = fetch(cache, mirrors, &CONTENT_SHA256, *limits, progress);
+    let go_on = || request.stop.requested().is_none();
+    let fetched = fetch_while(cache, mirrors, &CONTENT_SHA256, *limits, progress, &go_on);
     fetched.map(|addresses| (cache.clone(), addresses)).map_err(|error| error.chain())
 }
 
@@ -266,12 +273,14 @@ fn draw(
     let total = counts.iter().map(|(_, count)| count).sum();
     let mut before = 0;
     let [train, validation, test] = counts.map(|(split, count)| {
-        let images = synthetic::digits(split, count, request.seed, |done| {
+        let images = synthetic::digits_while(split, count, request.seed, |done| {
             progress(Progress::Drawing { done: before + done, total });
+            request.stop.requested().is_none()
         });
         before += count;
-        Subset::all(images)
+        images.map(Subset::all).ok_or(DataError::Stopped)
     });
+    let (train, validation, test) = (train?, validation?, test?);
     let origin =
         Origin::Synthetic { generator: GENERATOR_VERSION, seed: request.seed, fallback_reason };
     looked_at(Dataset::new(train, validation, test, synthetic::CLASSES)?, origin)

@@ -510,6 +510,7 @@ pub(super) mod samples {
                     diagnosis: Diagnosis::Underfit,
                     ending: Ending::Completed,
                     evidence: "too few filters".into(),
+                    out_of_time: None,
                 },
             },
             Event::GateDecided {

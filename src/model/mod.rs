@@ -12,6 +12,7 @@ mod initial;
 mod layers;
 mod network;
 mod onnx;
+mod read;
 mod weights;
 
 pub use crate::record::GraftReport;
@@ -20,4 +21,6 @@ pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub use graft::{Graft, Moment};
 pub use network::{Mode, Network, layer_rows};
 pub use onnx::to_onnx;
+pub use read::ReadError;
+pub(crate) use read::{read_scalar, read_values};
 pub use weights::{WeightArray, Weights, WeightsError};

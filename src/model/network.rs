@@ -8,9 +8,10 @@ use burn::tensor::{Device, Tensor};
 use super::layers::{
     BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, GlobalAvgPoolLayer, PoolLayer,
 };
+use super::read::{ReadError, read_values};
 use super::weights::{Weights, WeightsError, expected_shapes, prefix};
 use crate::spec::{Layer, Spec};
-use burgeon_kernel::backend::mark;
+use burgeon_kernel::backend::Marks;
 use burgeon_kernel::conv::Pool;
 use burgeon_kernel::pool::PoolKind;
 
@@ -125,18 +126,19 @@ impl Network {
     }
 
     /// As [`forward`](Self::forward), and calls `passed` after each layer with its number. The backward
-    /// pass then comes by a [`mark`] of that number when the gradient of the layer's output is there.
+    /// pass then comes by a mark of that number in `marks` when the gradient of the layer's output is there.
     pub fn forward_marked(
         &self,
         images: Tensor<4>,
         mode: Mode,
+        marks: &Marks,
         mut passed: impl FnMut(usize),
     ) -> Tensor<2> {
         let mut features = Features::Images(images);
         for (number, layer) in self.layers.iter().enumerate() {
             features = match layer.forward(features, mode) {
-                Features::Images(images) => Features::Images(mark(images, number)),
-                Features::Flat(features) => Features::Flat(mark(features, number)),
+                Features::Images(images) => Features::Images(marks.mark(images, number)),
+                Features::Flat(features) => Features::Flat(marks.mark(features, number)),
             };
             passed(number);
         }
@@ -147,11 +149,12 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Missing`] when `spec` is not the one that the network was built from.
+    /// [`WeightsError::Missing`] when `spec` is not the one that the network was built from, and
+    /// [`WeightsError::Read`] when the device does not hand them over.
     pub fn weights(&self, spec: &Spec) -> Result<Weights, WeightsError> {
-        let mut arrays = Arrays::default();
+        let mut arrays = Arrays(Ok(Vec::new()));
         self.visit(&mut arrays);
-        let mut arrays = arrays.0.into_iter();
+        let mut arrays = arrays.0?.into_iter();
         let mut weights = Weights::default();
         for (name, shape) in expected_shapes(spec) {
             let values =
@@ -164,13 +167,16 @@ impl Network {
 }
 
 /// burn visits parameters in the order of fields, which is the order of [`expected_shapes`].
-#[derive(Default)]
-struct Arrays(Vec<Vec<f32>>);
+struct Arrays(Result<Vec<Vec<f32>>, ReadError>);
 
 impl ModuleVisitor for Arrays {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let data = param.val().into_data().convert::<f32>();
-        self.0.push(data.try_into_vec().unwrap_or_default());
+        if let Ok(arrays) = &mut self.0 {
+            match read_values(param.val()) {
+                Ok(values) => arrays.push(values),
+                Err(error) => self.0 = Err(error),
+            }
+        }
     }
 }
 

@@ -57,6 +57,9 @@ pub enum WeightsError {
         /// In the network.
         expected: Vec<usize>,
     },
+    /// The device that holds them failed.
+    #[error("the weights cannot be read from the device")]
+    Read(#[from] super::ReadError),
 }
 
 impl WeightArray {

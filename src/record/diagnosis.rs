@@ -84,12 +84,15 @@ pub struct Conclusion {
     pub ending: Ending,
     /// The figures that say so, in words.
     pub evidence: String,
+    /// Which bound on its time ended the trial, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_time: Option<String>,
 }
 
 impl Conclusion {
     /// What a trial came to that ended so.
     pub fn new(finding: Finding, ending: Ending) -> Self {
-        Self { diagnosis: finding.diagnosis, ending, evidence: finding.evidence }
+        Self { diagnosis: finding.diagnosis, ending, evidence: finding.evidence, out_of_time: None }
     }
 
     /// What its curves say.

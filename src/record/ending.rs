@@ -14,6 +14,8 @@ pub enum Ending {
     Diverged,
     /// It could not have passed the gate.
     GivenUp,
+    /// The time that the study file allows had passed; the best epoch is kept.
+    OutOfTime,
     /// Whoever watches asked for it; the state is saved, and the training can go on. Never the
     /// ending of a trial in the record.
     Stopped,

@@ -103,6 +103,7 @@ fn told(trial: &Generation) -> String {
     )];
     lines.extend(trial.kept().map(|kept| format!("{kept}; because {}", trial.reason)));
     lines.extend(trial.given_up.as_ref().map(|why| format!("given up: {why}")));
+    lines.extend(trial.out_of_time.as_ref().map(|why| format!("out of time: {why}")));
     let finding = trial.finding.as_ref();
     lines.extend(finding.map(|finding| format!("{}: {}", finding.diagnosis, finding.evidence)));
     lines.join("\n")

@@ -55,6 +55,8 @@ pub struct Generation {
     pub finding: Option<Finding>,
     /// Why it was given up before its end.
     pub given_up: Option<String>,
+    /// Which bound on its time ended the trial, where one did.
+    pub out_of_time: Option<String>,
     /// Whether it opened the gate.
     pub opened: bool,
     /// The epochs that it trained itself, by number.
@@ -241,6 +243,7 @@ impl Generation {
             images_per_second: None,
             finding: None,
             given_up: None,
+            out_of_time: None,
             opened: false,
             curve: Vec::new(),
         })
@@ -288,6 +291,7 @@ impl Generation {
                 self.train_seconds = Some(*train_seconds);
                 self.images_per_second = Some(*images_per_second);
                 self.finding = Some(diagnosis.finding());
+                self.out_of_time.clone_from(&diagnosis.out_of_time);
             }
             Event::GateDecided { decision, accuracy, floors, .. } => {
                 self.floors.clone_from(floors);
@@ -364,6 +368,9 @@ impl Generation {
         }
         if let Some(why) = &self.given_up {
             lines.push(format!("given up: {why}"));
+        }
+        if let Some(why) = &self.out_of_time {
+            lines.push(format!("out of time: {why}"));
         }
         if let Some(finding) = self.finding.as_ref().filter(|_| !self.opened) {
             lines.push(format!("{}: {}", finding.diagnosis, finding.evidence));

@@ -82,6 +82,7 @@ pub(super) fn finished(trial: u32, accuracy: f64) -> Event {
             diagnosis: Diagnosis::Underfit,
             ending: Ending::Completed,
             evidence: "too few filters".into(),
+            out_of_time: None,
         },
     }
 }

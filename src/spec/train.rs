@@ -36,6 +36,10 @@ pub struct TrainSpec {
     pub early_stopping: Option<EarlyStopping>,
     /// Random distortions of training images; off unless said.
     pub augment: Augment,
+    /// Most seconds that a trial may take, evaluation included; what was trained by then is evaluated
+    /// and the best epoch kept. No limit unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
     /// How often the state of training is saved.
     pub checkpoint: CheckpointInterval,
     /// Decides everything random: initial weights, order, augmentation, dropout.
@@ -56,6 +60,7 @@ impl Default for TrainSpec {
             label_smoothing: 0.0,
             early_stopping: None,
             augment: Augment::default(),
+            seconds: None,
             checkpoint: CheckpointInterval::default(),
             seed: 42,
         }

@@ -21,7 +21,9 @@ pub struct TuneSpec {
     /// ends first does not.
     #[schemars(range(min = 1, max = 256))]
     pub jobs: usize,
-    /// Most seconds of training, over all trials; no limit unless said.
+    /// Most seconds that the study may take, from its first trial on and without the time that it was
+    /// stopped; the trial that trains when they have passed ends, and its best epoch counts. No limit
+    /// unless said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// Most parameters a grown network may have; no limit unless said.

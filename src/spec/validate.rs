@@ -244,6 +244,9 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
     if let Some(seconds) = file.tune.seconds {
         check.positive("tune.seconds", seconds, 1e9);
     }
+    if let Some(seconds) = file.train.seconds {
+        check.positive("train.seconds", seconds, 1e9);
+    }
     check_space(check, file);
     if let Some(command) = &file.notify.command
         && command.first().is_none_or(String::is_empty)

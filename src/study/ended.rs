@@ -32,8 +32,9 @@ pub struct Finished {
 /// A study that was asked to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
-    /// The run folder, for [`Launch::resume`](super::Launch::resume).
-    pub run: PathBuf,
+    /// The run folder, for [`Launch::resume`](super::Launch::resume); `None` where it was stopped
+    /// before there was one.
+    pub run: Option<PathBuf>,
     /// What asked for it.
     pub reason: StopReason,
 }

@@ -1,6 +1,6 @@
 //! The trainer that really trains, on this machine, and saves its state as it goes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,9 +20,9 @@ use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, evaluate, test_rates, train,
+    Flow, Phase, Profiling, TrainState, TrainingSetup, Watch, WatchError, Workers, evaluate_while,
+    test_rates, train,
 };
-use burgeon_kernel::Executor;
 
 /// Trains on this machine's CPU or GPU.
 #[derive(Debug)]
@@ -43,27 +43,42 @@ pub struct LocalTrainer {
     pub run: PathBuf,
     /// Whether trials tell where their time goes.
     pub profiling: Profiling,
-    /// The trials that train now.
+    /// The trials that train now, and what they share.
     pub at_work: AtWork,
 }
 
-/// The trials that train now, and how far each is. They share the cores and the heartbeat.
-#[derive(Debug, Default)]
-pub struct AtWork(Mutex<BTreeMap<u32, Position>>);
+/// The trials that train now. They share the threads and the heartbeat of their study.
+#[derive(Debug)]
+pub struct AtWork {
+    workers: Workers,
+    heartbeat: Arc<Heartbeat>,
+    trials: Mutex<BTreeSet<u32>>,
+}
 
 impl AtWork {
+    /// Nobody yet; whoever trains computes with `workers` and tells `heartbeat` of it.
+    pub fn new(workers: Workers, heartbeat: Arc<Heartbeat>) -> Self {
+        Self { workers, heartbeat, trials: Mutex::default() }
+    }
+
     /// Counts a trial in until the guard is dropped.
     fn enter(&self, trial: u32) -> Working<'_> {
-        self.change(|positions| {
-            positions.insert(trial, Position { trial, ..Position::default() });
+        self.change(|trials| {
+            trials.insert(trial);
         });
         Working { at_work: self, trial }
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Position>)) {
-        let mut positions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut positions);
-        Executor::global().threads().share_among(positions.len());
+    fn change(&self, change: impl FnOnce(&mut BTreeSet<u32>)) {
+        let mut trials = self.trials.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut trials);
+        self.workers.share_among(trials.len());
+    }
+
+    /// A sign of life. One that cannot be written must not end the training that it tells of; the
+    /// checkpoints beside it will say what the disk lacks.
+    fn beat(&self) {
+        let _ = self.heartbeat.beat();
     }
 }
 
@@ -73,20 +88,11 @@ struct Working<'a> {
     trial: u32,
 }
 
-impl Working<'_> {
-    /// Notes how far the trial is; answers how far the first of all trials is. That one decides
-    /// when the study goes on, so its place is what a supervisor wants to know.
-    fn move_to(&self, position: Position) -> Position {
-        let mut positions = self.at_work.0.lock().unwrap_or_else(PoisonError::into_inner);
-        positions.insert(self.trial, position);
-        positions.first_key_value().map_or(position, |(_, first)| *first)
-    }
-}
-
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        self.at_work.change(|positions| {
-            positions.remove(&self.trial);
+        let _ = self.at_work.heartbeat.leave(self.trial);
+        self.at_work.change(|trials| {
+            trials.remove(&self.trial);
         });
     }
 }
@@ -139,6 +145,7 @@ impl LocalTrainer {
                 if parent.inherit == Inherit::Refreshed {
                     state = state.refreshed(task.spec, task.trial, &mut report)?;
                 }
+                self.at_work.beat();
                 observer.note(TrialNote::Grafted(report))?;
                 Ok(state)
             }
@@ -177,16 +184,18 @@ impl Trainer for LocalTrainer {
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError> {
+        let _entered = self.at_work.workers.enter();
         let folder = task.folder.join(CHECKPOINTS);
         let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
+        self.at_work.beat();
         let state = self.start(task, &mut store, observer)?;
+        self.at_work.beat();
         let working = self.at_work.enter(task.trial);
         let mut watch = TrialWatch {
             observer,
             working,
             owner: self.owner(task.trial, task.spec),
             writer: BackgroundWriter::new(store)?,
-            heartbeat: Heartbeat::open(&self.run)?,
             run: &self.run,
             interval: task.spec.train().checkpoint,
             last_checkpoint: Instant::now(),
@@ -211,7 +220,13 @@ impl Trainer for LocalTrainer {
         })
     }
 
-    fn test_rates(&self, task: &TrialTask, middle: f64) -> Result<Option<RangeTest>, TrainerError> {
+    fn test_rates(
+        &self,
+        task: &TrialTask,
+        middle: f64,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<RangeTest>, TrainerError> {
+        let _entered = self.at_work.workers.enter();
         let setup = TrainingSetup {
             spec: task.spec,
             data: &self.data,
@@ -220,7 +235,11 @@ impl Trainer for LocalTrainer {
             profiling: Profiling::Off,
         };
         let weights = Weights::initial(task.spec, task.trial);
-        Ok(Some(test_rates(setup, &weights, middle)?))
+        let mut go_on = || {
+            self.at_work.beat();
+            go_on()
+        };
+        Ok(test_rates(setup, &weights, middle, &mut go_on)?)
     }
 
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
@@ -234,16 +253,35 @@ impl Trainer for LocalTrainer {
             data: &self.data_name,
             classes: &self.data.classes,
         };
-        Ok(write_model(&self.files, folder, model)?)
+        self.at_work.beat();
+        write_model(&self.files, folder, model)?;
+        self.at_work.beat();
+        Ok(())
     }
 
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError> {
+        let tested = self.test_while(task, &mut || true)?;
+        tested.ok_or_else(|| "the evaluation on the test split was cut short".into())
+    }
+
+    fn test_while(
+        &self,
+        task: &TrialTask,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<TestResult>, TrainerError> {
+        let _entered = self.at_work.workers.enter();
         let (weights, _) = self.best(task)?;
         let network = Network::new(task.spec, &weights, &self.device.device)?;
         let classes = task.spec.input().classes;
         let (data, device) = (&self.data, &self.device.device);
-        let result = evaluate(&network, &data.test, data.normalization, classes, device);
-        Ok(TestResult { correct: result.correct(), images: result.images() })
+        let mut go_on = || {
+            self.at_work.beat();
+            go_on()
+        };
+        let normalization = data.normalization;
+        let result =
+            evaluate_while(&network, &data.test, normalization, classes, device, &mut go_on)?;
+        Ok(result.map(|result| TestResult { correct: result.correct(), images: result.images() }))
     }
 }
 
@@ -253,7 +291,6 @@ struct TrialWatch<'a> {
     working: Working<'a>,
     owner: Owner,
     writer: BackgroundWriter,
-    heartbeat: Heartbeat,
     run: &'a Path,
     interval: CheckpointInterval,
     last_checkpoint: Instant,
@@ -262,7 +299,8 @@ struct TrialWatch<'a> {
 impl TrialWatch<'_> {
     /// Waits for the last checkpoint to be on the disk.
     fn finish(mut self) -> Result<(), WatchError> {
-        match self.writer.flush()? {
+        let at_work = self.working.at_work;
+        match self.writer.flush_while(&mut || at_work.beat())? {
             Some(written) => self.tell(&written),
             None => Ok(()),
         }
@@ -282,14 +320,18 @@ impl TrialWatch<'_> {
 
 impl Watch for TrialWatch<'_> {
     fn step(&mut self, progress: &StepProgress) -> Flow {
-        // A heartbeat that cannot be written must not end the training that it tells of; the
-        // checkpoints beside it will say what the disk lacks.
-        let _ = self.heartbeat.beat(self.working.move_to(Position {
+        // As with every other sign of life, failing to write it is no reason to end.
+        let _ = self.working.at_work.heartbeat.move_to(Position {
             trial: self.owner.trial,
             epoch: progress.epoch as u32,
             step: progress.step as u64,
-        }));
+        });
         self.observer.step(progress)
+    }
+
+    fn working(&mut self, phase: Phase) -> Flow {
+        self.working.at_work.beat();
+        self.observer.working(phase)
     }
 
     fn give_up(&mut self, so_far: &SoFar) -> Option<String> {
@@ -312,6 +354,10 @@ impl Watch for TrialWatch<'_> {
     fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError> {
         self.last_checkpoint = Instant::now();
         let (meta, parts) = to_parts(state, &self.owner)?;
+        let at_work = self.working.at_work;
+        if let Some(written) = self.writer.flush_while(&mut || at_work.beat())? {
+            self.tell(&written)?;
+        }
         if let Some(written) = self.writer.submit(meta, parts)? {
             self.tell(&written)?;
         }

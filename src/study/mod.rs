@@ -10,6 +10,7 @@
 //! and on what those between are about to try; so nothing depends on who ends first, and the
 //! number of jobs, which does matter, is part of the study.
 
+mod deadline;
 mod ended;
 mod gate_check;
 mod launch;

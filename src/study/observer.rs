@@ -8,9 +8,10 @@ use crate::ledger::{Appended, Event, Ledger};
 use crate::record::{EpochRecord, Finding, SoFar, StepProgress};
 use crate::spec::Spec;
 use crate::sys::signals::StopFlag;
-use crate::train::{Flow, WatchError};
+use crate::train::{Flow, Phase, WatchError};
 use crate::tune::{Proposal, TrialRecord, hopeless};
 
+use super::deadline::Deadline;
 use super::trainer::{TrialNote, TrialObserver};
 
 /// Whoever watches a study: a terminal, a test, a program. Nothing here changes the outcome.
@@ -34,6 +35,13 @@ pub trait Listener: Send {
 
     /// It was tested at which rates a trial's network learns.
     fn rates_tested(&mut self, _trial: u32, _suggestion: Option<f64>) {}
+
+    /// A trial was ended because the time was up, before [`trial_ended`](Self::trial_ended) tells
+    /// what it came to.
+    fn out_of_time(&mut self, _trial: u32, _why: &str) {}
+
+    /// No further trial will be begun, though the gate is shut or a better network is asked for.
+    fn budget_spent(&mut self, _why: &str) {}
 
     /// A trial ended.
     fn trial_ended(&mut self, _trial: &TrialRecord, _judgement: &Judgement, _finding: &Finding) {}
@@ -59,6 +67,8 @@ pub(super) struct Recorder<'a, 'desk> {
     pub(super) over: &'a AtomicBool,
     pub(super) trial: u32,
     pub(super) parent: Option<u32>,
+    /// When the trial has to end.
+    pub(super) deadline: Option<&'a Deadline>,
     /// The trial's spec, where a hopeless trial may be given up for another one.
     pub(super) may_give_up: Option<&'a Spec>,
     /// The trial's epochs so far.
@@ -70,7 +80,11 @@ pub(super) struct Recorder<'a, 'desk> {
 impl TrialObserver for Recorder<'_, '_> {
     fn step(&mut self, progress: &StepProgress) -> Flow {
         self.desk().listener.step(self.trial, progress);
-        self.flow()
+        self.flow(Phase::Training)
+    }
+
+    fn working(&mut self, phase: Phase) -> Flow {
+        self.flow(phase)
     }
 
     fn give_up(&mut self, so_far: &SoFar) -> Option<String> {
@@ -88,7 +102,7 @@ impl TrialObserver for Recorder<'_, '_> {
                 self.desk().listener.planned(self.trial, &proposal);
             }
         }
-        Ok(self.flow())
+        Ok(self.flow(Phase::Training))
     }
 
     fn note(&mut self, note: TrialNote) -> Result<(), WatchError> {
@@ -131,10 +145,13 @@ impl<'desk> Recorder<'_, 'desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn flow(&self) -> Flow {
+    fn flow(&self, phase: Phase) -> Flow {
         match self.stop.requested() {
             Some(_) => Flow::Stop,
             None if self.over.load(Ordering::Relaxed) => Flow::Stop,
+            None if self.deadline.is_some_and(|deadline| deadline.has_passed(phase)) => {
+                Flow::OutOfTime
+            }
             None => Flow::Continue,
         }
     }

@@ -1,19 +1,20 @@
 //! The loop itself.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::thread::Scope;
 
+use super::deadline::seconds_before;
 use super::ended::{Ended, Finished, Stopped};
 use super::observer::{Desk, Listener};
 use super::phase::{Extension, Phase};
 use super::publish::PublishError;
 use super::recorded::RecordedStudy;
-use super::trainer::{Trainer, TrainerError, TrialTask};
+use super::trainer::{TestResult, Trainer, TrainerError, TrialTask};
 use super::trial::{ASKED_FOR, Running, Trial, proposals_of};
 use crate::gate::{Judgement, judge};
-use crate::ledger::{Event, Ledger, LedgerError, RunFolder, RunFolderError, Verdict};
+use crate::ledger::{Event, Ledger, LedgerError, Recorded, RunFolder, RunFolderError, Verdict};
 use crate::record::{Ending, Inherit, Outcome, StudyResult};
 use crate::spec::{Edit, EditError, Goal, Spec, SpecError};
 use crate::sys::signals::{StopFlag, StopReason, StopSignal};
@@ -115,6 +116,8 @@ pub struct Study<'a, T: Trainer> {
     /// What goes for the trials that are trained now.
     pub(super) phase: Phase,
     began: std::time::Instant,
+    /// Seconds that the processes before this one spent, once somebody has asked.
+    spent_before: OnceLock<f64>,
 }
 
 impl<'a, T: Trainer> Study<'a, T> {
@@ -137,6 +140,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             desk: Mutex::new(Desk { ledger, listener }),
             stop,
             began: std::time::Instant::now(),
+            spent_before: OnceLock::new(),
         }
     }
 
@@ -328,8 +332,15 @@ impl<'a, T: Trainer> Study<'a, T> {
             let trial = record.trial;
             record.spec = self.phase.adopt(&record.spec)?;
             let judgement = self.judge(&record);
-            if !judgement.opens && self.may_go_on_after(trial) {
+            if !judgement.opens
+                && self.may_go_on_after(trial)
+                && self.spent(&history, running.len() + 1).is_none()
+            {
                 record.rates = self.tested_rates(&record)?;
+                // What was cut short is tested by whoever goes on, before anything is decided.
+                if self.stop.requested().is_some() {
+                    return self.stopped();
+                }
             }
             history.push(record);
             let proposals = self.proposals(&history, &running);
@@ -352,13 +363,36 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
         // Whatever still trains has nothing to add.
         over.store(true, Ordering::Relaxed);
-        let result = self.finish(recorded, &history)?;
-        Ok(self.finished(result, history))
+        if self.phase.growth == Growth::On
+            && (self.phase.spec.tune().goal != Goal::Pass || self.passing(&history).is_empty())
+            && let Some(why) = self.spent(&history, 0)
+        {
+            self.desk().listener.budget_spent(&why);
+        }
+        match self.finish(recorded, &history)? {
+            Some(result) => Ok(self.finished(result, history)),
+            None => self.stopped(),
+        }
     }
 
     fn finished(&self, result: StudyResult, trials: Vec<TrialRecord>) -> Ended {
         let run = self.folder.path().to_path_buf();
         Ended::Finished(Finished { result, trials, run, data: None })
+    }
+
+    /// Why no further trial may start beside those that are running. A trial that was begun before
+    /// an interruption goes on: it had the time.
+    fn spent(&self, history: &[TrialRecord], running: usize) -> Option<String> {
+        let next = (history.len() + running + 1) as u32;
+        let is_start =
+            |event: &Event| matches!(event, Event::TrialStarted { trial, .. } if *trial == next);
+        let was_begun =
+            || self.desk().ledger.records().iter().any(|recorded| is_start(&recorded.event));
+        // An extension has `[tune] seconds` of its own.
+        let before = self.phase.trials_before.min(history.len());
+        let mut tune = self.phase.spec.tune().clone();
+        tune.trials = tune.trials.saturating_sub(before);
+        exhausted(&tune, &history[before..], running, self.phase_seconds()).filter(|_| !was_begun())
     }
 
     /// What may be trained beside the trials that run: so much that `[tune] jobs` do.
@@ -388,7 +422,7 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let tune = self.phase.spec.tune();
-        if self.phase.growth == Growth::Off || self.is_exhausted(history, running.len()) {
+        if self.phase.growth == Growth::Off || self.spent(history, running.len()).is_some() {
             return None;
         }
         let passing = self.passing(history);
@@ -398,14 +432,6 @@ impl<'a, T: Trainer> Study<'a, T> {
             Goal::Best => self.policy.propose(history, running),
             Goal::Smallest => Shrink { passing }.propose(history, running),
         }
-    }
-
-    /// Whether the budget allows no further trial. An extension has `[tune] seconds` of its own.
-    fn is_exhausted(&self, history: &[TrialRecord], running: usize) -> bool {
-        let before = self.phase.trials_before.min(history.len());
-        let mut tune = self.phase.spec.tune().clone();
-        tune.trials = tune.trials.saturating_sub(before);
-        exhausted(&tune, &history[before..], running).is_some()
     }
 
     /// The trials that open the gate.
@@ -430,11 +456,12 @@ impl<'a, T: Trainer> Study<'a, T> {
         finished.reduce(|best, record| if beats(record, best) { record } else { best })
     }
 
+    /// Records what the study came to; `None` when it was stopped before that.
     fn finish(
         &self,
         recorded: &RecordedStudy,
         history: &[TrialRecord],
-    ) -> Result<StudyResult, StudyError> {
+    ) -> Result<Option<StudyResult>, StudyError> {
         let best = self.best(history);
         let outcome = match self.passing(history).as_slice() {
             [] => Outcome::Rejected,
@@ -448,8 +475,11 @@ impl<'a, T: Trainer> Study<'a, T> {
                 match known.and_then(|result| result.test_accuracy) {
                     Some(accuracy) => Some(accuracy),
                     None => {
+                        let Some(accuracy) = self.test(best)? else {
+                            return Ok(None);
+                        };
                         test_readings += 1;
-                        Some(self.test(best)?)
+                        Some(accuracy)
                     }
                 }
             }
@@ -470,48 +500,53 @@ impl<'a, T: Trainer> Study<'a, T> {
             self.folder.write_accuracy(result.validation_accuracy)?;
         }
         self.desk().ledger.append(Event::StudyFinished(result.clone()))?;
-        Ok(result)
+        Ok(Some(result))
     }
 
-    fn test(&self, best: &TrialRecord) -> Result<f64, StudyError> {
+    fn test(&self, best: &TrialRecord) -> Result<Option<f64>, StudyError> {
         let folder = self.folder.trial(best.trial);
         let task =
             TrialTask { trial: best.trial, spec: &best.spec, parent: None, folder: folder.path() };
         let trial = best.trial;
-        let result =
-            self.trainer.test(&task).map_err(|source| StudyError::Trainer { trial, source })?;
-        Ok(result.accuracy())
+        let mut go_on = || self.stop.requested().is_none();
+        let result = self.trainer.test_while(&task, &mut go_on);
+        let result = result.map_err(|source| StudyError::Trainer { trial, source })?;
+        Ok(result.map(TestResult::accuracy))
     }
 
-    fn stopped(&self) -> Result<Ended, StudyError> {
+    /// Records that what had been cut short after the study's end was made up for.
+    pub(super) fn resumed(&self) -> Result<(), StudyError> {
+        let mut desk = self.desk();
+        let is_end = |recorded: &&Recorded| matches!(recorded.event, Event::TrialFinished { .. });
+        let trials = desk.ledger.records().iter().filter(is_end).count() as u32;
+        let run = self.folder.path().display().to_string();
+        desk.ledger.append(Event::StudyResumed { run, trials, instruction_set: None })?;
+        Ok(())
+    }
+
+    pub(super) fn stopped(&self) -> Result<Ended, StudyError> {
         let interrupt = StopReason::Signal(StopSignal::Interrupt);
         let reason = self.stop.requested().unwrap_or(interrupt);
         self.desk().ledger.append(Event::StudyStopped { signal: reason.name().into() })?;
-        Ok(Ended::Stopped(Stopped { run: self.folder.path().to_path_buf(), reason }))
+        Ok(Ended::Stopped(Stopped { run: Some(self.folder.path().to_path_buf()), reason }))
+    }
+
+    /// The same since the last extension, where there was one.
+    pub(super) fn phase_seconds(&self) -> f64 {
+        let number = self.phase.number;
+        if number == 0 {
+            return self.active_seconds();
+        }
+        let is_extension = |event: &Event| matches!(event, Event::StudyExtended { extension, .. } if *extension == number);
+        seconds_before(self.desk().ledger.records(), is_extension)
+            + self.began.elapsed().as_secs_f64()
     }
 
     /// Seconds spent by this process and, as far as the record's times tell, by those before it.
-    fn active_seconds(&self) -> f64 {
-        let desk = self.desk();
-        let records = desk.ledger.records();
-        let this_process = records.iter().rposition(|recorded| {
-            matches!(recorded.event, Event::StudyStarted { .. }) || is_return(&recorded.event)
-        });
-        let before = records[..this_process.unwrap_or(0)].windows(2);
-        let before: f64 = before
-            .filter(|pair| !is_return(&pair[1].event))
-            .map(|pair| (pair[1].at.duration_since(pair[0].at)).as_secs_f64())
-            .sum();
-        before + self.began.elapsed().as_secs_f64()
+    pub(super) fn active_seconds(&self) -> f64 {
+        let before = || seconds_before(self.desk().ledger.records(), |_| true);
+        self.spent_before.get_or_init(before) + self.began.elapsed().as_secs_f64()
     }
-}
-
-/// Whether a process comes back to a study with this event, after a time that does not count.
-fn is_return(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::StudyResumed { .. } | Event::StudyExtended { .. } | Event::TestSplitRead { .. }
-    )
 }
 
 fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {

@@ -7,7 +7,7 @@ use crate::record::{
     Ending, EpochRecord, GraftReport, Inherit, Profile, RangeTest, SoFar, StepProgress,
 };
 use crate::spec::{Edit, Spec};
-use crate::train::{Flow, WatchError};
+use crate::train::{Flow, Phase, WatchError};
 
 /// One trial to train.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +81,7 @@ pub trait Trainer: Sync {
     ) -> Result<TrialOutcome, TrainerError>;
 
     /// Tests at which rates, around `middle`, the trial's network learns from fresh weights; `None`
-    /// when that cannot be tested.
+    /// when that cannot be tested, or once `go_on`, asked between steps, says no.
     ///
     /// # Errors
     ///
@@ -90,6 +90,7 @@ pub trait Trainer: Sync {
         &self,
         _task: &TrialTask,
         _middle: f64,
+        _go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<RangeTest>, TrainerError> {
         Ok(None)
     }
@@ -118,6 +119,20 @@ pub trait Trainer: Sync {
     ///
     /// When the network cannot be read back.
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError>;
+
+    /// As [`test`](Self::test), which is all that it does unless overridden, but asks `go_on` between
+    /// batches and answers `None` once it says no. It is then called again by whoever goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`test`](Self::test).
+    fn test_while(
+        &self,
+        task: &TrialTask,
+        _go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<TestResult>, TrainerError> {
+        self.test(task).map(Some)
+    }
 }
 
 impl<T: Trainer + ?Sized> Trainer for Box<T> {
@@ -129,8 +144,13 @@ impl<T: Trainer + ?Sized> Trainer for Box<T> {
         (**self).train(task, observer)
     }
 
-    fn test_rates(&self, task: &TrialTask, middle: f64) -> Result<Option<RangeTest>, TrainerError> {
-        (**self).test_rates(task, middle)
+    fn test_rates(
+        &self,
+        task: &TrialTask,
+        middle: f64,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<RangeTest>, TrainerError> {
+        (**self).test_rates(task, middle, go_on)
     }
 
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
@@ -139,6 +159,14 @@ impl<T: Trainer + ?Sized> Trainer for Box<T> {
 
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError> {
         (**self).test(task)
+    }
+
+    fn test_while(
+        &self,
+        task: &TrialTask,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<TestResult>, TrainerError> {
+        (**self).test_while(task, go_on)
     }
 
     fn remove_checkpoints(&self, task: &TrialTask) -> Result<(), TrainerError> {
@@ -153,6 +181,12 @@ pub type TrainerError = WatchError;
 pub trait TrialObserver {
     /// After every step.
     fn step(&mut self, progress: &StepProgress) -> Flow;
+
+    /// Between two pieces of work that are no steps; see
+    /// [`Watch::working`](crate::train::Watch::working).
+    fn working(&mut self, _phase: Phase) -> Flow {
+        Flow::Continue
+    }
 
     /// Why the trial should be given up, if it should; see
     /// [`Watch::give_up`](crate::train::Watch::give_up).

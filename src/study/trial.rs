@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
+use super::deadline::{Deadline, seconds_before};
 use super::observer::{Desk, Recorder};
 use super::publish::{write_curve, write_spec};
 use super::recorded::recorded_curve;
@@ -46,6 +47,8 @@ pub(super) enum Running<'scope> {
 pub(super) struct Trained {
     record: TrialRecord,
     images_per_second: f64,
+    /// Which bound on its time ended it, in words.
+    out_of_time: Option<String>,
 }
 
 impl Trial {
@@ -240,12 +243,14 @@ impl<'a, T: Trainer> Study<'a, T> {
             let goes_on = self.phase.growth == Growth::On && !opens;
             goes_on.then(|| self.policy.propose(&so_far, &[])).flatten()
         };
+        let deadline = self.deadline(trial);
         let mut recorder = Recorder {
             desk: &self.desk,
             stop: &self.stop,
             over,
             trial: number,
             parent: trial.proposal().map(|proposal| proposal.parent),
+            deadline: deadline.as_ref(),
             may_give_up: self.may_give_up(trial).then_some(&trial.spec),
             curve: Vec::new(),
             plan: &plan,
@@ -255,9 +260,20 @@ impl<'a, T: Trainer> Study<'a, T> {
         if outcome.ending == Ending::Stopped {
             return Ok(None);
         }
+        let is_cut = outcome.ending == Ending::OutOfTime;
+        let out_of_time = deadline.filter(|_| is_cut).map(|deadline| deadline.why);
         let record = trial.record(outcome.curve, outcome.ending, outcome.train_seconds);
         write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
-        Ok(Some(Trained { record, images_per_second: outcome.images_per_second }))
+        let images_per_second = outcome.images_per_second;
+        Ok(Some(Trained { record, images_per_second, out_of_time }))
+    }
+
+    /// When a trial that trains from now on has to end.
+    fn deadline(&self, trial: &Trial) -> Option<Deadline> {
+        let tune = self.phase.spec.tune();
+        let is_start = |event: &Event| matches!(event, Event::TrialStarted { trial: started, .. } if *started == trial.number);
+        let trial_spent = seconds_before(self.desk().ledger.records(), is_start);
+        Deadline::of(&trial.spec, tune.seconds, self.phase_seconds(), trial_spent)
     }
 
     /// Whether the time of a hopeless trial may go to another one. One that a person asked for is
@@ -276,7 +292,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         trained: Trained,
         history: &[TrialRecord],
     ) -> Result<TrialRecord, StudyError> {
-        let Trained { record, images_per_second } = trained;
+        let Trained { record, images_per_second, out_of_time } = trained;
         let number = trial.number;
         let with_this: Vec<TrialRecord> = history.iter().cloned().chain([record.clone()]).collect();
         if self.best(&with_this).is_some_and(|best| best.trial == number) {
@@ -295,8 +311,14 @@ impl<'a, T: Trainer> Study<'a, T> {
             validation_accuracy: record.accuracy(),
             train_seconds: record.train_seconds,
             images_per_second,
-            diagnosis: Conclusion::new(finding.clone(), record.ending),
+            diagnosis: Conclusion {
+                out_of_time: out_of_time.clone(),
+                ..Conclusion::new(finding.clone(), record.ending)
+            },
         })?;
+        if let Some(why) = out_of_time {
+            desk.listener.out_of_time(number, &why);
+        }
         desk.listener.trial_ended(&record, &judgement, &finding);
         Ok(record)
     }
@@ -325,7 +347,12 @@ impl<'a, T: Trainer> Study<'a, T> {
         let folder = self.folder.trial(trial);
         let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
         let middle = usual_rate(&record.spec.train().optimizer);
-        let tested = self.trainer.test_rates(&task, middle);
+        let budget = self.setup.spec.tune().seconds;
+        let mut go_on = || {
+            self.stop.requested().is_none()
+                && budget.is_none_or(|seconds| self.active_seconds() < seconds)
+        };
+        let tested = self.trainer.test_rates(&task, middle, &mut go_on);
         let tested = tested.map_err(|source| failed(trial, source))?;
         if let Some(test) = &tested {
             let suggestion = test.suggestion();

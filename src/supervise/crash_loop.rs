@@ -1,5 +1,7 @@
 //! Tells a trainer that fails for ever from one that fails now and then.
 
+use std::collections::BTreeMap;
+
 use super::options::SuperviseOptions;
 use crate::sys::heartbeat::Position;
 
@@ -13,12 +15,14 @@ const STUCK: u32 = 3;
 pub(super) struct CrashLoop {
     same_step_failures: u32,
     max_restarts: u32,
-    /// Where the last failure was (`None` in it: before the first step), and how many in a row
-    /// were there.
-    last: Option<(Option<Position>, u32)>,
-    /// The furthest that any life got (`None` in it: not to its first step), and how many failures
-    /// since then got no further.
-    furthest: Option<(Option<Position>, u32)>,
+    /// Where the trials that trained at the same time were at the last failure (none: before the
+    /// first step), and how many failures in a row were there.
+    last: Option<(Vec<Position>, u32)>,
+    /// The furthest that any life got with each trial.
+    furthest: BTreeMap<u32, Position>,
+    /// Failures since any life got further than those before it, with any trial; `None` before the
+    /// first failure.
+    stuck: Option<u32>,
     restarts_since_healthy: u32,
     restarts: u32,
 }
@@ -29,35 +33,50 @@ impl CrashLoop {
             same_step_failures: options.same_step_failures,
             max_restarts: options.max_restarts,
             last: None,
-            furthest: None,
+            furthest: BTreeMap::new(),
+            stuck: None,
             restarts_since_healthy: 0,
             restarts: 0,
         }
     }
 
-    /// Counts a failure; answers why there should be no restart, if so.
-    pub(super) fn failed_at(&mut self, position: Option<Position>) -> Option<String> {
-        let in_a_row = match self.last {
-            Some((last, count)) if last == position => count + 1,
+    /// Counts a failure where the trials that trained at the same time were at `positions`, which is
+    /// empty before the first step; answers why there should be no restart, if so.
+    pub(super) fn failed_at(&mut self, positions: &[Position]) -> Option<String> {
+        let in_a_row = match &self.last {
+            Some((last, count)) if last == positions => count + 1,
             _ => 1,
         };
-        self.last = Some((position, in_a_row));
-        let (furthest, stuck) = match self.furthest {
-            Some((furthest, count)) if position <= furthest => (furthest, count + 1),
-            _ => (position, 0),
-        };
-        self.furthest = Some((furthest, stuck));
+        self.last = Some((positions.to_vec(), in_a_row));
+        let got_further = self.note_furthest(positions);
+        let stuck = self.stuck.map_or(0, |stuck| if got_further { 0 } else { stuck + 1 });
+        self.stuck = Some(stuck);
         if in_a_row >= self.same_step_failures {
-            return Some(format!("failed {in_a_row} times in a row {}", name(position)));
+            return Some(format!("failed {in_a_row} times in a row {}", name(positions)));
         }
         if stuck >= self.same_step_failures.saturating_mul(STUCK) {
-            let furthest = name(furthest);
+            let furthest: Vec<Position> =
+                self.furthest.values().next_back().copied().into_iter().collect();
+            let furthest = name(&furthest);
             return Some(format!(
                 "failed {stuck} times in a row without getting further than it was {furthest}"
             ));
         }
         (self.restarts_since_healthy >= self.max_restarts)
             .then(|| format!("restarted {} times", self.restarts_since_healthy))
+    }
+
+    /// Whether any trial is further than in any life before.
+    fn note_furthest(&mut self, positions: &[Position]) -> bool {
+        let mut got_further = false;
+        for position in positions {
+            let furthest = self.furthest.entry(position.trial).or_default();
+            if position > furthest {
+                *furthest = *position;
+                got_further = true;
+            }
+        }
+        got_further
     }
 
     /// Counts a restart; answers its number.
@@ -78,12 +97,13 @@ impl CrashLoop {
     }
 }
 
-fn name(position: Option<Position>) -> String {
-    match position {
-        None => "before the first step".into(),
-        Some(Position { trial, epoch, step }) => {
-            format!("at step {step} of epoch {epoch} in trial {trial}")
-        }
+fn name(positions: &[Position]) -> String {
+    let names = positions.iter().map(|Position { trial, epoch, step }| {
+        format!("at step {step} of epoch {epoch} in trial {trial}")
+    });
+    match positions {
+        [] => "before the first step".into(),
+        _ => names.collect::<Vec<_>>().join(" and "),
     }
 }
 
@@ -91,17 +111,21 @@ fn name(position: Option<Position>) -> String {
 mod tests {
     use super::*;
 
-    fn at(step: u64) -> Option<Position> {
-        Some(Position { trial: 1, epoch: 1, step })
+    fn at(step: u64) -> [Position; 1] {
+        [in_trial(1, step)]
+    }
+
+    fn in_trial(trial: u32, step: u64) -> Position {
+        Position { trial, epoch: 1, step }
     }
 
     #[test]
     fn the_third_failure_at_one_step_is_the_last() {
         let mut crashes = CrashLoop::new(&SuperviseOptions::default());
-        assert_eq!(crashes.failed_at(at(5)), None);
+        assert_eq!(crashes.failed_at(&at(5)), None);
         crashes.forget_restarts();
-        assert_eq!(crashes.failed_at(at(5)), None);
-        let reason = crashes.failed_at(at(5)).unwrap();
+        assert_eq!(crashes.failed_at(&at(5)), None);
+        let reason = crashes.failed_at(&at(5)).unwrap();
         assert_eq!(reason, "failed 3 times in a row at step 5 of epoch 1 in trial 1");
     }
 
@@ -109,19 +133,19 @@ mod tests {
     fn failures_at_different_steps_are_not_a_loop() {
         let mut crashes = CrashLoop::new(&SuperviseOptions::default());
         for step in [1, 1, 2, 2, 1, 1, 3] {
-            assert_eq!(crashes.failed_at(at(step)), None);
+            assert_eq!(crashes.failed_at(&at(step)), None);
         }
     }
 
     #[test]
     fn failures_around_one_step_are_a_loop_too() {
         let mut crashes = CrashLoop::new(&SuperviseOptions::default());
-        assert_eq!(crashes.failed_at(at(9)), None);
+        assert_eq!(crashes.failed_at(&at(9)), None);
         for step in [7, 8, 7, 9, 8, 7, 8, 9] {
-            assert_eq!(crashes.failed_at(at(step)), None);
+            assert_eq!(crashes.failed_at(&at(step)), None);
         }
         assert_eq!(
-            crashes.failed_at(at(8)).unwrap(),
+            crashes.failed_at(&at(8)).unwrap(),
             "failed 9 times in a row without getting further than it was at step 9 of epoch 1 in \
              trial 1"
         );
@@ -132,7 +156,7 @@ mod tests {
         let mut crashes = CrashLoop::new(&SuperviseOptions::default());
         for step in 1..30 {
             assert_eq!(
-                (crashes.failed_at(at(step)), crashes.failed_at(at(step - 1))),
+                (crashes.failed_at(&at(step)), crashes.failed_at(&at(step - 1))),
                 (None, None)
             );
         }
@@ -141,8 +165,8 @@ mod tests {
     #[test]
     fn failing_before_the_first_step_counts_as_a_place() {
         let mut crashes = CrashLoop::new(&SuperviseOptions::default());
-        assert_eq!((crashes.failed_at(None), crashes.failed_at(None)), (None, None));
-        assert!(crashes.failed_at(None).unwrap().contains("before the first step"));
+        assert_eq!((crashes.failed_at(&[]), crashes.failed_at(&[])), (None, None));
+        assert!(crashes.failed_at(&[]).unwrap().contains("before the first step"));
     }
 
     #[test]
@@ -150,12 +174,32 @@ mod tests {
         let options = SuperviseOptions { max_restarts: 2, ..SuperviseOptions::default() };
         let mut crashes = CrashLoop::new(&options);
         for step in 0..2 {
-            assert_eq!(crashes.failed_at(at(step)), None);
+            assert_eq!(crashes.failed_at(&at(step)), None);
             crashes.count_restart();
         }
-        assert_eq!(crashes.failed_at(at(3)).unwrap(), "restarted 2 times");
+        assert_eq!(crashes.failed_at(&at(3)).unwrap(), "restarted 2 times");
         crashes.forget_restarts();
-        assert_eq!(crashes.failed_at(at(4)), None);
+        assert_eq!(crashes.failed_at(&at(4)), None);
         assert_eq!(crashes.count_restart(), 3);
+    }
+
+    #[test]
+    fn a_trial_that_fails_for_ever_is_seen_though_another_one_gets_further_beside_it() {
+        let mut crashes = CrashLoop::new(&SuperviseOptions::default());
+        let failing = in_trial(2, 412);
+        assert_eq!(crashes.failed_at(&[in_trial(1, 7), failing]), None);
+        // The first trial gets back to where it was each time, more or less.
+        for step in [6, 7, 5, 6, 7, 5, 6, 7] {
+            assert_eq!(crashes.failed_at(&[in_trial(1, step), failing]), None);
+        }
+        assert!(crashes.failed_at(&[in_trial(1, 6), failing]).is_some());
+    }
+
+    #[test]
+    fn a_later_trial_that_gets_further_is_progress_though_the_first_one_does_not() {
+        let mut crashes = CrashLoop::new(&SuperviseOptions::default());
+        for step in 1..40 {
+            assert_eq!(crashes.failed_at(&[in_trial(1, 7), in_trial(2, step)]), None);
+        }
     }
 }

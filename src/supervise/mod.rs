@@ -117,8 +117,8 @@ struct Supervisor<'a> {
 /// One life of the trainer, afterwards.
 struct Life {
     ending: Ending,
-    /// Where it was, if it got as far as its first step.
-    position: Option<Position>,
+    /// Where the trials were that trained at the same time; empty before the first step.
+    positions: Vec<Position>,
     was_healthy: bool,
 }
 
@@ -134,7 +134,7 @@ impl Supervisor<'_> {
                 self.back_off.reset();
                 self.crash_loop.forget_restarts();
             }
-            if let Some(reason) = self.crash_loop.failed_at(life.position) {
+            if let Some(reason) = self.crash_loop.failed_at(&life.positions) {
                 self.give_up(&format!("{cause}; {reason}"));
                 return 1;
             }
@@ -148,13 +148,13 @@ impl Supervisor<'_> {
     fn live(&mut self) -> Life {
         let started = Instant::now();
         // Before the start, lest a first beat be taken for an old one.
-        let mut pulse = Pulse::new(self.beat(), now_ms(), started);
+        let mut pulse = Pulse::new(self.beat(), self.preparing(), now_ms(), started);
         let child = match Child::start(&self.program, &self.args, self.announcement.path()) {
             Ok(child) => child,
             Err(error) => {
                 return Life {
                     ending: Ending::NotStarted(error.to_string()),
-                    position: None,
+                    positions: Vec::new(),
                     was_healthy: false,
                 };
             }
@@ -165,13 +165,14 @@ impl Supervisor<'_> {
         pulse.look(self.beat(), Instant::now());
         Life {
             ending,
-            position: pulse.position(),
+            positions: pulse.positions(),
             was_healthy: started.elapsed() >= self.options.healthy_after,
         }
     }
 
     fn watch(&mut self, child: &Child, pulse: &mut Pulse) -> Ending {
         let mut hang: Option<(Silence, Instant)> = None;
+        let mut told_to_stop: Option<Instant> = None;
         loop {
             if let Some(status) = child.reap() {
                 return Ending::new(status, hang.map(|(silence, _)| silence));
@@ -185,6 +186,14 @@ impl Supervisor<'_> {
             }
             self.find_run_folder();
             let now = Instant::now();
+            if self.signals.told_to_stop().is_some() {
+                // A trainer that is stuck, or stopped itself, must not keep whoever waits for us.
+                let since = *told_to_stop.get_or_insert(now);
+                if now >= since + self.options.stop_grace {
+                    child.signal(Signal::KILL);
+                }
+            }
+            pulse.look_at_preparing(self.preparing(), now);
             pulse.look(self.beat(), now);
             match hang {
                 None => hang = self.end_if_hung(child, pulse, now),
@@ -250,6 +259,11 @@ impl Supervisor<'_> {
 
     fn beat(&self) -> Option<Beat> {
         last_beat(self.run_folder.as_deref()?)
+    }
+
+    /// The last sign of life from a trainer that has no run folder yet.
+    fn preparing(&self) -> Option<Beat> {
+        last_beat(self.announcement.path().parent()?)
     }
 
     /// An event that cannot be recorded must not keep the trainer from being started again.

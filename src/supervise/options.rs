@@ -25,6 +25,9 @@ pub struct SuperviseOptions {
     pub startup_grace: Duration,
     /// Time from SIGTERM to SIGKILL for a trainer that hangs.
     pub kill_grace: Duration,
+    /// Time that a trainer has from a request to stop to its end, after which it is killed. It ends
+    /// by itself before, so this only catches one that cannot.
+    pub stop_grace: Duration,
     /// Failures at the same step, one after the other, after which the supervisor gives up; three times
     /// as many where they are at different steps, none of them further than before.
     pub same_step_failures: u32,
@@ -43,6 +46,7 @@ impl Default for SuperviseOptions {
             heartbeat: Duration::from_secs(60),
             startup_grace: Duration::from_secs(900),
             kill_grace: Duration::from_secs(10),
+            stop_grace: Duration::from_millis(4500),
             same_step_failures: 3,
             max_restarts: 100,
         }

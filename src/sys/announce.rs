@@ -35,6 +35,13 @@ pub fn stop_with_supervisor() {
     }
 }
 
+/// The supervisor's folder, if there is a supervisor: where signs of life go before there is a run
+/// folder.
+pub fn supervisor_folder() -> Option<PathBuf> {
+    let file = PathBuf::from(std::env::var_os(SUPERVISED_VARIABLE)?);
+    file.parent().map(Path::to_owned)
+}
+
 /// Only Linux tells a process that its parent died.
 #[cfg(not(target_os = "linux"))]
 pub fn stop_with_supervisor() {}

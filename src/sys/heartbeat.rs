@@ -1,13 +1,16 @@
-//! A sign of life in the run folder: where training is, told at every step.
+//! A sign of life in the run folder: that work goes on, and where training is. It comes from whatever
+//! makes progress, in every phase: a step, an evaluated batch, a block of a download.
 //!
 //! The supervisor reads it to notice a hang, and to tell whether a trainer that crashed again got
 //! any further. It is overwritten in place, in one system call of a few microseconds that needs no
 //! space on the disk after the first, and is never synced: it says nothing about the past.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -28,16 +31,27 @@ pub struct Position {
     pub step: u64,
 }
 
-/// The trainer's end.
+/// The trainer's end. All threads that work on a study share it.
 #[derive(Debug)]
 pub struct Heartbeat {
-    file: File,
     path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    file: File,
     beats: u64,
+    /// How far each trial is that trains now.
+    at_work: BTreeMap<u32, Position>,
+    /// Where training was last.
+    last: Position,
+    /// Bytes of the longest beat; shorter ones are padded, so that nothing of it is left behind.
+    width: usize,
 }
 
 /// What stands in the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
     /// The process that trains.
     pub pid: u32,
@@ -46,13 +60,27 @@ pub struct Beat {
     /// When, in milliseconds since 1970; a restarted container gives its trainer the same process
     /// id again, and only this tells the two apart.
     pub at_ms: u64,
-    /// Where training is.
+    /// Where training is: the first of the trials that train at the same time.
     #[serde(flatten)]
     pub position: Position,
+    /// Where the other trials are that train at the same time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Position>,
 }
 
-/// Every beat is padded to this, so that a shorter one leaves nothing of a longer one behind.
+impl Beat {
+    /// Where all trials are that train at the same time, the first one first; nothing before the
+    /// first step.
+    pub fn positions(&self) -> Vec<Position> {
+        let all = [self.position].into_iter().chain(self.beside.iter().copied());
+        all.filter(|position| *position != Position::default()).collect()
+    }
+}
+
+/// What a beat of one trial is padded to.
 const WIDTH_BYTES: usize = 192;
+/// More than the beat of as many trials as may train at the same time.
+const WIDTH_BYTES_MAX: u64 = 64 << 10;
 
 impl Heartbeat {
     /// Opens the heartbeat of a run folder.
@@ -68,23 +96,60 @@ impl Heartbeat {
             .truncate(false)
             .open(&path)
             .map_err(|e| FileError::new(Operation::Open, &path, WIDTH_BYTES as u64, e))?;
-        Ok(Self { file, path, beats: 0 })
+        let (at_work, last) = (BTreeMap::new(), Position::default());
+        let state = State { file, beats: 0, at_work, last, width: WIDTH_BYTES };
+        Ok(Self { path, state: Mutex::new(state) })
     }
 
-    /// Tells that training is alive and where it is. Call it at every step and every evaluated
-    /// batch.
+    /// Tells that work goes on, whatever work it is: an evaluated batch, a step of a range test, a
+    /// checkpoint that is being written.
     ///
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn beat(&mut self, position: Position) -> Result<(), FileError> {
-        self.beats += 1;
-        let beat = Beat { pid: std::process::id(), beats: self.beats, at_ms: now_ms(), position };
+    pub fn beat(&self) -> Result<(), FileError> {
+        self.change(|_| {})
+    }
+
+    /// Tells that a trial is there now.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn move_to(&self, position: Position) -> Result<(), FileError> {
+        self.change(|at_work| {
+            at_work.insert(position.trial, position);
+        })
+    }
+
+    /// Tells that a trial trains no more.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn leave(&self, trial: u32) -> Result<(), FileError> {
+        self.change(|at_work| {
+            at_work.remove(&trial);
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Position>)) -> Result<(), FileError> {
+        // Every part of the state is whole at any time, whoever panicked.
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state.at_work);
+        let mut positions = state.at_work.values().copied();
+        let first = positions.next();
+        let beside = positions.collect();
+        state.last = first.unwrap_or(state.last);
+        state.beats += 1;
+        let (pid, at_ms) = (std::process::id(), now_ms());
+        let beat = Beat { pid, beats: state.beats, at_ms, position: state.last, beside };
         let failed = |e| FileError::new(Operation::Write, &self.path, WIDTH_BYTES as u64, e);
         let mut line = serde_json::to_vec(&beat).map_err(|e| failed(e.into()))?;
-        line.resize(WIDTH_BYTES - 1, b' ');
+        state.width = state.width.max(line.len() + 1);
+        line.resize(state.width - 1, b' ');
         line.push(b'\n');
-        self.file.write_all_at(&line, 0).map_err(failed)
+        state.file.write_all_at(&line, 0).map_err(failed)
     }
 }
 
@@ -98,37 +163,63 @@ pub fn now_ms() -> u64 {
 pub fn last_beat(run_folder: &Path) -> Option<Beat> {
     let file = File::open(run_folder.join(HEARTBEAT_FILE)).ok()?;
     let mut text = Vec::new();
-    file.take(WIDTH_BYTES as u64).read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
+    file.take(WIDTH_BYTES_MAX).read_to_end(&mut text).ok()?;
+    // What follows is left of a longer beat of an earlier process.
+    serde_json::from_slice(text.split(|&byte| byte == b'\n').next()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(trial: u32, step: u64) -> Position {
+        Position { trial, epoch: 1, step }
+    }
+
     #[test]
     fn the_last_beat_is_read_back_and_every_beat_differs() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(last_beat(folder.path()), None);
-        let mut heart = Heartbeat::open(folder.path()).unwrap();
+        let heart = Heartbeat::open(folder.path()).unwrap();
         let far = Position { trial: 12, epoch: 1000, step: 123_456_789 };
-        heart.beat(far).unwrap();
+        heart.move_to(far).unwrap();
         let first = last_beat(folder.path()).unwrap();
         assert_eq!((first.position, first.pid), (far, std::process::id()));
-        heart.beat(Position::default()).unwrap();
-        heart.beat(Position::default()).unwrap();
+        heart.beat().unwrap();
+        heart.beat().unwrap();
         let third = last_beat(folder.path()).unwrap();
-        assert_eq!((third.position, third.beats), (Position::default(), 3));
+        assert_eq!((third.position, third.beats), (far, 3));
     }
 
     #[test]
-    fn the_largest_numbers_fit() {
+    fn all_trials_that_train_at_the_same_time_are_told() {
         let folder = tempfile::tempdir().unwrap();
-        let mut heart = Heartbeat::open(folder.path()).unwrap();
-        heart.beats = u64::MAX - 1;
-        let last = Position { trial: u32::MAX, epoch: u32::MAX, step: u64::MAX };
-        heart.beat(last).unwrap();
-        assert_eq!(last_beat(folder.path()).unwrap().position, last);
+        let heart = Heartbeat::open(folder.path()).unwrap();
+        for trial in (1..=256).rev() {
+            heart.move_to(at(trial, u64::MAX - u64::from(trial))).unwrap();
+        }
+        let positions = last_beat(folder.path()).unwrap().positions();
+        let expected = (1..=256).map(|trial| at(trial, u64::MAX - u64::from(trial)));
+        assert_eq!(positions, expected.collect::<Vec<_>>());
+        for trial in 1..=255 {
+            heart.leave(trial).unwrap();
+        }
+        let only = last_beat(folder.path()).unwrap();
+        assert_eq!(only.positions(), [at(256, u64::MAX - 256)]);
+        heart.leave(256).unwrap();
+        assert_eq!(last_beat(folder.path()).unwrap().position, only.position, "where it was last");
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_longer_beat_of_an_earlier_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let earlier = Heartbeat::open(folder.path()).unwrap();
+        for trial in 1..=20 {
+            earlier.move_to(at(trial, 9)).unwrap();
+        }
+        let heart = Heartbeat::open(folder.path()).unwrap();
+        heart.move_to(at(3, 1)).unwrap();
+        assert_eq!(last_beat(folder.path()).unwrap().positions(), [at(3, 1)]);
     }
 
     #[test]

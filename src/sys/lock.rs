@@ -398,12 +398,12 @@ mod tests {
     fn a_holder_on_another_machine_whose_heart_beats_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         leave_lock_of(folder.path(), elsewhere());
-        let mut heart = heartbeat::Heartbeat::open(folder.path()).unwrap();
+        let heart = heartbeat::Heartbeat::open(folder.path()).unwrap();
         let beating = AtomicBool::new(true);
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 while beating.load(Ordering::SeqCst) {
-                    heart.beat(heartbeat::Position::default()).unwrap();
+                    heart.beat().unwrap();
                 }
             });
             let patient = LockRequest { patience: Duration::from_secs(60), ..request() };

@@ -4,42 +4,52 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use crate::model::Network;
+use crate::model::{Network, ReadError, read_scalar};
 use crate::spec::GradientClipping;
 
 /// Clips the gradients of all parameters of the network.
 ///
 /// By norm it follows Pascanu, Mikolov and Bengio 2013: when the Euclidean norm over all
 /// parameters together exceeds the bound, everything is scaled down to it. A NaN stays a NaN.
+///
+/// # Errors
+///
+/// When the device fails to hand over the norm.
 pub fn clip(
     gradients: GradientsParams,
     network: &Network,
     by: GradientClipping,
-) -> GradientsParams {
-    match by {
+) -> Result<GradientsParams, ReadError> {
+    Ok(match by {
         GradientClipping::Value(bound) => map(gradients, network, Change::Clamp(bound)),
         GradientClipping::Norm(bound) => {
-            let mut squares = SquareSum { gradients: &gradients, sum: 0.0 };
+            let mut squares = SquareSum { gradients: &gradients, sum: Ok(0.0) };
             network.visit(&mut squares);
-            let norm = squares.sum.sqrt();
+            let norm = squares.sum?.sqrt();
             if norm <= bound {
                 gradients
             } else {
                 map(gradients, network, Change::Scale(bound / norm))
             }
         }
-    }
+    })
 }
 
 struct SquareSum<'a> {
     gradients: &'a GradientsParams,
-    sum: f64,
+    sum: Result<f64, ReadError>,
 }
 
 impl ModuleVisitor for SquareSum<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum += f64::from(gradient.square().sum().into_scalar::<f32>());
+            let square = read_scalar(gradient.square().sum());
+            if let Ok(sum) = &mut self.sum {
+                match square {
+                    Ok(square) => *sum += f64::from(square),
+                    Err(error) => self.sum = Err(error),
+                }
+            }
         }
     }
 }
@@ -70,6 +80,97 @@ impl ModuleVisitor for Mapper {
                 Change::Scale(factor) => gradient.mul_scalar(factor),
             };
             self.to.register(param.id, changed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+    use crate::model::{Mode, Weights, read_values};
+    use crate::spec::{Dense, InputShape, Layer, Spec, StudyFile};
+
+    /// All gradients of a small network, one after another.
+    struct Values<'a>(&'a GradientsParams, Vec<f32>);
+
+    impl ModuleVisitor for Values<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = self.0.get::<D>(param.id) {
+                self.1.extend(read_values(gradient).unwrap());
+            }
+        }
+    }
+
+    fn network() -> Network {
+        let layers = vec![Layer::Dense(Dense::of(5))];
+        let spec = Spec::new(StudyFile::new("clipped", layers), InputShape::MNIST).unwrap();
+        let device = Device::flex().autodiff();
+        Network::new(&spec, &Weights::initial(&spec, 1), &device).unwrap()
+    }
+
+    /// Gradients of a loss that is so many times the sum of the logits for one image.
+    fn gradients(network: &Network, factor: f64) -> GradientsParams {
+        let pixels = (0..784).map(|at| (at % 7) as f32 / 7.0).collect();
+        let device = Device::flex().autodiff();
+        let image = Tensor::from_data(TensorData::new::<f32, _>(pixels, [1, 1, 28, 28]), &device);
+        let logits = network.forward(image, Mode::Train { dropout_seed: 0 });
+        let loss = logits.sum().mul_scalar(factor);
+        GradientsParams::from_grads(loss.backward(), network)
+    }
+
+    fn values(network: &Network, gradients: &GradientsParams) -> Vec<f32> {
+        let mut values = Values(gradients, Vec::new());
+        network.visit(&mut values);
+        values.1
+    }
+
+    fn norm(values: &[f32]) -> f64 {
+        values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn the_norm_over_all_parameters_together_is_scaled_down_and_the_direction_kept() {
+        let network = network();
+        let before = values(&network, &gradients(&network, 1.0));
+        let bound = norm(&before) / 3.0;
+        let by = GradientClipping::Norm(bound);
+        let after = values(&network, &clip(gradients(&network, 1.0), &network, by).unwrap());
+        assert!((norm(&after) / bound - 1.0).abs() < 1e-5, "{} of {bound}", norm(&after));
+        assert_eq!(after.len(), before.len());
+        for (after, before) in after.iter().zip(&before) {
+            assert!((after * 3.0 - before).abs() <= 1e-5 * before.abs(), "{after} of {before}");
+        }
+    }
+
+    #[test]
+    fn a_gradient_within_its_norm_is_left_as_it_is() {
+        let network = network();
+        let before = values(&network, &gradients(&network, 1.0));
+        let by = GradientClipping::Norm(norm(&before) * 1.01);
+        let after = values(&network, &clip(gradients(&network, 1.0), &network, by).unwrap());
+        assert_eq!(after, before);
+    }
+
+    #[test]
+    fn every_element_is_held_within_its_value() {
+        let network = network();
+        let before = values(&network, &gradients(&network, 1.0));
+        let bound = norm(&before) as f32 / (before.len() as f32).sqrt();
+        let by = GradientClipping::Value(f64::from(bound));
+        let after = values(&network, &clip(gradients(&network, 1.0), &network, by).unwrap());
+        let expected: Vec<f32> = before.iter().map(|value| value.clamp(-bound, bound)).collect();
+        assert_ne!(expected, before, "some are beyond it");
+        assert_eq!(after, expected);
+    }
+
+    #[test]
+    fn a_nan_stays_a_nan() {
+        let network = network();
+        for by in [GradientClipping::Norm(1.0), GradientClipping::Value(1.0)] {
+            let clipped = clip(gradients(&network, f64::NAN), &network, by).unwrap();
+            assert!(values(&network, &clipped).iter().any(|value| value.is_nan()), "{by:?}");
         }
     }
 }

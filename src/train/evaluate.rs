@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::batch::{Batch, Batches};
 use crate::data::{Normalization, Subset};
-use crate::model::{Mode, Network};
+use crate::model::{Mode, Network, ReadError, read_values};
 use crate::record::ClassRecall;
 
 /// Images in one forward pass; enough to keep every core busy, few enough to stay in cache.
@@ -49,43 +49,102 @@ impl Evaluation {
 }
 
 /// Evaluates a network on a split. A NaN in the logits makes the loss NaN, and names class 0.
+///
+/// # Errors
+///
+/// When the device fails to hand over the logits.
 pub fn evaluate(
     network: &Network,
     subset: &Subset,
     normalization: Normalization,
     classes: usize,
     device: &Device,
-) -> Evaluation {
+) -> Result<Evaluation, ReadError> {
+    let mut sums = Sums::new(classes);
+    for_batches(network, subset, normalization, device, |logits, labels| {
+        sums.add(logits, labels);
+        true
+    })?;
+    Ok(sums.mean_over(subset.len()))
+}
+
+/// As [`evaluate`], but asks `go_on` before every batch, and answers `None` once it says no.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub fn evaluate_while(
+    network: &Network,
+    subset: &Subset,
+    normalization: Normalization,
+    classes: usize,
+    device: &Device,
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Evaluation>, ReadError> {
+    let mut sums = Sums::new(classes);
+    let mut is_whole = go_on();
+    if is_whole {
+        let mut seen = 0;
+        for_batches(network, subset, normalization, device, |logits, labels| {
+            sums.add(logits, labels);
+            seen += labels.len();
+            is_whole = seen == subset.len() || go_on();
+            is_whole
+        })?;
+    }
+    Ok(is_whole.then(|| sums.mean_over(subset.len())))
+}
+
+/// Hands the logits and labels of one batch after another to `take`, until that says to stop.
+fn for_batches(
+    network: &Network,
+    subset: &Subset,
+    normalization: Normalization,
+    device: &Device,
+    mut take: impl FnMut(&[f32], &[u8]) -> bool,
+) -> Result<(), ReadError> {
     let network = network.valid();
     let device = device.clone().without_autodiff();
     let mut batches = Batches::in_order(subset, normalization, EVALUATION_BATCH);
     let mut batch = Batch::default();
-    let mut loss = 0.0;
-    let mut confusion = vec![vec![0; classes]; classes];
     while batches.fill_next(&mut batch) {
         let images = images_tensor(&mut batch, subset, &device);
-        let logits = network.forward(images, Mode::Evaluate);
-        let logits = host_logits(logits);
-        for (row, &label) in logits.chunks_exact(classes).zip(&batch.labels) {
-            let label = usize::from(label);
-            loss += cross_entropy_of(row, label);
-            confusion[label][argmax(row)] += 1;
+        let logits = read_values(network.forward(images, Mode::Evaluate))?;
+        if !take(&logits, &batch.labels) {
+            break;
         }
     }
-    Evaluation { loss: loss / subset.len().max(1) as f64, confusion }
+    Ok(())
+}
+
+/// What the batches so far came to.
+struct Sums {
+    loss: f64,
+    confusion: Vec<Vec<u64>>,
+}
+
+impl Sums {
+    fn new(classes: usize) -> Self {
+        Self { loss: 0.0, confusion: vec![vec![0; classes]; classes] }
+    }
+
+    fn add(&mut self, logits: &[f32], labels: &[u8]) {
+        for (row, &label) in logits.chunks_exact(self.confusion.len()).zip(labels) {
+            let label = usize::from(label);
+            self.loss += cross_entropy_of(row, label);
+            self.confusion[label][argmax(row)] += 1;
+        }
+    }
+
+    fn mean_over(self, images: usize) -> Evaluation {
+        Evaluation { loss: self.loss / images.max(1) as f64, confusion: self.confusion }
+    }
 }
 
 /// The batch's pixels on the device, `[batch, 1, height, width]`.
 pub(super) fn images_tensor(batch: &mut Batch, subset: &Subset, device: &Device) -> Tensor<4> {
     let shape = [batch.len(), 1, subset.height(), subset.width()];
     Tensor::from_data(TensorData::new(std::mem::take(&mut batch.pixels), shape), device)
-}
-
-/// Logits `[batch, classes]` as one row after another; NaN where they cannot be read.
-fn host_logits(logits: Tensor<2>) -> Vec<f32> {
-    let len = logits.shape().num_elements();
-    let data = logits.into_data().convert::<f32>();
-    data.try_into_vec().unwrap_or_else(|_| vec![f32::NAN; len])
 }
 
 /// Index of the largest value; the first of equals.

@@ -6,17 +6,17 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 
 use super::clip::clip;
-use super::evaluate::{evaluate, images_tensor};
+use super::evaluate::{Evaluation, evaluate_while, images_tensor};
 use super::optimizer::optimizer;
 use super::probe::probe;
 use super::profile::{Part, Profiler, Profiling};
 use super::state::{BestEpoch, RunningSums, STRETCHES, TrainState};
-use super::{Flow, Watch, WatchError};
+use super::{Flow, Phase, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-use crate::model::{Mode, Network, OpenDevice, WeightsError};
-use crate::record::{Ending, EpochRecord, SoFar, StepProgress};
+use crate::model::{Mode, Network, OpenDevice, ReadError, Weights, WeightsError, read_scalar};
+use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
 use crate::spec::{Augment, Spec, learning_rate};
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
@@ -57,6 +57,9 @@ pub enum TrainError {
     /// The weights do not belong to the spec.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The device failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The optimizer's saved state cannot be read.
     #[error("the saved state of the optimizer cannot be read: {0}")]
     Optimizer(String),
@@ -80,7 +83,8 @@ pub fn train(
     let (ending, why) = fit.run(watch)?;
     if let Some(profiler) = fit.profiler.take() {
         let on_cpu = !setup.device.is_asynchronous;
-        watch.profile(&profiler.finish(on_cpu.then(Executor::global)))?;
+        let executor = on_cpu.then(Executor::current);
+        watch.profile(&profiler.finish(executor.as_deref()))?;
     }
     Ok(Trained { state: fit.into_state()?, ending, why })
 }
@@ -114,8 +118,16 @@ type Ended = (Ending, Option<String>);
 enum EpochEnd {
     Done,
     Stopped,
+    OutOfTime,
     Diverged(String),
     GivenUp(String),
+}
+
+/// What an epoch is judged by.
+struct Review {
+    weights: Weights,
+    validation: Evaluation,
+    probe: Option<Probe>,
 }
 
 impl<'a> Fit<'a> {
@@ -148,13 +160,33 @@ impl<'a> Fit<'a> {
             if let Some(ending) = self.ending() {
                 return Ok(ending);
             }
-            let given_up = match self.epoch(watch)? {
+            // A training that has nothing to show yet takes one step, and is evaluated, in any case.
+            if !self.state.curve.is_empty() && watch.working(Phase::Training) == Flow::OutOfTime {
+                return Ok((Ending::OutOfTime, None));
+            }
+            let (given_up, is_cut) = match self.epoch(watch)? {
                 EpochEnd::Stopped => return Ok((Ending::Stopped, None)),
                 EpochEnd::Diverged(what) => return Ok((Ending::Diverged, Some(what))),
-                EpochEnd::GivenUp(why) => Some(why),
-                EpochEnd::Done => None,
+                EpochEnd::GivenUp(why) => (Some(why), true),
+                EpochEnd::OutOfTime => (None, true),
+                EpochEnd::Done => (None, false),
             };
-            let record = self.finish_epoch(given_up, watch)?;
+            let review = match self.review(is_cut, watch)? {
+                Ok(review) => review,
+                // The state before the evaluation is as good as any: whoever goes on begins with
+                // it. Not so one that was given up, which only the step before can lead to.
+                Err(Flow::Stop) => {
+                    if given_up.is_none() {
+                        self.save(watch)?;
+                    }
+                    return Ok((Ending::Stopped, None));
+                }
+                Err(_) => {
+                    self.save(watch)?;
+                    return Ok((Ending::OutOfTime, None));
+                }
+            };
+            let record = self.finish_epoch(review, given_up, watch);
             self.keep_best(record.clone());
             self.lap(Part::Rest);
             self.save(watch)?;
@@ -206,12 +238,12 @@ impl<'a> Fit<'a> {
         let mut batch = Batch::default();
         let mut since = Instant::now();
         while batches.fill_next(&mut batch) {
-            self.step(&mut batch, steps);
+            self.step(&mut batch, steps)?;
             self.state.position.step += 1;
             let is_last = self.state.position.step == steps;
             let in_flight = if setup.device.is_asynchronous { STEPS_IN_FLIGHT } else { 1 };
             if (is_last || self.pending.len() >= in_flight)
-                && let Some(what) = self.settle()
+                && let Some(what) = self.settle()?
             {
                 return Ok(EpochEnd::Diverged(what));
             }
@@ -228,7 +260,7 @@ impl<'a> Fit<'a> {
             if stretch_of(self.state.position.step, steps)
                 > stretch_of(self.state.position.step - 1, steps)
             {
-                if let Some(what) = self.settle() {
+                if let Some(what) = self.settle()? {
                     return Ok(EpochEnd::Diverged(what));
                 }
                 let course = self.state.sums.course();
@@ -236,21 +268,25 @@ impl<'a> Fit<'a> {
                     return Ok(EpochEnd::GivenUp(why));
                 }
             }
-            if flow == Flow::Stop || watch.wants_checkpoint(&progress) {
-                if let Some(what) = self.settle() {
+            if flow != Flow::Continue || watch.wants_checkpoint(&progress) {
+                if let Some(what) = self.settle()? {
                     return Ok(EpochEnd::Diverged(what));
                 }
-                self.save(watch)?;
+                if flow != Flow::OutOfTime {
+                    self.save(watch)?;
+                }
                 since = Instant::now();
             }
-            if flow == Flow::Stop {
-                return Ok(EpochEnd::Stopped);
+            match flow {
+                Flow::Continue => {}
+                Flow::Stop => return Ok(EpochEnd::Stopped),
+                Flow::OutOfTime => return Ok(EpochEnd::OutOfTime),
             }
         }
         Ok(EpochEnd::Done)
     }
 
-    fn step(&mut self, batch: &mut Batch, steps: usize) {
+    fn step(&mut self, batch: &mut Batch, steps: usize) -> Result<(), ReadError> {
         let train = self.setup.spec.train();
         let position = self.state.position;
         let dropout_seed = counter_seed(
@@ -268,8 +304,9 @@ impl<'a> Fit<'a> {
             None => self.network.forward(images, mode),
             Some(profiler) => {
                 profiler.count_step(batch.len(), steps);
-                self.network
-                    .forward_marked(images, mode, |layer| profiler.lap(Part::Forward(layer)))
+                let marks = profiler.marks();
+                let passed = |layer| profiler.lap(Part::Forward(layer));
+                self.network.forward_marked(images, mode, &marks, passed)
             }
         };
         let outcome = cross_entropy(logits, labels, train.label_smoothing as f32);
@@ -279,7 +316,7 @@ impl<'a> Fit<'a> {
             profiler.lap_backward();
         }
         if let Some(by) = train.gradient_clipping {
-            gradients = clip(gradients, &self.network, by);
+            gradients = clip(gradients, &self.network, by)?;
         }
         let rate =
             learning_rate(train, position.epoch * steps + position.step, train.epochs * steps);
@@ -292,13 +329,14 @@ impl<'a> Fit<'a> {
             images: batch.len(),
             stretch: stretch_of(position.step, steps),
         });
+        Ok(())
     }
 
     /// Reads the outcome of the steps in flight; what is not finite is returned in words.
-    fn settle(&mut self) -> Option<String> {
+    fn settle(&mut self) -> Result<Option<String>, ReadError> {
         for pending in self.pending.drain(..) {
-            let loss = f64::from(pending.loss.into_scalar::<f32>());
-            let correct = pending.correct.into_scalar::<f32>();
+            let loss = f64::from(read_scalar(pending.loss)?);
+            let correct = read_scalar(pending.correct)?;
             let images = pending.images as u64;
             self.state.sums.loss += loss * images as f64;
             self.state.sums.correct += correct as u64;
@@ -309,27 +347,67 @@ impl<'a> Fit<'a> {
             self.images_here += images;
             if !loss.is_finite() {
                 let position = self.state.position;
-                return Some(format!(
+                return Ok(Some(format!(
                     "the training loss became {loss} in epoch {}, by step {}",
                     position.epoch + 1,
                     position.step
-                ));
+                )));
             }
         }
-        None
+        Ok(None)
+    }
+
+    /// Evaluates the epoch that has ended or was cut, leaving the state as it is; or why that was
+    /// abandoned.
+    fn review(
+        &mut self,
+        is_cut: bool,
+        watch: &mut dyn Watch,
+    ) -> Result<Result<Review, Flow>, TrainError> {
+        let setup = self.setup;
+        let mut flow = Flow::Continue;
+        let mut go_on = || {
+            flow = watch.working(Phase::Evaluating);
+            flow == Flow::Continue
+        };
+        let validation = evaluate_while(
+            &self.network,
+            &setup.data.validation,
+            setup.data.normalization,
+            setup.spec.input().classes,
+            &self.device,
+            &mut go_on,
+        )?;
+        self.lap(Part::Evaluation);
+        let Some(validation) = validation else {
+            return Ok(Err(flow));
+        };
+        let weights = self.network.weights(setup.spec)?;
+        // Late looks find what earlier ones found; so few of them cost little even where an epoch
+        // is short.
+        let epoch = self.state.position.epoch + 1;
+        let is_worth_a_look =
+            epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_cut;
+        let mut seen = None;
+        if is_worth_a_look && validation.loss.is_finite() {
+            seen = probe(setup, &weights, &validation.confusion, &mut go_on)?;
+            // Without time for a look, the evaluation still counts.
+            if seen.is_none() && flow == Flow::Stop {
+                return Ok(Err(flow));
+            }
+        }
+        Ok(Ok(Review { weights, validation, probe: seen }))
     }
 
     fn finish_epoch(
         &mut self,
+        review: Review,
         given_up: Option<String>,
         watch: &mut dyn Watch,
-    ) -> Result<EpochRecord, TrainError> {
+    ) -> EpochRecord {
+        let Review { weights, validation, probe } = review;
         let train = self.setup.spec.train();
         let data = self.setup.data;
-        let classes = self.setup.spec.input().classes;
-        let validation =
-            evaluate(&self.network, &data.validation, data.normalization, classes, &self.device);
-        self.lap(Part::Evaluation);
         let steps = data.train.len().div_ceil(train.batch_size);
         let last_step = self.state.position.epoch * steps + self.state.position.step.max(1) - 1;
         let course = self.state.sums.course();
@@ -337,16 +415,8 @@ impl<'a> Fit<'a> {
             std::mem::take(&mut self.state.sums);
         self.state.position.epoch += 1;
         self.state.position.step = 0;
-        self.state.weights = self.network.weights(self.setup.spec)?;
+        self.state.weights = weights;
         let epoch = self.state.position.epoch;
-        // Late looks find what earlier ones found; so few of them cost little even where an epoch
-        // is short.
-        let is_worth_a_look =
-            epoch.is_power_of_two() || epoch == train.epochs || given_up.is_some();
-        let probe = match is_worth_a_look && validation.loss.is_finite() {
-            true => Some(probe(self.setup, &self.state.weights, &validation.confusion)?),
-            false => None,
-        };
         let mut record = EpochRecord {
             epoch,
             train_loss: loss / images.max(1) as f64,
@@ -366,7 +436,7 @@ impl<'a> Fit<'a> {
             record.given_up = watch.give_up(&self.so_far(&[], steps));
             self.state.curve.pop();
         }
-        Ok(record)
+        record
     }
 
     fn so_far<'s>(&'s self, course: &'s [f64], steps: usize) -> SoFar<'s> {

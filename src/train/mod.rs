@@ -13,8 +13,11 @@ mod probe;
 mod profile;
 mod range;
 mod state;
+#[cfg(test)]
+mod tests;
+mod workers;
 
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{Evaluation, evaluate, evaluate_while};
 pub use fit::{TrainError, Trained, TrainingSetup, train};
 pub use profile::Profiling;
 pub use range::test_rates;
@@ -22,19 +25,40 @@ pub use state::{BestEpoch, Position, RunningSums, STRETCHES, Stretch, TrainState
 
 use crate::record::{EpochRecord, Profile, SoFar, StepProgress};
 
+pub use workers::{EnteredWorkers, Workers, WorkersError};
+
 /// What the watcher of a training wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// Go on.
     Continue,
-    /// Stop after saving the state.
+    /// Stop after saving the state, to go on later.
     Stop,
+    /// End for good, keeping the best epoch: the time is up.
+    OutOfTime,
+}
+
+/// What a training works on when it asks whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Steps over the training images.
+    Training,
+    /// An epoch's evaluation on the validation images, or the look into the network that follows.
+    Evaluating,
 }
 
 /// Hears of a training as it goes, and may stop it.
 pub trait Watch {
     /// After every step.
     fn step(&mut self, progress: &StepProgress) -> Flow;
+
+    /// Between two pieces of work that are no steps, such as the batches of an evaluation, and
+    /// before every epoch but the first: a sign of life, and a chance to end. An evaluation that is
+    /// told to stop is abandoned and done again by whoever goes on; one that is out of time is
+    /// abandoned for good.
+    fn working(&mut self, _phase: Phase) -> Flow {
+        Flow::Continue
+    }
 
     /// Asked after every eighth of an epoch and after every epoch but the last: why the training
     /// should be given up, if it should. The answer has to follow from the arguments alone, so

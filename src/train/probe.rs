@@ -4,11 +4,11 @@ use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use super::evaluate::{evaluate, images_tensor};
-use super::fit::{TrainingSetup, labels_tensor};
+use super::evaluate::{evaluate_while, images_tensor};
+use super::fit::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
-use crate::model::{Mode, Network, Weights, WeightsError};
+use crate::model::{Mode, Network, ReadError, Weights, read_scalar, read_values};
 use crate::record::{LayerProbe, Probe};
 use crate::spec::{Activation, Layer, Spec};
 use burgeon_kernel::backend::cross_entropy;
@@ -20,16 +20,18 @@ const IMAGES: usize = 256;
 const DEAD_SPREAD: f32 = 1e-4;
 
 /// Looks at some training images through a network of these weights. The network in training
-/// is left alone, because batch-norm would take the look for a step.
+/// is left alone, because batch-norm would take the look for a step. `go_on` is asked between the
+/// parts of it; the answer is `None` once it says no.
 ///
 /// # Errors
 ///
-/// When the weights are not the spec's.
+/// When the weights are not the spec's, or the device fails.
 pub(super) fn probe(
     setup: TrainingSetup,
     weights: &Weights,
     confusion: &[Vec<u64>],
-) -> Result<Probe, WeightsError> {
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<Probe>, TrainError> {
     let data = setup.data;
     let classes = setup.spec.input().classes;
     let images = IMAGES.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
@@ -37,21 +39,28 @@ pub(super) fn probe(
     let network = Network::new(setup.spec, weights, &plain)?;
     let (mut batch, subset) = some_images(setup, images);
     let pixel_deviation = deviation(&batch.pixels);
-    let accuracy = evaluate(&network, &subset, data.normalization, classes, &plain).accuracy();
+    let (normalization, device) = (data.normalization, &plain);
+    let evaluated = evaluate_while(&network, &subset, normalization, classes, device, go_on)?;
+    let Some(evaluated) = evaluated.filter(|_| go_on()) else {
+        return Ok(None);
+    };
     let input = images_tensor(&mut batch, &data.train, &plain);
-    let mut layers = outputs(setup.spec, &network, input);
+    let mut layers = outputs(setup.spec, &network, input)?;
+    if !go_on() {
+        return Ok(None);
+    }
     gradients(setup, weights, images, &mut layers)?;
     let counts = data.train.class_counts(classes);
     let missing = counts.iter().enumerate().filter(|(_, count)| **count == 0);
-    Ok(Probe {
+    Ok(Some(Probe {
         images,
         training_images: data.train.len(),
-        accuracy,
+        accuracy: evaluated.accuracy(),
         pixel_deviation,
         layers,
         missing_classes: missing.map(|(class, _)| class).collect(),
         unnamed_classes: unnamed(confusion),
-    })
+    }))
 }
 
 /// Images from all over the training split: a file may well begin with its easiest ones, as
@@ -73,7 +82,11 @@ fn deviation(pixels: &[f32]) -> f64 {
 }
 
 /// What every layer with weights returns, its activation included.
-fn outputs(spec: &Spec, network: &Network, images: Tensor<4>) -> Vec<LayerProbe> {
+fn outputs(
+    spec: &Spec,
+    network: &Network,
+    images: Tensor<4>,
+) -> Result<Vec<LayerProbe>, ReadError> {
     let trace = network.trace(spec, images, Mode::Evaluate);
     let with_weights = trace.into_iter().filter_map(|(layer, output)| {
         let units = spec.table().rows[layer].output.channels();
@@ -84,16 +97,14 @@ fn outputs(spec: &Spec, network: &Network, images: Tensor<4>) -> Vec<LayerProbe>
             Some(_) => return None,
             None => Activation::None,
         };
-        let [images, features] = output.dims();
-        let values = output.into_data().convert::<f32>();
-        let values = values.try_into_vec().unwrap_or_else(|_| vec![f32::NAN; images * features]);
-        Some(LayerProbe {
+        let [_, features] = output.dims();
+        Some(read_values(output).map(|values| LayerProbe {
             layer,
             dead: dead_units(&values, features, units),
             saturated: saturated(&values, activation),
             gradient: 0.0,
             weight: 0.0,
-        })
+        }))
     });
     with_weights.collect()
 }
@@ -132,7 +143,7 @@ fn gradients(
     weights: &Weights,
     images: usize,
     layers: &mut [LayerProbe],
-) -> Result<(), WeightsError> {
+) -> Result<(), TrainError> {
     let device: Device = setup.device.device.clone().autodiff();
     let network = Network::new(setup.spec, weights, &device)?;
     let (mut batch, _) = some_images(setup, images);
@@ -142,9 +153,9 @@ fn gradients(
     let smoothing = setup.spec.train().label_smoothing as f32;
     let loss = cross_entropy(logits, labels, smoothing).loss;
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
-    let mut sizes = Sizes { gradients: &gradients, found: Vec::new() };
+    let mut sizes = Sizes { gradients: &gradients, found: Ok(Vec::new()) };
     burn::module::Module::visit(&network, &mut sizes);
-    let mut found = sizes.found.into_iter();
+    let mut found = sizes.found?.into_iter();
     // Weights are visited layer by layer; batch-norms hold vectors only and keep their zeros.
     for probe in layers {
         if !matches!(setup.spec.layers().get(probe.layer), Some(Layer::BatchNorm(_)))
@@ -159,7 +170,7 @@ fn gradients(
 /// Root mean squares of every weight array with two axes or more: of its gradient, and its own.
 struct Sizes<'a> {
     gradients: &'a GradientsParams,
-    found: Vec<(f64, f64)>,
+    found: Result<Vec<(f64, f64)>, ReadError>,
 }
 
 impl ModuleVisitor for Sizes<'_> {
@@ -167,10 +178,17 @@ impl ModuleVisitor for Sizes<'_> {
         if D < 2 {
             return;
         }
-        let size =
-            |tensor: Tensor<D>| f64::from(tensor.square().mean().into_scalar::<f32>()).sqrt();
-        let gradient = self.gradients.get::<D>(param.id).map_or(0.0, size);
-        self.found.push((gradient, size(param.val().inner())));
+        let size = |tensor: Tensor<D>| -> Result<f64, ReadError> {
+            Ok(f64::from(read_scalar(tensor.square().mean())?).sqrt())
+        };
+        let gradient = self.gradients.get::<D>(param.id).map_or(Ok(0.0), size);
+        let sizes = gradient.and_then(|gradient| Ok((gradient, size(param.val().inner())?)));
+        if let Ok(found) = &mut self.found {
+            match sizes {
+                Ok(sizes) => found.push(sizes),
+                Err(error) => self.found = Err(error),
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::model::layer_rows;
 use crate::record::{LayerProfile, Profile};
 use crate::spec::Spec;
-use burgeon_kernel::backend::take_passed_marks;
+use burgeon_kernel::backend::Marks;
 use burgeon_kernel::{Executor, peak_flops_per_second};
 
 /// Whether a training is timed part by part.
@@ -36,6 +36,8 @@ pub(super) struct Profiler {
     profile: Profile,
     /// Operations that one image's step takes where no zero is skipped.
     flops_per_image: f64,
+    /// Of this training alone, whatever else trains in the process.
+    marks: Marks,
     last: Instant,
 }
 
@@ -72,9 +74,15 @@ impl Profiler {
                 flops_per_second: 0.0,
                 peak_flops_per_second: None,
             },
+            marks: Marks::default(),
             flops_per_image: 3.0 * table.flops() as f64 - first as f64,
             last: Instant::now(),
         }
+    }
+
+    /// Where the network's layers are marked for [`lap_backward`](Self::lap_backward).
+    pub fn marks(&self) -> Marks {
+        self.marks.clone()
     }
 
     /// Books the time since the last lap.
@@ -97,7 +105,7 @@ impl Profiler {
     pub fn lap_backward(&mut self) {
         // Before the first mark comes the loss; behind the mark of a layer's output, the layer.
         let mut layer = None;
-        for passed in take_passed_marks() {
+        for passed in self.marks.take_passed() {
             let seconds = self.until(passed.at);
             self.book_backward(layer, seconds);
             layer = Some(passed.number);

@@ -8,7 +8,7 @@ use super::evaluate::images_tensor;
 use super::fit::{TrainError, TrainingSetup, labels_tensor};
 use super::optimizer::optimizer;
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-use crate::model::{Mode, Network, Weights};
+use crate::model::{Mode, Network, Weights, read_scalar};
 use crate::record::RangeTest;
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::backend::cross_entropy;
@@ -21,16 +21,17 @@ const DECADES: f64 = 3.0;
 const MEMORY: f64 = 0.8;
 
 /// Steps from fresh weights of the setup's spec, at rates around `middle`. Ends early when the
-/// loss explodes.
+/// loss explodes. `go_on` is asked before every step; the answer is `None` once it says no.
 ///
 /// # Errors
 ///
-/// When the weights are not the spec's.
+/// When the weights are not the spec's, or the device fails.
 pub fn test_rates(
     setup: TrainingSetup,
     weights: &Weights,
     middle: f64,
-) -> Result<RangeTest, TrainError> {
+    go_on: &mut dyn FnMut() -> bool,
+) -> Result<Option<RangeTest>, TrainError> {
     let train = setup.spec.train();
     let device = setup.device.device.clone().autodiff();
     let mut network = Network::new(setup.spec, weights, &device)?;
@@ -39,6 +40,9 @@ pub fn test_rates(
     let mut batch = Batch::default();
     let (mut sum, mut share) = (0.0, 0.0);
     for step in 0..STEPS {
+        if !go_on() {
+            return Ok(None);
+        }
         fill(setup, step, &mut batch);
         let labels = labels_tensor(&batch.labels, &device);
         let images = images_tensor(&mut batch, &setup.data.train, &device);
@@ -46,7 +50,7 @@ pub fn test_rates(
         let dropout_seed = counter_seed(seed, trial, Purpose::RangeTest, 0, step as u64);
         let logits = network.forward(images, Mode::Train { dropout_seed });
         let outcome = cross_entropy(logits, labels, train.label_smoothing as f32);
-        let loss = f64::from(outcome.loss.clone().inner().into_scalar::<f32>());
+        let loss = f64::from(read_scalar(outcome.loss.clone().inner())?);
         sum = MEMORY * sum + (1.0 - MEMORY) * loss;
         share = MEMORY * share + (1.0 - MEMORY);
         let smoothed = sum / share;
@@ -59,11 +63,11 @@ pub fn test_rates(
         test.losses.push(smoothed);
         let mut gradients = GradientsParams::from_grads(outcome.loss.backward(), &network);
         if let Some(by) = train.gradient_clipping {
-            gradients = clip(gradients, &network, by);
+            gradients = clip(gradients, &network, by)?;
         }
         network = optimizer.step(rate, network, gradients);
     }
-    Ok(test)
+    Ok(Some(test))
 }
 
 /// The images of a step; a split with few of them is gone through again.

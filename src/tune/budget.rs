@@ -4,15 +4,23 @@ use super::history::TrialRecord;
 use crate::spec::TuneSpec;
 
 /// Why no further trial may start beside those that are `running`, in words; `None` while one may.
-pub fn exhausted(tune: &TuneSpec, history: &[TrialRecord], running: usize) -> Option<String> {
+/// `seconds` is how long the study has taken so far. Trials that were trained elsewhere may have
+/// taken longer, by what they say themselves; those at the same time share it.
+pub fn exhausted(
+    tune: &TuneSpec,
+    history: &[TrialRecord],
+    running: usize,
+    seconds: f64,
+) -> Option<String> {
     if history.len() + running >= tune.trials {
         return Some(match tune.trials {
             1 => "the only trial of the budget is taken".into(),
             trials => format!("all {trials} trials of the budget are taken"),
         });
     }
-    let seconds: f64 = history.iter().map(|trial| trial.train_seconds).sum();
+    let trained: f64 = history.iter().map(|trial| trial.train_seconds).sum();
+    let spent = seconds.max(trained / tune.jobs.max(1) as f64);
     tune.seconds
-        .filter(|&budget| seconds >= budget)
-        .map(|budget| format!("the budget of {budget} seconds of training is spent"))
+        .filter(|&budget| spent >= budget)
+        .map(|budget| format!("the {budget} s of `tune.seconds` have passed"))
 }

@@ -10,6 +10,7 @@ use crate::support::{
 use burgeon::data::{
     DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load, mnist,
 };
+use burgeon::sys::signals::StopFlag;
 use tempfile::TempDir;
 
 fn idx_request(dir: &Path) -> DataRequest {
@@ -31,6 +32,7 @@ fn offline() -> DataRequest {
         places: Places::default(),
         download: Download::Never,
         seed: 1,
+        stop: StopFlag::new(),
     }
 }
 

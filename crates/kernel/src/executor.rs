@@ -1,6 +1,8 @@
 //! Runs a kernel: its chunks on the threads, each chunk compiled for the chosen instruction set.
 
-use std::sync::OnceLock;
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
 
 use super::cpu::{Cpu, CpuError};
 use super::simd::Simd;
@@ -28,27 +30,35 @@ impl Executor {
         Self { cpu, threads: Threads::new(threads) }
     }
 
-    /// The executor of this process, as first needed or as set up by [`Executor::configure_global`].
-    ///
-    /// Where nothing was configured, it takes the instruction set of `BURGEON_CPU` if that names a usable one, the
-    /// machine's best otherwise, and as many threads as the process may use.
-    pub fn global() -> &'static Self {
-        GLOBAL.get_or_init(|| {
-            Self::new(Cpu::from_env().unwrap_or_else(|_| Cpu::detect()), default_thread_count())
-        })
-    }
-
-    /// Sets up the executor of this process: the instruction set from `BURGEON_CPU`, and `threads` threads, or as many
-    /// as the process may use. A later call changes the thread count alone.
+    /// An executor with the instruction set of `BURGEON_CPU`, or the machine's best, and a pool of `threads` threads,
+    /// or as many as the process may use.
     ///
     /// # Errors
     /// `BURGEON_CPU` names an instruction set that is unknown, or that this machine lacks.
-    pub fn configure_global(threads: Option<usize>) -> Result<&'static Self, CpuError> {
-        let cpu = Cpu::from_env()?;
-        let threads = threads.unwrap_or_else(default_thread_count);
-        let executor = GLOBAL.get_or_init(|| Self::new(cpu, threads));
-        executor.threads.set_count(threads);
-        Ok(executor)
+    pub fn from_env(threads: Option<usize>) -> Result<Self, CpuError> {
+        Ok(Self::new(Cpu::from_env()?, threads.unwrap_or_else(default_thread_count)))
+    }
+
+    /// The executor that operations on this thread run with: the one that was [entered](Self::enter) last, or else one
+    /// that is shared by all who entered none.
+    ///
+    /// The shared one takes the instruction set of `BURGEON_CPU` if that names a usable one, the machine's best
+    /// otherwise, and as many threads as the process may use.
+    pub fn current() -> Arc<Self> {
+        let entered = ENTERED.with_borrow(|entered| entered.last().cloned());
+        entered.unwrap_or_else(|| {
+            Arc::clone(SHARED.get_or_init(|| {
+                let cpu = Cpu::from_env().unwrap_or_else(|_| Cpu::detect());
+                Arc::new(Self::new(cpu, default_thread_count()))
+            }))
+        })
+    }
+
+    /// Makes this the executor of the calling thread, until what is returned is dropped. Other threads keep theirs.
+    #[must_use = "the executor is left again when this is dropped"]
+    pub fn enter(self: &Arc<Self>) -> Entered {
+        ENTERED.with_borrow_mut(|entered| entered.push(Arc::clone(self)));
+        Entered { stays_on_its_thread: PhantomData }
     }
 
     /// The instruction set in use.
@@ -70,7 +80,26 @@ impl Executor {
     }
 }
 
-static GLOBAL: OnceLock<Executor> = OnceLock::new();
+/// Leaves an executor that a thread has [entered](Executor::enter) when it is dropped. The last one entered is left
+/// first.
+#[derive(Debug)]
+pub struct Entered {
+    stays_on_its_thread: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        ENTERED.with_borrow_mut(Vec::pop);
+    }
+}
+
+thread_local! {
+    static ENTERED: RefCell<Vec<Arc<Executor>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Holds nothing but a thread count and an instruction set that follow from the machine, so whoever uses it disturbs
+/// nobody's results.
+static SHARED: OnceLock<Arc<Executor>> = OnceLock::new();
 
 fn default_thread_count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -102,4 +131,26 @@ unsafe fn run_chunk_avx2<K: Kernel>(kernel: &K, chunk: usize) {
 unsafe fn run_chunk_avx512<K: Kernel>(kernel: &K, chunk: usize) {
     // SAFETY: the caller vouches for the features.
     kernel.run(unsafe { super::simd::Avx512::new_unchecked() }, chunk);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_thread_has_the_executor_that_it_entered_last() {
+        let two = Arc::new(Executor::new(Cpu::PORTABLE, 2));
+        let three = Arc::new(Executor::new(Cpu::PORTABLE, 3));
+        let before = Executor::current();
+        let in_two = two.enter();
+        {
+            let _in_three = three.enter();
+            assert!(Arc::ptr_eq(&Executor::current(), &three));
+            let elsewhere = std::thread::spawn(Executor::current).join().unwrap();
+            assert!(Arc::ptr_eq(&elsewhere, &before));
+        }
+        assert!(Arc::ptr_eq(&Executor::current(), &two));
+        drop(in_two);
+        assert!(Arc::ptr_eq(&Executor::current(), &before));
+    }
 }

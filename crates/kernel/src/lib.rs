@@ -30,7 +30,7 @@ mod testing;
 pub use activation::Activation;
 pub use cpu::{Cpu, CpuError};
 pub use dense::Dense;
-pub use executor::{Executor, Kernel};
+pub use executor::{Entered, Executor, Kernel};
 pub use loss::{BatchLoss, CrossEntropy};
 pub use memory::keep_freed_memory;
 pub use peak::peak_flops_per_second;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Images, Split};
+use crate::sys::spread::spread;
 use crate::sys::{CounterRng, Purpose, counter_seed};
 
 /// Changes whenever the same seed gives other digits; goes into the record of a run.
@@ -37,18 +38,52 @@ const BLOCK_LEN: usize = 2000;
 ///
 /// `progress` learns how many are done, from the calling thread.
 pub fn digits(split: Split, count: usize, seed: u64, mut progress: impl FnMut(usize)) -> Images {
+    let go_on = |done| {
+        progress(done);
+        true
+    };
+    Images::of_counted(pixels_while(split, count, seed, go_on).0, labels(count), SIDE, SIDE)
+}
+
+/// As [`digits`], but `progress` also says whether to go on; `None` once it says no.
+pub fn digits_while(
+    split: Split,
+    count: usize,
+    seed: u64,
+    progress: impl FnMut(usize) -> bool,
+) -> Option<Images> {
+    let (pixels, is_whole) = pixels_while(split, count, seed, progress);
+    is_whole.then(|| Images::of_counted(pixels, labels(count), SIDE, SIDE))
+}
+
+fn labels(count: usize) -> Arc<[u8]> {
+    (0..count).map(|index| label(index as u64)).collect()
+}
+
+/// The pixels, and whether all of them were drawn.
+fn pixels_while(
+    split: Split,
+    count: usize,
+    seed: u64,
+    mut progress: impl FnMut(usize) -> bool,
+) -> (Arc<[u8]>, bool) {
+    let mut is_whole = true;
     let mut pixels: Arc<[u8]> = std::iter::repeat_n(0, count * IMAGE_LEN).collect();
     if let Some(pixels) = Arc::get_mut(&mut pixels) {
         for (block, pixels) in pixels.chunks_mut(BLOCK_LEN * IMAGE_LEN).enumerate() {
             let start = block * BLOCK_LEN;
-            pixels.par_chunks_exact_mut(IMAGE_LEN).enumerate().for_each(|(offset, out)| {
-                draw(split, (start + offset) as u64, seed, out);
+            spread(|| {
+                pixels.par_chunks_exact_mut(IMAGE_LEN).enumerate().for_each(|(offset, out)| {
+                    draw(split, (start + offset) as u64, seed, out);
+                });
             });
-            progress(start + pixels.len() / IMAGE_LEN);
+            if !progress(start + pixels.len() / IMAGE_LEN) {
+                is_whole = false;
+                break;
+            }
         }
     }
-    let labels = (0..count).map(|index| label(index as u64)).collect();
-    Images::of_counted(pixels, labels, SIDE, SIDE)
+    (pixels, is_whole)
 }
 
 /// The digit that `digits` puts at `index`.

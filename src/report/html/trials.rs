@@ -132,6 +132,7 @@ fn card(item: &mut Markup, trial: &Generation) {
         fact(facts, "keeps", kept(trial).as_deref());
         fact(facts, "cost", Some(&cost(trial)));
         fact(facts, "given up", trial.given_up.as_deref());
+        fact(facts, "out of time", trial.out_of_time.as_deref());
         fact(facts, "diagnosis", finding.as_deref());
     });
 }

@@ -12,6 +12,7 @@ use crate::sys::faults::FaultError;
 use crate::sys::fence::FenceError;
 use crate::sys::files::FileError;
 use crate::sys::lock::LockError;
+use crate::train::WorkersError;
 use burgeon_kernel::CpuError;
 
 /// What keeps a study from starting, or ends it before its time.
@@ -86,6 +87,9 @@ pub enum LaunchError {
     /// The instruction set that `BURGEON_CPU` asks for cannot be had.
     #[error("the processor cannot be used as asked")]
     Cpu(#[from] CpuError),
+    /// There are no threads to compute with.
+    #[error("no threads to compute with")]
+    Workers(#[source] WorkersError),
     /// The request for a simulated fault cannot be read.
     #[error("the simulated fault cannot be set up")]
     Fault(#[from] FaultError),
@@ -130,7 +134,7 @@ impl LaunchError {
         }
         match self {
             Self::Spec(_) | Self::NoStudy => Kind::BadStudy,
-            Self::Device(_) | Self::Cpu(_) => Kind::NoDevice,
+            Self::Device(_) | Self::Cpu(_) | Self::Workers(_) => Kind::NoDevice,
             Self::Data(_) => Kind::MissingData,
             Self::Folder(RunFolderError::Name { .. }) => Kind::BadStudy,
             Self::Folder(RunFolderError::NotARun { .. }) => Kind::NotARun,

@@ -18,10 +18,11 @@ pub use self::source::StudySource;
 
 use self::images::{OwnImages, StudyImages};
 use self::session::{
-    Session, instruction_set, instruction_set_of, is_over, recorded_growth, recorded_study,
+    Session, instruction_set, instruction_set_of, is_notification_due, is_over, recorded_growth,
+    recorded_study,
 };
 use self::settings::recordable;
-use super::ended::Ended;
+use super::ended::{Ended, Stopped};
 use super::gate_check::check_gate;
 use super::local_trainer::{AtWork, LocalTrainer};
 use super::observer::Silent;
@@ -29,17 +30,19 @@ use super::phase::Extension;
 use super::recorded_data::absolute;
 use super::run::{Growth, Study, StudySetup};
 use super::trainer::Trainer;
-use crate::data::{Dataset, Split};
+use crate::data::{DataError, Dataset, Split};
 use crate::ledger::{Event, Ledger, RunFolder};
 use crate::model::OpenDevice;
-use crate::notify::notify;
+use crate::notify::{NotifyError, notify_while};
 use crate::report;
 use crate::spec::{Override, StudyFile};
 use crate::sys::announce::announce;
 use crate::sys::clock::RealClock;
 use crate::sys::files::real_files;
+use crate::sys::heartbeat::Heartbeat;
 use crate::sys::lock::LockRequest;
 use crate::sys::signals::StopFlag;
+use crate::train::Workers;
 use crate::tune::Policy;
 
 /// Runs a study in a run folder of its own: with lock, record, checkpoints, provenance and report.
@@ -153,7 +156,10 @@ impl<'a> Launch<'a> {
     /// written.
     pub fn run(mut self) -> Result<Ended, LaunchError> {
         let study = self.study.take().ok_or(LaunchError::NoStudy)?;
-        let (session, device) = self.prepare(&study, self.settings.growth, None)?;
+        let (session, device) = match self.prepare(&study, self.settings.growth, None) {
+            Err(error) => return self.stopped_while_loading(error, None),
+            Ok(prepared) => prepared,
+        };
         let images = &session.images;
         check_gate(&study, &session.spec, &images.report, &images.dataset.classes)?;
         let files = real_files()?;
@@ -190,8 +196,25 @@ impl<'a> Launch<'a> {
             Some(study) => study,
             None => self.study_of(&folder)?,
         };
-        let (session, device) = self.prepare(&study, growth, Some(&folder))?;
+        let (session, device) = match self.prepare(&study, growth, Some(&folder)) {
+            Err(error) => return self.stopped_while_loading(error, Some(folder.path())),
+            Ok(prepared) => prepared,
+        };
         self.enter(folder, session, device)
+    }
+
+    /// A stop that was asked for while images were loaded is no error.
+    fn stopped_while_loading(
+        &self,
+        error: LaunchError,
+        run: Option<&Path>,
+    ) -> Result<Ended, LaunchError> {
+        match (error, self.stop.requested()) {
+            (LaunchError::Data(DataError::Stopped), Some(reason)) => {
+                Ok(Ended::Stopped(Stopped { run: run.map(Path::to_path_buf), reason }))
+            }
+            (error, _) => Err(error),
+        }
     }
 
     /// The study that a run began with, but for whom it notifies.
@@ -238,10 +261,15 @@ impl<'a> Launch<'a> {
                 file
             }
         };
-        let (device, threads) = match self.trainer {
-            None => (Some(self.settings.device.open()?), self.settings.start_threads()?),
-            Some(_) => (None, self.settings.threads.unwrap_or(1)),
+        let (device, workers) = match self.trainer {
+            None => (Some(self.settings.device.open()?), Some(self.settings.workers()?)),
+            Some(_) => (None, None),
         };
+        let threads = match &workers {
+            Some(workers) => workers.count(),
+            None => self.settings.threads.unwrap_or(1),
+        };
+        let entered = workers.as_ref().map(Workers::enter);
         let images = match self.images.take() {
             Some(own) => StudyImages::own(own)?,
             None => {
@@ -253,16 +281,23 @@ impl<'a> Launch<'a> {
                 let (data, seed) = (&file.data, file.train.seed);
                 StudyImages::loaded(match begun {
                     // Before the study is checked: other labels may make other classes.
-                    Some(run) => {
-                        self.settings.load_recorded(run, data, seed, Split::Train, listener)?
-                    }
-                    None => self.settings.load(data, seed, listener)?,
+                    Some(run) => self.settings.load_recorded(
+                        run,
+                        data,
+                        seed,
+                        Split::Train,
+                        listener,
+                        &self.stop,
+                    )?,
+                    None => self.settings.load_from(data, seed, None, listener, &self.stop)?,
                 })
             }
         };
         let spec = study.check(file, input_shape(&images.dataset))?;
         let name = device.as_ref().map_or("a trainer of the program", |device| &device.name);
-        let session = Session { spec, images, device: name.to_owned(), threads, growth };
+        let device_name = name.to_owned();
+        drop(entered);
+        let session = Session { spec, images, device: device_name, workers, threads, growth };
         Ok((session, device))
     }
 
@@ -280,6 +315,8 @@ impl<'a> Launch<'a> {
         let files = Arc::clone(folder.files());
         let lock = folder.lock(&LockRequest::new(self.settings.command.join(" ")))?;
         announce(folder.path())?;
+        let heartbeat = Arc::new(Heartbeat::open(folder.path())?);
+        let _ = heartbeat.beat();
         let clock = Arc::new(RealClock::default());
         let mut ledger = Ledger::open(&*files, &folder.events_file(), lock.fence(), clock)?;
         let resumed = session.check(ledger.records(), &folder)?;
@@ -305,7 +342,8 @@ impl<'a> Launch<'a> {
             Resumed::Yes if !was_over => go_on(&mut ledger, &folder)?,
             Resumed::Yes => {}
         }
-        let Session { spec, images, growth, .. } = session;
+        let was_cut = is_notification_due(ledger.records());
+        let Session { spec, images, growth, workers, .. } = session;
         let origin = images.origin;
         let (name, command) = (spec.name().to_owned(), spec.file().notify.command.clone());
         let validation_images = images.dataset.validation.len();
@@ -325,10 +363,17 @@ impl<'a> Launch<'a> {
                 fence: lock.fence(),
                 run: folder.path().into(),
                 profiling: self.settings.profiling,
-                at_work: AtWork::default(),
+                at_work: AtWork::new(
+                    match workers {
+                        Some(workers) => workers,
+                        None => self.settings.workers()?,
+                    },
+                    Arc::clone(&heartbeat),
+                ),
             }),
         };
-        let mut study = Study::new(setup, folder.clone(), ledger, trainer, listener, self.stop);
+        let mut study =
+            Study::new(setup, folder.clone(), ledger, trainer, listener, self.stop.clone());
         if let Some(policy) = self.policy {
             study = study.with_policy(policy);
         }
@@ -337,18 +382,31 @@ impl<'a> Launch<'a> {
             study.extend(self.extension)?;
         }
         let mut ended = study.run()?;
-        drop(study);
+        let _ = heartbeat.beat();
         // Before anybody is notified, who may want to send them on.
-        if let Err(error) = report::write(&folder) {
-            listener.report_failed(&error);
-        }
+        let reported = report::write(&folder);
+        let mut notified = Ok(());
         if let Ended::Finished(finished) = &mut ended {
             finished.data = Some(origin);
-            if let Some(command) = command.filter(|_| is_extended || !was_over)
-                && let Err(error) = notify(&command, &name, &finished.result)
-            {
-                listener.notification_failed(&error);
+            if let Some(command) = command.filter(|_| is_extended || !was_over || was_cut) {
+                let mut go_on = || {
+                    let _ = heartbeat.beat();
+                    self.stop.requested().is_none()
+                };
+                notified = notify_while(&command, &name, &finished.result, &mut go_on);
+                if matches!(notified, Err(NotifyError::Stopped { .. })) {
+                    study.stopped()?;
+                } else if was_cut {
+                    study.resumed()?;
+                }
             }
+        }
+        drop(study);
+        if let Err(error) = reported {
+            listener.report_failed(&error);
+        }
+        if let Err(error) = notified {
+            listener.notification_failed(&error);
         }
         Ok(ended)
     }

@@ -13,6 +13,7 @@ use crate::ledger::{
 use crate::spec::{Spec, StudyDocument, diff};
 use crate::study::Growth;
 use crate::study::recorded_data::check_same_data;
+use crate::train::Workers;
 
 /// Everything that a study runs on, before there is a folder for it.
 pub(super) struct Session {
@@ -20,6 +21,8 @@ pub(super) struct Session {
     pub(super) images: StudyImages,
     /// What trains, in words.
     pub(super) device: String,
+    /// `None` where a trainer of the program computes on threads of its own.
+    pub(super) workers: Option<Workers>,
     pub(super) threads: usize,
     pub(super) growth: Growth,
 }
@@ -123,7 +126,7 @@ impl Session {
 
 /// The instruction set that this process computes with.
 pub(super) fn instruction_set() -> &'static str {
-    Executor::global().cpu().name()
+    Executor::current().cpu().name()
 }
 
 /// The instruction set that a run last computed with; `None` where its record does not tell.
@@ -141,6 +144,18 @@ pub(super) fn is_over(records: &[Recorded]) -> bool {
         matches!(recorded.event, Event::StudyFinished { .. } | Event::StudyExtended { .. })
     });
     last.is_some_and(|recorded| matches!(recorded.event, Event::StudyFinished { .. }))
+}
+
+/// Whether a study is over, but was stopped before it could say so.
+pub(super) fn is_notification_due(records: &[Recorded]) -> bool {
+    let last = records.iter().rev().find_map(|recorded| match recorded.event {
+        Event::StudyStopped { .. } => Some(true),
+        Event::StudyFinished { .. } | Event::StudyResumed { .. } | Event::StudyExtended { .. } => {
+            Some(false)
+        }
+        _ => None,
+    });
+    last == Some(true)
 }
 
 /// The study that a run was made for.

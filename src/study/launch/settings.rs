@@ -12,8 +12,10 @@ use crate::model::DeviceChoice;
 use crate::spec::{DataSpec, Source, Spec, StudyDocument};
 use crate::study::Growth;
 use crate::study::recorded_data::{absolute, check_same_data, recorded_origin};
-use crate::train::Profiling;
-use burgeon_kernel::Executor;
+use crate::sys::announce::supervisor_folder;
+use crate::sys::heartbeat::Heartbeat;
+use crate::sys::signals::StopFlag;
+use crate::train::{Profiling, Workers, WorkersError};
 
 /// How to run a study, beyond what its file says.
 ///
@@ -83,6 +85,9 @@ impl Settings {
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<(Spec, Loaded), LaunchError> {
+        // On threads of its own: what else runs in the process keeps its own.
+        let workers = self.workers()?;
+        let _entered = workers.enter();
         let study = StudySource::from(study);
         let mut file = study.checked()?;
         if let Some(path) = &mut file.data.path {
@@ -104,7 +109,7 @@ impl Settings {
         seed: u64,
         listener: &mut dyn LaunchListener,
     ) -> Result<Loaded, DataError> {
-        self.load_from(spec, seed, None, listener)
+        self.load_from(spec, seed, None, listener, &StopFlag::new())
     }
 
     /// Loads the images that a run was begun with, from where they were then if they are still there.
@@ -120,20 +125,22 @@ impl Settings {
         seed: u64,
         split: Split,
         listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
     ) -> Result<Loaded, LaunchError> {
         let then = recorded_origin(folder)?;
         let dir = then.and_then(|then| then.dir).map(PathBuf::from);
-        let loaded = self.load_from(spec, seed, dir, listener)?;
+        let loaded = self.load_from(spec, seed, dir, listener, stop)?;
         check_same_data(folder, &DataOrigin::of(&loaded.origin), split)?;
         Ok(loaded)
     }
 
-    fn load_from(
+    pub(super) fn load_from(
         &self,
         spec: &DataSpec,
         seed: u64,
         recorded: Option<PathBuf>,
         listener: &mut dyn LaunchListener,
+        stop: &StopFlag,
     ) -> Result<Loaded, DataError> {
         let mut places = Places::usual(self.data.clone(), |name| std::env::var_os(name));
         if spec.source == Source::Mnist {
@@ -148,22 +155,29 @@ impl Settings {
             places,
             download: self.download.clone(),
             seed,
+            stop: stop.clone(),
         };
-        data::load(&request, &mut |progress| listener.data(progress))
+        // There is no run folder yet to give signs of life in.
+        let heartbeat = supervisor_folder().and_then(|folder| Heartbeat::open(&folder).ok());
+        data::load(&request, &mut |progress| {
+            if let Some(heartbeat) = &heartbeat {
+                let _ = heartbeat.beat();
+            }
+            listener.data(progress);
+        })
     }
 
-    /// Sets the number of threads that compute.
+    /// Threads to compute with, of this study's own: what else runs in the process keeps its own.
     ///
     /// # Errors
     ///
-    /// When `BURGEON_CPU` asks for an instruction set that is not there.
-    pub fn start_threads(&self) -> Result<usize, LaunchError> {
-        let available = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = self.threads.unwrap_or_else(available);
-        // An earlier study of the same process has set it already; its threads go on.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        Executor::configure_global(Some(threads))?;
-        Ok(threads)
+    /// When `BURGEON_CPU` asks for an instruction set that is not there, or the system refuses the
+    /// threads.
+    pub fn workers(&self) -> Result<Workers, LaunchError> {
+        Workers::new(self.threads).map_err(|error| match error {
+            WorkersError::Cpu(error) => error.into(),
+            other => LaunchError::Workers(other),
+        })
     }
 }
 

@@ -21,6 +21,10 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
     }
     let suspects = suspects(&trial.spec, trial.images_per_epoch());
     let Some(signs) = Signs::of(trial) else {
+        if trial.ending == Ending::OutOfTime {
+            let evidence = "no epoch could be evaluated in the time that it had";
+            return Finding::new(Diagnosis::StillImproving, evidence);
+        }
         let rate = trial.spec.train().learning_rate;
         return Finding::new(
             Diagnosis::Diverged,

@@ -8,7 +8,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
 use super::flex::{self, BatchNormState, ConvState, DenseState, Keep, PoolState, are_single};
-use super::{BatchNormOptions, ConvBlockOptions, KernelOps, PoolOptions, composite, marks};
+use super::{BatchNormOptions, ConvBlockOptions, KernelOps, Mark, PoolOptions, composite};
 use crate::activation::Activation;
 
 impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
@@ -129,11 +129,11 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         }
     }
 
-    fn marked(x: FloatTensor<Self>, number: usize) -> FloatTensor<Self> {
+    fn marked(x: FloatTensor<Self>, mark: Mark) -> FloatTensor<Self> {
         let node = x.node();
         let output = x.into_primitive();
         match MarkBackward.prepare::<C>([node]).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(number, output),
+            OpsKind::Tracked(prepared) => prepared.finish(mark, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         }
     }
@@ -143,11 +143,10 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
 struct MarkBackward;
 
 impl Backward<Flex, 1> for MarkBackward {
-    /// The mark's number.
-    type State = usize;
+    type State = Mark;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
-        marks::pass(ops.state);
+        ops.state.pass();
         unary::<Flex, _>(ops.parents, ops.node, grads, |dy| dy);
     }
 }

@@ -1,7 +1,7 @@
 //! Marks in a network, for those who want to know where its time goes: a mark notes the moment at which the backward
 //! pass comes by.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use burn::backend::Dispatch;
@@ -12,30 +12,42 @@ use super::KernelOps;
 /// A mark that the backward pass came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassedMark {
-    /// The number that was given to [`mark`].
+    /// The number that was given to [`Marks::mark`].
     pub number: usize,
     /// When the gradient of what was marked was there.
     pub at: Instant,
 }
 
-static PASSED: Mutex<Vec<PassedMark>> = Mutex::new(Vec::new());
+/// Where the marks of one network are noted; clones note in the same place. Networks with `Marks` of their own can
+/// train at the same time without seeing each other's.
+#[derive(Clone, Debug, Default)]
+pub struct Marks(Arc<Mutex<Vec<PassedMark>>>);
 
-/// `x` itself. When its gradient has been worked out, that moment is noted under `number`; devices other than the CPU
-/// note nothing.
-pub fn mark<const D: usize>(x: Tensor<D>, number: usize) -> Tensor<D> {
-    Tensor::from_dispatch(<Dispatch as KernelOps>::marked(x.into_dispatch(), number))
+impl Marks {
+    /// `x` itself. When its gradient has been worked out, that moment is noted under `number`; devices other than the
+    /// CPU note nothing.
+    pub fn mark<const D: usize>(&self, x: Tensor<D>, number: usize) -> Tensor<D> {
+        let mark = Mark { number, noted_in: self.clone() };
+        Tensor::from_dispatch(<Dispatch as KernelOps>::marked(x.into_dispatch(), mark))
+    }
+
+    /// The marks that were passed since the last call, in the order of time.
+    pub fn take_passed(&self) -> Vec<PassedMark> {
+        // Pushing and taking leave a list whole, so a poisoned one is as good as new.
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-/// The marks that were passed since the last call, in the order of time.
-pub fn take_passed_marks() -> Vec<PassedMark> {
-    std::mem::take(&mut passed())
+/// A mark that the backward pass has not come by yet.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    number: usize,
+    noted_in: Marks,
 }
 
-pub(super) fn pass(number: usize) {
-    passed().push(PassedMark { number, at: Instant::now() });
-}
-
-/// Pushing and taking leave a list whole, so a poisoned one is as good as new.
-fn passed() -> MutexGuard<'static, Vec<PassedMark>> {
-    PASSED.lock().unwrap_or_else(PoisonError::into_inner)
+impl Mark {
+    pub(super) fn pass(self) {
+        let passed = PassedMark { number: self.number, at: Instant::now() };
+        self.noted_in.0.lock().unwrap_or_else(PoisonError::into_inner).push(passed);
+    }
 }

@@ -23,7 +23,7 @@ use super::pool::PoolKind;
 
 pub use buffer::Buffer;
 pub use fused_optimizer::{FusedAdam, FusedAdamW, FusedSgd, FusedSgdState};
-pub use marks::{PassedMark, mark, take_passed_marks};
+pub use marks::{Mark, Marks, PassedMark};
 
 /// How a conv block convolves and what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -237,8 +237,8 @@ pub trait KernelOps: Backend {
         composite::global_average_pool::<Self>(x)
     }
 
-    /// See [`mark`].
-    fn marked(x: FloatTensor<Self>, _number: usize) -> FloatTensor<Self> {
+    /// See [`Marks::mark`].
+    fn marked(x: FloatTensor<Self>, _mark: Mark) -> FloatTensor<Self> {
         x
     }
 

@@ -445,3 +445,23 @@ fn composite_updates_equal_fused_ones() {
     }
     assert_eq!(values(parameter), random(50, 1), "a shared parameter is left alone");
 }
+
+#[test]
+fn marks_of_networks_that_train_at_the_same_time_are_kept_apart() {
+    let device = Device::flex().autodiff();
+    let marked = |marks: &Marks, numbers: std::ops::Range<usize>| {
+        let x = Tensor::<1>::from_data([1.0, 2.0], &device).require_grad();
+        numbers.fold(x, |x, number| marks.mark(x.mul_scalar(2.0), number)).sum()
+    };
+    let (one, two) = (Marks::default(), Marks::default());
+    let (of_one, of_two) = (marked(&one, 0..3), marked(&two, 3..5));
+    std::thread::scope(|scope| {
+        scope.spawn(|| of_two.backward());
+        of_one.backward();
+    });
+    let numbers = |marks: &Marks| -> Vec<usize> {
+        marks.take_passed().into_iter().map(|passed| passed.number).collect()
+    };
+    assert_eq!((numbers(&one), numbers(&two)), (vec![2, 1, 0], vec![4, 3]));
+    assert_eq!(numbers(&one), [], "they are taken once");
+}

@@ -32,7 +32,7 @@ pub fn batch_norm(
     let mut y = Buffer::take(shape.num_elements());
     let (mut mean, mut variance) = (Buffer::take(channels), Buffer::take(channels));
     let (executor, xs, gammas, betas) =
-        (Executor::global(), values(&x), values(&gamma), values(&beta));
+        (&Executor::current(), values(&x), values(&gamma), values(&beta));
     norm.forward_train(executor, xs, gammas, betas, &mut y, &mut mean, &mut variance);
     let (mean, variance) = (tensor(mean, gamma.shape()), tensor(variance, gamma.shape()));
     (tensor(y, shape), BatchNormState { norm, x, gamma, beta, mean, variance })
@@ -52,7 +52,7 @@ pub fn batch_norm_eval(
     let mut y = Buffer::take(shape.num_elements());
     let known = Statistics { mean: values(&mean), variance: values(&variance) };
     let (x, gamma, beta) = (values(&x), values(&gamma), values(&beta));
-    norm.forward_eval(Executor::global(), x, gamma, beta, known, &mut y);
+    norm.forward_eval(&Executor::current(), x, gamma, beta, known, &mut y);
     tensor(y, shape)
 }
 
@@ -67,7 +67,7 @@ pub fn batch_norm_backward(
     let mut dx = Buffer::take(values(&x).len());
     let (mut d_gamma, mut d_beta) = (Buffer::take(channels), Buffer::take(channels));
     let (executor, xs, gammas, betas) =
-        (Executor::global(), values(&x), values(&gamma), values(&beta));
+        (&Executor::current(), values(&x), values(&gamma), values(&beta));
     let statistics = Statistics { mean: values(&mean), variance: values(&variance) };
     let gradients = BatchNormGradients { x: &mut dx, gamma: &mut d_gamma, beta: &mut d_beta };
     norm.backward(executor, xs, gammas, betas, statistics, values(&dy), gradients);

@@ -48,7 +48,7 @@ pub fn conv_block(
     let mut output = Buffer::take(batch * block.shape().output_len());
     let mut saved = (keep == Keep::ForBackward).then(ReusedSaved::take);
     block.forward(
-        Executor::global(),
+        &Executor::current(),
         batch,
         values(&x),
         values(&weight),
@@ -83,7 +83,7 @@ pub fn conv_block_backward(
     let gradients = ConvGradients { images: dx.as_deref_mut(), weight: &mut dw, bias: &mut db };
     let (x_values, w_values) = (values(&x), values(&weight));
     block.backward(
-        Executor::global(),
+        &Executor::current(),
         batch,
         x_values,
         w_values,
@@ -98,8 +98,9 @@ pub fn conv_block_backward(
 
 /// The block for `shape`, with its tables; they are kept for later passes.
 fn block_of(shape: ConvShape) -> Arc<ConvBlock> {
-    /// Far more than a network has layers; a process that goes through many networks starts afresh beyond it.
-    const BLOCKS_MAX: usize = 64;
+    /// Far more than the networks that train at the same time have layers; a process that goes through many networks
+    /// starts afresh beyond it.
+    const BLOCKS_MAX: usize = 1024;
     static BLOCKS: LazyLock<Mutex<HashMap<ConvShape, Arc<ConvBlock>>>> =
         LazyLock::new(Mutex::default);
     let mut blocks = BLOCKS.lock().unwrap_or_else(PoisonError::into_inner);

@@ -38,7 +38,7 @@ pub fn dense(
     let mut pre = keeps_input.then(|| Buffer::take(batch * units));
     let (x_values, w_values) = (values(&x), values(&weight));
     dense.forward(
-        Executor::global(),
+        &Executor::current(),
         x_values,
         w_values,
         Some(values(&bias)),
@@ -64,7 +64,7 @@ pub fn dense_backward(
     let mut dx = wants_input.then(|| Buffer::take(dense.batch * dense.inputs));
     let (mut dw, mut db) = (Buffer::take(dense.inputs * dense.units), Buffer::take(dense.units));
     dense.backward(
-        Executor::global(),
+        &Executor::current(),
         values(&x),
         values(&weight),
         values(&kept),

@@ -22,7 +22,7 @@ pub fn softmax_cross_entropy(
     let labels = class_numbers(labels);
     let mut gradient = (keep == Keep::ForBackward).then(|| Buffer::take(batch * classes));
     let found = CrossEntropy { batch, classes, smoothing }.forward(
-        Executor::global(),
+        &Executor::current(),
         values(&logits),
         &labels,
         gradient.as_deref_mut(),

@@ -113,7 +113,12 @@ impl KernelOps for Flex {
         }
         let gradient = contiguous(gradient);
         parameter = own(parameter);
-        step.apply(Executor::global(), parameter.storage_mut(), values(&gradient), Velocity::None);
+        step.apply(
+            &Executor::current(),
+            parameter.storage_mut(),
+            values(&gradient),
+            Velocity::None,
+        );
         parameter
     }
 
@@ -133,7 +138,7 @@ impl KernelOps for Flex {
         let gradient = contiguous(gradient);
         let (mut parameter, mut velocity) = (own(parameter), own(velocity));
         let state = if is_first { Velocity::First } else { Velocity::Next }(velocity.storage_mut());
-        step.apply(Executor::global(), parameter.storage_mut(), values(&gradient), state);
+        step.apply(&Executor::current(), parameter.storage_mut(), values(&gradient), state);
         (parameter, velocity)
     }
 
@@ -152,7 +157,7 @@ impl KernelOps for Flex {
             (own(parameter), own(moment_1), own(moment_2));
         let moments = (moment_1.storage_mut(), moment_2.storage_mut());
         step.apply(
-            Executor::global(),
+            &Executor::current(),
             parameter.storage_mut(),
             values(&gradient),
             moments.0,

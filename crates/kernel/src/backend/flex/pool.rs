@@ -24,7 +24,7 @@ pub fn pooled(x: FlexTensor, options: PoolOptions) -> (FlexTensor, PoolState) {
     let shape = PoolShape { planes: batch * channels, height, width, size, stride, padding, kind };
     let [rows, columns] = shape.output_size();
     let mut y = Buffer::take(shape.planes * rows * columns);
-    shape.forward(Executor::global(), values(&x), &mut y);
+    shape.forward(&Executor::current(), values(&x), &mut y);
     let y = tensor(y, Shape::new([batch, channels, rows, columns]));
     (y.clone(), PoolState { shape, x, y })
 }
@@ -33,7 +33,7 @@ pub fn pool_backward(state: PoolState, dy: FlexTensor) -> FlexTensor {
     let PoolState { shape, x, y } = state;
     let dy = contiguous(dy);
     let mut dx = Buffer::take(values(&x).len());
-    shape.backward(Executor::global(), values(&x), values(&y), values(&dy), &mut dx);
+    shape.backward(&Executor::current(), values(&x), values(&y), values(&dy), &mut dx);
     tensor(dx, x.shape())
 }
 
@@ -41,13 +41,13 @@ pub fn global_average_pool(x: FlexTensor) -> FlexTensor {
     let x = contiguous(x);
     let shape = x.shape();
     let mut y = Buffer::take(shape[0] * shape[1]);
-    pool::global_average(Executor::global(), values(&x), &mut y);
+    pool::global_average(&Executor::current(), values(&x), &mut y);
     tensor(y, Shape::new([shape[0], shape[1]]))
 }
 
 /// `shape` is that of the input.
 pub fn global_average_pool_backward(shape: [usize; 4], dy: FlexTensor) -> FlexTensor {
     let mut dx = Buffer::take(shape.iter().product());
-    pool::global_average_backward(Executor::global(), values(&contiguous(dy)), &mut dx);
+    pool::global_average_backward(&Executor::current(), values(&contiguous(dy)), &mut dx);
     tensor(dx, Shape::new(shape))
 }

@@ -1,0 +1,58 @@
+//! Brings numbers back from a device. A device that fails to hand them over is an error, never a NaN
+//! or an empty answer, which would be taken for what the network said.
+
+use burn::tensor::Tensor;
+
+/// A device did not hand over what it had computed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the device did not return a result: {reason}")]
+pub struct ReadError {
+    reason: String,
+}
+
+impl ReadError {
+    fn new(error: impl std::fmt::Display) -> Self {
+        Self { reason: error.to_string() }
+    }
+}
+
+/// All values of a tensor, in row-major order.
+///
+/// # Errors
+///
+/// When the device fails.
+pub(crate) fn read_values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>, ReadError> {
+    let data = tensor.try_into_data().map_err(ReadError::new)?.convert::<f32>();
+    data.try_into_vec().map_err(|error| ReadError::new(format!("{error:?}")))
+}
+
+/// The value of a tensor that has one.
+///
+/// # Errors
+///
+/// When the device fails, or the tensor has another number of values.
+pub(crate) fn read_scalar<const D: usize>(tensor: Tensor<D>) -> Result<f32, ReadError> {
+    tensor.try_into_scalar::<f32>().map_err(ReadError::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn values_come_back_in_order_and_nan_as_itself() {
+        let tensor = Tensor::<2>::from_data([[1.0, f32::NAN], [3.0, 4.0]], &Device::flex());
+        let values = read_values(tensor).unwrap();
+        assert!(values[1].is_nan());
+        assert_eq!([values[0], values[2], values[3]], [1.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let two = Tensor::<1>::from_data([1.0, 2.0], &Device::flex());
+        let error = read_scalar(two).unwrap_err();
+        assert!(error.to_string().starts_with("the device did not return a result"), "{error}");
+    }
+}

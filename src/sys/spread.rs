@@ -1,0 +1,79 @@
+//! The threads that work on images: those of the study that the calling thread works for.
+//!
+//! A library does not set up rayon's global pool, which belongs to the whole process; each study
+//! brings a pool of its own size along.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+/// A pool of threads. Clones share it.
+#[derive(Debug, Clone)]
+pub struct ImageThreads(Arc<ThreadPool>);
+
+impl ImageThreads {
+    /// A pool of so many threads.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses the threads.
+    pub fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
+        let name = |index| format!("images-{index}");
+        let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
+        Ok(Self(Arc::new(pool)))
+    }
+
+    /// Makes this the pool that [`spread`] on the calling thread uses, until what is returned is
+    /// dropped.
+    #[must_use = "the pool is left again when this is dropped"]
+    pub fn enter(&self) -> EnteredThreads {
+        ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
+        EnteredThreads { stays_on_its_thread: PhantomData }
+    }
+}
+
+/// Leaves a pool when it is dropped; the last one entered is left first.
+#[derive(Debug)]
+pub struct EnteredThreads {
+    stays_on_its_thread: PhantomData<*const ()>,
+}
+
+impl Drop for EnteredThreads {
+    fn drop(&mut self) {
+        ENTERED.with_borrow_mut(Vec::pop);
+    }
+}
+
+thread_local! {
+    static ENTERED: RefCell<Vec<ImageThreads>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Does work whose parallel iterators run on the pool that the calling thread has entered; on
+/// rayon's own where it has entered none.
+pub fn spread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    match ENTERED.with_borrow(|entered| entered.last().cloned()) {
+        Some(ImageThreads(pool)) => pool.install(work),
+        None => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_spread_over_the_pool_that_was_entered_and_no_other() {
+        let (two, three) = (ImageThreads::new(2).unwrap(), ImageThreads::new(3).unwrap());
+        let _in_two = two.enter();
+        assert_eq!(spread(rayon::current_num_threads), 2);
+        {
+            let _in_three = three.enter();
+            assert_eq!(spread(rayon::current_num_threads), 3);
+        }
+        assert_eq!(spread(rayon::current_num_threads), 2);
+        let name = spread(|| std::thread::current().name().map(str::to_owned));
+        assert!(name.unwrap().starts_with("images-"));
+    }
+}

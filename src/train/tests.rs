@@ -1,0 +1,299 @@
+//! Trainings of some steps on some digits: how they end, stop and go on.
+
+use super::probe::probe;
+use super::*;
+use crate::data::{DataRequest, Dataset, SplitSizes, load};
+use crate::model::{DeviceChoice, OpenDevice, WeightArray, Weights};
+use crate::record::Ending;
+use crate::spec::{
+    Activation, Conv, Dense, EarlyStopping, GateSpec, InputShape, Layer, Pool, Spec, StudyFile,
+};
+
+const BATCH: usize = 16;
+const STEPS: usize = 6;
+
+fn digits() -> Dataset {
+    let sizes = SplitSizes { validation: 300, train: Some(BATCH * STEPS), test: Some(10) };
+    load(&DataRequest { sizes, ..DataRequest::synthetic(1) }, &mut |_| {}).unwrap().dataset
+}
+
+fn spec(change: impl FnOnce(&mut StudyFile)) -> Spec {
+    let layers = vec![
+        Layer::Conv(Conv::same(4, 3)),
+        Layer::MaxPool(Pool::of(4)),
+        Layer::Dense(Dense { activation: Activation::Tanh, ..Dense::of(8) }),
+    ];
+    let mut file = StudyFile::new("small", layers);
+    file.train.batch_size = BATCH;
+    file.train.epochs = 3;
+    change(&mut file);
+    Spec::new(file, InputShape::MNIST).unwrap()
+}
+
+fn cpu() -> OpenDevice {
+    DeviceChoice::Cpu.open().unwrap()
+}
+
+fn setup<'a>(spec: &'a Spec, data: &'a Dataset, device: &'a OpenDevice) -> TrainingSetup<'a> {
+    TrainingSetup { spec, data, device, trial: 1, profiling: Profiling::Off }
+}
+
+/// Answers as it is told, and keeps what it is given.
+struct Script<'a> {
+    /// What to answer after so many steps of this life.
+    step: &'a dyn Fn(usize) -> Flow,
+    /// What to answer when asked for so many times between steps.
+    working: &'a dyn Fn(Phase, usize) -> Flow,
+    give_up: bool,
+    steps: usize,
+    asked: usize,
+    saved: Option<TrainState>,
+    records: Vec<EpochRecord>,
+}
+
+impl<'a> Script<'a> {
+    fn new(step: &'a dyn Fn(usize) -> Flow, working: &'a dyn Fn(Phase, usize) -> Flow) -> Self {
+        let (saved, records) = (None, Vec::new());
+        Self { step, working, give_up: false, steps: 0, asked: 0, saved, records }
+    }
+}
+
+impl Watch for Script<'_> {
+    fn step(&mut self, _: &StepProgress) -> Flow {
+        self.steps += 1;
+        (self.step)(self.steps)
+    }
+
+    fn working(&mut self, phase: Phase) -> Flow {
+        self.asked += 1;
+        (self.working)(phase, self.asked)
+    }
+
+    fn give_up(&mut self, so_far: &SoFar) -> Option<String> {
+        (self.give_up && so_far.course.len() >= 3).then(|| "no hope".into())
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
+        self.records.push(record.clone());
+        Ok(Flow::Continue)
+    }
+
+    fn wants_checkpoint(&mut self, _: &StepProgress) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError> {
+        self.saved = Some(state.clone());
+        Ok(())
+    }
+}
+
+fn on(_: usize) -> Flow {
+    Flow::Continue
+}
+
+fn on_in(_: Phase, _: usize) -> Flow {
+    Flow::Continue
+}
+
+fn fresh(spec: &Spec) -> TrainState {
+    TrainState::start(Weights::initial(spec, 1))
+}
+
+/// The state without what a clock said.
+fn timeless(mut state: TrainState) -> TrainState {
+    let best = state.best.as_mut().map(|best| &mut best.record);
+    for record in state.curve.iter_mut().chain(best) {
+        record.seconds = 0.0;
+    }
+    state.sums.seconds = 0.0;
+    state
+}
+
+#[test]
+fn a_training_out_of_time_ends_at_the_step_and_evaluates_what_it_has() {
+    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    let third = |steps| if steps >= 3 { Flow::OutOfTime } else { Flow::Continue };
+    let late = |phase, _| match phase {
+        Phase::Training => Flow::OutOfTime,
+        Phase::Evaluating => Flow::Continue,
+    };
+    let mut watch = Script::new(&third, &late);
+    let trained = train(setup(&spec, &data, &device), fresh(&spec), &mut watch).unwrap();
+    assert_eq!((trained.ending, watch.steps), (Ending::OutOfTime, 3));
+    assert_eq!(trained.state.curve.len(), 1);
+    assert_eq!(trained.state.curve[0].images, 3 * BATCH as u64);
+    assert!(trained.state.curve[0].probe.is_some());
+    assert_eq!(watch.saved.unwrap().best.unwrap().record, trained.state.curve[0]);
+}
+
+#[test]
+fn a_training_without_time_to_evaluate_keeps_the_best_epoch_before() {
+    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    let late = |steps| if steps > STEPS + 2 { Flow::OutOfTime } else { Flow::Continue };
+    let has_run = std::cell::Cell::new(false);
+    let step = |steps| {
+        has_run.set(steps > STEPS + 2);
+        late(steps)
+    };
+    let working = |_, _| if has_run.get() { Flow::OutOfTime } else { Flow::Continue };
+    let mut watch = Script::new(&step, &working);
+    let trained = train(setup(&spec, &data, &device), fresh(&spec), &mut watch).unwrap();
+    assert_eq!(trained.ending, Ending::OutOfTime);
+    assert_eq!(trained.state.curve.len(), 1);
+    assert_eq!(watch.saved.unwrap().best.unwrap().record, trained.state.curve[0]);
+    // Whoever goes on has no more time either, and takes no step.
+    let mut again = Script::new(&on, &working);
+    let ended = train(setup(&spec, &data, &device), trained.state.clone(), &mut again).unwrap();
+    assert_eq!((ended.ending, again.steps), (Ending::OutOfTime, 0));
+}
+
+#[test]
+fn a_training_without_time_for_any_evaluation_has_no_best_epoch() {
+    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    let mut watch = Script::new(&|_| Flow::OutOfTime, &|_, _| Flow::OutOfTime);
+    let trained = train(setup(&spec, &data, &device), fresh(&spec), &mut watch).unwrap();
+    assert_eq!((trained.ending, watch.steps), (Ending::OutOfTime, 1));
+    assert!(trained.state.curve.is_empty() && trained.state.best.is_none());
+}
+
+#[test]
+fn a_stop_at_any_moment_between_steps_leads_to_the_same_bits() {
+    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    let mut whole = Script::new(&on, &on_in);
+    let expected = train(setup(&spec, &data, &device), fresh(&spec), &mut whole).unwrap();
+    assert!(whole.asked > 10, "{}", whole.asked);
+    for moment in 1..=whole.asked {
+        let stop = |_, asked| if asked == moment { Flow::Stop } else { Flow::Continue };
+        let mut watch = Script::new(&on, &stop);
+        let stopped = train(setup(&spec, &data, &device), fresh(&spec), &mut watch).unwrap();
+        if stopped.ending == Ending::Completed {
+            // Asked before an epoch, where only the time can end a training.
+            continue;
+        }
+        assert_eq!(stopped.ending, Ending::Stopped, "at {moment}");
+        let mut rest = Script::new(&on, &on_in);
+        let saved = watch.saved.unwrap();
+        let ended = train(setup(&spec, &data, &device), saved, &mut rest).unwrap();
+        assert_eq!(timeless(ended.state), timeless(expected.state.clone()), "stopped at {moment}");
+    }
+}
+
+#[test]
+fn a_stop_while_a_given_up_epoch_is_evaluated_leads_to_the_same_end() {
+    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    let mut whole = Script { give_up: true, ..Script::new(&on, &on_in) };
+    let expected = train(setup(&spec, &data, &device), fresh(&spec), &mut whole).unwrap();
+    assert_eq!((expected.ending, expected.why.as_deref()), (Ending::GivenUp, Some("no hope")));
+    let mut watch = Script { give_up: true, ..Script::new(&on, &|_, _| Flow::Stop) };
+    let stopped = train(setup(&spec, &data, &device), fresh(&spec), &mut watch).unwrap();
+    assert_eq!(stopped.ending, Ending::Stopped);
+    let mut rest = Script { give_up: true, ..Script::new(&on, &on_in) };
+    let state = watch.saved.unwrap_or_else(|| fresh(&spec));
+    let ended = train(setup(&spec, &data, &device), state, &mut rest).unwrap();
+    assert_eq!((ended.ending, ended.why), (expected.ending, expected.why));
+    assert_eq!(timeless(ended.state), timeless(expected.state));
+}
+
+#[test]
+fn a_training_that_no_longer_improves_stops_after_the_patience_it_was_given() {
+    let stopping = |patience, min_improvement| {
+        let spec = spec(|file| {
+            file.train.epochs = 9;
+            file.train.learning_rate = 1e-9;
+            file.train.early_stopping = Some(EarlyStopping { patience, min_improvement });
+        });
+        let mut watch = Script::new(&on, &on_in);
+        let trained = train(setup(&spec, &digits(), &cpu()), fresh(&spec), &mut watch).unwrap();
+        (trained.ending, watch.records.len())
+    };
+    // The first epoch improves on nothing; those after it are no better.
+    assert_eq!(stopping(1, 0.0), (Ending::StoppedEarly, 2));
+    assert_eq!(stopping(3, 0.0), (Ending::StoppedEarly, 4));
+    assert_eq!(stopping(9, 0.0), (Ending::Completed, 9));
+}
+
+#[test]
+fn an_improvement_that_is_too_small_is_none() {
+    let mut state = fresh(&spec(|_| {}));
+    let epoch = |accuracy: f64| -> EpochRecord {
+        let epoch = serde_json::json!({
+            "epoch": 1, "train_loss": 0.1, "train_accuracy": 0.5, "validation_loss": 0.1,
+            "validation_accuracy": accuracy, "learning_rate": 0.1, "seconds": 1.0
+        });
+        serde_json::from_value(epoch).unwrap()
+    };
+    state.curve = [0.5, 0.51, 0.52].map(epoch).to_vec();
+    assert_eq!(state.epochs_without_improvement(0.0, &GateSpec::default()), 0);
+    assert_eq!(state.epochs_without_improvement(0.05, &GateSpec::default()), 2);
+}
+
+#[test]
+fn a_range_test_rises_over_six_decades_and_ends_where_the_loss_explodes() {
+    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    let weights = Weights::initial(&spec, 1);
+    let run = |middle| {
+        test_rates(setup(&spec, &data, &device), &weights, middle, &mut || true).unwrap().unwrap()
+    };
+    let tame = run(1e-9);
+    assert_eq!((tame.rates.len(), tame.losses.len()), (100, 100));
+    assert!(tame.rates.is_sorted());
+    assert!(
+        (tame.rates[0] / 1e-12 - 1.0).abs() < 1e-6 && (tame.rates[99] / 1e-6 - 1.0).abs() < 1e-6
+    );
+    assert_eq!(tame.suggestion(), None, "nothing is learned at such rates");
+    let usual = run(1e-3);
+    let suggestion = usual.suggestion().unwrap();
+    assert!((1e-5..0.1).contains(&suggestion), "{suggestion}");
+    let wild = run(1e3);
+    assert!(wild.rates.len() < 100, "{wild:?}");
+    assert_eq!(wild.rates.len(), wild.losses.len());
+}
+
+#[test]
+fn a_range_test_that_is_told_to_stop_answers_nothing() {
+    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    let weights = Weights::initial(&spec, 1);
+    let mut left = 7;
+    let mut go_on = || {
+        left -= 1;
+        left > 0
+    };
+    let stopped = test_rates(setup(&spec, &data, &device), &weights, 1e-3, &mut go_on).unwrap();
+    assert_eq!((stopped, left), (None, 0));
+}
+
+#[test]
+fn a_probe_sees_dead_units_saturation_and_classes_that_are_missing() {
+    let (spec, mut data, device) = (spec(|_| {}), digits(), cpu());
+    let keeps = |index: &u32| data.train.label(*index as usize) != 3;
+    let indices: Vec<u32> = (0..data.train.len() as u32).filter(keeps).collect();
+    data.train = data.train.with_indices(indices).unwrap();
+    let mut weights = Weights::initial(&spec, 1);
+    let healthy = look(&spec, &data, &device, &weights);
+    assert_eq!(healthy.missing_classes, [3]);
+    assert_eq!(healthy.layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [0, 2, 3]);
+    assert!(healthy.pixel_deviation > 0.5 && healthy.layers[1].saturated < 0.5, "{healthy:?}");
+    assert!(healthy.layers.iter().all(|layer| layer.gradient > 0.0 && layer.weight > 0.0));
+    // A ReLU far below zero returns nothing but zeros, and the rest then sees no difference.
+    let bias = |weights: &Weights| {
+        let is_first = |(name, array): &(&str, &WeightArray)| {
+            name.ends_with(".bias") && array.values.len() == 4
+        };
+        weights.iter().find(is_first).map(|(name, _)| name.to_owned()).unwrap()
+    };
+    weights.insert(bias(&weights), WeightArray::filled(vec![4], -1e4));
+    let dead = look(&spec, &data, &device, &weights);
+    assert_eq!(dead.layers[0].dead, 1.0, "{dead:?}");
+    assert_eq!(dead.layers[0].gradient, 0.0, "{dead:?}");
+}
+
+fn look(
+    spec: &Spec,
+    data: &Dataset,
+    device: &OpenDevice,
+    weights: &Weights,
+) -> crate::record::Probe {
+    let confusion = vec![vec![1; 10]; 10];
+    probe(setup(spec, data, device), weights, &confusion, &mut || true).unwrap().unwrap()
+}
