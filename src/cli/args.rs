@@ -49,16 +49,7 @@ pub enum Command {
         split: SplitName,
     },
     /// Say what a run's best model sees in PNG or JPEG files
-    Predict {
-        /// A run folder, such as runs/lenet-5-0001
-        run: PathBuf,
-        /// PNG or JPEG files of any size
-        #[arg(required = true)]
-        images: Vec<PathBuf>,
-        /// Whether dark on light is turned into light on dark, as MNIST has it
-        #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
-        invert: InvertName,
-    },
+    Predict(PredictArguments),
     /// Draw the tree of a run's trials: edits, accuracy, cost, and why
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
@@ -92,6 +83,22 @@ pub struct StudyArguments {
     /// Say at each trial's end where its time went
     #[arg(long, env = "BURGEON_PROFILE")]
     pub profile: bool,
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// A run folder, such as runs/lenet-5-0001, or a model folder, such as runs/lenet-5-0001/best
+    pub run: PathBuf,
+    /// PNG or JPEG files of any size
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// Which of light and dark is the ink of a digit; of other pictures, `always` exchanges light and dark
+    #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
+    pub invert: InvertName,
+    /// Take pictures whole: do not look for ink, crop or centre, even if the model was trained on digits
+    #[arg(long, env = "BURGEON_AS_IS")]
+    pub as_is: bool,
 }
 
 /// Arguments of `supervise`.
@@ -225,10 +232,10 @@ impl From<SplitName> for Split {
 /// `--invert` by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InvertName {
-    /// Judge by the border
+    /// Paper is what most of the picture is
     Auto,
-    /// The file is dark on light
+    /// The ink is dark
     Always,
-    /// The file is light on dark
+    /// The ink is light
     Never,
 }

@@ -4,19 +4,30 @@
 //! is what is saved, compared, grafted and exported. A network is only ever built from weights, so
 //! that its numbers do not depend on the device: [`Weights::initial`] draws them from the study's
 //! seed, [`Graft`] carries them over from a parent.
+//!
+//! A trained network is used through a [`Classifier`], which a [`SavedModel`] gives: weights, spec and
+//! [`Preparation`], which says how pictures become its input.
 
 mod classifier;
 mod device;
 mod graft;
 mod initial;
 mod layers;
+mod model_file;
 mod network;
 mod onnx;
-mod weights;
+mod optimizer_record;
+mod preparation;
+mod saved;
+pub(crate) mod weights;
 
-pub use classifier::{Classifier, ModelFile, ModelFileError};
+pub use classifier::{Classifier, ClassifierError, InputError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
-pub use graft::{Graft, GraftReport, Moment};
+pub use graft::{Graft, GraftError, GraftReport, keeps_optimizer, refreshed};
+pub use model_file::{ModelFile, ModelFileError};
 pub use network::{Mode, Network, layer_rows};
 pub use onnx::to_onnx;
+pub use optimizer_record::{OptimizerRecord, OptimizerRecordError};
+pub use preparation::{Channels, Fit, Preparation, PreparationError, Subject};
+pub use saved::{BEST_FOLDER, OpenError, SPEC_FILE, SavedModel, WEIGHTS_FILE};
 pub use weights::{WeightArray, Weights, WeightsError};

@@ -147,7 +147,8 @@ impl Network {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Missing`] when `spec` is not the one that the network was built from.
+    /// [`WeightsError::Missing`] when `spec` is not the one that the network was built from,
+    /// [`WeightsError::Device`] when the device does not hand its numbers back.
     pub fn weights(&self, spec: &Spec) -> Result<Weights, WeightsError> {
         let mut arrays = Arrays::default();
         self.visit(&mut arrays);
@@ -155,8 +156,11 @@ impl Network {
         let mut weights = Weights::default();
         for (name, shape) in expected_shapes(spec) {
             let values =
-                arrays.next().filter(|values| values.len() == shape.iter().product::<usize>());
-            let values = values.ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
+                arrays.next().ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
+            let values = values.map_err(|why| WeightsError::Device { name: name.clone(), why })?;
+            if values.len() != shape.iter().product::<usize>() {
+                return Err(WeightsError::Missing { name });
+            }
             weights.insert(name, super::WeightArray { shape, values });
         }
         Ok(weights)
@@ -165,12 +169,15 @@ impl Network {
 
 /// burn visits parameters in the order of fields, which is the order of [`expected_shapes`].
 #[derive(Default)]
-struct Arrays(Vec<Vec<f32>>);
+struct Arrays(Vec<Result<Vec<f32>, String>>);
 
 impl ModuleVisitor for Arrays {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let data = param.val().into_data().convert::<f32>();
-        self.0.push(data.try_into_vec().unwrap_or_default());
+        let data = param.val().try_into_data().map_err(|error| error.to_string());
+        let values = data.and_then(|data| {
+            data.convert::<f32>().try_into_vec().map_err(|error| format!("{error:?}"))
+        });
+        self.0.push(values);
     }
 }
 

@@ -23,6 +23,21 @@ pub struct DataSpec {
     /// The folder of `source = "idx"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// Whether the pictures to classify show digits in ink on paper, which are made light on dark and
+    /// centred as MNIST's are. If not, they are taken whole. Unless said, `mnist` and `synthetic` do
+    /// and `idx` does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub centre_digits: Option<bool>,
+}
+
+impl DataSpec {
+    /// Whether pictures to classify are digits that are centred as MNIST's are.
+    pub fn centres_digits(&self) -> bool {
+        self.centre_digits.unwrap_or(match self.source {
+            Source::Mnist | Source::Synthetic => true,
+            Source::Idx => false,
+        })
+    }
 }
 
 impl Default for DataSpec {
@@ -33,6 +48,7 @@ impl Default for DataSpec {
             validation: 5000,
             train: None,
             path: None,
+            centre_digits: None,
         }
     }
 }

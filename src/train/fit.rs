@@ -15,7 +15,9 @@ use super::{Flow, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-use crate::model::{Mode, Network, OpenDevice, WeightsError};
+use crate::model::{
+    GraftError, Mode, Network, OpenDevice, OptimizerRecord, OptimizerRecordError, WeightsError,
+};
 use crate::record::{EpochRecord, SoFar, StepProgress};
 use crate::spec::{Augment, Spec, learning_rate};
 use crate::sys::{Purpose, counter_seed};
@@ -76,6 +78,12 @@ pub enum TrainError {
     /// The weights do not belong to the spec.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// The parent's state cannot be carried over.
+    #[error(transparent)]
+    Graft(#[from] GraftError),
+    /// The optimizer's saved state is not of this network.
+    #[error("the saved state of the optimizer cannot be used")]
+    OptimizerRecord(#[from] OptimizerRecordError),
     /// The optimizer's saved state cannot be read.
     #[error("the saved state of the optimizer cannot be read: {0}")]
     Optimizer(String),
@@ -140,6 +148,8 @@ impl<'a> Fit<'a> {
         let network = Network::new(setup.spec, &state.weights, &device)?;
         let mut optimizer = optimizer(setup.spec.train());
         if !state.optimizer.is_empty() {
+            // burn's reader panics at some wrong records and passes over others.
+            OptimizerRecord::read(&state.optimizer, setup.spec)?;
             optimizer = optimizer
                 .from_bytes(Bytes::from_bytes_vec(state.optimizer.clone()))
                 .map_err(|error| TrainError::Optimizer(error.to_string()))?;
