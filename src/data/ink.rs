@@ -92,7 +92,7 @@ fn composed(grey: Grey, invert: Invert) -> Result<Grey, PictureError> {
     let at_share = |share: f32| values[((values.len() - 1) as f32 * share) as usize];
     let median = at_share(0.5);
     // A sheet with transparent surroundings shows its own paper; otherwise what is visible is ink.
-    let has_paper = at_share(0.98) - at_share(0.02) >= 0.25
+    let has_paper = at_share(0.998) - at_share(0.002) >= 0.25
         && fill_of_bounds(&grey, visible, values.len()) >= 0.6;
     let background = match invert {
         _ if has_paper => median,
@@ -318,6 +318,9 @@ const LEAD: f32 = 2.0;
 const TIGHT_SHARE: f32 = 0.25;
 const TIGHT_BORDER: f32 = 0.65;
 const FRAME_BORDER: f32 = 0.95;
+/// Two halves have equal claims, unless one of them keeps away from the border.
+const HALF_SHARE: f32 = 0.42;
+const HALF_BORDER: f32 = 0.35;
 
 /// Which side of the paper the ink is on, and the paper, which is another one where the picture is cut to the digit.
 fn choose_side(
@@ -349,13 +352,15 @@ fn choose_side(
     if census.share(most) < LEAD * census.share(least) {
         return Err(PictureError::Undecided);
     }
-    match census.border_share(most) {
-        border if border < 0.5 || border >= FRAME_BORDER => Ok((most, paper)),
-        border if border >= TIGHT_BORDER && census.share(most) >= TIGHT_SHARE => {
-            Ok((least, other_level(picture, &paper, most)))
-        }
-        _ => Err(PictureError::Undecided),
+    let (share, border) = (census.share(most), census.border_share(most));
+    if border >= FRAME_BORDER {
+        return Ok((most, paper));
     }
+    if share >= TIGHT_SHARE && border >= TIGHT_BORDER {
+        return Ok((least, other_level(picture, &paper, most)));
+    }
+    let is_half = share >= HALF_SHARE && border > HALF_BORDER;
+    if border >= 0.5 || is_half { Err(PictureError::Undecided) } else { Ok((most, paper)) }
 }
 
 /// The mean brightness of what stands out on one side, as paper.

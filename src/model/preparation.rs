@@ -213,8 +213,8 @@ impl Preparation {
         Err(PreparationError::OtherInput { prepared: words(made), taken: words(taken) })
     }
 
-    /// Turns a picture into the network's input, `[height, width]` bytes. What the training images looked like is left
-    /// as it is: a picture that already has their size, and for digits their dark paper.
+    /// Turns a picture into the network's input, `[height, width]` bytes. What looks like the training images is taken
+    /// as it is: a picture that already has their size, and for digits their black paper (or white, as its negative).
     ///
     /// `invert` says which of light and dark is the ink of a digit. Of pictures that are taken whole,
     /// [`Invert::Always`] turns light into dark and dark into light, and the others change nothing.
@@ -225,22 +225,34 @@ impl Preparation {
         let grey = picture.grey();
         match self.subject {
             Subject::Whole => Ok(self.take_whole(grey.over(self.background), invert)),
-            Subject::Digit if self.is_like_training(&grey, invert) => Ok(to_bytes(&grey.values)),
-            Subject::Digit => {
-                let drawing = ink::find(grey, invert)?;
-                center::center(&drawing, self.width, self.height).ok_or(PictureError::Blank)
-            }
+            Subject::Digit => match self.as_trained(&grey, invert) {
+                Some(image) => Ok(image),
+                None => {
+                    let drawing = ink::find(grey, invert)?;
+                    center::center(&drawing, self.width, self.height).ok_or(PictureError::Blank)
+                }
+            },
         }
     }
 
-    /// Whether a picture has the size of the training images and their paper, which is black, with something on it.
-    fn is_like_training(&self, grey: &Grey, invert: Invert) -> bool {
-        let black = |value: f32| value <= BLACK_MAX;
-        invert != Invert::Always
-            && grey.alpha.is_none()
-            && (grey.height, grey.width) == (self.height, self.width)
-            && black(median(border(&grey.values, grey.height, grey.width)))
-            && !grey.values.iter().all(|&value| black(value))
+    /// The picture as it is where it has the size of the training images and their paper, which is black, or is the
+    /// negative of one that has; `None` for any other, and for a blank one.
+    fn as_trained(&self, grey: &Grey, invert: Invert) -> Option<Vec<u8>> {
+        if grey.alpha.is_some() || (grey.height, grey.width) != (self.height, self.width) {
+            return None;
+        }
+        let paper = median(border(&grey.values, grey.height, grey.width));
+        if grey.values.iter().all(|value| (value - paper).abs() <= PAPER_SPREAD) {
+            return None;
+        }
+        let bytes = to_bytes(&grey.values);
+        if paper <= PAPER_SPREAD && invert != Invert::Always {
+            Some(bytes)
+        } else if paper >= 1.0 - PAPER_SPREAD && invert != Invert::Never {
+            Some(bytes.into_iter().map(|byte| 255 - byte).collect())
+        } else {
+            None
+        }
     }
 
     fn take_whole(&self, mut grey: Grey, invert: Invert) -> Vec<u8> {
@@ -303,8 +315,8 @@ impl Preparation {
     }
 }
 
-/// Paper of MNIST is 0; JPEG leaves a little more.
-const BLACK_MAX: f32 = 0.1;
+/// How far paper may be from black or white: MNIST's is black, JPEG leaves a little more.
+const PAPER_SPREAD: f32 = 0.1;
 
 fn to_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect()

@@ -154,8 +154,6 @@ fn ink_is_found_on_paper_that_is_unevenly_lit() {
             let board = painted(digit, 1.0, |x, y| 1.0 - light(x, y));
             assert_read_as(digit, &png(board), &format!("{name}, on a board"));
         }
-        let shadow = painted(digit, 0.1, |x, _| if x < 0.3 { 0.55 } else { 1.0 });
-        assert_read_as(digit, &png(shadow), "a shadow with an edge");
     }
 }
 
@@ -236,7 +234,8 @@ fn a_picture_like_the_training_images_is_taken_as_it_is() {
         assert_eq!(read(&png(colour), Invert::Auto).unwrap(), moved);
         let mut dark = grey;
         imageops::invert(&mut dark);
-        assert_ne!(read(&png(dark), Invert::Auto).unwrap(), moved, "dark on light is centred");
+        assert_eq!(read(&png(dark.clone()), Invert::Auto).unwrap(), moved, "its negative too");
+        assert_ne!(read(&png(dark), Invert::Never).unwrap(), moved, "light ink was asked for");
     }
 }
 
