@@ -6,7 +6,7 @@
 #![cfg(feature = "wgpu")]
 
 use burgeon::data::Normalization;
-use burgeon::model::{Classifier, DeviceChoice, ModelFile, Weights};
+use burgeon::model::{Classifier, DeviceChoice, ModelFile, Preparation, Subject, Weights};
 use burgeon::spec::{InputShape, Spec, StudyDocument};
 use burgeon::study::{Ended, Growth, Launch, Settings};
 
@@ -18,14 +18,15 @@ fn lenet(overrides: &[&str]) -> StudyDocument {
 }
 
 fn probabilities(spec: &Spec, device: DeviceChoice, image: &[u8]) -> Vec<f32> {
-    let file = ModelFile {
-        weights: Weights::initial(spec, 1),
-        input: InputShape::MNIST,
-        normalization: Normalization { mean: 0.13, std: 0.31 },
-        classes: (0..10).map(|class| class.to_string()).collect(),
-    };
+    let preparation = Preparation::grey(
+        InputShape::MNIST,
+        Normalization { mean: 0.13, std: 0.31 },
+        (0..10).map(|class| class.to_string()).collect(),
+        Subject::Digit,
+    );
+    let file = ModelFile { weights: Weights::initial(spec, 1), preparation };
     let device = device.open().unwrap().device;
-    Classifier::new(spec, file, &device).unwrap().logits(image)
+    Classifier::new(spec, file, &device).unwrap().logits(&[image]).unwrap().concat()
 }
 
 #[test]

@@ -229,3 +229,39 @@ proptest! {
         let _ = overridden(LENET, &[&format!("{key}={value}")]);
     }
 }
+
+#[test]
+fn images_that_cannot_be_trained_on_are_refused_whatever_claims_them() {
+    let good = InputShape::MNIST;
+    let wrong = [
+        (InputShape { classes: 0, ..good }, "0 classes"),
+        (InputShape { classes: 1, ..good }, "1 classes"),
+        (InputShape { channels: 0, ..good }, "0 channels"),
+        (InputShape { channels: usize::MAX, ..good }, "channels"),
+        (InputShape { height: 0, ..good }, "0 pixels in height"),
+        (InputShape { width: usize::MAX, ..good }, "pixels in width"),
+    ];
+    for (input, part) in wrong {
+        for text in [LENET, "[model]\nlayers = []\n"] {
+            let error = StudyDocument::new("study.toml", text).validate(input).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+    }
+    let colour = InputShape { channels: 3, height: 64, width: 48, classes: 2 };
+    assert!(StudyDocument::new("study.toml", LENET).validate(colour).is_ok());
+}
+
+#[test]
+fn digits_are_centred_where_the_source_has_digits_unless_said_otherwise() {
+    let centres = |data: &str| {
+        let text = format!("[data]\n{data}\n[model]\nlayers = []\n");
+        let file = StudyDocument::new("study.toml", text).parse().unwrap();
+        // What is not said stays unsaid, so that studies of earlier versions keep their hash.
+        assert_eq!(file.to_toml().contains("centre-digits"), data.contains("centre-digits"));
+        file.data.centres_digits()
+    };
+    assert!(centres("source = \"mnist\"") && centres("source = \"synthetic\""));
+    assert!(!centres("source = \"idx\"\npath = \"x\""));
+    assert!(!centres("source = \"mnist\"\ncentre-digits = false"));
+    assert!(centres("source = \"idx\"\npath = \"x\"\ncentre-digits = true"));
+}

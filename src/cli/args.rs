@@ -47,16 +47,7 @@ pub enum Command {
         split: SplitName,
     },
     /// Say what a run's best model sees in PNG or JPEG files
-    Predict {
-        /// A run folder, such as runs/lenet-5-0001
-        run: PathBuf,
-        /// PNG or JPEG files of any size
-        #[arg(required = true)]
-        images: Vec<PathBuf>,
-        /// Whether dark on light is turned into light on dark, as MNIST has it
-        #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
-        invert: InvertName,
-    },
+    Predict(PredictArguments),
     /// Draw the tree of a run's trials: edits, accuracy, cost, and why
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
@@ -106,6 +97,22 @@ pub struct ResumeArguments {
     /// From now on, open the gate at this validation accuracy, as a fraction from 0 to 1
     #[arg(long, value_name = "ACCURACY")]
     pub gate: Option<f64>,
+}
+
+/// Arguments of `predict`.
+#[derive(Debug, Args)]
+pub struct PredictArguments {
+    /// A run folder, such as runs/lenet-5-0001, or a model folder, such as runs/lenet-5-0001/best
+    pub run: PathBuf,
+    /// PNG or JPEG files of any size
+    #[arg(required = true)]
+    pub images: Vec<PathBuf>,
+    /// Which of light and dark is the ink of a digit; of other pictures, `always` exchanges light and dark
+    #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
+    pub invert: InvertName,
+    /// Take pictures whole: do not look for ink, crop or centre, even if the model was trained on digits
+    #[arg(long, env = "BURGEON_AS_IS")]
+    pub as_is: bool,
 }
 
 /// Arguments of `supervise`.
@@ -239,10 +246,10 @@ impl From<SplitName> for Split {
 /// `--invert` by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InvertName {
-    /// Judge by the border
+    /// Paper is what most of the picture is
     Auto,
-    /// The file is dark on light
+    /// The ink is dark
     Always,
-    /// The file is light on dark
+    /// The ink is light
     Never,
 }

@@ -12,18 +12,13 @@ use super::view::{View, percent};
 use super::{CliError, launch};
 use crate::data::Loaded;
 use crate::ledger::{DataOrigin, Event, Ledger, RunFolder};
-use crate::model::{ModelFile, Network};
-use crate::spec::StudyDocument;
+use crate::model::{Network, SavedModel};
 use crate::study::{Growth, LaunchError, data_hash, input_shape};
 use crate::sys::clock::RealClock;
-use crate::sys::files::{FileError, real_files};
+use crate::sys::files::real_files;
 use crate::sys::lock::{LockRequest, RunLock};
 use crate::sys::signals::StopFlag;
 use crate::train::{Evaluation, evaluate};
-
-/// More than the largest network that a study may have.
-const WEIGHTS_BYTES_MAX: u64 = 2 << 30;
-const SPEC_BYTES_MAX: u64 = 1 << 20;
 
 /// Evaluates the best model of a run on a split.
 pub fn eval(
@@ -32,7 +27,7 @@ pub fn eval(
     common: &Common,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let best = BestModel::open(run)?;
+    let best = SavedModel::open(run)?;
     let folder = RunFolder::open(real_files().map_err(LaunchError::from)?, run)?;
     let launch = launch(common, Growth::Off);
     // Before anything is read: a run at work, or one that cannot be written to, keeps its secret.
@@ -47,12 +42,14 @@ pub fn eval(
     let (data, seed) = (&file.data, file.train.seed);
     let view = &mut View::new(*output);
     let loaded = launch.load_recorded(&folder, data, seed, split.into(), view, &StopFlag::new())?;
+    let preparation = &best.file.preparation;
     let spec = best.study.validate(input_shape(&loaded.dataset))?;
+    preparation.check_fits(&spec)?;
     let network = Network::new(&spec, &best.file.weights, &device.device)?;
     let data = &loaded.dataset;
     let subset = data.split(split.into());
     // What the network was trained with, which other images may not share.
-    let normalization = best.file.normalization;
+    let normalization = preparation.normalization();
     let start = Instant::now();
     let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -70,35 +67,6 @@ pub fn eval(
         output.result(&json(&result, split, &loaded, seconds))
     } else {
         output.result(&table(&result, split, &loaded))
-    }
-}
-
-/// The best model of a run, as its folder holds it.
-pub struct BestModel {
-    /// The study that it came from.
-    pub study: StudyDocument,
-    /// Its numbers, and what images it takes.
-    pub file: ModelFile,
-}
-
-impl BestModel {
-    /// Reads a run's `best` folder.
-    pub fn open(run: &Path) -> Result<Self, CliError> {
-        let files = real_files().map_err(LaunchError::from)?;
-        let folder = RunFolder::open(Arc::clone(&files), run)?.best();
-        let missing = |source: FileError| CliError::NoModel { folder: run.into(), source };
-        let spec_path = folder.join("spec.toml");
-        let text = files.read(&spec_path, SPEC_BYTES_MAX).map_err(missing)?;
-        let weights_path = folder.join("model.safetensors");
-        let weights = files.read(&weights_path, WEIGHTS_BYTES_MAX).map_err(missing)?;
-        Ok(Self {
-            study: StudyDocument::new(
-                spec_path.display().to_string(),
-                String::from_utf8_lossy(&text).into_owned(),
-            ),
-            file: ModelFile::from_safetensors(&weights)
-                .map_err(|source| CliError::ModelFile { path: weights_path, source })?,
-        })
     }
 }
 

@@ -27,12 +27,11 @@ use self::output::Output;
 use crate::data::fetch::FetchLimits;
 use crate::data::{DataError, Download};
 use crate::ledger::RunFolderError;
-use crate::model::{DeviceError, ModelFileError, ReadError, WeightsError};
+use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
 use crate::report::ReportError;
 use crate::spec::{self, Override, SpecError, StudyDocument};
 use crate::study::{Growth, LaunchError, Settings, StudyError};
 use crate::supervise::SuperviseError;
-use crate::sys::files::FileError;
 use crate::sys::lock::LockError;
 
 /// The study that runs when none is named.
@@ -75,9 +74,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Supervise(arguments) => supervise::supervise(arguments, output),
         Command::Check { study } => check::check(study.as_deref(), common, output),
         Command::Eval { run, split } => eval::eval(run, *split, common, output),
-        Command::Predict { run, images, invert } => {
-            predict::predict(run, images, *invert, common, output)
-        }
+        Command::Predict(arguments) => predict::predict(arguments, common, output),
         Command::Lineage { run } => lineage::lineage(run, output),
         Command::Report { run } => report::report(run, output),
         Command::Schema => output.result(&spec::json_schema()),
@@ -106,12 +103,14 @@ enum CliError {
     Supervise(#[from] SuperviseError),
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
-    #[error("{} holds no accepted or best model yet", folder.display())]
-    NoModel { folder: PathBuf, source: FileError },
+    #[error(transparent)]
+    Model(#[from] OpenError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error("the model takes other images than the data has")]
+    OtherImages(#[from] PreparationError),
     #[error("{} tells of no trial: is it a run folder, such as runs/lenet-5-0001?", folder.display())]
     NoTrials { folder: PathBuf },
-    #[error("{} cannot be used", path.display())]
-    ModelFile { path: PathBuf, source: ModelFileError },
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]

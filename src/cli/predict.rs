@@ -1,36 +1,36 @@
 //! `burgeon predict`: what a run's best model sees in picture files.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::args::{Common, InvertName};
-use super::eval::BestModel;
+use super::args::{Common, InvertName, PredictArguments};
 use super::exit::Exit;
 use super::output::Output;
 use super::view::percent;
 use super::{CliError, launch};
-use crate::data::image_file::{Invert, read_picture};
-use crate::model::Classifier;
+use crate::data::DataError;
+use crate::data::image_file::{Invert, Picture};
+use crate::model::{Classifier, InputError, SavedModel};
 use crate::study::Growth;
 
 /// Names the class of every picture. A picture that cannot be read does not keep the others from
 /// being named.
 pub fn predict(
-    run: &Path,
-    pictures: &[PathBuf],
-    invert: InvertName,
+    arguments: &PredictArguments,
     common: &Common,
     output: &Output,
 ) -> Result<Exit, CliError> {
-    let best = BestModel::open(run)?;
+    let mut model = SavedModel::open(&arguments.run)?;
+    if arguments.as_is {
+        model.file.preparation = model.file.preparation.whole();
+    }
     let device = launch(common, Growth::Off).device.open()?;
-    let input = best.file.input;
-    let spec = best.study.validate(input)?;
-    let classifier = Classifier::new(&spec, best.file, &device.device)?;
+    let classifier = model.classifier(&device.device)?;
+    let pictures = &arguments.images;
     let mut failed = 0;
     for path in pictures {
-        match read_picture(path, invert.into(), input.height, input.width) {
-            Ok(image) => {
-                let ranked = rank(&classifier, &image);
+        match classify(&classifier, path, arguments.invert.into()) {
+            Ok(probabilities) => {
+                let ranked = rank(&classifier, probabilities);
                 output.result(&if output.json {
                     json(path, &ranked)
                 } else {
@@ -39,7 +39,7 @@ pub fn predict(
             }
             Err(error) => {
                 failed += 1;
-                output.complain(&error.into());
+                output.complain(&error);
             }
         }
     }
@@ -50,11 +50,22 @@ pub fn predict(
     }
 }
 
+fn classify(classifier: &Classifier, path: &Path, invert: Invert) -> Result<Vec<f32>, CliError> {
+    let picture = Picture::open(path)?;
+    match classifier.classify_picture(&picture, invert) {
+        Ok(probabilities) => Ok(probabilities),
+        Err(InputError::Picture(source)) => {
+            Err(DataError::Picture { path: path.into(), source }.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Classes with their probabilities, the likeliest first.
-fn rank<'a>(classifier: &'a Classifier, image: &[u8]) -> Vec<(&'a str, f64)> {
+fn rank(classifier: &Classifier, probabilities: Vec<f32>) -> Vec<(&str, f64)> {
     let names = classifier.classes().iter().map(String::as_str);
     let mut ranked: Vec<(&str, f64)> =
-        names.zip(classifier.probabilities(image).into_iter().map(f64::from)).collect();
+        names.zip(probabilities.into_iter().map(f64::from)).collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     ranked
 }

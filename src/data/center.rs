@@ -4,6 +4,8 @@
 //! digit's centre of mass lies in the centre of 28 × 28 (LeCun et al., "Gradient-based learning applied to document
 //! recognition", 1998, section III-A).
 
+use super::ink::resample;
+
 /// A drawing: how much ink each pixel has, 0 for none, `[height, width]`.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawing {
@@ -22,8 +24,10 @@ pub(crate) fn center(drawing: &Drawing, width: usize, height: usize) -> Option<V
     let room = [width as f32 * BOX_SHARE, height as f32 * BOX_SHARE];
     let scale = (room[0] / cropped.width as f32).min(room[1] / cropped.height as f32);
     let side = |len: usize| ((len as f32 * scale).round() as usize).max(1);
-    let scaled =
-        at_full_strength(shrink_or_grow(&cropped, side(cropped.width), side(cropped.height)));
+    let (new_width, new_height) = (side(cropped.width), side(cropped.height));
+    let [old_width, old_height] = [cropped.width as u32, cropped.height as u32];
+    let ink = resample(cropped.ink, old_width, old_height, new_width as u32, new_height as u32);
+    let scaled = at_full_strength(Drawing { ink, width: new_width, height: new_height });
     let mut out = vec![0; width * height];
     place(&scaled, width, height, &mut out);
     Some(out)
@@ -43,47 +47,6 @@ pub(crate) fn crop(drawing: &Drawing, least: f32) -> Option<Drawing> {
     let kept = rows().take(bottom + 1).skip(top);
     let ink = kept.flat_map(|row| &row[left..=right]).copied().collect();
     Some(Drawing { ink, width: right + 1 - left, height: bottom + 1 - top })
-}
-
-/// Resamples with a filter that covers what falls into each new pixel, so that thin strokes of large pictures stay.
-fn shrink_or_grow(drawing: &Drawing, width: usize, height: usize) -> Drawing {
-    let narrow = resample_rows(&drawing.ink, drawing.width, width);
-    let turned = transpose(&narrow, width);
-    let both = resample_rows(&turned, drawing.height, height);
-    Drawing { ink: transpose(&both, height), width, height }
-}
-
-fn transpose(values: &[f32], width: usize) -> Vec<f32> {
-    (0..width).flat_map(|x| values.iter().skip(x).step_by(width).copied()).collect()
-}
-
-/// Each row of `from` values becomes one of `to`, weighted by a triangle as wide as the coarser grid's two pixels.
-fn resample_rows(values: &[f32], from: usize, to: usize) -> Vec<f32> {
-    let taps: Vec<(usize, Vec<f32>)> = (0..to).map(|index| triangle(index, from, to)).collect();
-    let mut out = Vec::with_capacity(values.len() / from * to);
-    for row in values.chunks_exact(from) {
-        for (start, weights) in &taps {
-            out.push(
-                weights.iter().zip(&row[*start..]).map(|(weight, value)| weight * value).sum(),
-            );
-        }
-    }
-    out
-}
-
-/// The first source pixel that contributes to `index`, and the weights from there on, which sum to 1.
-fn triangle(index: usize, from: usize, to: usize) -> (usize, Vec<f32>) {
-    let step = from as f32 / to as f32;
-    let reach = step.max(1.0);
-    let centre = (index as f32 + 0.5) * step - 0.5;
-    let first = (centre - reach).ceil().max(0.0) as usize;
-    let last = ((centre + reach).floor() as usize).min(from - 1).max(first);
-    let mut weights: Vec<f32> = (first..=last)
-        .map(|source| (1.0 - (source as f32 - centre).abs() / reach).max(0.0))
-        .collect();
-    let sum: f32 = weights.iter().sum();
-    weights.iter_mut().for_each(|weight| *weight /= sum);
-    (first, weights)
 }
 
 /// Shifts a cropped drawing by whole pixels so that its centre of mass comes within half a pixel of the frame's centre.

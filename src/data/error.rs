@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::image_file::PictureError;
 use crate::sys::faults::FaultError;
 use crate::sys::files::FileError;
 
@@ -101,19 +102,13 @@ pub enum DataError {
     /// The request for a simulated fault cannot be read.
     #[error(transparent)]
     Fault(#[from] FaultError),
-    /// A picture to classify could not be decoded.
-    #[error("{}: not a readable PNG or JPEG picture", path.display())]
+    /// A picture cannot be classified.
+    #[error("{}", path.display())]
     Picture {
         /// The file.
         path: PathBuf,
-        /// What the decoder said.
-        source: image::ImageError,
-    },
-    /// A picture to classify shows nothing.
-    #[error("{}: the picture is blank: no stroke stands out from the background", path.display())]
-    BlankPicture {
-        /// The file.
-        path: PathBuf,
+        /// Why not.
+        source: PictureError,
     },
 }
 
@@ -130,6 +125,11 @@ impl DataError {
 
     pub(crate) fn malformed(path: &Path, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_owned(), problem: problem.into() }
+    }
+
+    pub(crate) fn picture(path: &Path) -> impl FnOnce(PictureError) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Picture { path, source }
     }
 
     /// The error and its causes in one line, for records and notes.

@@ -1,20 +1,26 @@
-//! Turns a picture of a digit, as people have them, into what a network was trained on.
-//!
-//! People draw dark on light, at any size and place; MNIST is light on dark, centred in a small frame.
+//! Decodes picture files as people have them: complete, upright, and told apart by content, not by name.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageReader, Limits};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::DataError;
-use super::center::{Drawing, center};
+
+/// Longest side of a picture that is decoded.
+pub const PICTURE_SIDE_MAX: u32 = 8192;
+
+/// Largest file that is decoded.
+const FILE_BYTES_MAX: u64 = 512 << 20;
+
+/// Memory that decoding a picture may take.
+const DECODER_BYTES_MAX: u64 = 256 << 20;
 
 /// Which of light and dark is the ink.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Invert {
-    /// Dark if the border of the picture is light, light if it is dark.
+    /// As the picture tells: paper is what most of it is.
     #[default]
     Auto,
     /// Dark ink on light paper.
@@ -23,96 +29,210 @@ pub enum Invert {
     Never,
 }
 
-/// Longest side of a picture that is decoded.
-pub const PICTURE_SIDE_MAX: u32 = 8192;
+/// A picture that cannot be classified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The content is of no accepted format.
+    #[error("neither a PNG nor a JPEG picture")]
+    UnknownFormat,
+    /// The file ends before its picture does.
+    #[error("the {format} picture is cut short: {missing}")]
+    Truncated {
+        /// Of which format it is.
+        format: &'static str,
+        /// What is not there.
+        missing: &'static str,
+    },
+    /// The decoder gave up.
+    #[error("not a readable {format} picture")]
+    Undecodable {
+        /// Of which format it is.
+        format: &'static str,
+        /// What the decoder said.
+        source: ImageError,
+    },
+    /// Nothing stands out from the background.
+    #[error("the picture is blank: no stroke stands out from the background")]
+    Blank,
+    /// Ink and paper cannot be told apart.
+    #[error(
+        "cannot tell whether the ink is dark or light; say so: `--invert always` for dark ink on light paper, `--invert never` for light ink on dark paper"
+    )]
+    Undecided,
+}
 
-/// Memory that decoding a picture may take.
-const DECODER_BYTES_MAX: u64 = 256 << 20;
+/// A decoded picture, turned upright as its EXIF orientation says.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    pixels: DynamicImage,
+}
 
-/// Less contrast between ink and paper than this, out of 1, is noise rather than writing.
-const CONTRAST_MIN: f32 = 0.12;
+impl Picture {
+    /// Decodes the content of a PNG or JPEG file.
+    ///
+    /// # Errors
+    /// When the content is of another format, cut short, damaged, or wider or higher than [`PICTURE_SIDE_MAX`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
+        let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
+        let (name, exif) = match format {
+            ImageFormat::Png => ("PNG", complete_png(bytes)?),
+            ImageFormat::Jpeg => {
+                complete_jpeg(bytes)?;
+                ("JPEG", None)
+            }
+            _ => return Err(PictureError::UnknownFormat),
+        };
+        let failed = |source| PictureError::Undecodable { format: name, source };
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(PICTURE_SIDE_MAX);
+        limits.max_image_height = Some(PICTURE_SIDE_MAX);
+        limits.max_alloc = Some(DECODER_BYTES_MAX);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder().map_err(failed)?;
+        let orientation = match exif {
+            Some(exif) => Orientation::from_exif_chunk(exif),
+            None => decoder.orientation().ok(),
+        };
+        let mut pixels = DynamicImage::from_decoder(decoder).map_err(failed)?;
+        pixels.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+        Ok(Self { pixels })
+    }
 
-/// Ink fainter than this share of the darkest is paper: scans and JPEG are never clean.
-const INK_SHARE_MIN: f32 = 0.1;
+    /// Reads and decodes a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or [decoded](Self::decode); the error names the file.
+    pub fn open(path: &Path) -> Result<Self, DataError> {
+        let len = std::fs::metadata(path).map_err(DataError::read(path))?.len();
+        if len > FILE_BYTES_MAX {
+            let problem = format!("{len} bytes are more than a picture may have");
+            return Err(DataError::malformed(path, problem));
+        }
+        let bytes = std::fs::read(path).map_err(DataError::read(path))?;
+        Self::decode(&bytes).map_err(DataError::picture(path))
+    }
 
-/// Reads a PNG or JPEG picture as a network's input: `[height, width]` bytes, light on dark, centred as MNIST does.
+    /// The grey picture, with what is transparent in it.
+    pub(crate) fn grey(&self) -> Grey {
+        let size = (self.pixels.width() as usize, self.pixels.height() as usize);
+        let has_alpha = self.pixels.color().has_alpha();
+        let (values, alpha) = match (is_16_bit(&self.pixels), has_alpha) {
+            (false, false) => (scaled(self.pixels.to_luma8().iter().copied(), 255), None),
+            (true, false) => {
+                let luma = self.pixels.to_luma16();
+                (scaled(luma.iter().copied(), used_range(luma.iter().copied())), None)
+            }
+            (false, true) => {
+                let both = self.pixels.to_luma_alpha8();
+                let alpha = scaled(both.pixels().map(|pixel| pixel.0[1]), 255);
+                (scaled(both.pixels().map(|pixel| pixel.0[0]), 255), Some(alpha))
+            }
+            (true, true) => {
+                let both = self.pixels.to_luma_alpha16();
+                let plane = |channel: usize| {
+                    let values = || both.pixels().map(move |pixel| pixel.0[channel]);
+                    scaled(values(), used_range(values()))
+                };
+                (plane(0), Some(plane(1)))
+            }
+        };
+        let alpha = alpha.filter(|alpha| alpha.iter().any(|&alpha| alpha < 1.0));
+        Grey { values, alpha, width: size.0, height: size.1 }
+    }
+}
+
+/// Brightness of each pixel, 0 to 1, `[height, width]`, and how opaque it is where some is not.
+#[derive(Debug, Clone)]
+pub(crate) struct Grey {
+    pub values: Vec<f32>,
+    pub alpha: Option<Vec<f32>>,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Grey {
+    /// The picture on a background of one brightness.
+    pub(crate) fn over(mut self, background: f32) -> Self {
+        for (value, alpha) in self.values.iter_mut().zip(self.alpha.iter().flatten()) {
+            *value = *value * alpha + background * (1.0 - alpha);
+        }
+        Self { alpha: None, ..self }
+    }
+}
+
+fn is_16_bit(pixels: &DynamicImage) -> bool {
+    let color = pixels.color();
+    color.bytes_per_pixel() / color.channel_count() > 1
+}
+
+/// The largest number of as many bits as the values use, 8 at least: cameras and scanners put 10, 12 and 14 bits into
+/// the lower end of 16.
+fn used_range(values: impl Iterator<Item = u16>) -> u16 {
+    let most = values.max().unwrap_or(0);
+    u16::MAX >> most.leading_zeros().min(8)
+}
+
+fn scaled<T: Into<f32>>(values: impl Iterator<Item = T>, range: u16) -> Vec<f32> {
+    values.map(|value| value.into() / f32::from(range)).collect()
+}
+
+/// Checks that every chunk of a PNG file is there, the last one too; returns the content of its EXIF chunk.
 ///
-/// The format is told by the file's content, not by its name. Transparent parts count as white paper.
-///
-/// # Errors
-/// If the file cannot be read or decoded, is larger than [`PICTURE_SIDE_MAX`], or shows nothing.
-pub fn read_picture(
-    path: &Path,
-    invert: Invert,
-    height: usize,
-    width: usize,
-) -> Result<Vec<u8>, DataError> {
-    let brightness = brightness(&decode(path)?);
-    let drawing =
-        ink(brightness, invert).ok_or_else(|| DataError::BlankPicture { path: path.to_owned() })?;
-    center(&drawing, width, height).ok_or_else(|| DataError::BlankPicture { path: path.to_owned() })
-}
-
-fn decode(path: &Path) -> Result<DynamicImage, DataError> {
-    let file = File::open(path).map_err(DataError::read(path))?;
-    let mut reader = ImageReader::new(BufReader::new(file))
-        .with_guessed_format()
-        .map_err(DataError::read(path))?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(PICTURE_SIDE_MAX);
-    limits.max_image_height = Some(PICTURE_SIDE_MAX);
-    limits.max_alloc = Some(DECODER_BYTES_MAX);
-    reader.limits(limits);
-    reader.decode().map_err(|source| DataError::Picture { path: path.to_owned(), source })
-}
-
-/// Brightness of each pixel over white paper, 0 to 1.
-fn brightness(picture: &DynamicImage) -> Drawing {
-    let pixels = picture.to_luma_alpha8();
-    let over_white = |[light, alpha]: [u8; 2]| {
-        let alpha = f32::from(alpha) / 255.0;
-        f32::from(light) / 255.0 * alpha + 1.0 - alpha
-    };
-    Drawing {
-        ink: pixels.pixels().map(|pixel| over_white(pixel.0)).collect(),
-        width: pixels.width() as usize,
-        height: pixels.height() as usize,
+/// Decoders stop at the last row of pixels, and know of no EXIF that follows it.
+fn complete_png(bytes: &[u8]) -> Result<Option<&[u8]>, PictureError> {
+    const SIGNATURE_LEN: usize = 8;
+    let cut = |missing| PictureError::Truncated { format: "PNG", missing };
+    let mut exif = None;
+    let mut rest = bytes.get(SIGNATURE_LEN..).unwrap_or_default();
+    loop {
+        let (head, after) = rest.split_at_checked(8).ok_or(cut("its IEND chunk is missing"))?;
+        let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let (content, after) =
+            after.split_at_checked(len).ok_or(cut("a chunk lacks part of its content"))?;
+        let (_checksum, after) =
+            after.split_at_checked(4).ok_or(cut("a chunk lacks its checksum"))?;
+        match &head[4..] {
+            b"IEND" => return Ok(exif),
+            // Some writers put JPEG's prefix before it.
+            b"eXIf" => exif = Some(content.strip_prefix(b"Exif\0\0").unwrap_or(content)),
+            _ => {}
+        }
+        rest = after;
     }
 }
 
-/// Ink from brightness, or `None` if nothing stands out from the paper.
-fn ink(mut picture: Drawing, invert: Invert) -> Option<Drawing> {
-    let border = median(border(&picture));
-    let dark_on_light = match invert {
-        Invert::Auto => border > 0.5,
-        Invert::Always => true,
-        Invert::Never => false,
-    };
-    // A border that is ink itself, or a frame drawn around the digit, must not pass for paper.
-    let paper =
-        if (border > 0.5) == dark_on_light { border } else { f32::from(u8::from(dark_on_light)) };
-    let sign = if dark_on_light { -1.0 } else { 1.0 };
-    let strength = |brightness: f32| (sign * (brightness - paper)).max(0.0);
-    let strongest =
-        picture.ink.iter().fold(0.0_f32, |most, &brightness| most.max(strength(brightness)));
-    if strongest < CONTRAST_MIN {
-        return None;
+/// Checks that every segment of a JPEG file and its end-of-image marker are there: decoders fill up what is missing
+/// with grey.
+fn complete_jpeg(bytes: &[u8]) -> Result<(), PictureError> {
+    const END_OF_IMAGE: u8 = 0xd9;
+    const START_OF_SCAN: u8 = 0xda;
+    let cut = |missing| PictureError::Truncated { format: "JPEG", missing };
+    let no_end = || cut("its end-of-image marker is missing");
+    let mut at = 2;
+    loop {
+        // Bytes that belong to no segment are passed over, as decoders do.
+        at += bytes
+            .get(at..)
+            .and_then(|rest| rest.iter().position(|&b| b == 0xff))
+            .ok_or_else(no_end)?;
+        let marker = *bytes.get(at + 1).ok_or_else(no_end)?;
+        match marker {
+            END_OF_IMAGE => return Ok(()),
+            // Stuffing, fill bytes, restart markers and other markers without a segment.
+            0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
+            0xff => at += 1,
+            _ => {
+                let len = bytes.get(at + 2..at + 4).ok_or_else(no_end)?;
+                at += 2 + usize::from(u16::from_be_bytes([len[0], len[1]]));
+                if at > bytes.len() {
+                    return Err(cut(match marker {
+                        START_OF_SCAN => "the header of a scan lacks a part",
+                        _ => "a segment lacks part of its content",
+                    }));
+                }
+            }
+        }
     }
-    for value in &mut picture.ink {
-        let ink = strength(*value) / strongest;
-        *value = if ink < INK_SHARE_MIN { 0.0 } else { ink };
-    }
-    Some(picture)
-}
-
-fn border(picture: &Drawing) -> Vec<f32> {
-    let (width, height) = (picture.width, picture.height);
-    let at = |x: usize, y: usize| picture.ink[y * width + x];
-    let rows = (0..width).flat_map(|x| [at(x, 0), at(x, height - 1)]);
-    rows.chain((0..height).flat_map(|y| [at(0, y), at(width - 1, y)])).collect()
-}
-
-fn median(mut values: Vec<f32>) -> f32 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }

@@ -10,13 +10,14 @@
 
 pub mod augment;
 pub mod batch;
-mod center;
+pub(crate) mod center;
 mod error;
 pub mod fetch;
 pub mod folder;
 pub mod idx;
 pub mod image_file;
 mod images;
+pub(crate) mod ink;
 mod load;
 mod look;
 pub mod mnist;

@@ -1,143 +1,194 @@
-//! A trained network that names the classes of images: the model file and what runs it.
+//! A trained network that names the classes of images.
+
+use std::path::Path;
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 
+use super::model_file::ModelFile;
 use super::network::{Mode, Network};
-use super::weights::{Weights, WeightsError};
-use crate::data::Normalization;
+use super::preparation::{Preparation, PreparationError};
+use super::saved::{OpenError, SavedModel};
+use super::weights::WeightsError;
+use crate::data::image_file::{Invert, Picture, PictureError};
 use crate::spec::{InputShape, Spec};
 
-/// Everything besides the spec that is needed to use a trained network, in one safetensors file.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelFile {
-    /// The network's numbers.
-    pub weights: Weights,
-    /// The images it takes.
-    pub input: InputShape,
-    /// What is done to pixels before it sees them.
-    pub normalization: Normalization,
-    /// The name of each class, by label.
-    pub classes: Vec<String>,
-}
+/// Images in one forward pass, as in evaluation.
+const BATCH: usize = 250;
 
-/// A model file that cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelFileError {
-    /// The weights are wrong.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The note in the header is wrong or missing.
-    #[error("the file's header does not say what images the network takes")]
-    Note(#[source] Option<serde_json::Error>),
-}
-
-#[derive(Serialize, Deserialize)]
-struct Note {
-    input: InputShape,
-    mean: f32,
-    std: f32,
-    classes: Vec<String>,
-}
-
-impl ModelFile {
-    /// The file's bytes.
-    ///
-    /// # Errors
-    ///
-    /// When the weights cannot be put into safetensors.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelFileError> {
-        let note = Note {
-            input: self.input,
-            mean: self.normalization.mean,
-            std: self.normalization.std,
-            classes: self.classes.clone(),
-        };
-        let note =
-            serde_json::to_string(&note).map_err(|error| ModelFileError::Note(Some(error)))?;
-        Ok(self.weights.to_safetensors(Some(&note))?)
-    }
-
-    /// Reads what [`to_safetensors`](Self::to_safetensors) wrote.
-    ///
-    /// # Errors
-    ///
-    /// When the bytes are not such a file.
-    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelFileError> {
-        let weights = Weights::from_safetensors(bytes)?;
-        let (_, header) =
-            safetensors::SafeTensors::read_metadata(bytes).map_err(WeightsError::Unreadable)?;
-        let note = header.metadata().as_ref().and_then(|notes| notes.get("burgeon"));
-        let note = note.ok_or(ModelFileError::Note(None))?;
-        let note: Note =
-            serde_json::from_str(note).map_err(|error| ModelFileError::Note(Some(error)))?;
-        Ok(Self {
-            weights,
-            input: note.input,
-            normalization: Normalization { mean: note.mean, std: note.std },
-            classes: note.classes,
-        })
-    }
-}
-
-/// Names the classes of images.
+/// Names the classes of images, with what was learned and as it was learned. Threads may share one.
+///
+/// ```no_run
+/// use burgeon::model::Classifier;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let classifier = Classifier::open("runs/lenet-5-0001")?;
+/// let probabilities = classifier.classify_encoded(&std::fs::read("digit.png")?)?;
+/// for (name, probability) in classifier.classes().iter().zip(probabilities) {
+///     println!("{name}: {:.1} %", probability * 100.0);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Classifier {
     network: Network,
     device: Device,
-    file: ModelFile,
+    preparation: Preparation,
+}
+
+/// Weights, preparation and spec that do not belong together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassifierError {
+    /// The weights are not those of the spec's network.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The preparation makes what the network does not take.
+    #[error(transparent)]
+    Preparation(#[from] PreparationError),
+}
+
+/// An image that cannot be classified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// An image in memory has another size.
+    #[error(
+        "image {index} has {found} bytes; the network takes {height}×{width} grey images, which have {}",
+        height * width
+    )]
+    Size {
+        /// Its place in the batch, counted from 0.
+        index: usize,
+        /// Its bytes.
+        found: usize,
+        /// Rows that the network takes.
+        height: usize,
+        /// Columns that the network takes.
+        width: usize,
+    },
+    /// An encoded picture cannot be used.
+    #[error(transparent)]
+    Picture(#[from] PictureError),
+    /// The device did not hand the result back.
+    #[error("the result cannot be read back from the device: {0}")]
+    Device(String),
 }
 
 impl Classifier {
-    /// The network of a spec with a model file's numbers.
+    /// Opens the best model of a run (`runs/lenet-5-0001`), or the model of a folder such as
+    /// `runs/lenet-5-0001/best`, on the CPU.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or its files do not belong together.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        SavedModel::open(path)?.classifier(&Device::flex())
+    }
+
+    /// The network of a spec with a model file's weights and preparation.
     ///
     /// # Errors
     ///
     /// When the file does not belong to the spec.
-    pub fn new(spec: &Spec, file: ModelFile, device: &Device) -> Result<Self, WeightsError> {
+    pub fn new(spec: &Spec, file: ModelFile, device: &Device) -> Result<Self, ClassifierError> {
+        file.preparation.check_fits(spec)?;
         Ok(Self {
             network: Network::new(spec, &file.weights, device)?,
             device: device.clone(),
-            file,
+            preparation: file.preparation,
         })
     }
 
     /// The name of each class, by label.
     pub fn classes(&self) -> &[String] {
-        &self.file.classes
+        &self.preparation.classes
     }
 
-    /// Probability of every class for one grey image of `[height, width]` bytes, light on dark.
+    /// How pictures become the network's input.
+    pub fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    /// The images that the network takes.
+    pub fn input(&self) -> InputShape {
+        self.preparation.input()
+    }
+
+    /// The probability of every class for each image of a batch.
     ///
-    /// # Panics
+    /// An image is `[height, width]` bytes of the network's own size, as the data set has it; pictures of any other
+    /// kind go through [`classify_encoded`](Self::classify_encoded).
     ///
-    /// If the image has another size than the network takes.
-    pub fn probabilities(&self, image: &[u8]) -> Vec<f32> {
-        read(softmax(self.forward(image), 1))
+    /// # Errors
+    ///
+    /// When an image has another size, or the device fails.
+    pub fn classify(&self, images: &[impl AsRef<[u8]>]) -> Result<Vec<Vec<f32>>, InputError> {
+        self.rows(images, |logits| softmax(logits, 1))
     }
 
     /// The same before the softmax.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If the image has another size than the network takes.
-    pub fn logits(&self, image: &[u8]) -> Vec<f32> {
-        read(self.forward(image))
+    /// As [`classify`](Self::classify).
+    pub fn logits(&self, images: &[impl AsRef<[u8]>]) -> Result<Vec<Vec<f32>>, InputError> {
+        self.rows(images, |logits| logits)
     }
 
-    fn forward(&self, image: &[u8]) -> Tensor<2> {
-        let InputShape { height, width, .. } = self.file.input;
-        assert_eq!(image.len(), height * width, "the network takes {height}×{width} images");
-        let (factor, term) = self.file.normalization.affine();
-        let pixels: Vec<f32> =
-            image.iter().map(|&pixel| f32::from(pixel) * factor + term).collect();
-        let data = TensorData::new(pixels, [1, 1, height, width]);
-        let images = Tensor::from_data(data, &self.device);
-        self.network.forward(images, Mode::Evaluate)
+    /// The probability of every class for the content of a PNG or JPEG file of any size, prepared as
+    /// the model says.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be decoded, is blank, or the device fails.
+    pub fn classify_encoded(&self, bytes: &[u8]) -> Result<Vec<f32>, InputError> {
+        self.classify_picture(&Picture::decode(bytes)?, Invert::Auto)
     }
-}
 
-fn read(row: Tensor<2>) -> Vec<f32> {
-    row.into_data().convert::<f32>().try_into_vec().unwrap_or_default()
+    /// The same for a decoded picture, whose ink is light or dark as `invert` says.
+    ///
+    /// # Errors
+    ///
+    /// When it is blank, or the device fails.
+    pub fn classify_picture(
+        &self,
+        picture: &Picture,
+        invert: Invert,
+    ) -> Result<Vec<f32>, InputError> {
+        let image = self.preparation.prepare(picture, invert)?;
+        Ok(self.classify(&[image])?.pop().unwrap_or_default())
+    }
+
+    fn rows(
+        &self,
+        images: &[impl AsRef<[u8]>],
+        finish: impl Fn(Tensor<2>) -> Tensor<2>,
+    ) -> Result<Vec<Vec<f32>>, InputError> {
+        let InputShape { height, width, classes, .. } = self.input();
+        for (index, image) in images.iter().enumerate() {
+            let found = image.as_ref().len();
+            if found != height * width {
+                return Err(InputError::Size { index, found, height, width });
+            }
+        }
+        let (factor, term) = self.preparation.normalization().affine();
+        let mut rows = Vec::with_capacity(images.len());
+        for batch in images.chunks(BATCH) {
+            let bytes = batch.iter().flat_map(|image| image.as_ref());
+            let pixels: Vec<f32> = bytes.map(|&byte| f32::from(byte) * factor + term).collect();
+            let data = TensorData::new(pixels, [batch.len(), 1, height, width]);
+            let logits =
+                self.network.forward(Tensor::from_data(data, &self.device), Mode::Evaluate);
+            let data = finish(logits).try_into_data();
+            let data = data.map_err(|error| InputError::Device(error.to_string()))?;
+            let values: Vec<f32> = data
+                .convert::<f32>()
+                .try_into_vec()
+                .map_err(|error| InputError::Device(format!("{error:?}")))?;
+            rows.extend(values.chunks_exact(classes).map(<[f32]>::to_vec));
+        }
+        Ok(rows)
+    }
 }

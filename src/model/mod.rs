@@ -4,23 +4,34 @@
 //! is what is saved, compared, grafted and exported. A network is only ever built from weights, so
 //! that its numbers do not depend on the device: [`Weights::initial`] draws them from the study's
 //! seed, [`Graft`] carries them over from a parent.
+//!
+//! A trained network is used through a [`Classifier`], which a [`SavedModel`] gives: weights, spec and
+//! [`Preparation`], which says how pictures become its input.
 
 mod classifier;
 mod device;
 mod graft;
 mod initial;
 mod layers;
+mod model_file;
 mod network;
 mod onnx;
+mod optimizer_record;
+mod preparation;
 mod read;
-mod weights;
+mod saved;
+pub(crate) mod weights;
 
 pub use crate::record::GraftReport;
-pub use classifier::{Classifier, ModelFile, ModelFileError};
+pub use classifier::{Classifier, ClassifierError, InputError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
-pub use graft::{Graft, Moment};
+pub use graft::{Graft, GraftError, keeps_optimizer, refreshed};
+pub use model_file::{ModelFile, ModelFileError};
 pub use network::{Mode, Network, layer_rows};
 pub use onnx::to_onnx;
+pub use optimizer_record::{OptimizerRecord, OptimizerRecordError};
+pub use preparation::{Channels, Fit, Preparation, PreparationError, Subject};
 pub use read::ReadError;
 pub(crate) use read::{read_scalar, read_values};
+pub use saved::{BEST_FOLDER, OpenError, SPEC_FILE, SavedModel, WEIGHTS_FILE};
 pub use weights::{WeightArray, Weights, WeightsError};

@@ -158,8 +158,10 @@ impl Network {
         let mut weights = Weights::default();
         for (name, shape) in expected_shapes(spec) {
             let values =
-                arrays.next().filter(|values| values.len() == shape.iter().product::<usize>());
-            let values = values.ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
+                arrays.next().ok_or_else(|| WeightsError::Missing { name: name.clone() })?;
+            if values.len() != shape.iter().product::<usize>() {
+                return Err(WeightsError::Missing { name });
+            }
             weights.insert(name, super::WeightArray { shape, values });
         }
         Ok(weights)

@@ -1,6 +1,7 @@
 //! Weights as plain arrays by name: what is saved, compared, grafted and exported.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
@@ -33,6 +34,9 @@ pub enum WeightsError {
     /// The file is not safetensors.
     #[error("the weights are not readable as safetensors")]
     Unreadable(#[source] safetensors::SafeTensorError),
+    /// The arrays cannot be put into safetensors.
+    #[error("the weights cannot be written as safetensors")]
+    Unwritable(#[source] safetensors::SafeTensorError),
     /// An array is not 32-bit floating point.
     #[error("`{name}` holds {dtype} numbers where F32 is expected")]
     NotF32 {
@@ -56,6 +60,22 @@ pub enum WeightsError {
         found: Vec<usize>,
         /// In the network.
         expected: Vec<usize>,
+    },
+    /// An array has more or fewer numbers than its shape.
+    #[error("`{name}` of shape {shape:?} holds {found} numbers instead of {}", shape.iter().product::<usize>())]
+    Length {
+        /// The array.
+        name: String,
+        /// The lengths of its axes.
+        shape: Vec<usize>,
+        /// How many numbers it holds.
+        found: usize,
+    },
+    /// The weights have an array that the network lacks.
+    #[error("the weights hold `{name}`, which the study's network does not have")]
+    Unexpected {
+        /// The array.
+        name: String,
     },
     /// The device that holds them failed.
     #[error("the weights cannot be read from the device")]
@@ -99,15 +119,25 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// The first array that is missing or has another shape.
+    /// The first array that is missing, has another shape, holds another number of values than its
+    /// shape says, or is none of the network's.
     pub fn check(&self, spec: &Spec) -> Result<(), WeightsError> {
+        let mut expected_names = BTreeSet::new();
         for (name, expected) in expected_shapes(spec) {
-            let found = &self.get(&name)?.shape;
-            if *found != expected {
-                return Err(WeightsError::Shape { name, found: found.clone(), expected });
+            let WeightArray { shape, values } = self.get(&name)?;
+            if *shape != expected {
+                return Err(WeightsError::Shape { name, found: shape.clone(), expected });
             }
+            if values.len() != shape.iter().product::<usize>() {
+                let (shape, found) = (shape.clone(), values.len());
+                return Err(WeightsError::Length { name, shape, found });
+            }
+            expected_names.insert(name);
         }
-        Ok(())
+        match self.arrays.keys().find(|name| !expected_names.contains(*name)) {
+            Some(name) => Err(WeightsError::Unexpected { name: name.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// The first array with a NaN or an infinity in it.
@@ -131,17 +161,18 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Unreadable`] when safetensors refuses a shape.
+    /// [`WeightsError::Unwritable`] when safetensors refuses a shape.
     pub fn to_safetensors(&self, note: Option<&str>) -> Result<Vec<u8>, WeightsError> {
-        let bytes: Vec<(&str, Vec<u8>, &WeightArray)> =
+        let bytes: Vec<(&str, Cow<[u8]>, &WeightArray)> =
             self.iter().map(|(name, array)| (name, bytes_of(&array.values), array)).collect();
         let mut views = Vec::with_capacity(bytes.len());
         for (name, bytes, array) in &bytes {
             let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes);
-            views.push((*name, view.map_err(WeightsError::Unreadable)?));
+            views.push((*name, view.map_err(WeightsError::Unwritable)?));
         }
-        let header = note.map(|note| [("burgeon".to_owned(), note.to_owned())].into());
-        safetensors::serialize(views, header).map_err(WeightsError::Unreadable)
+        // One key only: safetensors writes several in no fixed order.
+        let header = note.map(|note| [(METADATA_KEY.to_owned(), note.to_owned())].into());
+        safetensors::serialize(views, header).map_err(WeightsError::Unwritable)
     }
 
     /// The weights as a burnpack record of the spec's [`Network`](super::Network), which
@@ -170,18 +201,30 @@ impl Weights {
             if view.dtype() != Dtype::F32 {
                 return Err(WeightsError::NotF32 { name, dtype: format!("{:?}", view.dtype()) });
             }
-            let values = view.data().chunks_exact(4);
-            let values =
-                values.map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-            let array = WeightArray { shape: view.shape().to_vec(), values: values.collect() };
+            let values = values_of(view.data());
+            let array = WeightArray { shape: view.shape().to_vec(), values };
             weights.insert(name, array);
         }
         Ok(weights)
     }
 }
 
-fn bytes_of(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+/// Where burgeon's note stands in a safetensors file's metadata.
+pub(super) const METADATA_KEY: &str = "burgeon";
+
+/// Little-endian bytes, without a copy where the machine is little-endian.
+pub(crate) fn bytes_of(values: &[f32]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        Cow::Borrowed(bytemuck::cast_slice(values))
+    } else {
+        Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+}
+
+/// Numbers out of little-endian bytes; an incomplete last one is left out.
+pub(crate) fn values_of(bytes: &[u8]) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks();
+    numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()
 }
 
 /// Name prefix of the arrays of layer `index`; the head follows the last layer.
@@ -243,5 +286,32 @@ mod tests {
         let other = Network::new(&spec, &Weights::initial(&spec, 2), &Device::flex()).unwrap();
         assert_ne!(other.weights(&spec).unwrap(), weights);
         assert_eq!(other.load_record(record).weights(&spec).unwrap(), weights);
+    }
+
+    fn small() -> (Spec, Weights) {
+        let text = "[model]\nlayers = [{ dense = { units = 3 } }]\n";
+        let spec = StudyDocument::new("small.toml", text).validate(InputShape::MNIST).unwrap();
+        let weights = Weights::initial(&spec, 1);
+        (spec, weights)
+    }
+
+    #[test]
+    fn an_array_that_the_network_lacks_is_refused() {
+        let (spec, mut weights) = small();
+        weights.insert("layers.9.weight", WeightArray::filled(vec![2], 0.0));
+        let error = weights.check(&spec).unwrap_err();
+        assert!(matches!(&error, WeightsError::Unexpected { name } if name == "layers.9.weight"));
+        assert!(Network::new(&spec, &weights, &Device::flex()).is_err());
+    }
+
+    #[test]
+    fn an_array_with_other_values_than_its_shape_says_is_an_error_and_no_panic() {
+        let (spec, mut weights) = small();
+        weights.insert("head.bias", WeightArray { shape: vec![10], values: vec![0.0; 9] });
+        let error = Network::new(&spec, &weights, &Device::flex()).unwrap_err();
+        let message = "`head.bias` of shape [10] holds 9 numbers instead of 10";
+        assert_eq!(error.to_string(), message);
+        let error = weights.to_safetensors(None).unwrap_err();
+        assert!(error.to_string().contains("cannot be written"), "{error}");
     }
 }

@@ -24,6 +24,21 @@ pub struct DataSpec {
     /// relative one is taken from the folder of the study file; with `--set`, from the current one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// Whether the pictures to classify show digits in ink on paper, which are made light on dark and
+    /// centred as MNIST's are. If not, they are taken whole. Unless said, `mnist` and `synthetic` do
+    /// and `idx` does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub centre_digits: Option<bool>,
+}
+
+impl DataSpec {
+    /// Whether pictures to classify are digits that are centred as MNIST's are.
+    pub fn centres_digits(&self) -> bool {
+        self.centre_digits.unwrap_or(match self.source {
+            Source::Mnist | Source::Synthetic => true,
+            Source::Idx | Source::Own => false,
+        })
+    }
 }
 
 impl Default for DataSpec {
@@ -34,6 +49,7 @@ impl Default for DataSpec {
             validation: 5000,
             train: None,
             path: None,
+            centre_digits: None,
         }
     }
 }

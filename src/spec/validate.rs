@@ -13,11 +13,22 @@ const PARAMETERS_MAX: usize = 250_000_000;
 /// Values between layers for one batch; 8 GiB of `f32`.
 const ACTIVATIONS_MAX: usize = 1 << 31;
 
+/// Channels of an image.
+const CHANNELS_MAX: usize = 16;
+/// Longest side of an image, in pixels.
+const IMAGE_SIDE_MAX: usize = 8192;
+/// Classes that a network tells apart.
+const CLASSES_MAX: usize = 65_536;
+
 /// Checks everything and infers the layer table.
 pub fn validate(file: &StudyFile, input: InputShape) -> Result<LayerTable, Vec<Problem>> {
     // Shapes of layers that are wrong in themselves would only repeat the complaint.
     check_ranges(file)?;
     let mut check = Check::default();
+    check_input(&mut check, input);
+    if !check.problems.is_empty() {
+        return Err(check.problems);
+    }
     let table = LayerTable::infer(&file.model.layers, input).map_err(|problem| vec![problem])?;
     check_size(&mut check, file, &table);
     if check.problems.is_empty() { Ok(table) } else { Err(check.problems) }
@@ -85,6 +96,24 @@ impl Check {
     fn positive(&mut self, key: &str, value: f64, max: f64) {
         self.number(key, value, value > 0.0 && value <= max, &format!("above 0 and at most {max}"));
     }
+}
+
+/// The images do not come from the study file, but a model file or a program may claim anything.
+fn check_input(check: &mut Check, input: InputShape) {
+    let InputShape { channels, height, width, classes } = input;
+    let mut limit = |what: &str, value: usize, min: usize, max: usize| {
+        if !(min..=max).contains(&value) {
+            check.problem(
+                "data",
+                format!("{value} {what} cannot be trained on"),
+                format!("use images with {min} to {max} {what}"),
+            );
+        }
+    };
+    limit("channels", channels, 1, CHANNELS_MAX);
+    limit("pixels in height", height, 1, IMAGE_SIDE_MAX);
+    limit("pixels in width", width, 1, IMAGE_SIDE_MAX);
+    limit("classes", classes, 2, CLASSES_MAX);
 }
 
 fn check_name(check: &mut Check, name: &str) {

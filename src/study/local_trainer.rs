@@ -13,7 +13,7 @@ use crate::checkpoint::{
     BackgroundWriter, CheckpointStore, Owner, Written, from_parts, newest_valid, to_parts,
 };
 use crate::data::Dataset;
-use crate::model::{Network, OpenDevice, Weights};
+use crate::model::{Network, OpenDevice, Preparation, Weights};
 use crate::record::{EpochRecord, Inherit, Profile, RangeTest, SoFar, StepProgress};
 use crate::spec::{CheckpointInterval, Spec};
 use crate::sys::fence::Fence;
@@ -247,11 +247,10 @@ impl Trainer for LocalTrainer {
         let model = TrainedModel {
             spec: task.spec,
             weights: &weights,
-            normalization: self.data.normalization,
+            preparation: &Preparation::new(task.spec, &self.data),
             trial: task.trial,
             best: &record,
             data: &self.data_name,
-            classes: &self.data.classes,
         };
         self.at_work.beat();
         write_model(&self.files, folder, model)?;

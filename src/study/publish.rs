@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::data::Normalization;
-use crate::model::{ModelFile, ModelFileError, Weights, WeightsError, to_onnx};
+use crate::model::{
+    ModelFile, ModelFileError, Preparation, SPEC_FILE, WEIGHTS_FILE, Weights, to_onnx,
+};
 use crate::record::EpochRecord;
 use crate::spec::Spec;
 use crate::sys::files::{FileError, Files};
@@ -15,9 +16,6 @@ pub enum PublishError {
     /// The disk refused.
     #[error("the disk refused")]
     File(#[from] FileError),
-    /// The weights are not the spec's.
-    #[error("the weights do not belong to the network")]
-    Weights(#[from] WeightsError),
     /// The model file cannot be put together.
     #[error("the model file cannot be put together")]
     ModelFile(#[from] ModelFileError),
@@ -31,21 +29,15 @@ pub enum PublishError {
 pub(super) struct TrainedModel<'a> {
     pub(super) spec: &'a Spec,
     pub(super) weights: &'a Weights,
-    pub(super) normalization: Normalization,
+    pub(super) preparation: &'a Preparation,
     pub(super) trial: u32,
     pub(super) best: &'a EpochRecord,
     pub(super) data: &'a str,
-    pub(super) classes: &'a [String],
 }
 
 impl TrainedModel<'_> {
     fn file(&self) -> ModelFile {
-        ModelFile {
-            weights: self.weights.clone(),
-            input: self.spec.input(),
-            normalization: self.normalization,
-            classes: self.classes.to_vec(),
-        }
+        ModelFile { weights: self.weights.clone(), preparation: self.preparation.clone() }
     }
 }
 
@@ -90,17 +82,18 @@ pub(super) fn write_model(
 ) -> Result<(), PublishError> {
     files.create_folders(folder)?;
     let write = |name: &str, bytes: &[u8]| files.write_atomically(&folder.join(name), bytes);
-    write("model.safetensors", &model.file().to_safetensors()?)?;
-    write("model.onnx", &to_onnx(model.spec, model.weights, model.normalization)?)?;
+    write(WEIGHTS_FILE, &model.file().to_safetensors()?)?;
+    write("model.onnx", &to_onnx(model.spec, model.weights, model.preparation)?)?;
     write("model.bpk", &model.weights.to_burnpack(model.spec).map_err(PublishError::Burnpack)?)?;
-    write("card.md", card(model).as_bytes())?;
+    write("card.md", card(model)?.as_bytes())?;
     // Last: whoever finds it finds the rest.
-    write("spec.toml", model.spec.file().to_toml().as_bytes())?;
+    write(SPEC_FILE, model.spec.file().to_toml().as_bytes())?;
     Ok(())
 }
 
-fn card(model: TrainedModel) -> String {
-    let TrainedModel { spec, best, normalization, trial, data, .. } = model;
+fn card(model: TrainedModel) -> Result<String, ModelFileError> {
+    let TrainedModel { spec, best, preparation, trial, data, .. } = model;
+    let json = serde_json::to_string_pretty(preparation).map_err(ModelFileError::Note)?;
     let input = spec.input();
     let mut text = format!(
         "# {}\n\n\
@@ -116,9 +109,9 @@ fn card(model: TrainedModel) -> String {
         input.channels,
         input.height,
         input.width,
-        normalization.mean,
-        normalization.std,
+        preparation.describe(),
         input.classes,
+        preparation.classes.iter().map(|name| cell(name)).collect::<Vec<_>>().join(", "),
         spec.table().parameters(),
         spec.table().flops(),
         model.weights.hash(),
@@ -126,5 +119,17 @@ fn card(model: TrainedModel) -> String {
     for row in &spec.table().rows {
         text += &format!("| {} | {} | {} |\n", row.name, row.output, row.parameters);
     }
-    text + "\n`model.safetensors` and `model.bpk` (burn) hold the weights; `model.onnx` normalises its input itself.\n"
+    text += &format!(
+        "\n`model.safetensors` holds the weights as PyTorch has them, of dense layers `[out, in]`; `model.bpk` holds \
+         them for burn, of dense layers `[in, out]`. `model.onnx` takes pixels from 0 to 1 and normalizes them itself.\n\n\
+         ## Preparation\n\n\
+         How a picture becomes the input, as it also stands in the metadata of `model.safetensors` (`burgeon`) and of \
+         `model.onnx` (`burgeon.preparation`):\n\n```json\n{json}\n```\n"
+    );
+    Ok(text)
+}
+
+/// Text within a cell of a Markdown table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }

@@ -15,7 +15,10 @@ use super::{Flow, Phase, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-use crate::model::{Mode, Network, OpenDevice, ReadError, Weights, WeightsError, read_scalar};
+use crate::model::{
+    GraftError, Mode, Network, OpenDevice, OptimizerRecord, OptimizerRecordError, ReadError,
+    Weights, WeightsError, read_scalar,
+};
 use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
 use crate::spec::{Augment, Spec, learning_rate};
 use crate::sys::{Purpose, counter_seed};
@@ -60,6 +63,12 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// The parent's state cannot be carried over.
+    #[error(transparent)]
+    Graft(#[from] GraftError),
+    /// The optimizer's saved state is not of this network.
+    #[error("the saved state of the optimizer cannot be used")]
+    OptimizerRecord(#[from] OptimizerRecordError),
     /// The optimizer's saved state cannot be read.
     #[error("the saved state of the optimizer cannot be read: {0}")]
     Optimizer(String),
@@ -136,6 +145,8 @@ impl<'a> Fit<'a> {
         let network = Network::new(setup.spec, &state.weights, &device)?;
         let mut optimizer = optimizer(setup.spec.train());
         if !state.optimizer.is_empty() {
+            // burn's reader panics at some wrong records and passes over others.
+            OptimizerRecord::read(&state.optimizer, setup.spec)?;
             optimizer = optimizer
                 .from_bytes(Bytes::from_bytes_vec(state.optimizer.clone()))
                 .map_err(|error| TrainError::Optimizer(error.to_string()))?;

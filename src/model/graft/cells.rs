@@ -143,7 +143,8 @@ impl CellNetwork {
         match cell {
             Cell::Parent { array, index, factor } => {
                 let array = self.names.get(array as usize).and_then(|name| parent.get(name).ok());
-                factor * array.map_or(0.0, |array| array.values[index as usize])
+                let value = array.and_then(|array| array.values.get(index as usize));
+                factor * value.copied().unwrap_or_default()
             }
             Cell::Value(value) => value,
             Cell::Fresh => 0.0,
@@ -172,29 +173,44 @@ impl CellNetwork {
         factors: Factors,
         fill: impl Fn(&str, usize, Option<f32>) -> f32,
     ) -> Weights {
-        let sources: Vec<Option<&WeightArray>> =
-            self.names.iter().map(|name| parent.get(name).ok()).collect();
         let mut weights = Weights::default();
         for (name, array) in self.arrays(child) {
-            let values = array.cells.iter().enumerate().map(|(at, cell)| match *cell {
-                Cell::Parent { array, index, factor } => match sources[array as usize] {
-                    Some(source) => {
-                        let factor = match factors {
-                            Factors::Whole => factor,
-                            Factors::Sign => factor.signum(),
-                            Factors::Ignored => 1.0,
-                        };
-                        factor * source.values[index as usize]
-                    }
-                    None => fill(&name, at, None),
-                },
-                Cell::Value(value) => fill(&name, at, Some(value)),
-                Cell::Fresh => fill(&name, at, None),
-            });
-            let values = values.collect();
-            weights.insert(name, WeightArray { shape: array.shape.clone(), values });
+            let numbers =
+                self.array_numbers(array, parent, factors, |at, value| fill(&name, at, value));
+            weights.insert(name, numbers);
         }
         weights
+    }
+
+    /// The same for one array.
+    pub(super) fn array_numbers(
+        &self,
+        array: &CellArray,
+        parent: &Weights,
+        factors: Factors,
+        fill: impl Fn(usize, Option<f32>) -> f32,
+    ) -> WeightArray {
+        let sources: Vec<Option<&WeightArray>> =
+            self.names.iter().map(|name| parent.get(name).ok()).collect();
+        let number = |array: u32, index: u32| {
+            sources.get(array as usize).copied().flatten()?.values.get(index as usize).copied()
+        };
+        let values = array.cells.iter().enumerate().map(|(at, cell)| match *cell {
+            Cell::Parent { array, index, factor } => match number(array, index) {
+                Some(value) => {
+                    let factor = match factors {
+                        Factors::Whole => factor,
+                        Factors::Sign => factor.signum(),
+                        Factors::Ignored => 1.0,
+                    };
+                    factor * value
+                }
+                None => fill(at, None),
+            },
+            Cell::Value(value) => fill(at, Some(value)),
+            Cell::Fresh => fill(at, None),
+        });
+        WeightArray { shape: array.shape.clone(), values: values.collect() }
     }
 
     /// The parent's arrays that a child's array takes numbers from.

@@ -5,6 +5,7 @@
 //! silu a(x) − a(−x) = x, and for leaky relu it is 1.01·x. That needs twice as many units as
 //! inputs. Units beyond those look at random, and nothing listens to them yet.
 
+use super::NoLayer;
 use super::cells::{Cell, CellArray, CellNetwork, LayerCells, is_linear};
 use super::inputs::{Channel, Rearrangement};
 use crate::spec::{Activation, FeatureShape, Layer, Spec};
@@ -93,13 +94,13 @@ pub(super) fn insert_conv(
     child: &Spec,
     at: usize,
     pool: bool,
-) -> Option<String> {
+) -> Result<Option<String>, NoLayer> {
     let Some(Layer::Conv(conv)) = child.layers().get(at) else {
-        return None;
+        return Err(NoLayer);
     };
     let shape = child.table().rows[at].input;
     let FeatureShape::Image { channels, height, .. } = shape else {
-        return None;
+        return Err(NoLayer);
     };
     let hand_on = HandOn::through(conv.activation, sign_at(parent, at))
         .filter(|how| conv.filters >= how.units(channels))
@@ -124,7 +125,7 @@ pub(super) fn insert_conv(
     if pool {
         network.layers.insert(at + 1, LayerCells::new());
     }
-    match hand_on {
+    Ok(match hand_on {
         Some(_) if pool => Some("a new pool leaves the layers behind it fewer pixels".into()),
         Some(_) => None,
         None => Some(format!(
@@ -132,7 +133,7 @@ pub(super) fn insert_conv(
             conv.filters,
             conv.activation.name()
         )),
-    }
+    })
 }
 
 /// Inserts a dense layer at `at`. Returns why what the network says changes, where it does.
@@ -141,9 +142,9 @@ pub(super) fn insert_dense(
     parent: &Spec,
     child: &Spec,
     at: usize,
-) -> Option<String> {
+) -> Result<Option<String>, NoLayer> {
     let Some(Layer::Dense(dense)) = child.layers().get(at) else {
-        return None;
+        return Err(NoLayer);
     };
     let row = &child.table().rows[at];
     let (inputs, units) = (row.input.len(), dense.units);
@@ -156,9 +157,9 @@ pub(super) fn insert_dense(
         let flat = FeatureShape::Flat { features: inputs };
         how.rearrangement(inputs, units).tell(network, parent, at, flat);
         network.layers.insert(at, identity(how, inputs, units));
-        return None;
+        return Ok(None);
     }
-    absorb(network, parent, child, at, dense.activation, units)
+    Ok(absorb(network, parent, child, at, dense.activation, units))
 }
 
 /// A dense layer that hands on its inputs.

@@ -1,5 +1,6 @@
 //! Making what is left fit: other kernels, other image sizes, other numbers of inputs.
 
+use super::NoLayer;
 use super::cells::{CellArray, CellNetwork, Line};
 use crate::spec::{FeatureShape, Layer, Padding, Spec};
 
@@ -10,11 +11,11 @@ pub(super) fn set_kernel(
     parent: &Spec,
     child: &Spec,
     layer: usize,
-) -> Option<String> {
+) -> Result<Option<String>, NoLayer> {
     let (Some(Layer::Conv(old)), Some(Layer::Conv(new))) =
         (parent.layers().get(layer), child.layers().get(layer))
     else {
-        return None;
+        return Err(NoLayer);
     };
     // Where the old kernel's first tap lies in the new one.
     let offset = (new.kernel as isize - 1) / 2 - (old.kernel as isize - 1) / 2;
@@ -28,7 +29,7 @@ pub(super) fn set_kernel(
         *weight = weight.rearranged(2, &lines).rearranged(3, &lines);
     }
     let is_kept = new.kernel >= old.kernel && new.padding == Padding::Same && new.stride == 1;
-    (!is_kept).then(|| format!("a kernel of {k}×{k} sees other pixels", k = new.kernel))
+    Ok((!is_kept).then(|| format!("a kernel of {k}×{k} sees other pixels", k = new.kernel)))
 }
 
 /// Makes every array fit the child's shape. `inputs` is what flowed into each of its layers before.

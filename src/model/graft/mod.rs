@@ -8,21 +8,46 @@ mod cells;
 mod depth;
 mod fit;
 mod inputs;
+mod optimizer;
+mod refresh;
 mod width;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+pub use self::optimizer::keeps_optimizer;
+pub use self::refresh::refreshed;
 
 use self::cells::{Cell, CellArray, CellNetwork, Factors, LayerCells};
-use super::weights::Weights;
+use super::weights::{WeightArray, Weights, WeightsError};
 use crate::record::GraftReport;
-use crate::spec::{Edit, FeatureShape, Layer, Spec};
+use crate::spec::{Edit, EditError, FeatureShape, Layer, Spec};
+
+/// What keeps a parent's weights from being carried over.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraftError {
+    /// An edit cannot be made of the parent.
+    #[error("the child cannot be made from its parent")]
+    Edit(#[from] EditError),
+    /// The weights are not the parent's.
+    #[error("the parent's weights cannot be carried over")]
+    Weights(#[from] WeightsError),
+    /// The edited spec does not hold what the edit puts into it.
+    #[error("`{edit}` made no layer that weights can be carried into")]
+    NoLayer {
+        /// The edit in words.
+        edit: String,
+    },
+}
+
+/// The layer that an edit speaks of is not in the edited spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NoLayer;
 
 /// What an optimizer remembers of gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+enum Moment {
     /// Means of them: a negated weight has a negated one.
     OfGradients,
     /// Means of their squares, which are never negative.
@@ -39,21 +64,31 @@ pub struct Graft {
 impl Graft {
     /// Plans the carrying over from `parent` into the child that `edits` make of it. `weights` are
     /// the parent's: what is narrowed keeps what matters most.
-    pub fn plan(parent: &Spec, edits: &[Edit], weights: &Weights) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// When an edit cannot be made, or the weights are not the parent's.
+    pub fn plan(parent: &Spec, edits: &[Edit], weights: &Weights) -> Result<Self, GraftError> {
+        weights.check(parent)?;
         let mut graft = Self { network: CellNetwork::of(parent), changed: Vec::new() };
         let mut before = parent.clone();
         for edit in edits {
-            // Edits that cannot be made have made no child.
-            let Ok(after) = edit.apply(&before) else {
-                break;
-            };
-            graft.make(edit, &before, &after, weights);
+            let after = edit.apply(&before)?;
+            graft
+                .make(edit, &before, &after, weights)
+                .map_err(|NoLayer| GraftError::NoLayer { edit: edit.to_string() })?;
             before = after;
         }
-        graft
+        Ok(graft)
     }
 
-    fn make(&mut self, edit: &Edit, before: &Spec, after: &Spec, weights: &Weights) {
+    fn make(
+        &mut self,
+        edit: &Edit,
+        before: &Spec,
+        after: &Spec,
+        weights: &Weights,
+    ) -> Result<(), NoLayer> {
         let network = &mut self.network;
         let mut inputs: Vec<FeatureShape> =
             before.table().rows.iter().map(|row| row.input).collect();
@@ -63,12 +98,12 @@ impl Graft {
                 let added = 1 + usize::from(pool);
                 inputs
                     .splice(at..at, after.table().rows[at..at + added].iter().map(|row| row.input));
-                depth::insert_conv(network, before, after, at, pool)
+                depth::insert_conv(network, before, after, at, pool)?
             }
             Edit::AddDense { at, .. } => {
                 let at = at.min(before.layers().len());
                 inputs.insert(at, after.table().rows[at].input);
-                let note = depth::insert_dense(network, before, after, at);
+                let note = depth::insert_dense(network, before, after, at)?;
                 inputs[at + 1] = after.table().rows[at + 1].input;
                 note
             }
@@ -88,7 +123,7 @@ impl Graft {
                 let kind = before.layers()[layer].kind();
                 (kind != "dropout").then(|| format!("the {kind} is gone"))
             }
-            Edit::SetKernel { layer, .. } => fit::set_kernel(network, before, after, layer),
+            Edit::SetKernel { layer, .. } => fit::set_kernel(network, before, after, layer)?,
             Edit::SetStride { .. } => Some("the kernel moves in other steps".into()),
             Edit::SetPool { .. } => Some("the pool has another window".into()),
             Edit::AddBatchNorm { layer } => {
@@ -115,10 +150,25 @@ impl Graft {
                 Some("all layers are new".into())
             }
             Edit::SetBatchNorm { .. } => Some("batch normalization has other settings".into()),
-            _ => None,
+            // What only training sees. Each is named, so that a new edit does not compile until it is
+            // said here what becomes of the weights.
+            Edit::SetDropout { .. }
+            | Edit::SetInitialBias { .. }
+            | Edit::AddEpochs { .. }
+            | Edit::SetEpochs { .. }
+            | Edit::SetLearningRate { .. }
+            | Edit::SetSchedule { .. }
+            | Edit::SetOptimizer { .. }
+            | Edit::SetBatchSize { .. }
+            | Edit::SetWeightDecay { .. }
+            | Edit::SetLabelSmoothing { .. }
+            | Edit::SetGradientClipping { .. }
+            | Edit::SetEarlyStopping { .. }
+            | Edit::SetAugment { .. } => None,
         };
         self.changed.extend(changed);
         self.changed.extend(fit::fit(&mut self.network, after, &inputs));
+        Ok(())
     }
 
     /// The child's weights: the parent's numbers where the plan has them, others as for a new
@@ -126,41 +176,27 @@ impl Graft {
     pub fn weights(&self, parent: &Weights, child: &Spec, trial: u32) -> Weights {
         let initial = Weights::initial(child, trial);
         self.network.numbers(child, parent, Factors::Whole, |name, at, value| {
-            value.unwrap_or_else(|| initial.get(name).map_or(0.0, |array| array.values[at]))
+            let drawn = || initial.get(name).ok().and_then(|array| array.values.get(at).copied());
+            value.or_else(drawn).unwrap_or_default()
         })
     }
 
-    /// The same rearrangement of an optimizer's moments: `fill` says what new weights of an array
-    /// get.
-    pub fn moments(
+    /// The same rearrangement of an optimizer's moments for one array of the child's; new weights get
+    /// `fill`. `None` where the child has no such array.
+    fn moment(
         &self,
         parent: &Weights,
         child: &Spec,
+        name: &str,
         moment: Moment,
-        fill: impl Fn(&str) -> f32,
-    ) -> Weights {
+        fill: f32,
+    ) -> Option<WeightArray> {
         let factors = match moment {
             Moment::OfGradients => Factors::Sign,
             Moment::OfSquares => Factors::Ignored,
         };
-        // Once an array, not once a number.
-        let fills: BTreeMap<String, f32> = self
-            .network
-            .arrays(child)
-            .map(|(name, _)| {
-                let value = fill(&name);
-                (name, value)
-            })
-            .collect();
-        self.network.numbers(child, parent, factors, |name, _, _| {
-            fills.get(name).copied().unwrap_or_default()
-        })
-    }
-
-    /// The parent's array that most of a child's array comes from, by the child's name.
-    pub fn source(&self, child: &Spec, name: &str) -> Option<&str> {
         let (_, array) = self.network.arrays(child).find(|(found, _)| found == name)?;
-        self.network.sources(array).first().copied()
+        Some(self.network.array_numbers(array, parent, factors, |_, _| fill))
     }
 
     /// What is carried over and what is not.

@@ -2,7 +2,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Mode, Network, WeightArray};
+use crate::model::optimizer_record::MomentField;
+use crate::model::{Mode, Network, OptimizerRecord, WeightArray};
 use crate::spec::{
     Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Padding, Pool, StudyFile,
 };
@@ -43,7 +44,7 @@ fn logits(spec: &Spec, weights: &Weights) -> Vec<f32> {
 fn difference(parent: &Spec, edits: &[Edit]) -> (f32, GraftReport) {
     let child = Edit::apply_all(edits, parent).unwrap();
     let weights = trained(parent, 3);
-    let graft = Graft::plan(parent, edits, &weights);
+    let graft = Graft::plan(parent, edits, &weights).unwrap();
     let grafted = graft.weights(&weights, &child, 2);
     grafted.check(&child).unwrap();
     let (before, after) = (logits(parent, &weights), logits(&child, &grafted));
@@ -162,7 +163,7 @@ fn narrowing_keeps_the_units_that_matter() {
     head.values[10..15].fill(0.0);
     let edits = [Edit::Narrow { layer: 0, width: 3 }];
     let child = Edit::apply_all(&edits, &parent).unwrap();
-    let grafted = Graft::plan(&parent, &edits, &weights).weights(&weights, &child, 2);
+    let grafted = Graft::plan(&parent, &edits, &weights).unwrap().weights(&weights, &child, 2);
     let (before, after) = (logits(&parent, &weights), logits(&child, &grafted));
     assert!(before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-5));
 }
@@ -173,9 +174,9 @@ fn moments_go_along_with_their_weights() {
     let weights = trained(&parent, 5);
     let edits = [Edit::Widen { layer: 0, width: 3 }];
     let child = Edit::apply_all(&edits, &parent).unwrap();
-    let graft = Graft::plan(&parent, &edits, &weights);
-    let moments = graft.moments(&weights, &child, Moment::OfGradients, |_| 9.0);
-    let (old, new) = (weights.get("head.weight").unwrap(), moments.get("head.weight").unwrap());
+    let graft = Graft::plan(&parent, &edits, &weights).unwrap();
+    let new = graft.moment(&weights, &child, "head.weight", Moment::OfGradients, 9.0).unwrap();
+    let old = weights.get("head.weight").unwrap();
     assert_eq!(new.values[..10], old.values[..]);
     assert!(new.values[10..].iter().all(|&value| value == 9.0));
 }
@@ -264,12 +265,53 @@ fn means_of_squares_stay_above_zero_where_weights_are_negated() {
         let values = vec![0.25; array.values.len()];
         squares.insert(name, WeightArray { shape: array.shape.clone(), values });
     }
-    let graft = Graft::plan(&parent, &edits, &trained(&parent, 3));
+    let graft = Graft::plan(&parent, &edits, &trained(&parent, 3)).unwrap();
     let smallest = |moment| {
-        let moments = graft.moments(&squares, &child, moment, |_| 1.0);
-        let arrays: Vec<f32> = moments.iter().flat_map(|(_, array)| array.values.clone()).collect();
-        arrays.into_iter().fold(f32::INFINITY, f32::min)
+        let names: Vec<String> = graft.network.arrays(&child).map(|(name, _)| name).collect();
+        let arrays =
+            names.iter().filter_map(|name| graft.moment(&squares, &child, name, moment, 1.0));
+        arrays.flat_map(|array| array.values).fold(f32::INFINITY, f32::min)
     };
     assert_eq!(smallest(Moment::OfSquares), 0.25);
     assert_eq!(smallest(Moment::OfGradients), -0.25);
+}
+
+#[test]
+fn an_edit_that_cannot_be_made_is_an_error_and_not_left_out() {
+    let parent = spec(vec![dense(4, Activation::Relu)]);
+    let weights = trained(&parent, 3);
+    let edits = [Edit::Widen { layer: 0, width: 8 }, Edit::Widen { layer: 7, width: 8 }];
+    let error = Graft::plan(&parent, &edits, &weights).unwrap_err();
+    assert!(matches!(error, GraftError::Edit(_)), "{error}");
+    let other = spec(vec![dense(5, Activation::Relu)]);
+    let error = Graft::plan(&other, &edits[..1], &weights).unwrap_err();
+    assert!(matches!(error, GraftError::Weights(_)), "{error}");
+}
+
+#[test]
+fn steps_and_moments_of_the_optimizer_go_along_by_name() {
+    let parent = spec(vec![dense(2, Activation::Relu)]);
+    let edits = [Edit::AddDense { at: 0, units: 300 }];
+    let child = Edit::apply_all(&edits, &parent).unwrap();
+    let weights = trained(&parent, 5);
+    let mut record = OptimizerRecord::default();
+    for (name, array) in weights.iter() {
+        record.parameters.insert(name.into());
+        record.steps.insert(name.into(), 7);
+        for field in [MomentField::First, MomentField::Second] {
+            let values = array.values.iter().map(|value| value.abs() + 0.1).collect();
+            let moments = record.moments.entry(field).or_default();
+            moments.insert(name, WeightArray { shape: array.shape.clone(), values });
+        }
+    }
+    let graft = Graft::plan(&parent, &edits, &weights).unwrap();
+    let carried = graft.optimizer(&record, &child);
+    let bytes = carried.write(&child).unwrap();
+    assert_eq!(OptimizerRecord::read(&bytes, &child).unwrap(), carried);
+    assert_eq!(carried.steps.get("layers.1.bias"), Some(&7));
+    let second = &carried.moments[&MomentField::Second];
+    assert_eq!(
+        second.get("head.weight").unwrap(),
+        record.moments[&MomentField::Second].get("head.weight").unwrap()
+    );
 }

@@ -7,6 +7,7 @@ use super::proto::{
 };
 use crate::data::Normalization;
 use crate::model::WeightArray;
+use crate::model::weights::bytes_of;
 use crate::spec::Activation;
 
 /// The chain so far.
@@ -142,7 +143,7 @@ impl GraphBuilder {
             dims: shape.iter().map(|&length| length as i64).collect(),
             data_type: FLOAT,
             name: name.clone(),
-            raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            raw_data: bytes_of(values).into_owned(),
         });
         name
     }

@@ -9,8 +9,9 @@ mod proto;
 use prost::Message;
 
 use self::graph::GraphBuilder;
-use super::weights::{Weights, WeightsError, prefix};
-use crate::data::Normalization;
+use super::model_file::ModelFileError;
+use super::preparation::Preparation;
+use super::weights::{Weights, prefix};
 use crate::spec::{Activation, FeatureShape, Layer, Spec};
 
 /// First IR version that goes with operator set 20.
@@ -18,19 +19,21 @@ const IR_VERSION: i64 = 9;
 const OPERATOR_SET: i64 = 20;
 
 /// The network as an ONNX file: input `images` `[batch, channels, height, width]` with pixels in
-/// 0..=1, output `logits` `[batch, classes]`.
+/// 0..=1, output `logits` `[batch, classes]`. How a picture becomes such pixels stands in the
+/// metadata under `burgeon.preparation`, as the JSON of a [`Preparation`].
 ///
 /// # Errors
 ///
-/// When the weights are not the spec's.
+/// When the weights are not the spec's, or the preparation makes other images than it takes.
 pub fn to_onnx(
     spec: &Spec,
     weights: &Weights,
-    normalization: Normalization,
-) -> Result<Vec<u8>, WeightsError> {
+    preparation: &Preparation,
+) -> Result<Vec<u8>, ModelFileError> {
     weights.check(spec)?;
+    preparation.check_fits(spec)?;
     let mut graph = GraphBuilder::new("images");
-    graph.normalize(normalization);
+    graph.normalize(preparation.normalization());
     let mut flat = false;
     for (index, row) in spec.table().rows.iter().enumerate() {
         let name = prefix(spec, index);
@@ -79,6 +82,10 @@ pub fn to_onnx(
             [input.channels, input.height, input.width],
             input.classes,
         )),
+        metadata_props: vec![proto::StringStringEntryProto {
+            key: "burgeon.preparation".into(),
+            value: serde_json::to_string(preparation).map_err(ModelFileError::Note)?,
+        }],
         opset_import: vec![proto::OperatorSetIdProto {
             domain: String::new(),
             version: OPERATOR_SET,

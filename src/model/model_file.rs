@@ -1,0 +1,252 @@
+//! The model file: weights and preparation in one safetensors file.
+
+use serde::{Deserialize, Serialize};
+
+use super::preparation::{Preparation, PreparationError, Subject};
+use super::weights::{METADATA_KEY, WeightArray, Weights, WeightsError};
+use crate::data::Normalization;
+use crate::spec::{DataSpec, InputShape};
+
+/// Everything besides the spec that is needed to use a trained network, in one safetensors file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelFile {
+    /// The network's numbers.
+    pub weights: Weights,
+    /// How pictures become its input, and the names of its classes.
+    pub preparation: Preparation,
+}
+
+/// A model file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelFileError {
+    /// The weights are wrong.
+    #[error("its weights cannot be used")]
+    Weights(#[from] WeightsError),
+    /// There is no note of burgeon's.
+    #[error("its header does not say what images the network takes: is it a model of burgeon's?")]
+    NoNote,
+    /// The note in the header is wrong.
+    #[error("what its header says of the images that the network takes cannot be read")]
+    Note(#[source] serde_json::Error),
+    /// The preparation cannot be followed.
+    #[error(transparent)]
+    Preparation(#[from] PreparationError),
+    /// The weights are arranged in a way that this version does not know.
+    #[error("its dense weights are arranged as `{found}`; this burgeon knows `{DENSE_WEIGHTS}`")]
+    Layout {
+        /// How.
+        found: String,
+    },
+}
+
+/// How dense weights lie in the file: as PyTorch's `Linear` has them.
+const DENSE_WEIGHTS: &str = "[out, in]";
+
+/// What stands in the header.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Note {
+    dense_weights: String,
+    preparation: Preparation,
+}
+
+/// What version 0.1.0 wrote there; its dense weights lie `[in, out]`.
+#[derive(Deserialize)]
+struct FirstNote {
+    input: InputShape,
+    mean: f32,
+    std: f32,
+    classes: Vec<String>,
+}
+
+/// As little of a note as tells which one it is.
+#[derive(Deserialize)]
+struct AnyNote {
+    preparation: Option<AnyPreparation>,
+}
+
+#[derive(Deserialize)]
+struct AnyPreparation {
+    version: u64,
+}
+
+impl ModelFile {
+    /// The file's bytes. Conv weights are `[filters, channels, kernel, kernel]`, dense weights `[out, in]`, as PyTorch
+    /// has them.
+    ///
+    /// # Errors
+    ///
+    /// When the weights cannot be put into safetensors.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelFileError> {
+        let note =
+            Note { dense_weights: DENSE_WEIGHTS.into(), preparation: self.preparation.clone() };
+        let note = serde_json::to_string(&note).map_err(ModelFileError::Note)?;
+        Ok(with_dense_weights_turned(&self.weights).to_safetensors(Some(&note))?)
+    }
+
+    /// Reads what [`to_safetensors`](Self::to_safetensors) wrote, or version 0.1.0; of the latter, whose files do not
+    /// say what pictures show, pictures are taken whole.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not such a file, or ask for what this version does not know.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelFileError> {
+        Self::read(bytes, Subject::Whole)
+    }
+
+    /// Reads the model file of a study, whose `[data]` says what version 0.1.0 left out.
+    pub(super) fn from_safetensors_of(
+        bytes: &[u8],
+        data: &DataSpec,
+    ) -> Result<Self, ModelFileError> {
+        Self::read(bytes, if data.centres_digits() { Subject::Digit } else { Subject::Whole })
+    }
+
+    fn read(bytes: &[u8], subject_of_first: Subject) -> Result<Self, ModelFileError> {
+        let weights = Weights::from_safetensors(bytes)?;
+        let (_, header) =
+            safetensors::SafeTensors::read_metadata(bytes).map_err(WeightsError::Unreadable)?;
+        let note = header.metadata().as_ref().and_then(|notes| notes.get(METADATA_KEY));
+        let note = note.ok_or(ModelFileError::NoNote)?;
+        let any: AnyNote = serde_json::from_str(note).map_err(ModelFileError::Note)?;
+        let Some(preparation) = any.preparation else {
+            return Self::first(weights, note, subject_of_first);
+        };
+        if preparation.version != u64::from(Preparation::VERSION) {
+            return Err(PreparationError::Version { found: preparation.version }.into());
+        }
+        let note: Note = serde_json::from_str(note).map_err(ModelFileError::Note)?;
+        note.preparation.check()?;
+        if note.dense_weights != DENSE_WEIGHTS {
+            return Err(ModelFileError::Layout { found: note.dense_weights });
+        }
+        Ok(Self { weights: with_dense_weights_turned(&weights), preparation: note.preparation })
+    }
+
+    fn first(weights: Weights, note: &str, subject: Subject) -> Result<Self, ModelFileError> {
+        let note: FirstNote = serde_json::from_str(note).map_err(ModelFileError::Note)?;
+        if note.input.channels != 1 {
+            return Err(PreparationError::Value {
+                key: "channels",
+                value: note.input.channels.to_string(),
+                expected: "1, for grey images",
+            }
+            .into());
+        }
+        if note.input.classes != note.classes.len() {
+            return Err(PreparationError::Value {
+                key: "classes",
+                value: format!("{:?}", note.classes),
+                expected: "a name for every class",
+            }
+            .into());
+        }
+        let normalization = Normalization { mean: note.mean, std: note.std };
+        let preparation = Preparation::grey(note.input, normalization, note.classes, subject);
+        preparation.check()?;
+        Ok(Self { weights, preparation })
+    }
+}
+
+/// Arrays of two axes, which are dense weights, with the axes exchanged.
+fn with_dense_weights_turned(weights: &Weights) -> Weights {
+    let mut turned = Weights::default();
+    for (name, array) in weights.iter() {
+        turned.insert(name, transposed(array).unwrap_or_else(|| array.clone()));
+    }
+    turned
+}
+
+fn transposed(array: &WeightArray) -> Option<WeightArray> {
+    let [rows, columns] = *array.shape.as_slice() else {
+        return None;
+    };
+    if array.values.len() != rows * columns {
+        return None;
+    }
+    let values = (0..columns)
+        .flat_map(|column| array.values.iter().skip(column).step_by(columns.max(1)).copied());
+    Some(WeightArray { shape: vec![columns, rows], values: values.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::StudyDocument;
+
+    fn file() -> ModelFile {
+        let text = include_str!("../../models/lenet.toml");
+        let spec = StudyDocument::new("lenet.toml", text).validate(InputShape::MNIST).unwrap();
+        let classes = (0..10).map(|class| class.to_string()).collect();
+        let normalization = Normalization { mean: 0.13, std: 0.31 };
+        ModelFile {
+            weights: Weights::initial(&spec, 1),
+            preparation: Preparation::grey(
+                InputShape::MNIST,
+                normalization,
+                classes,
+                Subject::Digit,
+            ),
+        }
+    }
+
+    #[test]
+    fn dense_weights_lie_out_by_in_as_pytorch_has_them_and_come_back() {
+        let file = file();
+        let bytes = file.to_safetensors().unwrap();
+        let raw = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(raw.tensor("head.weight").unwrap().shape(), [10, 84]);
+        assert_eq!(raw.tensor("layers.0.weight").unwrap().shape(), [6, 1, 5, 5]);
+        // Unit 1, input 0 is the second number of the network's [in, out] array.
+        let own = file.weights.get("head.weight").unwrap().values[1];
+        let first_of_unit_1 = &raw.tensor("head.weight").unwrap().data()[84 * 4..][..4];
+        assert_eq!(first_of_unit_1, own.to_le_bytes());
+        assert_eq!(ModelFile::from_safetensors(&bytes).unwrap(), file);
+    }
+
+    #[test]
+    fn a_file_of_version_0_1_0_opens_with_its_own_arrangement() {
+        let file = file();
+        let note = r#"{"input":{"channels":1,"height":28,"width":28,"classes":10},"mean":0.13,"std":0.31,
+            "classes":["0","1","2","3","4","5","6","7","8","9"]}"#;
+        let bytes = file.weights.to_safetensors(Some(note)).unwrap();
+        let digits = DataSpec::default();
+        assert_eq!(ModelFile::from_safetensors_of(&bytes, &digits).unwrap(), file);
+        let read = ModelFile::from_safetensors(&bytes).unwrap();
+        assert_eq!(read.preparation, file.preparation.whole());
+    }
+
+    #[test]
+    fn crafted_headers_are_refused_by_name() {
+        let file = file();
+        let refusal = |note: &str| {
+            let bytes = file.weights.to_safetensors(Some(note)).unwrap();
+            ModelFile::from_safetensors(&bytes).unwrap_err().to_string()
+        };
+        let first = |channels: usize, height: usize, std: f32, classes: &str| {
+            refusal(&format!(
+                r#"{{"input":{{"channels":{channels},"height":{height},"width":28,"classes":2}},"mean":0,"std":{std},"classes":{classes}}}"#
+            ))
+        };
+        assert!(first(3, 28, 1.0, r#"["a","b"]"#).contains("`channels` 3"));
+        assert!(first(1, 0, 1.0, r#"["a","b"]"#).contains("`height` 0"));
+        assert!(first(1, 28, 0.0, r#"["a","b"]"#).contains("`std`"));
+        assert!(first(1, 28, 1.0, r#"["a"]"#).contains("`classes`"));
+        let mut preparation = serde_json::to_value(&file.preparation).unwrap();
+        let mut noted = |key: &str, value: serde_json::Value| {
+            let before = preparation[key].take();
+            preparation[key] = value;
+            let note = serde_json::json!({
+                "dense-weights": "[out, in]", "preparation": &preparation,
+            });
+            preparation[key] = before;
+            refusal(&note.to_string())
+        };
+        assert!(noted("version", 2.into()).contains("version 2"));
+        assert!(noted("range", serde_json::json!([-1.0, 1.0])).contains("`range`"));
+        assert!(noted("classes", serde_json::json!([])).contains("`classes`"));
+        assert!(noted("channels", "rgb".into()).contains("cannot be read"));
+        assert!(refusal("[]").contains("cannot be read"));
+    }
+}

@@ -1,0 +1,335 @@
+//! What an optimizer remembers, as burn records it: checked before anything is believed.
+//!
+//! burn's record is a burnpack file of tensors and scalars named `ID.FIELD`, where ID is the number that
+//! [`Network`](super::Network) gives to a parameter. Its reader panics at some wrong records and passes over others,
+//! so that an optimizer would start afresh without a word.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn_pack::{Bytes, DType, Reader, Scalar, Tensor, Writer};
+
+use super::weights::{WeightArray, Weights, bytes_of, expected_shapes, values_of};
+use crate::spec::Spec;
+
+/// An optimizer's state for the parameters of one spec's network.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OptimizerRecord {
+    /// Of each kind of moment, an array for each parameter, of the parameter's name and shape.
+    pub(super) moments: BTreeMap<MomentField, Weights>,
+    /// Steps taken, by the parameter's name; SGD does not count them.
+    pub(super) steps: BTreeMap<String, u64>,
+    /// The parameters that it speaks of.
+    pub(super) parameters: BTreeSet<String>,
+}
+
+/// A kind of moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum MomentField {
+    /// SGD's velocity.
+    Velocity,
+    /// The mean of gradients of Adam and AdamW.
+    First,
+    /// Their mean of squared gradients.
+    Second,
+}
+
+/// A record that does not belong to the network, or cannot be read.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptimizerRecordError {
+    /// It is no burnpack file.
+    #[error("not readable as burnpack: {0}")]
+    Unreadable(String),
+    /// It cannot be put together.
+    #[error("cannot be written as burnpack: {0}")]
+    Unwritable(String),
+    /// An entry is about something that the network does not have, or that no optimizer of burgeon's remembers.
+    #[error("`{entry}` is of no parameter and moment that is known here")]
+    Unknown {
+        /// Its name.
+        entry: String,
+    },
+    /// An entry is of the wrong type, shape or value.
+    #[error("`{entry}` {found}; right would be {expected}")]
+    Wrong {
+        /// Its name.
+        entry: String,
+        /// What is wrong.
+        found: String,
+        /// What would be right.
+        expected: String,
+    },
+    /// A parameter has a part of its state only.
+    #[error("the state of `{parameter}` lacks its {missing}")]
+    Incomplete {
+        /// The parameter.
+        parameter: String,
+        /// What is not there.
+        missing: &'static str,
+    },
+}
+
+/// Where burn records the steps of Adam and AdamW.
+const STEPS: &str = "momentum.time";
+/// Where burn records how many axes a parameter has.
+const RANK: &str = "__rank";
+
+impl MomentField {
+    const ALL: [Self; 3] = [Self::Velocity, Self::First, Self::Second];
+
+    /// What burn calls it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Velocity => "momentum.velocity",
+            Self::First => "momentum.moment_1",
+            Self::Second => "momentum.moment_2",
+        }
+    }
+}
+
+impl OptimizerRecord {
+    /// Reads burn's bytes of an optimizer of the spec's network.
+    ///
+    /// # Errors
+    ///
+    /// The first entry that is unknown, of another type than 32-bit floats, of another shape than its parameter's, or
+    /// incomplete.
+    pub fn read(bytes: &[u8], spec: &Spec) -> Result<Self, OptimizerRecordError> {
+        let unreadable =
+            |error: burn_pack::Error| OptimizerRecordError::Unreadable(error.to_string());
+        let parameters = Parameters::of(spec);
+        let mut record = Self::default();
+        let reader =
+            Reader::from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(unreadable)?;
+        for (entry, scalar) in reader.scalars() {
+            record.take_scalar(entry, *scalar, &parameters)?;
+        }
+        for tensor in reader.into_tensors().map_err(unreadable)? {
+            record.take_tensor(tensor, &parameters)?;
+        }
+        record.check_complete()?;
+        Ok(record)
+    }
+
+    fn take_scalar(
+        &mut self,
+        entry: &str,
+        scalar: Scalar,
+        parameters: &Parameters,
+    ) -> Result<(), OptimizerRecordError> {
+        let unknown = || OptimizerRecordError::Unknown { entry: entry.into() };
+        let (parameter, field) = parameters.of_entry(entry).ok_or_else(unknown)?;
+        let wrong = |expected: String| OptimizerRecordError::Wrong {
+            entry: entry.into(),
+            found: format!("is {scalar:?}"),
+            expected,
+        };
+        let number = u64::try_from(scalar);
+        match field {
+            RANK => {
+                let rank = parameter.shape.len();
+                if number != Ok(rank as u64) {
+                    return Err(wrong(format!("{rank} axes")));
+                }
+            }
+            STEPS => {
+                let steps = number.map_err(|_| wrong("a number of steps".into()))?;
+                self.steps.insert(parameter.name.clone(), steps);
+            }
+            _ => return Err(unknown()),
+        }
+        self.parameters.insert(parameter.name.clone());
+        Ok(())
+    }
+
+    fn take_tensor(
+        &mut self,
+        tensor: Tensor,
+        parameters: &Parameters,
+    ) -> Result<(), OptimizerRecordError> {
+        let entry = tensor.name.clone();
+        let unknown = || OptimizerRecordError::Unknown { entry: entry.clone() };
+        let (parameter, field) = parameters.of_entry(&entry).ok_or_else(unknown)?;
+        let field = MomentField::ALL.into_iter().find(|known| known.name() == field);
+        let field = field.ok_or_else(unknown)?;
+        let wrong = |found: String, expected: String| OptimizerRecordError::Wrong {
+            entry: entry.clone(),
+            found,
+            expected,
+        };
+        if tensor.dtype != DType::F32 {
+            return Err(wrong(format!("holds {:?}", tensor.dtype), "F32".into()));
+        }
+        if tensor.param_id != Some(parameter.id) {
+            return Err(wrong(
+                format!("is filed under parameter {:?}", tensor.param_id),
+                parameter.id.to_string(),
+            ));
+        }
+        let shape = tensor.shape.to_vec();
+        if shape != parameter.shape {
+            return Err(wrong(format!("has shape {shape:?}"), format!("{:?}", parameter.shape)));
+        }
+        let bytes = tensor
+            .into_bytes()
+            .map_err(|error| OptimizerRecordError::Unreadable(error.to_string()))?;
+        let values = values_of(&bytes);
+        if values.len() != shape.iter().product::<usize>() {
+            return Err(wrong(
+                format!("has {} numbers", values.len()),
+                format!("{shape:?} of them"),
+            ));
+        }
+        self.parameters.insert(parameter.name.clone());
+        let moments = self.moments.entry(field).or_default();
+        moments.insert(parameter.name.clone(), WeightArray { shape, values });
+        Ok(())
+    }
+
+    /// What Adam knows of a parameter comes together or not at all.
+    fn check_complete(&self) -> Result<(), OptimizerRecordError> {
+        let has = |field, name: &str| {
+            self.moments.get(&field).is_some_and(|moments| moments.get(name).is_ok())
+        };
+        for name in &self.parameters {
+            let parts = [
+                (has(MomentField::First, name), "mean of gradients"),
+                (has(MomentField::Second, name), "mean of squared gradients"),
+                (self.steps.contains_key(name), "number of steps"),
+            ];
+            let missing = parts.iter().find(|(is_there, _)| !is_there);
+            if let (Some(&(_, missing)), true) = (missing, parts.iter().any(|part| part.0)) {
+                return Err(OptimizerRecordError::Incomplete { parameter: name.clone(), missing });
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes that burn reads for an optimizer of the spec's network.
+    ///
+    /// # Errors
+    ///
+    /// When an entry is of no parameter of the spec's, or burn cannot put them together.
+    pub fn write(&self, spec: &Spec) -> Result<Vec<u8>, OptimizerRecordError> {
+        let parameters = Parameters::of(spec);
+        let find = |name: &str| {
+            let found = parameters.0.iter().find(|parameter| parameter.name == name);
+            found.ok_or_else(|| OptimizerRecordError::Unknown { entry: name.into() })
+        };
+        let mut tensors = Vec::new();
+        for (field, moments) in &self.moments {
+            for (name, array) in moments.iter() {
+                let id = find(name)?.id;
+                let bytes = Bytes::from_bytes_vec(bytes_of(&array.values).into_owned());
+                let entry = format!("{id}.{}", field.name());
+                tensors.push(Tensor::new(entry, DType::F32, array.shape.clone(), Some(id), bytes));
+            }
+        }
+        let mut writer = Writer::new(tensors);
+        for name in &self.parameters {
+            let Parameter { id, shape, .. } = find(name)?;
+            writer = writer.with_scalar(&format!("{id}.{RANK}"), Scalar::from(shape.len()));
+            if let Some(steps) = self.steps.get(name) {
+                writer = writer.with_scalar(&format!("{id}.{STEPS}"), Scalar::from(*steps));
+            }
+        }
+        let bytes = writer.into_bytes();
+        let bytes = bytes.map_err(|error| OptimizerRecordError::Unwritable(error.to_string()))?;
+        Ok(bytes.to_vec())
+    }
+}
+
+/// The trained arrays of a spec's network with the numbers that it gives to them.
+struct Parameters(Vec<Parameter>);
+
+struct Parameter {
+    id: u64,
+    name: String,
+    shape: Vec<usize>,
+}
+
+impl Parameters {
+    fn of(spec: &Spec) -> Self {
+        let trained = expected_shapes(spec).into_iter().filter_map(|(name, shape)| {
+            let (owner, field) = name.rsplit_once('.')?;
+            let layer = match owner.strip_prefix("layers.") {
+                Some(index) => index.parse::<u64>().ok()?,
+                None => spec.layers().len() as u64,
+            };
+            let slot = match field {
+                "weight" | "gamma" => 0,
+                "bias" | "beta" => 1,
+                // Running statistics are measured, not trained.
+                _ => return None,
+            };
+            Some(Parameter { id: 16 * (layer + 1) + slot, name, shape })
+        });
+        Self(trained.collect())
+    }
+
+    /// The parameter that an entry is about, and what it says of it.
+    fn of_entry<'a>(&self, entry: &'a str) -> Option<(&Parameter, &'a str)> {
+        let (id, field) = entry.split_once('.')?;
+        let id: u64 = id.parse().ok()?;
+        let parameter = self.0.iter().find(|parameter| parameter.id == id)?;
+        Some((parameter, field))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Dense, InputShape, Layer, StudyFile};
+
+    fn spec() -> Spec {
+        let layers = vec![Layer::BatchNorm(Default::default()), Layer::Dense(Dense::of(3))];
+        let input = InputShape { channels: 1, height: 2, width: 2, classes: 2 };
+        Spec::new(StudyFile::new("record", layers), input).unwrap()
+    }
+
+    fn tensor(entry: &str, dtype: DType, shape: &[usize], id: Option<u64>) -> Tensor {
+        let len = shape.iter().product::<usize>() * 4;
+        Tensor::new(entry.into(), dtype, shape.to_vec(), id, Bytes::from_bytes_vec(vec![0; len]))
+    }
+
+    fn read(tensors: Vec<Tensor>, scalars: &[(&str, Scalar)]) -> Result<OptimizerRecord, String> {
+        let mut writer = Writer::new(tensors);
+        for (entry, scalar) in scalars {
+            writer = writer.with_scalar(entry, *scalar);
+        }
+        let bytes = writer.into_bytes().unwrap();
+        OptimizerRecord::read(&bytes, &spec()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_sound_record_is_written_and_read_back_equal() {
+        let velocity = || vec![tensor("32.momentum.velocity", DType::F32, &[4, 3], Some(32))];
+        let record = read(velocity(), &[("32.__rank", Scalar::from(2_usize))]).unwrap();
+        assert!(record.parameters.contains("layers.1.weight"));
+        let bytes = record.write(&spec()).unwrap();
+        assert_eq!(OptimizerRecord::read(&bytes, &spec()).unwrap(), record);
+    }
+
+    #[test]
+    fn what_is_not_of_the_network_or_of_another_type_is_refused_by_name() {
+        let velocity = |dtype, shape: &[usize], id| {
+            read(vec![tensor("32.momentum.velocity", dtype, shape, id)], &[]).unwrap_err()
+        };
+        assert!(velocity(DType::I32, &[4, 3], Some(32)).contains("I32"));
+        assert!(velocity(DType::F32, &[3, 4], Some(32)).contains("[3, 4]"));
+        assert!(velocity(DType::F32, &[4, 3], None).contains("None"));
+        assert!(velocity(DType::F32, &[4, 3], Some(33)).contains("33"));
+        let named = |entry: &str| {
+            read(vec![tensor(entry, DType::F32, &[4, 3], Some(32))], &[]).unwrap_err()
+        };
+        assert!(named("32.momentum.unheard").contains("no parameter"));
+        assert!(named("99.momentum.velocity").contains("`99."));
+        let rank = read(Vec::new(), &[("32.__rank", Scalar::from(4_usize))]).unwrap_err();
+        assert!(rank.contains("2 axes"), "{rank}");
+        let steps = read(Vec::new(), &[("32.momentum.time", Scalar::from(-1_i64))]).unwrap_err();
+        assert!(steps.contains("number of steps"), "{steps}");
+        let half = vec![tensor("32.momentum.moment_1", DType::F32, &[4, 3], Some(32))];
+        assert!(read(half, &[]).unwrap_err().contains("lacks its mean of squared gradients"));
+        assert!(OptimizerRecord::read(b"nonsense", &spec()).is_err());
+    }
+}

@@ -1,0 +1,147 @@
+//! A model as a folder holds it: `model.safetensors` and `spec.toml`.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+
+use super::classifier::{Classifier, ClassifierError};
+use super::model_file::{ModelFile, ModelFileError};
+use crate::spec::{InputShape, Spec, SpecError, StudyDocument};
+use crate::sys::files::{FileError, Files, RealFiles};
+
+/// The weights and the preparation.
+pub const WEIGHTS_FILE: &str = "model.safetensors";
+/// The study that the model came from.
+pub const SPEC_FILE: &str = "spec.toml";
+/// A run's folder of its best model.
+pub const BEST_FOLDER: &str = "best";
+/// What makes a folder a run.
+const STUDY_FILE: &str = "study.toml";
+
+/// More than the largest network that a study may have.
+const WEIGHTS_BYTES_MAX: u64 = 2 << 30;
+const SPEC_BYTES_MAX: u64 = 4 << 20;
+
+/// The best model of a run, or any other that its folder holds.
+#[derive(Debug, Clone)]
+pub struct SavedModel {
+    /// The study that it came from.
+    pub study: StudyDocument,
+    /// Its weights and its preparation.
+    pub file: ModelFile,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+/// A model that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Neither a run nor a model is there.
+    #[error(
+        "{} is not a run, which has a study.toml, and not a model, which has a {WEIGHTS_FILE} and a {SPEC_FILE}",
+        folder.display()
+    )]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The run has not come to a model.
+    #[error("{} holds no accepted or best model yet", folder.display())]
+    NoModel {
+        /// The run.
+        folder: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The model file is wrong.
+    #[error("{} cannot be used", path.display())]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ModelFileError,
+    },
+    /// The model's study is wrong.
+    #[error("the study of the model in {} cannot be used", folder.display())]
+    Spec {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong.
+        source: SpecError,
+    },
+    /// Weights, preparation and study do not belong together.
+    #[error("the model in {} cannot be used", folder.display())]
+    Classifier {
+        /// The folder.
+        folder: PathBuf,
+        /// What does not fit.
+        source: ClassifierError,
+    },
+}
+
+impl SavedModel {
+    /// Reads the best model of a run (`runs/lenet-5-0001`), or the model of a folder such as
+    /// `runs/lenet-5-0001/best`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], which names the file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let folder = model_folder(path)?;
+        let spec_path = folder.join(SPEC_FILE);
+        let text = RealFiles.read(&spec_path, SPEC_BYTES_MAX)?;
+        let study = StudyDocument::new(
+            spec_path.display().to_string(),
+            String::from_utf8_lossy(&text).into_owned(),
+        );
+        let data = study.parse();
+        let data = data.map_err(|source| OpenError::Spec { folder: folder.clone(), source })?.data;
+        let weights_path = folder.join(WEIGHTS_FILE);
+        let bytes = RealFiles.read(&weights_path, WEIGHTS_BYTES_MAX)?;
+        let file = ModelFile::from_safetensors_of(&bytes, &data)
+            .map_err(|source| OpenError::ModelFile { path: weights_path, source })?;
+        Ok(Self { study, file, folder })
+    }
+
+    /// The spec of its network.
+    ///
+    /// # Errors
+    ///
+    /// When the study does not work with the images that the model file names.
+    pub fn spec(&self) -> Result<Spec, OpenError> {
+        let input: InputShape = self.file.preparation.input();
+        self.study
+            .validate(input)
+            .map_err(|source| OpenError::Spec { folder: self.folder.clone(), source })
+    }
+
+    /// What runs it, on a device.
+    ///
+    /// # Errors
+    ///
+    /// When weights, preparation and study do not belong together.
+    pub fn classifier(&self, device: &Device) -> Result<Classifier, OpenError> {
+        let spec = self.spec()?;
+        Classifier::new(&spec, self.file.clone(), device)
+            .map_err(|source| OpenError::Classifier { folder: self.folder.clone(), source })
+    }
+}
+
+fn model_folder(path: &Path) -> Result<PathBuf, OpenError> {
+    let holds_model =
+        |folder: &Path| folder.join(WEIGHTS_FILE).is_file() && folder.join(SPEC_FILE).is_file();
+    let best = path.join(BEST_FOLDER);
+    if holds_model(&best) {
+        return Ok(best);
+    }
+    if holds_model(path) {
+        return Ok(path.to_owned());
+    }
+    match path.join(STUDY_FILE).is_file() {
+        true => Err(OpenError::NoModel { folder: path.to_owned() }),
+        false => Err(OpenError::NoRun { folder: path.to_owned() }),
+    }
+}
