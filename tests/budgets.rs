@@ -113,7 +113,8 @@ fn an_epoch_that_is_longer_than_the_time_is_evaluated_where_it_was_cut() {
     let bench = bench(&long);
     let output = bench.burgeon(&["train", "study.toml", "--set", "train.seconds=1"]);
     expect_code(&output, 0);
-    expect_out_of_time(&bench, &output, "its best epoch is kept");
+    expect_out_of_time(&bench, &output, "`train.seconds`");
+    assert!(stdout(&output).contains("its best epoch is kept"), "{}", stdout(&output));
     let epochs = events(&bench.run(), "epoch_finished");
     assert_eq!(epochs.len(), 1);
     let images = epochs[0]["images"].as_u64().unwrap();

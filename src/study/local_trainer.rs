@@ -189,7 +189,6 @@ impl Trainer for LocalTrainer {
         let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
         self.at_work.beat();
         let state = self.start(task, &mut store, observer)?;
-        self.at_work.beat();
         let working = self.at_work.enter(task.trial);
         let mut watch = TrialWatch {
             observer,
@@ -207,6 +206,8 @@ impl Trainer for LocalTrainer {
             trial: task.trial,
             profiling: self.profiling,
         };
+        // A resumed trial may have no step left, and still fail in its evaluation.
+        watch.tell_position(state.position.epoch + 1, state.position.step);
         let trained = train(setup, state, &mut watch)?;
         watch.finish()?;
         let curve = trained.state.curve;
@@ -305,6 +306,12 @@ impl TrialWatch<'_> {
         }
     }
 
+    fn tell_position(&self, epoch: usize, step: usize) {
+        let (trial, epoch, step) = (self.owner.trial, epoch as u32, step as u64);
+        // As with every other sign of life, failing to write it is no reason to end.
+        let _ = self.working.at_work.heartbeat.move_to(Position { trial, epoch, step });
+    }
+
     fn tell(&mut self, written: &Written) -> Result<(), WatchError> {
         let path = written.path.strip_prefix(self.run).unwrap_or(&written.path);
         self.observer.note(TrialNote::CheckpointWritten {
@@ -319,12 +326,7 @@ impl TrialWatch<'_> {
 
 impl Watch for TrialWatch<'_> {
     fn step(&mut self, progress: &StepProgress) -> Flow {
-        // As with every other sign of life, failing to write it is no reason to end.
-        let _ = self.working.at_work.heartbeat.move_to(Position {
-            trial: self.owner.trial,
-            epoch: progress.epoch as u32,
-            step: progress.step as u64,
-        });
+        self.tell_position(progress.epoch, progress.step);
         self.observer.step(progress)
     }
 
