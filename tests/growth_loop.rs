@@ -428,8 +428,8 @@ fn who_ends_first_changes_nothing() {
                 });
                 settled.collect::<Vec<_>>()
             };
-            let rising = essence_with(|trial| 3 * u64::from(trial % 5));
-            let falling = essence_with(|trial| 12 - 3 * u64::from(trial % 5));
+            let rising = essence_with(|trial| 10 * u64::from(trial % 5));
+            let falling = essence_with(|trial| 40 - 10 * u64::from(trial % 5));
             assert_eq!(rising, falling, "{policy:?} with a gate of {gate}");
             assert_eq!(rising, essence_with(|_| 0));
         }
@@ -661,8 +661,9 @@ fn a_parallel_study_is_extended_alike_whether_it_was_cut_or_not() {
         };
         let whole = run_through(None);
         let trials = whole.0.len() as u32;
-        assert!(trials > 14, "{policy:?} tried {trials}");
-        for cut in [15, trials] {
+        // `grow` may know nothing more to try before the first budget ends.
+        assert!(policy == Policy::Grow || trials == 20, "{policy:?} tried {trials}");
+        for cut in [15, 17, 20].into_iter().filter(|cut| *cut <= trials) {
             assert_eq!(run_through(Some(cut)), whole, "{policy:?} cut in trial {cut}");
         }
     }

@@ -256,14 +256,16 @@ impl<'a, T: Trainer> Study<'a, T> {
             let rates = self.tested_rates(last)?;
             history[history.len() - 1].rates = rates;
         }
-        let mut proposals = recorded.unfinished(history)?;
+        for proposal in recorded.unfinished(history)? {
+            let number = (history.len() + running.len() + 1) as u32;
+            let trial = Trial::unfinished(number, proposal, history)?;
+            running.push_back(self.start(scope, trial, history, over)?);
+        }
         if let Some(parent) = to_train_on(history).filter(|_| longer > 0) {
             let edits = vec![Edit::AddEpochs { epochs: longer }];
             let proposal = Proposal::new(parent, edits, ASKED_FOR, Inherit::State);
-            proposals
-                .push(proposal.map_err(|source| StudyError::Edit { trial: parent.trial, source })?);
-        }
-        for proposal in proposals {
+            let trial = parent.trial;
+            let proposal = proposal.map_err(|source| StudyError::Edit { trial, source })?;
             self.start_next(proposal, history, &mut running, scope, over)?;
         }
         for proposal in self.proposals(history, &running) {
