@@ -237,6 +237,17 @@ impl Trainer for LocalTrainer {
         Ok(write_model(&self.files, folder, model)?)
     }
 
+    fn remove_checkpoints(&self, task: &TrialTask) -> Result<(), TrainerError> {
+        self.fence.check()?;
+        let folder = task.folder.join(CHECKPOINTS);
+        if self.files.kind(&folder)?.is_some() {
+            self.files.remove_folder_atomically(&folder)?;
+        }
+        // What a crash amid the removal left.
+        self.files.remove_leftovers(task.folder)?;
+        Ok(())
+    }
+
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError> {
         let (weights, _) = self.best(task)?;
         let network = Network::new(task.spec, &weights, &self.device.device)?;

@@ -11,6 +11,7 @@
 //! number of jobs, which does matter, is part of the study.
 
 mod ended;
+mod keep;
 mod launch;
 mod local_trainer;
 mod observer;

@@ -1,8 +1,8 @@
 //! The loop itself.
 
-use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
 
 use super::ended::{Ended, Finished, Stopped};
@@ -114,6 +114,10 @@ pub struct Study<'a, T: Trainer> {
     pub(super) stop: StopFlag,
     /// What goes for the trials that are trained now.
     pub(super) phase: Phase,
+    /// Trials whose checkpoints were removed before the present phase.
+    pub(super) lost: BTreeSet<u32>,
+    /// Trials whose checkpoints are removed.
+    removed: Mutex<BTreeSet<u32>>,
     began: std::time::Instant,
 }
 
@@ -131,6 +135,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         Self {
             policy: policy_for(setup.spec.tune().policy),
             phase: Phase::first(&setup),
+            lost: BTreeSet::new(),
+            removed: Mutex::default(),
             setup,
             folder,
             trainer,
@@ -219,6 +225,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     pub fn run(&mut self) -> Result<Ended, StudyError> {
         let recorded = self.read_record()?;
         self.phase = recorded.phase().clone();
+        self.lost.clone_from(&recorded.removed);
         if let Some(result) = &recorded.result {
             let trials = recorded.history(result.trials as usize)?;
             return Ok(self.finished(result.clone(), trials));
@@ -351,9 +358,11 @@ impl<'a, T: Trainer> Study<'a, T> {
             for proposal in proposals {
                 self.start_next(proposal, &history, &mut running, scope, over)?;
             }
+            self.remove_unneeded(&history, &proposals_of(&running))?;
         }
         // Whatever still trains has nothing to add.
         over.store(true, Ordering::Relaxed);
+        self.remove_unneeded(&history, &proposals_of(&running))?;
         let result = self.finish(recorded, &history)?;
         Ok(self.finished(result, history))
     }
@@ -374,7 +383,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         while planned.len() < self.phase.spec.tune().jobs
             && let Some(proposal) = self.propose(history, &planned)
         {
-            planned.push(proposal);
+            planned.push(self.with_what_is_left(proposal));
         }
         planned.split_off(already)
     }
@@ -402,6 +411,10 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
     }
 
+    pub(super) fn removed(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the budget allows no further trial. An extension has `[tune] seconds` of its own.
     fn is_exhausted(&self, history: &[TrialRecord], running: usize) -> bool {
         let before = self.phase.trials_before.min(history.len());
@@ -411,7 +424,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     /// The trials that open the gate.
-    fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
+    pub(super) fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
         let passing = history.iter().filter(|record| self.judge(record).opens);
         passing.map(|record| record.trial).collect()
     }
@@ -524,7 +537,7 @@ fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {
 }
 
 /// The trial whose training can go on: the most accurate one that did not diverge.
-fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
+pub(super) fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
     let sound = history.iter().filter(|record| record.ending != Ending::Diverged);
     sound.reduce(|best, record| if record.accuracy() >= best.accuracy() { record } else { best })
 }
