@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::keep::Keep;
 use super::space::SearchSpace;
 
 /// `[tune]` of a study file.
@@ -35,6 +36,10 @@ pub struct TuneSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub flops: Option<usize>,
+    /// Which trials' checkpoints stay on the disk while the study goes on: "needed", "all", or a
+    /// number of trials that are kept besides those that something may still need.
+    #[serde(skip_serializing_if = "Keep::is_needed")]
+    pub keep: Keep,
     /// What `random`, `tpe` and `asha` choose from.
     #[serde(skip_serializing_if = "SearchSpace::is_usual")]
     pub space: SearchSpace,
@@ -50,6 +55,7 @@ impl Default for TuneSpec {
             seconds: None,
             parameters: None,
             flops: None,
+            keep: Keep::Needed,
             space: SearchSpace::default(),
         }
     }

@@ -259,6 +259,17 @@ impl Trainer for LocalTrainer {
         Ok(())
     }
 
+    fn remove_checkpoints(&self, task: &TrialTask) -> Result<(), TrainerError> {
+        self.fence.check()?;
+        let folder = task.folder.join(CHECKPOINTS);
+        if self.files.kind(&folder)?.is_some() {
+            self.files.remove_folder_atomically(&folder)?;
+        }
+        // What a crash amid the removal left.
+        self.files.remove_leftovers(task.folder)?;
+        Ok(())
+    }
+
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError> {
         let tested = self.test_while(task, &mut || true)?;
         tested.ok_or_else(|| "the evaluation on the test split was cut short".into())

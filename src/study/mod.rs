@@ -13,6 +13,7 @@
 mod deadline;
 mod ended;
 mod gate_check;
+mod keep;
 mod launch;
 mod local_trainer;
 mod observer;

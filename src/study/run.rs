@@ -1,8 +1,8 @@
 //! The loop itself.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Scope;
 
 use super::deadline::seconds_before;
@@ -115,6 +115,10 @@ pub struct Study<'a, T: Trainer> {
     pub(super) stop: StopFlag,
     /// What goes for the trials that are trained now.
     pub(super) phase: Phase,
+    /// Trials whose checkpoints were removed before the present phase.
+    pub(super) lost: BTreeSet<u32>,
+    /// Trials whose checkpoints are removed.
+    removed: Mutex<BTreeSet<u32>>,
     began: std::time::Instant,
     /// Seconds that the processes before this one spent, once somebody has asked.
     spent_before: OnceLock<f64>,
@@ -134,6 +138,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         Self {
             policy: policy_for(setup.spec.tune().policy),
             phase: Phase::first(&setup),
+            lost: BTreeSet::new(),
+            removed: Mutex::default(),
             setup,
             folder,
             trainer,
@@ -223,6 +229,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     pub fn run(&mut self) -> Result<Ended, StudyError> {
         let recorded = self.read_record()?;
         self.phase = recorded.phase().clone();
+        self.lost.clone_from(&recorded.removed);
         if let Some(result) = &recorded.result {
             let trials = recorded.history(result.trials as usize)?;
             return Ok(self.finished(result.clone(), trials));
@@ -260,14 +267,16 @@ impl<'a, T: Trainer> Study<'a, T> {
             let rates = self.tested_rates(last)?;
             history[history.len() - 1].rates = rates;
         }
-        let mut proposals = recorded.unfinished(history)?;
+        for proposal in recorded.unfinished(history)? {
+            let number = (history.len() + running.len() + 1) as u32;
+            let trial = Trial::unfinished(number, proposal, history)?;
+            running.push_back(self.start(scope, trial, history, over)?);
+        }
         if let Some(parent) = to_train_on(history).filter(|_| longer > 0) {
             let edits = vec![Edit::AddEpochs { epochs: longer }];
             let proposal = Proposal::new(parent, edits, ASKED_FOR, Inherit::State);
-            proposals
-                .push(proposal.map_err(|source| StudyError::Edit { trial: parent.trial, source })?);
-        }
-        for proposal in proposals {
+            let trial = parent.trial;
+            let proposal = proposal.map_err(|source| StudyError::Edit { trial, source })?;
             self.start_next(proposal, history, &mut running, scope, over)?;
         }
         for proposal in self.proposals(history, &running) {
@@ -360,9 +369,11 @@ impl<'a, T: Trainer> Study<'a, T> {
             for proposal in proposals {
                 self.start_next(proposal, &history, &mut running, scope, over)?;
             }
+            self.remove_unneeded(&history, &proposals_of(&running))?;
         }
         // Whatever still trains has nothing to add.
         over.store(true, Ordering::Relaxed);
+        self.remove_unneeded(&history, &proposals_of(&running))?;
         if self.phase.growth == Growth::On
             && (self.phase.spec.tune().goal != Goal::Pass || self.passing(&history).is_empty())
             && let Some(why) = self.spent(&history, 0)
@@ -406,7 +417,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         while planned.len() < self.phase.spec.tune().jobs
             && let Some(proposal) = self.propose(history, &planned)
         {
-            planned.push(proposal);
+            planned.push(self.with_what_is_left(proposal));
         }
         planned.split_off(already)
     }
@@ -434,8 +445,12 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
     }
 
+    pub(super) fn removed(&self) -> MutexGuard<'_, BTreeSet<u32>> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The trials that open the gate.
-    fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
+    pub(super) fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
         let passing = history.iter().filter(|record| self.judge(record).opens);
         passing.map(|record| record.trial).collect()
     }
@@ -561,7 +576,7 @@ fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {
 }
 
 /// The trial whose training can go on: the most accurate one that did not diverge.
-fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
+pub(super) fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
     let sound = history.iter().filter(|record| record.ending != Ending::Diverged);
     sound.reduce(|best, record| if record.accuracy() >= best.accuracy() { record } else { best })
 }

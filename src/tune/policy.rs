@@ -44,7 +44,19 @@ pub trait Policy: Send + Sync {
     /// The next trial; `None` when the policy knows nothing more to try. `history` is never empty
     /// and every proposal's parent is in it. `running` are the trials that come right behind the
     /// history and have not ended yet: what they try need not be tried again.
+    ///
+    /// It is asked before trials are started, and once more after every epoch of a running trial,
+    /// with what that trial has come to so far as the last of the history: the answer is shown to
+    /// whoever watches and otherwise dropped. So it has to be a function of its arguments alone,
+    /// and to cost little.
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal>;
+
+    /// Whether a trial of the history may still be the parent of a proposal that keeps anything of
+    /// what it learned. The checkpoints of one that may not are removed as the study goes; the
+    /// default keeps all. Once it says no of a trial, it has to stay with that.
+    fn may_grow_from(&self, _trial: &TrialRecord, _history: &[TrialRecord]) -> bool {
+        true
+    }
 }
 
 /// The policy that a study asks for.

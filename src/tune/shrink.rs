@@ -21,8 +21,7 @@ const MILDEST: f64 = 0.95;
 
 impl Policy for Shrink {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
-        let passing = history.iter().filter(|trial| self.passing.contains(&trial.trial));
-        let base = passing.min_by_key(|trial| (trial.spec.table().parameters(), trial.trial))?;
+        let base = self.base(history)?;
         let is_running = |spec: &Spec| running.iter().any(|proposal| proposal.spec == *spec);
         let again = self.second_chance(history, base);
         again.filter(|proposal| !is_running(&proposal.spec)).or_else(|| {
@@ -35,9 +34,23 @@ impl Policy for Shrink {
             })
         })
     }
+
+    /// The smallest trial that passes, and the last one, which may get another round.
+    fn may_grow_from(&self, trial: &TrialRecord, history: &[TrialRecord]) -> bool {
+        [self.base(history), history.last()]
+            .into_iter()
+            .flatten()
+            .any(|may| may.trial == trial.trial)
+    }
 }
 
 impl Shrink {
+    /// The smallest trial that passes.
+    fn base<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
+        let passing = history.iter().filter(|trial| self.passing.contains(&trial.trial));
+        passing.min_by_key(|trial| (trial.spec.table().parameters(), trial.trial))
+    }
+
     /// The last trial, where it is smaller and only just failed: another round for it.
     fn second_chance(&self, history: &[TrialRecord], base: &TrialRecord) -> Option<Proposal> {
         let last = history.last()?;

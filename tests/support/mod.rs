@@ -107,9 +107,12 @@ impl End {
     }
 }
 
+/// Nothing, where the trial's checkpoints were removed.
 fn newest_weights(checkpoints: &Path) -> Vec<u8> {
-    let mut folders: Vec<_> =
-        std::fs::read_dir(checkpoints).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let Ok(entries) = std::fs::read_dir(checkpoints) else {
+        return Vec::new();
+    };
+    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     std::fs::read(folders.pop().unwrap().join("weights.safetensors")).unwrap()
 }

@@ -42,6 +42,11 @@ impl Policy for Grow {
         })?;
         Some(draft.into_proposal(parent.trial, &finding))
     }
+
+    /// The most accurate trial alone: one that another has passed stays behind it.
+    fn may_grow_from(&self, trial: &TrialRecord, history: &[TrialRecord]) -> bool {
+        best(history).is_some_and(|best| best.trial == trial.trial)
+    }
 }
 
 /// The trial to grow from: the most accurate one; a later one wins over an equal one, because

@@ -1,5 +1,7 @@
 //! Successive halving without waiting (Li et al. 2018, "Massively parallel hyperparameter tuning").
 
+use std::cmp::Ordering;
+
 use super::{drawn, even};
 use crate::record::{Ending, Inherit};
 use crate::spec::Edit;
@@ -32,6 +34,23 @@ impl Policy for Asha {
         proposal.edits.push(short);
         Some(proposal)
     }
+
+    /// One that waits on a rung below the highest, and would still be among the best third there
+    /// if every trial that the budget allows came to that rung and was worse.
+    fn may_grow_from(&self, trial: &TrialRecord, history: &[TrialRecord]) -> bool {
+        let epochs = history.first().map(|first| &first.spec.tune().space.epochs);
+        let most = epochs.and_then(|epochs| epochs.iter().max()).copied().unwrap_or(0);
+        let rung = trial.spec.train().epochs;
+        let was_promoted =
+            history.iter().any(|child| is_continuation(child.parent, &child.edits, trial));
+        if rung >= most || was_promoted || trial.ending != Ending::Completed {
+            return false;
+        }
+        let here = || on_rung(history, rung);
+        let better = here().filter(|other| before(other, trial).is_lt()).count();
+        let to_come = trial.spec.tune().trials.saturating_sub(history.len());
+        better < (here().count() + to_come) / REDUCTION
+    }
 }
 
 /// The best trial of the highest rung that is among the best third there and was not yet promoted.
@@ -50,9 +69,8 @@ fn promotion(
         if next <= rung {
             return None;
         }
-        let mut here: Vec<&TrialRecord> =
-            history.iter().skip(1).filter(|trial| trial.spec.train().epochs == rung).collect();
-        here.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.trial.cmp(&b.trial)));
+        let mut here: Vec<&TrialRecord> = on_rung(history, rung).collect();
+        here.sort_by(|a, b| before(a, b));
         let promotable = here.len() / REDUCTION;
         let is_promoted = |of: &TrialRecord| {
             history.iter().any(|child| is_continuation(child.parent, &child.edits, of))
@@ -71,6 +89,16 @@ fn promotion(
             inherit: Inherit::State,
         })
     })
+}
+
+/// The trials of a rung; the first trial, which nobody drew, is on none.
+fn on_rung(history: &[TrialRecord], epochs: usize) -> impl Iterator<Item = &TrialRecord> {
+    history.iter().skip(1).filter(move |trial| trial.spec.train().epochs == epochs)
+}
+
+/// The more accurate trial first; of equals the earlier one.
+fn before(one: &TrialRecord, other: &TrialRecord) -> Ordering {
+    other.score().total_cmp(&one.score()).then(one.trial.cmp(&other.trial))
 }
 
 fn is_continuation(parent: Option<u32>, edits: &[Edit], of: &TrialRecord) -> bool {

@@ -26,6 +26,11 @@ impl Policy for Random {
         let first = history.first()?;
         drawn(first, history.len() + running.len(), |rng| even(&first.spec, rng), "drawn at random")
     }
+
+    /// Every trial starts from fresh weights.
+    fn may_grow_from(&self, _trial: &TrialRecord, _history: &[TrialRecord]) -> bool {
+        false
+    }
 }
 
 /// Points that give no workable study, or one over the budget, are drawn again so often.

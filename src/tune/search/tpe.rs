@@ -31,6 +31,11 @@ impl Policy for Tpe {
             &because,
         )
     }
+
+    /// Every trial starts from fresh weights.
+    fn may_grow_from(&self, _trial: &TrialRecord, _history: &[TrialRecord]) -> bool {
+        false
+    }
 }
 
 /// The points of all trials that are points of the space, with their accuracies.

@@ -1,0 +1,111 @@
+//! `[tune] keep`: which trials' checkpoints stay on the disk.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+/// Which trials' checkpoints stay on the disk while a study goes on: `"needed"`, `"all"`, or a
+/// number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// Those that something may still need: the best trial's, those that train, and those that the
+    /// policy may grow or train on from.
+    #[default]
+    Needed,
+    /// All of them.
+    All,
+    /// Those that something may still need, and of the others so many, the newest.
+    Newest(u32),
+}
+
+impl Keep {
+    /// Whether it is the default.
+    pub(super) fn is_needed(&self) -> bool {
+        *self == Self::Needed
+    }
+}
+
+impl Serialize for Keep {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Needed => serializer.serialize_str("needed"),
+            Self::All => serializer.serialize_str("all"),
+            Self::Newest(trials) => serializer.serialize_u32(*trials),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Keep {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeepVisitor)
+    }
+}
+
+struct KeepVisitor;
+
+impl Visitor<'_> for KeepVisitor {
+    type Value = Keep;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("\"needed\", \"all\", or a number of trials")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Keep, E> {
+        match name {
+            "needed" => Ok(Keep::Needed),
+            "all" => Ok(Keep::All),
+            other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, trials: u64) -> Result<Keep, E> {
+        let unfit = || E::invalid_value(serde::de::Unexpected::Unsigned(trials), &self);
+        u32::try_from(trials).map(Keep::Newest).map_err(|_| unfit())
+    }
+
+    fn visit_i64<E: Error>(self, trials: i64) -> Result<Keep, E> {
+        let unfit = || E::invalid_value(serde::de::Unexpected::Signed(trials), &self);
+        u32::try_from(trials).map(Keep::Newest).map_err(|_| unfit())
+    }
+}
+
+impl JsonSchema for Keep {
+    fn schema_name() -> Cow<'static, str> {
+        "Keep".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Which trials' checkpoints stay on the disk: those that something may still need, all, or those and so many of the newest others.",
+            "anyOf": [
+                { "enum": ["needed", "all"] },
+                { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u64 }
+            ]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::StudyDocument;
+
+    fn kept(value: &str) -> Result<Keep, crate::spec::SpecError> {
+        let text = format!("[model]\nlayers = []\n[tune]\nkeep = {value}\n");
+        StudyDocument::new("s.toml", text).parse().map(|file| file.tune.keep)
+    }
+
+    #[test]
+    fn a_name_or_a_number_says_what_is_kept() {
+        assert_eq!(kept("\"needed\"").unwrap(), Keep::Needed);
+        assert_eq!(kept("\"all\"").unwrap(), Keep::All);
+        assert_eq!(kept("12").unwrap(), Keep::Newest(12));
+        for wrong in ["-1", "\"some\"", "1.5", "true", "5000000000"] {
+            let error = kept(wrong).unwrap_err().to_string();
+            assert!(error.contains("\"needed\", \"all\", or a number of trials"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Which trials' checkpoints stay, and removing the others as the study goes.
+//!
+//! What is removed follows from the trials that were judged and those that run, at the same places
+//! of the loop whether it was interrupted or not. It is recorded before it is done, and done again
+//! where a crash came between.
+
+use super::run::{Study, StudyError, to_train_on};
+use super::trainer::{Trainer, TrialTask};
+use crate::ledger::Event;
+use crate::record::Inherit;
+use crate::spec::{Goal, Keep};
+use crate::tune::{Policy, Proposal, Shrink, TrialRecord};
+
+impl<T: Trainer> Study<'_, T> {
+    /// Removes the checkpoints of trials that nothing can need any more.
+    pub(super) fn remove_unneeded(
+        &self,
+        history: &[TrialRecord],
+        running: &[Proposal],
+    ) -> Result<(), StudyError> {
+        let spared = match self.phase.spec.tune().keep {
+            Keep::All => return Ok(()),
+            Keep::Needed => 0,
+            Keep::Newest(trials) => trials as usize,
+        };
+        let shrink = Shrink { passing: self.passing(history) };
+        let unneeded = history.iter().rev().filter(|record| {
+            !self.removed().contains(&record.trial)
+                && !self.may_need(record, history, running, &shrink)
+        });
+        for record in unneeded.skip(spared).collect::<Vec<_>>() {
+            let trial = record.trial;
+            self.removed().insert(trial);
+            self.desk().ledger.append_once(Event::CheckpointsRemoved { trial })?;
+            let folder = self.folder.trial(trial);
+            let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
+            let removed = self.trainer.remove_checkpoints(&task);
+            removed.map_err(|source| StudyError::Trainer { trial, source })?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything may still need a trial's checkpoints: the study for its best model, an
+    /// extension to train on, a trial that runs or is about to as its parent, or the policy.
+    fn may_need(
+        &self,
+        record: &TrialRecord,
+        history: &[TrialRecord],
+        running: &[Proposal],
+        shrink: &Shrink,
+    ) -> bool {
+        let is =
+            |other: Option<&TrialRecord>| other.is_some_and(|other| other.trial == record.trial);
+        is(self.best(history))
+            || is(to_train_on(history))
+            || running.iter().any(|proposal| proposal.parent == record.trial)
+            || self.policy.may_grow_from(record, history)
+            || self.phase.spec.tune().goal == Goal::Smallest
+                && shrink.may_grow_from(record, history)
+    }
+
+    /// A proposal that can be trained: from fresh weights, where its parent's were removed before
+    /// the study was extended.
+    pub(super) fn with_what_is_left(&self, mut proposal: Proposal) -> Proposal {
+        if proposal.inherit != Inherit::Nothing && self.lost.contains(&proposal.parent) {
+            proposal.inherit = Inherit::Nothing;
+            proposal.reason +=
+                "; it starts from fresh weights, because its parent's checkpoints were removed";
+        }
+        proposal
+    }
+}
