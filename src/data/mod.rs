@@ -30,7 +30,7 @@ pub use batch::{Batch, Batches, EpochKey, LastBatch};
 pub use error::DataError;
 pub use images::{Images, Normalization, Subset};
 pub use load::{DataRequest, Download, Loaded, Origin, load};
-pub use look::{DataFinding, DataReport, SplitCounts, majority};
+pub use look::{DataFinding, DataReport, SplitCounts};
 pub use mnist::Places;
 pub use progress::Progress;
 pub use splits::{Dataset, SPLIT_VERSION, Split, SplitSizes, carve};

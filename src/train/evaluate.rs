@@ -14,7 +14,7 @@ const EVALUATION_BATCH: usize = 250;
 /// How a network does on a split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Mean cross-entropy in nats.
+    /// Mean cross-entropy in nats; NaN for no images.
     pub loss: f64,
     /// `confusion[label][named]` counts images.
     pub confusion: Vec<Vec<u64>>,
@@ -72,7 +72,7 @@ pub fn evaluate(
             confusion[label][argmax(row)] += 1;
         }
     }
-    Evaluation { loss: loss / subset.len().max(1) as f64, confusion }
+    Evaluation { loss: loss / subset.len() as f64, confusion }
 }
 
 /// The batch's pixels on the device, `[batch, 1, height, width]`.
