@@ -233,8 +233,8 @@ impl Race<'_> {
             let slices = self.data.train.len() / SLICE;
             let from = (self.slices + self.seed as usize) % slices * SLICE;
             let indices = self.data.train.indices()[from..from + SLICE].to_vec();
-            let mut data = self.data.clone();
-            data.train = self.subset(indices);
+            let data = self.data.clone().trained_on(self.subset(indices));
+            let data = data.unwrap_or_else(|error| panic!("{error}"));
             let setup = TrainingSetup {
                 spec,
                 data: &data,

@@ -183,7 +183,7 @@ pub struct Common {
     #[arg(long, global = true, env = "BURGEON_THREADS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Folder with the MNIST files
+    /// Folder that holds the MNIST files, itself or in MNIST/raw, raw or mnist
     #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Address to fetch MNIST from, instead of the published mirrors; may be given again

@@ -8,7 +8,7 @@ use super::exit::Exit;
 use super::output::Output;
 use super::view::View;
 use super::{CliError, document, launch};
-use crate::spec::{InputShape, LayerTable, Source, Spec};
+use crate::spec::{GateSpec, InputShape, LayerTable, Source, Spec};
 use crate::study::Growth;
 
 /// Validates a study and prints its layer table. Images are read only where their shape is not
@@ -79,15 +79,25 @@ fn layer_table(spec: &Spec) -> String {
 fn training_line(spec: &Spec, table: &LayerTable) -> String {
     let train = spec.train();
     format!(
-        "\n{} epochs of batches of {}, {} at {} ({}); {} kB of weights; the gate opens at {:.1} %\n",
+        "\n{} epochs of batches of {}, {} at {} ({}); {} kB of weights; the gate opens at {}\n",
         train.epochs,
         train.batch_size,
         train.optimizer.name(),
         train.learning_rate,
         train.schedule.name(),
         (table.parameters() * 4).div_ceil(1000),
-        spec.gate().accuracy * 100.0,
+        gate_words(spec.gate()),
     )
+}
+
+/// What has to be reached: `80.0 %`, `80.0 % and least recall 50.0 %`.
+fn gate_words(gate: &GateSpec) -> String {
+    let accuracy = (gate.accuracy > 0.0 || gate.is_accuracy_alone()).then_some(("", gate.accuracy));
+    let balanced = gate.balanced_accuracy.map(|floor| ("balanced accuracy ", floor));
+    let least = gate.least_recall.map(|floor| ("least recall ", floor));
+    let floors = [accuracy, balanced, least].into_iter().flatten();
+    let floors = floors.map(|(name, floor)| format!("{name}{:.1} %", floor * 100.0));
+    floors.collect::<Vec<_>>().join(" and ")
 }
 
 /// A whole number with its thousands apart: 61,706.

@@ -304,10 +304,15 @@ impl Listener for View {
         }
         let judged = percent(judgement.judged);
         let threshold = percent(judgement.threshold);
+        // Where accuracy has no floor, those of the others below say it all.
+        let accuracy = match judgement.threshold > 0.0 || judgement.other_floors().count() == 0 {
+            true => format!(": {judged} of {threshold}"),
+            false => String::new(),
+        };
         if judgement.opens {
-            self.tell(number, &format!("  the gate opens: {judged} of {threshold}"));
+            self.tell(number, &format!("  the gate opens{accuracy}"));
         } else {
-            self.tell(number, &format!("  the gate stays shut: {judged} of {threshold}"));
+            self.tell(number, &format!("  the gate stays shut{accuracy}"));
             self.tell(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
         }
         for floor in judgement.other_floors() {

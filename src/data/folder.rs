@@ -142,7 +142,11 @@ pub fn find(dir: &Path) -> Result<Paths, DataError> {
     match found.as_slice() {
         [] => Err(DataError::MissingFile {
             dir: dir.to_owned(),
-            wanted: format!("{0} or {0}.gz, nor has {1}", Part::TrainImages.name(), layouts()),
+            wanted: format!(
+                "{0} or {0}.gz, nor has any of its folders {1}",
+                Part::TrainImages.name(),
+                LAYOUTS.join(", ")
+            ),
         }),
         [(below, names)] => find_among(below, names),
         [(first, _), (second, _), ..] => Err(DataError::Ambiguous {
@@ -157,10 +161,8 @@ pub fn find(dir: &Path) -> Result<Paths, DataError> {
 pub const LAYOUTS: [&str; 6] =
     ["MNIST/raw", "raw", "mnist", "MNIST", "FashionMNIST/raw", "KMNIST/raw"];
 
-/// The folders of [`LAYOUTS`], in words.
-pub(super) fn layouts() -> String {
-    format!("any of its folders {}", LAYOUTS.join(", "))
-}
+/// Those of [`LAYOUTS`] that may hold MNIST itself; the others have other images under the same names.
+pub const MNIST_LAYOUTS: [&str; 4] = ["MNIST/raw", "raw", "mnist", "MNIST"];
 
 fn is_same_folder(a: &Path, b: &Path) -> bool {
     matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)

@@ -109,7 +109,7 @@ impl SplitCounts {
 
 /// The class with the most images, the smaller label first among equals, and its share of them, 0..=1; `None` where
 /// there are no images.
-pub fn majority(counts: &[usize]) -> Option<(usize, f64)> {
+fn majority(counts: &[usize]) -> Option<(usize, f64)> {
     let most = *counts.iter().max()?;
     let class = counts.iter().position(|&count| count == most)?;
     let all: usize = counts.iter().sum();

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-use super::folder::{self, FolderContent, LAYOUTS, Part, layouts};
+use super::folder::{self, FolderContent, MNIST_LAYOUTS, Part};
 
 /// SHA-256 of the inflated files, by [`Part::ALL`].
 pub const CONTENT_SHA256: [&str; 4] = [
@@ -68,7 +68,7 @@ pub enum Search {
 }
 
 /// Looks for MNIST and reads the first that is whole. In every place it may also lie one level down, in one of
-/// [`LAYOUTS`].
+/// [`MNIST_LAYOUTS`].
 ///
 /// # Errors
 /// If the folder that the user named does not exist, has none or only some of the files, or has others under their
@@ -95,10 +95,7 @@ pub fn search(places: &Places) -> Result<Search, DataError> {
 
 /// The folder at `place`, or one level down, that has some of MNIST's files.
 fn place_in(place: &Path) -> Option<PathBuf> {
-    let below = LAYOUTS.iter().map(|layout| place.join(layout));
-    // FashionMNIST and KMNIST use the same names for other images.
-    let below =
-        below.filter(|dir| !dir.ends_with("FashionMNIST/raw") && !dir.ends_with("KMNIST/raw"));
+    let below = MNIST_LAYOUTS.iter().map(|layout| place.join(layout));
     std::iter::once(place.to_owned()).chain(below).find(|dir| has_any(dir))
 }
 
@@ -107,8 +104,8 @@ fn not_in_named(named: &Path) -> DataError {
     DataError::NotFound {
         searched: format!("{}, the folder that was named for it", named.display()),
         remedy: format!(
-            "looked there and in {} for {names}, plain or with .gz; name the folder that holds them",
-            layouts().replacen("any of ", "", 1),
+            "looked there and in its folders {} for {names}, plain or with .gz; name the folder that holds them",
+            MNIST_LAYOUTS.join(", "),
         ),
     }
 }

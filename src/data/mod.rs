@@ -32,7 +32,7 @@ pub use batch::{Batch, Batches, EpochKey, LastBatch};
 pub use error::DataError;
 pub use images::{Images, Normalization, Subset};
 pub use load::{DataRequest, Download, Loaded, Origin, load};
-pub use look::{DataReport, majority};
+pub use look::DataReport;
 pub use mnist::Places;
 pub use progress::Progress;
 pub use splits::{Dataset, SPLIT_VERSION, SplitSizes, carve};

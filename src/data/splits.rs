@@ -89,6 +89,16 @@ impl Dataset {
         Ok(Self { train, validation, test, classes, normalization })
     }
 
+    /// The same with other training images; pixels are normalised as before.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn trained_on(self, train: impl Into<Subset>) -> Result<Self, DataError> {
+        let Self { validation, test, classes, normalization, .. } = self;
+        let data = Self::new(train, validation, test, classes.len())?;
+        Ok(Self { classes, normalization, ..data })
+    }
+
     /// Gives the classes names, by label.
     ///
     /// # Errors

@@ -44,6 +44,19 @@ impl Report {
         accuracy + &self.missed_floors()
     }
 
+    /// What the gate asks for: `80 %`, `80 %, least recall 50 %`.
+    pub(super) fn gate_words(&self) -> String {
+        let floors = self.lineage.trials.iter().map(|trial| &trial.floors);
+        let floors = floors.max_by_key(|floors| floors.len()).map_or(&[][..], |floors| floors);
+        let accuracy = self.started.threshold.filter(|floor| *floor > 0.0 || floors.is_empty());
+        let others = floors
+            .iter()
+            .map(|floor| format!("{} {}", floor.measure.name(), words::short_percent(floor.floor)));
+        let all: Vec<String> =
+            accuracy.map(words::short_percent).into_iter().chain(others).collect();
+        if all.is_empty() { "–".into() } else { all.join(", ") }
+    }
+
     /// What the best trial lacks beside accuracy: `: least recall 12.00 % is below 50.00 %`.
     pub(super) fn missed_floors(&self) -> String {
         let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));

@@ -115,7 +115,11 @@ fn differences(then: &DataOrigin, now: &DataOrigin) -> Vec<String> {
 }
 
 fn moved(then: &DataOrigin, now: &DataOrigin) -> Option<String> {
-    (then.origin != now.origin).then(|| format!("{} recorded, {} now", then.origin, now.origin))
+    let is_same = match (&then.dir, &now.dir) {
+        (Some(then), Some(now)) => then == now,
+        _ => then.origin == now.origin,
+    };
+    (!is_same).then(|| format!("{} recorded, {} now", then.origin, now.origin))
 }
 
 /// What a run's provenance tells of its data; `None` for a run that has none, as trainers of one's own may leave it.

@@ -14,7 +14,7 @@ const EVALUATION_BATCH: usize = 250;
 /// How a network does on a split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Mean cross-entropy in nats.
+    /// Mean cross-entropy in nats; NaN for no images.
     pub loss: f64,
     /// `confusion[label][named]` counts images.
     pub confusion: Vec<Vec<u64>>,
@@ -137,7 +137,7 @@ impl Sums {
     }
 
     fn mean_over(self, images: usize) -> Evaluation {
-        Evaluation { loss: self.loss / images.max(1) as f64, confusion: self.confusion }
+        Evaluation { loss: self.loss / images as f64, confusion: self.confusion }
     }
 }
 

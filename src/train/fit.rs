@@ -20,7 +20,7 @@ use crate::model::{
     Weights, WeightsError, read_scalar,
 };
 use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
-use crate::spec::{Augment, Spec, learning_rate};
+use crate::spec::{Augment, InputShape, Spec, learning_rate};
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
 use burgeon_kernel::backend::cross_entropy;
@@ -69,6 +69,14 @@ pub enum TrainError {
     /// The optimizer's saved state is not of this network.
     #[error("the saved state of the optimizer cannot be used")]
     OptimizerRecord(#[from] OptimizerRecordError),
+    /// The spec was made for other images.
+    #[error("the network takes {spec}, but the data has {data}")]
+    OtherImages {
+        /// What the spec was validated for.
+        spec: String,
+        /// What the data set holds.
+        data: String,
+    },
     /// The optimizer's saved state cannot be read.
     #[error("the saved state of the optimizer cannot be read: {0}")]
     Optimizer(String),
@@ -141,6 +149,7 @@ struct Review {
 
 impl<'a> Fit<'a> {
     fn new(setup: TrainingSetup<'a>, state: TrainState) -> Result<Self, TrainError> {
+        check_images(setup)?;
         let device = setup.device.device.clone().autodiff();
         let network = Network::new(setup.spec, &state.weights, &device)?;
         let mut optimizer = optimizer(setup.spec.train());
@@ -508,6 +517,20 @@ impl<'a> Fit<'a> {
             images_per_second: self.images_here as f64 / self.seconds_here.max(1e-9),
         }
     }
+}
+
+/// Refuses a spec that was validated for images of another size or other classes.
+pub(super) fn check_images(setup: TrainingSetup) -> Result<(), TrainError> {
+    let InputShape { channels, height, width, classes } = setup.spec.input();
+    let found = (setup.data.input_shape(), setup.data.classes.len());
+    if found == ([channels, height, width], classes) {
+        return Ok(());
+    }
+    let words = |([channels, height, width], classes): ([usize; 3], usize)| {
+        format!("{channels}×{height}×{width} images of {classes} classes")
+    };
+    let spec = words(([channels, height, width], classes));
+    Err(TrainError::OtherImages { spec, data: words(found) })
 }
 
 /// The stretch of an epoch that a step, counted from 0, belongs to.

@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 
 use super::clip::clip;
 use super::evaluate::images_tensor;
-use super::fit::{TrainError, TrainingSetup, labels_tensor};
+use super::fit::{TrainError, TrainingSetup, check_images, labels_tensor};
 use super::optimizer::optimizer;
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
 use crate::model::{Mode, Network, Weights, read_scalar};
@@ -25,13 +25,14 @@ const MEMORY: f64 = 0.8;
 ///
 /// # Errors
 ///
-/// When the weights are not the spec's, or the device fails.
+/// When the weights are not the spec's, the spec is not the data's, or the device fails.
 pub fn test_rates(
     setup: TrainingSetup,
     weights: &Weights,
     middle: f64,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Option<RangeTest>, TrainError> {
+    check_images(setup)?;
     let train = setup.spec.train();
     let device = setup.device.device.clone().autodiff();
     let mut network = Network::new(setup.spec, weights, &device)?;

@@ -10,9 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{self, NAMES, gzipped, real_mnist, sha256, small_set};
-use burgeon::data::fetch::{FetchLimits, fetch};
+use burgeon::data::fetch::{FetchLimits, fetch, fetch_onto};
 use burgeon::data::mnist::CONTENT_SHA256;
 use burgeon::data::{DataError, Progress};
+use burgeon::sys::faults::{Fault, FaultKind, FaultyFiles, OnCrash};
+use burgeon::sys::files::{Files, RealFiles};
 use tempfile::TempDir;
 
 /// What a server answers to a request for `name`.
@@ -275,4 +277,40 @@ fn the_real_files_pass_when_this_machine_has_them() {
     fetch(dir.path(), &[server.address], &CONTENT_SHA256, limits, &mut |_| {}).unwrap();
     let content = burgeon::data::mnist::read(dir.path()).unwrap();
     assert_eq!((content.train.count(), content.test.count()), (60_000, 10_000));
+}
+
+/// Whatever step on disk fails, and however, no file is taken for the data set that is not wholly there, and the next
+/// attempt mends it.
+#[test]
+fn a_disk_that_fails_at_any_step_leaves_nothing_that_is_taken_for_data() {
+    let server = good();
+    let hashes = small_set().map(|content| sha256(&content));
+    let hashes = hashes.each_ref().map(String::as_str);
+    let mirrors = [server.address.clone()];
+    let fetch_with = |files: &dyn Files, dir: &Path| {
+        fetch_onto(files, dir, &mirrors, &hashes, impatient(), &mut |_| {})
+    };
+    let mut failed = 0;
+    for kind in [FaultKind::Crash, FaultKind::NoSpace] {
+        for at in 1..200 {
+            let dir = TempDir::new().unwrap();
+            let fault = Fault { kind, at };
+            let files = FaultyFiles::new(Arc::new(RealFiles), fault, OnCrash::FailFromThenOn);
+            let ended = fetch_with(&files, dir.path());
+            for name in names_in(dir.path()).iter().filter(|name| !name.starts_with('.')) {
+                let index = NAMES.iter().position(|known| *name == format!("{known}.gz")).unwrap();
+                let whole = gzipped(&small_set()[index]);
+                assert_eq!(fs::read(dir.path().join(name)).unwrap(), whole, "{kind:?}@{at}");
+            }
+            if ended.is_ok() {
+                assert!(at > 8, "{kind:?}@{at} went round the disk");
+                break;
+            }
+            failed += 1;
+            fetch_with(&RealFiles, dir.path()).unwrap();
+            let data = names_in(dir.path()).into_iter().filter(|name| !name.starts_with('.'));
+            assert_eq!(data.count(), 4);
+        }
+    }
+    assert!(failed > 30, "only {failed} steps could fail");
 }

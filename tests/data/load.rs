@@ -181,7 +181,9 @@ fn mnist_one_level_below_the_named_folder_is_found() {
     let places = Places { named: Some(root.path().to_owned()), ..Places::default() };
     let loaded = load(&DataRequest { places, ..offline() }, &mut |_| {}).unwrap();
     assert_eq!(loaded.origin.dir(), Some(below.as_path()));
-    assert_eq!(loaded.dataset.train.class_counts(10), [10; 10]);
+    // Each class in proportion to what MNIST has of it, 9 to 11.2 %.
+    let counts = loaded.dataset.train.class_counts(10);
+    assert!(counts.iter().all(|count| (9..=11).contains(count)), "{counts:?}");
 }
 
 #[test]

@@ -108,11 +108,11 @@ impl Report {
 
     fn tiles(&self, main: &mut Markup) {
         let figures = &self.figures;
-        let gate = self.started.threshold.map(words::short_percent);
+        let gate = self.gate_words();
         let test = figures.test_accuracy.map(|test| words::percent(Some(test)));
         let tiles = [
             ("validation", figures.validation_words()),
-            ("gate", gate.unwrap_or_else(|| "–".into())),
+            ("gate", gate),
             ("test", test.unwrap_or_else(|| "not read".into())),
             ("parameters", figures.parameters.map_or("–".into(), words::grouped)),
             ("trials", words::grouped(figures.trials)),

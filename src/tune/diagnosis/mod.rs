@@ -228,7 +228,7 @@ impl Case<'_> {
 
     fn overfit(&self) -> Option<Finding> {
         let signs = self.signs;
-        let gate = self.trial.spec.gate().accuracy;
+        let gate = self.trial.spec.gate().highest_floor();
         let gap = signs.train_accuracy - signs.accuracy;
         // What is learned by heart fails by less where the gate is high.
         let allowed = (1.5 * (1.0 - gate)).clamp(0.005, 0.03);
