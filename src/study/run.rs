@@ -578,5 +578,5 @@ fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {
 /// The trial whose training can go on: the most accurate one that did not diverge.
 pub(super) fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
     let sound = history.iter().filter(|record| record.ending != Ending::Diverged);
-    sound.reduce(|best, record| if record.accuracy() >= best.accuracy() { record } else { best })
+    sound.reduce(|best, record| if record.score() >= best.score() { record } else { best })
 }
