@@ -288,7 +288,7 @@ fn a_disk_that_fails_at_any_step_leaves_nothing_that_is_taken_for_data() {
     let hashes = hashes.each_ref().map(String::as_str);
     let mirrors = [server.address.clone()];
     let fetch_with = |files: &dyn Files, dir: &Path| {
-        fetch_onto(files, dir, &mirrors, &hashes, impatient(), &mut |_| {})
+        fetch_onto(files, dir, &mirrors, &hashes, impatient(), &mut |_| {}, &|| true)
     };
     let mut failed = 0;
     for kind in [FaultKind::Crash, FaultKind::NoSpace] {
