@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(other.load_record(record).weights(&spec).unwrap(), weights);
     }
 
-    fn small() -> (crate::spec::Spec, Weights) {
+    fn small() -> (Spec, Weights) {
         let text = "[model]\nlayers = [{ dense = { units = 3 } }]\n";
         let spec = StudyDocument::new("small.toml", text).validate(InputShape::MNIST).unwrap();
         let weights = Weights::initial(&spec, 1);
