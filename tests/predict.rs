@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use burgeon::data::{
     DataRequest, Download, Images, Places, Source, Split, SplitSizes, load, mnist, synthetic,
 };
-use burgeon::model::{Classifier, InputError, OpenError, Subject};
+use burgeon::model::{Classifier, InputError, ModelFile, OpenError, Subject};
 use image::GrayImage;
 use support::{Bench, expect_code, stderr, stdout};
 
@@ -294,6 +294,16 @@ fn a_file_that_fails_is_named_the_others_are_answered_and_the_exit_code_says_so(
     }
     expect_code(&bench.burgeon(&["predict", run, "half.jpg"]), 1);
     expect_code(&bench.burgeon(&["predict", run, "good.png"]), 0);
+}
+
+#[test]
+fn a_model_of_version_0_1_0_opens_as_its_study_says() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/model/best.safetensors");
+    let file = ModelFile::from_safetensors(&fs::read(model).unwrap()).unwrap();
+    let input = file.preparation.input();
+    assert_eq!((input.height, input.width), (28, 28));
+    // What it did not say of pictures is not guessed from the weights alone.
+    assert_eq!(file.preparation.subject, Subject::Whole);
 }
 
 #[test]

@@ -160,6 +160,18 @@ impl Grey {
         }
         Self { alpha: None, ..self }
     }
+
+    /// The values along its four sides.
+    pub(crate) fn border(&self) -> Vec<f32> {
+        border(&self.values, self.height, self.width)
+    }
+}
+
+/// The values along the four sides, those of the corners twice, of an image `[height, width]`.
+pub(crate) fn border(values: &[f32], height: usize, width: usize) -> Vec<f32> {
+    let at = |x: usize, y: usize| values[y * width + x];
+    let rows = (0..width).flat_map(|x| [at(x, 0), at(x, height - 1)]);
+    rows.chain((0..height).flat_map(|y| [at(0, y), at(width - 1, y)])).collect()
 }
 
 fn is_16_bit(pixels: &DynamicImage) -> bool {

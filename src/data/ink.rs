@@ -349,7 +349,7 @@ fn choose_side(
             (wanted, other_level(picture, &paper, most))
         });
     }
-    if census.share(most) < LEAD * census.share(least) {
+    if census.share(most) < LEAD * census.share(least) || is_in_halves(picture, &census) {
         return Err(PictureError::Undecided);
     }
     let (share, border) = (census.share(most), census.border_share(most));
@@ -361,6 +361,19 @@ fn choose_side(
     }
     let is_half = share >= HALF_SHARE && border > HALF_BORDER;
     if border >= 0.5 || is_half { Err(PictureError::Undecided) } else { Ok((most, paper)) }
+}
+
+/// Whether half of the picture and half of its border are dark, and no surface holds most of it, as of stripes.
+fn is_in_halves(picture: &Grey, census: &Census) -> bool {
+    let low = picture.values.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = picture.values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let dark_share = |values: &[f32]| {
+        let dark = values.iter().filter(|&&value| value < (low + high) / 2.0).count();
+        dark as f32 / values.len() as f32
+    };
+    census.darker + census.lighter > 0.25
+        && (0.42..=0.58).contains(&dark_share(&picture.values))
+        && (0.35..=0.65).contains(&dark_share(&picture.border()))
 }
 
 /// The mean brightness of what stands out on one side, as paper.

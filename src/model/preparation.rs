@@ -4,7 +4,7 @@ use image::imageops;
 use image::{GrayImage, Luma};
 use serde::{Deserialize, Serialize};
 
-use crate::data::image_file::{Grey, Invert, Picture, PictureError};
+use crate::data::image_file::{Grey, Invert, Picture, PictureError, border};
 use crate::data::{Dataset, Normalization, Subset, center, ink};
 use crate::spec::{InputShape, Spec};
 
@@ -241,7 +241,7 @@ impl Preparation {
         if grey.alpha.is_some() || (grey.height, grey.width) != (self.height, self.width) {
             return None;
         }
-        let paper = median(border(&grey.values, grey.height, grey.width));
+        let paper = median(grey.border());
         if grey.values.iter().all(|value| (value - paper).abs() <= PAPER_SPREAD) {
             return None;
         }
@@ -335,12 +335,6 @@ fn background(images: &Subset) -> f32 {
         border(&values, images.height(), images.width())
     });
     median(borders.collect())
-}
-
-fn border(values: &[f32], height: usize, width: usize) -> Vec<f32> {
-    let at = |x: usize, y: usize| values[y * width + x];
-    let rows = (0..width).flat_map(|x| [at(x, 0), at(x, height - 1)]);
-    rows.chain((0..height).flat_map(|y| [at(0, y), at(width - 1, y)])).collect()
 }
 
 fn median(mut values: Vec<f32>) -> f32 {

@@ -100,8 +100,9 @@ fn card(model: TrainedModel) -> Result<String, ModelFileError> {
          {:.2} % on validation images, measured after epoch {} of trial {trial}.\n\n\
          | | |\n| --- | --- |\n\
          | data | {data} |\n\
-         | input | {}×{}×{}, grey values 0 to 1, then (x − {}) / {} |\n\
-         | classes | {} |\n| parameters | {} |\n| FLOPs an image | {} |\n| weights (SHA-256) | {} |\n\n\
+         | input | {}×{}×{} |\n\
+         | preparation | {} |\n\
+         | classes | {}: {} |\n| parameters | {} |\n| FLOPs an image | {} |\n| weights (SHA-256) | {} |\n\n\
          | layer | output | parameters |\n| --- | --- | --- |\n",
         spec.name(),
         best.validation_accuracy * 100.0,

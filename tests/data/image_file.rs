@@ -142,7 +142,8 @@ fn ink_is_found_on_grey_paper() {
 #[test]
 fn ink_is_found_on_paper_that_is_unevenly_lit() {
     for digit in &digits() {
-        let lights: [(&str, fn(f32, f32) -> f32); 5] = [
+        type Light = fn(f32, f32) -> f32;
+        let lights: [(&str, Light); 5] = [
             ("from the left", |x, _| 1.0 - 0.5 * x),
             ("from the right", |x, _| 0.5 + 0.5 * x),
             ("from above", |_, y| 1.0 - 0.5 * y),
