@@ -1,5 +1,6 @@
 //! Data that is what it says: which folder is read, whether it is still the same, and whether anything can be learned
 //! from it.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -457,8 +458,9 @@ mod own_data {
 
     fn spec(input: InputShape) -> Spec {
         let mut file = StudyFile::new("squares", Vec::<Layer>::new());
-        file.train.epochs = 2;
+        file.train.epochs = 10;
         file.train.batch_size = 16;
+        file.train.learning_rate = 0.01;
         Spec::new(file, input).unwrap()
     }
 
