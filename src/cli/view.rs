@@ -266,12 +266,8 @@ impl Listener for View {
         if let Some(why) = trial.curve.last().and_then(|last| last.given_up.as_ref()) {
             self.tell(number, &format!("  given up: {why}"));
         }
-        let judged = percent(judgement.judged);
-        let threshold = percent(judgement.threshold);
-        if judgement.opens {
-            self.tell(number, &format!("  the gate opens: {judged} of {threshold}"));
-        } else {
-            self.tell(number, &format!("  the gate stays shut: {judged} of {threshold}"));
+        self.tell(number, &format!("  {judgement}"));
+        if !judgement.opens {
             self.tell(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
         }
     }

@@ -1,5 +1,7 @@
 //! Validation metrics → whether the gate opens. Pure: no I/O, no clock.
 
+use std::fmt;
+
 use crate::spec::GateSpec;
 
 /// What the gate says of one trial.
@@ -21,6 +23,43 @@ impl Judgement {
     pub fn bound(&self) -> Option<f64> {
         (self.judged != self.accuracy && self.judged.is_finite()).then_some(self.judged)
     }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&in_words(self.accuracy, self.bound(), self.threshold))
+    }
+}
+
+/// What the gate says of an accuracy, as a sentence without its full stop, with as many digits as
+/// it takes to tell the figures apart. `bound` is the lower confidence bound, where the gate judges
+/// by it.
+pub fn in_words(accuracy: f64, bound: Option<f64>, threshold: f64) -> String {
+    let judged = bound.unwrap_or(accuracy);
+    if !accuracy.is_finite() || !judged.is_finite() {
+        let threshold = percent(threshold, 2);
+        return format!("no validation accuracy was measured; the gate asks for {threshold}");
+    }
+    let digits = (2..5).find(|&digits| percent(judged, digits) != percent(threshold, digits));
+    let show = |fraction| percent(fraction, digits.unwrap_or(2));
+    let opens = judged >= threshold;
+    match bound {
+        None => {
+            let verb = if opens { "reaches" } else { "is below" };
+            format!("validation accuracy {} {verb} the gate of {}", show(accuracy), show(threshold))
+        }
+        Some(bound) => format!(
+            "validation accuracy {} has a lower confidence bound of {}, which {} the gate of {}",
+            show(accuracy),
+            show(bound),
+            if opens { "reaches" } else { "is below" },
+            show(threshold)
+        ),
+    }
+}
+
+fn percent(fraction: f64, digits: usize) -> String {
+    format!("{:.digits$} %", fraction * 100.0)
 }
 
 /// Judges an accuracy on so many validation images. No images never pass, nor does NaN.
@@ -91,6 +130,22 @@ mod tests {
         assert!(judge(&gate(0.8, None), 0.9, 10).opens);
         assert!(!judge(&gate(0.8, Some(0.95)), 0.9, 10).opens);
         assert!(judge(&gate(0.8, Some(0.95)), 0.9, 10_000).opens);
+    }
+
+    #[test]
+    fn a_judgement_by_a_bound_names_accuracy_bound_and_gate() {
+        let judged = judge(&gate(0.8, Some(0.95)), 0.81, 400);
+        assert!(!judged.opens && judged.bound().is_some());
+        assert_eq!(
+            judged.to_string(),
+            "validation accuracy 81.00 % has a lower confidence bound of 76.87 %, which is below the gate of 80.00 %"
+        );
+        let judged = judge(&gate(0.8, None), 0.13, 400);
+        assert_eq!(judged.to_string(), "validation accuracy 13.00 % is below the gate of 80.00 %");
+        let close = judge(&gate(0.97, None), 0.969_96, 400);
+        assert_eq!(close.to_string(), "validation accuracy 96.996 % is below the gate of 97.000 %");
+        let none = judge(&gate(0.97, None), f64::NAN, 400);
+        assert!(none.to_string().starts_with("no validation accuracy was measured"), "{none}");
     }
 
     #[test]

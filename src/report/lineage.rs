@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::words;
+use crate::gate::in_words;
 use crate::ledger::{Event, Recorded, Verdict};
 use crate::record::{Finding, Inherit};
 
@@ -43,6 +44,9 @@ pub struct Generation {
     pub accuracy: f64,
     /// What the gate held against its threshold, 0..=1; `None` until it was asked.
     pub judged: Option<f64>,
+    /// The lower confidence bound of its accuracy, where the gate judged by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
     /// Seconds of training; `None` while it runs.
     pub train_seconds: Option<f64>,
     /// Training images a second; `None` while it runs.
@@ -199,6 +203,7 @@ impl Generation {
             epochs: 0,
             accuracy: 0.0,
             judged: None,
+            bound: None,
             train_seconds: None,
             images_per_second: None,
             finding: None,
@@ -251,9 +256,10 @@ impl Generation {
                 self.images_per_second = Some(*images_per_second);
                 self.finding = Some(diagnosis.finding());
             }
-            Event::GateDecided { decision, accuracy, .. } => {
+            Event::GateDecided { decision, accuracy, judged, .. } => {
                 self.opened = *decision == Verdict::Accept;
-                self.judged = Some(*accuracy);
+                self.judged = Some(judged.unwrap_or(*accuracy));
+                self.bound = *judged;
             }
             _ => {}
         }
@@ -274,6 +280,11 @@ impl Generation {
     pub fn measured(&self) -> Option<f64> {
         let is_measured = !self.curve.is_empty() || self.train_seconds.is_some();
         (is_measured && self.accuracy.is_finite()).then_some(self.accuracy)
+    }
+
+    /// What the gate says of it, in words.
+    pub fn against(&self, threshold: f64) -> String {
+        in_words(self.measured().unwrap_or(f64::NAN), self.bound, threshold)
     }
 
     /// Seconds of training so far.

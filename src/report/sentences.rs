@@ -1,13 +1,17 @@
 //! What came of a study, where it comes from, and what that was read from, in words.
 
 use super::{Report, State, moment, words};
+use crate::gate::in_words;
 use crate::ledger::Provenance;
 
 impl Report {
-    /// What the gate held against its threshold, of the best trial.
-    pub(super) fn judged(&self) -> Option<f64> {
+    /// What the gate says of the best trial, in words.
+    pub(super) fn against(&self, threshold: f64) -> String {
         let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));
-        best.and_then(|best| best.judged).or(self.figures.validation_accuracy)
+        match best {
+            Some(best) => best.against(threshold),
+            None => in_words(self.figures.validation_accuracy.unwrap_or(f64::NAN), None, threshold),
+        }
     }
 
     /// What came of it, in one sentence.
@@ -19,7 +23,7 @@ impl Report {
             State::Accepted => format!("Accepted: {best}; {trials} in {time}."),
             State::Rejected => {
                 let short = self.short_of_the_gate();
-                format!("Rejected: the gate stayed shut{short}. Best: {best}; {trials} in {time}.")
+                format!("Rejected: {short}. Best: {best}; {trials} in {time}.")
             }
             State::Stopped { signal } => format!(
                 "Stopped by {signal}; burgeon resume goes on. Best so far: {best}; {trials}, {time} of training."
@@ -35,9 +39,8 @@ impl Report {
     }
 
     fn short_of_the_gate(&self) -> String {
-        self.started.threshold.map_or(String::new(), |threshold| {
-            format!(" at {}", words::against(self.judged(), threshold))
-        })
+        let threshold = self.started.threshold;
+        threshold.map_or("no trial passed the gate".into(), |threshold| self.against(threshold))
     }
 
     fn best(&self) -> String {
