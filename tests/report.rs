@@ -100,7 +100,7 @@ fn a_rejected_study_fails_by_its_gate() {
     };
     assert_eq!(*kind, NonSuccessKind::Failure);
     assert!(message.as_ref().unwrap().as_str().ends_with("% of 99.9 %"), "{message:?}");
-    assert!(page(&bench.run()).contains("Rejected: the gate stayed shut at"));
+    assert!(page(&bench.run()).contains("Rejected: validation accuracy "));
 }
 
 #[test]

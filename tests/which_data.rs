@@ -393,7 +393,7 @@ fn a_floor_under_the_recall_keeps_a_constant_answer_out() {
     expect_code(&output, 3);
     let said = stdout(&output) + &stderr(&output);
     assert!(
-        said.contains("least recall") && said.contains("is below the gate's 50.00 %"),
+        said.contains("least recall") && said.contains("is below the gate of 50.00 %"),
         "{said}"
     );
     let events = fs::read_to_string(run(&bench).join("events.jsonl")).unwrap();

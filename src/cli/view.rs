@@ -302,24 +302,9 @@ impl Listener for View {
         if let Some(why) = trial.curve.last().and_then(|last| last.given_up.as_ref()) {
             self.tell(number, &format!("  given up: {why}"));
         }
-        let judged = percent(judgement.judged);
-        let threshold = percent(judgement.threshold);
-        // Where accuracy has no floor, those of the others below say it all.
-        let accuracy = match judgement.threshold > 0.0 || judgement.other_floors().count() == 0 {
-            true => format!(": {judged} of {threshold}"),
-            false => String::new(),
-        };
-        if judgement.opens {
-            self.tell(number, &format!("  the gate opens{accuracy}"));
-        } else {
-            self.tell(number, &format!("  the gate stays shut{accuracy}"));
+        self.tell(number, &format!("  {judgement}"));
+        if !judgement.opens {
             self.tell(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
-        }
-        for floor in judgement.other_floors() {
-            let name = floor.measure.name();
-            let (judged, asked) = (percent(floor.judged), percent(floor.floor));
-            let holds = if floor.holds() { "reaches" } else { "is below" };
-            self.tell(number, &format!("  {name} {judged} {holds} the gate's {asked}"));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Validation metrics → whether the gate opens. Pure: no I/O, no clock.
 
+use std::fmt;
+
 use crate::record::{ClassRecall, EpochRecord, Measure};
 use crate::spec::GateSpec;
 
@@ -31,6 +33,57 @@ impl Judgement {
     pub fn other_floors(&self) -> impl Iterator<Item = &FloorJudgement> {
         self.floors.iter().flatten()
     }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let floors: Vec<FloorJudgement> = self.other_floors().copied().collect();
+        f.write_str(&in_words(self.accuracy, self.bound(), self.threshold, &floors))
+    }
+}
+
+/// What the gate says of an accuracy, as a sentence without its full stop, with as many digits as
+/// it takes to tell the figures apart. `bound` is the lower confidence bound, where the gate judges
+/// by it; `floors` what it asks for beside the accuracy. A gate that asks for no accuracy says
+/// nothing of it.
+pub fn in_words(
+    accuracy: f64,
+    bound: Option<f64>,
+    threshold: f64,
+    floors: &[FloorJudgement],
+) -> String {
+    let accuracy = (threshold > 0.0 || floors.is_empty())
+        .then(|| accuracy_in_words(accuracy, bound, threshold));
+    let floors = floors.iter().map(FloorJudgement::to_string);
+    accuracy.into_iter().chain(floors).collect::<Vec<_>>().join("; ")
+}
+
+fn accuracy_in_words(accuracy: f64, bound: Option<f64>, threshold: f64) -> String {
+    let judged = bound.unwrap_or(accuracy);
+    if !accuracy.is_finite() || !judged.is_finite() {
+        let threshold = percent(threshold, 2);
+        return format!("no validation accuracy was measured; the gate asks for {threshold}");
+    }
+    let digits = (2..5).find(|&digits| percent(judged, digits) != percent(threshold, digits));
+    let show = |fraction| percent(fraction, digits.unwrap_or(2));
+    let opens = judged >= threshold;
+    match bound {
+        None => {
+            let verb = if opens { "reaches" } else { "is below" };
+            format!("validation accuracy {} {verb} the gate of {}", show(accuracy), show(threshold))
+        }
+        Some(bound) => format!(
+            "validation accuracy {} has a lower confidence bound of {}, which {} the gate of {}",
+            show(accuracy),
+            show(bound),
+            if opens { "reaches" } else { "is below" },
+            show(threshold)
+        ),
+    }
+}
+
+fn percent(fraction: f64, digits: usize) -> String {
+    format!("{:.digits$} %", fraction * 100.0)
 }
 
 /// Judges a trial's best epoch on so many validation images. No epoch and no images never pass, nor does NaN.
@@ -157,5 +210,24 @@ mod tests {
         assert_eq!(passing_constant_answer(&with(None, Some(0.33)), &counts), Some(1));
         assert_eq!(passing_constant_answer(&with(None, Some(0.34)), &counts), None);
         assert_eq!(passing_constant_answer(&gate(0.8, None), &[]), None);
+    }
+
+    #[test]
+    fn a_judgement_by_a_bound_names_accuracy_bound_and_gate() {
+        let judged_at = |threshold, confidence, accuracy| {
+            judge_figures(&gate(threshold, confidence), accuracy, &[], 400)
+        };
+        let judged = judged_at(0.8, Some(0.95), 0.81);
+        assert!(!judged.opens && judged.bound().is_some());
+        assert_eq!(
+            judged.to_string(),
+            "validation accuracy 81.00 % has a lower confidence bound of 76.87 %, which is below the gate of 80.00 %"
+        );
+        let judged = judged_at(0.8, None, 0.13);
+        assert_eq!(judged.to_string(), "validation accuracy 13.00 % is below the gate of 80.00 %");
+        let close = judged_at(0.97, None, 0.969_96);
+        assert_eq!(close.to_string(), "validation accuracy 96.996 % is below the gate of 97.000 %");
+        let none = judged_at(0.97, None, f64::NAN);
+        assert!(none.to_string().starts_with("no validation accuracy was measured"), "{none}");
     }
 }

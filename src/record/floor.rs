@@ -1,5 +1,7 @@
 //! What a gate says of a figure besides the accuracy.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::Measure;
@@ -24,5 +26,14 @@ impl FloorJudgement {
     /// Whether the floor is reached; NaN reaches none.
     pub fn holds(&self) -> bool {
         self.judged >= self.floor
+    }
+}
+
+impl fmt::Display for FloorJudgement {
+    /// `least recall 12.00 % is below the gate of 50.00 %`.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let verb = if self.holds() { "reaches" } else { "is below" };
+        let (name, judged, floor) = (self.measure.name(), self.judged * 100.0, self.floor * 100.0);
+        write!(f, "{name} {judged:.2} % {verb} the gate of {floor:.2} %")
     }
 }

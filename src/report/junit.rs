@@ -54,8 +54,7 @@ impl Report {
         };
         let mut status = TestCaseStatus::non_success(kind);
         status.set_message(match (&self.state, self.started.threshold) {
-            (State::Rejected, _) if !self.missed_floors().is_empty() => self.outcome(),
-            (State::Rejected, Some(threshold)) => words::against(self.judged(), threshold),
+            (State::Rejected, Some(threshold)) => self.against(threshold),
             _ => self.outcome(),
         });
         status
@@ -81,15 +80,8 @@ fn without_skipped(mut xml: String) -> String {
 fn why_not(trial: &Generation, threshold: Option<f64>) -> String {
     match (trial.train_seconds, threshold) {
         (None, _) => "not finished".into(),
-        _ if trial.floors.iter().any(|floor| !floor.holds()) => {
-            let missed = trial.floors.iter().filter(|floor| !floor.holds()).map(words::floor);
-            format!("the gate stayed shut: {}", missed.collect::<Vec<_>>().join(", "))
-        }
-        (_, Some(threshold)) => {
-            let judged = trial.judged.or(trial.measured());
-            format!("the gate stayed shut: {}", words::against(judged, threshold))
-        }
-        (_, None) => "the gate stayed shut".into(),
+        (_, Some(threshold)) => trial.against(threshold),
+        (_, None) => "it does not pass the gate".into(),
     }
 }
 
@@ -143,7 +135,10 @@ mod tests {
         assert!(matches!(suite.test_cases[0].status, TestCaseStatus::Skipped { .. }));
         let names: Vec<&str> = suite.test_cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names, ["trial 1: as written", "trial 2: train for 2 more epochs", "gate"]);
-        assert_eq!(message(&suite.test_cases[0]), Some("the gate stayed shut: 40.0 % of 80.0 %"));
+        assert_eq!(
+            message(&suite.test_cases[0]),
+            Some("validation accuracy 40.00 % is below the gate of 80.00 %")
+        );
         assert_eq!(message(&suite.test_cases[1]), None);
         assert_eq!(suite.test_cases[1].time, Some(Duration::from_secs(3)));
     }
@@ -155,7 +150,40 @@ mod tests {
         events.push(ended(Outcome::Rejected, 1, 0.4));
         let suite = suite(events);
         assert_eq!((suite.tests, suite.failures, suite.errors), (2, 1, 0));
-        assert_eq!(message(&suite.test_cases[1]), Some("40.0 % of 80.0 %"));
+        assert_eq!(
+            message(&suite.test_cases[1]),
+            Some("validation accuracy 40.00 % is below the gate of 80.00 %")
+        );
+    }
+
+    #[test]
+    fn a_gate_that_judges_by_a_bound_says_so_and_never_that_more_is_less() {
+        let mut events = accepted();
+        events.truncate(5);
+        let threshold = 0.8;
+        events[2] = crate::report::samples::epoch(1, 1, 0.81);
+        events[3] = crate::report::samples::epoch(1, 2, 0.81);
+        events[4] = crate::report::samples::finished(1, 0.81);
+        events.push(Event::GateDecided {
+            trial: 1,
+            decision: crate::ledger::Verdict::Reject,
+            threshold,
+            accuracy: 0.81,
+            judged: Some(0.768),
+            floors: Vec::new(),
+        });
+        events.push(ended(Outcome::Rejected, 1, 0.81));
+        let said = "validation accuracy 81.00 % has a lower confidence bound of 76.80 %, which is below the gate of 80.00 %";
+        let report = Report::of(&records(events.clone()));
+        assert!(report.outcome().contains(said), "{}", report.outcome());
+        assert!(
+            report.to_markdown().contains("lower confidence bound"),
+            "{}",
+            report.to_markdown()
+        );
+        let suite = suite(events);
+        assert_eq!(message(&suite.test_cases[0]), Some(said));
+        assert_eq!(message(&suite.test_cases[1]), Some(said));
     }
 
     #[test]

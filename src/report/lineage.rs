@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::words;
-use crate::gate::FloorJudgement;
+use crate::gate::{FloorJudgement, in_words};
 use crate::ledger::{Event, Recorded, Verdict};
 use crate::record::{Finding, Inherit};
 
@@ -47,6 +47,9 @@ pub struct Generation {
     pub judged: Option<f64>,
     /// What the gate saw of what it asks for beside the accuracy.
     pub floors: Vec<FloorJudgement>,
+    /// The lower confidence bound of its accuracy, where the gate judged by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound: Option<f64>,
     /// Seconds of training; `None` while it runs.
     pub train_seconds: Option<f64>,
     /// Training images a second; `None` while it runs.
@@ -239,6 +242,7 @@ impl Generation {
             accuracy: 0.0,
             judged: None,
             floors: Vec::new(),
+            bound: None,
             train_seconds: None,
             images_per_second: None,
             finding: None,
@@ -293,10 +297,11 @@ impl Generation {
                 self.finding = Some(diagnosis.finding());
                 self.out_of_time.clone_from(&diagnosis.out_of_time);
             }
-            Event::GateDecided { decision, accuracy, floors, .. } => {
+            Event::GateDecided { decision, accuracy, judged, floors, .. } => {
                 self.floors.clone_from(floors);
                 self.opened = *decision == Verdict::Accept;
-                self.judged = Some(*accuracy);
+                self.judged = Some(judged.unwrap_or(*accuracy));
+                self.bound = *judged;
             }
             _ => {}
         }
@@ -317,6 +322,11 @@ impl Generation {
     pub fn measured(&self) -> Option<f64> {
         let is_measured = !self.curve.is_empty() || self.train_seconds.is_some();
         (is_measured && self.accuracy.is_finite()).then_some(self.accuracy)
+    }
+
+    /// What the gate says of it, in words.
+    pub fn against(&self, threshold: f64) -> String {
+        in_words(self.measured().unwrap_or(f64::NAN), self.bound, threshold, &self.floors)
     }
 
     /// Seconds of training so far.

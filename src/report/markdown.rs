@@ -1,5 +1,6 @@
 //! The report as text, short enough for a pull request.
 
+use crate::record::FloorJudgement;
 use std::fmt::Write;
 
 use super::{Generation, Report, State, moment, words};
@@ -59,7 +60,7 @@ impl Report {
     fn floors(&self) -> String {
         let mut text = String::new();
         for trial in self.lineage.trials.iter().filter(|trial| !trial.floors.is_empty()) {
-            let floors: Vec<String> = trial.floors.iter().map(words::floor).collect();
+            let floors: Vec<String> = trial.floors.iter().map(FloorJudgement::to_string).collect();
             let _ = writeln!(text, "- trial {}: {}", trial.trial, inline(&floors.join(", ")));
         }
         if text.is_empty() { text } else { text + "\n" }
@@ -164,8 +165,14 @@ mod tests {
     fn what_is_odd_about_the_data_and_what_the_gate_missed_is_said() {
         let text = Report::of(&records(super::super::samples::imbalanced())).to_markdown();
         assert!(text.contains("- ⚠️ 99.00 % of the training images are of class cat"), "{text}");
-        assert!(text.contains("- trial 1: least recall 0.00 % is below 50.00 %"), "{text}");
-        assert!(text.contains("stayed shut: least recall 0.00 % is below 50.00 %"), "{text}");
+        assert!(
+            text.contains("- trial 1: least recall 0.00 % is below the gate of 50.00 %"),
+            "{text}"
+        );
+        assert!(
+            text.contains("stayed shut: least recall 0.00 % is below the gate of 50.00 %"),
+            "{text}"
+        );
     }
 
     #[test]

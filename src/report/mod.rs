@@ -249,6 +249,11 @@ impl Report {
                 self.test_reads.push(TestRead { images: *images, accuracy: *accuracy });
             }
             Event::Unknown { name, .. } => *self.unknown.entry(name.clone()).or_default() += 1,
+            Event::StudyExtended { threshold, .. } => {
+                self.started.threshold = Some(*threshold);
+                self.figures = Figures::so_far(&self.lineage);
+                self.state = State::Unfinished;
+            }
             _ if self.is_finished() => {}
             Event::StudyStopped { signal } => {
                 self.state = State::Stopped { signal: signal.clone() };
@@ -305,6 +310,17 @@ fn interruption(event: &Event) -> Option<String> {
             let on = instruction_set.as_ref().map_or(String::new(), |set| format!(" on {set}"));
             format!("the study went on{on}, with {done} done")
         }
+        Event::StudyExtended { more_trials, more_epochs, threshold, .. } => {
+            let mut what = vec![format!("a gate of {}", words::percent(Some(*threshold)))];
+            if *more_trials > 0 {
+                what.push(words::count((*more_trials).into(), "more trial"));
+            }
+            if *more_epochs > 0 {
+                let epochs = words::count((*more_epochs).into(), "more epoch");
+                what.push(format!("{epochs} for the best trial"));
+            }
+            format!("the study was extended: {}", what.join(", "))
+        }
         Event::TrialResumed { trial, epoch, step } => {
             format!("trial {trial} went on after epoch {epoch}, step {step}")
         }
@@ -326,7 +342,7 @@ fn moment(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::samples::{accepted, epoch, finished, records, started, study_started};
+    use super::samples::{accepted, ended, epoch, finished, records, started, study_started};
     use super::*;
 
     #[test]
@@ -365,6 +381,26 @@ mod tests {
     }
 
     #[test]
+    fn an_extended_study_is_unfinished_until_it_ends_again() {
+        let mut events = accepted();
+        events.push(Event::StudyExtended {
+            extension: 1,
+            more_trials: 2,
+            more_epochs: 0,
+            gate: Some(0.9),
+            trials: 10,
+            threshold: 0.9,
+        });
+        let report = Report::of(&records(events.clone()));
+        assert_eq!(report.state, State::Unfinished);
+        let what = &report.interruptions[0].what;
+        assert_eq!(what, "the study was extended: a gate of 90.00 %, 2 more trials");
+        events.push(ended(Outcome::Rejected, 2, 0.8718));
+        let outcome = Report::of(&records(events)).outcome();
+        assert!(outcome.contains("87.18 % is below the gate of 90.00 %"), "{outcome}");
+    }
+
+    #[test]
     fn a_rejection_names_what_was_missing() {
         let mut events = vec![study_started(), started(1, None), finished(1, f64::NAN)];
         events.push(Event::StudyFinished(StudyResult {
@@ -379,7 +415,10 @@ mod tests {
             run: "r".into(),
         }));
         let outcome = Report::of(&records(events)).outcome();
-        assert!(outcome.contains("at nothing of 80.0 %"), "{outcome}");
+        assert!(
+            outcome.contains("no validation accuracy was measured; the gate asks for 80.00 %"),
+            "{outcome}"
+        );
     }
 
     #[test]

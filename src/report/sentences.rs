@@ -1,13 +1,20 @@
 //! What came of a study, where it comes from, and what that was read from, in words.
 
 use super::{Report, State, moment, words};
+use crate::gate::in_words;
 use crate::ledger::Provenance;
 
 impl Report {
-    /// What the gate held against its threshold, of the best trial.
-    pub(super) fn judged(&self) -> Option<f64> {
+    /// What the gate says of the best trial, in words.
+    pub(super) fn against(&self, threshold: f64) -> String {
         let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));
-        best.and_then(|best| best.judged).or(self.figures.validation_accuracy)
+        match best {
+            Some(best) => best.against(threshold),
+            None => {
+                let accuracy = self.figures.validation_accuracy.unwrap_or(f64::NAN);
+                in_words(accuracy, None, threshold, &[])
+            }
+        }
     }
 
     /// What came of it, in one sentence.
@@ -19,7 +26,7 @@ impl Report {
             State::Accepted => format!("Accepted: {best}; {trials} in {time}."),
             State::Rejected => {
                 let short = self.short_of_the_gate();
-                format!("Rejected: the gate stayed shut{short}. Best: {best}; {trials} in {time}.")
+                format!("Rejected: {short}. Best: {best}; {trials} in {time}.")
             }
             State::Stopped { signal } => format!(
                 "Stopped by {signal}; burgeon resume goes on. Best so far: {best}; {trials}, {time} of training."
@@ -35,13 +42,8 @@ impl Report {
     }
 
     fn short_of_the_gate(&self) -> String {
-        let asks_for_accuracy =
-            |threshold: &f64| *threshold > 0.0 || self.missed_floors().is_empty();
-        let accuracy = self.started.threshold.filter(asks_for_accuracy);
-        let accuracy = accuracy.map_or(String::new(), |threshold| {
-            format!(" at {}", words::against(self.judged(), threshold))
-        });
-        accuracy + &self.missed_floors()
+        let threshold = self.started.threshold;
+        threshold.map_or("no trial passed the gate".into(), |threshold| self.against(threshold))
     }
 
     /// What the gate asks for: `80 %`, `80 %, least recall 50 %`.
@@ -55,17 +57,6 @@ impl Report {
         let all: Vec<String> =
             accuracy.map(words::short_percent).into_iter().chain(others).collect();
         if all.is_empty() { "–".into() } else { all.join(", ") }
-    }
-
-    /// What the best trial lacks beside accuracy: `: least recall 12.00 % is below 50.00 %`.
-    pub(super) fn missed_floors(&self) -> String {
-        let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));
-        let floors = best.map_or(&[][..], |best| &best.floors);
-        let missed = floors.iter().filter(|floor| !floor.holds()).map(words::floor);
-        match missed.collect::<Vec<_>>() {
-            none if none.is_empty() => String::new(),
-            missed => format!(": {}", missed.join(", ")),
-        }
     }
 
     fn best(&self) -> String {

@@ -1,7 +1,6 @@
 //! Figures as people read them.
 
 use super::lineage::Generation;
-use crate::gate::FloorJudgement;
 
 /// A fraction, or a dash where there is none.
 pub(super) fn percent(fraction: Option<f64>) -> String {
@@ -9,20 +8,6 @@ pub(super) fn percent(fraction: Option<f64>) -> String {
         Some(fraction) if fraction.is_finite() => format!("{:.2} %", fraction * 100.0),
         _ => "–".into(),
     }
-}
-
-/// `87.2 % of 97.0 %`, with as many digits as it takes to tell the two apart.
-pub(super) fn against(accuracy: Option<f64>, threshold: f64) -> String {
-    let Some(accuracy) = accuracy.filter(|accuracy| accuracy.is_finite()) else {
-        return format!("nothing of {:.1} %", threshold * 100.0);
-    };
-    let digits =
-        (1..4).find(|&digits| show(accuracy, digits) != show(threshold, digits)).unwrap_or(1);
-    format!("{} of {}", show(accuracy, digits), show(threshold, digits))
-}
-
-fn show(fraction: f64, digits: usize) -> String {
-    format!("{:.digits$} %", fraction * 100.0)
 }
 
 /// A percentage without the zeros that say nothing: `80 %`, `99.5 %`.
@@ -104,13 +89,6 @@ pub(super) fn verdict(trial: &Generation) -> &'static str {
     }
 }
 
-/// `least recall 12.00 % is below 50.00 %`, for what the gate asks for beside the accuracy.
-pub(super) fn floor(floor: &FloorJudgement) -> String {
-    let holds = if floor.holds() { "reaches" } else { "is below" };
-    let [judged, asked] = [floor.judged, floor.floor].map(|figure| percent(Some(figure)));
-    format!("{} {judged} {holds} {asked}", floor.measure.name())
-}
-
 /// The same in the column of a table.
 pub(super) fn gate(trial: &Generation) -> &'static str {
     match (trial.opened, trial.train_seconds) {
@@ -128,8 +106,6 @@ mod tests {
     fn figures_are_written_as_people_read_them() {
         assert_eq!(percent(Some(f64::NAN)), "–");
         assert_eq!(percent(Some(0.8718)), "87.18 %");
-        assert_eq!(against(Some(0.8718), 0.97), "87.2 % of 97.0 %");
-        assert_eq!(against(Some(0.96996), 0.97), "96.996 % of 97.000 %");
         assert_eq!(short_percent(0.995), "99.5 %");
         assert_eq!(grouped(1_234_567), "1,234,567");
         let of = [0, 999, 1000, 15_386, 832_000, 999_600, 1_204_000_000].map(magnitude);

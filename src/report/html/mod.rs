@@ -261,7 +261,7 @@ mod tests {
             page.contains("<li>99.00 % of the training images are of class cat</li>"),
             "{page}"
         );
-        assert!(page.contains("least recall 0.00 % is below 50.00 %"), "{page}");
+        assert!(page.contains("least recall 0.00 % is below the gate of 50.00 %"), "{page}");
     }
 
     #[test]

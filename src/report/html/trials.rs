@@ -1,5 +1,6 @@
 //! The trials of a page: as a tree, as a table, and one by one.
 
+use crate::record::FloorJudgement;
 use crate::report::chart::{accuracy_curve, loss_curve};
 use crate::report::markup::Markup;
 use crate::report::{Generation, Report, words};
@@ -201,7 +202,7 @@ fn detail(details: &mut Markup, trial: &Generation) {
         }
     });
     if !trial.floors.is_empty() {
-        let floors: Vec<String> = trial.floors.iter().map(words::floor).collect();
+        let floors: Vec<String> = trial.floors.iter().map(FloorJudgement::to_string).collect();
         details.leaf("p", &[], format!("Gate: {}.", floors.join(", ")));
     }
     if let Some(last) = trial.curve.last() {
