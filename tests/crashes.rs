@@ -408,8 +408,14 @@ fn a_run_keeps_its_study_and_names_what_would_change_it() {
         assert!(stderr(&output).contains(named), "{}", stderr(&output));
     }
     // What is as it was changes nothing.
-    let same =
-        ["resume", "runs/growing-0001", "--set", "train.epochs=2", "--set", "notify.command=[]"];
+    let same = [
+        "resume",
+        "runs/growing-0001",
+        "--set",
+        "train.epochs=2",
+        "--set",
+        "notify.command=['true']",
+    ];
     expect_code(&bench.burgeon(&same), 0);
     assert!(End::of(&bench.run()) == expected);
 }
