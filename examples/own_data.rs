@@ -12,7 +12,7 @@ use burgeon::sys::signals::StopFlag;
 /// Images of 8×8 pixels, in which the left or the right half is white.
 fn halves(count: usize) -> Subset {
     let labels: Vec<u8> = (0..count).map(|image| (image % 2) as u8).collect();
-    let white = |image: usize, pixel: usize| (pixel % 8 < 4) == (image % 2 == 0);
+    let white = |image: usize, pixel: usize| (pixel % 8 < 4) == image.is_multiple_of(2);
     let pixels = (0..count * 64).map(|at| if white(at / 64, at % 64) { 255 } else { 0 });
     Subset::all(Images::new(pixels.collect::<Arc<[u8]>>(), labels.into(), 8, 8))
 }
