@@ -8,6 +8,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -16,7 +17,10 @@ use burgeon::sys::files::RealFiles;
 use burgeon::sys::{CounterRng, Purpose, counter_seed};
 use support::{Bench, End, expect_code, stderr, stdout};
 
-fn uninterrupted() -> (Bench, End) {
+/// What the study comes to where nothing interrupts it; trained once for all tests.
+static UNINTERRUPTED: LazyLock<End> = LazyLock::new(|| finished().1);
+
+fn finished() -> (Bench, End) {
     let bench = Bench::new();
     expect_code(&bench.burgeon(&["tune", "study.toml"]), 0);
     let end = End::of(&bench.run());
@@ -34,7 +38,7 @@ fn kills() -> usize {
 
 #[test]
 fn a_study_killed_at_random_moments_ends_with_the_same_bits() {
-    let (_, expected) = uninterrupted();
+    let expected = &*UNINTERRUPTED;
     let seed = std::env::var("BURGEON_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
     let mut rng = CounterRng::new(counter_seed(seed, 0, Purpose::Policy, 0, 0));
     let mut killed = 0;
@@ -59,7 +63,7 @@ fn a_study_killed_at_random_moments_ends_with_the_same_bits() {
         }
         killed += cuts;
         round += 1;
-        assert!(End::of(&bench.run()) == expected, "seed {seed}: other bits after {cuts} kills");
+        assert!(End::of(&bench.run()) == *expected, "seed {seed}: other bits after {cuts} kills");
     }
 }
 
@@ -112,7 +116,7 @@ fn a_search_of_several_jobs_killed_at_random_moments_ends_with_the_same_bits() {
 
 #[test]
 fn a_crash_at_any_step_on_disk_is_survived() {
-    let (_, expected) = uninterrupted();
+    let expected = &*UNINTERRUPTED;
     // A study takes some thousand steps on disk; a prime stride visits every kind of them.
     let stride = if kills() > 20 { 1 } else { 97 };
     let next = AtomicUsize::new(1);
@@ -126,7 +130,7 @@ fn a_crash_at_any_step_on_disk_is_survived() {
                     if step > beyond.load(Ordering::Relaxed) {
                         break;
                     }
-                    if !crash_at(step, &expected) {
+                    if !crash_at(step, expected) {
                         beyond.fetch_min(step, Ordering::Relaxed);
                     }
                     if step.is_multiple_of(100) {
@@ -161,7 +165,7 @@ fn crash_at(step: usize, expected: &End) -> bool {
 
 #[test]
 fn a_full_disk_is_named_and_survived() {
-    let (_, expected) = uninterrupted();
+    let expected = &*UNINTERRUPTED;
     for fault in ["enospc@60", "eio@60", "enospc@141", "eio@142"] {
         let bench = Bench::new();
         let failed = bench
@@ -172,7 +176,7 @@ fn a_full_disk_is_named_and_survived() {
         expect_code(&failed, 1);
         assert!(stderr(&failed).contains("runs/growing-0001"), "{}", stderr(&failed));
         expect_code(&bench.burgeon(&["tune", "study.toml", "--resume", "auto"]), 0);
-        assert!(End::of(&bench.run()) == expected, "other bits after {fault}");
+        assert!(End::of(&bench.run()) == *expected, "other bits after {fault}");
     }
 }
 
@@ -187,7 +191,7 @@ fn newest_checkpoint(run: &Path) -> PathBuf {
 
 #[test]
 fn a_flipped_bit_in_any_file_of_the_newest_checkpoint_is_named_and_survived() {
-    let (_, expected) = uninterrupted();
+    let expected = &*UNINTERRUPTED;
     // Within a trial's second epoch, so that the best weights are not the present ones.
     let files = ["best.safetensors", "manifest.json", "optimizer.bpk", "weights.safetensors"];
     for file in files {
@@ -207,13 +211,13 @@ fn a_flipped_bit_in_any_file_of_the_newest_checkpoint_is_named_and_survived() {
         expect_code(&resumed, 0);
         let said = format!("{}{}", stdout(&resumed), stderr(&resumed));
         assert!(said.contains(&*path.to_string_lossy()) || said.contains(file), "{said}");
-        assert!(End::of(&bench.run()) == expected, "other bits after damage to {file}");
+        assert!(End::of(&bench.run()) == *expected, "other bits after damage to {file}");
     }
 }
 
 #[test]
 fn a_stopped_study_goes_on_and_ends_with_the_same_bits() {
-    let (_, expected) = uninterrupted();
+    let expected = &*UNINTERRUPTED;
     for (signal, code) in [(libc::SIGINT, 130), (libc::SIGTERM, 143)] {
         let bench = Bench::new();
         let child = start(&bench);
@@ -225,7 +229,7 @@ fn a_stopped_study_goes_on_and_ends_with_the_same_bits() {
         let events = read(&RealFiles, &bench.run().join("events.jsonl")).unwrap();
         assert!(matches!(events.last().unwrap().event, Event::StudyStopped { .. }));
         expect_code(&bench.burgeon(&["resume", "runs/growing-0001"]), 0);
-        assert!(End::of(&bench.run()) == expected);
+        assert!(End::of(&bench.run()) == *expected);
     }
 }
 
@@ -282,7 +286,7 @@ fn a_changed_study_is_refused_with_what_differs() {
 
 #[test]
 fn a_finished_study_is_not_run_again() {
-    let (bench, expected) = uninterrupted();
+    let (bench, expected) = finished();
     let output = bench.burgeon(&["tune", "study.toml", "--resume", "auto"]);
     expect_code(&output, 0);
     assert!(stdout(&output).contains("accepted"), "{}", stdout(&output));
@@ -292,7 +296,7 @@ fn a_finished_study_is_not_run_again() {
 
 #[test]
 fn a_supervised_study_survives_kills_and_hangs() {
-    let (_, expected) = uninterrupted();
+    let expected = &*UNINTERRUPTED;
     let bench = Bench::new();
     let supervisor = bench
         .command(&[
@@ -325,13 +329,13 @@ fn a_supervised_study_survives_kills_and_hangs() {
     expect_code(&output, 0);
     let events = fs::read_to_string(bench.run().join("events.jsonl")).unwrap();
     assert!(events.contains("supervisor_restarted"), "{}", stderr(&output));
-    assert!(End::of(&bench.run()) == expected);
+    assert!(End::of(&bench.run()) == *expected);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
 fn a_study_whose_supervisor_is_killed_is_stopped_and_goes_on() {
-    let (_, expected) = uninterrupted();
+    let expected = &*UNINTERRUPTED;
     let bench = Bench::new();
     let mut supervisor = bench
         .command(&["supervise", "--", "tune", "study.toml"])
@@ -353,6 +357,75 @@ fn a_study_whose_supervisor_is_killed_is_stopped_and_goes_on() {
         }
     };
     expect_code(&resumed, 0);
+    assert!(End::of(&bench.run()) == *expected);
+}
+
+/// More trials for a study that is over.
+const MORE: [&str; 4] = ["resume", "runs/growing-0001", "--more-epochs", "2"];
+
+#[test]
+fn an_extension_killed_at_random_moments_ends_with_the_same_bits() {
+    let extended = |cuts: usize| {
+        let (bench, _) = finished();
+        let mut rng = CounterRng::new(counter_seed(3, cuts as u64, Purpose::Policy, 0, 0));
+        for _ in 0..cuts {
+            let mut child = bench.command(&MORE).stdout(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(u64::from(30 + rng.below(500))));
+            child.kill().unwrap();
+            if child.wait().unwrap().code().is_some() {
+                break;
+            }
+        }
+        // Whatever was begun goes on by itself.
+        let records = || read(&RealFiles, &bench.run().join("events.jsonl")).unwrap();
+        let is = |event: &Event, name| event.name() == name;
+        if records().iter().any(|recorded| is(&recorded.event, "study_extended")) {
+            expect_code(&bench.burgeon(&["resume", "runs/growing-0001"]), 0);
+        } else {
+            expect_code(&bench.burgeon(&MORE), 0);
+        }
+        let count = |name| records().iter().filter(|recorded| is(&recorded.event, name)).count();
+        assert_eq!((count("study_extended"), count("study_finished")), (1, 2));
+        assert_eq!(count("study_started"), 1);
+        End::of(&bench.run())
+    };
+    let expected = extended(0);
+    for cuts in [1, 4] {
+        assert!(extended(cuts) == expected, "other bits after {cuts} kills");
+    }
+}
+
+#[test]
+fn a_run_keeps_its_study_and_names_what_would_change_it() {
+    let (bench, expected) = finished();
+    for (settings, named) in [
+        (&["--set", "train.epochs=3"][..], "train.epochs=3"),
+        (&["--seed", "7"][..], "train.seed=7"),
+        (&["--set", "gate.accuracy=0.5"][..], "--gate"),
+    ] {
+        let output = bench.burgeon(&[&["resume", "runs/growing-0001"][..], settings].concat());
+        expect_code(&output, 2);
+        assert!(stderr(&output).contains(named), "{}", stderr(&output));
+    }
+    // What is as it was changes nothing.
+    let same = [
+        "resume",
+        "runs/growing-0001",
+        "--set",
+        "train.epochs=2",
+        "--set",
+        "notify.command=['true']",
+    ];
+    expect_code(&bench.burgeon(&same), 0);
+    assert!(End::of(&bench.run()) == expected);
+}
+
+#[test]
+fn an_extension_that_would_do_nothing_is_refused() {
+    let (bench, expected) = finished();
+    let output = bench.burgeon(&["resume", "runs/growing-0001", "--more-trials", "2"]);
+    expect_code(&output, 2);
+    assert!(stderr(&output).contains("accepted already"), "{}", stderr(&output));
     assert!(End::of(&bench.run()) == expected);
 }
 
