@@ -18,31 +18,40 @@ pub fn parse(command_line: Vec<OsString>) -> Result<Arguments, Error> {
     let read = |variables: &Variables| matches(variables, &command_line);
     // The command line is judged by itself first, so that whatever is wrong after that is so
     // because of a variable.
-    match read(&Variables::Without) {
+    let typed = match read(&Variables::Without) {
         // Help tells of the variables, whatever is in them.
         Err(error) if !error.use_stderr() => return Arguments::try_parse_from(command_line),
-        other => drop(other?),
-    }
-    read(&Variables::All)
+        other => typed(&other?),
+    };
+    read(&Variables::AllBut(typed))
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(|error| name_the_variable(error, read))
 }
 
 /// Which of the variables that are set count.
 enum Variables {
-    All,
+    /// Those of options that the command line does not say.
+    AllBut(Vec<String>),
     Without,
     Only(OsString),
 }
 
 impl Variables {
-    fn count(&self, name: &OsString) -> bool {
+    fn count(&self, arg: &Arg, name: &OsString) -> bool {
         match self {
-            Self::All => true,
+            Self::AllBut(typed) => typed.iter().all(|typed| arg.get_id() != typed.as_str()),
             Self::Without => false,
             Self::Only(only) => only == name,
         }
     }
+}
+
+/// The options that the command line says, before or after the subcommand.
+fn typed(matches: &ArgMatches) -> Vec<String> {
+    let is_typed =
+        |id: &&str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+    let own = matches.ids().map(clap::Id::as_str).filter(is_typed).map(str::to_owned);
+    own.chain(matches.subcommand().into_iter().flat_map(|(_, below)| typed(below))).collect()
 }
 
 fn matches(variables: &Variables, command_line: &[OsString]) -> Result<ArgMatches, Error> {
@@ -62,7 +71,7 @@ fn from_variable(arg: Arg, variables: &Variables) -> Arg {
     };
     let value = std::env::var_os(&name).filter(|value| !value.is_empty());
     let unset = |arg: Arg| arg.env(Resettable::Reset);
-    let Some(value) = value.filter(|_| variables.count(&name)) else {
+    let Some(value) = value.filter(|_| variables.count(&arg, &name)) else {
         return unset(arg);
     };
     match (arg.get_value_delimiter(), value.to_str()) {

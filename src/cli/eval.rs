@@ -95,7 +95,7 @@ impl TestRecord {
     }
 
     fn refused(run: &Path) -> impl Fn(LaunchError) -> CliError {
-        move |source| CliError::TestRead { folder: run.into(), source }
+        move |source| CliError::TestRead { folder: run.into(), source: Box::new(source) }
     }
 }
 

@@ -98,7 +98,7 @@ enum CliError {
     #[error("not all events could be written to standard output; {} has them all", events.display())]
     Events { events: PathBuf, source: std::io::Error },
     #[error("the test images were not read, for that could not be recorded in {}", folder.display())]
-    TestRead { folder: PathBuf, source: LaunchError },
+    TestRead { folder: PathBuf, source: Box<LaunchError> },
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
     #[error("cannot listen for signals")]
@@ -160,8 +160,10 @@ impl CliError {
                 | LaunchError::Fault(_),
             )
             | Self::StudyFile { .. } => Exit::Usage,
-            Self::Launch(LaunchError::Lock(LockError::Locked { .. }))
-            | Self::TestRead { source: LaunchError::Lock(LockError::Locked { .. }), .. } => {
+            Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
+            Self::TestRead { source, .. }
+                if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>
+            {
                 Exit::Locked
             }
             // A reader that has seen enough, such as `head`, is no failure.

@@ -194,7 +194,13 @@ mod tests {
     #[test]
     fn a_tree_too_long_for_a_comment_is_cut_at_a_line() {
         use super::super::samples::started;
-        let chain = (1..=100).map(|trial| started(trial, (trial > 1).then(|| trial - 1)));
+        let chain = (1..=100).map(|trial| {
+            let mut event = started(trial, (trial > 1).then(|| trial - 1));
+            if let crate::ledger::Event::TrialStarted { reason, .. } = &mut event {
+                *reason = "because ".repeat(60);
+            }
+            event
+        });
         let text = Report::of(&records(chain)).to_markdown();
         assert!(text.len() < 60_000 && text.contains("… the rest is in report.html\n```\n"));
     }

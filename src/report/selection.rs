@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn a_study_of_thousands_of_trials_has_a_report_of_a_bearable_size() {
-        let shapes: [(&str, fn(u32) -> Option<u32>); 3] = [
+        type Parent = fn(u32) -> Option<u32>;
+        let shapes: [(&str, Parent); 3] = [
             ("a chain", |trial| (trial > 1).then(|| trial - 1)),
             ("a star", |trial| (trial > 1).then_some(1)),
             ("a forest", |_| None),

@@ -2,7 +2,7 @@
 //!
 //! The file `lock` is held with `flock`, which the kernel lets go of when its holder dies, however
 //! it dies; its content says who that is. Where `flock` does not reach (some network folders, two
-//! machines on one of them), claims decide: see [`claim`](super::claim). Whoever takes over raises
+//! machines on one of them), claims decide: see `claim.rs` beside this file. Whoever takes over raises
 //! the [`Fence`], so that a holder wrongly taken for dead does no harm.
 
 use std::fs::{self, File, OpenOptions, TryLockError};

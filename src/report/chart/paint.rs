@@ -9,9 +9,12 @@ const GOOD: &str = "#1a7f37";
 const TRAINING: &str = "#c2620a";
 const RULE: &str = "#808080";
 
+/// An element, a class of it, and attributes with their values.
+type Look = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// Attributes by the name of an element and one of its classes; where several say the same, the
 /// last one counts.
-const LOOKS: [(&str, &str, &[(&str, &str)]); 25] = [
+const LOOKS: [Look; 25] = [
     ("svg", "", &[("font-size", "12"), ("font-family", "sans-serif")]),
     ("svg", "narrow", &[("display", "none")]),
     ("line", "grid", &[("stroke", RULE), ("stroke-opacity", "0.25")]),
