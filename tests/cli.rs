@@ -294,7 +294,14 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
         expect_code(&check_with(&bench, &name, ""), 0);
     }
     let names = ["BURGEON_RESUME", "BURGEON_JOBS", "BURGEON_PROFILE", "BURGEON_SEED"];
-    let mut train = bench.command(&["train", "study.toml", "--set", "gate.accuracy=0.0"]);
+    let mut train = bench.command(&[
+        "train",
+        "study.toml",
+        "--set",
+        "gate.accuracy=0.0",
+        "--set",
+        "gate.allow-majority=true",
+    ]);
     expect_code(&train.envs(names.map(|name| (name, ""))).output().unwrap(), 0);
     let mut eval = bench.command(&["eval", "runs/growing-0001"]);
     expect_code(&eval.env("BURGEON_SPLIT", "").output().unwrap(), 0);
@@ -372,7 +379,14 @@ fn names_that_are_not_utf8_are_names() {
         .arg(latin(b"\xe9tude.toml"))
         .arg("--runs")
         .arg(latin(b"\xff"))
-        .args(["--set", "gate.accuracy=0.0", "--set", "train.epochs=1"])
+        .args([
+            "--set",
+            "gate.accuracy=0.0",
+            "--set",
+            "gate.allow-majority=true",
+            "--set",
+            "train.epochs=1",
+        ])
         .output()
         .unwrap();
     expect_code(&output, 0);
@@ -417,7 +431,15 @@ fn a_name_that_could_be_an_option_is_refused_by_every_command() {
 fn events_that_standard_output_loses_are_a_failure_that_is_told() {
     let bench = Bench::new();
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
-    let sets = ["--json", "--set", "gate.accuracy=0.0", "--set", "train.epochs=1"];
+    let sets = [
+        "--json",
+        "--set",
+        "gate.accuracy=0.0",
+        "--set",
+        "gate.allow-majority=true",
+        "--set",
+        "train.epochs=1",
+    ];
     let mut train = bench.command(&["train", "study.toml"]);
     let output = train.args(sets).stdout(full).output().unwrap();
     expect_code(&output, 1);

@@ -1,5 +1,7 @@
 //! Reads checkpoints back, believing none of their bytes.
 
+// In a circle with store: a store opens checkpoints through it, and it reads the store's folders.
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};

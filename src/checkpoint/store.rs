@@ -1,5 +1,7 @@
 //! Writes checkpoints, and keeps the newest two and the best one.
 
+// In a circle with manifest: the manifest lists what the store wrote, in the store's own types.
+
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! `burgeon check`: the layer table.
 
+// In a circle with view: both write figures for people, and share how.
+
 use std::fmt::Write;
 use std::path::Path;
 

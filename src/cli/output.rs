@@ -1,5 +1,7 @@
 //! Where words go: results to stdout, or to stderr when stdout carries events.
 
+// In a circle with cli: it shows errors of the command, which the command's modules return.
+
 use std::io::{IsTerminal, Write};
 
 use super::CliError;

@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ureq::Agent;
-
 use super::folder::{self, Part};
+use super::http::{Client, Response};
 use super::idx::{Checks, read_images, read_labels};
 use super::{DataError, Progress};
 use crate::sys::files::{FileError, Files, LEFTOVER_WRITE, WritableFile, WriteMode, real_files};
@@ -96,9 +95,9 @@ pub fn fetch_onto(
     go_on: &dyn Fn() -> bool,
 ) -> Result<Vec<String>, DataError> {
     files.create_folders(dir)?;
-    let agent = agent(limits);
+    let client = Client::new(limits);
     let mut fetcher =
-        Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, agent, progress, go_on };
+        Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, client, progress, go_on };
     let mut addresses = Vec::new();
     for (part, sha256) in Part::ALL.into_iter().zip(sha256) {
         let present = folder::published_name(dir, part);
@@ -109,25 +108,13 @@ pub fn fetch_onto(
     Ok(addresses)
 }
 
-fn agent(limits: FetchLimits) -> Agent {
-    let config = Agent::config_builder()
-        .timeout_resolve(Some(limits.connect_time_max))
-        .timeout_connect(Some(limits.connect_time_max))
-        .timeout_recv_response(Some(limits.silence_time_max))
-        .timeout_per_read(Some(limits.silence_time_max))
-        .timeout_recv_body(Some(limits.body_time_max))
-        .user_agent(concat!("burgeon/", env!("CARGO_PKG_VERSION")))
-        .build();
-    Agent::new_with_config(config)
-}
-
 struct Fetcher<'a> {
     files: &'a dyn Files,
     dir: &'a Path,
     /// The one that delivered last comes first.
     mirrors: Vec<String>,
     limits: FetchLimits,
-    agent: Agent,
+    client: Client,
     progress: &'a mut dyn FnMut(Progress<'_>),
     go_on: &'a dyn Fn() -> bool,
 }
@@ -171,13 +158,11 @@ impl Fetcher<'_> {
     }
 
     fn try_mirror(&mut self, url: &str, part: Part, sha256: &str) -> Result<(), Failure> {
-        let response =
-            self.agent.get(url).call().map_err(|error| Failure::Mirror(error.to_string()))?;
-        let total = response.body().content_length();
+        let Response { length: total, body } = self.client.get(url).map_err(Failure::Mirror)?;
         self.check_length(total.unwrap_or(0))?;
         let partial = Partial::beside(self.files, self.dir, part);
         let mut file = self.files.open(&partial.path, WriteMode::Replace)?;
-        self.receive(url, part, total, response.into_body().into_reader(), &mut *file)?;
+        self.receive(url, part, total, body, &mut *file)?;
         file.sync()?;
         drop(file);
         verify(&partial.path, part, sha256, self.limits)

@@ -8,6 +8,9 @@
 //! 3. Which pixels are ink is decided by the threshold of Sauvola and Pietikäinen ("Adaptive document image
 //!    binarization", 2000), which follows what is left of shadows.
 
+// In a circle with center: centring asks for the ink, and the ink is returned as the grey picture
+// that is centred.
+
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
 

@@ -14,6 +14,7 @@ pub(crate) mod center;
 mod error;
 pub mod fetch;
 pub mod folder;
+mod http;
 pub mod idx;
 pub mod image_file;
 mod images;

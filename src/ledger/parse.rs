@@ -1,5 +1,7 @@
 //! Lines of `events.jsonl`, there and back.
 
+// In a circle with log: lines become the records that the log is made of.
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,5 +1,8 @@
 //! What two records of one study have in common, though one was interrupted and one was not.
 
+// In a circle with log: it compares the records that the log is made of, and names the events that
+// the log indexes.
+
 use std::collections::HashMap;
 
 use super::event::Event;

@@ -1,5 +1,8 @@
 //! The layers a network is made of: parameters, and the operation that they go into.
 
+// In a circle with weights: a layer is built from its arrays.
+// In a circle with network: a network is made of layers, which take its mode.
+
 use burn::module::{Module, Param, RunningState};
 use burn::nn;
 use burn::tensor::{Tensor, TensorData};

@@ -1,5 +1,8 @@
 //! A model as a folder holds it: `model.safetensors` and `spec.toml`.
 
+// In a circle with classifier: a saved model opens as a classifier, whose errors are those of
+// opening.
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;

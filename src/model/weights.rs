@@ -1,5 +1,8 @@
 //! Weights as plain arrays by name: what is saved, compared, grafted and exported.
 
+// In a circle with network: a network takes and returns weights, whose names and shapes follow its
+// layers.
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -170,7 +170,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("stayed shut: least recall 0.00 % is below the gate of 50.00 %"),
+            text.contains("Rejected: least recall 0.00 % is below the gate of 50.00 %"),
             "{text}"
         );
     }

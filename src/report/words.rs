@@ -1,5 +1,7 @@
 //! Figures as people read them.
 
+// In a circle with lineage: trials are put into words, of which the tree is made.
+
 use super::lineage::Generation;
 
 /// A fraction, or a dash where there is none.

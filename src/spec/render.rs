@@ -1,5 +1,7 @@
 //! [`StudyFile`] → TOML that reads like one written by hand: one layer a line.
 
+// In a circle with study: a study writes itself as text.
+
 use serde::Serialize;
 use toml::Value;
 

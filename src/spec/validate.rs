@@ -1,5 +1,7 @@
 //! Range checks on every number of a study, and the shape check on its layers.
 
+// In a circle with study: a study is checked where it is made.
+
 use super::error::Problem;
 use super::layer::{Layer, Padding};
 use super::name::{RUN_NAME_RULE, is_run_name};

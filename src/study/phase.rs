@@ -1,5 +1,7 @@
 //! The phases of a study: as it began, and as every extension of it goes on.
 
+// In a circle with run: a study consists of phases, which are made of what it was set up with.
+
 use serde::{Deserialize, Serialize};
 
 use super::run::{Growth, StudySetup};

@@ -1,5 +1,9 @@
 //! What the record tells of a study's trials, read in one pass.
 
+// In a circle with trial: a trial asks what is recorded of it.
+// In a circle with phase: what goes for recorded trials is that of their phase.
+// In a circle with run: the loop reads what it did before from the record, with its errors.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::phase::Phase;

@@ -2,6 +2,10 @@
 //!
 //! Files are compared by what they hold and what part they play, never by where they lie or how they are compressed.
 
+// In a circle with images: images on the way in are told apart by the same hashes.
+// In a circle with error: which data a run began with is checked on the way in, and its error is
+// one of those of the way in.
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,7 @@
 //! One trial of the loop: begun, trained here or on a thread of its own, and ended.
 
+// In a circle with run: the loop is one type in two files: the order of trials, and one trial.
+
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
 use std::sync::atomic::AtomicBool;

@@ -1,5 +1,7 @@
 //! The trainer as a process.
 
+// In a circle with supervise: it returns the errors of the module.
+
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;

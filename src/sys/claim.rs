@@ -19,6 +19,9 @@
 //! process that may live. Of two that claim at once the later one to look sees the other, and
 //! withdraws.
 
+// In a circle with lock: a lock among machines is a claim, held with the lock's own holder and
+// errors.
+
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};

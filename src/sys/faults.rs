@@ -1,5 +1,8 @@
 //! Files that fail on purpose, at a chosen step: how the tests prove that nothing is lost.
 
+// In a circle with files: it is a disk that fails, made of the disk that it wraps, and the real
+// disk is wrapped where a fault was asked for.
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;

@@ -1,5 +1,7 @@
 //! A look into a network: what its layers return and what gradients reach them, on a few images.
 
+// In a circle with fit: a training probes its network with its own setup.
+
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};

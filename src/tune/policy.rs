@@ -1,5 +1,11 @@
 //! Who proposes the next edits.
 
+// In a circle with draft: the trait, and the function that names its implementations.
+// In a circle with tpe: the trait, and the function that names its implementations.
+// In a circle with asha: the trait, and the function that names its implementations.
+// In a circle with search: the trait, and the function that names its implementations.
+// In a circle with grow: the trait, and the function that names its implementations.
+
 use super::grow::Grow;
 use super::history::TrialRecord;
 use super::search::{Asha, Random, Tpe};

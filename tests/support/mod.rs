@@ -58,9 +58,11 @@ impl Bench {
         self.path().join("runs")
     }
 
-    /// The first run.
+    /// The first run that was begun. A process that was killed before that leaves an empty folder.
     pub fn run(&self) -> PathBuf {
-        self.runs().join("growing-0001")
+        let runs = (1..100).map(|number| self.runs().join(format!("growing-{number:04}")));
+        let begun = runs.clone().find(|run| run.join("study.toml").exists());
+        begun.unwrap_or_else(|| self.runs().join("growing-0001"))
     }
 
     /// `burgeon ARGS…` in this folder, with nothing of the caller's settings.

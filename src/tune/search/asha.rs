@@ -1,5 +1,7 @@
 //! Successive halving without waiting (Li et al. 2018, "Massively parallel hyperparameter tuning").
 
+// In a circle with search: both searches share how a point is drawn and proposed.
+
 use std::cmp::Ordering;
 
 use super::{drawn, even};

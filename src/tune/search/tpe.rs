@@ -1,5 +1,7 @@
 //! The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011).
 
+// In a circle with search: both searches share how a point is drawn and proposed.
+
 use super::point::{Axis, Point, axes};
 use super::{drawn, even};
 use crate::spec::Spec;

@@ -1,5 +1,7 @@
 //! Layers that keep a network from seeing shapes, and the edits that give them back.
 
+// In a circle with usual: suspects by geometry are one sort of suspects, in their own file.
+
 use super::{Harm, Suspect, usual_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Padding, Spec};
 
