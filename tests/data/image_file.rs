@@ -201,12 +201,9 @@ fn sixteen_bits_are_scaled_by_those_that_are_used() {
 #[test]
 fn ink_that_cannot_be_told_from_paper_is_said() {
     let stripes = GrayImage::from_fn(40, 40, |x, _| Luma([if x / 5 % 2 == 0 { 0 } else { 255 }]));
-    let thirds = GrayImage::from_fn(39, 39, |x, _| Luma([(x / 13 * 127) as u8]));
-    for picture in [stripes, thirds] {
-        let error = read(&png(picture), Invert::Auto).unwrap_err();
-        assert!(matches!(error, PictureError::Undecided), "{error}");
-        assert!(error.to_string().contains("--invert"), "{error}");
-    }
+    let error = read(&png(stripes), Invert::Auto).unwrap_err();
+    assert!(matches!(error, PictureError::Undecided), "{error}");
+    assert!(error.to_string().contains("--invert"), "{error}");
 }
 
 #[test]
