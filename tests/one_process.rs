@@ -34,6 +34,7 @@ seed = {seed}
 augment = {{ shift = 1, rotate = 5 }}
 [gate]
 accuracy = 0.05
+allow-majority = true
 "#
     );
     StudyDocument::new("beside.toml", text)

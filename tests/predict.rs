@@ -177,6 +177,7 @@ layers = [{ dense = { units = 32 } }]
 epochs = 1
 [gate]
 accuracy = 0.0
+allow-majority = true
 "#;
 
 /// MNIST, or the built-in digits where it is not here.

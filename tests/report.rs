@@ -99,7 +99,7 @@ fn a_rejected_study_fails_by_its_gate() {
         panic!("the gate is {:?}", gate(&suite).status);
     };
     assert_eq!(*kind, NonSuccessKind::Failure);
-    assert!(message.as_ref().unwrap().as_str().ends_with("% of 99.9 %"), "{message:?}");
+    assert!(message.as_ref().unwrap().as_str().ends_with("is below the gate of 99.90 %"), "{message:?}");
     assert!(page(&bench.run()).contains("Rejected: validation accuracy "));
 }
 

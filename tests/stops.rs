@@ -141,6 +141,7 @@ epochs = 1
 batch-size = 6000
 [gate]
 accuracy = 0.1
+allow-majority = true
 "#;
 
 #[test]
