@@ -22,7 +22,7 @@ impl Report {
         if let Some(reason) = &self.fallback {
             let _ = writeln!(
                 text,
-                "> **WARNING: trained on the built-in digits, not on the data that was asked for.** {}\n",
+                "> **WARNING: trained on the built-in digits, not on the requested data.** {}\n",
                 inline(reason)
             );
         }
@@ -170,7 +170,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("stayed shut: least recall 0.00 % is below the gate of 50.00 %"),
+            text.contains("did not pass the gate: least recall 0.00 % is below the gate of 50.00 %"),
             "{text}"
         );
     }

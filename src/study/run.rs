@@ -63,7 +63,7 @@ pub enum StudyError {
     },
     /// The record tells of a trial that would not be tried now.
     #[error(
-        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): go on with the version, and the policy, that began this run, or start a new one"
+        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): resume with the version and policy that began this run, or start a new one"
     )]
     DecidesDifferently {
         /// Which trial.
@@ -74,7 +74,7 @@ pub enum StudyError {
         now: String,
     },
     /// The record lacks what the study rests on.
-    #[error("the record does not tell how trial {trial} {what}, though it tells what came after")]
+    #[error("the record does not say how trial {trial} {what}, although it has later events")]
     NotRecorded {
         /// Which trial.
         trial: u32,
@@ -82,7 +82,7 @@ pub enum StudyError {
         what: &'static str,
     },
     /// An edit in the record cannot be made.
-    #[error("the record's trial {trial} cannot be made again")]
+    #[error("the record's trial {trial} cannot be rebuilt")]
     Edit {
         /// Which trial.
         trial: u32,
@@ -90,7 +90,7 @@ pub enum StudyError {
         source: EditError,
     },
     /// The gate or the budget that a study is extended to is out of range.
-    #[error("the extended study cannot work")]
+    #[error("the extended study is invalid")]
     Spec(#[from] SpecError),
     /// The policy proposed what cannot be trained.
     #[error("the policy's proposal for trial {trial} cannot be used: {why}")]
@@ -171,7 +171,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             return match phase.extension == extension && phase.number > 0 {
                 true => Ok(()),
                 false => Err(StudyError::Extension(
-                    "it is not over yet; resume it as it is, and extend it when it has ended"
+                    "it is not finished yet; resume it first, and extend it once it has finished"
                         .into(),
                 )),
             };
@@ -199,17 +199,17 @@ impl<'a, T: Trainer> Study<'a, T> {
     ) -> Result<(), StudyError> {
         let refuse = |why: &str| Err(StudyError::Extension(why.into()));
         if extension.is_empty() {
-            return refuse("say by how many trials, by how many epochs, or to which gate");
+            return refuse("use --more-trials, --more-epochs or --gate");
         }
         if extension.more_epochs > 0 && to_train_on(history).is_none() {
-            return refuse("every trial diverged, so there is none whose training can go on");
+            return refuse("every trial diverged, so there is none whose training can continue");
         }
         self.phase = extended.clone();
         let passes = history.iter().any(|record| self.judge(record).opens);
         let is_open = passes && extended.spec.tune().goal == Goal::Pass;
         if is_open && extension.gate.is_none() && extension.more_epochs == 0 {
             return refuse(
-                "a model is accepted already, and the goal `pass` asks for no better one; give a higher gate, or more epochs for the best trial",
+                "a model is accepted already, and the goal `pass` needs no better one; use a higher gate, or more epochs for the best trial",
             );
         }
         Ok(())

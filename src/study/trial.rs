@@ -76,7 +76,7 @@ impl Trial {
         let edited = edited.map_err(|error| wrong(error.to_string()))?;
         if edited != proposal.spec {
             let why =
-                "its spec is not its parent's with its edits made; make it by `Proposal::new`";
+                "its spec is not its parent's with its edits applied; make it with `Proposal::new`";
             return Err(wrong(why.into()));
         }
         let spec = proposal.spec.clone();

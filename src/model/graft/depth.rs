@@ -126,10 +126,10 @@ pub(super) fn insert_conv(
         network.layers.insert(at + 1, LayerCells::new());
     }
     Ok(match hand_on {
-        Some(_) if pool => Some("a new pool leaves the layers behind it fewer pixels".into()),
+        Some(_) if pool => Some("a new pool leaves fewer pixels to the layers after it".into()),
         Some(_) => None,
         None => Some(format!(
-            "{} filters with {} cannot hand on {channels} channels unchanged",
+            "{} filters with {} cannot pass {channels} channels on unchanged",
             conv.filters,
             conv.activation.name()
         )),
@@ -199,7 +199,7 @@ fn absorb(
         network.layers.insert(at, fresh.layers[at].clone());
         network.layers[at + 1] = fresh.layers[at + 1].clone();
         return Some(format!(
-            "{units} units with {} cannot hand on what they receive unchanged",
+            "{units} units with {} cannot pass their input on unchanged",
             activation.name()
         ));
     };

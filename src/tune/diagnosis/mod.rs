@@ -7,7 +7,7 @@ mod signs;
 mod words;
 
 use self::signs::{Signs, Stall};
-use self::words::{Percent, list};
+use self::words::{Percent, Points, list};
 use super::growth::is_small_for_its_gate;
 use super::history::TrialRecord;
 use super::usual::{Harm, Suspect, suspects};
@@ -22,14 +22,14 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
     let suspects = suspects(&trial.spec, trial.images_per_epoch());
     let Some(signs) = Signs::of(trial) else {
         if trial.ending == Ending::OutOfTime {
-            let evidence = "no epoch could be evaluated in the time that it had";
+            let evidence = "no epoch could be evaluated within the time limit";
             return Finding::new(Diagnosis::StillImproving, evidence);
         }
         let rate = trial.spec.train().learning_rate;
         return Finding::new(
             Diagnosis::Diverged,
             format!(
-                "the loss was no longer a number before the first epoch ended, at a learning rate of {rate}{}",
+                "the loss was no longer finite before the first epoch ended, at a learning rate of {rate}{}",
                 because(&suspects, &[Harm::StepsTooLong, Harm::BadStart])
             ),
         );
@@ -75,7 +75,7 @@ impl Case<'_> {
             Finding::new(
                 Diagnosis::Diverged,
                 format!(
-                    "the loss was no longer a number after epoch {}, at a learning rate of {}{}",
+                    "the loss was no longer finite after epoch {}, at a learning rate of {}{}",
                     self.signs.epochs,
                     self.trial.spec.train().learning_rate,
                     self.because(&[Harm::StepsTooLong, Harm::BadStart])
@@ -88,11 +88,14 @@ impl Case<'_> {
         let probe = self.trial.probe()?;
         let finding = |evidence| Some(Finding::new(Diagnosis::DataSuspicious, evidence));
         if probe.pixel_deviation < 1e-6 {
-            return finding(format!("all pixels of {} training images are alike", probe.images));
+            return finding(format!(
+                "all pixels of {} training images have the same value",
+                probe.images
+            ));
         }
         if !probe.missing_classes.is_empty() {
             return finding(format!(
-                "no training image is of class {}, so it cannot be learned",
+                "no training image is of class {}, which therefore cannot be learned",
                 list(&probe.missing_classes)
             ));
         }
@@ -103,7 +106,7 @@ impl Case<'_> {
             && self.signs.accuracy > (1.0 - share) * 0.9
         {
             return finding(format!(
-                "class {} is never named, though training images are named right {}",
+                "class {} is never predicted, although training accuracy is {}",
                 list(&probe.unnamed_classes),
                 Percent(self.signs.train_accuracy)
             ));
@@ -115,7 +118,7 @@ impl Case<'_> {
     fn learns_nothing(&self) -> Finding {
         let signs = self.signs;
         let guessing = format!(
-            "training images are named right {} of the time at a loss of {:.2} (guessing: {} and {:.2})",
+            "training images are classified correctly {} of the time at a loss of {:.2} (guessing: {} and {:.2})",
             Percent(signs.train_accuracy),
             signs.train_loss,
             Percent(1.0 / signs.classes),
@@ -169,7 +172,7 @@ impl Case<'_> {
         let signs = self.signs;
         if self.has(Harm::StepsTooLong) {
             let swings = match signs.lost {
-                lost if lost > 0.01 => format!(", {} below its best", Percent(lost)),
+                lost if lost > 0.01 => format!(", {} below its best", Points(lost)),
                 _ => String::new(),
             };
             return Some(Finding::new(
@@ -185,7 +188,7 @@ impl Case<'_> {
             return Some(Finding::new(
                 Diagnosis::LearningRateTooLow,
                 format!(
-                    "the loss still falls, now {:.2}, slowly but steadily{}",
+                    "the validation loss, now {:.2}, still falls slowly but steadily{}",
                     signs.validation_loss,
                     self.because(&[Harm::StepsTooShort])
                 ),
@@ -196,9 +199,9 @@ impl Case<'_> {
             Finding::new(
                 Diagnosis::LearningRateTooHigh,
                 format!(
-                    "validation accuracy swings: it fell {} times and ended {} below its best",
+                    "validation accuracy is unstable: it fell {} times and ended {} below its best",
                     signs.swings,
-                    Percent(signs.lost)
+                    Points(signs.lost)
                 ),
             )
         })
@@ -209,7 +212,7 @@ impl Case<'_> {
             Finding::new(
                 Diagnosis::OverRegularized,
                 format!(
-                    "underfits: {} on training images as they were trained on, {} on validation images{}",
+                    "{} on training images as they were trained on, {} on validation images{}",
                     Percent(self.signs.train_accuracy),
                     Percent(self.signs.last_accuracy),
                     self.because(&[Harm::HeldBack])
@@ -262,10 +265,10 @@ impl Case<'_> {
             return Finding::new(
                 Diagnosis::StillImproving,
                 format!(
-                    "accuracy reached {} after {:.0} steps and the last epoch still gained {}{}",
+                    "validation accuracy reached {} after {:.0} steps and the last epoch still gained {}{}",
                     Percent(signs.accuracy),
                     signs.steps,
-                    Percent(signs.gain),
+                    Points(signs.gain),
                     self.because(&[Harm::TooFewSteps, Harm::EndsEarly])
                 ),
             );

@@ -163,7 +163,7 @@ impl<'a> Case<'a> {
             && self.parent.rates.as_ref().and_then(RangeTest::suggestion).is_some()
         {
             *draft = self.draft(self.keep_weights());
-            let because = "the rate that a short test of rising rates found";
+            let because = "the learning rate that a range test found";
             draft.make(Edit::SetLearningRate { rate: self.good_rate() }, because);
         }
     }
@@ -195,10 +195,10 @@ impl<'a> Case<'a> {
             return;
         }
         draft.refresh(
-            "a network that is sure of nearly every image learns on where half of each weight is fresh",
+            "a network that already fits nearly every image learns further once its weights are shrunk and perturbed",
         );
         if draft.spec().train().label_smoothing == 0.0 {
-            let because = "smoothed labels keep it from being sure";
+            let because = "label smoothing keeps it from becoming overconfident";
             draft.make(Edit::SetLabelSmoothing { share: 0.1 }, because);
         }
     }
@@ -222,7 +222,7 @@ impl<'a> Case<'a> {
         draft.mend(&self.suspects.iter().collect::<Vec<_>>());
         self.vary_few_images(&mut draft);
         let more = time::more_epochs(self.parent, draft.spec());
-        draft.make(Edit::AddEpochs { epochs: more }, "training goes on from its last state");
+        draft.make(Edit::AddEpochs { epochs: more }, "training continues from its last state");
         self.anneal(&mut draft);
         draft
     }
@@ -240,7 +240,7 @@ impl<'a> Case<'a> {
         let good = self.good_rate();
         let rate = if rate > 2.0 * good { good } else { round_to_digits(rate / 10.0, 2) };
         let mut draft = self.draft(Inherit::Nothing);
-        let because = "shorter steps, from fresh weights because the present ones are spoiled";
+        let because = "shorter steps, from fresh weights because the present ones have diverged";
         draft.make(Edit::SetLearningRate { rate }, because);
         self.give_time(&mut draft);
         draft
@@ -251,7 +251,7 @@ impl<'a> Case<'a> {
         let good = self.good_rate();
         let rate = if rate < good / 2.0 { good } else { round_to_digits(rate * 3.0, 2) };
         let mut draft = self.draft(self.keep_weights());
-        draft.make(Edit::SetLearningRate { rate }, "longer steps from where it stands");
+        draft.make(Edit::SetLearningRate { rate }, "longer steps from its present weights");
         self.give_time(&mut draft);
         draft
     }
@@ -276,7 +276,7 @@ impl<'a> Case<'a> {
             return;
         }
         for edit in slimming(self.spec) {
-            draft.make(edit, "so many weights learn so few images by heart");
+            draft.make(edit, "so many weights can memorize so few images");
         }
     }
 
@@ -284,7 +284,7 @@ impl<'a> Case<'a> {
         let augment = moderate_augment(self.spec);
         let present = self.spec.train().augment;
         if present != augment && is_weaker(present, augment) {
-            let because = "distorted images cannot be learned by heart";
+            let because = "images that are distorted afresh in each epoch cannot be memorized";
             draft.make(Edit::SetAugment { augment }, because);
         }
     }
@@ -297,7 +297,7 @@ impl<'a> Case<'a> {
         }
         let fitting = usual_batch(self.images);
         if self.images < 2000 && draft.spec().train().batch_size > fitting {
-            let because = "few images make few steps";
+            let because = "so few images give few steps an epoch";
             draft.make(Edit::SetBatchSize { images: fitting }, because);
         }
     }
@@ -307,7 +307,7 @@ impl<'a> Case<'a> {
         let has_dropout = self.spec.layers().iter().any(|layer| matches!(layer, Layer::Dropout(_)));
         if !has_dropout {
             let at = self.spec.layers().len();
-            let because = "a network that cannot rely on any one unit learns less by heart";
+            let because = "a network that cannot rely on any single unit memorizes less";
             draft.make(Edit::AddDropout { at, rate: 0.3 }, because);
             self.give_time(&mut draft);
         }
@@ -323,7 +323,7 @@ impl<'a> Case<'a> {
         let deep = deep.filter(|(_, layer)| matches!(layer, Layer::Conv(_) | Layer::Dense(_)));
         if !is_normalized {
             for (layer, _) in deep {
-                let because = "normalized signals neither fade nor explode";
+                let because = "normalized activations neither vanish nor explode";
                 draft.make(Edit::AddBatchNorm { layer }, because);
             }
             self.give_time(&mut draft);
@@ -340,7 +340,7 @@ impl<'a> Case<'a> {
             .filter_map(Layer::activation)
             .any(|activation| matches!(activation, Activation::Sigmoid | Activation::Tanh));
         if squashes {
-            let because = "relu lets gradients through where sigmoid and tanh flatten out";
+            let because = "relu passes gradients on where sigmoid and tanh saturate";
             draft.make(Edit::SetActivation { activation: Activation::Relu }, because);
             self.give_time(&mut draft);
         }
@@ -352,7 +352,7 @@ impl<'a> Case<'a> {
         if matches!(self.spec.train().optimizer, Optimizer::Sgd(_)) {
             let optimizer = Optimizer::default();
             let rate = usual_rate(&optimizer);
-            let because = "adam finds a step length for every weight by itself";
+            let because = "adam adapts the step length of every weight by itself";
             draft.make(Edit::SetOptimizer { optimizer }, because);
             draft.make(Edit::SetLearningRate { rate }, because);
             self.give_time(&mut draft);
@@ -369,12 +369,12 @@ impl<'a> Case<'a> {
         // The rate of plain gradient descent belongs to its batch; adam's does not.
         let is_free = matches!(train.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
         if is_free && train.batch_size > USUAL_BATCH {
-            let because = "smaller batches make as many steps of fewer images";
+            let because = "smaller batches make as many steps from fewer images";
             draft.make(Edit::SetBatchSize { images: USUAL_BATCH }, because);
         }
         let epochs = wanted(draft);
         if epochs > draft.spec().train().epochs {
-            let because = "networks that reach such a gate take that many steps";
+            let because = "networks that pass such a gate need about that many steps";
             draft.make(Edit::SetEpochs { epochs }, because);
         }
     }
@@ -382,7 +382,7 @@ impl<'a> Case<'a> {
     /// A rate that falls at the end settles what was learned.
     fn anneal(&self, draft: &mut Draft) {
         if let Some((schedule, rate)) = time::annealing(draft.spec()) {
-            let because = "a rate that falls towards the end settles what was learned";
+            let because = "a learning rate that falls towards the end lets training converge";
             draft.make(Edit::SetSchedule { schedule, warm_up: 0.0 }, because);
             if rate != draft.spec().train().learning_rate {
                 draft.make(Edit::SetLearningRate { rate }, because);

@@ -38,7 +38,7 @@ fn pixels(spec: &Spec) -> Vec<Suspect> {
     vec![Suspect {
         harm: Harm::PixelsLost,
         what: format!(
-            "only {side}×{side} pixels of {}×{} are left before the last layers",
+            "only {side}×{side} of {}×{} pixels remain before the last layers",
             spec.input().height,
             spec.input().width
         ),
@@ -75,11 +75,11 @@ fn overlooked(spec: &Spec) -> Vec<Suspect> {
         let is_pool = !matches!(kind, Layer::Conv(_));
         if stride > size {
             let what = format!(
-                "layer {number} steps over {stride} pixels at a time and looks at {size} of them"
+                "layer {number} has a stride of {stride}, but a window of only {size}, so it skips pixels"
             );
             found.push(suspect(what, vec![edit]));
         } else if is_pool && size > 4 && stride < size && side(row.input) >= 12 {
-            let what = format!("layer {number} smears the image over {size}×{size} pixels");
+            let what = format!("layer {number} blurs the image over {size}×{size} pixels");
             smears.push(suspect(what, vec![Edit::RemoveLayer { layer }]));
         }
     }
@@ -90,7 +90,7 @@ fn overlooked(spec: &Spec) -> Vec<Suspect> {
     let kernels: Vec<(usize, usize)> = kernels.collect();
     if !kernels.is_empty() && kernels.iter().all(|&(_, kernel)| kernel == 1) {
         let larger = kernels.into_iter().map(|(layer, _)| Edit::SetKernel { layer, kernel: 5 });
-        found.push(suspect("filters of 1×1 pixel see no shapes".into(), larger.collect()));
+        found.push(suspect("filters of 1×1 pixel cannot detect shapes".into(), larger.collect()));
     }
     found.extend(wide_mean(spec));
     // From the last to the first, and after all others, whose layers keep their numbers so.
@@ -120,7 +120,7 @@ fn wide_mean(spec: &Spec) -> Option<Suspect> {
         mended = next;
     }
     let side = side(before);
-    let what = format!("the mean over {side}×{side} places tells little of any of them");
+    let what = format!("the mean over {side}×{side} positions loses where features are");
     Some(Suspect { harm: Harm::PixelsLost, what, edits })
 }
 

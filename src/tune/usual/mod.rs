@@ -127,13 +127,13 @@ fn step_length(train: &TrainSpec) -> Vec<Suspect> {
     if !(PACE_LOW..=PACE_HIGH).contains(&pace) {
         let (harm, what) = if pace > 1.0 {
             let what = format!(
-                "the learning rate of {} is {times:.0} times the usual",
+                "the learning rate of {} is {times:.0} times the recommended one",
                 train.learning_rate
             );
             (Harm::StepsTooLong, what)
         } else {
             let what = format!(
-                "the learning rate of {} is {:.0} times below the usual",
+                "the learning rate of {} is {:.0} times smaller than the recommended one",
                 train.learning_rate,
                 1.0 / times
             );
@@ -172,7 +172,7 @@ fn unusual_parameters(optimizer: &Optimizer) -> String {
         Optimizer::Adam(adam) | Optimizer::AdamW(adam) => {
             let AdamParameters { beta_1, beta_2, epsilon } = adam;
             format!(
-                "optimizer's decays of {beta_1} and {beta_2} with an epsilon of {epsilon} are far from the usual 0.9, 0.999 and 1e-8"
+                "optimizer's decays of {beta_1} and {beta_2} with an epsilon of {epsilon} are far from the recommended 0.9, 0.999 and 1e-8"
             )
         }
     }
@@ -188,7 +188,7 @@ fn schedule(train: &TrainSpec) -> Option<Suspect> {
     (share < 0.15 || train.warm_up > 0.6 || peaks_late).then(|| Suspect {
         harm: Harm::StepsTooShort,
         what: format!(
-            "the {} schedule with a warm-up of {} uses {:.0} % of its rate on the mean",
+            "the {} schedule with a warm-up of {} averages {:.0} % of its peak learning rate",
             train.schedule.name(),
             train.warm_up,
             share * 100.0
@@ -207,7 +207,7 @@ fn tiny_batches(train: &TrainSpec, images: usize) -> Vec<Suspect> {
     }
     vec![Suspect {
         harm: Harm::StepsTooLong,
-        what: format!("steps of full length follow batches of {batch}"),
+        what: format!("gradients of batches of {batch} are too noisy for this learning rate"),
         edits: vec![Edit::SetBatchSize { images: usual_batch(images) }],
     }]
 }
@@ -220,7 +220,7 @@ fn clipping(train: &TrainSpec) -> Vec<Suspect> {
     };
     vec![Suspect {
         harm: Harm::StepsTooShort,
-        what: format!("gradients are clipped to {bound}, which leaves next to nothing of them"),
+        what: format!("gradients are clipped to {bound}, which is too small to learn from"),
         edits: vec![Edit::SetGradientClipping { clipping: None }],
     }]
 }
@@ -248,7 +248,7 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     let holds_back = |share: f64| share > 1.0 || is_much && share > 0.5;
     if holds_back(hidden) {
         suspect(
-            format!("dropout hides {:.0} % of what layers say", (1.0 - kept) * 100.0),
+            format!("dropout removes {:.0} % of the activations", (1.0 - kept) * 100.0),
             Edit::SetDropout { rate: 0.2 },
         );
     }
@@ -265,7 +265,10 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     }
     if holds_back(smoothed) {
         suspect(
-            format!("label smoothing of {} leaves labels little to say", train.label_smoothing),
+            format!(
+                "label smoothing of {} leaves little information in the labels",
+                train.label_smoothing
+            ),
             Edit::SetLabelSmoothing { share: 0.0 },
         );
     }
@@ -299,7 +302,7 @@ fn start(spec: &Spec) -> Vec<Suspect> {
     vec![Suspect {
         harm: Harm::BadStart,
         what: format!(
-            "biases that start from {worst} put units where their activation is flat or off"
+            "initial biases of {worst} put units where their activation is saturated or zero"
         ),
         edits: vec![Edit::SetInitialBias { bias: 0.0 }],
     }]
@@ -316,11 +319,11 @@ fn fading(spec: &Spec) -> Vec<Suspect> {
     let bent = layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
     let what = if count(Activation::Sigmoid) >= 1 {
         let sigmoid = count(Activation::Sigmoid);
-        format!("{sigmoid} sigmoid layers each pass on a quarter of the gradient at most")
+        format!("{sigmoid} sigmoid layers each pass on at most a quarter of the gradient")
     } else if count(Activation::Tanh) >= 3 {
-        format!("{} tanh layers flatten out one after another", count(Activation::Tanh))
+        format!("{} tanh layers saturate one after another", count(Activation::Tanh))
     } else if hidden >= 1 && !bent {
-        "layers without an activation add up to a single one".into()
+        "layers without an activation between them amount to a single linear layer".into()
     } else {
         return Vec::new();
     };
@@ -344,7 +347,7 @@ fn mismatch(spec: &Spec, images: usize) -> Vec<Suspect> {
             return vec![Suspect {
                 harm: Harm::Mismatch,
                 what: format!(
-                    "batch normalization with a momentum of {} and an epsilon of {} does not know the images' statistics",
+                    "batch normalization with a momentum of {} and an epsilon of {} does not track the statistics of the activations",
                     norm.momentum, norm.epsilon
                 ),
                 edits: vec![Edit::SetBatchNorm { momentum, epsilon }],
@@ -360,7 +363,7 @@ fn too_few_steps(train: &TrainSpec, images: usize) -> Vec<Suspect> {
         return vec![Suspect {
             harm: Harm::TooFewSteps,
             what: format!(
-                "batches of {} leave {} steps in all",
+                "batches of {} give only {} steps in all",
                 train.batch_size,
                 steps * train.epochs
             ),
@@ -378,7 +381,7 @@ fn early_end(train: &TrainSpec) -> Vec<Suspect> {
         Some(stopping) if is_hasty(stopping) => vec![Suspect {
             harm: Harm::EndsEarly,
             what: format!(
-                "training ends after {} epochs without a gain of {}",
+                "training stops after {} epochs without an improvement of {}",
                 stopping.patience, stopping.min_improvement
             ),
             edits: vec![Edit::SetEarlyStopping { stopping: None }],
