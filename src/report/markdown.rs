@@ -170,7 +170,9 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("did not pass the gate: least recall 0.00 % is below the gate of 50.00 %"),
+            text.contains(
+                "did not pass the gate: least recall 0.00 % is below the gate of 50.00 %"
+            ),
             "{text}"
         );
     }
