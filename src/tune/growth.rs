@@ -4,7 +4,7 @@
 //! accuracies on small images (LeCun et al. 1998 and since); they decide what is tried first, and
 //! the gate decides whether it was enough.
 
-use super::usual::{geometry::side, usual_kernel};
+use super::recommended::{geometry::side, recommended_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 
 /// What a network should have for its gate.
@@ -167,7 +167,7 @@ fn block(spec: &Spec, form: Form) -> Option<Step> {
     if side < 3 {
         return None;
     }
-    let kernel = usual_kernel(side);
+    let kernel = recommended_kernel(side);
     let edit = Edit::AddConvBlock { at, filters, kernel, pool };
     Some((edit, "another conv layer sees larger parts of the image"))
 }

@@ -10,7 +10,7 @@ use self::signs::{Signs, Stall};
 use self::words::{Percent, Points, list};
 use super::growth::is_small_for_its_gate;
 use super::history::TrialRecord;
-use super::usual::{Harm, Suspect, suspects};
+use super::recommended::{Effect, Suspect, suspects};
 use crate::record::{Diagnosis, Ending, Finding};
 
 /// Reads a trial's curve. `gate_open` is the gate's word on it.
@@ -30,44 +30,45 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
             Diagnosis::Diverged,
             format!(
                 "the loss was no longer finite before the first epoch ended, at a learning rate of {rate}{}",
-                because(&suspects, &[Harm::StepsTooLong, Harm::BadStart])
+                because(&suspects, &[Effect::StepsTooLong, Effect::BadStart])
             ),
         );
     };
-    let case = Case { trial, suspects: &suspects, signs: &signs };
-    case.diverged()
-        .or_else(|| case.suspicious_data())
-        .or_else(|| if signs.is_learning { None } else { Some(case.learns_nothing()) })
-        .or_else(|| case.wrong_steps())
-        .or_else(|| case.held_back())
-        .or_else(|| case.partly_stalled())
-        .or_else(|| case.overfit())
-        .unwrap_or_else(|| case.too_short_or_too_small())
+    let examination = Examination { trial, suspects: &suspects, signs: &signs };
+    examination
+        .diverged()
+        .or_else(|| examination.suspicious_data())
+        .or_else(|| if signs.is_learning { None } else { Some(examination.learns_nothing()) })
+        .or_else(|| examination.wrong_steps())
+        .or_else(|| examination.held_back())
+        .or_else(|| examination.partly_stalled())
+        .or_else(|| examination.overfit())
+        .unwrap_or_else(|| examination.too_short_or_too_small())
 }
 
-/// `; ` and the suspects that do any of this harm.
-fn because(suspects: &[Suspect], harms: &[Harm]) -> String {
+/// `; ` and the suspects that do any of this effect.
+fn because(suspects: &[Suspect], effects: &[Effect]) -> String {
     let what: Vec<&str> = suspects
         .iter()
-        .filter(|suspect| harms.contains(&suspect.harm))
+        .filter(|suspect| effects.contains(&suspect.effect))
         .map(|suspect| suspect.what.as_str())
         .collect();
     if what.is_empty() { String::new() } else { format!("; {}", list(&what)) }
 }
 
-struct Case<'a> {
+struct Examination<'a> {
     trial: &'a TrialRecord,
     suspects: &'a [Suspect],
     signs: &'a Signs,
 }
 
-impl Case<'_> {
-    fn has(&self, harm: Harm) -> bool {
-        self.suspects.iter().any(|suspect| suspect.harm == harm)
+impl Examination<'_> {
+    fn has(&self, effect: Effect) -> bool {
+        self.suspects.iter().any(|suspect| suspect.effect == effect)
     }
 
-    fn because(&self, harms: &[Harm]) -> String {
-        because(self.suspects, harms)
+    fn because(&self, effects: &[Effect]) -> String {
+        because(self.suspects, effects)
     }
 
     fn diverged(&self) -> Option<Finding> {
@@ -78,7 +79,7 @@ impl Case<'_> {
                     "the loss was no longer finite after epoch {}, at a learning rate of {}{}",
                     self.signs.epochs,
                     self.trial.spec.train().learning_rate,
-                    self.because(&[Harm::StepsTooLong, Harm::BadStart])
+                    self.because(&[Effect::StepsTooLong, Effect::BadStart])
                 ),
             )
         })
@@ -124,53 +125,53 @@ impl Case<'_> {
             Percent(1.0 / signs.classes),
             signs.classes.ln()
         );
-        let finding = |diagnosis, harms: &[Harm]| {
-            Finding::new(diagnosis, format!("{guessing}{}", self.because(harms)))
+        let finding = |diagnosis, effects: &[Effect]| {
+            Finding::new(diagnosis, format!("{guessing}{}", self.because(effects)))
         };
-        if self.has(Harm::StepsTooLong) {
-            return finding(Diagnosis::LearningRateTooHigh, &[Harm::StepsTooLong]);
+        if self.has(Effect::StepsTooLong) {
+            return finding(Diagnosis::LearningRateTooHigh, &[Effect::StepsTooLong]);
         }
-        if self.has(Harm::BadStart) {
+        if self.has(Effect::BadStart) {
             return self.stalled(&guessing);
         }
-        if self.has(Harm::HeldBack) {
-            return finding(Diagnosis::OverRegularized, &[Harm::HeldBack]);
+        if self.has(Effect::HeldBack) {
+            return finding(Diagnosis::OverRegularized, &[Effect::HeldBack]);
         }
-        if self.has(Harm::Fading) && signs.stall.is_some() {
+        if self.has(Effect::Fading) && signs.stall.is_some() {
             return self.stalled(&guessing);
         }
-        if self.has(Harm::StepsTooShort) {
-            return finding(Diagnosis::LearningRateTooLow, &[Harm::StepsTooShort]);
+        if self.has(Effect::StepsTooShort) {
+            return finding(Diagnosis::LearningRateTooLow, &[Effect::StepsTooShort]);
         }
-        if signs.steps < 60.0 || self.has(Harm::TooFewSteps) {
+        if signs.steps < 60.0 || self.has(Effect::TooFewSteps) {
             return Finding::new(
                 Diagnosis::StillImproving,
                 format!(
                     "{:.0} steps are too few to learn from{}",
                     signs.steps,
-                    self.because(&[Harm::TooFewSteps])
+                    self.because(&[Effect::TooFewSteps])
                 ),
             );
         }
-        if self.has(Harm::Fading) || signs.stall.is_some() {
+        if self.has(Effect::Fading) || signs.stall.is_some() {
             return self.stalled(&guessing);
         }
-        if self.has(Harm::PixelsLost) || is_small_for_its_gate(&self.trial.spec) {
+        if self.has(Effect::PixelsLost) || is_small_for_its_gate(&self.trial.spec) {
             return self.underfit();
         }
         self.stalled(&guessing)
     }
 
     fn stalled(&self, what: &str) -> Finding {
-        let harms = [Harm::BadStart, Harm::Fading, Harm::Mismatch];
+        let effects = [Effect::BadStart, Effect::Fading, Effect::Mismatch];
         let stall = self.signs.stall.as_ref().map(|stall| format!("; {stall}")).unwrap_or_default();
-        Finding::new(Diagnosis::Stalled, format!("{what}{stall}{}", self.because(&harms)))
+        Finding::new(Diagnosis::Stalled, format!("{what}{stall}{}", self.because(&effects)))
     }
 
     /// Something is learned, though the steps are far too long or too short.
     fn wrong_steps(&self) -> Option<Finding> {
         let signs = self.signs;
-        if self.has(Harm::StepsTooLong) {
+        if self.has(Effect::StepsTooLong) {
             let swings = match signs.lost {
                 lost if lost > 0.01 => format!(", {} below its best", Points(lost)),
                 _ => String::new(),
@@ -180,17 +181,17 @@ impl Case<'_> {
                 format!(
                     "validation accuracy ended at {}{swings}{}",
                     Percent(signs.last_accuracy),
-                    self.because(&[Harm::StepsTooLong])
+                    self.because(&[Effect::StepsTooLong])
                 ),
             ));
         }
-        if self.has(Harm::StepsTooShort) && signs.is_falling {
+        if self.has(Effect::StepsTooShort) && signs.is_falling {
             return Some(Finding::new(
                 Diagnosis::LearningRateTooLow,
                 format!(
                     "the validation loss, now {:.2}, still falls slowly but steadily{}",
                     signs.validation_loss,
-                    self.because(&[Harm::StepsTooShort])
+                    self.because(&[Effect::StepsTooShort])
                 ),
             ));
         }
@@ -208,21 +209,22 @@ impl Case<'_> {
     }
 
     fn held_back(&self) -> Option<Finding> {
-        self.has(Harm::HeldBack).then(|| {
+        self.has(Effect::HeldBack).then(|| {
             Finding::new(
                 Diagnosis::OverRegularized,
                 format!(
                     "{} on training images as they were trained on, {} on validation images{}",
                     Percent(self.signs.train_accuracy),
                     Percent(self.signs.last_accuracy),
-                    self.because(&[Harm::HeldBack])
+                    self.because(&[Effect::HeldBack])
                 ),
             )
         })
     }
 
     fn partly_stalled(&self) -> Option<Finding> {
-        let known = self.has(Harm::BadStart) || self.has(Harm::Mismatch) || self.has(Harm::Fading);
+        let known =
+            self.has(Effect::BadStart) || self.has(Effect::Mismatch) || self.has(Effect::Fading);
         let dead = matches!(self.signs.stall, Some(Stall::Dead { share, .. }) if share > 0.5);
         (known || dead).then(|| {
             self.stalled(&format!("validation accuracy stays at {}", Percent(self.signs.accuracy)))
@@ -255,9 +257,9 @@ impl Case<'_> {
     fn too_short_or_too_small(&self) -> Finding {
         let signs = self.signs;
         let spec = &self.trial.spec;
-        let is_small = self.has(Harm::PixelsLost) || is_small_for_its_gate(spec);
+        let is_small = self.has(Effect::PixelsLost) || is_small_for_its_gate(spec);
         let too_few =
-            self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
+            self.has(Effect::TooFewSteps) || self.has(Effect::EndsEarly) || signs.steps < 200.0;
         let missing = spec.gate().highest_floor() - self.trial.score();
         let is_given_up = self.trial.ending == Ending::GivenUp;
         let is_rising = signs.is_falling && signs.gain > missing / 4.0 && !is_given_up;
@@ -269,7 +271,7 @@ impl Case<'_> {
                     Percent(signs.accuracy),
                     signs.steps,
                     Points(signs.gain),
-                    self.because(&[Harm::TooFewSteps, Harm::EndsEarly])
+                    self.because(&[Effect::TooFewSteps, Effect::EndsEarly])
                 ),
             );
         }
@@ -284,7 +286,7 @@ impl Case<'_> {
                 Percent(self.signs.train_accuracy),
                 Percent(self.signs.accuracy),
                 self.trial.spec.table().parameters(),
-                self.because(&[Harm::PixelsLost])
+                self.because(&[Effect::PixelsLost])
             ),
         )
     }

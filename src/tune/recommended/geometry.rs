@@ -1,6 +1,6 @@
 //! Layers that keep a network from seeing shapes, and the edits that give them back.
 
-use super::{Harm, Suspect, usual_kernel};
+use super::{Effect, Suspect, recommended_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Padding, Spec};
 
 /// A plane of fewer pixels a side tells little of where something is.
@@ -36,7 +36,7 @@ fn pixels(spec: &Spec) -> Vec<Suspect> {
         return Vec::new();
     }
     vec![Suspect {
-        harm: Harm::PixelsLost,
+        effect: Effect::PixelsLost,
         what: format!(
             "only {side}×{side} of {}×{} pixels remain before the last layers",
             spec.input().height,
@@ -59,7 +59,7 @@ pub(super) fn geometry(spec: &Spec) -> Vec<Suspect> {
 /// Layers that skip pixels, smear them, see only one at a time, or take the mean over so many
 /// places that nothing of them is left.
 fn overlooked(spec: &Spec) -> Vec<Suspect> {
-    let suspect = |what, edits| Suspect { harm: Harm::PixelsLost, what, edits };
+    let suspect = |what, edits| Suspect { effect: Effect::PixelsLost, what, edits };
     let mut found = Vec::new();
     let mut smears = Vec::new();
     let rows = spec.table().rows.iter();
@@ -111,7 +111,7 @@ fn wide_mean(spec: &Spec) -> Option<Suspect> {
     let mut mended = spec.clone();
     while let Some((at, FeatureShape::Image { channels, height, width })) = mean(&mended) {
         let filters = (2 * channels).clamp(16, 64);
-        let kernel = usual_kernel(height.min(width));
+        let kernel = recommended_kernel(height.min(width));
         let edit = Edit::AddConvBlock { at, filters, kernel, pool: true };
         let Ok(next) = edit.apply(&mended) else {
             break;
@@ -121,7 +121,7 @@ fn wide_mean(spec: &Spec) -> Option<Suspect> {
     }
     let side = side(before);
     let what = format!("the mean over {side}×{side} positions loses where features are");
-    Some(Suspect { harm: Harm::PixelsLost, what, edits })
+    Some(Suspect { effect: Effect::PixelsLost, what, edits })
 }
 
 /// The edit that lets most pixels through, and what it makes of the study.
