@@ -1,9 +1,9 @@
 //! A deep-learning trainer that grows its own network until it passes its accuracy gate.
 //!
 //! A *study* describes a model, its data, how to train it, and the accuracy it must reach. burgeon
-//! trains it, measures it on held-out images, and, while the gate stays shut, says why, edits the
-//! typed architecture or the training plan, carries the learned weights over, and trains on, until
-//! the gate opens or the budget ends.
+//! trains it, measures it on held-out images, and, as long as it misses the *gate*, diagnoses
+//! why, *edits* the typed architecture or the training plan, *grafts* the learned weights onto the new
+//! network, and trains that as the next *trial*, until one passes the gate or the budget is used up.
 //!
 //! ```text
 //! models/lenet.toml
@@ -13,7 +13,7 @@
 //!             └─ train     batches + network → trained weights, curves  ⇄ checkpoint
 //!                  └─ gate      validation accuracy → does it pass?
 //!                       └─ tune      diagnosis → policy → edits → the next trial's spec
-//!   study runs this loop; ledger records every step of it; cli shows it
+//!   study runs this loop; ledger records every step of it; cli prints it
 //!        └─ report    events → a page, a text, and test cases for people to read
 //! ```
 //!
@@ -25,9 +25,9 @@
 //! | train one network, step by step | [`train::train`] |
 //! | use a trained network | [`model::Classifier`] |
 //! | follow what happened | [`ledger`] |
-//! | show people what came of it | [`report`] |
-//! | save and restore a training | [`checkpoint`] |
-//! | keep a trainer running | [`supervise`] |
+//! | report the results | [`report`] |
+//! | save and restore training state | [`checkpoint`] |
+//! | restart a trainer after crashes and hangs | [`supervise`] |
 //!
 //! ```no_run
 //! use burgeon::spec::StudyDocument;
@@ -46,9 +46,9 @@
 //! [`tune`].
 //!
 //! Invariant: every random number is a function of (seed, trial, purpose, epoch, step); no
-//! generator is kept running, so any step can be started afresh.
+//! generator state is kept, so training can start from any step.
 //!
-//! Invariant: the events are the only record; a study has no state that cannot be had from them
+//! Invariant: the events are the only record; a study has no state that cannot be rebuilt from them
 //! and the trials' own files.
 //!
 //! Invariant: [`spec`], [`gate`] and [`tune`] do no I/O and read no clock.

@@ -27,7 +27,7 @@ pub enum NotifyError {
         status: ExitStatus,
     },
     /// This process was asked to stop before the program had ended.
-    #[error("the notification `{program}` was cut short; `burgeon resume` sends it again")]
+    #[error("the notification `{program}` was cut short; `burgeon resume` runs it again")]
     Stopped {
         /// The program.
         program: String,

@@ -421,7 +421,7 @@ fn a_name_that_could_be_an_option_is_refused_by_every_command() {
         for command in ["check", "train", "tune"] {
             let output = bench.burgeon(&[command, "study.toml"]);
             expect_code(&output, 2);
-            assert!(stderr(&output).contains("cannot name a run"), "{}", stderr(&output));
+            assert!(stderr(&output).contains("cannot be the name of a run"), "{}", stderr(&output));
         }
     }
     assert!(!bench.runs().exists());

@@ -182,7 +182,7 @@ fn a_stopped_trainer_is_found_by_its_silence_killed_and_restarted() {
     let study = Study { heartbeat_ms: 100, ..Study::new(script) };
     assert_eq!((study.run(), study.starts()), (0, 2));
     let events = study.events();
-    assert!(restart_causes(&events)[0].contains("no sign of life"), "{events:?}");
+    assert!(restart_causes(&events)[0].contains("no heartbeat"), "{events:?}");
 }
 
 #[test]

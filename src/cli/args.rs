@@ -1,4 +1,4 @@
-//! What may stand on the command line. Every option can also come from the environment.
+//! The command line. Every option can also be set by an environment variable.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,55 +14,55 @@ use crate::spec::Override;
 #[derive(Debug, Parser)]
 #[command(name = "burgeon", version, about, max_term_width = 100)]
 pub struct Arguments {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
-    /// What goes for every command.
+    /// Options that every command takes.
     #[command(flatten)]
     pub common: Common,
 }
 
-/// The commands.
+/// The commands of `burgeon`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Train, and grow the network until the gate opens or the budget ends
+    /// Train, and grow the network until it passes the gate or the budget is used up
     Tune(StudyArguments),
-    /// Train once and judge; no growth
+    /// Train once and apply the gate, without growth
     Train(StudyArguments),
-    /// Go on with a run exactly where it stopped, or extend one that is over
+    /// Continue a run exactly where it stopped, or extend a finished one
     Resume(ResumeArguments),
-    /// Keep `burgeon ARGS…` running to its end, whatever happens to it
+    /// Run `burgeon ARGS…` and restart it after crashes and hangs until it finishes
     Supervise(SuperviseArguments),
     /// Validate a study and print its layer table
     Check {
-        /// The study file; the built-in LeNet-5 when none is named
+        /// The study file; without one, the built-in LeNet-5
         study: Option<PathBuf>,
     },
     /// Accuracy, per-class figures and confusion matrix of a run's best model
     Eval {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
-        /// Which images; that somebody read the test images is written into the run's record
+        /// Which images to evaluate; reading the test images is recorded in the run
         #[arg(long, value_enum, default_value_t = SplitName::Validation, env = "BURGEON_SPLIT")]
         split: SplitName,
     },
-    /// Say what a run's best model sees in PNG or JPEG files
+    /// Classify PNG or JPEG files with a run's best model
     Predict(PredictArguments),
-    /// Draw the tree of a run's trials: edits, accuracy, cost, and why
+    /// Print the tree of a run's trials: edits, accuracy, cost and reasons
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
     },
-    /// Write report.html, report.md and junit.xml of a run, whatever state it is in
+    /// Write report.html, report.md and junit.xml of a run, finished or not
     Report {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
     },
     /// Print the JSON Schema of study files
     Schema,
-    /// Print a completion script
+    /// Print a shell completion script
     Completions {
-        /// For which shell
+        /// The shell
         shell: clap_complete::Shell,
     },
 }
@@ -70,15 +70,15 @@ pub enum Command {
 /// Arguments of `tune` and `train`.
 #[derive(Debug, Args)]
 pub struct StudyArguments {
-    /// The study file; the built-in LeNet-5 when none is named
+    /// The study file; without one, the built-in LeNet-5
     pub study: Option<PathBuf>,
-    /// Whether an unfinished run of the same study is gone on with
+    /// Whether to continue an unfinished run of the same study
     #[arg(long, value_enum, default_value_t = ResumeName::Never, env = "BURGEON_RESUME")]
     pub resume: ResumeName,
-    /// Trials that train at the same time and share the cores; the same as `--set tune.jobs=N`
+    /// Number of trials that train at the same time and share the cores; same as `--set tune.jobs=N`
     #[arg(long, env = "BURGEON_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
-    /// Say at each trial's end where its time went
+    /// Print where the time went at the end of each trial
     #[arg(long, env = "BURGEON_PROFILE", value_parser = BoolishValueParser::new())]
     pub profile: bool,
 }
@@ -88,13 +88,13 @@ pub struct StudyArguments {
 pub struct ResumeArguments {
     /// A run folder, such as runs/lenet-5-0001
     pub run: PathBuf,
-    /// Allow a study that is over so many trials more
+    /// Add N trials to the budget of a finished study
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub more_trials: Option<u32>,
-    /// Go on with the best trial's training for so many epochs, as a new trial
+    /// Train the best trial for N more epochs, as a new trial
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub more_epochs: Option<u32>,
-    /// From now on, open the gate at this validation accuracy, as a fraction from 0 to 1
+    /// Set the gate to this validation accuracy, as a fraction from 0 to 1
     #[arg(long, value_name = "ACCURACY")]
     pub gate: Option<f64>,
 }
@@ -107,10 +107,10 @@ pub struct PredictArguments {
     /// PNG or JPEG files of any size
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
-    /// Which of light and dark is the ink of a digit; of other pictures, `always` exchanges light and dark
+    /// Whether the ink of digits is dark and must be inverted; other pictures are inverted by `always` only
     #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
     pub invert: InvertName,
-    /// Take pictures whole: do not look for ink, crop or centre, even if the model was trained on digits
+    /// Use whole pictures: do not find the ink, crop or centre, even if the model was trained on digits
     #[arg(long, env = "BURGEON_AS_IS")]
     pub as_is: bool,
 }
@@ -118,38 +118,38 @@ pub struct PredictArguments {
 /// Arguments of `supervise`.
 #[derive(Debug, Args)]
 pub struct SuperviseArguments {
-    /// Seconds before the first restart; doubles with each that follows
+    /// Seconds before the first restart; doubles with each further restart
     #[arg(long, default_value_t = 1.0, env = "BURGEON_RESTART_DELAY", value_name = "SECONDS", value_parser = seconds)]
     pub delay: f64,
     /// Longest wait before a restart, in seconds
     #[arg(long, default_value_t = 60.0, env = "BURGEON_RESTART_DELAY_MAX", value_name = "SECONDS", value_parser = seconds)]
     pub max_delay: f64,
-    /// A trainer that lived so many seconds was healthy: waits and restarts are counted afresh
+    /// A trainer that ran for this many seconds was healthy: the delay and the restart count are reset
     #[arg(long, default_value_t = 600.0, env = "BURGEON_HEALTHY_AFTER", value_name = "SECONDS", value_parser = seconds)]
     pub healthy_after: f64,
-    /// Seconds in which a trainer gives a sign of life; a hang is found within twice as many
+    /// Seconds without a heartbeat after which a trainer hangs; detected within twice this time
     #[arg(long, default_value_t = 60.0, env = "BURGEON_HEARTBEAT", value_name = "SECONDS", value_parser = seconds)]
     pub heartbeat: f64,
-    /// Seconds from the start to the first sign of life
+    /// Seconds from the start within which the first heartbeat must come
     #[arg(long, default_value_t = 900.0, env = "BURGEON_STARTUP_GRACE", value_name = "SECONDS", value_parser = seconds)]
     pub startup_grace: f64,
     /// Seconds from SIGTERM to SIGKILL for a trainer that hangs
     #[arg(long, default_value_t = 10.0, env = "BURGEON_KILL_GRACE", value_name = "SECONDS", value_parser = seconds)]
     pub kill_grace: f64,
-    /// Failures at the same step after which the supervisor gives up; three times as many where they are
-    /// at different steps, none of them further than before
+    /// Failures in a row at the same step after which the supervisor gives up; three times as many if they
+    /// are at different steps without progress
     #[arg(long, default_value_t = 3, env = "BURGEON_SAME_STEP_FAILURES", value_name = "N")]
     pub same_step_failures: u32,
-    /// Restarts without a healthy life between them after which the supervisor gives up
+    /// Restarts without a healthy trainer in between after which the supervisor gives up
     #[arg(long, default_value_t = 100, env = "BURGEON_MAX_RESTARTS", value_name = "N")]
     pub max_restarts: u32,
-    /// What to run, such as `tune models/lenet.toml`
+    /// The command to run, such as `tune models/lenet.toml`
     #[arg(last = true, required = true)]
     pub arguments: Vec<OsString>,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     if (0.0..=1e9).contains(&seconds) {
         Ok(seconds)
     } else {
@@ -160,9 +160,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// `--resume` by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ResumeName {
-    /// Every call makes a new run
+    /// Always start a new run
     Never,
-    /// Go on with the newest run of this study where it is not finished
+    /// Continue the newest run of this study if it is unfinished
     Auto,
 }
 
@@ -179,14 +179,14 @@ pub struct Common {
         value_name = "DEVICE"
     )]
     pub device: DeviceChoice,
-    /// CPU threads; all cores unless said
+    /// Number of CPU threads; all cores by default
     #[arg(long, global = true, env = "BURGEON_THREADS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Folder that holds the MNIST files, itself or in MNIST/raw, raw or mnist
+    /// Folder with the MNIST files, directly or in MNIST/raw, raw or mnist
     #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address to fetch MNIST from, instead of the published mirrors; may be given again
+    /// Address to fetch MNIST from, instead of the published mirrors; repeatable
     #[arg(
         long = "mirror",
         global = true,
@@ -195,14 +195,14 @@ pub struct Common {
         value_delimiter = ','
     )]
     pub mirrors: Vec<String>,
-    /// Folder that run folders are made in
+    /// Folder in which run folders are created
     #[arg(long, global = true, default_value = "runs", env = "BURGEON_RUNS", value_name = "DIR")]
     pub runs: PathBuf,
-    /// Seed of everything random, instead of the study's
+    /// Seed of all random numbers, instead of the study's
     #[arg(long, global = true, env = "BURGEON_SEED", value_name = "N",
           value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub seed: Option<u64>,
-    /// Change a key of the study, such as train.epochs=3; may be given again
+    /// Set a key of the study, such as train.epochs=3; repeatable
     #[arg(
         long,
         global = true,
@@ -217,7 +217,7 @@ pub struct Common {
     /// Print errors and the outcome only
     #[arg(long, short, global = true, env = "BURGEON_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
-    /// No colours; NO_COLOR does the same
+    /// Print without colours, as NO_COLOR does
     #[arg(long, global = true, env = "BURGEON_NO_COLOR", value_parser = BoolishValueParser::new())]
     pub no_color: bool,
 }
@@ -225,11 +225,11 @@ pub struct Common {
 /// A split by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SplitName {
-    /// What the network learned from
+    /// The images that the network was trained on
     Train,
-    /// What the gate read
+    /// The images that the gate is applied to
     Validation,
-    /// What nothing was steered by
+    /// The held-out images that influenced nothing
     Test,
 }
 
@@ -246,7 +246,7 @@ impl From<SplitName> for Split {
 /// `--invert` by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InvertName {
-    /// Paper is what most of the picture is
+    /// Detect it: the background covers most of the picture
     Auto,
     /// The ink is dark
     Always,

@@ -155,7 +155,7 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
             percent(figures.f1())
         );
     }
-    let _ = writeln!(text, "\nrows: the image's class; columns: what the network said");
+    let _ = writeln!(text, "\nrows: true class; columns: predicted class");
     let cell = wide.max(result.images().to_string().len());
     let _ = write!(text, "{:>wide$}", "");
     for name in names {

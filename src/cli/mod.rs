@@ -97,7 +97,7 @@ enum CliError {
     Output(#[source] std::io::Error),
     #[error("not all events could be written to standard output; {} has them all", events.display())]
     Events { events: PathBuf, source: std::io::Error },
-    #[error("the test images were not read, for that could not be recorded in {}", folder.display())]
+    #[error("the test images were not read, because that could not be recorded in {}", folder.display())]
     TestRead { folder: PathBuf, source: Box<LaunchError> },
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
@@ -107,9 +107,9 @@ enum CliError {
     Model(#[from] OpenError),
     #[error(transparent)]
     Input(#[from] InputError),
-    #[error("the model takes other images than the data has")]
+    #[error("the model's input shape does not match the data")]
     OtherImages(#[from] PreparationError),
-    #[error("{} tells of no trial: is it a run folder, such as runs/lenet-5-0001?", folder.display())]
+    #[error("{} records no trial: is it a run folder, such as runs/lenet-5-0001?", folder.display())]
     NoTrials { folder: PathBuf },
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -41,7 +41,7 @@ pub fn table(profile: &Profile) -> String {
     let total = profile.seconds * per_epoch;
     let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
     let mut text = format!(
-        "\nwhere an epoch's {total:.2} s went\n  {:<width$} {:>9} {:>9} {:>9} {:>7}\n",
+        "\ntime of an epoch, {total:.2} s in all\n  {:<width$} {:>9} {:>9} {:>9} {:>7}\n",
         "", "forward", "backward", "together", "share"
     );
     for line in &lines {

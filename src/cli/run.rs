@@ -86,7 +86,7 @@ fn watched(
                 output.complain(&error);
             }
             let kept = match watchdog.begun().load(Ordering::SeqCst) {
-                true => "what was learned is kept, and `burgeon resume` goes on",
+                true => "the training state is saved; continue with `burgeon resume`",
                 false => "training had not begun",
             };
             output.announce(&format!("stopped by {}; {kept}", ended.reason.name()));

@@ -98,7 +98,7 @@ impl View {
             text += &format!("\n  trial {parent}  {} {}", curve(accuracies), percent(*last));
         }
         if let Some(next) = &trial.next {
-            text += &format!("\n  next, if the gate stays shut: {next}");
+            text += &format!("\n  next, if the gate is not passed: {next}");
         }
         text
     }
@@ -221,10 +221,10 @@ impl Listener for View {
     fn note(&mut self, trial: u32, note: &TrialNote) {
         match note {
             TrialNote::CheckpointRejected { path, why } => {
-                self.warn(&format!("{path} {why}; going on from the checkpoint before"));
+                self.warn(&format!("{path} {why}; continuing from the checkpoint before it"));
             }
             TrialNote::Resumed { epoch, step } => {
-                self.tell(trial, &format!("  going on after epoch {epoch}, step {step}"));
+                self.tell(trial, &format!("  resuming after epoch {epoch}, step {step}"));
             }
             TrialNote::Grafted(report) => self.tell(
                 trial,
@@ -233,7 +233,7 @@ impl Listener for View {
                     report.carried.len(),
                     report.carried.len() + report.fresh.len(),
                     match report.changed.as_slice() {
-                        _ if report.preserved => ": it begins where its parent ended".into(),
+                        _ if report.preserved => ": its outputs begin equal to its parent's".into(),
                         [] => String::new(),
                         changed => format!(": {}", changed.join("; ")),
                     }
@@ -276,15 +276,15 @@ impl Listener for View {
 
     fn rates_tested(&mut self, trial: u32, suggestion: Option<f64>) {
         let found = match suggestion {
-            Some(rate) => format!("this network learns best at a rate of about {rate:.1e}"),
-            None => "this network learns at no rate; something else is wrong".into(),
+            Some(rate) => format!("the best learning rate is about {rate:.1e}"),
+            None => "the loss falls at no learning rate, so the cause lies elsewhere".into(),
         };
         self.tell(trial, &format!("  range test: {found}"));
     }
 
     fn out_of_time(&mut self, trial: u32, why: &str) {
         let kept = match self.trials.get(&trial).map_or(0, |seen| seen.accuracies.len()) {
-            0 => "no epoch could be evaluated in that time, so there is no model of it",
+            0 => "no epoch could be evaluated in that time, so it yields no model",
             _ => "its best epoch is kept",
         };
         self.tell(trial, &format!("  out of time: {why}; {kept}"));
@@ -328,8 +328,8 @@ impl LaunchListener for View {
             data::Progress::FellBack { reason } => {
                 self.close();
                 self.warn(&format!(
-                    "MNIST is not to be had: {reason}\n\
-                     warning: TRAINING ON THE BUILT-IN DIGITS INSTEAD; accuracies below are theirs, not MNIST's.\n\
+                    "MNIST is not available: {reason}\n\
+                     warning: TRAINING ON THE BUILT-IN DIGITS INSTEAD; the accuracies below are not those of MNIST.\n\
                      warning: to train on MNIST, put its four files into data/ or name their folder with --data"
                 ));
             }
@@ -356,14 +356,14 @@ impl LaunchListener for View {
         }
         if let Some(then) = ready.other_instruction_set {
             self.output.warn(&format!(
-                "this run has computed with the instruction set {then} so far and goes on with another; \
+                "this run has used the instruction set {then} so far and continues with another; \
                  from here on its figures may differ in the last digits from those of an uninterrupted run. \
-                 BURGEON_CPU={then} goes on with the same one where the processor has it"
+                 BURGEON_CPU={then} selects the first one again where the processor supports it"
             ));
         }
         let verb = match ready.resumed {
             Resumed::No => "in",
-            Resumed::Yes => "goes on in",
+            Resumed::Yes => "continues in",
         };
         self.output.say(&format!(
             "{} {verb} {}\ndata    {}: {} training, {} validation, {} test images\ndevice  {}, {} threads",

@@ -92,7 +92,7 @@ fn end(last_signal: &AtomicUsize, has_begun: bool) -> ! {
     let signal = signal_of(last_signal).unwrap_or(StopSignal::Terminate);
     let what = match has_begun {
         true => {
-            "what it was doing was abandoned, and `burgeon resume` goes on from the last checkpoint"
+            "its unfinished work was abandoned; `burgeon resume` continues from the last checkpoint"
         }
         false => "training had not begun",
     };

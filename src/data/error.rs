@@ -15,7 +15,7 @@ use crate::sys::files::FileError;
 #[non_exhaustive]
 pub enum DataError {
     /// It was asked to stop before the data was there.
-    #[error("stopped before the data was there")]
+    #[error("stopped before the data was loaded")]
     Stopped,
     /// A file or folder could not be read.
     #[error("cannot read {}", path.display())]
@@ -53,7 +53,7 @@ pub enum DataError {
     },
     /// Several files could be meant.
     #[error(
-        "{} holds both {first} and {second}: keep one data set a folder", dir.display()
+        "{} holds both {first} and {second}: keep each data set in a folder of its own", dir.display()
     )]
     Ambiguous {
         /// The folder searched.

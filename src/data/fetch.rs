@@ -183,7 +183,9 @@ impl Fetcher<'_> {
         loop {
             (self.progress)(Progress::Downloading { file: part.name(), url, received, total });
             let len = body.read(&mut chunk).map_err(|error| {
-                Failure::Mirror(format!("the transfer broke off after {received} bytes ({error})"))
+                Failure::Mirror(format!(
+                    "the transfer was interrupted after {received} bytes ({error})"
+                ))
             })?;
             if len == 0 {
                 return Ok(());
@@ -200,7 +202,7 @@ impl Fetcher<'_> {
     fn check_length(&self, bytes: u64) -> Result<(), Failure> {
         let limit = self.limits.download_bytes_max;
         if bytes > limit {
-            return Err(Failure::Mirror(format!("sends more than the limit of {limit} bytes")));
+            return Err(Failure::Mirror(format!("sent more than the limit of {limit} bytes")));
         }
         Ok(())
     }
@@ -258,10 +260,10 @@ fn verify(path: &Path, part: Part, sha256: &str, limits: FetchLimits) -> Result<
 fn blame(error: &DataError) -> String {
     match error {
         DataError::Malformed { problem, .. } => {
-            format!("what it sent is not the file: it {problem}")
+            format!("the response is not the expected file: it {problem}")
         }
         DataError::WrongContent { expected, actual, .. } => {
-            format!("what it sent has sha256 {actual}, not the published {expected}")
+            format!("the response has sha256 {actual}, not the published {expected}")
         }
         other => other.chain(),
     }

@@ -161,13 +161,13 @@ impl<R: Read> Decoder<'_, R> {
         let bytes = header_len + payload;
         if bytes > checks.bytes_max {
             return self.refuse(format!(
-                "its header promises {bytes} bytes, more than the limit of {}",
+                "its header declares {bytes} bytes, more than the limit of {}",
                 checks.bytes_max
             ));
         }
         if bytes > available {
             return self.refuse(format!(
-                "its header promises {bytes} bytes, but the file is too short to hold them"
+                "its header declares {bytes} bytes, but the file is too short to hold them"
             ));
         }
         // Allocated once at its final size, so that large files are never in memory twice.
@@ -186,9 +186,9 @@ impl<R: Read> Decoder<'_, R> {
         let (kind, rank) = (magic[2], usize::from(magic[3]));
         if magic[..2] != [0, 0] || kind != 8 || rank != RANK {
             let wanted = if RANK == 3 {
-                "an IDX image file starts 00000803"
+                "an IDX image file starts with 00000803"
             } else {
-                "an IDX label file starts 00000801"
+                "an IDX label file starts with 00000801"
             };
             let found: String = magic.iter().map(|byte| format!("{byte:02x}")).collect();
             return self.refuse(format!("starts with the bytes {found}, but {wanted}"));
@@ -204,11 +204,11 @@ impl<R: Read> Decoder<'_, R> {
 
     fn payload_len(&self, dims: &[usize]) -> Result<u64, DataError> {
         if dims[0] == 0 {
-            return self.refuse("its header promises 0 items; at least 1 is needed");
+            return self.refuse("its header declares 0 items; at least 1 is needed");
         }
         if let Some(side) = dims[1..].iter().find(|side| !(1..=SIDE_MAX).contains(*side)) {
             return self.refuse(format!(
-                "its header promises images {side} pixels wide or high; 1 to {SIDE_MAX} are read"
+                "its header declares images {side} pixels wide or high; 1 to {SIDE_MAX} are supported"
             ));
         }
         // At most 2^32 × 2^12 × 2^12, which fits.
@@ -228,7 +228,7 @@ impl<R: Read> Decoder<'_, R> {
             result.map_err(|error| {
                 self.stream_error(
                     error,
-                    &format!("ends before the {promised} bytes that its header promises"),
+                    &format!("ends before the {promised} bytes that its header declares"),
                 )
             })?;
             self.hash.update(&chunk);
@@ -244,11 +244,11 @@ impl<R: Read> Decoder<'_, R> {
                 Ok(0) => return Ok(()),
                 Ok(_) => {
                     return self.refuse(format!(
-                        "goes on after the {promised} bytes that its header promises"
+                        "continues after the {promised} bytes that its header declares"
                     ));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.stream_error(error, "ends within gzip's checksum")),
+                Err(error) => return Err(self.stream_error(error, "ends within the gzip checksum")),
             }
         }
     }

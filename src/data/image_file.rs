@@ -57,7 +57,7 @@ pub enum PictureError {
     Blank,
     /// Ink and paper cannot be told apart.
     #[error(
-        "cannot tell whether the ink is dark or light; say so: `--invert always` for dark ink on light paper, `--invert never` for light ink on dark paper"
+        "cannot tell whether the ink is dark or light; use `--invert always` for dark ink on light paper, `--invert never` for light ink on dark paper"
     )]
     Undecided,
 }

@@ -48,7 +48,7 @@ impl Images {
             ));
         }
         if u32::try_from(labels.len()).is_err() {
-            return refuse(format!("{} labels: at most {} are taken", labels.len(), u32::MAX));
+            return refuse(format!("{} labels: at most {} are supported", labels.len(), u32::MAX));
         }
         // At most 2^32 × 2^12 × 2^12, which fits.
         let wanted = labels.len() as u64 * (height * width) as u64;

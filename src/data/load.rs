@@ -163,7 +163,7 @@ pub fn load(
         Source::Mnist => load_mnist(request, progress),
         Source::Idx => load_idx(request, request.path.as_deref().unwrap_or(Path::new("."))),
         Source::Own => {
-            let problem = "the images come from the program that ran the study (`source = \"own\"`): only that program can hand them over, with `Launch::data`";
+            let problem = "the images come from the program that ran the study (`source = \"own\"`): only that program can provide them, with `Launch::data`";
             Err(DataError::Request { problem: problem.into() })
         }
         Source::Synthetic => draw(request, None, progress),

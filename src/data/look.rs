@@ -42,10 +42,9 @@ impl DataReport {
     /// Why nothing can be learned from these images, and what would help; `None` where it can.
     pub fn refusal(&self, classes: &[String]) -> Option<String> {
         self.findings.iter().find_map(|finding| match finding {
-            DataFinding::OneClass { split: Split::Train, .. } => Some(format!(
-                "{}: telling classes apart takes at least 2 of them",
-                finding.words(classes)
-            )),
+            DataFinding::OneClass { split: Split::Train, .. } => {
+                Some(format!("{}: a classifier needs at least 2 classes", finding.words(classes)))
+            }
             DataFinding::NotTrained { .. } => Some(format!(
                 "{}: add training images of them, or raise data.train where it is set",
                 finding.words(classes)
@@ -198,7 +197,7 @@ pub(super) fn seen_classes(
             let only = first.copied().unwrap_or_default();
             return Err(DataError::malformed(
                 labels(Part::TrainLabels),
-                format!("every label is {only}; telling classes apart takes at least 2 of them"),
+                format!("every label is {only}; a classifier needs at least 2 classes"),
             ));
         }
     };

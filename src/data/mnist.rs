@@ -102,9 +102,9 @@ fn place_in(place: &Path) -> Option<PathBuf> {
 fn not_in_named(named: &Path) -> DataError {
     let names = Part::ALL.map(Part::name).join(", ");
     DataError::NotFound {
-        searched: format!("{}, the folder that was named for it", named.display()),
+        searched: format!("{}, the folder that was given for it", named.display()),
         remedy: format!(
-            "looked there and in its folders {} for {names}, plain or with .gz; name the folder that holds them",
+            "looked there and in its folders {} for {names}, plain or with .gz; give the folder that holds them",
             MNIST_LAYOUTS.join(", "),
         ),
     }

@@ -54,9 +54,7 @@ impl Dataset {
         let (train, validation, test) = (train.into(), validation.into(), test.into());
         let refuse = |problem: String| Err(DataError::Arrays { problem });
         if !(2..=CLASSES_MAX).contains(&classes) {
-            return refuse(format!(
-                "{classes} classes: telling classes apart takes 2 to {CLASSES_MAX} of them"
-            ));
+            return refuse(format!("{classes} classes: a classifier needs 2 to {CLASSES_MAX}"));
         }
         for (split, images) in
             [(Split::Train, &train), (Split::Validation, &validation), (Split::Test, &test)]
@@ -158,12 +156,12 @@ impl SplitSizes {
         let refuse = |problem: String| Err(DataError::Request { problem });
         if self.validation == 0 {
             return refuse(
-                "validation is 0, but the gate reads validation images: ask for at least 1".into(),
+                "validation is 0, but the gate needs validation images: use at least 1".into(),
             );
         }
         if self.validation >= train_file_len {
             return refuse(format!(
-                "validation is {}, but there are only {train_file_len} training images: ask for at most {}",
+                "validation is {}, but there are only {train_file_len} training images: use at most {}",
                 self.validation,
                 train_file_len.saturating_sub(1)
             ));
@@ -171,7 +169,7 @@ impl SplitSizes {
         for (name, limit) in [("train", self.train), ("test", self.test)] {
             if limit == Some(0) {
                 return refuse(format!(
-                    "{name} is 0: ask for at least 1 image, or leave it out for all"
+                    "{name} is 0: use at least 1 image, or leave it out for all"
                 ));
             }
         }

@@ -62,7 +62,7 @@ fn accuracy_in_words(accuracy: f64, bound: Option<f64>, threshold: f64) -> Strin
     let judged = bound.unwrap_or(accuracy);
     if !accuracy.is_finite() || !judged.is_finite() {
         let threshold = percent(threshold, 2);
-        return format!("no validation accuracy was measured; the gate asks for {threshold}");
+        return format!("no validation accuracy was measured; the gate is {threshold}");
     }
     let digits = (2..5).find(|&digits| percent(judged, digits) != percent(threshold, digits));
     let show = |fraction| percent(fraction, digits.unwrap_or(2));

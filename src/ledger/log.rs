@@ -93,7 +93,7 @@ pub enum LedgerError {
         source: LineError,
     },
     /// An event that has no line.
-    #[error("cannot put the event `{event}` into words")]
+    #[error("cannot write the event `{event}` as JSON")]
     Unwritable {
         /// Its name.
         event: String,

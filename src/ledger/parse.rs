@@ -39,7 +39,7 @@ pub enum LineError {
         source: serde_json::Error,
     },
     /// JSON, but not an event.
-    #[error("line {line} is no event: {why}")]
+    #[error("line {line} is not an event: {why}")]
     NotAnEvent {
         /// Counted from 1.
         line: usize,

@@ -25,7 +25,7 @@ pub struct TrialFolder {
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
     /// A name that cannot be part of a folder's name.
-    #[error("{name:?} cannot name a run folder; use {RUN_NAME_RULE}")]
+    #[error("{name:?} cannot be the name of a run folder; use {RUN_NAME_RULE}")]
     Name {
         /// The name.
         name: String,

@@ -25,11 +25,11 @@ pub enum DeviceChoice {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
     /// `--device` names no device.
-    #[error("`{0}` is no device: use auto, cpu, gpu, gpu:N, cuda, cuda:N or ndarray")]
+    #[error("`{0}` is not a device: use auto, cpu, gpu, gpu:N, cuda, cuda:N or ndarray")]
     Unknown(String),
     /// This program was built without the backend.
     #[error(
-        "`{device}` was not built into this program: build it with `cargo build --release --features {feature}`"
+        "this program was built without `{device}`: build it with `cargo build --release --features {feature}`"
     )]
     NotBuilt {
         /// What was asked for.
@@ -38,7 +38,7 @@ pub enum DeviceError {
         feature: &'static str,
     },
     /// The machine has no such device.
-    #[error("`{device}` is not there: {found}")]
+    #[error("`{device}` was not found: {found}")]
     NotThere {
         /// What was asked for.
         device: String,
@@ -129,9 +129,9 @@ fn pick(
     let device = devices.into_iter().nth(index).ok_or_else(|| DeviceError::NotThere {
         device: choice.to_string(),
         found: match count {
-            0 => format!("no such device was found; {remedy}"),
-            1 => "only number 0 was found".into(),
-            count => format!("only numbers 0 to {} were found", count - 1),
+            0 => format!("no such device exists; {remedy}"),
+            1 => "only number 0 exists".into(),
+            count => format!("only numbers 0 to {} exist", count - 1),
         },
     })?;
     Ok(OpenDevice { name: format!("{choice} ({device:?})"), device, is_asynchronous: true })

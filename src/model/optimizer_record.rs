@@ -44,7 +44,7 @@ pub enum OptimizerRecordError {
     #[error("cannot be written as burnpack: {0}")]
     Unwritable(String),
     /// An entry is about something that the network does not have, or that no optimizer of burgeon's remembers.
-    #[error("`{entry}` is of no parameter and moment that is known here")]
+    #[error("`{entry}` belongs to no known parameter and moment")]
     Unknown {
         /// Its name.
         entry: String,

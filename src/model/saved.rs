@@ -42,7 +42,7 @@ pub struct SavedModel {
 pub enum OpenError {
     /// Neither a run nor a model is there.
     #[error(
-        "{} is not a run, which has a study.toml, and not a model, which has a {WEIGHTS_FILE} and a {SPEC_FILE}",
+        "{} is neither a run folder, which has a study.toml, nor a model folder, which has a {WEIGHTS_FILE} and a {SPEC_FILE}",
         folder.display()
     )]
     NoRun {

@@ -113,7 +113,7 @@ impl DataFinding {
                 split.name()
             ),
             Self::NotMeasured { split, classes } => format!(
-                "no {} image is of class {}: nothing is measured of what is learned there",
+                "no {} image is of class {}: accuracy on that class is not measured",
                 split.name(),
                 listed(classes, name)
             ),
@@ -125,16 +125,16 @@ impl DataFinding {
                 name(*class)
             ),
             Self::SharedImages { split, other, images } => format!(
-                "{} also in the {} split, pixel for pixel: what is measured on them is not held out",
+                "{} also in the {} split, pixel for pixel, so accuracy measured on them is not held-out accuracy",
                 counted(*images, split.name()),
                 other.name()
             ),
             Self::ConflictingLabels { images } => format!(
-                "{images} images have the same pixels as others of another class: at most one label is right"
+                "{images} images have the same pixels as an image of another class: at most one of the labels is right"
             ),
             Self::ConstantImages { split, images } => {
                 format!(
-                    "{} of one shade throughout: they show nothing",
+                    "{} of one value throughout, without content",
                     counted(*images, split.name())
                 )
             }

@@ -342,7 +342,7 @@ impl Generation {
         let kept = match self.inherit {
             Inherit::Weights => "keeps its parent's weights",
             Inherit::Refreshed => "keeps its parent's weights, shrunk and perturbed",
-            Inherit::State => "trains on from its parent's last state",
+            Inherit::State => "continues from its parent's last state",
             Inherit::Nothing => "starts from fresh weights",
         };
         Some(match &self.carried {
@@ -350,7 +350,7 @@ impl Generation {
             Some(Carried { arrays, fresh, preserved }) => format!(
                 "{kept} ({arrays} of {} arrays{})",
                 arrays + fresh,
-                if *preserved { "; begins where its parent ended" } else { "" }
+                if *preserved { "; its outputs begin equal to its parent's" } else { "" }
             ),
         })
     }
@@ -360,7 +360,7 @@ impl Generation {
             Some(seconds) => format!("{seconds:.1} s"),
             None => "not finished".into(),
         };
-        let mark = if self.opened { "  opens the gate" } else { "" };
+        let mark = if self.opened { "  passes the gate" } else { "" };
         format!(
             "trial {}  {}  {} parameters, {} FLOPs, {}, {seconds}{mark}",
             self.trial,

@@ -22,7 +22,7 @@ impl Report {
         if let Some(reason) = &self.fallback {
             let _ = writeln!(
                 text,
-                "> **WARNING: trained on the built-in digits, not on the data that was asked for.** {}\n",
+                "> **WARNING: trained on the built-in digits, not on the requested data.** {}\n",
                 inline(reason)
             );
         }

@@ -308,7 +308,7 @@ fn interruption(event: &Event) -> Option<String> {
         Event::StudyResumed { trials, instruction_set, .. } => {
             let done = words::count((*trials).into(), "trial");
             let on = instruction_set.as_ref().map_or(String::new(), |set| format!(" on {set}"));
-            format!("the study went on{on}, with {done} done")
+            format!("the study was resumed{on}, with {done} done")
         }
         Event::StudyExtended { more_trials, more_epochs, threshold, .. } => {
             let mut what = vec![format!("a gate of {}", words::percent(Some(*threshold)))];
@@ -322,7 +322,7 @@ fn interruption(event: &Event) -> Option<String> {
             format!("the study was extended: {}", what.join(", "))
         }
         Event::TrialResumed { trial, epoch, step } => {
-            format!("trial {trial} went on after epoch {epoch}, step {step}")
+            format!("trial {trial} was resumed after epoch {epoch}, step {step}")
         }
         Event::StudyStopped { signal } => format!("the study was stopped by {signal}"),
         Event::SupervisorRestarted { cause, attempt, delay } => {

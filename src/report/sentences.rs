@@ -29,7 +29,7 @@ impl Report {
                 format!("Rejected: {short}. Best: {best}; {trials} in {time}.")
             }
             State::Stopped { signal } => format!(
-                "Stopped by {signal}; burgeon resume goes on. Best so far: {best}; {trials}, {time} of training."
+                "Stopped by {signal}; continue with burgeon resume. Best so far: {best}; {trials}, {time} of training."
             ),
             State::GaveUp { cause } => format!(
                 "The supervisor gave up: {cause}. Best so far: {best}; {trials}, {time} of training."
@@ -125,7 +125,7 @@ impl Report {
         if !self.unknown.is_empty() {
             let names = self.unknown.iter().map(|(name, times)| format!("{name} ×{times}"));
             let names: Vec<String> = names.collect();
-            text += &format!("; not shown, for a newer version wrote it: {}", names.join(", "));
+            text += &format!("; not shown, because a newer version wrote it: {}", names.join(", "));
         }
         text + "."
     }

@@ -85,8 +85,8 @@ pub(super) fn edits(trial: &Generation) -> String {
 /// What became of a trial, in a word or two.
 pub(super) fn verdict(trial: &Generation) -> &'static str {
     match (trial.opened, trial.train_seconds) {
-        (true, _) => "opened the gate",
-        (false, Some(_)) => "gate stayed shut",
+        (true, _) => "passed the gate",
+        (false, Some(_)) => "did not pass the gate",
         (false, None) => "not finished",
     }
 }
@@ -94,8 +94,8 @@ pub(super) fn verdict(trial: &Generation) -> &'static str {
 /// The same in the column of a table.
 pub(super) fn gate(trial: &Generation) -> &'static str {
     match (trial.opened, trial.train_seconds) {
-        (true, _) => "open",
-        (false, Some(_)) => "shut",
+        (true, _) => "passed",
+        (false, Some(_)) => "not passed",
         (false, None) => "–",
     }
 }

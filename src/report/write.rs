@@ -23,7 +23,7 @@ pub struct Written {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The folder tells of no study.
-    #[error("{} tells of no study yet: its events.jsonl is missing or empty", folder.display())]
+    #[error("{} records no study yet: its events.jsonl is missing or empty", folder.display())]
     NothingRecorded {
         /// The run folder.
         folder: PathBuf,

@@ -210,7 +210,7 @@ fn parse_path(key: &str) -> Result<Vec<Step>, String> {
         let (name, indices) =
             part.split_once('[').map_or((part, None), |(name, rest)| (name, Some(rest)));
         if name.is_empty() {
-            return Err(format!("{key:?} is no key: write one such as train.epochs"));
+            return Err(format!("{key:?} is not a key: write one such as train.epochs"));
         }
         path.push(Step::Key(name.into()));
         for index in indices.into_iter().flat_map(|indices| indices.split('[')) {
@@ -231,8 +231,9 @@ fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
     };
     match step {
         Step::Index(index) => {
-            let items =
-                target.as_array_mut().ok_or("an index reaches into something that is no list")?;
+            let items = target
+                .as_array_mut()
+                .ok_or("the index is applied to something that is not a list")?;
             let count = items.len();
             let item = items
                 .get_mut(*index)
@@ -245,7 +246,7 @@ fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
                 *target = Value::Table(toml::Table::new());
             }
             let Some(table) = target.as_table_mut() else {
-                return Err("a key reaches into something that is no table".into());
+                return Err("the key is applied to something that is not a table".into());
             };
             let slot =
                 table.entry(name.clone()).or_insert_with(|| Value::Table(toml::Table::new()));

@@ -234,7 +234,7 @@ fn plan_pool(pool: &Pool, input: FeatureShape) -> Result<(FeatureShape, usize, u
         return Err((
             "size",
             format!(
-                "a {s}×{s} window eats the whole {height}×{width} image that reaches it",
+                "a {s}×{s} window is larger than the {height}×{width} image that reaches it",
                 s = pool.size
             ),
             format!("use at most {side}, or remove this pool or one before it"),

@@ -43,7 +43,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrTable<T> {
         match map.next_key::<String>()? {
             None => Ok(value),
             Some(key) => Err(Error::custom(format_args!(
-                "`{key}` is one key too many: this table takes a single one"
+                "`{key}` is one key too many: this table takes only one"
             ))),
         }
     }

@@ -107,7 +107,7 @@ fn check_input(check: &mut Check, input: InputShape) {
         if !(min..=max).contains(&value) {
             check.problem(
                 "data",
-                format!("{value} {what} cannot be trained on"),
+                format!("{value} {what} are not supported"),
                 format!("use images with {min} to {max} {what}"),
             );
         }
@@ -120,7 +120,7 @@ fn check_input(check: &mut Check, input: InputShape) {
 
 fn check_name(check: &mut Check, name: &str) {
     if !is_run_name(name) {
-        let problem = format!("{name:?} cannot name a run folder");
+        let problem = format!("{name:?} cannot be the name of a run folder");
         check.problem("name", problem, format!("use {RUN_NAME_RULE}"));
     }
 }
@@ -242,7 +242,7 @@ fn check_optimizer(check: &mut Check, optimizer: &Optimizer) {
             if sgd.nesterov && sgd.momentum == 0.0 {
                 check.problem(
                     "train.optimizer.sgd.nesterov",
-                    "looks ahead along a momentum of zero".into(),
+                    "has no effect with a momentum of zero".into(),
                     "set a momentum such as 0.9, or remove nesterov",
                 );
             }
@@ -284,7 +284,7 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
     {
         check.problem(
             "notify.command",
-            "names no program".into(),
+            "is empty: no program to run".into(),
             "use a list such as [\"notify-send\", \"burgeon\"]",
         );
     }
@@ -307,7 +307,7 @@ fn check_space(check: &mut Check, file: &StudyFile) {
     for (key, length) in lengths {
         if !(1..=1000).contains(&length) {
             let key = format!("tune.space.{key}");
-            check.problem(&key, format!("offers {length} choices"), "list 1 to 1000 of them");
+            check.problem(&key, format!("has {length} choices"), "list 1 to 1000 of them");
         }
     }
     let each = |check: &mut Check, key: &str, values: &[usize], min: usize, max: usize| {

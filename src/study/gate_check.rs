@@ -36,7 +36,7 @@ fn passed_unlearned(gate: &GateSpec, report: &DataReport, classes: &[String]) ->
             "a model that always answers {name} would pass: {:.2} % of the validation images are of that class",
             share * 100.0
         ),
-        help: "ask for more, put a floor under `least-recall` or `balanced-accuracy`, or confirm with \
+        help: "raise it, set `least-recall` or `balanced-accuracy`, or confirm with \
                `allow-majority = true`"
             .into(),
         location: None,

@@ -31,7 +31,7 @@ impl<T: Trainer> Study<'_, T> {
         for record in unneeded.skip(spared).collect::<Vec<_>>() {
             let trial = record.trial;
             self.removed().insert(trial);
-            self.desk().ledger.append_once(Event::CheckpointsRemoved { trial })?;
+            self.study_record().ledger.append_once(Event::CheckpointsRemoved { trial })?;
             let folder = self.folder.trial(trial);
             let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
             let removed = self.trainer.remove_checkpoints(&task);

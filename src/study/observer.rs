@@ -53,15 +53,15 @@ pub struct Silent;
 
 impl Listener for Silent {}
 
-/// Where all trials report to.
-pub(super) struct Desk<'a> {
+/// The record of the study and its listener, shared by all trials.
+pub(super) struct StudyRecord<'a> {
     pub(super) ledger: Ledger,
     pub(super) listener: &'a mut dyn Listener,
 }
 
 /// Records what one trial does.
-pub(super) struct Recorder<'a, 'desk> {
-    pub(super) desk: &'a Mutex<Desk<'desk>>,
+pub(super) struct Recorder<'a, 'study_record> {
+    pub(super) study_record: &'a Mutex<StudyRecord<'study_record>>,
     pub(super) stop: &'a StopFlag,
     /// Raised when the study needs no trial any more.
     pub(super) over: &'a AtomicBool,
@@ -79,7 +79,7 @@ pub(super) struct Recorder<'a, 'desk> {
 
 impl TrialObserver for Recorder<'_, '_> {
     fn step(&mut self, progress: &StepProgress) -> Flow {
-        self.desk().listener.step(self.trial, progress);
+        self.study_record().listener.step(self.trial, progress);
         self.flow(Phase::Training)
     }
 
@@ -94,12 +94,12 @@ impl TrialObserver for Recorder<'_, '_> {
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
         self.curve.retain(|earlier| earlier.epoch < record.epoch);
         self.curve.push(record.clone());
-        let mut desk = self.desk();
-        if desk.ledger.append_once(epoch_event(self.trial, record))? == Appended::Now {
-            desk.listener.epoch(self.trial, record);
-            drop(desk);
+        let mut study_record = self.study_record();
+        if study_record.ledger.append_once(epoch_event(self.trial, record))? == Appended::Now {
+            study_record.listener.epoch(self.trial, record);
+            drop(study_record);
             if let Some(proposal) = (self.plan)(&self.curve) {
-                self.desk().listener.planned(self.trial, &proposal);
+                self.study_record().listener.planned(self.trial, &proposal);
             }
         }
         Ok(self.flow(Phase::Training))
@@ -108,8 +108,8 @@ impl TrialObserver for Recorder<'_, '_> {
     fn note(&mut self, note: TrialNote) -> Result<(), WatchError> {
         let trial = self.trial;
         let parent = self.parent.unwrap_or_default();
-        let mut desk = self.desk();
-        let Desk { ledger, listener } = &mut *desk;
+        let mut study_record = self.study_record();
+        let StudyRecord { ledger, listener } = &mut *study_record;
         listener.note(trial, &note);
         match note {
             TrialNote::Grafted(report) => {
@@ -140,9 +140,9 @@ impl TrialObserver for Recorder<'_, '_> {
     }
 }
 
-impl<'desk> Recorder<'_, 'desk> {
-    fn desk(&self) -> MutexGuard<'_, Desk<'desk>> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+impl<'study_record> Recorder<'_, 'study_record> {
+    fn study_record(&self) -> MutexGuard<'_, StudyRecord<'study_record>> {
+        self.study_record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn flow(&self, phase: Phase) -> Flow {

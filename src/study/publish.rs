@@ -17,7 +17,7 @@ pub enum PublishError {
     #[error("the disk refused")]
     File(#[from] FileError),
     /// The model file cannot be put together.
-    #[error("the model file cannot be put together")]
+    #[error("the model file cannot be assembled")]
     ModelFile(#[from] ModelFileError),
     /// burn could not write its record.
     #[error("the burn record cannot be written: {0}")]

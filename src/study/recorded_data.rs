@@ -34,7 +34,7 @@ pub enum OtherData {
     },
     /// The same files, split another way.
     #[error(
-        "{} was begun by a version of burgeon that chose validation images another way (split version {then} there, {SPLIT_VERSION} here): what it trained on would be measured on; start a new run, or go on with the version that began it",
+        "{} was begun by a version of burgeon that chose validation images another way (split version {then} there, {SPLIT_VERSION} here): resuming would measure accuracy on images that were trained on; start a new run, or resume with the version that began it",
         folder.display()
     )]
     Split {

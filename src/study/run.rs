@@ -7,7 +7,7 @@ use std::thread::Scope;
 
 use super::deadline::seconds_before;
 use super::ended::{Ended, Finished, Stopped};
-use super::observer::{Desk, Listener};
+use super::observer::{Listener, StudyRecord};
 use super::phase::{Extension, Phase};
 use super::publish::PublishError;
 use super::recorded::RecordedStudy;
@@ -63,7 +63,7 @@ pub enum StudyError {
     },
     /// The record tells of a trial that would not be tried now.
     #[error(
-        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): go on with the version, and the policy, that began this run, or start a new one"
+        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): resume with the version and policy that began this run, or start a new one"
     )]
     DecidesDifferently {
         /// Which trial.
@@ -74,7 +74,7 @@ pub enum StudyError {
         now: String,
     },
     /// The record lacks what the study rests on.
-    #[error("the record does not tell how trial {trial} {what}, though it tells what came after")]
+    #[error("the record does not say how trial {trial} {what}, although it has later events")]
     NotRecorded {
         /// Which trial.
         trial: u32,
@@ -82,7 +82,7 @@ pub enum StudyError {
         what: &'static str,
     },
     /// An edit in the record cannot be made.
-    #[error("the record's trial {trial} cannot be made again")]
+    #[error("the record's trial {trial} cannot be rebuilt")]
     Edit {
         /// Which trial.
         trial: u32,
@@ -90,7 +90,7 @@ pub enum StudyError {
         source: EditError,
     },
     /// The gate or the budget that a study is extended to is out of range.
-    #[error("the extended study cannot work")]
+    #[error("the extended study is invalid")]
     Spec(#[from] SpecError),
     /// The policy proposed what cannot be trained.
     #[error("the policy's proposal for trial {trial} cannot be used: {why}")]
@@ -111,7 +111,7 @@ pub struct Study<'a, T: Trainer> {
     pub(super) folder: RunFolder,
     pub(super) trainer: T,
     pub(super) policy: Box<dyn Policy + 'a>,
-    pub(super) desk: Mutex<Desk<'a>>,
+    pub(super) study_record: Mutex<StudyRecord<'a>>,
     pub(super) stop: StopFlag,
     /// What goes for the trials that are trained now.
     pub(super) phase: Phase,
@@ -143,7 +143,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             setup,
             folder,
             trainer,
-            desk: Mutex::new(Desk { ledger, listener }),
+            study_record: Mutex::new(StudyRecord { ledger, listener }),
             stop,
             began: std::time::Instant::now(),
             spent_before: OnceLock::new(),
@@ -171,7 +171,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             return match phase.extension == extension && phase.number > 0 {
                 true => Ok(()),
                 false => Err(StudyError::Extension(
-                    "it is not over yet; resume it as it is, and extend it when it has ended"
+                    "it is not finished yet; resume it first, and extend it once it has finished"
                         .into(),
                 )),
             };
@@ -179,7 +179,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         let history = recorded.history(result.trials as usize)?;
         let extended = phase.extended(extension, history.len())?;
         self.check_extension(extension, &extended, &history)?;
-        self.desk().ledger.append(Event::StudyExtended {
+        self.study_record().ledger.append(Event::StudyExtended {
             extension: extended.number,
             more_trials: extension.more_trials,
             more_epochs: extension.more_epochs,
@@ -199,24 +199,24 @@ impl<'a, T: Trainer> Study<'a, T> {
     ) -> Result<(), StudyError> {
         let refuse = |why: &str| Err(StudyError::Extension(why.into()));
         if extension.is_empty() {
-            return refuse("say by how many trials, by how many epochs, or to which gate");
+            return refuse("use --more-trials, --more-epochs or --gate");
         }
         if extension.more_epochs > 0 && to_train_on(history).is_none() {
-            return refuse("every trial diverged, so there is none whose training can go on");
+            return refuse("every trial diverged, so there is none whose training can continue");
         }
         self.phase = extended.clone();
         let passes = history.iter().any(|record| self.judge(record).opens);
         let is_open = passes && extended.spec.tune().goal == Goal::Pass;
         if is_open && extension.gate.is_none() && extension.more_epochs == 0 {
             return refuse(
-                "a model is accepted already, and the goal `pass` asks for no better one; give a higher gate, or more epochs for the best trial",
+                "a model is accepted already, and the goal `pass` needs no better one; use a higher gate, or more epochs for the best trial",
             );
         }
         Ok(())
     }
 
     fn read_record(&self) -> Result<RecordedStudy, StudyError> {
-        RecordedStudy::read(&self.setup, self.desk().ledger.records())
+        RecordedStudy::read(&self.setup, self.study_record().ledger.records())
     }
 
     /// Runs the loop to its end, or until the stop flag is raised. A study that is over says what
@@ -304,8 +304,8 @@ impl<'a, T: Trainer> Study<'a, T> {
     fn judge_again(&self, history: &[TrialRecord]) -> Result<(), StudyError> {
         for record in history {
             let judgement = self.judge(record);
-            let mut desk = self.desk();
-            let records = desk.ledger.records().iter().rev();
+            let mut study_record = self.study_record();
+            let records = study_record.ledger.records().iter().rev();
             let before = records.into_iter().find_map(|recorded| match recorded.event {
                 Event::GateDecided { trial, decision, .. } if trial == record.trial => {
                     Some(decision == Verdict::Accept)
@@ -314,7 +314,11 @@ impl<'a, T: Trainer> Study<'a, T> {
             });
             if before != Some(judgement.opens) {
                 let decision = if judgement.opens { Verdict::Accept } else { Verdict::Continue };
-                desk.ledger.append_once(gate_decided(record.trial, decision, &judgement))?;
+                study_record.ledger.append_once(gate_decided(
+                    record.trial,
+                    decision,
+                    &judgement,
+                ))?;
             }
         }
         Ok(())
@@ -359,7 +363,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 (false, false) => Verdict::Continue,
                 (false, true) => Verdict::Reject,
             };
-            self.desk().ledger.append_once(gate_decided(trial, decision, &judgement))?;
+            self.study_record().ledger.append_once(gate_decided(trial, decision, &judgement))?;
             if is_last || judgement.opens && self.phase.spec.tune().goal == Goal::Pass {
                 break;
             }
@@ -378,7 +382,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             && (self.phase.spec.tune().goal != Goal::Pass || self.passing(&history).is_empty())
             && let Some(why) = self.spent(&history, 0)
         {
-            self.desk().listener.budget_spent(&why);
+            self.study_record().listener.budget_spent(&why);
         }
         match self.finish(recorded, &history)? {
             Some(result) => Ok(self.finished(result, history)),
@@ -397,8 +401,9 @@ impl<'a, T: Trainer> Study<'a, T> {
         let next = (history.len() + running + 1) as u32;
         let is_start =
             |event: &Event| matches!(event, Event::TrialStarted { trial, .. } if *trial == next);
-        let was_begun =
-            || self.desk().ledger.records().iter().any(|recorded| is_start(&recorded.event));
+        let was_begun = || {
+            self.study_record().ledger.records().iter().any(|recorded| is_start(&recorded.event))
+        };
         // An extension has `[tune] seconds` of its own.
         let before = self.phase.trials_before.min(history.len());
         let mut tune = self.phase.spec.tune().clone();
@@ -514,7 +519,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         if outcome == Outcome::Accepted {
             self.folder.write_accuracy(result.validation_accuracy)?;
         }
-        self.desk().ledger.append(Event::StudyFinished(result.clone()))?;
+        self.study_record().ledger.append(Event::StudyFinished(result.clone()))?;
         Ok(Some(result))
     }
 
@@ -531,18 +536,18 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// Records that what had been cut short after the study's end was made up for.
     pub(super) fn resumed(&self) -> Result<(), StudyError> {
-        let mut desk = self.desk();
+        let mut study_record = self.study_record();
         let is_end = |recorded: &&Recorded| matches!(recorded.event, Event::TrialFinished { .. });
-        let trials = desk.ledger.records().iter().filter(is_end).count() as u32;
+        let trials = study_record.ledger.records().iter().filter(is_end).count() as u32;
         let run = self.folder.path().display().to_string();
-        desk.ledger.append(Event::StudyResumed { run, trials, instruction_set: None })?;
+        study_record.ledger.append(Event::StudyResumed { run, trials, instruction_set: None })?;
         Ok(())
     }
 
     pub(super) fn stopped(&self) -> Result<Ended, StudyError> {
         let interrupt = StopReason::Signal(StopSignal::Interrupt);
         let reason = self.stop.requested().unwrap_or(interrupt);
-        self.desk().ledger.append(Event::StudyStopped { signal: reason.name().into() })?;
+        self.study_record().ledger.append(Event::StudyStopped { signal: reason.name().into() })?;
         Ok(Ended::Stopped(Stopped { run: Some(self.folder.path().to_path_buf()), reason }))
     }
 
@@ -553,13 +558,13 @@ impl<'a, T: Trainer> Study<'a, T> {
             return self.active_seconds();
         }
         let is_extension = |event: &Event| matches!(event, Event::StudyExtended { extension, .. } if *extension == number);
-        seconds_before(self.desk().ledger.records(), is_extension)
+        seconds_before(self.study_record().ledger.records(), is_extension)
             + self.began.elapsed().as_secs_f64()
     }
 
     /// Seconds spent by this process and, as far as the record's times tell, by those before it.
     pub(super) fn active_seconds(&self) -> f64 {
-        let before = || seconds_before(self.desk().ledger.records(), |_| true);
+        let before = || seconds_before(self.study_record().ledger.records(), |_| true);
         self.spent_before.get_or_init(before) + self.began.elapsed().as_secs_f64()
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use super::deadline::{Deadline, seconds_before};
-use super::observer::{Desk, Recorder};
+use super::observer::{Recorder, StudyRecord};
 use super::publish::{write_curve, write_spec};
 use super::recorded::recorded_curve;
 use super::run::{Growth, Study, StudyError};
@@ -17,7 +17,7 @@ use super::trainer::{Parent, Trainer, TrainerError, TrialTask};
 use crate::ledger::Event;
 use crate::record::{Conclusion, Ending, EpochRecord, Inherit, RangeTest};
 use crate::spec::{self, Edit, EditCost, Spec, training_flops};
-use crate::tune::{Proposal, TrialRecord, diagnose, usual_rate};
+use crate::tune::{Proposal, TrialRecord, diagnose, recommended_rate};
 
 /// A trial that is to be trained.
 pub(super) struct Trial {
@@ -78,7 +78,7 @@ impl Trial {
         let edited = edited.map_err(|error| wrong(error.to_string()))?;
         if edited != proposal.spec {
             let why =
-                "its spec is not its parent's with its edits made; make it by `Proposal::new`";
+                "its spec is not its parent's with its edits applied; make it with `Proposal::new`";
             return Err(wrong(why.into()));
         }
         let spec = proposal.spec.clone();
@@ -135,9 +135,9 @@ pub(super) fn proposals_of(running: &VecDeque<Running>) -> Vec<Proposal> {
 
 impl<'a, T: Trainer> Study<'a, T> {
     /// The record and whoever watches it, for one trial at a time.
-    pub(super) fn desk(&self) -> MutexGuard<'_, Desk<'a>> {
+    pub(super) fn study_record(&self) -> MutexGuard<'_, StudyRecord<'a>> {
         // A panic elsewhere leaves the record whole: every event is appended in one piece.
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.study_record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a trial, which trains beside the others where several may.
@@ -164,13 +164,14 @@ impl<'a, T: Trainer> Study<'a, T> {
     fn begin(&self, trial: &Trial, history: &[TrialRecord]) -> Result<(), StudyError> {
         let Trial { number, spec, .. } = trial;
         let proposal = trial.proposal();
-        let mut desk = self.desk();
-        let started = desk.ledger.records().iter().find_map(|recorded| match &recorded.event {
-            Event::TrialStarted { trial: started, spec_hash, .. } if started == number => {
-                Some(spec_hash)
-            }
-            _ => None,
-        });
+        let mut study_record = self.study_record();
+        let started =
+            study_record.ledger.records().iter().find_map(|recorded| match &recorded.event {
+                Event::TrialStarted { trial: started, spec_hash, .. } if started == number => {
+                    Some(spec_hash)
+                }
+                _ => None,
+            });
         let now = spec.hash();
         if let Some(recorded) = started.filter(|recorded| **recorded != now) {
             let recorded = recorded.clone();
@@ -179,7 +180,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         let folder = self.folder.trial(*number);
         write_spec(self.folder.files(), folder.path(), &folder.spec_file(), spec)?;
         let edits = proposal.map_or(&[][..], |proposal| &proposal.edits);
-        desk.ledger.append_once(Event::TrialStarted {
+        study_record.ledger.append_once(Event::TrialStarted {
             trial: *number,
             parent: proposal.map(|proposal| proposal.parent),
             edits: edits.to_vec(),
@@ -193,7 +194,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             flops_per_image: spec.table().flops() as u64,
             expected_seconds: proposal.and_then(|proposal| expected_seconds(proposal, history)),
         })?;
-        desk.listener.trial(*number, spec, proposal);
+        study_record.listener.trial(*number, spec, proposal);
         Ok(())
     }
 
@@ -247,7 +248,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         };
         let deadline = self.deadline(trial);
         let mut recorder = Recorder {
-            desk: &self.desk,
+            study_record: &self.study_record,
             stop: &self.stop,
             over,
             trial: number,
@@ -274,7 +275,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     fn deadline(&self, trial: &Trial) -> Option<Deadline> {
         let tune = self.phase.spec.tune();
         let is_start = |event: &Event| matches!(event, Event::TrialStarted { trial: started, .. } if *started == trial.number);
-        let trial_spent = seconds_before(self.desk().ledger.records(), is_start);
+        let trial_spent = seconds_before(self.study_record().ledger.records(), is_start);
         Deadline::of(&trial.spec, tune.seconds, self.phase_seconds(), trial_spent)
     }
 
@@ -306,8 +307,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
         let judgement = self.judge(&record);
         let finding = diagnose(&record, judgement.opens);
-        let mut desk = self.desk();
-        desk.ledger.append_once(Event::TrialFinished {
+        let mut study_record = self.study_record();
+        study_record.ledger.append_once(Event::TrialFinished {
             trial: number,
             epochs: record.curve.len() as u32,
             validation_accuracy: record.accuracy(),
@@ -319,9 +320,9 @@ impl<'a, T: Trainer> Study<'a, T> {
             },
         })?;
         if let Some(why) = out_of_time {
-            desk.listener.out_of_time(number, &why);
+            study_record.listener.out_of_time(number, &why);
         }
-        desk.listener.trial_ended(&record, &judgement, &finding);
+        study_record.listener.trial_ended(&record, &judgement, &finding);
         Ok(record)
     }
 
@@ -336,19 +337,20 @@ impl<'a, T: Trainer> Study<'a, T> {
         if policy != spec::Policy::Grow || !diagnose(record, false).diagnosis.suspects_the_rate() {
             return Ok(None);
         }
-        let recorded =
-            self.desk().ledger.records().iter().find_map(|recorded| match &recorded.event {
+        let recorded = self.study_record().ledger.records().iter().find_map(|recorded| {
+            match &recorded.event {
                 Event::RatesTested { trial: tested, rates, losses, .. } if *tested == trial => {
                     Some(RangeTest { rates: rates.clone(), losses: losses.clone() })
                 }
                 _ => None,
-            });
+            }
+        });
         if recorded.is_some() {
             return Ok(recorded);
         }
         let folder = self.folder.trial(trial);
         let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
-        let middle = usual_rate(&record.spec.train().optimizer);
+        let middle = recommended_rate(&record.spec.train().optimizer);
         let budget = self.setup.spec.tune().seconds;
         let mut go_on = || {
             self.stop.requested().is_none()
@@ -358,26 +360,26 @@ impl<'a, T: Trainer> Study<'a, T> {
         let tested = tested.map_err(|source| failed(trial, source))?;
         if let Some(test) = &tested {
             let suggestion = test.suggestion();
-            let mut desk = self.desk();
-            desk.ledger.append_once(Event::RatesTested {
+            let mut study_record = self.study_record();
+            study_record.ledger.append_once(Event::RatesTested {
                 trial,
                 rates: test.rates.clone(),
                 losses: test.losses.clone(),
                 suggestion,
             })?;
-            desk.listener.rates_tested(trial, suggestion);
+            study_record.listener.rates_tested(trial, suggestion);
         }
         Ok(tested)
     }
 
     /// What a trial came to, where the record tells.
     fn recorded(&self, trial: &Trial) -> Option<TrialRecord> {
-        let desk = self.desk();
-        desk.ledger.records().iter().find_map(|recorded| match &recorded.event {
+        let study_record = self.study_record();
+        study_record.ledger.records().iter().find_map(|recorded| match &recorded.event {
             Event::TrialFinished { trial: finished, train_seconds, diagnosis, .. }
                 if *finished == trial.number =>
             {
-                let curve = recorded_curve(desk.ledger.records(), trial.number);
+                let curve = recorded_curve(study_record.ledger.records(), trial.number);
                 Some(trial.record(curve, diagnosis.ending, *train_seconds))
             }
             _ => None,

@@ -59,7 +59,7 @@ impl CrashLoop {
                 self.furthest.values().next_back().copied().into_iter().collect();
             let furthest = name(&furthest);
             return Some(format!(
-                "failed {stuck} times in a row without getting further than it was {furthest}"
+                "failed {stuck} times in a row without progress; the furthest failure was {furthest}"
             ));
         }
         (self.restarts_since_healthy >= self.max_restarts)

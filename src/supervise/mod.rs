@@ -45,7 +45,7 @@ pub enum SuperviseError {
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
     /// There is no place for the file in which the trainer names its run folder.
-    #[error("cannot make a folder in {} for the trainer's announcement", path.display())]
+    #[error("cannot create a folder in {} for the trainer's announcement", path.display())]
     Announcement {
         /// The folder for temporary files.
         path: PathBuf,

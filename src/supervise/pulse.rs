@@ -49,12 +49,12 @@ impl fmt::Display for Silence {
         let seconds = self.lasted.as_secs_f64();
         match self.since {
             SilentSince::Start => {
-                write!(f, "it gave no sign of life in the {seconds:.1} s since its start")
+                write!(f, "no heartbeat in the {seconds:.1} s since its start")
             }
             SilentSince::Preparing => {
-                write!(f, "it gave no sign of life for {seconds:.1} s while it prepared its data")
+                write!(f, "no heartbeat for {seconds:.1} s while it prepared its data")
             }
-            SilentSince::LastBeat => write!(f, "it gave no sign of life for {seconds:.1} s"),
+            SilentSince::LastBeat => write!(f, "no heartbeat for {seconds:.1} s"),
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(pulse.silence(after(start, 28), &options()), None);
         let silence = pulse.silence(after(start, 29), &options()).unwrap();
         assert_eq!(silence.since, SilentSince::LastBeat);
-        assert_eq!(silence.to_string(), "it gave no sign of life for 14.0 s");
+        assert_eq!(silence.to_string(), "no heartbeat for 14.0 s");
         let latest = options().hung_after() + 2 * options().look_every();
         assert!(latest <= 2 * options().heartbeat);
     }

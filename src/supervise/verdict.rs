@@ -59,8 +59,8 @@ impl Ending {
             Self::Hung(silence) => format!("the trainer hung: {silence}"),
             Self::NotStarted(why) => format!("the trainer could not be started: {why}"),
             Self::Exited(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => format!("the trainer ended with exit code {code}"),
-                (_, Some(signal)) => format!("the trainer was ended by {}", name(signal)),
+                (Some(code), _) => format!("the trainer exited with code {code}"),
+                (_, Some(signal)) => format!("the trainer was killed by {}", name(signal)),
                 _ => format!("the trainer ended: {status}"),
             },
         }

@@ -249,7 +249,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// A file that is longer than it can rightly be.
-    #[error("{} is larger than the {limit_bytes} bytes that it may have", path.display())]
+    #[error("{} is larger than the limit of {limit_bytes} bytes", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,

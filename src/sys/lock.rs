@@ -99,7 +99,7 @@ pub enum LockError {
 
 fn describe(holder: Option<&Holder>) -> String {
     match holder {
-        None => "a process that has not signed yet".into(),
+        None => "a process that has not written its identity yet".into(),
         Some(holder) => format!(
             "process {} on {} since {:.0} ({})",
             holder.process.pid, holder.process.host, holder.since, holder.command

@@ -16,7 +16,7 @@ pub struct Workers {
     images: ImageThreads,
 }
 
-/// Why there are no threads to compute with.
+/// Why there are the compute threads cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkersError {

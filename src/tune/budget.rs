@@ -14,8 +14,8 @@ pub fn exhausted(
 ) -> Option<String> {
     if history.len() + running >= tune.trials {
         return Some(match tune.trials {
-            1 => "the only trial of the budget is taken".into(),
-            trials => format!("all {trials} trials of the budget are taken"),
+            1 => "the budget's only trial has been used".into(),
+            trials => format!("all {trials} trials of the budget have been used"),
         });
     }
     let trained: f64 = history.iter().map(|trial| trial.train_seconds).sum();

@@ -4,7 +4,7 @@
 //! accuracies on small images (LeCun et al. 1998 and since); they decide what is tried first, and
 //! the gate decides whether it was enough.
 
-use super::usual::{geometry::side, usual_kernel};
+use super::recommended::{geometry::side, recommended_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 
 /// What a network should have for its gate.
@@ -76,7 +76,7 @@ pub(super) fn beyond_form(spec: &Spec) -> Option<Step> {
         _ => None,
     });
     let narrowest = widths.min().map(|(_, layer, width)| {
-        (Edit::Widen { layer, width }, "the narrowest layer lets through too little")
+        (Edit::Widen { layer, width }, "the narrowest layer is a bottleneck")
     });
     let deeper = || if convs(spec).count() < 6 { block(spec, wanted(spec)) } else { None };
     let dense = || {
@@ -124,8 +124,7 @@ fn coarse_layer(spec: &Spec, form: Form) -> Option<Step> {
         }
         _ => None,
     });
-    edit.filter(|_| matters)
-        .map(|edit| (edit, "coarse steps over the image lose where strokes are"))
+    edit.filter(|_| matters).map(|edit| (edit, "a large stride loses the position of strokes"))
 }
 
 fn narrow_layer(spec: &Spec, form: Form) -> Option<Step> {
@@ -135,13 +134,13 @@ fn narrow_layer(spec: &Spec, form: Form) -> Option<Step> {
             let width = form.filters << stage.min(1);
             stage += 1;
             let is_narrow = conv.filters < form.filters;
-            let because = "a layer of few filters holds back whatever stands around it";
+            let because = "a layer of few filters is a bottleneck for the layers around it";
             is_narrow.then_some((Edit::Widen { layer, width }, because))
         }
         Layer::Dense(dense) => {
             let is_narrow = dense.units < 2 * spec.input().classes.min(16);
             let width = form.dense.max(32);
-            let because = "so few units tell the classes apart badly";
+            let because = "so few units separate the classes badly";
             is_narrow.then_some((Edit::Widen { layer, width }, because))
         }
         _ => None,
@@ -168,9 +167,9 @@ fn block(spec: &Spec, form: Form) -> Option<Step> {
     if side < 3 {
         return None;
     }
-    let kernel = usual_kernel(side);
+    let kernel = recommended_kernel(side);
     let edit = Edit::AddConvBlock { at, filters, kernel, pool };
-    Some((edit, "another layer sees larger parts of the image"))
+    Some((edit, "another conv layer sees larger parts of the image"))
 }
 
 fn hidden_layer(spec: &Spec, form: Form) -> Option<Step> {
@@ -180,5 +179,5 @@ fn hidden_layer(spec: &Spec, form: Form) -> Option<Step> {
 
 fn add_dense(spec: &Spec, units: usize) -> Step {
     let edit = Edit::AddDense { at: spec.layers().len(), units };
-    (edit, "a hidden layer combines what the features say")
+    (edit, "a hidden dense layer combines the features")
 }

@@ -11,9 +11,9 @@ mod growth;
 mod history;
 mod outlook;
 mod policy;
+mod recommended;
 mod search;
 mod shrink;
-mod usual;
 
 pub use crate::record::{Diagnosis, Ending, Finding, Inherit};
 pub use budget::exhausted;
@@ -22,6 +22,6 @@ pub use grow::Grow;
 pub use history::TrialRecord;
 pub use outlook::hopeless;
 pub use policy::{Policy, Proposal, policy_for};
+pub use recommended::recommended_rate;
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
-pub use usual::usual_rate;

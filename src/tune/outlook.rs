@@ -27,7 +27,7 @@ fn guessing(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let guess = classes.ln();
     (accuracy < 1.6 / classes && loss > 0.97 * guess).then(|| {
         format!(
-            "still guessing: {:.1} % of training images named right at a loss of {loss:.2} (guessing: {guess:.2})",
+            "still guessing: {:.1} % of training images classified correctly at a loss of {loss:.2} (guessing: {guess:.2})",
             accuracy * 100.0
         )
     })
@@ -60,7 +60,7 @@ fn leads_nowhere(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let gate = spec.gate().accuracy;
     (reach < gate).then(|| {
         format!(
-            "{:.1} % after {} epochs, the latest of which gained {:.2} % each: at best {:.1} % by the end, of {:.1} %",
+            "{:.1} % after {} epochs, the latest of which gained {:.2} points each: at most {:.1} % by the end, below the gate of {:.1} %",
             best * 100.0,
             last.epoch,
             gain * 100.0,

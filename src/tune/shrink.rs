@@ -62,7 +62,7 @@ impl Shrink {
         }
         let edits = vec![Edit::SetEpochs { epochs: last.spec.train().epochs * 2 }];
         let spec = Edit::apply_all(&edits, &last.spec).ok()?;
-        Some(proposal(last, edits, spec, "so near the gate, it is trained longer"))
+        Some(proposal(last, edits, spec, "it is so near the gate that it is trained for longer"))
     }
 }
 
@@ -71,7 +71,7 @@ fn proposal(parent: &TrialRecord, edits: Vec<Edit>, spec: Spec, because: &str) -
     Proposal {
         parent: parent.trial,
         edits,
-        reason: format!("the gate is open; {because}: {is} parameters instead of {was}"),
+        reason: format!("the gate is passed; {because}: {is} parameters instead of {was}"),
         inherit: Inherit::Weights,
         spec,
     }
@@ -81,21 +81,25 @@ fn proposal(parent: &TrialRecord, edits: Vec<Edit>, spec: Spec, because: &str) -
 fn candidates(spec: &Spec) -> Vec<(Vec<Edit>, &'static str)> {
     let mut found: Vec<(Vec<Edit>, &'static str)> = Vec::new();
     for share in [0.5, 0.7, 0.85] {
-        found.push((narrower(spec, share, None), "all layers may do with fewer units"));
+        found.push((narrower(spec, share, None), "fewer units in all layers may suffice"));
     }
     for (layer, kind) in spec.layers().iter().enumerate() {
         match kind {
             Layer::Dense(_) => {
-                found.push((vec![Edit::RemoveLayer { layer }], "it may do without a hidden layer"));
-                found.push((narrower(spec, 0.5, Some(layer)), "a hidden layer may be narrower"));
+                found.push((vec![Edit::RemoveLayer { layer }], "it may not need a hidden layer"));
+                found.push((
+                    narrower(spec, 0.5, Some(layer)),
+                    "a narrower hidden layer may suffice",
+                ));
             }
             Layer::Conv(_) => {
-                found.push((narrower(spec, 0.7, Some(layer)), "a conv layer may be narrower"));
+                found.push((narrower(spec, 0.7, Some(layer)), "a narrower conv layer may suffice"));
             }
             _ => {}
         }
     }
-    found.extend(pooled(spec).map(|edit| (vec![edit], "a smaller plane needs fewer weights")));
+    found
+        .extend(pooled(spec).map(|edit| (vec![edit], "a smaller feature map needs fewer weights")));
     let parameters = spec.table().parameters() as f64;
     let mut sized: Vec<(f64, (Vec<Edit>, &'static str))> = found
         .into_iter()

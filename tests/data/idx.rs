@@ -68,30 +68,33 @@ fn each_flaw_is_told_with_what_would_be_right() {
         (good[..10].to_vec(), "FILE: ends within the IDX header"),
         (
             idx_labels(5, 3),
-            "FILE: starts with the bytes 00000801, but an IDX image file starts 00000803",
+            "FILE: starts with the bytes 00000801, but an IDX image file starts with 00000803",
         ),
         (
             b"<!DOCTYPE html>".to_vec(),
-            "FILE: starts with the bytes 3c21444f, but an IDX image file starts 00000803",
+            "FILE: starts with the bytes 3c21444f, but an IDX image file starts with 00000803",
         ),
-        (with(4, [0; 4]), "FILE: its header promises 0 items; at least 1 is needed"),
+        (with(4, [0; 4]), "FILE: its header declares 0 items; at least 1 is needed"),
         (
             with(8, [0; 4]),
-            "FILE: its header promises images 0 pixels wide or high; 1 to 4096 are read",
+            "FILE: its header declares images 0 pixels wide or high; 1 to 4096 are supported",
         ),
         (
             with(8, [0, 1, 0, 0]),
-            "FILE: its header promises images 65536 pixels wide or high; 1 to 4096 are read",
+            "FILE: its header declares images 65536 pixels wide or high; 1 to 4096 are supported",
         ),
         (
             with(4, [0, 0, 0, 8]),
-            "FILE: its header promises 112 bytes, but the file is too short to hold them",
+            "FILE: its header declares 112 bytes, but the file is too short to hold them",
         ),
         (
             with(4, [0xff; 4]),
-            "FILE: its header promises 51539607556 bytes, more than the limit of 4294967296",
+            "FILE: its header declares 51539607556 bytes, more than the limit of 4294967296",
         ),
-        ([&good[..], &[0]].concat(), "FILE: goes on after the 100 bytes that its header promises"),
+        (
+            [&good[..], &[0]].concat(),
+            "FILE: continues after the 100 bytes that its header declares",
+        ),
     ];
     for (content, expected) in cases {
         assert_eq!(refusal(&content), expected);
@@ -118,7 +121,7 @@ fn a_tiny_archive_cannot_claim_gigabytes() {
     let mut bomb = idx_images(1, 4096, 1);
     bomb[4..8].copy_from_slice(&200_000_u32.to_be_bytes());
     assert!(
-        refusal(&gzipped(&bomb)).contains("promises 819200016 bytes, but the file is too short")
+        refusal(&gzipped(&bomb)).contains("declares 819200016 bytes, but the file is too short")
     );
 }
 

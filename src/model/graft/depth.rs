@@ -12,14 +12,14 @@ use crate::spec::{Activation, FeatureShape, Layer, Spec};
 
 /// How a new layer of some activation hands on what it receives.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum HandOn {
+enum PassThrough {
     /// As it is.
     Plain,
     /// As it is and negated; the difference has to be divided by this.
     Paired { gain: f32 },
 }
 
-impl HandOn {
+impl PassThrough {
     /// The cheapest way that changes nothing; `None` where there is none. `input` tells whether
     /// anything below zero can arrive.
     fn through(activation: Activation, input: Sign) -> Option<Self> {
@@ -102,14 +102,14 @@ pub(super) fn insert_conv(
     let FeatureShape::Image { channels, height, .. } = shape else {
         return Err(NoLayer);
     };
-    let hand_on = HandOn::through(conv.activation, sign_at(parent, at))
+    let pass_through = PassThrough::through(conv.activation, sign_at(parent, at))
         .filter(|how| conv.filters >= how.units(channels))
-        .filter(|how| *how == HandOn::Plain || !pool && is_linear_up_to_consumer(parent, at));
+        .filter(|how| *how == PassThrough::Plain || !pool && is_linear_up_to_consumer(parent, at));
     let mut weight =
         CellArray::filled(vec![conv.filters, channels, conv.kernel, conv.kernel], Cell::Fresh);
     let mut bias = CellArray::filled(vec![conv.filters], Cell::Fresh);
     // Where nothing can be handed on exactly, most of it is better than none of it.
-    let how = hand_on.unwrap_or(HandOn::Plain);
+    let how = pass_through.unwrap_or(PassThrough::Plain);
     let taps = conv.kernel * conv.kernel;
     let center = conv.pads(height)[0] * conv.kernel + conv.pads(height)[0];
     for filter in 0..conv.filters {
@@ -125,11 +125,11 @@ pub(super) fn insert_conv(
     if pool {
         network.layers.insert(at + 1, LayerCells::new());
     }
-    Ok(match hand_on {
-        Some(_) if pool => Some("a new pool leaves the layers behind it fewer pixels".into()),
+    Ok(match pass_through {
+        Some(_) if pool => Some("a new pool leaves fewer pixels to the layers after it".into()),
         Some(_) => None,
         None => Some(format!(
-            "{} filters with {} cannot hand on {channels} channels unchanged",
+            "{} filters with {} cannot pass {channels} channels on unchanged",
             conv.filters,
             conv.activation.name()
         )),
@@ -148,10 +148,10 @@ pub(super) fn insert_dense(
     };
     let row = &child.table().rows[at];
     let (inputs, units) = (row.input.len(), dense.units);
-    let through = HandOn::through(dense.activation, sign_at(parent, at));
-    let fits = |how: &HandOn| {
+    let through = PassThrough::through(dense.activation, sign_at(parent, at));
+    let fits = |how: &PassThrough| {
         units >= how.units(inputs)
-            && (*how == HandOn::Plain || is_linear_up_to_consumer(parent, at))
+            && (*how == PassThrough::Plain || is_linear_up_to_consumer(parent, at))
     };
     if let Some(how) = through.filter(fits) {
         let flat = FeatureShape::Flat { features: inputs };
@@ -163,7 +163,7 @@ pub(super) fn insert_dense(
 }
 
 /// A dense layer that hands on its inputs.
-fn identity(how: HandOn, inputs: usize, units: usize) -> LayerCells {
+fn identity(how: PassThrough, inputs: usize, units: usize) -> LayerCells {
     let mut weight = CellArray::filled(vec![inputs, units], Cell::Fresh);
     let mut bias = CellArray::filled(vec![units], Cell::Fresh);
     for unit in 0..units {
@@ -189,7 +189,7 @@ fn absorb(
     units: usize,
 ) -> Option<String> {
     let outputs = parent.table().rows[at].output.len();
-    let how = HandOn::through(activation, Sign::Any).filter(|how| units >= how.units(outputs));
+    let how = PassThrough::through(activation, Sign::Any).filter(|how| units >= how.units(outputs));
     let behind = network.layers[at].clone();
     let is_dense = matches!(parent.layers().get(at), Some(Layer::Dense(_)) | None);
     let (Some(how), Some(weight), Some(bias), true) =
@@ -199,7 +199,7 @@ fn absorb(
         network.layers.insert(at, fresh.layers[at].clone());
         network.layers[at + 1] = fresh.layers[at + 1].clone();
         return Some(format!(
-            "{units} units with {} cannot hand on what they receive unchanged",
+            "{units} units with {} cannot pass their input on unchanged",
             activation.name()
         ));
     };

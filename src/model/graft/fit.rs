@@ -29,7 +29,7 @@ pub(super) fn set_kernel(
         *weight = weight.rearranged(2, &lines).rearranged(3, &lines);
     }
     let is_kept = new.kernel >= old.kernel && new.padding == Padding::Same && new.stride == 1;
-    Ok((!is_kept).then(|| format!("a kernel of {k}×{k} sees other pixels", k = new.kernel)))
+    Ok((!is_kept).then(|| format!("a kernel of {k}×{k} covers other pixels", k = new.kernel)))
 }
 
 /// Makes every array fit the child's shape. `inputs` is what flowed into each of its layers before.

@@ -124,8 +124,8 @@ impl Graft {
                 (kind != "dropout").then(|| format!("the {kind} is gone"))
             }
             Edit::SetKernel { layer, .. } => fit::set_kernel(network, before, after, layer)?,
-            Edit::SetStride { .. } => Some("the kernel moves in other steps".into()),
-            Edit::SetPool { .. } => Some("the pool has another window".into()),
+            Edit::SetStride { .. } => Some("the stride has changed".into()),
+            Edit::SetPool { .. } => Some("the pool's window has changed".into()),
             Edit::AddBatchNorm { layer } => {
                 inputs.insert(layer + 1, after.table().rows[layer + 1].input);
                 let norm = normalizing_nothing(after, layer + 1);
@@ -142,14 +142,16 @@ impl Graft {
                 let bends = |spec: &Spec| -> Vec<_> {
                     spec.layers().iter().map(Layer::activation).collect()
                 };
-                (bends(before) != bends(after)).then(|| "the layers have another activation".into())
+                (bends(before) != bends(after)).then(|| "the activation has changed".into())
             }
             Edit::SetLayers { .. } => {
                 network.layers = CellNetwork::fresh(after).layers;
                 inputs = after.table().rows.iter().map(|row| row.input).collect();
                 Some("all layers are new".into())
             }
-            Edit::SetBatchNorm { .. } => Some("batch normalization has other settings".into()),
+            Edit::SetBatchNorm { .. } => {
+                Some("the settings of batch normalization have changed".into())
+            }
             // What only training sees. Each is named, so that a new edit does not compile until it is
             // said here what becomes of the weights.
             Edit::SetDropout { .. }

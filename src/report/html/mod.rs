@@ -79,11 +79,11 @@ impl Report {
     fn warning(&self, main: &mut Markup) {
         if let Some(reason) = &self.fallback {
             main.element("div", &[("class", &"warning"), ("role", &"alert")], |warning| {
-                warning.leaf("strong", &[], "Not the data that was asked for");
+                warning.leaf("strong", &[], "Not the requested data");
                 warning.leaf(
                     "p",
                     &[],
-                    "This study was trained and judged on the built-in digits. The accuracies below are theirs, not MNIST's.",
+                    "This study was trained and judged on the built-in digits. The the accuracies below are not those of MNIST.",
                 );
                 warning.leaf("p", &[], reason);
             });
@@ -140,16 +140,14 @@ impl Report {
             figure.leaf(
                 "figcaption",
                 &[],
-                "Validation accuracy, epoch by epoch and trial after trial. The best trial and those \
-                 that it grew from stand out; a line from trial to trial is growth, dashed where the \
-                 child began with fresh weights.",
+                "Validation accuracy, epoch by epoch and trial after trial. The best trial and its ancestors are highlighted; a line from trial to trial is growth, dashed where the child began with fresh weights.",
             );
         });
     }
 
     fn interruption_list(&self, main: &mut Markup) {
         if self.interruptions.is_empty() {
-            main.leaf("p", &[("class", &"quiet")], "None: the study ran straight on.");
+            main.leaf("p", &[("class", &"quiet")], "None: the study ran without interruption.");
             return;
         }
         main.element("ol", &[("class", &"events")], |list| {
@@ -175,7 +173,7 @@ impl Report {
 /// What is odd about the data, and how many images each class has.
 fn data_look(main: &mut Markup, data: &Examined) {
     if data.findings.is_empty() {
-        main.leaf("p", &[("class", &"quiet")], "Nothing odd was found in the images and labels.");
+        main.leaf("p", &[("class", &"quiet")], "No problems were found in the images and labels.");
     } else {
         main.element("ul", &[], |list| {
             for finding in &data.findings {

@@ -184,7 +184,7 @@ fn row(body: &mut Markup, trial: &Generation, class: &str) {
 
 fn detail(details: &mut Markup, trial: &Generation) {
     if trial.curve.is_empty() {
-        details.leaf("p", &[("class", &"quiet")], "No epoch of it has ended.");
+        details.leaf("p", &[("class", &"quiet")], "It has not finished an epoch.");
         return;
     }
     details.element("div", &[("class", &"pair")], |pair| {
@@ -254,7 +254,7 @@ mod tests {
             "from trial 1: trains on from its parent&#39;s last state",
             "1,370 parameters, 20.0 k FLOPs an image, 2 epochs, 3.0 s, 36,000 images/s",
             "underfit: too few filters",
-            "opened the gate",
+            "passed the gate",
         ] {
             assert!(tree.contains(said), "{said}: {tree}");
         }

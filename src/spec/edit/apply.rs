@@ -10,7 +10,7 @@ use crate::spec::study::{Spec, StudyFile};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
     /// There is no layer of the needed kind at that index.
-    #[error("`{edit}` finds no fitting layer at index {layer}")]
+    #[error("`{edit}` does not fit the layer at index {layer}")]
     NoSuchLayer {
         /// The edit in words.
         edit: String,
@@ -18,7 +18,7 @@ pub enum EditError {
         layer: usize,
     },
     /// The edited study would not work.
-    #[error("`{edit}` gives a study that cannot work: {source}")]
+    #[error("`{edit}` gives an invalid study: {source}")]
     Unworkable {
         /// The edit in words.
         edit: String,

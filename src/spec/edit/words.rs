@@ -27,7 +27,7 @@ impl fmt::Display for Edit {
                 write!(f, "pool {size}×{size} in layer {}", layer + 1)
             }
             Self::AddBatchNorm { layer } => {
-                write!(f, "add batch normalization behind layer {}", layer + 1)
+                write!(f, "add batch normalization after layer {}", layer + 1)
             }
             Self::SetBatchNorm { momentum, .. } => {
                 write!(f, "set the momentum of batch normalization to {momentum}")
@@ -45,7 +45,7 @@ impl fmt::Display for Edit {
                     if names.is_empty() { "no layers".into() } else { names.join(", ") }
                 )
             }
-            Self::SetInitialBias { bias } => write!(f, "start biases from {bias}"),
+            Self::SetInitialBias { bias } => write!(f, "set initial biases to {bias}"),
             Self::AddEpochs { epochs: 1 } => write!(f, "train for one more epoch"),
             Self::AddEpochs { epochs } => write!(f, "train for {epochs} more epochs"),
             Self::SetEpochs { epochs: 1 } => write!(f, "train for one epoch"),
@@ -61,19 +61,19 @@ impl fmt::Display for Edit {
             Self::SetBatchSize { images } => write!(f, "set the batch size to {images}"),
             Self::SetWeightDecay { decay } => write!(f, "set weight decay to {decay}"),
             Self::SetLabelSmoothing { share } => write!(f, "set label smoothing to {share}"),
-            Self::SetGradientClipping { clipping: None } => write!(f, "no longer clip gradients"),
+            Self::SetGradientClipping { clipping: None } => write!(f, "remove gradient clipping"),
             Self::SetGradientClipping { clipping: Some(GradientClipping::Value(bound)) } => {
                 write!(f, "clip gradients to ±{bound}")
             }
             Self::SetGradientClipping { clipping: Some(GradientClipping::Norm(bound)) } => {
                 write!(f, "clip gradients to a norm of {bound}")
             }
-            Self::SetEarlyStopping { stopping: None } => write!(f, "no longer stop early"),
+            Self::SetEarlyStopping { stopping: None } => write!(f, "remove early stopping"),
             Self::SetEarlyStopping { stopping: Some(stopping) } => {
                 write!(f, "stop after {} epochs without improvement", stopping.patience)
             }
             Self::SetAugment { augment } if !augment.is_on() => {
-                write!(f, "no longer distort training images")
+                write!(f, "remove the distortion of training images")
             }
             Self::SetAugment { augment } => write!(
                 f,

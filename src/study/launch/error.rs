@@ -22,7 +22,7 @@ use burgeon_kernel::CpuError;
 #[non_exhaustive]
 pub enum LaunchError {
     /// The study file is wrong; nothing was started.
-    #[error("the study cannot work")]
+    #[error("the study is invalid")]
     Spec(#[from] SpecError),
     /// There is no study to run: neither one was given nor a run that has one.
     #[error("there is no study to run; give one to `Launch::new`")]
@@ -43,11 +43,11 @@ pub enum LaunchError {
     #[error("the record of the run cannot be used")]
     Ledger(#[from] LedgerError),
     /// The loop failed.
-    #[error("the study could not go on")]
+    #[error("the study failed")]
     Study(#[from] StudyError),
     /// The run began with something else.
     #[error(
-        "{} cannot go on: {what} changed since it began (hash {then} then, {now} now); undo the change, or start a new run{}",
+        "{} cannot be resumed: {what} changed since it began (hash {then} then, {now} now); undo the change, or start a new run{}",
         folder.display(),
         indented(lines)
     )]
@@ -85,10 +85,10 @@ pub enum LaunchError {
     #[error("a file of the run cannot be used")]
     File(#[from] FileError),
     /// The instruction set that `BURGEON_CPU` asks for cannot be had.
-    #[error("the processor cannot be used as asked")]
+    #[error("the requested instruction set cannot be used")]
     Cpu(#[from] CpuError),
-    /// There are no threads to compute with.
-    #[error("no threads to compute with")]
+    /// There are the compute threads cannot be started.
+    #[error("the compute threads cannot be started")]
     Workers(#[source] WorkersError),
     /// The request for a simulated fault cannot be read.
     #[error("the simulated fault cannot be set up")]

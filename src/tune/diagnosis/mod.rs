@@ -7,10 +7,10 @@ mod signs;
 mod words;
 
 use self::signs::{Signs, Stall};
-use self::words::{Percent, list};
+use self::words::{Percent, Points, list};
 use super::growth::is_small_for_its_gate;
 use super::history::TrialRecord;
-use super::usual::{Harm, Suspect, suspects};
+use super::recommended::{Effect, Suspect, suspects};
 use crate::record::{Diagnosis, Ending, Finding};
 
 /// Reads a trial's curve. `gate_open` is the gate's word on it.
@@ -22,52 +22,53 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
     let suspects = suspects(&trial.spec, trial.images_per_epoch());
     let Some(signs) = Signs::of(trial) else {
         if trial.ending == Ending::OutOfTime {
-            let evidence = "no epoch could be evaluated in the time that it had";
+            let evidence = "no epoch could be evaluated within the time limit";
             return Finding::new(Diagnosis::StillImproving, evidence);
         }
         let rate = trial.spec.train().learning_rate;
         return Finding::new(
             Diagnosis::Diverged,
             format!(
-                "the loss was no longer a number before the first epoch ended, at a learning rate of {rate}{}",
-                because(&suspects, &[Harm::StepsTooLong, Harm::BadStart])
+                "the loss was no longer finite before the first epoch ended, at a learning rate of {rate}{}",
+                because(&suspects, &[Effect::StepsTooLong, Effect::BadStart])
             ),
         );
     };
-    let case = Case { trial, suspects: &suspects, signs: &signs };
-    case.diverged()
-        .or_else(|| case.suspicious_data())
-        .or_else(|| if signs.is_learning { None } else { Some(case.learns_nothing()) })
-        .or_else(|| case.wrong_steps())
-        .or_else(|| case.held_back())
-        .or_else(|| case.partly_stalled())
-        .or_else(|| case.overfit())
-        .unwrap_or_else(|| case.too_short_or_too_small())
+    let examination = Examination { trial, suspects: &suspects, signs: &signs };
+    examination
+        .diverged()
+        .or_else(|| examination.suspicious_data())
+        .or_else(|| if signs.is_learning { None } else { Some(examination.learns_nothing()) })
+        .or_else(|| examination.wrong_steps())
+        .or_else(|| examination.held_back())
+        .or_else(|| examination.partly_stalled())
+        .or_else(|| examination.overfit())
+        .unwrap_or_else(|| examination.too_short_or_too_small())
 }
 
-/// `; ` and the suspects that do any of this harm.
-fn because(suspects: &[Suspect], harms: &[Harm]) -> String {
+/// `; ` and the suspects that do any of this effect.
+fn because(suspects: &[Suspect], effects: &[Effect]) -> String {
     let what: Vec<&str> = suspects
         .iter()
-        .filter(|suspect| harms.contains(&suspect.harm))
+        .filter(|suspect| effects.contains(&suspect.effect))
         .map(|suspect| suspect.what.as_str())
         .collect();
     if what.is_empty() { String::new() } else { format!("; {}", list(&what)) }
 }
 
-struct Case<'a> {
+struct Examination<'a> {
     trial: &'a TrialRecord,
     suspects: &'a [Suspect],
     signs: &'a Signs,
 }
 
-impl Case<'_> {
-    fn has(&self, harm: Harm) -> bool {
-        self.suspects.iter().any(|suspect| suspect.harm == harm)
+impl Examination<'_> {
+    fn has(&self, effect: Effect) -> bool {
+        self.suspects.iter().any(|suspect| suspect.effect == effect)
     }
 
-    fn because(&self, harms: &[Harm]) -> String {
-        because(self.suspects, harms)
+    fn because(&self, effects: &[Effect]) -> String {
+        because(self.suspects, effects)
     }
 
     fn diverged(&self) -> Option<Finding> {
@@ -75,10 +76,10 @@ impl Case<'_> {
             Finding::new(
                 Diagnosis::Diverged,
                 format!(
-                    "the loss was no longer a number after epoch {}, at a learning rate of {}{}",
+                    "the loss was no longer finite after epoch {}, at a learning rate of {}{}",
                     self.signs.epochs,
                     self.trial.spec.train().learning_rate,
-                    self.because(&[Harm::StepsTooLong, Harm::BadStart])
+                    self.because(&[Effect::StepsTooLong, Effect::BadStart])
                 ),
             )
         })
@@ -88,11 +89,14 @@ impl Case<'_> {
         let probe = self.trial.probe()?;
         let finding = |evidence| Some(Finding::new(Diagnosis::DataSuspicious, evidence));
         if probe.pixel_deviation < 1e-6 {
-            return finding(format!("all pixels of {} training images are alike", probe.images));
+            return finding(format!(
+                "all pixels of {} training images have the same value",
+                probe.images
+            ));
         }
         if !probe.missing_classes.is_empty() {
             return finding(format!(
-                "no training image is of class {}, so it cannot be learned",
+                "no training image is of class {}, which therefore cannot be learned",
                 list(&probe.missing_classes)
             ));
         }
@@ -103,7 +107,7 @@ impl Case<'_> {
             && self.signs.accuracy > (1.0 - share) * 0.9
         {
             return finding(format!(
-                "class {} is never named, though training images are named right {}",
+                "class {} is never predicted, although training accuracy is {}",
                 list(&probe.unnamed_classes),
                 Percent(self.signs.train_accuracy)
             ));
@@ -115,61 +119,61 @@ impl Case<'_> {
     fn learns_nothing(&self) -> Finding {
         let signs = self.signs;
         let guessing = format!(
-            "training images are named right {} of the time at a loss of {:.2} (guessing: {} and {:.2})",
+            "training images are classified correctly {} of the time at a loss of {:.2} (guessing: {} and {:.2})",
             Percent(signs.train_accuracy),
             signs.train_loss,
             Percent(1.0 / signs.classes),
             signs.classes.ln()
         );
-        let finding = |diagnosis, harms: &[Harm]| {
-            Finding::new(diagnosis, format!("{guessing}{}", self.because(harms)))
+        let finding = |diagnosis, effects: &[Effect]| {
+            Finding::new(diagnosis, format!("{guessing}{}", self.because(effects)))
         };
-        if self.has(Harm::StepsTooLong) {
-            return finding(Diagnosis::LearningRateTooHigh, &[Harm::StepsTooLong]);
+        if self.has(Effect::StepsTooLong) {
+            return finding(Diagnosis::LearningRateTooHigh, &[Effect::StepsTooLong]);
         }
-        if self.has(Harm::BadStart) {
+        if self.has(Effect::BadStart) {
             return self.stalled(&guessing);
         }
-        if self.has(Harm::HeldBack) {
-            return finding(Diagnosis::OverRegularized, &[Harm::HeldBack]);
+        if self.has(Effect::HeldBack) {
+            return finding(Diagnosis::OverRegularized, &[Effect::HeldBack]);
         }
-        if self.has(Harm::Fading) && signs.stall.is_some() {
+        if self.has(Effect::Fading) && signs.stall.is_some() {
             return self.stalled(&guessing);
         }
-        if self.has(Harm::StepsTooShort) {
-            return finding(Diagnosis::LearningRateTooLow, &[Harm::StepsTooShort]);
+        if self.has(Effect::StepsTooShort) {
+            return finding(Diagnosis::LearningRateTooLow, &[Effect::StepsTooShort]);
         }
-        if signs.steps < 60.0 || self.has(Harm::TooFewSteps) {
+        if signs.steps < 60.0 || self.has(Effect::TooFewSteps) {
             return Finding::new(
                 Diagnosis::StillImproving,
                 format!(
                     "{:.0} steps are too few to learn from{}",
                     signs.steps,
-                    self.because(&[Harm::TooFewSteps])
+                    self.because(&[Effect::TooFewSteps])
                 ),
             );
         }
-        if self.has(Harm::Fading) || signs.stall.is_some() {
+        if self.has(Effect::Fading) || signs.stall.is_some() {
             return self.stalled(&guessing);
         }
-        if self.has(Harm::PixelsLost) || is_small_for_its_gate(&self.trial.spec) {
+        if self.has(Effect::PixelsLost) || is_small_for_its_gate(&self.trial.spec) {
             return self.underfit();
         }
         self.stalled(&guessing)
     }
 
     fn stalled(&self, what: &str) -> Finding {
-        let harms = [Harm::BadStart, Harm::Fading, Harm::Mismatch];
+        let effects = [Effect::BadStart, Effect::Fading, Effect::Mismatch];
         let stall = self.signs.stall.as_ref().map(|stall| format!("; {stall}")).unwrap_or_default();
-        Finding::new(Diagnosis::Stalled, format!("{what}{stall}{}", self.because(&harms)))
+        Finding::new(Diagnosis::Stalled, format!("{what}{stall}{}", self.because(&effects)))
     }
 
     /// Something is learned, though the steps are far too long or too short.
     fn wrong_steps(&self) -> Option<Finding> {
         let signs = self.signs;
-        if self.has(Harm::StepsTooLong) {
+        if self.has(Effect::StepsTooLong) {
             let swings = match signs.lost {
-                lost if lost > 0.01 => format!(", {} below its best", Percent(lost)),
+                lost if lost > 0.01 => format!(", {} below its best", Points(lost)),
                 _ => String::new(),
             };
             return Some(Finding::new(
@@ -177,17 +181,17 @@ impl Case<'_> {
                 format!(
                     "validation accuracy ended at {}{swings}{}",
                     Percent(signs.last_accuracy),
-                    self.because(&[Harm::StepsTooLong])
+                    self.because(&[Effect::StepsTooLong])
                 ),
             ));
         }
-        if self.has(Harm::StepsTooShort) && signs.is_falling {
+        if self.has(Effect::StepsTooShort) && signs.is_falling {
             return Some(Finding::new(
                 Diagnosis::LearningRateTooLow,
                 format!(
-                    "the loss still falls, now {:.2}, slowly but steadily{}",
+                    "the validation loss, now {:.2}, still falls slowly but steadily{}",
                     signs.validation_loss,
-                    self.because(&[Harm::StepsTooShort])
+                    self.because(&[Effect::StepsTooShort])
                 ),
             ));
         }
@@ -196,30 +200,31 @@ impl Case<'_> {
             Finding::new(
                 Diagnosis::LearningRateTooHigh,
                 format!(
-                    "validation accuracy swings: it fell {} times and ended {} below its best",
+                    "validation accuracy is unstable: it fell {} times and ended {} below its best",
                     signs.swings,
-                    Percent(signs.lost)
+                    Points(signs.lost)
                 ),
             )
         })
     }
 
     fn held_back(&self) -> Option<Finding> {
-        self.has(Harm::HeldBack).then(|| {
+        self.has(Effect::HeldBack).then(|| {
             Finding::new(
                 Diagnosis::OverRegularized,
                 format!(
-                    "underfits: {} on training images as they were trained on, {} on validation images{}",
+                    "{} on training images as they were trained on, {} on validation images{}",
                     Percent(self.signs.train_accuracy),
                     Percent(self.signs.last_accuracy),
-                    self.because(&[Harm::HeldBack])
+                    self.because(&[Effect::HeldBack])
                 ),
             )
         })
     }
 
     fn partly_stalled(&self) -> Option<Finding> {
-        let known = self.has(Harm::BadStart) || self.has(Harm::Mismatch) || self.has(Harm::Fading);
+        let known =
+            self.has(Effect::BadStart) || self.has(Effect::Mismatch) || self.has(Effect::Fading);
         let dead = matches!(self.signs.stall, Some(Stall::Dead { share, .. }) if share > 0.5);
         (known || dead).then(|| {
             self.stalled(&format!("validation accuracy stays at {}", Percent(self.signs.accuracy)))
@@ -252,9 +257,9 @@ impl Case<'_> {
     fn too_short_or_too_small(&self) -> Finding {
         let signs = self.signs;
         let spec = &self.trial.spec;
-        let is_small = self.has(Harm::PixelsLost) || is_small_for_its_gate(spec);
+        let is_small = self.has(Effect::PixelsLost) || is_small_for_its_gate(spec);
         let too_few =
-            self.has(Harm::TooFewSteps) || self.has(Harm::EndsEarly) || signs.steps < 200.0;
+            self.has(Effect::TooFewSteps) || self.has(Effect::EndsEarly) || signs.steps < 200.0;
         let missing = spec.gate().highest_floor() - self.trial.score();
         let is_given_up = self.trial.ending == Ending::GivenUp;
         let is_rising = signs.is_falling && signs.gain > missing / 4.0 && !is_given_up;
@@ -262,11 +267,11 @@ impl Case<'_> {
             return Finding::new(
                 Diagnosis::StillImproving,
                 format!(
-                    "accuracy reached {} after {:.0} steps and the last epoch still gained {}{}",
+                    "validation accuracy reached {} after {:.0} steps and the last epoch still gained {}{}",
                     Percent(signs.accuracy),
                     signs.steps,
-                    Percent(signs.gain),
-                    self.because(&[Harm::TooFewSteps, Harm::EndsEarly])
+                    Points(signs.gain),
+                    self.because(&[Effect::TooFewSteps, Effect::EndsEarly])
                 ),
             );
         }
@@ -281,7 +286,7 @@ impl Case<'_> {
                 Percent(self.signs.train_accuracy),
                 Percent(self.signs.accuracy),
                 self.trial.spec.table().parameters(),
-                self.because(&[Harm::PixelsLost])
+                self.because(&[Effect::PixelsLost])
             ),
         )
     }

@@ -54,14 +54,14 @@ impl fmt::Display for Stall {
                 write!(f, "{:.0} % of the units of layer {layer} are dead", share * 100.0)
             }
             Self::Saturated { layer, share } => {
-                write!(f, "{:.0} % of what layer {layer} returns is saturated", share * 100.0)
+                write!(f, "{:.0} % of the outputs of layer {layer} are saturated", share * 100.0)
             }
             Self::Vanishing { ratio } if *ratio < 1e-9 => {
                 write!(f, "no gradient reaches the first layer")
             }
             Self::Vanishing { ratio } => write!(
                 f,
-                "gradients vanish: the first layer's is {:.0} times smaller than the last one's",
+                "gradients vanish: the first layer's is {:.0} times smaller than the last layer's",
                 1.0 / ratio
             ),
         }

@@ -3,7 +3,7 @@
 use crate::record::{Finding, Inherit};
 use crate::spec::{Edit, Spec};
 use crate::tune::policy::Proposal;
-use crate::tune::usual::Suspect;
+use crate::tune::recommended::Suspect;
 
 /// Edits that work together, and why they are made.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! The default policy: diagnosis → the cheapest edits that can help → graft.
 //!
-//! It grows the most accurate trial so far. The diagnosis names the harm; whatever is unusual and
-//! does that harm is made usual first, which costs nothing. Where a trial is far from its gate, all
+//! It grows the most accurate trial so far. The diagnosis names the effect; whatever is unusual and
+//! does that effect is made usual first, which costs nothing. Where a trial is far from its gate, all
 //! that is unusual is mended at once, because settings that are wrong together hide one another.
 //! A network grows by more steps the further it is from its gate, and trains as long as networks
 //! that reach such gates need.
@@ -16,9 +16,9 @@ use super::diagnosis::diagnose;
 use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
-use super::usual::{
-    Harm, Suspect, USUAL_BATCH, moderate_augment, round_to_digits, suspects, usual_batch,
-    usual_rate,
+use super::recommended::{
+    Effect, RECOMMENDED_BATCH, Suspect, moderate_augment, recommended_batch, recommended_rate,
+    round_to_digits, suspects,
 };
 use crate::record::{Diagnosis, Ending, Inherit, RangeTest};
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
@@ -31,13 +31,13 @@ impl Policy for Grow {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let parent = best(history)?;
         let finding = diagnose(parent, false);
-        let case = Case::new(parent);
+        let failed = FailedTrial::new(parent);
         let tried = |edits: &[Edit]| {
             let mut children = history.iter().filter(|trial| trial.parent == Some(parent.trial));
             children.any(|trial| trial.edits == edits)
         };
         let is_running = |spec: &Spec| running.iter().any(|proposal| proposal.spec == *spec);
-        let draft = case.drafts(finding.diagnosis).find(|draft| {
+        let draft = failed.drafts(finding.diagnosis).find(|draft| {
             !draft.edits().is_empty() && !tried(draft.edits()) && !is_running(draft.spec())
         })?;
         Some(draft.into_proposal(parent.trial, &finding))
@@ -56,14 +56,14 @@ fn best(history: &[TrialRecord]) -> Option<&TrialRecord> {
 }
 
 /// A failed trial that asks for a remedy.
-struct Case<'a> {
+struct FailedTrial<'a> {
     parent: &'a TrialRecord,
     spec: &'a Spec,
     images: usize,
     suspects: Vec<Suspect>,
 }
 
-impl<'a> Case<'a> {
+impl<'a> FailedTrial<'a> {
     fn new(parent: &'a TrialRecord) -> Self {
         let images = parent.images_per_epoch();
         let spec = &parent.spec;
@@ -76,17 +76,17 @@ impl<'a> Case<'a> {
         let first = match diagnosis {
             Diagnosis::DataSuspicious if self.is_beyond_help() => return Vec::new().into_iter(),
             Diagnosis::Diverged | Diagnosis::LearningRateTooHigh => {
-                vec![self.mended(&[Harm::StepsTooLong, Harm::BadStart]), self.slower()]
+                vec![self.mended(&[Effect::StepsTooLong, Effect::BadStart]), self.slower()]
             }
             Diagnosis::LearningRateTooLow => {
-                vec![self.mended(&[Harm::StepsTooShort]), self.faster()]
+                vec![self.mended(&[Effect::StepsTooShort]), self.faster()]
             }
             Diagnosis::Stalled => vec![
-                self.mended(&[Harm::BadStart, Harm::Fading, Harm::Mismatch]),
+                self.mended(&[Effect::BadStart, Effect::Fading, Effect::Mismatch]),
                 self.normalized(),
                 self.slower(),
             ],
-            Diagnosis::OverRegularized => vec![self.mended(&[Harm::HeldBack])],
+            Diagnosis::OverRegularized => vec![self.mended(&[Effect::HeldBack])],
             Diagnosis::StillImproving => vec![self.longer()],
             Diagnosis::Overfit => vec![self.varied(), self.dropping_out()],
             Diagnosis::Underfit | Diagnosis::DataSuspicious | Diagnosis::Healthy => Vec::new(),
@@ -134,15 +134,15 @@ impl<'a> Case<'a> {
         Draft::new(self.spec, inherit)
     }
 
-    /// Makes usual whatever does one of these harms, and everything unusual where the trial is far
+    /// Makes usual whatever does one of these effects, and everything unusual where the trial is far
     /// from its gate.
-    fn mended(&self, harms: &[Harm]) -> Draft {
+    fn mended(&self, effects: &[Effect]) -> Draft {
         let mut draft = self.draft(self.keep_weights());
-        if !self.suspects.iter().any(|suspect| harms.contains(&suspect.harm)) {
+        if !self.suspects.iter().any(|suspect| effects.contains(&suspect.effect)) {
             return draft;
         }
         let (named, others): (Vec<&Suspect>, Vec<&Suspect>) =
-            self.suspects.iter().partition(|suspect| harms.contains(&suspect.harm));
+            self.suspects.iter().partition(|suspect| effects.contains(&suspect.effect));
         draft.mend(&named);
         self.use_tested_rate(&mut draft);
         if self.is_far() {
@@ -163,7 +163,7 @@ impl<'a> Case<'a> {
             && self.parent.rates.as_ref().and_then(RangeTest::suggestion).is_some()
         {
             *draft = self.draft(self.keep_weights());
-            let because = "the rate that a short test of rising rates found";
+            let because = "the learning rate that a range test found";
             draft.make(Edit::SetLearningRate { rate: self.good_rate() }, because);
         }
     }
@@ -195,10 +195,10 @@ impl<'a> Case<'a> {
             return;
         }
         draft.refresh(
-            "a network that is sure of nearly every image learns on where half of each weight is fresh",
+            "a network that already fits nearly every image learns further once its weights are shrunk and perturbed",
         );
         if draft.spec().train().label_smoothing == 0.0 {
-            let because = "smoothed labels keep it from being sure";
+            let because = "label smoothing keeps it from becoming overconfident";
             draft.make(Edit::SetLabelSmoothing { share: 0.1 }, because);
         }
     }
@@ -222,7 +222,7 @@ impl<'a> Case<'a> {
         draft.mend(&self.suspects.iter().collect::<Vec<_>>());
         self.vary_few_images(&mut draft);
         let more = time::more_epochs(self.parent, draft.spec());
-        draft.make(Edit::AddEpochs { epochs: more }, "training goes on from its last state");
+        draft.make(Edit::AddEpochs { epochs: more }, "training continues from its last state");
         self.anneal(&mut draft);
         draft
     }
@@ -230,7 +230,7 @@ impl<'a> Case<'a> {
     /// The rate that a range test found, within the range in which rates work for most networks;
     /// the usual one where none was found.
     fn good_rate(&self) -> f64 {
-        let usual = usual_rate(&self.spec.train().optimizer);
+        let usual = recommended_rate(&self.spec.train().optimizer);
         let tested = self.parent.rates.as_ref().and_then(RangeTest::suggestion);
         tested.map_or(usual, |rate| round_to_digits(rate.clamp(usual / 3.0, usual * 3.0), 2))
     }
@@ -240,7 +240,7 @@ impl<'a> Case<'a> {
         let good = self.good_rate();
         let rate = if rate > 2.0 * good { good } else { round_to_digits(rate / 10.0, 2) };
         let mut draft = self.draft(Inherit::Nothing);
-        let because = "shorter steps, from fresh weights because the present ones are spoiled";
+        let because = "shorter steps, from fresh weights because the present ones have diverged";
         draft.make(Edit::SetLearningRate { rate }, because);
         self.give_time(&mut draft);
         draft
@@ -251,7 +251,7 @@ impl<'a> Case<'a> {
         let good = self.good_rate();
         let rate = if rate < good / 2.0 { good } else { round_to_digits(rate * 3.0, 2) };
         let mut draft = self.draft(self.keep_weights());
-        draft.make(Edit::SetLearningRate { rate }, "longer steps from where it stands");
+        draft.make(Edit::SetLearningRate { rate }, "longer steps from its present weights");
         self.give_time(&mut draft);
         draft
     }
@@ -276,7 +276,7 @@ impl<'a> Case<'a> {
             return;
         }
         for edit in slimming(self.spec) {
-            draft.make(edit, "so many weights learn so few images by heart");
+            draft.make(edit, "so many weights can memorize so few images");
         }
     }
 
@@ -284,7 +284,7 @@ impl<'a> Case<'a> {
         let augment = moderate_augment(self.spec);
         let present = self.spec.train().augment;
         if present != augment && is_weaker(present, augment) {
-            let because = "distorted images cannot be learned by heart";
+            let because = "images that are distorted afresh in each epoch cannot be memorized";
             draft.make(Edit::SetAugment { augment }, because);
         }
     }
@@ -295,9 +295,9 @@ impl<'a> Case<'a> {
             self.slim(draft);
             self.distort(draft);
         }
-        let fitting = usual_batch(self.images);
+        let fitting = recommended_batch(self.images);
         if self.images < 2000 && draft.spec().train().batch_size > fitting {
-            let because = "few images make few steps";
+            let because = "so few images give few steps an epoch";
             draft.make(Edit::SetBatchSize { images: fitting }, because);
         }
     }
@@ -307,7 +307,7 @@ impl<'a> Case<'a> {
         let has_dropout = self.spec.layers().iter().any(|layer| matches!(layer, Layer::Dropout(_)));
         if !has_dropout {
             let at = self.spec.layers().len();
-            let because = "a network that cannot rely on any one unit learns less by heart";
+            let because = "a network that cannot rely on any single unit memorizes less";
             draft.make(Edit::AddDropout { at, rate: 0.3 }, because);
             self.give_time(&mut draft);
         }
@@ -323,7 +323,7 @@ impl<'a> Case<'a> {
         let deep = deep.filter(|(_, layer)| matches!(layer, Layer::Conv(_) | Layer::Dense(_)));
         if !is_normalized {
             for (layer, _) in deep {
-                let because = "normalized signals neither fade nor explode";
+                let because = "normalized activations neither vanish nor explode";
                 draft.make(Edit::AddBatchNorm { layer }, because);
             }
             self.give_time(&mut draft);
@@ -340,7 +340,7 @@ impl<'a> Case<'a> {
             .filter_map(Layer::activation)
             .any(|activation| matches!(activation, Activation::Sigmoid | Activation::Tanh));
         if squashes {
-            let because = "relu lets gradients through where sigmoid and tanh flatten out";
+            let because = "relu passes gradients on where sigmoid and tanh saturate";
             draft.make(Edit::SetActivation { activation: Activation::Relu }, because);
             self.give_time(&mut draft);
         }
@@ -351,8 +351,8 @@ impl<'a> Case<'a> {
         let mut draft = self.draft(self.keep_weights());
         if matches!(self.spec.train().optimizer, Optimizer::Sgd(_)) {
             let optimizer = Optimizer::default();
-            let rate = usual_rate(&optimizer);
-            let because = "adam finds a step length for every weight by itself";
+            let rate = recommended_rate(&optimizer);
+            let because = "adam adapts the step length of every weight by itself";
             draft.make(Edit::SetOptimizer { optimizer }, because);
             draft.make(Edit::SetLearningRate { rate }, because);
             self.give_time(&mut draft);
@@ -368,13 +368,13 @@ impl<'a> Case<'a> {
         let train = draft.spec().train();
         // The rate of plain gradient descent belongs to its batch; adam's does not.
         let is_free = matches!(train.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
-        if is_free && train.batch_size > USUAL_BATCH {
-            let because = "smaller batches make as many steps of fewer images";
-            draft.make(Edit::SetBatchSize { images: USUAL_BATCH }, because);
+        if is_free && train.batch_size > RECOMMENDED_BATCH {
+            let because = "smaller batches make as many steps from fewer images";
+            draft.make(Edit::SetBatchSize { images: RECOMMENDED_BATCH }, because);
         }
         let epochs = wanted(draft);
         if epochs > draft.spec().train().epochs {
-            let because = "networks that reach such a gate take that many steps";
+            let because = "networks that pass such a gate need about that many steps";
             draft.make(Edit::SetEpochs { epochs }, because);
         }
     }
@@ -382,7 +382,7 @@ impl<'a> Case<'a> {
     /// A rate that falls at the end settles what was learned.
     fn anneal(&self, draft: &mut Draft) {
         if let Some((schedule, rate)) = time::annealing(draft.spec()) {
-            let because = "a rate that falls towards the end settles what was learned";
+            let because = "a learning rate that falls towards the end lets training converge";
             draft.make(Edit::SetSchedule { schedule, warm_up: 0.0 }, because);
             if rate != draft.spec().train().learning_rate {
                 draft.make(Edit::SetLearningRate { rate }, because);

@@ -165,7 +165,7 @@ fn every_unusual_setting_is_named_and_made_usual() {
             "no pixels left",
             |file| file.model.layers[3] = Layer::MaxPool(Pool::of(14)),
             Diagnosis::Underfit,
-            |spec| super::super::usual::geometry::final_side(spec) >= 3,
+            |spec| super::super::recommended::geometry::final_side(spec) >= 3,
         ),
         (
             "pixels skipped",
@@ -198,7 +198,7 @@ fn every_unusual_setting_is_named_and_made_usual() {
                 file.model.layers.push(Layer::GlobalAvgPool {});
             },
             Diagnosis::Underfit,
-            |spec| super::super::usual::geometry::final_side(spec) == 7,
+            |spec| super::super::recommended::geometry::final_side(spec) == 7,
         ),
         (
             "much of everything that holds back",
@@ -323,7 +323,7 @@ fn more_steps_come_from_smaller_batches_where_the_rate_does_not_belong_to_the_ba
         let mut file = file();
         file.model.layers.truncate(2);
         file.train.batch_size = 256;
-        file.train.learning_rate = usual_rate(&optimizer);
+        file.train.learning_rate = recommended_rate(&optimizer);
         file.train.optimizer = optimizer;
         file.gate.accuracy = 0.99;
         let train = treat(&failed(file, vec![epoch(1, 0.90, 0.91)])).1.spec.train().clone();
@@ -331,7 +331,7 @@ fn more_steps_come_from_smaller_batches_where_the_rate_does_not_belong_to_the_ba
     };
     let (batch, epochs) = treated(Optimizer::default());
     let (kept, more_epochs) = treated(Optimizer::Sgd(SgdParameters::default()));
-    assert_eq!((batch, kept), (USUAL_BATCH, 256));
+    assert_eq!((batch, kept), (RECOMMENDED_BATCH, 256));
     assert!(1 < epochs && 3 * epochs < more_epochs, "{epochs} and {more_epochs}");
 }
 

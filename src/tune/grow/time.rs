@@ -2,7 +2,7 @@
 
 use crate::spec::{Optimizer, Schedule, Spec};
 use crate::tune::history::TrialRecord;
-use crate::tune::usual::usual_rate;
+use crate::tune::recommended::recommended_rate;
 
 /// Steps in which a small network of the right form gets down to three wrong in a hundred.
 const STEPS_TO_97_PERCENT: f64 = 700.0;
@@ -50,7 +50,7 @@ pub(super) fn annealing(spec: &Spec) -> Option<(Schedule, f64)> {
     let train = spec.train();
     let is_constant = train.schedule == (Schedule::Constant {});
     let matters = spec.gate().highest_floor() > 0.96;
-    let usual = usual_rate(&train.optimizer);
+    let usual = recommended_rate(&train.optimizer);
     // A rate that only peaks can be higher than one that stays.
     let peak = match train.optimizer {
         Optimizer::Sgd(_) => train.learning_rate,

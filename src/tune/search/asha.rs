@@ -87,7 +87,7 @@ fn promotion(
             parent: trial.trial,
             spec: Edit::apply_all(&edits, &trial.spec).ok()?,
             edits,
-            reason: format!("among the best third of those that trained for {rung} epochs"),
+            reason: format!("among the best third of the trials that trained for {rung} epochs"),
             inherit: Inherit::State,
         })
     })

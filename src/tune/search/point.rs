@@ -5,7 +5,7 @@ use crate::spec::{
     OptimizerName, Pool, SearchSpace, SgdParameters, Spec,
 };
 use crate::sys::CounterRng;
-use crate::tune::usual::round_to_digits;
+use crate::tune::recommended::round_to_digits;
 
 /// One thing that is chosen.
 #[derive(Debug, Clone, PartialEq)]

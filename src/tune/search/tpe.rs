@@ -23,7 +23,7 @@ impl Policy for Tpe {
         let first = history.first()?;
         let known = points(history);
         let because = match Split::of(&known) {
-            Some(split) => format!("drawn where the best {} trials lie", split.good.len()),
+            Some(split) => format!("drawn near the best {} trials", split.good.len()),
             None => "drawn at random, to begin with".into(),
         };
         drawn(

@@ -63,21 +63,21 @@ struct Line([f32; LINE_FLOATS]);
 
 const LINE_FLOATS: usize = 16;
 
-/// Memory that goes back to the shelf when it is dropped.
+/// Memory that goes back to the buffer_pool when it is dropped.
 #[derive(Debug)]
 struct Lines(Vec<Line>);
 
 impl Lines {
     fn take(len: usize) -> Self {
         let class = Class::of(len.div_ceil(LINE_FLOATS));
-        let reused = shelf().take(class);
+        let reused = buffer_pool().take(class);
         Self(reused.unwrap_or_else(|| vec![Line([0.0; LINE_FLOATS]); class.lines()]))
     }
 }
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        shelf().put(std::mem::take(&mut self.0));
+        buffer_pool().put(std::mem::take(&mut self.0));
     }
 }
 
@@ -131,23 +131,23 @@ impl Class {
 
 /// Memory that waits for its next use.
 #[derive(Debug)]
-struct Shelf {
+struct BufferPool {
     classes: [Vec<Vec<Line>>; Class::COUNT],
     bytes: usize,
 }
 
 /// What a step of a large network needs is kept; more than this goes back to the allocator.
-const SHELF_BYTES_MAX: usize = 64 << 20;
+const BUFFER_POOL_BYTES_MAX: usize = 64 << 20;
 
-static SHELF: Mutex<Shelf> =
-    Mutex::new(Shelf { classes: [const { Vec::new() }; Class::COUNT], bytes: 0 });
+static BUFFER_POOL: Mutex<BufferPool> =
+    Mutex::new(BufferPool { classes: [const { Vec::new() }; Class::COUNT], bytes: 0 });
 
 /// A panic leaves it whole: nothing in it can, but for an allocation that fails before anything has changed.
-fn shelf() -> MutexGuard<'static, Shelf> {
-    SHELF.lock().unwrap_or_else(PoisonError::into_inner)
+fn buffer_pool() -> MutexGuard<'static, BufferPool> {
+    BUFFER_POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Shelf {
+impl BufferPool {
     fn take(&mut self, class: Class) -> Option<Vec<Line>> {
         let lines = self.classes[class.0].pop()?;
         self.bytes -= size_of_val(lines.as_slice());
@@ -156,7 +156,7 @@ impl Shelf {
 
     fn put(&mut self, lines: Vec<Line>) {
         let bytes = size_of_val(lines.as_slice());
-        if bytes > 0 && self.bytes + bytes <= SHELF_BYTES_MAX {
+        if bytes > 0 && self.bytes + bytes <= BUFFER_POOL_BYTES_MAX {
             self.bytes += bytes;
             self.classes[Class::of(lines.len()).0].push(lines);
         }

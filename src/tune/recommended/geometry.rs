@@ -1,8 +1,8 @@
 //! Layers that keep a network from seeing shapes, and the edits that give them back.
 
-// In a circle with usual: suspects by geometry are one sort of suspects, in their own file.
+// In a circle with recommended: suspects by geometry are one sort of suspects, in their own file.
 
-use super::{Harm, Suspect, usual_kernel};
+use super::{Effect, Suspect, recommended_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Padding, Spec};
 
 /// A plane of fewer pixels a side tells little of where something is.
@@ -38,9 +38,9 @@ fn pixels(spec: &Spec) -> Vec<Suspect> {
         return Vec::new();
     }
     vec![Suspect {
-        harm: Harm::PixelsLost,
+        effect: Effect::PixelsLost,
         what: format!(
-            "only {side}×{side} pixels of {}×{} are left before the last layers",
+            "only {side}×{side} of {}×{} pixels remain before the last layers",
             spec.input().height,
             spec.input().width
         ),
@@ -61,7 +61,7 @@ pub(super) fn geometry(spec: &Spec) -> Vec<Suspect> {
 /// Layers that skip pixels, smear them, see only one at a time, or take the mean over so many
 /// places that nothing of them is left.
 fn overlooked(spec: &Spec) -> Vec<Suspect> {
-    let suspect = |what, edits| Suspect { harm: Harm::PixelsLost, what, edits };
+    let suspect = |what, edits| Suspect { effect: Effect::PixelsLost, what, edits };
     let mut found = Vec::new();
     let mut smears = Vec::new();
     let rows = spec.table().rows.iter();
@@ -77,11 +77,11 @@ fn overlooked(spec: &Spec) -> Vec<Suspect> {
         let is_pool = !matches!(kind, Layer::Conv(_));
         if stride > size {
             let what = format!(
-                "layer {number} steps over {stride} pixels at a time and looks at {size} of them"
+                "layer {number} has a stride of {stride}, but a window of only {size}, so it skips pixels"
             );
             found.push(suspect(what, vec![edit]));
         } else if is_pool && size > 4 && stride < size && side(row.input) >= 12 {
-            let what = format!("layer {number} smears the image over {size}×{size} pixels");
+            let what = format!("layer {number} blurs the image over {size}×{size} pixels");
             smears.push(suspect(what, vec![Edit::RemoveLayer { layer }]));
         }
     }
@@ -92,7 +92,7 @@ fn overlooked(spec: &Spec) -> Vec<Suspect> {
     let kernels: Vec<(usize, usize)> = kernels.collect();
     if !kernels.is_empty() && kernels.iter().all(|&(_, kernel)| kernel == 1) {
         let larger = kernels.into_iter().map(|(layer, _)| Edit::SetKernel { layer, kernel: 5 });
-        found.push(suspect("filters of 1×1 pixel see no shapes".into(), larger.collect()));
+        found.push(suspect("filters of 1×1 pixel cannot detect shapes".into(), larger.collect()));
     }
     found.extend(wide_mean(spec));
     // From the last to the first, and after all others, whose layers keep their numbers so.
@@ -113,7 +113,7 @@ fn wide_mean(spec: &Spec) -> Option<Suspect> {
     let mut mended = spec.clone();
     while let Some((at, FeatureShape::Image { channels, height, width })) = mean(&mended) {
         let filters = (2 * channels).clamp(16, 64);
-        let kernel = usual_kernel(height.min(width));
+        let kernel = recommended_kernel(height.min(width));
         let edit = Edit::AddConvBlock { at, filters, kernel, pool: true };
         let Ok(next) = edit.apply(&mended) else {
             break;
@@ -122,8 +122,8 @@ fn wide_mean(spec: &Spec) -> Option<Suspect> {
         mended = next;
     }
     let side = side(before);
-    let what = format!("the mean over {side}×{side} places tells little of any of them");
-    Some(Suspect { harm: Harm::PixelsLost, what, edits })
+    let what = format!("the mean over {side}×{side} positions loses where features are");
+    Some(Suspect { effect: Effect::PixelsLost, what, edits })
 }
 
 /// The edit that lets most pixels through, and what it makes of the study.

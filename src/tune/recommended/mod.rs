@@ -1,4 +1,4 @@
-//! What settings usually are, and what is unusual about a study.
+//! Recommended ranges of settings, and the settings of a study outside of them.
 //!
 //! Small networks on small images train well within wide ranges; a setting far outside of them is
 //! a suspect whenever a trial fails. Every range here is wider than what
@@ -13,9 +13,9 @@ use crate::spec::{
     Schedule, SgdParameters, Spec, TrainSpec,
 };
 
-/// What an unusual setting does to training.
+/// How a setting outside its recommended range affects training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Harm {
+pub enum Effect {
     /// Steps are too long.
     StepsTooLong,
     /// Steps are too short.
@@ -36,32 +36,32 @@ pub enum Harm {
     EndsEarly,
 }
 
-/// One unusual setting, and the edits that make it usual.
+/// One setting outside its recommended range, and the edits that bring it back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suspect {
     /// What it does.
-    pub harm: Harm,
+    pub effect: Effect,
     /// What is unusual, in words.
     pub what: String,
-    /// What makes it usual.
+    /// The edits that bring it back.
     pub edits: Vec<Edit>,
 }
 
 /// A batch from which small networks learn much of every image, and no slower than from larger ones.
-pub const USUAL_BATCH: usize = 64;
+pub const RECOMMENDED_BATCH: usize = 64;
 
 /// A batch that leaves few images enough steps.
-pub(super) fn usual_batch(images: usize) -> usize {
-    (images / 16).next_power_of_two().clamp(16, USUAL_BATCH)
+pub(super) fn recommended_batch(images: usize) -> usize {
+    (images / 16).next_power_of_two().clamp(16, RECOMMENDED_BATCH)
 }
 
 /// The side of a conv kernel for a plane of this side.
-pub(super) fn usual_kernel(side: usize) -> usize {
+pub(super) fn recommended_kernel(side: usize) -> usize {
     if side < 12 { 3 } else { 5 }
 }
 
 /// A learning rate that works for most small networks, by optimizer.
-pub fn usual_rate(optimizer: &Optimizer) -> f64 {
+pub fn recommended_rate(optimizer: &Optimizer) -> f64 {
     match optimizer {
         Optimizer::Sgd(sgd) => round_to_digits(0.1 * (1.0 - sgd.momentum).max(0.01), 3),
         Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
@@ -74,8 +74,8 @@ pub(super) fn round_to_digits(rate: f64, digits: usize) -> f64 {
     format!("{rate:.*e}", digits.saturating_sub(1)).parse().unwrap_or(rate)
 }
 
-/// How long steps are, on the mean over a trial and with momentum, as a multiple of the usual.
-pub fn pace(train: &TrainSpec) -> f64 {
+/// Mean step length over a trial, momentum included, as a multiple of the recommended one.
+pub fn relative_step_length(train: &TrainSpec) -> f64 {
     let peak = train.learning_rate
         / match &train.optimizer {
             Optimizer::Sgd(sgd) => 0.1 * (1.0 - sgd.momentum),
@@ -85,7 +85,7 @@ pub fn pace(train: &TrainSpec) -> f64 {
     peak * mean_share(train)
 }
 
-/// Everything unusual, the gravest kinds first. `images` is how many an epoch has.
+/// All settings outside their recommended ranges, the gravest first. `images` is how many an epoch has.
 pub fn suspects(spec: &Spec, images: usize) -> Vec<Suspect> {
     let found = [
         step_length(spec.train()),
@@ -102,18 +102,19 @@ pub fn suspects(spec: &Spec, images: usize) -> Vec<Suspect> {
     found.into_iter().flatten().collect()
 }
 
-const PACE_HIGH: f64 = 6.0;
-const PACE_LOW: f64 = 0.2;
+const STEP_LENGTH_HIGH: f64 = 6.0;
+const STEP_LENGTH_LOW: f64 = 0.2;
 
 fn step_length(train: &TrainSpec) -> Vec<Suspect> {
     let mut found = Vec::new();
-    let usual = usual_optimizer(&train.optimizer);
+    let usual = recommended_optimizer(&train.optimizer);
     let mut settled = train.clone();
     if usual != train.optimizer {
-        let harm = if is_slow(&train.optimizer) { Harm::StepsTooShort } else { Harm::StepsTooLong };
+        let effect =
+            if is_slow(&train.optimizer) { Effect::StepsTooShort } else { Effect::StepsTooLong };
         let what = format!("the {}", unusual_parameters(&train.optimizer));
         settled.optimizer = usual.clone();
-        found.push(Suspect { harm, what, edits: vec![Edit::SetOptimizer { optimizer: usual }] });
+        found.push(Suspect { effect, what, edits: vec![Edit::SetOptimizer { optimizer: usual }] });
     }
     if let Some(suspect) = schedule(train) {
         settled.schedule = Schedule::Constant {};
@@ -121,31 +122,31 @@ fn step_length(train: &TrainSpec) -> Vec<Suspect> {
         found.push(suspect);
     }
     // What is left after those are mended is up to the rate itself.
-    let pace = pace(&settled);
-    let rate = usual_rate(&settled.optimizer);
+    let step_length = relative_step_length(&settled);
+    let rate = recommended_rate(&settled.optimizer);
     let times = train.learning_rate / rate;
-    if !(PACE_LOW..=PACE_HIGH).contains(&pace) {
-        let (harm, what) = if pace > 1.0 {
+    if !(STEP_LENGTH_LOW..=STEP_LENGTH_HIGH).contains(&step_length) {
+        let (effect, what) = if step_length > 1.0 {
             let what = format!(
-                "the learning rate of {} is {times:.0} times the usual",
+                "the learning rate of {} is {times:.0} times the recommended one",
                 train.learning_rate
             );
-            (Harm::StepsTooLong, what)
+            (Effect::StepsTooLong, what)
         } else {
             let what = format!(
-                "the learning rate of {} is {:.0} times below the usual",
+                "the learning rate of {} is {:.0} times smaller than the recommended one",
                 train.learning_rate,
                 1.0 / times
             );
-            (Harm::StepsTooShort, what)
+            (Effect::StepsTooShort, what)
         };
-        found.push(Suspect { harm, what, edits: vec![Edit::SetLearningRate { rate }] });
+        found.push(Suspect { effect, what, edits: vec![Edit::SetLearningRate { rate }] });
     }
     found
 }
 
 /// The same optimizer with parameters within their usual ranges.
-fn usual_optimizer(optimizer: &Optimizer) -> Optimizer {
+fn recommended_optimizer(optimizer: &Optimizer) -> Optimizer {
     let is_usual = |adam: &AdamParameters| {
         (0.5..=0.99).contains(&adam.beta_1)
             && (0.9..=0.99995).contains(&adam.beta_2)
@@ -172,7 +173,7 @@ fn unusual_parameters(optimizer: &Optimizer) -> String {
         Optimizer::Adam(adam) | Optimizer::AdamW(adam) => {
             let AdamParameters { beta_1, beta_2, epsilon } = adam;
             format!(
-                "optimizer's decays of {beta_1} and {beta_2} with an epsilon of {epsilon} are far from the usual 0.9, 0.999 and 1e-8"
+                "optimizer's decays of {beta_1} and {beta_2} with an epsilon of {epsilon} are far from the recommended 0.9, 0.999 and 1e-8"
             )
         }
     }
@@ -186,9 +187,9 @@ fn schedule(train: &TrainSpec) -> Option<Suspect> {
         _ => false,
     };
     (share < 0.15 || train.warm_up > 0.6 || peaks_late).then(|| Suspect {
-        harm: Harm::StepsTooShort,
+        effect: Effect::StepsTooShort,
         what: format!(
-            "the {} schedule with a warm-up of {} uses {:.0} % of its rate on the mean",
+            "the {} schedule with a warm-up of {} averages {:.0} % of its peak learning rate",
             train.schedule.name(),
             train.warm_up,
             share * 100.0
@@ -206,9 +207,9 @@ fn tiny_batches(train: &TrainSpec, images: usize) -> Vec<Suspect> {
         return Vec::new();
     }
     vec![Suspect {
-        harm: Harm::StepsTooLong,
-        what: format!("steps of full length follow batches of {batch}"),
-        edits: vec![Edit::SetBatchSize { images: usual_batch(images) }],
+        effect: Effect::StepsTooLong,
+        what: format!("gradients of batches of {batch} are too noisy for this learning rate"),
+        edits: vec![Edit::SetBatchSize { images: recommended_batch(images) }],
     }]
 }
 
@@ -219,8 +220,8 @@ fn clipping(train: &TrainSpec) -> Vec<Suspect> {
         _ => return Vec::new(),
     };
     vec![Suspect {
-        harm: Harm::StepsTooShort,
-        what: format!("gradients are clipped to {bound}, which leaves next to nothing of them"),
+        effect: Effect::StepsTooShort,
+        what: format!("gradients are clipped to {bound}, which is too small to learn from"),
         edits: vec![Edit::SetGradientClipping { clipping: None }],
     }]
 }
@@ -228,7 +229,7 @@ fn clipping(train: &TrainSpec) -> Vec<Suspect> {
 fn held_back(spec: &Spec) -> Vec<Suspect> {
     let mut found = Vec::new();
     let mut suspect = |what: String, edit: Edit| {
-        found.push(Suspect { harm: Harm::HeldBack, what, edits: vec![edit] });
+        found.push(Suspect { effect: Effect::HeldBack, what, edits: vec![edit] });
     };
     let train = spec.train();
     let rates = spec.layers().iter().filter_map(|layer| match layer {
@@ -248,7 +249,7 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     let holds_back = |share: f64| share > 1.0 || is_much && share > 0.5;
     if holds_back(hidden) {
         suspect(
-            format!("dropout hides {:.0} % of what layers say", (1.0 - kept) * 100.0),
+            format!("dropout removes {:.0} % of the activations", (1.0 - kept) * 100.0),
             Edit::SetDropout { rate: 0.2 },
         );
     }
@@ -265,7 +266,10 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     }
     if holds_back(smoothed) {
         suspect(
-            format!("label smoothing of {} leaves labels little to say", train.label_smoothing),
+            format!(
+                "label smoothing of {} leaves little information in the labels",
+                train.label_smoothing
+            ),
             Edit::SetLabelSmoothing { share: 0.0 },
         );
     }
@@ -297,9 +301,9 @@ fn start(spec: &Spec) -> Vec<Suspect> {
         return Vec::new();
     }
     vec![Suspect {
-        harm: Harm::BadStart,
+        effect: Effect::BadStart,
         what: format!(
-            "biases that start from {worst} put units where their activation is flat or off"
+            "initial biases of {worst} put units where their activation is saturated or zero"
         ),
         edits: vec![Edit::SetInitialBias { bias: 0.0 }],
     }]
@@ -316,16 +320,16 @@ fn fading(spec: &Spec) -> Vec<Suspect> {
     let bent = layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
     let what = if count(Activation::Sigmoid) >= 1 {
         let sigmoid = count(Activation::Sigmoid);
-        format!("{sigmoid} sigmoid layers each pass on a quarter of the gradient at most")
+        format!("{sigmoid} sigmoid layers each pass on at most a quarter of the gradient")
     } else if count(Activation::Tanh) >= 3 {
-        format!("{} tanh layers flatten out one after another", count(Activation::Tanh))
+        format!("{} tanh layers saturate one after another", count(Activation::Tanh))
     } else if hidden >= 1 && !bent {
-        "layers without an activation add up to a single one".into()
+        "layers without an activation between them amount to a single linear layer".into()
     } else {
         return Vec::new();
     };
     vec![Suspect {
-        harm: Harm::Fading,
+        effect: Effect::Fading,
         what,
         edits: vec![Edit::SetActivation { activation: Activation::Relu }],
     }]
@@ -342,9 +346,9 @@ fn mismatch(spec: &Spec, images: usize) -> Vec<Suspect> {
         if is_stale || norm.momentum > 0.9 || norm.epsilon > 0.1 {
             let BatchNorm { momentum, epsilon, .. } = BatchNorm::default();
             return vec![Suspect {
-                harm: Harm::Mismatch,
+                effect: Effect::Mismatch,
                 what: format!(
-                    "batch normalization with a momentum of {} and an epsilon of {} does not know the images' statistics",
+                    "batch normalization with a momentum of {} and an epsilon of {} does not track the statistics of the activations",
                     norm.momentum, norm.epsilon
                 ),
                 edits: vec![Edit::SetBatchNorm { momentum, epsilon }],
@@ -358,13 +362,13 @@ fn too_few_steps(train: &TrainSpec, images: usize) -> Vec<Suspect> {
     let steps = images.div_ceil(train.batch_size);
     if train.batch_size > 512 && steps * train.epochs < 2000 {
         return vec![Suspect {
-            harm: Harm::TooFewSteps,
+            effect: Effect::TooFewSteps,
             what: format!(
-                "batches of {} leave {} steps in all",
+                "batches of {} give only {} steps in all",
                 train.batch_size,
                 steps * train.epochs
             ),
-            edits: vec![Edit::SetBatchSize { images: USUAL_BATCH }],
+            edits: vec![Edit::SetBatchSize { images: RECOMMENDED_BATCH }],
         }];
     }
     Vec::new()
@@ -376,9 +380,9 @@ fn early_end(train: &TrainSpec) -> Vec<Suspect> {
     };
     match train.early_stopping {
         Some(stopping) if is_hasty(stopping) => vec![Suspect {
-            harm: Harm::EndsEarly,
+            effect: Effect::EndsEarly,
             what: format!(
-                "training ends after {} epochs without a gain of {}",
+                "training stops after {} epochs without an improvement of {}",
                 stopping.patience, stopping.min_improvement
             ),
             edits: vec![Edit::SetEarlyStopping { stopping: None }],
