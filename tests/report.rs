@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use burgeon::ledger::{Event, Outcome, read};
 use burgeon::record::StudyResult;
-use burgeon::sys::files::RealFiles;
+use burgeon::unstable::ledger::{Event, Outcome, read};
+use burgeon::unstable::sys::files::RealFiles;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use schema::Schema;
 use support::{Bench, expect_code, stderr, stdout};
