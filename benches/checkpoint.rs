@@ -9,14 +9,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use burgeon::checkpoint::{BackgroundWriter, CheckpointStore, Owner, to_parts};
 use burgeon::data::Dataset;
 use burgeon::model::{DeviceChoice, OpenDevice, Weights};
 use burgeon::record::{EpochRecord, StepProgress};
 use burgeon::spec::Spec;
-use burgeon::sys::fence::Fence;
-use burgeon::sys::files::RealFiles;
 use burgeon::train::{Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, train};
+use burgeon::unstable::checkpoint::{BackgroundWriter, CheckpointStore, Owner, to_parts};
+use burgeon::unstable::sys::fence::Fence;
+use burgeon::unstable::sys::files::RealFiles;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 
 mod support;

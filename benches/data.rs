@@ -3,8 +3,8 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use burgeon::data::augment::{Augmentation, Augmenter, Elastic};
-use burgeon::data::{
+use burgeon::unstable::data::augment::{Augmentation, Augmenter, Elastic};
+use burgeon::unstable::data::{
     Batch, Batches, EpochKey, Images, LastBatch, Normalization, Split, Subset, synthetic,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -6,16 +6,16 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use burgeon::data::{Batch, Batches, EpochKey, LastBatch};
-use burgeon::ledger::{Event, Ledger};
 use burgeon::model::{DeviceChoice, Weights};
 use burgeon::record::{EpochRecord, StepProgress};
-use burgeon::sys::clock::RealClock;
-use burgeon::sys::fence::Fence;
-use burgeon::sys::files::RealFiles;
 use burgeon::train::{
     Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, evaluate, train,
 };
+use burgeon::unstable::data::{Batch, Batches, EpochKey, LastBatch};
+use burgeon::unstable::ledger::{Event, Ledger};
+use burgeon::unstable::sys::clock::RealClock;
+use burgeon::unstable::sys::fence::Fence;
+use burgeon::unstable::sys::files::RealFiles;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 mod support;

@@ -2,19 +2,17 @@
 //!
 //! `cargo run --release --example own_data`
 
-use std::sync::Arc;
-
 use burgeon::data::{DataError, Dataset, Images, Subset};
 use burgeon::spec::{Dense, Layer, StudyFile};
+use burgeon::study::StopFlag;
 use burgeon::study::{Ended, Kind, Launch};
-use burgeon::sys::signals::StopFlag;
 
 /// Images of 8×8 pixels, in which the left or the right half is white.
 fn halves(count: usize) -> Result<Subset, DataError> {
     let labels: Vec<u8> = (0..count).map(|image| (image % 2) as u8).collect();
     let white = |image: usize, pixel: usize| (pixel % 8 < 4) == image.is_multiple_of(2);
     let pixels = (0..count * 64).map(|at| if white(at / 64, at % 64) { 255 } else { 0 });
-    Ok(Subset::all(Images::new(pixels.collect::<Arc<[u8]>>(), labels, 8, 8)?))
+    Ok(Subset::all(Images::new(pixels.collect::<Vec<u8>>(), labels, 8, 8)?))
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burgeon::gate::Judgement;
-use burgeon::ledger::Outcome;
 use burgeon::spec::{Edit, Spec, StudyDocument};
+use burgeon::study::StopFlag;
 use burgeon::study::{Ended, Launch, LaunchListener, Listener, Settings};
-use burgeon::sys::signals::StopFlag;
-use burgeon::tune::{Finding, Proposal, TrialRecord};
+use burgeon::unstable::ledger::Outcome;
+use burgeon::unstable::tune::{Finding, Proposal, TrialRecord};
 
 type Failure = Box<dyn std::error::Error>;
 

@@ -4,8 +4,8 @@
 
 use burgeon::record::EpochRecord;
 use burgeon::spec::StudyDocument;
+use burgeon::study::StopFlag;
 use burgeon::study::{Ended, Launch, LaunchListener, Listener};
-use burgeon::sys::signals::StopFlag;
 
 struct Narrator;
 

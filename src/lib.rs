@@ -21,13 +21,12 @@
 //! | --- | --- |
 //! | describe a study, or build one in code | [`spec`] |
 //! | run a study from a program | [`study::Launch`] |
-//! | drive the loop with a trainer of your own | [`study::Study`], [`study::Trainer`] |
+//! | drive the loop with a trainer of your own | [`study::Launch::trainer`], [`study::Trainer`] |
 //! | train one network, step by step | [`train::train`] |
 //! | use a trained network | [`model::Classifier`] |
 //! | follow what happened | [`ledger`] |
 //! | report the results | [`report`] |
-//! | save and restore training state | [`checkpoint`] |
-//! | restart a trainer after crashes and hangs | [`supervise`] |
+//! | have the usual names at hand | [`prelude`] |
 //!
 //! ```no_run
 //! use burgeon::spec::StudyDocument;
@@ -53,14 +52,14 @@
 //!
 //! Invariant: [`spec`], [`gate`] and [`tune`] do no I/O and read no clock.
 //!
-//! Invariant: burn's types stay within [`model`], [`burgeon_kernel`] and [`train`]; [`cli`] alone prints.
+//! Invariant: burn's types stay within [`model`], `burgeon_kernel` and [`train`]; `cli` alone prints.
 
 #![deny(unsafe_code)]
 
 #[cfg(feature = "train")]
-pub mod checkpoint;
+mod checkpoint;
 #[cfg(feature = "cli")]
-pub mod cli;
+mod cli;
 #[cfg(feature = "train")]
 pub mod data;
 pub mod gate;
@@ -68,14 +67,22 @@ pub mod ledger;
 #[cfg(feature = "train")]
 pub mod model;
 #[cfg(feature = "train")]
-pub mod notify;
+mod notify;
+#[cfg(feature = "train")]
+pub mod prelude;
 pub mod record;
 pub mod report;
 pub mod spec;
 #[cfg(feature = "train")]
 pub mod study;
-pub mod supervise;
-pub mod sys;
+mod supervise;
+mod sys;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod tune;
+#[doc(hidden)]
+pub mod unstable;
+
+/// The framework that networks run on, in the version that this crate uses.
+#[cfg(feature = "train")]
+pub use burn;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    burgeon::cli::main()
+    burgeon::unstable::cli::main()
 }

@@ -12,9 +12,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use burgeon::ledger::{Event, read};
-use burgeon::sys::files::RealFiles;
-use burgeon::sys::{CounterRng, Purpose, counter_seed};
+use burgeon::unstable::ledger::{Event, read};
+use burgeon::unstable::sys::files::RealFiles;
+use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 use support::{Bench, End, expect_code, stderr, stdout};
 
 /// What the study comes to where nothing interrupts it; trained once for all tests.

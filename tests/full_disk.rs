@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use burgeon::checkpoint::{CheckpointStore, Meta};
-use burgeon::ledger::{Event, Ledger};
-use burgeon::sys::clock::RealClock;
-use burgeon::sys::fence::Fence;
-use burgeon::sys::files::{Files, RealFiles};
+use burgeon::unstable::checkpoint::{CheckpointStore, Meta};
+use burgeon::unstable::ledger::{Event, Ledger};
+use burgeon::unstable::sys::clock::RealClock;
+use burgeon::unstable::sys::fence::Fence;
+use burgeon::unstable::sys::files::{Files, RealFiles};
 use support::{Bench, End, expect_code, stderr};
 
 /// Unmounts itself.
@@ -104,7 +104,7 @@ fn write(store: &mut CheckpointStore, epoch: u32) -> Result<(), String> {
 }
 
 fn newest(folder: &Path) -> u32 {
-    let found = burgeon::checkpoint::newest_valid(&RealFiles, folder).unwrap();
+    let found = burgeon::unstable::checkpoint::newest_valid(&RealFiles, folder).unwrap();
     found.checkpoint.unwrap().meta.epoch
 }
 
@@ -143,11 +143,11 @@ fn a_full_disk_keeps_every_event_and_the_log_goes_on_once_there_is_room() {
         }
     };
     assert!(error.contains("events.jsonl") && error.contains("bytes needed"), "{error}");
-    assert_eq!(burgeon::ledger::read(&RealFiles, &path).unwrap().len(), appended);
+    assert_eq!(burgeon::unstable::ledger::read(&RealFiles, &path).unwrap().len(), appended);
 
     std::fs::remove_file(ballast).unwrap();
     ledger.append(event()).unwrap();
-    assert_eq!(burgeon::ledger::read(&RealFiles, &path).unwrap().len(), appended + 1);
+    assert_eq!(burgeon::unstable::ledger::read(&RealFiles, &path).unwrap().len(), appended + 1);
 }
 
 fn a_study_on_a_disk_that_fills_up_ends_with_exit_1_and_goes_on_once_there_is_room() {

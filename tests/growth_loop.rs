@@ -6,21 +6,21 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use burgeon::ledger::{Event, Ledger, Outcome, RunFolder, Verdict, read, uninterrupted};
 use burgeon::record::{Ending, EpochRecord, Inherit, StudyResult};
 use burgeon::spec::{
     Conv, Edit, Goal, InputShape, Keep, Layer, Policy, Pool, Spec, StudyDocument, StudyFile,
 };
-use burgeon::study::{
+use burgeon::study::{StopFlag, StopReason};
+use burgeon::train::Flow;
+use burgeon::tune::{Proposal, TrialRecord};
+use burgeon::unstable::ledger::{Event, Ledger, Outcome, RunFolder, Verdict, read, uninterrupted};
+use burgeon::unstable::study::{
     Ended, Extension, Growth, Silent, Study, StudyError, StudySetup, TestResult, Trainer,
     TrainerError, TrialObserver, TrialOutcome, TrialTask,
 };
-use burgeon::sys::clock::RealClock;
-use burgeon::sys::fence::Fence;
-use burgeon::sys::files::RealFiles;
-use burgeon::sys::signals::{StopFlag, StopReason};
-use burgeon::train::Flow;
-use burgeon::tune::{Proposal, TrialRecord};
+use burgeon::unstable::sys::clock::RealClock;
+use burgeon::unstable::sys::fence::Fence;
+use burgeon::unstable::sys::files::RealFiles;
 
 /// Trains nothing: plays back accuracies, one a trial.
 #[derive(Default)]

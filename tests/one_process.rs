@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use burgeon::ledger::{Event, read, uninterrupted};
 use burgeon::spec::StudyDocument;
 use burgeon::study::{Ended, Launch, LaunchListener, Listener, Ready, Settings};
-use burgeon::sys::files::RealFiles;
 use burgeon::train::Profiling;
+use burgeon::unstable::ledger::{Event, read, uninterrupted};
+use burgeon::unstable::sys::files::RealFiles;
 
 /// More than this machine is likely to have.
 const MANY: usize = 7;

@@ -10,12 +10,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use burgeon::checkpoint::{CheckpointStore, Meta, newest_valid};
-use burgeon::ledger::{Event, Ledger, RunFolder};
-use burgeon::sys::clock::RealClock;
-use burgeon::sys::files::{FAULT_VARIABLE, RealFiles, real_files};
-use burgeon::sys::lock::{LockError, LockRequest};
-use burgeon::sys::signals::StopFlag;
+use burgeon::study::StopFlag;
+use burgeon::unstable::checkpoint::{CheckpointStore, Meta, newest_valid};
+use burgeon::unstable::ledger::{Event, Ledger, RunFolder};
+use burgeon::unstable::sys::clock::RealClock;
+use burgeon::unstable::sys::files::{FAULT_VARIABLE, RealFiles, real_files};
+use burgeon::unstable::sys::lock::{LockError, LockRequest};
 
 const FOLDER_VARIABLE: &str = "CRASH_TEST_FOLDER";
 const EPOCHS: u32 = 3;
@@ -105,7 +105,8 @@ fn a_process_that_dies_or_fails_at_any_step_on_disk_leaves_a_run_that_goes_on() 
             let folder = prepared_run();
             let status = run_trainer(folder.path(), Some(format!("{kind}@{at}")));
             let context = format!("{kind}@{at}: {status}");
-            let events = burgeon::ledger::read(&RealFiles, &folder.path().join("events.jsonl"));
+            let events =
+                burgeon::unstable::ledger::read(&RealFiles, &folder.path().join("events.jsonl"));
             let events = events.unwrap().len() as u32;
             let checkpoints = folder.path().join("trials/001/checkpoints");
             let found = newest_valid(&RealFiles, &checkpoints).unwrap();

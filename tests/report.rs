@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use burgeon::ledger::{Event, Outcome, read};
 use burgeon::record::StudyResult;
-use burgeon::sys::files::RealFiles;
+use burgeon::unstable::ledger::{Event, Outcome, read};
+use burgeon::unstable::sys::files::RealFiles;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use schema::Schema;
 use support::{Bench, expect_code, stderr, stdout};
@@ -99,7 +99,10 @@ fn a_rejected_study_fails_by_its_gate() {
         panic!("the gate is {:?}", gate(&suite).status);
     };
     assert_eq!(*kind, NonSuccessKind::Failure);
-    assert!(message.as_ref().unwrap().as_str().ends_with("is below the gate of 99.90 %"), "{message:?}");
+    assert!(
+        message.as_ref().unwrap().as_str().ends_with("is below the gate of 99.90 %"),
+        "{message:?}"
+    );
     assert!(page(&bench.run()).contains("Rejected: validation accuracy "));
 }
 

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use burgeon::ledger::{Event, read};
-use burgeon::sys::files::RealFiles;
-use burgeon::sys::{CounterRng, Purpose, counter_seed};
+use burgeon::unstable::ledger::{Event, read};
+use burgeon::unstable::sys::files::RealFiles;
+use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 use support::{Bench, End, GROWING, expect_code, stdout};
 
 /// What is promised to whoever asks for a stop.

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use burgeon::ledger::{Event, read};
-use burgeon::supervise::{SuperviseOptions, supervise};
-use burgeon::sys::files::RealFiles;
+use burgeon::unstable::ledger::{Event, read};
+use burgeon::unstable::supervise::{SuperviseOptions, supervise};
+use burgeon::unstable::sys::files::RealFiles;
 
 const SCRIPT_VARIABLE: &str = "SUPERVISE_TEST_SCRIPT";
 const HEARTBEAT_VARIABLE: &str = "SUPERVISE_TEST_HEARTBEAT_MS";

@@ -424,7 +424,7 @@ mod own_data {
     use burgeon::model::{DeviceChoice, OpenDevice, Weights};
     use burgeon::record::{EpochRecord, StepProgress};
     use burgeon::spec::{InputShape, Layer, Spec, StudyFile};
-    use burgeon::train::{
+    use burgeon::unstable::train::{
         Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, evaluate, test_rates, train,
     };
 

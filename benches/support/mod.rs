@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use burgeon::data::{DataRequest, Dataset, Images, SplitSizes, Subset, load};
 use burgeon::spec::{InputShape, Spec, StudyDocument};
+use burgeon::unstable::data::{DataRequest, Dataset, Images, SplitSizes, Subset, load};
 
 const LENET: &str = include_str!("../../models/lenet.toml");
 

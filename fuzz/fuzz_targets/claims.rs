@@ -6,9 +6,9 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use burgeon::sys::files::{Files, RealFiles};
-use burgeon::sys::heartbeat::last_beat;
-use burgeon::sys::lock::{LockError, LockRequest, RunLock, holder};
+use burgeon::unstable::sys::files::{Files, RealFiles};
+use burgeon::unstable::sys::heartbeat::last_beat;
+use burgeon::unstable::sys::lock::{LockError, LockRequest, RunLock, holder};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

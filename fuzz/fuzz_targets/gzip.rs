@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use burgeon::data::idx::{Checks, parse_images, parse_labels};
+use burgeon::unstable::data::idx::{Checks, parse_images, parse_labels};
 use flate2::{Compression, write::GzEncoder};
 use libfuzzer_sys::fuzz_target;
 

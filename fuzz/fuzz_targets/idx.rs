@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use burgeon::data::idx::{Checks, parse_images, parse_labels};
+use burgeon::unstable::data::idx::{Checks, parse_images, parse_labels};
 use libfuzzer_sys::fuzz_target;
 
 const CHECKS: Checks<'_> = Checks { sha256: None, bytes_max: 1 << 20 };

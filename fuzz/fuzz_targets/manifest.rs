@@ -1,7 +1,7 @@
 //! Checkpoint manifests: as they are, and sealed with a right hash so that the content is reached.
 #![no_main]
 
-use burgeon::checkpoint::parse_manifest;
+use burgeon::unstable::checkpoint::parse_manifest;
 use libfuzzer_sys::fuzz_target;
 use sha2::{Digest, Sha256};
 

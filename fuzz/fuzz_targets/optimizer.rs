@@ -1,7 +1,7 @@
 //! Records of optimizers, as checkpoints hold them.
 #![no_main]
 
-use burgeon::model::OptimizerRecord;
+use burgeon::unstable::model::OptimizerRecord;
 use burgeon::spec::{Dense, InputShape, Layer, Spec, StudyFile};
 use libfuzzer_sys::fuzz_target;
 

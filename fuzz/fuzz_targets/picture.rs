@@ -1,7 +1,7 @@
 //! Picture files, and what digit and whole-picture models make of them.
 #![no_main]
 
-use burgeon::data::image_file::{Invert, Picture};
+use burgeon::unstable::data::image_file::{Invert, Picture};
 use burgeon::data::Normalization;
 use burgeon::model::{Fit, Preparation, Subject};
 use burgeon::spec::InputShape;

@@ -8,32 +8,31 @@
 //!            └── batch ── augment        u8 in memory until a batch is made
 //! ```
 
-pub mod augment;
-pub mod batch;
+pub(crate) mod augment;
+pub(crate) mod batch;
 pub(crate) mod center;
 mod error;
-pub mod fetch;
-pub mod folder;
+pub(crate) mod fetch;
+pub(crate) mod folder;
 mod http;
-pub mod idx;
-pub mod image_file;
+pub(crate) mod idx;
+pub(crate) mod image_file;
 mod images;
 pub(crate) mod ink;
-mod load;
-mod look;
-pub mod mnist;
-mod progress;
-mod splits;
-pub mod synthetic;
+pub(crate) mod load;
+pub(crate) mod look;
+pub(crate) mod mnist;
+pub(crate) mod progress;
+pub(crate) mod splits;
+pub(crate) mod synthetic;
 mod warp;
 
-pub use crate::record::{DataFinding, Split, SplitCounts};
-pub use crate::spec::{Fallback, Source};
-pub use batch::{Batch, Batches, EpochKey, LastBatch};
+pub(crate) use crate::record::{DataFinding, Split};
 pub use error::DataError;
 pub use images::{Images, Normalization, Subset};
-pub use load::{DataRequest, Download, Loaded, Origin, load};
-pub use look::DataReport;
-pub use mnist::Places;
-pub use progress::Progress;
-pub use splits::{Dataset, SPLIT_VERSION, SplitSizes, carve};
+pub(crate) use load::{DataRequest, Download, Loaded, Origin, load};
+pub(crate) use look::DataReport;
+pub(crate) use mnist::Places;
+pub(crate) use progress::Progress;
+pub use splits::Dataset;
+pub(crate) use splits::{SPLIT_VERSION, SplitSizes};

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::record::{ClassRecall, EpochRecord, Measure};
 use crate::spec::GateSpec;
 
-pub use crate::record::{FloorJudgement, wilson_lower_bound};
+pub(crate) use crate::record::{FloorJudgement, wilson_lower_bound};
 
 /// What the gate says of one trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,7 +46,7 @@ impl fmt::Display for Judgement {
 /// it takes to tell the figures apart. `bound` is the lower confidence bound, where the gate judges
 /// by it; `floors` what it asks for beside the accuracy. A gate that asks for no accuracy says
 /// nothing of it.
-pub fn in_words(
+pub(crate) fn in_words(
     accuracy: f64,
     bound: Option<f64>,
     threshold: f64,
@@ -124,7 +124,7 @@ fn judge_figures(
 
 /// Whether a model that names the same class for every image would pass, and which class that is: the one with the
 /// most of the validation images, which are given by class.
-pub fn passing_constant_answer(gate: &GateSpec, counts: &[usize]) -> Option<usize> {
+pub(crate) fn passing_constant_answer(gate: &GateSpec, counts: &[usize]) -> Option<usize> {
     let most = *counts.iter().max()?;
     let class = counts.iter().position(|&count| count == most)?;
     let recalls = counts.iter().enumerate().map(|(at, &images)| {

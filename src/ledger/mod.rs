@@ -4,16 +4,18 @@
 //! study leaves behind can be derived from it or from a checkpoint.
 
 mod event;
-mod log;
+pub(crate) mod log;
 mod parse;
-mod provenance;
-mod replay;
-mod run_folder;
+pub(crate) mod provenance;
+pub(crate) mod replay;
+pub(crate) mod run_folder;
 
-pub use crate::record::Outcome;
+pub(crate) use crate::record::Outcome;
 pub use event::{Event, Verdict};
-pub use log::{Appended, Ledger, LedgerError, Recorded, Repair, read};
+pub(crate) use log::{Appended, Ledger, Repair, read};
+pub use log::{LedgerError, Recorded};
 pub use parse::{LineError, Parsed, parse_events};
-pub use provenance::{DataOrigin, Provenance, cpu_name};
-pub use replay::uninterrupted;
-pub use run_folder::{RunFolder, RunFolderError, TrialFolder};
+pub(crate) use provenance::cpu_name;
+pub use provenance::{DataOrigin, Provenance};
+pub(crate) use run_folder::RunFolder;
+pub use run_folder::RunFolderError;

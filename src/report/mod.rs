@@ -17,23 +17,23 @@
 mod chart;
 mod html;
 mod junit;
-mod lineage;
+pub(crate) mod lineage;
 mod markdown;
 mod markup;
 #[cfg(test)]
 mod samples;
 mod selection;
 mod sentences;
-mod words;
-mod write;
+pub(crate) mod words;
+pub(crate) mod write;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-pub use self::lineage::{Carried, Epoch, Generation, Lineage};
-pub use self::words::grouped;
-pub use self::write::{ReportError, Written, write};
+pub(crate) use self::lineage::{Epoch, Generation, Lineage};
+pub(crate) use self::words::grouped;
+pub use self::write::{ReportError, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
 use crate::record::SplitCounts;
 use crate::record::StudyResult;

@@ -5,16 +5,16 @@
 //! range. Nothing in this module does I/O, and nothing in it knows burn.
 
 mod data;
-mod edit;
+pub(crate) mod edit;
 mod error;
 mod gate;
 mod keep;
 mod layer;
-mod name;
-mod optimizer;
+pub(crate) mod name;
+pub(crate) mod optimizer;
 mod parse;
 mod render;
-mod schedule;
+pub(crate) mod schedule;
 mod shape;
 mod space;
 mod study;
@@ -24,15 +24,16 @@ mod tune;
 mod validate;
 
 pub use data::{DataSpec, Fallback, Source};
-pub use edit::{Edit, EditCost, EditError, diff, training_flops};
+pub(crate) use edit::training_flops;
+pub use edit::{Edit, EditCost, EditError, diff};
 pub use error::{Location, Problem, SpecError};
 pub use gate::GateSpec;
 pub use keep::Keep;
 pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, ModelSpec, Padding, Pool};
-pub use name::{RUN_NAME_RULE, is_run_name};
-pub use optimizer::{AdamParameters, AdamWParameters, Optimizer, SgdParameters};
+pub(crate) use name::{RUN_NAME_RULE, is_run_name};
+pub use optimizer::{AdamParameters, Optimizer, SgdParameters};
 pub use parse::{Override, StudyDocument};
-pub use schedule::{learning_rate, mean_share};
+pub(crate) use schedule::{learning_rate, mean_share};
 pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
 pub use space::{OptimizerName, SearchSpace};
 pub use study::{NotifySpec, Spec, StudyFile, json_schema};

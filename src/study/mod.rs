@@ -14,28 +14,26 @@ mod deadline;
 mod ended;
 mod gate_check;
 mod keep;
-mod launch;
-mod local_trainer;
-mod observer;
+pub(crate) mod launch;
+pub(crate) mod local_trainer;
+pub(crate) mod observer;
 mod phase;
-mod publish;
+pub(crate) mod publish;
 mod recorded;
-mod recorded_data;
-mod run;
+pub(crate) mod recorded_data;
+pub(crate) mod run;
 mod trainer;
 mod trial;
 
+pub use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 pub use ended::{Ended, Finished, Stopped};
-pub use launch::{
-    EventObserver, Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings,
-    StudySource, describe, input_shape,
-};
-pub use local_trainer::{AtWork, LocalTrainer};
-pub use observer::{Listener, Silent};
+pub(crate) use launch::{EventObserver, input_shape};
+pub use launch::{Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings};
+pub use observer::Listener;
+pub(crate) use observer::Silent;
 pub use phase::Extension;
-pub use publish::PublishError;
-pub use recorded_data::{OtherData, data_hash};
-pub use run::{Growth, Study, StudyError, StudySetup};
+pub(crate) use recorded_data::{OtherData, data_hash};
+pub use run::{Growth, StudyError};
 pub use trainer::{
     Parent, TestResult, Trainer, TrainerError, TrialNote, TrialObserver, TrialOutcome, TrialTask,
 };

@@ -5,27 +5,30 @@
 //! holds no generator.
 
 mod clip;
-mod evaluate;
+pub(crate) mod evaluate;
 mod fit;
 mod inherit;
 mod optimizer;
 mod probe;
 mod profile;
-mod range;
-mod state;
+pub(crate) mod range;
+pub(crate) mod state;
 #[cfg(test)]
 mod tests;
-mod workers;
+pub(crate) mod workers;
 
-pub use evaluate::{Evaluation, evaluate, evaluate_while};
+pub(crate) use evaluate::evaluate_while;
+pub use evaluate::{Evaluation, evaluate};
 pub use fit::{TrainError, Trained, TrainingSetup, train};
 pub use profile::Profiling;
-pub use range::test_rates;
-pub use state::{BestEpoch, Position, RunningSums, STRETCHES, Stretch, TrainState};
+pub(crate) use range::test_rates;
+pub use state::TrainState;
+pub(crate) use state::{BestEpoch, Position, RunningSums};
 
 use crate::record::{EpochRecord, Profile, SoFar, StepProgress};
 
-pub use workers::{EnteredWorkers, Workers, WorkersError};
+pub use workers::Workers;
+pub(crate) use workers::WorkersError;
 
 /// What the watcher of a training wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

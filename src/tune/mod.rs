@@ -4,24 +4,24 @@
 //! randomness, so a study resumed from its events decides what it would have decided. The test
 //! split never reaches this module.
 
-mod budget;
+pub(crate) mod budget;
 mod diagnosis;
 mod grow;
 mod growth;
 mod history;
-mod outlook;
+pub(crate) mod outlook;
 mod policy;
-mod recommended;
+pub(crate) mod recommended;
 mod search;
 mod shrink;
 
-pub use crate::record::{Diagnosis, Ending, Finding, Inherit};
-pub use budget::exhausted;
+pub(crate) use crate::record::Finding;
+pub(crate) use budget::exhausted;
 pub use diagnosis::diagnose;
 pub use grow::Grow;
 pub use history::TrialRecord;
-pub use outlook::hopeless;
+pub(crate) use outlook::hopeless;
 pub use policy::{Policy, Proposal, policy_for};
-pub use recommended::recommended_rate;
+pub(crate) use recommended::recommended_rate;
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;

@@ -10,11 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{self, NAMES, gzipped, real_mnist, sha256, small_set};
-use burgeon::data::fetch::{FetchLimits, fetch, fetch_onto};
-use burgeon::data::mnist::CONTENT_SHA256;
-use burgeon::data::{DataError, Progress};
-use burgeon::sys::faults::{Fault, FaultKind, FaultyFiles, OnCrash};
-use burgeon::sys::files::{Files, RealFiles};
+use burgeon::unstable::data::fetch::{FetchLimits, fetch, fetch_onto};
+use burgeon::unstable::data::mnist::CONTENT_SHA256;
+use burgeon::unstable::data::{DataError, Progress};
+use burgeon::unstable::sys::faults::{Fault, FaultKind, FaultyFiles, OnCrash};
+use burgeon::unstable::sys::files::{Files, RealFiles};
 use tempfile::TempDir;
 
 /// What a server answers to a request for `name`.
@@ -275,7 +275,7 @@ fn the_real_files_pass_when_this_machine_has_them() {
     let dir = TempDir::new().unwrap();
     let limits = FetchLimits { silence_time_max: Duration::from_secs(5), ..FetchLimits::default() };
     fetch(dir.path(), &[server.address], &CONTENT_SHA256, limits, &mut |_| {}).unwrap();
-    let content = burgeon::data::mnist::read(dir.path()).unwrap();
+    let content = burgeon::unstable::data::mnist::read(dir.path()).unwrap();
     assert_eq!((content.train.count(), content.test.count()), (60_000, 10_000));
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{gzipped, idx_images, idx_labels, sha256};
 use burgeon::data::DataError;
-use burgeon::data::idx::{Checks, read_images, read_labels};
-use burgeon::sys::CounterRng;
+use burgeon::unstable::data::idx::{Checks, read_images, read_labels};
+use burgeon::unstable::sys::CounterRng;
 use tempfile::TempDir;
 
 fn written(dir: &TempDir, content: &[u8]) -> PathBuf {

@@ -7,10 +7,10 @@ use std::path::Path;
 use crate::support::{
     self, NAMES, gzipped, idx_images, idx_labels, real_mnist, small_set, write_set,
 };
-use burgeon::data::{
+use burgeon::study::StopFlag;
+use burgeon::unstable::data::{
     DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load, mnist,
 };
-use burgeon::sys::signals::StopFlag;
 use tempfile::TempDir;
 
 fn idx_request(dir: &Path) -> DataRequest {

@@ -62,5 +62,5 @@ pub fn sha256(content: &[u8]) -> String {
 pub fn real_mnist() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
     let named = std::env::var_os("BURGEON_DATA").map(PathBuf::from);
-    named.into_iter().chain([beside]).find(|dir| burgeon::data::mnist::read(dir).is_ok())
+    named.into_iter().chain([beside]).find(|dir| burgeon::unstable::data::mnist::read(dir).is_ok())
 }

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use burgeon::ledger::{read, uninterrupted};
-use burgeon::sys::files::RealFiles;
+use burgeon::unstable::ledger::{read, uninterrupted};
+use burgeon::unstable::sys::files::RealFiles;
 
 /// A folder for runs, with the study that the tests use.
 pub struct Bench {
