@@ -1,7 +1,7 @@
 //! What inheritance is worth: the same growth with inherited weights and without.
 //!
 //! `cargo run --release --example inheritance -- SEEDS GROWTH` grows a small network by fixed edits,
-//! one a trial, until 99 % of the validation images are named right. Without `GROWTH` it grows it in
+//! one a trial, until 99 % of the validation images are classified correctly. Without `GROWTH` it grows it in
 //! each of three ways:
 //!
 //! - `large`: four edits that at least triple a layer or add a large one, an epoch each;

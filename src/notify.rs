@@ -13,7 +13,7 @@ pub enum NotifyError {
     /// The program could not be started.
     #[error("the notification `{program}` could not be started")]
     Start {
-        /// The program.
+        /// The first word of `[notify] command`.
         program: String,
         /// Why.
         source: io::Error,
@@ -21,7 +21,7 @@ pub enum NotifyError {
     /// The program says that it failed.
     #[error("the notification `{program}` failed: {status}")]
     Failed {
-        /// The program.
+        /// The first word of `[notify] command`.
         program: String,
         /// How it ended.
         status: ExitStatus,
@@ -29,7 +29,7 @@ pub enum NotifyError {
     /// This process was asked to stop before the program had ended.
     #[error("the notification `{program}` was cut short; `burgeon resume` runs it again")]
     Stopped {
-        /// The program.
+        /// The first word of `[notify] command`.
         program: String,
     },
 }

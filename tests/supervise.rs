@@ -143,7 +143,7 @@ fn a_crashed_trainer_is_restarted_to_resume_and_every_restart_is_recorded() {
     );
     assert_eq!((study.run(), study.starts()), (0, 3));
     let events = study.events();
-    let causes = ["the trainer was ended by SIGKILL", "the trainer ended with exit code 1"];
+    let causes = ["the trainer was killed by SIGKILL", "the trainer exited with code 1"];
     assert_eq!(restart_causes(&events), causes);
     assert!(matches!(events[1], Event::SupervisorRestarted { attempt: 2, .. }));
 }

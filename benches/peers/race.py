@@ -49,7 +49,7 @@ RACES = [
 def lines(command):
     """The JSON lines that a command prints; None where it cannot run."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
-    if done.returncode not in (0, 3):  # 3: the gate stayed shut, which is no matter here
+    if done.returncode not in (0, 3):  # 3: the gate was not passed, which is no matter here
         print(f"  {pathlib.Path(command[1]).name}: {done.stderr.strip().splitlines()[-1:]}",
               file=sys.stderr)
         return None

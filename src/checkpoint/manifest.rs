@@ -82,7 +82,7 @@ pub enum ManifestError {
     /// A file's name that leads out of the folder, or a second one of the same name.
     #[error("lists a file `{name}`, which no checkpoint has")]
     PartName {
-        /// The name.
+        /// The file's name, as the manifest has it.
         name: String,
     },
     /// More files than any checkpoint has.

@@ -62,7 +62,7 @@ pub enum CheckpointError {
     /// A manifest that cannot be written, or is of another version.
     #[error("checkpoint manifest {} {source}", path.display())]
     Manifest {
-        /// The file.
+        /// Where the manifest lies.
         path: PathBuf,
         /// What is wrong with it.
         source: ManifestError,

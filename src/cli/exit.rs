@@ -11,7 +11,7 @@ pub enum Exit {
     Failed,
     /// Usage or study file is wrong; nothing was started.
     Usage,
-    /// Finished, but the gate stayed shut.
+    /// Finished, but the gate was not passed.
     GateShut,
     /// The run is locked by a living process.
     Locked,

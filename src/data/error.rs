@@ -28,7 +28,7 @@ pub enum DataError {
     /// A file does not hold what its format demands.
     #[error("{}: {problem}", path.display())]
     Malformed {
-        /// The file.
+        /// The file that was read.
         path: PathBuf,
         /// What is wrong and what would be right.
         problem: String,
@@ -36,7 +36,7 @@ pub enum DataError {
     /// A file is sound in form but its content is not the published one.
     #[error("{}: its content has sha256 {actual}, not the published {expected}", path.display())]
     WrongContent {
-        /// The file.
+        /// The file whose content is wrong.
         path: PathBuf,
         /// The published SHA-256 of the inflated content, in hex.
         expected: String,

@@ -107,7 +107,7 @@ pub enum Origin {
     },
     /// A folder of IDX files.
     Idx {
-        /// The folder.
+        /// The folder with the IDX files.
         dir: PathBuf,
         /// The four files.
         files: Vec<FileDigest>,

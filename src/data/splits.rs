@@ -333,7 +333,7 @@ mod tests {
         let error = carve(numbered(100), numbered(10), sizes(100), 1).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "validation is 100, but there are only 100 training images: ask for at most 99"
+            "validation is 100, but there are only 100 training images: use at most 99"
         );
         assert!(carve(numbered(100), numbered(10), sizes(0), 1).is_err());
     }
@@ -386,7 +386,7 @@ mod tests {
             "the validation images are 1×2 pixels, but the training images are 1×1"
         );
         for classes in [0, 1, 257, usize::MAX] {
-            assert!(refusal(good(), good(), good(), classes).contains("takes 2 to 256"));
+            assert!(refusal(good(), good(), good(), classes).contains("a classifier needs 2 to 256"));
         }
         let data = Dataset::new(good(), good(), good(), 2).unwrap();
         assert!(data.clone().named(["a"]).is_err() && data.clone().named(["a", "a"]).is_err());

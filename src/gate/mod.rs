@@ -1,4 +1,4 @@
-//! Validation metrics → whether the gate opens. Pure: no I/O, no clock.
+//! Validation metrics → whether the gate is passed. Pure: no I/O, no clock.
 
 use std::fmt;
 

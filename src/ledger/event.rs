@@ -125,7 +125,7 @@ pub enum Event {
         /// What the network did inside: dead units, gradients, and so on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<Probe>,
-        /// How many validation images of each class were named right, by label.
+        /// How many validation images of each class were classified correctly, by label.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         recalls: Vec<ClassRecall>,
         /// Why the trial was given up after it.

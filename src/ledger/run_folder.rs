@@ -27,13 +27,13 @@ pub enum RunFolderError {
     /// A name that cannot be part of a folder's name.
     #[error("{name:?} cannot be the name of a run folder; use {RUN_NAME_RULE}")]
     Name {
-        /// The name.
+        /// The rejected name.
         name: String,
     },
     /// Not the folder of a run.
     #[error("{} is not a run: it has no study.toml", path.display())]
     NotARun {
-        /// The folder.
+        /// The folder that was opened.
         path: PathBuf,
     },
     /// A provenance that cannot be read or written.
@@ -124,7 +124,7 @@ impl RunFolder {
         &self.files
     }
 
-    /// The folder.
+    /// The path of the run folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -235,7 +235,7 @@ impl RunFolder {
 }
 
 impl TrialFolder {
-    /// The folder.
+    /// The path of the trial's folder.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -46,7 +46,7 @@ pub enum OpenError {
         folder.display()
     )]
     NoRun {
-        /// The folder.
+        /// The folder without a model.
         folder: PathBuf,
     },
     /// The run has not come to a model.
@@ -61,7 +61,7 @@ pub enum OpenError {
     /// The model file is wrong.
     #[error("{} cannot be used", path.display())]
     ModelFile {
-        /// The file.
+        /// The file that cannot be used.
         path: PathBuf,
         /// What is wrong.
         source: ModelFileError,

@@ -134,7 +134,7 @@ impl DataFinding {
             ),
             Self::ConstantImages { split, images } => {
                 format!(
-                    "{} of one value throughout, without content",
+                    "{} of one shade throughout, without content",
                     counted(*images, split.name())
                 )
             }

@@ -38,7 +38,7 @@ pub struct EpochRecord {
     /// A look into the network after the epoch.
     #[serde(default)]
     pub probe: Option<Probe>,
-    /// How many validation images of each class were named right, by label; empty where the
+    /// How many validation images of each class were classified correctly, by label; empty where the
     /// trainer does not tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recalls: Vec<ClassRecall>,
@@ -88,7 +88,7 @@ impl EpochRecord {
 mod tests {
     use super::*;
 
-    /// An epoch with these shares of the images of each class named right, in percent.
+    /// An epoch with these shares of the images of each class classified correctly, in percent.
     fn epoch(recalls: &[(u64, u64)]) -> EpochRecord {
         let recalls: Vec<ClassRecall> =
             recalls.iter().map(|&(right, images)| ClassRecall { right, images }).collect();

@@ -3,17 +3,17 @@
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erf_inv;
 
-/// How many of one class's images were named right.
+/// How many of one class's images were classified correctly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassRecall {
-    /// Images named right.
+    /// Images classified correctly.
     pub right: u64,
     /// Images of the class.
     pub images: u64,
 }
 
 impl ClassRecall {
-    /// Share of the images named right, 0..=1; `None` of a class without images.
+    /// Share of the images classified correctly, 0..=1; `None` of a class without images.
     pub fn share(self) -> Option<f64> {
         (self.images > 0).then(|| self.right as f64 / self.images as f64)
     }
@@ -23,7 +23,7 @@ impl ClassRecall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
-    /// Share of all images named right.
+    /// Share of all images classified correctly.
     Accuracy,
     /// Mean of the classes' recalls; every class counts the same.
     BalancedAccuracy,

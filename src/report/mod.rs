@@ -416,7 +416,7 @@ mod tests {
         }));
         let outcome = Report::of(&records(events)).outcome();
         assert!(
-            outcome.contains("no validation accuracy was measured; the gate asks for 80.00 %"),
+            outcome.contains("no validation accuracy was measured; the gate is 80.00 %"),
             "{outcome}"
         );
     }

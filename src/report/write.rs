@@ -37,7 +37,7 @@ pub enum ReportError {
     /// The test cases cannot be put into words.
     #[error("cannot write {}", path.display())]
     Junit {
-        /// The file.
+        /// The report file.
         path: PathBuf,
         /// Why.
         source: quick_junit::SerializeError,

@@ -10,7 +10,7 @@ pub struct GateSpec {
     /// Accuracy on the validation images that opens the gate, as a fraction in 0..=1. 0 asks for
     /// none, which is the default where another floor is given.
     pub accuracy: f64,
-    /// Mean over the classes of the share of their validation images that is named right, as a
+    /// Mean over the classes of the share of their validation images that is classified correctly, as a
     /// fraction in 0..=1: an accuracy in which every class counts the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balanced_accuracy: Option<f64>,
@@ -33,10 +33,10 @@ struct GateFile {
     /// Accuracy on the validation images that opens the gate, as a fraction in 0..=1; 0.8 unless
     /// said, and none where only other floors are given.
     accuracy: Option<f64>,
-    /// Mean over the classes of the share of their validation images that is named right, as a
+    /// Mean over the classes of the share of their validation images that is classified correctly, as a
     /// fraction in 0..=1: an accuracy in which every class counts the same.
     balanced_accuracy: Option<f64>,
-    /// The share of its validation images that is named right, of the class that has the lowest,
+    /// The share of its validation images that is classified correctly, of the class that has the lowest,
     /// as a fraction in 0..=1.
     least_recall: Option<f64>,
     /// Judge by the lower bound of the Wilson interval at this confidence (0.95, say) instead of

@@ -34,7 +34,7 @@ pub struct StudySetup {
 /// Whether failed trials are followed by edited ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Growth {
-    /// Until the gate opens or the budget ends.
+    /// Until a trial passes the gate or the budget is used up.
     On,
     /// One trial and the gate.
     Off,

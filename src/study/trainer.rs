@@ -54,14 +54,14 @@ pub struct TrialOutcome {
 /// Accuracy on images that nothing was steered by.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TestResult {
-    /// Test images whose class was named right.
+    /// Test images whose class was classified correctly.
     pub correct: u64,
     /// Test images.
     pub images: u64,
 }
 
 impl TestResult {
-    /// Share of images whose class was named right, 0..=1.
+    /// Share of images whose class was classified correctly, 0..=1.
     pub fn accuracy(self) -> f64 {
         self.correct as f64 / self.images.max(1) as f64
     }

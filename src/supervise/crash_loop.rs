@@ -146,7 +146,7 @@ mod tests {
         }
         assert_eq!(
             crashes.failed_at(&at(8)).unwrap(),
-            "failed 9 times in a row without getting further than it was at step 9 of epoch 1 in \
+            "failed 9 times in a row without progress; the furthest failure was at step 9 of epoch 1 in \
              trial 1"
         );
     }

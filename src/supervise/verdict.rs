@@ -26,7 +26,7 @@ pub(super) enum Next {
     Restart(String),
 }
 
-/// Finished, however it came out: passed; wrong usage; gate stayed shut; locked by another.
+/// Finished, however it came out: passed; wrong usage; gate not passed; locked by another.
 const FINISHED: [i32; 4] = [0, 2, 3, 4];
 
 impl Ending {
@@ -97,9 +97,9 @@ mod tests {
     #[test]
     fn failures_are_restarted_with_their_cause() {
         for (ending, cause) in [
-            (exited(1), "the trainer ended with exit code 1"),
-            (exited(101), "the trainer ended with exit code 101"),
-            (killed_by(9), "the trainer was ended by SIGKILL"),
+            (exited(1), "the trainer exited with code 1"),
+            (exited(101), "the trainer exited with code 101"),
+            (killed_by(9), "the trainer was killed by SIGKILL"),
             (Ending::NotStarted("no".into()), "the trainer could not be started: no"),
         ] {
             assert_eq!(ending.next(None), Next::Restart(cause.into()));

@@ -251,7 +251,7 @@ pub enum FileError {
     /// A file that is longer than it can rightly be.
     #[error("{} is larger than the limit of {limit_bytes} bytes", path.display())]
     TooLarge {
-        /// The file.
+        /// The file that is too large.
         path: PathBuf,
         /// The most that would have been read.
         limit_bytes: u64,

@@ -26,13 +26,13 @@ impl Evaluation {
         self.confusion.iter().flatten().sum()
     }
 
-    /// Images whose class was named right.
+    /// Images whose class was classified correctly.
     pub fn correct(&self) -> u64 {
         let rows = self.confusion.iter().enumerate();
         rows.map(|(label, row)| row.get(label).copied().unwrap_or(0)).sum()
     }
 
-    /// How many images of each class were named right, by label.
+    /// How many images of each class were classified correctly, by label.
     pub fn recalls(&self) -> Vec<ClassRecall> {
         let rows = self.confusion.iter().enumerate();
         let recall = |(label, row): (usize, &Vec<u64>)| ClassRecall {
@@ -42,7 +42,7 @@ impl Evaluation {
         rows.map(recall).collect()
     }
 
-    /// Share of images whose class was named right, 0..=1; 0 for no images.
+    /// Share of images whose class was classified correctly, 0..=1; 0 for no images.
     pub fn accuracy(&self) -> f64 {
         self.correct() as f64 / self.images().max(1) as f64
     }

@@ -39,7 +39,7 @@ pub struct RunningSums {
     /// Sum over images of the loss.
     #[serde(deserialize_with = "nan_if_null")]
     pub loss: f64,
-    /// Images whose class was named right.
+    /// Images whose class was classified correctly.
     pub correct: u64,
     /// Images seen.
     pub images: u64,

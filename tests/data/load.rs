@@ -67,7 +67,7 @@ fn names_like_those_of_emnist_are_understood() {
     }
     assert!(load(&idx_request(dir.path()), &mut |_| {}).is_ok());
     fs::write(dir.path().join("digits-train-images-idx3-ubyte.gz"), b"").unwrap();
-    assert!(refusal(&idx_request(dir.path())).contains("keep one data set a folder"));
+    assert!(refusal(&idx_request(dir.path())).contains("keep each data set in a folder of its own"));
 }
 
 #[test]
@@ -142,11 +142,11 @@ fn wrong_files_in_a_named_folder_are_an_error_and_elsewhere_passed_over() {
 fn too_large_a_validation_split_is_refused_for_every_source() {
     let sizes = SplitSizes { validation: 60_000, train: None, test: None };
     let synthetic = DataRequest { source: Source::Synthetic, sizes, ..offline() };
-    assert!(refusal(&synthetic).contains("ask for at most 59999"));
+    assert!(refusal(&synthetic).contains("use at most 59999"));
     let dir = TempDir::new().unwrap();
     write_set(dir.path(), &small_set());
     assert!(
-        refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("ask for at most 19")
+        refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("use at most 19")
     );
 }
 
@@ -198,7 +198,7 @@ fn a_folder_that_was_named_is_the_only_one_that_is_looked_into() {
     };
     let request = DataRequest { places, fallback: Fallback::Synthetic, ..offline() };
     let error = refusal(&request);
-    assert!(error.contains("the folder that was named for it"), "{error}");
+    assert!(error.contains("the folder that was given for it"), "{error}");
     let places = Places { named: None, ..request.places.clone() };
     assert!(load(&DataRequest { places, ..request }, &mut |_| {}).is_ok());
 }

@@ -251,7 +251,7 @@ mod tests {
         for said in [
             "<li>train for 2 more epochs</li>",
             "<dd>why not</dd>",
-            "from trial 1: trains on from its parent&#39;s last state",
+            "from trial 1: continues from its parent&#39;s last state",
             "1,370 parameters, 20.0 k FLOPs an image, 2 epochs, 3.0 s, 36,000 images/s",
             "underfit: too few filters",
             "passed the gate",
