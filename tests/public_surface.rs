@@ -51,14 +51,14 @@ impl Surface {
         std::fs::set_permissions(&wrapper, PermissionsExt::from_mode(0o755)).unwrap();
         let status = Command::new(env!("CARGO"))
             .args(["rustdoc", "--lib", "--", "-Z", "unstable-options", "--output-format", "json"])
-            .args(["-A", "warnings", "--out-dir"])
-            .arg(folder.path())
+            .args(["-A", "warnings"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("RUSTDOC", &wrapper)
             .status()
             .unwrap();
         assert!(status.success(), "cargo rustdoc failed: {status}");
-        let json = std::fs::read_to_string(folder.path().join("burgeon.json")).unwrap();
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        let json = std::fs::read_to_string(target.join("doc/burgeon.json")).unwrap();
         let mut document: Value = serde_json::from_str(&json).unwrap();
         let root = document["root"].to_string();
         let index = document["index"].take();
