@@ -28,10 +28,10 @@ use burgeon::record::{EpochRecord, StepProgress};
 use burgeon::spec::{
     Conv, Edit, InputShape, Layer, Pool, Schedule, Spec, StudyDocument, StudyFile,
 };
-use burgeon::train::{
+use burgeon::unstable::study::{Settings, Silent};
+use burgeon::unstable::train::{
     Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, Workers, train,
 };
-use burgeon::unstable::study::{Settings, Silent};
 
 type Failure = Box<dyn std::error::Error>;
 

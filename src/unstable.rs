@@ -3,10 +3,12 @@
 
 pub mod spec {
     //! Of the module `spec`.
+    pub use crate::spec::edit::EditCost;
     pub use crate::spec::edit::training_flops;
     pub use crate::spec::name::{RUN_NAME_RULE, is_run_name};
     pub use crate::spec::optimizer::AdamWParameters;
     pub use crate::spec::schedule::{learning_rate, mean_share};
+    pub use crate::spec::study::json_schema;
     pub use crate::spec::*;
 }
 
@@ -49,8 +51,13 @@ pub mod model {
     pub use crate::model::graft::{Graft, GraftError, keeps_optimizer, refreshed};
     pub use crate::model::model_file::ModelFileError;
     pub use crate::model::network::layer_rows;
+    pub use crate::model::onnx::to_onnx;
     pub use crate::model::optimizer_record::{OptimizerRecord, OptimizerRecordError};
+    pub use crate::model::preparation::Channels;
+    pub use crate::model::preparation::Fit;
+    pub use crate::model::preparation::Subject;
     pub use crate::model::read::ReadError;
+    pub use crate::model::saved::SavedModel;
     pub use crate::model::saved::{BEST_FOLDER, SPEC_FILE, WEIGHTS_FILE};
     pub use crate::model::*;
     pub use crate::record::GraftReport;
@@ -120,6 +127,7 @@ pub mod train {
     pub use crate::train::evaluate::evaluate_while;
     pub use crate::train::range::test_rates;
     pub use crate::train::state::{BestEpoch, Position, RunningSums, STRETCHES, Stretch};
+    pub use crate::train::workers::Workers;
     pub use crate::train::workers::{EnteredWorkers, WorkersError};
     pub use crate::train::*;
 }

@@ -6,9 +6,11 @@
 #![cfg(feature = "wgpu")]
 
 use burgeon::data::Normalization;
-use burgeon::model::{Classifier, DeviceChoice, ModelFile, Preparation, Subject, Weights};
 use burgeon::spec::{InputShape, Spec, StudyDocument};
 use burgeon::study::{Ended, Growth, Launch, Settings};
+use burgeon::unstable::model::{
+    Classifier, DeviceChoice, ModelFile, Preparation, Subject, Weights,
+};
 
 const LENET: &str = include_str!("../models/lenet.toml");
 

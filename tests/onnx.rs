@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use burgeon::data::Normalization;
-use burgeon::model::{
+use burgeon::spec::{InputShape, Spec, StudyDocument};
+use burgeon::unstable::model::{
     Classifier, DeviceChoice, ModelFile, Preparation, Subject, WeightArray, Weights, to_onnx,
 };
-use burgeon::spec::{InputShape, Spec, StudyDocument};
 
 /// The largest difference of a logit that is allowed.
 const TOLERANCE: f32 = 1e-4;

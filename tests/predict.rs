@@ -6,10 +6,10 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use burgeon::model::{Classifier, InputError, ModelFile, OpenError, Subject};
 use burgeon::unstable::data::{
     DataRequest, Download, Images, Places, Source, Split, SplitSizes, load, mnist, synthetic,
 };
+use burgeon::unstable::model::{Classifier, InputError, ModelFile, OpenError, Subject};
 use image::GrayImage;
 use support::{Bench, expect_code, stderr, stdout};
 

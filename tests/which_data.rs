@@ -280,7 +280,11 @@ fn idx_files_one_level_down_are_found() {
     write_set(&bench.path().join("root/mnist"), &in_turn(60, 3), &in_turn(9, 3));
     let output = bench.burgeon(&["check", "study.toml", "--set", "data.path=root"]);
     expect_code(&output, 1);
-    assert!(stderr(&output).contains("keep each data set in a folder of its own"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("keep each data set in a folder of its own"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[cfg(unix)]

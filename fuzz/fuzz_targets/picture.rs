@@ -3,7 +3,7 @@
 
 use burgeon::unstable::data::image_file::{Invert, Picture};
 use burgeon::data::Normalization;
-use burgeon::model::{Fit, Preparation, Subject};
+use burgeon::unstable::model::{Fit, Preparation, Subject};
 use burgeon::spec::InputShape;
 use libfuzzer_sys::fuzz_target;
 

@@ -250,7 +250,10 @@ mod tests {
     fn training_images_of_one_class_are_refused() {
         let report = report(distinct(&[3, 3], 0), distinct(&[3], 50), distinct(&[3, 1], 100), 4);
         let refusal = report.refusal(&names(4)).unwrap();
-        assert!(refusal.starts_with("all training images are of class 3: a classifier"), "{refusal}");
+        assert!(
+            refusal.starts_with("all training images are of class 3: a classifier"),
+            "{refusal}"
+        );
     }
 
     #[test]

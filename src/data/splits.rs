@@ -386,7 +386,9 @@ mod tests {
             "the validation images are 1×2 pixels, but the training images are 1×1"
         );
         for classes in [0, 1, 257, usize::MAX] {
-            assert!(refusal(good(), good(), good(), classes).contains("a classifier needs 2 to 256"));
+            assert!(
+                refusal(good(), good(), good(), classes).contains("a classifier needs 2 to 256")
+            );
         }
         let data = Dataset::new(good(), good(), good(), 2).unwrap();
         assert!(data.clone().named(["a"]).is_err() && data.clone().named(["a", "a"]).is_err());

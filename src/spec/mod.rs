@@ -17,15 +17,16 @@ mod render;
 pub(crate) mod schedule;
 mod shape;
 mod space;
-mod study;
+pub(crate) mod study;
 mod tagged;
 mod train;
 mod tune;
 mod validate;
 
 pub use data::{DataSpec, Fallback, Source};
+pub(crate) use edit::EditCost;
 pub(crate) use edit::training_flops;
-pub use edit::{Edit, EditCost, EditError, diff};
+pub use edit::{Edit, EditError, diff};
 pub use error::{Location, Problem, SpecError};
 pub use gate::GateSpec;
 pub use keep::Keep;
@@ -36,7 +37,8 @@ pub use parse::{Override, StudyDocument};
 pub(crate) use schedule::{learning_rate, mean_share};
 pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
 pub use space::{OptimizerName, SearchSpace};
-pub use study::{NotifySpec, Spec, StudyFile, json_schema};
+pub(crate) use study::json_schema;
+pub use study::{NotifySpec, Spec, StudyFile};
 pub use train::{
     Augment, CheckpointInterval, EarlyStopping, GradientClipping, Schedule, TrainSpec,
 };

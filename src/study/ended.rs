@@ -7,7 +7,7 @@ use crate::record::StudyResult;
 use crate::sys::signals::StopReason;
 use crate::tune::TrialRecord;
 
-/// How a call of [`Study::run`](super::Study::run) or [`Launch::run`](super::Launch::run) ended.
+/// How a call of `Study::run` or [`Launch::run`](super::Launch::run) ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     /// The study is over.
@@ -25,7 +25,7 @@ pub struct Finished {
     pub trials: Vec<TrialRecord>,
     /// The run folder.
     pub run: PathBuf,
-    /// Where the images come from; `None` for a [`Study`](super::Study) that was driven by hand.
+    /// Where the images come from; `None` for a `Study` that was driven by hand.
     pub data: Option<DataOrigin>,
 }
 

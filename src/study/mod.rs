@@ -1,6 +1,6 @@
 //! The loop: train, judge, diagnose, edit, train on.
 //!
-//! [`Study`] is the sole owner of a study's state. It talks to a [`Trainer`], so that a test runs
+//! `Study` is the sole owner of a study's state. It talks to a [`Trainer`], so that a test runs
 //! the whole loop in milliseconds, and it records everything it does as events. The loop has no
 //! state but those: a study opened again runs the same loop from the start, takes what a trial
 //! came to from the record where it has it, and so decides what it decided before.

@@ -27,7 +27,7 @@ pub(crate) use state::{BestEpoch, Position, RunningSums};
 
 use crate::record::{EpochRecord, Profile, SoFar, StepProgress};
 
-pub use workers::Workers;
+pub(crate) use workers::Workers;
 pub(crate) use workers::WorkersError;
 
 /// What the watcher of a training wants next.

@@ -3,10 +3,10 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use burgeon::model::{Fit, Preparation, Subject};
 use burgeon::spec::InputShape;
 use burgeon::unstable::data::image_file::{Invert, Picture, PictureError};
 use burgeon::unstable::data::{Normalization, Split, mnist, synthetic};
+use burgeon::unstable::model::{Fit, Preparation, Subject};
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::metadata::Orientation;

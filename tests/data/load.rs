@@ -67,7 +67,9 @@ fn names_like_those_of_emnist_are_understood() {
     }
     assert!(load(&idx_request(dir.path()), &mut |_| {}).is_ok());
     fs::write(dir.path().join("digits-train-images-idx3-ubyte.gz"), b"").unwrap();
-    assert!(refusal(&idx_request(dir.path())).contains("keep each data set in a folder of its own"));
+    assert!(
+        refusal(&idx_request(dir.path())).contains("keep each data set in a folder of its own")
+    );
 }
 
 #[test]
@@ -145,9 +147,7 @@ fn too_large_a_validation_split_is_refused_for_every_source() {
     assert!(refusal(&synthetic).contains("use at most 59999"));
     let dir = TempDir::new().unwrap();
     write_set(dir.path(), &small_set());
-    assert!(
-        refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("use at most 19")
-    );
+    assert!(refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("use at most 19"));
 }
 
 #[test]

@@ -1,0 +1,32 @@
+//! What a program can do about an error depends on its kind.
+//!
+//! `cargo run --release --example errors_by_kind`
+
+use burgeon::prelude::*;
+
+fn advice(error: &LaunchError) -> &'static str {
+    match error.kind() {
+        Kind::NoSpace => "free space on the disk, then resume",
+        Kind::Locked => "another process works on this run",
+        Kind::MissingData => "bring the images",
+        Kind::BadStudy => "mend the study file",
+        Kind::NotARun => "this folder is no run",
+        _ => "read the message",
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let runs = tempfile::tempdir()?;
+    let mut lost = StudyFile::new("lost", vec![Layer::Dense(Dense::of(8))]);
+    lost.data.path = Some(runs.path().join("nowhere"));
+    let wrong = StudyDocument::new("wrong.toml", "name = 3");
+    for failed in [
+        Launch::new(lost).runs(runs.path()).run(),
+        Launch::new(wrong).runs(runs.path()).run(),
+        Launch::default().resume(runs.path()),
+    ] {
+        let error = failed.err().ok_or("it should have failed")?;
+        println!("{:?}: {} ({error})", error.kind(), advice(&error));
+    }
+    Ok(())
+}
