@@ -55,6 +55,10 @@
 //! Invariant: burn's types stay within [`model`], `burgeon_kernel` and [`train`]; `cli` alone prints.
 
 #![deny(unsafe_code)]
+#![cfg_attr(
+    not(feature = "cli"),
+    expect(unused_imports, reason = "modules hand each other what only the command uses")
+)]
 
 #[cfg(feature = "train")]
 mod checkpoint;

@@ -1,4 +1,5 @@
 //! The public items of the library are those of a committed listing, and few enough to learn.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;

@@ -9,6 +9,7 @@ use crate::tune::TrialRecord;
 
 /// How a call of `Study::run` or [`Launch::run`](super::Launch::run) ended.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one is made a run")]
 pub enum Ended {
     /// The study is over.
     Finished(Finished),

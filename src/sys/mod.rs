@@ -15,6 +15,7 @@ pub mod process;
 pub mod signals;
 #[cfg(test)]
 pub(crate) mod simulated_disk;
+#[cfg(feature = "train")]
 pub mod spread;
 
 pub(crate) use json::nan_if_null;
