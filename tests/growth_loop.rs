@@ -792,7 +792,7 @@ fn a_proposal_that_cannot_be_trained_is_an_error_that_says_why() {
         ..proposal(history, vec![Edit::AddEpochs { epochs: 1 }])
     };
     for (says, expected) in
-        [(of_nobody, "trial 9, is not in the history"), (of_other_edits, "edits made")]
+        [(of_nobody, "trial 9, is not in the history"), (of_other_edits, "with its edits applied")]
     {
         let run = Run::new();
         let setup = StudySetup { spec: spec(8), validation_images: 5000, growth: Growth::On };

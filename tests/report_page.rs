@@ -63,8 +63,12 @@ fn serve(folder: PathBuf, sent: Sent) -> String {
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            // A browser that hangs up has seen enough.
-            let _ = stream.and_then(|stream| answer(stream, &folder, sent));
+            let folder = folder.clone();
+            // Each on a thread of its own: browsers open connections ahead that they say nothing on.
+            std::thread::spawn(move || {
+                // A browser that hangs up has seen enough.
+                let _ = stream.and_then(|stream| answer(stream, &folder, sent));
+            });
         }
     });
     format!("http://{address}/report.html")

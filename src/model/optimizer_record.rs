@@ -322,7 +322,7 @@ mod tests {
         let named = |entry: &str| {
             read(vec![tensor(entry, DType::F32, &[4, 3], Some(32))], &[]).unwrap_err()
         };
-        assert!(named("32.momentum.unheard").contains("no parameter"));
+        assert!(named("32.momentum.unheard").contains("no known parameter"));
         assert!(named("99.momentum.velocity").contains("`99."));
         let rank = read(Vec::new(), &[("32.__rank", Scalar::from(4_usize))]).unwrap_err();
         assert!(rank.contains("2 axes"), "{rank}");
