@@ -59,7 +59,7 @@ use crate::tune::Policy;
 /// study.gate.accuracy = 0.95;
 /// match Launch::new(study).run()? {
 ///     Ended::Finished(finished) => println!("{:?}", finished.result),
-///     Ended::Stopped(stopped) => println!("go on with {}", stopped.run.display()),
+///     Ended::Stopped(stopped) => println!("resume {:?}", stopped.run),
 /// }
 /// # Ok(())
 /// # }
