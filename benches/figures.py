@@ -224,7 +224,9 @@ def write_rows(rows):
     path = ROOT / "README.md"
     before, rest = path.read_text().split("<!-- figures -->\n", 1)
     table, after = rest.split("<!-- /figures -->", 1)
-    present = dict(line.strip("| ").split(" | ", 1) for line in table.splitlines()[3:] if " | " in line)
+    present = dict(line.strip("| ").split(" | ", 1) for line in table.splitlines()[4:] if " | " in line)
+    if not args.only:
+        present = {}
     order = list(present) + [name for name, _ in rows if name not in present]
     present.update(rows)
     text = f"On {machine()}, MNIST.\n\n" + "| | |\n| --- | --- |\n"
