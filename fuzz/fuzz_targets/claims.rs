@@ -36,6 +36,11 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(matches!(take(), Err(LockError::Locked { .. })), "two have the lock");
     let epoch = first.fence().number();
     drop(first);
-    let second = take().expect("a lock that was given back is free");
+    let second = match take() {
+        Ok(lock) => lock,
+        // The highest epoch of all was taken: there is none after it.
+        Err(error) if epoch == i64::MAX as u64 => return assert!(!error.to_string().is_empty()),
+        Err(error) => panic!("a lock that was given back is free: {error}"),
+    };
     assert!(second.fence().number() > epoch);
 });

@@ -166,7 +166,15 @@ impl Claimant {
             }
             let highest = found.iter().map(|claim| claim.epoch).max().unwrap_or(0);
             let last = last_epoch().map_err(ClaimError::Fence)?;
-            let epoch = highest.max(last) + 1;
+            let used = highest.max(last);
+            if used >= EPOCH_MAX {
+                // No run gets there; whoever wrote such a number was not burgeon.
+                let problem = format!(
+                    "epoch {used} of the lock or of a claim leaves no higher one: remove that file"
+                );
+                return Err(io::Error::other(problem).into());
+            }
+            let epoch = used + 1;
             let mut claim = match Claim::create(folder, self.holder.clone(), epoch) {
                 Ok(claim) => claim,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
