@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::output::Output;
 use super::view::View;
 use super::{CliError, document, launch};
-use crate::spec::{GateSpec, InputShape, LayerTable, Source, Spec};
+use crate::spec::{GateSpec, InputShape, LayerPlan, LayerTable, Source, Spec};
 use crate::study::Growth;
 
 /// Validates a study and prints its layer table. Images are read only where their shape is not
@@ -27,22 +27,27 @@ pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<E
 }
 
 fn json(spec: &Spec) -> String {
-    let layers: Vec<_> = spec
-        .table()
-        .rows
-        .iter()
-        .map(|row| {
-            serde_json::json!({
-                "layer": row.name, "output": row.output.to_string(),
-                "parameters": row.parameters, "flops_per_image": row.flops,
-            })
-        })
-        .collect();
+    let layers: Vec<_> = spec.table().rows.iter().map(row_json).collect();
     let value = serde_json::json!({
         "name": spec.name(), "spec_hash": spec.hash(), "layers": layers,
         "parameters": spec.table().parameters(), "flops_per_image": spec.table().flops(),
     });
     format!("{value}\n")
+}
+
+/// A layer; of a residual block with those of its branch, and its projection where it has one.
+fn row_json(row: &LayerPlan) -> serde_json::Value {
+    let mut json = serde_json::json!({
+        "layer": row.name, "output": row.output.to_string(),
+        "parameters": row.parameters, "flops_per_image": row.flops,
+    });
+    if !row.inner.is_empty() {
+        json["layers"] = row.inner.iter().map(row_json).collect();
+    }
+    if let Some(projection) = &row.projection {
+        json["projection"] = row_json(projection);
+    }
+    json
 }
 
 /// Shapes, parameters and FLOPs, a line a layer, with totals.
@@ -57,17 +62,19 @@ fn layer_table(spec: &Spec) -> String {
         input.width,
         input.classes
     );
-    let width = table.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max(5);
+    let rows = table.numbered();
+    let width = rows.iter().map(|(_, row)| row.name.chars().count()).max().unwrap_or(0).max(5);
+    let digits = rows.iter().map(|(number, _)| number.len()).max().unwrap_or(0).max(3);
     let mut line = |cells: [&str; 5]| {
         let [number, layer, output, parameters, flops] = cells;
         let row =
-            format!("{number:>3}  {layer:<width$}  {output:>12}  {parameters:>12}  {flops:>14}");
+            format!("{number:>digits$}  {layer:<width$}  {output:>12}  {parameters:>12}  {flops:>14}");
         let _ = writeln!(text, "{}", row.trim_end());
     };
     line(["", "layer", "output", "parameters", "FLOPs/image"]);
-    for (index, row) in table.rows.iter().enumerate() {
+    for (number, row) in &rows {
         line([
-            &(index + 1).to_string(),
+            number,
             &row.name,
             &row.output.to_string(),
             &grouped(row.parameters),

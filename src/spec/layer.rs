@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::pool::Pool;
 use super::tagged::name_or_table;
 
 /// `[model]` of a study file.
@@ -33,6 +34,8 @@ pub enum Layer {
     GlobalAvgPool {},
     /// Fully connected layer with bias and activation; the first one flattens.
     Dense(Dense),
+    /// A block of layers to whose result its input is added.
+    Residual(Residual),
 }
 
 /// The derived form; [`Layer`] also accepts a bare name.
@@ -46,6 +49,7 @@ enum LayerTable {
     Dropout(Dropout),
     GlobalAvgPool {},
     Dense(Dense),
+    Residual(Residual),
 }
 
 impl<'de> Deserialize<'de> for Layer {
@@ -58,6 +62,7 @@ impl<'de> Deserialize<'de> for Layer {
             LayerTable::Dropout(dropout) => Self::Dropout(dropout),
             LayerTable::GlobalAvgPool {} => Self::GlobalAvgPool {},
             LayerTable::Dense(dense) => Self::Dense(dense),
+            LayerTable::Residual(block) => Self::Residual(block),
         })
     }
 }
@@ -73,6 +78,7 @@ impl Layer {
             Self::Dropout(_) => "dropout",
             Self::GlobalAvgPool {} => "global-avg-pool",
             Self::Dense(_) => "dense",
+            Self::Residual(_) => "residual",
         }
     }
 
@@ -82,6 +88,7 @@ impl Layer {
             Self::Conv(conv) => Some(conv.activation),
             Self::BatchNorm(norm) => Some(norm.activation),
             Self::Dense(dense) => Some(dense.activation),
+            Self::Residual(block) => Some(block.activation),
             _ => None,
         }
     }
@@ -91,12 +98,14 @@ impl Layer {
             Self::Conv(conv) => Some(&mut conv.activation),
             Self::BatchNorm(norm) => Some(&mut norm.activation),
             Self::Dense(dense) => Some(&mut dense.activation),
+            Self::Residual(block) => Some(&mut block.activation),
             _ => None,
         }
     }
 }
 
-/// Settings of a convolution: `filters` kernels of `kernel`×`kernel` over every input channel.
+/// Settings of a convolution: `filters` kernels of `kernel`×`kernel` over every input channel, or
+/// over those of their group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Conv {
@@ -113,6 +122,11 @@ pub struct Conv {
     /// How the border is treated.
     #[serde(default)]
     pub padding: Padding,
+    /// Groups that channels and filters are cut into, in order; a filter sees the channels of its
+    /// own group. It divides both; as many groups as channels is a depthwise convolution.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub groups: usize,
     /// Applied to the result.
     #[serde(default)]
     pub activation: Activation,
@@ -129,6 +143,7 @@ impl Conv {
             kernel,
             stride: 1,
             padding: Padding::Same,
+            groups: 1,
             activation: Activation::default(),
             initial_bias: 0.0,
         }
@@ -147,32 +162,6 @@ pub enum Padding {
     Valid,
     /// This many zeros on every side.
     Explicit(usize),
-}
-
-/// Settings of a pooling layer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Pool {
-    /// Side of the square window in pixels.
-    #[serde(default = "two")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub size: usize,
-    /// Pixels between neighbouring windows; the window's size unless said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 1024))]
-    pub stride: Option<usize>,
-}
-
-impl Pool {
-    /// Non-overlapping windows of `size`×`size`.
-    pub fn of(size: usize) -> Self {
-        Self { size, stride: None }
-    }
-
-    /// Pixels between neighbouring windows.
-    pub fn stride(&self) -> usize {
-        self.stride.unwrap_or(self.size)
-    }
 }
 
 /// Settings of batch normalization.
@@ -228,6 +217,38 @@ impl Dense {
     }
 }
 
+/// Settings of a residual block (He et al. 2016): `activation(layers(x) + shortcut(x))`.
+///
+/// The shortcut is x itself where `layers` return its shape. Elsewhere it is a projection: a 1×1
+/// convolution with bias to the channels that they return, of the smallest stride that reaches
+/// their height and width; there has to be one. Where batch-norm stands among `layers`, a
+/// batch-norm of the last one's settings follows the projection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Residual {
+    /// The layers of the branch that is added to the shortcut: conv, max-pool, avg-pool,
+    /// batch-norm, dropout and residual.
+    pub layers: Vec<Layer>,
+    /// Applied to the sum.
+    #[serde(default)]
+    pub activation: Activation,
+}
+
+impl Residual {
+    /// A block with relu after the sum.
+    pub fn of(layers: Vec<Layer>) -> Self {
+        Self { layers, activation: Activation::default() }
+    }
+
+    /// The batch-norm whose settings the projection's has, where it has one.
+    pub(crate) fn norm(&self) -> Option<&BatchNorm> {
+        self.layers.iter().rev().find_map(|layer| match layer {
+            Layer::BatchNorm(norm) => Some(norm),
+            _ => None,
+        })
+    }
+}
+
 /// Elementwise nonlinearity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -267,8 +288,8 @@ impl Activation {
 fn one() -> usize {
     1
 }
-fn two() -> usize {
-    2
+fn is_one(value: &usize) -> bool {
+    *value == 1
 }
 fn half() -> f64 {
     0.5

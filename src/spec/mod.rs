@@ -4,6 +4,8 @@
 //! fields are private, so whoever holds one knows that every shape fits and every number is in
 //! range. Nothing in this module does I/O, and nothing in it knows burn.
 
+mod check;
+mod check_layers;
 mod data;
 pub(crate) mod edit;
 mod error;
@@ -13,6 +15,8 @@ mod layer;
 pub(crate) mod name;
 pub(crate) mod optimizer;
 mod parse;
+mod plan;
+mod pool;
 mod render;
 pub(crate) mod schedule;
 mod shape;
@@ -25,15 +29,18 @@ mod validate;
 
 pub use data::{DataSpec, Fallback, Source};
 pub(crate) use edit::EditCost;
+pub(crate) use edit::never_negative;
 pub(crate) use edit::training_flops;
 pub use edit::{Edit, EditError, diff};
 pub use error::{Location, Problem, SpecError};
 pub use gate::GateSpec;
 pub use keep::Keep;
-pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, ModelSpec, Padding, Pool};
+pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, ModelSpec, Padding, Residual};
 pub(crate) use name::{RUN_NAME_RULE, is_run_name};
 pub use optimizer::{AdamParameters, Optimizer, SgdParameters};
 pub use parse::{Override, StudyDocument};
+pub(crate) use plan::projection_stride;
+pub use pool::{Pool, PoolPadding};
 pub(crate) use schedule::{learning_rate, mean_share};
 pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
 pub use space::{OptimizerName, SearchSpace};

@@ -5,6 +5,7 @@
 use serde::Serialize;
 use toml::Value;
 
+use super::layer::Layer;
 use super::space::SearchSpace;
 use super::study::StudyFile;
 use super::tune::TuneSpec;
@@ -18,9 +19,7 @@ pub fn to_toml(file: &StudyFile) -> String {
         text += "layers = []\n";
     } else {
         text += "layers = [\n";
-        for layer in &file.model.layers {
-            text += &format!("  {},\n", inline(layer));
-        }
+        add_layers(&mut text, &file.model.layers, "  ");
         text += "]\n";
     }
     section(&mut text, "train", &file.train);
@@ -32,6 +31,20 @@ pub fn to_toml(file: &StudyFile) -> String {
     }
     section(&mut text, "notify", &file.notify);
     text
+}
+
+/// One layer a line, those of residual blocks indented further.
+fn add_layers(text: &mut String, layers: &[Layer], indent: &str) {
+    for layer in layers {
+        match layer {
+            Layer::Residual(block) => {
+                *text += &format!("{indent}{{ residual = {{ layers = [\n");
+                add_layers(text, &block.layers, &format!("{indent}  "));
+                *text += &format!("{indent}], activation = {} }} }},\n", inline(&block.activation));
+            }
+            layer => *text += &format!("{indent}{},\n", inline(layer)),
+        }
+    }
 }
 
 fn section(text: &mut String, name: &str, values: &impl Serialize) {

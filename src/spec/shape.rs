@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use super::error::Problem;
-use super::layer::{Conv, Layer, Padding, Pool};
-
 /// What the data hands to the network: grey or colour images of one size, and their classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct InputShape {
@@ -91,6 +88,19 @@ pub struct LayerPlan {
     pub parameters: usize,
     /// Floating-point operations for one image, forward; a multiply-add counts as two.
     pub flops: usize,
+    /// Of a residual block, the layers of its branch; they are part of the block's own figures.
+    pub inner: Vec<LayerPlan>,
+    /// Of a residual block that returns another shape than it receives, the projection of its
+    /// shortcut; part of the block's own figures as well.
+    pub projection: Option<Box<LayerPlan>>,
+}
+
+impl LayerPlan {
+    /// Values that one image leaves behind here, within the layer and after it.
+    fn activations(&self) -> usize {
+        let within = self.inner.iter().chain(self.projection.as_deref()).map(Self::activations);
+        total(within).saturating_add(self.output.len())
+    }
 }
 
 /// Every layer of a network with shapes and costs; the last row is the classifier head.
@@ -101,27 +111,6 @@ pub struct LayerTable {
 }
 
 impl LayerTable {
-    /// Infers every shape from the input's.
-    pub(super) fn infer(layers: &[Layer], input: InputShape) -> Result<Self, Problem> {
-        let mut shape = FeatureShape::Image {
-            channels: input.channels,
-            height: input.height,
-            width: input.width,
-        };
-        let mut rows = Vec::with_capacity(layers.len() + 1);
-        for (index, layer) in layers.iter().enumerate() {
-            let key = format!("model.layers[{index}].{}", layer.kind());
-            let row = plan(layer, shape).map_err(|(field, message, help)| {
-                let key = if field.is_empty() { key } else { format!("{key}.{field}") };
-                Problem::new(key, message, help)
-            })?;
-            shape = row.output;
-            rows.push(row);
-        }
-        rows.push(head(shape, input.classes));
-        Ok(Self { rows })
-    }
-
     /// Trained values of the whole network.
     pub fn parameters(&self) -> usize {
         total(self.rows.iter().map(|row| row.parameters))
@@ -134,164 +123,32 @@ impl LayerTable {
 
     /// Values that one image leaves behind between layers.
     pub fn activations(&self) -> usize {
-        total(self.rows.iter().map(|row| row.output.len()))
+        total(self.rows.iter().map(LayerPlan::activations))
     }
-}
 
-fn total(values: impl Iterator<Item = usize>) -> usize {
-    values.fold(0, usize::saturating_add)
-}
-
-/// A field's name, what is wrong with it, and what would be right.
-type Misfit = (&'static str, String, String);
-
-fn plan(layer: &Layer, input: FeatureShape) -> Result<LayerPlan, Misfit> {
-    let (output, parameters, flops) = match layer {
-        Layer::Conv(conv) => plan_conv(conv, input)?,
-        Layer::MaxPool(pool) | Layer::AvgPool(pool) => plan_pool(pool, input)?,
-        Layer::GlobalAvgPool {} => {
-            let (channels, ..) = image(input)?;
-            (FeatureShape::Flat { features: channels }, 0, input.len())
-        }
-        Layer::BatchNorm(_) => {
-            let flops = input.len().saturating_mul(2);
-            (input, input.channels() * 2, flops)
-        }
-        Layer::Dropout(_) => (input, 0, 0),
-        Layer::Dense(dense) => dense_cost(input, dense.units),
-    };
-    let activation_flops = match layer.activation() {
-        None | Some(super::layer::Activation::None) => 0,
-        Some(_) => output.len(),
-    };
-    Ok(LayerPlan {
-        name: describe(layer),
-        input,
-        output,
-        parameters,
-        flops: flops.saturating_add(activation_flops),
-    })
-}
-
-fn head(input: FeatureShape, classes: usize) -> LayerPlan {
-    let (output, parameters, flops) = dense_cost(input, classes);
-    LayerPlan { name: format!("head {classes}, softmax"), input, output, parameters, flops }
-}
-
-fn dense_cost(input: FeatureShape, units: usize) -> (FeatureShape, usize, usize) {
-    let weights = input.len().saturating_mul(units);
-    (
-        FeatureShape::Flat { features: units },
-        weights.saturating_add(units),
-        weights.saturating_mul(2).saturating_add(units),
-    )
-}
-
-fn image(input: FeatureShape) -> Result<(usize, usize, usize), Misfit> {
-    match input {
-        FeatureShape::Image { channels, height, width } => Ok((channels, height, width)),
-        FeatureShape::Flat { features } => Err((
-            "",
-            format!("needs an image, but receives {features} flat features"),
-            "move it before the first dense or global-avg-pool layer".into(),
-        )),
-    }
-}
-
-fn plan_conv(conv: &Conv, input: FeatureShape) -> Result<(FeatureShape, usize, usize), Misfit> {
-    let (channels, height, width) = image(input)?;
-    let reach = match conv.padding {
-        Padding::Explicit(pad) => height.min(width) + 2 * pad,
-        Padding::Same | Padding::Valid => height.min(width),
-    };
-    if conv.kernel > reach {
-        return Err((
-            "kernel",
-            format!(
-                "a {k}×{k} kernel is larger than the {height}×{width} image that reaches it",
-                k = conv.kernel
-            ),
-            format!("use at most {reach}, or pool less before it"),
-        ));
-    }
-    let [top, bottom] = conv.pads(height);
-    let [left, right] = conv.pads(width);
-    let output = FeatureShape::Image {
-        channels: conv.filters,
-        height: (height + top + bottom - conv.kernel) / conv.stride + 1,
-        width: (width + left + right - conv.kernel) / conv.stride + 1,
-    };
-    let kernel_values = conv.kernel * conv.kernel * channels;
-    let parameters = kernel_values.saturating_add(1).saturating_mul(conv.filters);
-    let flops = output.len().saturating_mul(2 * kernel_values + 1);
-    Ok((output, parameters, flops))
-}
-
-fn plan_pool(pool: &Pool, input: FeatureShape) -> Result<(FeatureShape, usize, usize), Misfit> {
-    let (channels, height, width) = image(input)?;
-    let side = height.min(width);
-    if pool.size > side {
-        return Err((
-            "size",
-            format!(
-                "a {s}×{s} window is larger than the {height}×{width} image that reaches it",
-                s = pool.size
-            ),
-            format!("use at most {side}, or remove this pool or one before it"),
-        ));
-    }
-    let output = FeatureShape::Image {
-        channels,
-        height: (height - pool.size) / pool.stride() + 1,
-        width: (width - pool.size) / pool.stride() + 1,
-    };
-    Ok((output, 0, output.len().saturating_mul(pool.size * pool.size)))
-}
-
-impl Conv {
-    /// Zeros before and after an axis of `length` pixels.
-    pub fn pads(&self, length: usize) -> [usize; 2] {
-        match self.padding {
-            Padding::Valid => [0, 0],
-            Padding::Explicit(pad) => [pad, pad],
-            Padding::Same => {
-                let output = length.div_ceil(self.stride);
-                let total = ((output - 1) * self.stride + self.kernel).saturating_sub(length);
-                [total / 2, total - total / 2]
+    /// Every row with its number, counted from 1: `3` is a layer of the network, `3.1` the first
+    /// layer of the residual block there, and `3.p` the projection of its shortcut. A block's own
+    /// row comes before those of its parts.
+    pub fn numbered(&self) -> Vec<(String, &LayerPlan)> {
+        fn add<'a>(found: &mut Vec<(String, &'a LayerPlan)>, number: String, row: &'a LayerPlan) {
+            let below = |part: String| format!("{number}.{part}");
+            let inner = row.inner.iter().enumerate();
+            let inner = inner.map(|(at, row)| (below((at + 1).to_string()), row));
+            let projection = row.projection.as_deref().map(|row| (below("p".into()), row));
+            let parts: Vec<_> = inner.chain(projection).collect();
+            found.push((number, row));
+            for (number, row) in parts {
+                add(found, number, row);
             }
         }
+        let mut found = Vec::new();
+        for (at, row) in self.rows.iter().enumerate() {
+            add(&mut found, (at + 1).to_string(), row);
+        }
+        found
     }
 }
 
-fn describe(layer: &Layer) -> String {
-    let mut text = match layer {
-        Layer::Conv(conv) => {
-            let padding = match conv.padding {
-                Padding::Same => "same".into(),
-                Padding::Valid => "valid".into(),
-                Padding::Explicit(pad) => format!("padded by {pad}"),
-            };
-            let stride = match conv.stride {
-                1 => String::new(),
-                stride => format!(" by {stride}"),
-            };
-            format!("conv {} of {k}×{k}{stride} {padding}", conv.filters, k = conv.kernel)
-        }
-        Layer::MaxPool(pool) | Layer::AvgPool(pool) => {
-            let stride = match pool.stride {
-                Some(stride) if stride != pool.size => format!(" by {stride}"),
-                _ => String::new(),
-            };
-            format!("{} {s}×{s}{stride}", layer.kind(), s = pool.size)
-        }
-        Layer::Dropout(dropout) => format!("dropout {}", dropout.rate),
-        Layer::Dense(dense) => format!("dense {}", dense.units),
-        Layer::BatchNorm(_) | Layer::GlobalAvgPool {} => layer.kind().into(),
-    };
-    if let Some(activation) = layer.activation()
-        && activation != super::layer::Activation::None
-    {
-        text += &format!(", {}", activation.name());
-    }
-    text
+pub(super) fn total(values: impl Iterator<Item = usize>) -> usize {
+    values.fold(0, usize::saturating_add)
 }

@@ -2,10 +2,12 @@
 
 // In a circle with study: a study is checked where it is made.
 
+use super::check::Check;
+use super::check_layers::check_model;
 use super::error::Problem;
-use super::layer::{Layer, Padding};
 use super::name::{RUN_NAME_RULE, is_run_name};
 use super::optimizer::Optimizer;
+use super::plan::infer;
 use super::shape::{InputShape, LayerTable};
 use super::study::StudyFile;
 use super::train::{CheckpointInterval, GradientClipping, Schedule, TrainSpec};
@@ -31,7 +33,7 @@ pub fn validate(file: &StudyFile, input: InputShape) -> Result<LayerTable, Vec<P
     if !check.problems.is_empty() {
         return Err(check.problems);
     }
-    let table = LayerTable::infer(&file.model.layers, input).map_err(|problem| vec![problem])?;
+    let table = infer(&file.model.layers, input).map_err(|problem| vec![problem])?;
     check_size(&mut check, file, &table);
     if check.problems.is_empty() { Ok(table) } else { Err(check.problems) }
 }
@@ -41,63 +43,10 @@ pub fn check_ranges(file: &StudyFile) -> Result<(), Vec<Problem>> {
     let mut check = Check::default();
     check_name(&mut check, &file.name);
     check_data(&mut check, file);
-    for (index, layer) in file.model.layers.iter().enumerate() {
-        check_layer(&mut check, &format!("model.layers[{index}]"), layer);
-    }
-    check.at_most("model.layers", file.model.layers.len(), 256);
+    check_model(&mut check, &file.model.layers);
     check_train(&mut check, &file.train);
     check_gate_and_tune(&mut check, file);
     if check.problems.is_empty() { Ok(()) } else { Err(check.problems) }
-}
-
-#[derive(Default)]
-struct Check {
-    problems: Vec<Problem>,
-}
-
-impl Check {
-    fn problem(&mut self, key: &str, message: String, help: impl Into<String>) {
-        self.problems.push(Problem::new(key, message, help));
-    }
-
-    fn whole(&mut self, key: &str, value: usize, min: usize, max: usize) {
-        if !(min..=max).contains(&value) {
-            self.problem(
-                key,
-                format!("{value} is out of range"),
-                format!("use a whole number from {min} to {max}"),
-            );
-        }
-    }
-
-    fn at_most(&mut self, key: &str, value: usize, max: usize) {
-        if value > max {
-            self.problem(key, format!("{value} are too many"), format!("use at most {max}"));
-        }
-    }
-
-    /// NaN fits no range, so it is refused everywhere.
-    fn number(&mut self, key: &str, value: f64, fits: bool, range: &str) {
-        if !fits {
-            self.problem(key, format!("{value} is out of range"), format!("use a number {range}"));
-        }
-    }
-
-    fn share(&mut self, key: &str, value: f64) {
-        self.number(key, value, (0.0..1.0).contains(&value), "from 0 up to, not including, 1");
-    }
-
-    fn fraction(&mut self, key: &str, value: f64) {
-        self.number(key, value, (0.0..=1.0).contains(&value), "from 0 to 1");
-    }
-
-    fn within(&mut self, key: &str, value: f64, min: f64, max: f64) {
-        self.number(key, value, (min..=max).contains(&value), &format!("from {min} to {max}"));
-    }
-
-    fn positive(&mut self, key: &str, value: f64, max: f64) {
-        self.number(key, value, value > 0.0 && value <= max, &format!("above 0 and at most {max}"));
-    }
 }
 
 /// The images do not come from the study file, but a model file or a program may claim anything.
@@ -144,46 +93,6 @@ fn check_data(check: &mut Check, file: &StudyFile) {
             "remove it, or set `source = \"idx\"`",
         ),
         _ => {}
-    }
-}
-
-fn check_layer(check: &mut Check, at: &str, layer: &Layer) {
-    let key = |field: &str| format!("{at}.{}.{field}", layer.kind());
-    match layer {
-        Layer::Conv(conv) => {
-            check.whole(&key("filters"), conv.filters, 1, 4096);
-            check.whole(&key("kernel"), conv.kernel, 1, 31);
-            check.whole(&key("stride"), conv.stride, 1, 31);
-            if let Padding::Explicit(pad) = conv.padding {
-                check.whole(&key("padding.explicit"), pad, 0, 31);
-                // A kernel that lies in the padding alone sees nothing of the image.
-                if pad >= conv.kernel && conv.kernel > 0 {
-                    check.problem(
-                        &key("padding.explicit"),
-                        format!(
-                            "{pad} zeros a side hide the image from a kernel of {}",
-                            conv.kernel
-                        ),
-                        format!("use at most {}", conv.kernel - 1),
-                    );
-                }
-            }
-            check.within(&key("initial-bias"), conv.initial_bias, -1e3, 1e3);
-        }
-        Layer::MaxPool(pool) | Layer::AvgPool(pool) => {
-            check.whole(&key("size"), pool.size, 1, 1024);
-            check.whole(&key("stride"), pool.stride(), 1, 1024);
-        }
-        Layer::BatchNorm(norm) => {
-            check.positive(&key("momentum"), norm.momentum, 1.0);
-            check.positive(&key("epsilon"), norm.epsilon, 1.0);
-        }
-        Layer::Dropout(dropout) => check.share(&key("rate"), dropout.rate),
-        Layer::GlobalAvgPool {} => {}
-        Layer::Dense(dense) => {
-            check.whole(&key("units"), dense.units, 1, 65_536);
-            check.within(&key("initial-bias"), dense.initial_bias, -1e3, 1e3);
-        }
     }
 }
 

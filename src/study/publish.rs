@@ -117,8 +117,10 @@ fn card(model: TrainedModel) -> Result<String, ModelFileError> {
         spec.table().flops(),
         model.weights.hash(),
     );
-    for row in &spec.table().rows {
-        text += &format!("| {} | {} | {} |\n", row.name, row.output, row.parameters);
+    for (number, row) in spec.table().numbered() {
+        // Layers of a residual block stand under it, each with its number.
+        let number = if number.contains('.') { format!("{number}: ") } else { String::new() };
+        text += &format!("| {number}{} | {} | {} |\n", row.name, row.output, row.parameters);
     }
     text += &format!(
         "\n`model.safetensors` holds the weights as PyTorch has them, of dense layers `[out, in]`; `model.bpk` holds \

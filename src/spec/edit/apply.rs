@@ -2,7 +2,8 @@
 
 use super::Edit;
 use crate::spec::error::SpecError;
-use crate::spec::layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Pool};
+use crate::spec::layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Residual};
+use crate::spec::pool::Pool;
 use crate::spec::shape::{FeatureShape, LayerPlan};
 use crate::spec::study::{Spec, StudyFile};
 
@@ -35,7 +36,7 @@ impl Edit {
     /// [`EditError`] when the layer is not there or the changed study would not work.
     pub fn apply(&self, spec: &Spec) -> Result<Spec, EditError> {
         let mut file = spec.file().clone();
-        if !self.change_layers(&mut file.model.layers)? {
+        if !self.change_layers(&mut file.model.layers, spec.input().channels)? {
             self.change_training(&mut file);
         }
         Spec::new(file, spec.input())
@@ -51,8 +52,8 @@ impl Edit {
         edits.iter().try_fold(spec.clone(), |spec, edit| edit.apply(&spec))
     }
 
-    /// Changes layers; `false` when the edit is about something else.
-    fn change_layers(&self, layers: &mut Vec<Layer>) -> Result<bool, EditError> {
+    /// Changes layers that receive so many channels; `false` when the edit is about something else.
+    fn change_layers(&self, layers: &mut Vec<Layer>, channels: usize) -> Result<bool, EditError> {
         let missing = |layer: usize| EditError::NoSuchLayer { edit: self.to_string(), layer };
         match *self {
             Self::AddConvBlock { at, filters, kernel, pool } => {
@@ -61,6 +62,23 @@ impl Edit {
                 let block = [Layer::Conv(conv), Layer::MaxPool(Pool::of(2))];
                 let at = at.min(layers.len());
                 layers.splice(at..at, block.into_iter().take(1 + usize::from(pool)));
+            }
+            Self::AddResidual { at, filters, kernel } => {
+                let at = at.min(layers.len());
+                let channels = channels_behind(&layers[..at], channels);
+                let block = new_block(layers, at, [filters, channels], kernel);
+                layers.insert(at, Layer::Residual(block));
+            }
+            Self::Inside { layer, ref edit } => {
+                let arriving = channels_behind(&layers[..layer.min(layers.len())], channels);
+                match layers.get_mut(layer) {
+                    Some(Layer::Residual(block)) => {
+                        if !edit.change_layers(&mut block.layers, arriving)? {
+                            return Err(missing(layer));
+                        }
+                    }
+                    _ => return Err(missing(layer)),
+                }
             }
             Self::Widen { layer, width } | Self::Narrow { layer, width } => {
                 match layers.get_mut(layer) {
@@ -101,38 +119,34 @@ impl Edit {
                 let norm = BatchNorm { activation, ..BatchNorm::default() };
                 layers.insert(layer + 1, Layer::BatchNorm(norm));
             }
-            Self::SetBatchNorm { momentum, epsilon } => {
-                for layer in layers {
-                    if let Layer::BatchNorm(norm) = layer {
-                        (norm.momentum, norm.epsilon) = (momentum, epsilon);
-                    }
+            Self::SetBatchNorm { momentum, epsilon } => each(layers, &mut |layer| {
+                if let Layer::BatchNorm(norm) = layer {
+                    (norm.momentum, norm.epsilon) = (momentum, epsilon);
                 }
-            }
+            }),
             Self::AddDropout { at, rate } => {
                 layers.insert(at.min(layers.len()), Layer::Dropout(Dropout { rate }));
             }
-            Self::SetDropout { rate } => {
-                for layer in layers {
-                    if let Layer::Dropout(dropout) = layer {
-                        dropout.rate = rate;
-                    }
+            Self::SetDropout { rate } => each(layers, &mut |layer| {
+                if let Layer::Dropout(dropout) = layer {
+                    dropout.rate = rate;
                 }
+            }),
+            Self::SetActivation { activation } => {
+                let all_are_linear = are_linear(layers);
+                set_activation(layers, activation, all_are_linear);
             }
-            Self::SetActivation { activation } => set_activation(layers, activation),
             Self::SetLayers { layers: ref new } => layers.clone_from(new),
-            Self::SetInitialBias { bias } => {
-                for layer in layers {
-                    match layer {
-                        Layer::Conv(conv) => conv.initial_bias = bias,
-                        Layer::Dense(dense) => dense.initial_bias = bias,
-                        Layer::MaxPool(_)
-                        | Layer::AvgPool(_)
-                        | Layer::BatchNorm(_)
-                        | Layer::Dropout(_)
-                        | Layer::GlobalAvgPool {} => {}
-                    }
-                }
-            }
+            Self::SetInitialBias { bias } => each(layers, &mut |layer| match layer {
+                Layer::Conv(conv) => conv.initial_bias = bias,
+                Layer::Dense(dense) => dense.initial_bias = bias,
+                Layer::MaxPool(_)
+                | Layer::AvgPool(_)
+                | Layer::BatchNorm(_)
+                | Layer::Dropout(_)
+                | Layer::Residual(_)
+                | Layer::GlobalAvgPool {} => {}
+            }),
             Self::AddEpochs { .. }
             | Self::SetEpochs { .. }
             | Self::SetLearningRate { .. }
@@ -166,6 +180,8 @@ impl Edit {
             Self::SetEarlyStopping { stopping } => train.early_stopping = stopping,
             Self::SetAugment { augment } => train.augment = augment,
             Self::AddConvBlock { .. }
+            | Self::AddResidual { .. }
+            | Self::Inside { .. }
             | Self::Widen { .. }
             | Self::Narrow { .. }
             | Self::AddDense { .. }
@@ -184,11 +200,29 @@ impl Edit {
     }
 }
 
+/// Does something to every layer, those of residual blocks included.
+fn each(layers: &mut [Layer], change: &mut impl FnMut(&mut Layer)) {
+    for layer in layers {
+        change(layer);
+        if let Layer::Residual(block) = layer {
+            each(&mut block.layers, change);
+        }
+    }
+}
+
+fn are_linear(layers: &[Layer]) -> bool {
+    layers.iter().all(|layer| {
+        let within = match layer {
+            Layer::Residual(block) => are_linear(&block.layers),
+            _ => true,
+        };
+        within && layer.activation().is_none_or(|activation| activation == Activation::None)
+    })
+}
+
 /// A linear layer among others is meant to be linear, as before a batch-norm; where all of them
 /// are, only those stay that a batch-norm follows.
-fn set_activation(layers: &mut [Layer], activation: Activation) {
-    let mut activations = layers.iter().filter_map(Layer::activation);
-    let all_are_linear = activations.all(|activation| activation == Activation::None);
+fn set_activation(layers: &mut [Layer], activation: Activation, all_are_linear: bool) {
     for at in 0..layers.len() {
         let is_normalized = matches!(layers.get(at + 1), Some(Layer::BatchNorm(_)));
         if let Some(slot) = layers[at].activation_mut()
@@ -196,7 +230,43 @@ fn set_activation(layers: &mut [Layer], activation: Activation) {
         {
             *slot = activation;
         }
+        if let Layer::Residual(block) = &mut layers[at] {
+            set_activation(&mut block.layers, activation, all_are_linear);
+        }
     }
+}
+
+/// Channels behind layers of images that receive `channels`.
+fn channels_behind(layers: &[Layer], channels: usize) -> usize {
+    layers.iter().fold(channels, |channels, layer| match layer {
+        Layer::Conv(conv) => conv.filters,
+        Layer::Residual(block) => channels_behind(&block.layers, channels),
+        _ => channels,
+    })
+}
+
+/// A residual block for index `at`; `filters` are those of its two convolutions.
+fn new_block(layers: &[Layer], at: usize, filters: [usize; 2], kernel: usize) -> Residual {
+    let conv = |filters| {
+        Layer::Conv(Conv { activation: Activation::None, ..Conv::same(filters, kernel) })
+    };
+    let bent = BatchNorm { activation: fitting_activation(layers), ..BatchNorm::default() };
+    let branch = vec![
+        conv(filters[0]),
+        Layer::BatchNorm(bent),
+        conv(filters[1]),
+        Layer::BatchNorm(BatchNorm::default()),
+    ];
+    let is_kept_by_relu = never_negative(&layers[..at]);
+    let activation = if is_kept_by_relu { Activation::Relu } else { Activation::None };
+    Residual { activation, ..Residual::of(branch) }
+}
+
+/// Whether what these layers return is never below zero, as far as they tell.
+pub(crate) fn never_negative(layers: &[Layer]) -> bool {
+    // Pools and dropout keep the sign.
+    let last = layers.iter().rev().find_map(Layer::activation);
+    matches!(last, Some(Activation::Relu | Activation::Sigmoid))
 }
 
 /// The activation of the network's layers, so that a new layer fits in; relu where they squash,

@@ -11,6 +11,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 pub use self::apply::EditError;
+pub(crate) use self::apply::never_negative;
 pub use self::cost::{EditCost, training_flops};
 pub use self::diff::diff;
 use super::layer::{Activation, Layer};
@@ -31,6 +32,24 @@ pub enum Edit {
         kernel: usize,
         /// Whether a 2×2 max-pool follows.
         pool: bool,
+    },
+    /// Insert a residual block that hands on what it receives at first: convolution, batch-norm,
+    /// activation, convolution and a batch-norm that begins with zero. Behind the sum stands relu
+    /// where nothing below zero arrives, nothing elsewhere.
+    AddResidual {
+        /// Index of the layer that it goes before.
+        at: usize,
+        /// Channels within the block.
+        filters: usize,
+        /// Side of its kernels.
+        kernel: usize,
+    },
+    /// Change the branch of a residual block: the layers of `edit` are counted within it.
+    Inside {
+        /// Index of the block.
+        layer: usize,
+        /// A change of layers.
+        edit: Box<Edit>,
     },
     /// Give a conv layer more filters, or a dense layer more units.
     Widen {
@@ -183,6 +202,8 @@ impl Edit {
         matches!(
             self,
             Self::AddConvBlock { .. }
+                | Self::AddResidual { .. }
+                | Self::Inside { .. }
                 | Self::Widen { .. }
                 | Self::Narrow { .. }
                 | Self::AddDense { .. }

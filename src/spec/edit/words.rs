@@ -13,6 +13,10 @@ impl fmt::Display for Edit {
                 let behind = if *pool { " and a 2×2 max-pool" } else { "" };
                 write!(f, "add a conv layer of {filters} {kernel}×{kernel} filters{behind}")
             }
+            Self::AddResidual { filters, kernel, .. } => {
+                write!(f, "add a residual block of {filters} {kernel}×{kernel} filters")
+            }
+            Self::Inside { layer, edit } => write!(f, "in block {}: {edit}", layer + 1),
             Self::Widen { layer, width } => write!(f, "widen layer {} to {width}", layer + 1),
             Self::Narrow { layer, width } => write!(f, "narrow layer {} to {width}", layer + 1),
             Self::AddDense { units, .. } => write!(f, "add a dense layer of {units} units"),
@@ -90,6 +94,10 @@ fn short(layer: &Layer) -> String {
         Layer::Conv(conv) => format!("conv {}", conv.filters),
         Layer::Dense(dense) => format!("dense {}", dense.units),
         Layer::Dropout(dropout) => format!("dropout {}", dropout.rate),
+        Layer::Residual(block) => {
+            let names: Vec<String> = block.layers.iter().map(short).collect();
+            format!("residual ({})", names.join(", "))
+        }
         Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::BatchNorm(_) | Layer::GlobalAvgPool {} => {
             layer.kind().into()
         }

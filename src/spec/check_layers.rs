@@ -1,0 +1,126 @@
+//! Range checks on layers, those of residual blocks among them.
+
+use super::check::Check;
+use super::layer::{Conv, Layer, Padding, Residual};
+use super::pool::{Pool, PoolPadding};
+
+/// Layers of a network, those of residual blocks among them; the deepest residual networks that are
+/// trained have about a thousand convolutions.
+const LAYERS_MAX: usize = 4096;
+/// Layers of the branch of one residual block.
+const BLOCK_LAYERS_MAX: usize = 64;
+/// How deep residual blocks may stand in one another.
+const BLOCK_DEPTH_MAX: usize = 4;
+
+/// Checks all that can be checked of a network's layers without knowing their shapes.
+pub(super) fn check_model(check: &mut Check, layers: &[Layer]) {
+    check_layers(check, "model.layers", layers, 0);
+    check.at_most("model.layers", layers.len(), 256);
+    check.at_most("model.layers", count(layers), LAYERS_MAX);
+}
+
+fn check_layers(check: &mut Check, list: &str, layers: &[Layer], depth: usize) {
+    for (index, layer) in layers.iter().enumerate() {
+        check_layer(check, &format!("{list}[{index}].{}", layer.kind()), layer, depth);
+    }
+}
+
+/// Layers with those within them; what is nested too deep to be allowed is not gone through.
+fn count(layers: &[Layer]) -> usize {
+    fn within(layers: &[Layer], depth: usize) -> usize {
+        let parts = layers.iter().map(|layer| match layer {
+            Layer::Residual(block) if depth < BLOCK_DEPTH_MAX => within(&block.layers, depth + 1),
+            _ => 0,
+        });
+        layers.len() + parts.sum::<usize>()
+    }
+    within(layers, 0)
+}
+
+/// `at` is the layer's key, its kind included.
+fn check_layer(check: &mut Check, at: &str, layer: &Layer, depth: usize) {
+    let key = |field: &str| format!("{at}.{field}");
+    match layer {
+        Layer::Conv(conv) => check_conv(check, at, conv),
+        Layer::MaxPool(pool) | Layer::AvgPool(pool) => check_pool(check, at, pool),
+        Layer::BatchNorm(norm) => {
+            check.positive(&key("momentum"), norm.momentum, 1.0);
+            check.positive(&key("epsilon"), norm.epsilon, 1.0);
+        }
+        Layer::Dropout(dropout) => check.share(&key("rate"), dropout.rate),
+        Layer::GlobalAvgPool {} => {}
+        Layer::Dense(dense) => {
+            check.whole(&key("units"), dense.units, 1, 65_536);
+            check.within(&key("initial-bias"), dense.initial_bias, -1e3, 1e3);
+        }
+        Layer::Residual(block) => check_residual(check, at, block, depth),
+    }
+}
+
+fn check_conv(check: &mut Check, at: &str, conv: &Conv) {
+    let key = |field: &str| format!("{at}.{field}");
+    check.whole(&key("filters"), conv.filters, 1, 4096);
+    check.whole(&key("kernel"), conv.kernel, 1, 31);
+    check.whole(&key("stride"), conv.stride, 1, 31);
+    check.whole(&key("groups"), conv.groups, 1, 4096);
+    if conv.groups > 0 && !conv.filters.is_multiple_of(conv.groups) {
+        check.problem(
+            &key("groups"),
+            format!("{} groups do not divide {} filters", conv.groups, conv.filters),
+            "use a number that divides both the filters and the channels that arrive",
+        );
+    }
+    if let Padding::Explicit(pad) = conv.padding {
+        check.whole(&key("padding.explicit"), pad, 0, 31);
+        // A kernel that lies in the padding alone sees nothing of the image.
+        if pad >= conv.kernel && conv.kernel > 0 {
+            check.problem(
+                &key("padding.explicit"),
+                format!("{pad} zeros a side hide the image from a kernel of {}", conv.kernel),
+                format!("use at most {}", conv.kernel - 1),
+            );
+        }
+    }
+    check.within(&key("initial-bias"), conv.initial_bias, -1e3, 1e3);
+}
+
+fn check_pool(check: &mut Check, at: &str, pool: &Pool) {
+    check.whole(&format!("{at}.size"), pool.size, 1, 1024);
+    check.whole(&format!("{at}.stride"), pool.stride(), 1, 1024);
+    // A window that reached further could lie beyond the image with all of its pixels.
+    if let PoolPadding::Pixels(pixels) = pool.padding
+        && pixels > pool.size / 2
+    {
+        check.problem(
+            &format!("{at}.padding"),
+            format!("{pixels} pixels are more than half a window of {}", pool.size),
+            format!("use at most {}, or \"same\"", pool.size / 2),
+        );
+    }
+}
+
+fn check_residual(check: &mut Check, at: &str, block: &Residual, depth: usize) {
+    let list = format!("{at}.layers");
+    if depth >= BLOCK_DEPTH_MAX {
+        check.problem(
+            at,
+            format!("stands within {depth} other residual blocks"),
+            format!("nest at most {BLOCK_DEPTH_MAX} of them"),
+        );
+        return;
+    }
+    if block.layers.is_empty() {
+        check.problem(&list, "are none: the block would only add its input to itself".into(), "add a layer, such as { conv = { filters = 16, kernel = 3 } }");
+    }
+    check.at_most(&list, block.layers.len(), BLOCK_LAYERS_MAX);
+    for (index, layer) in block.layers.iter().enumerate() {
+        if matches!(layer, Layer::Dense(_) | Layer::GlobalAvgPool {}) {
+            check.problem(
+                &format!("{list}[{index}].{}", layer.kind()),
+                "returns flat features, to which an image cannot be added".into(),
+                "move it behind the residual block",
+            );
+        }
+    }
+    check_layers(check, &list, &block.layers, depth + 1);
+}

@@ -1,0 +1,143 @@
+//! Settings of pooling layers.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserializer, Error, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Settings of a pooling layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Pool {
+    /// Side of the square window in pixels.
+    #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub size: usize,
+    /// Pixels between neighbouring windows; the window's size unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub stride: Option<usize>,
+    /// How far windows reach over the border: a number of pixels on every side, at most half a
+    /// window, or "same"; 0 unless said. Of a max-pool only pixels of the image count; for the mean
+    /// of an avg-pool those beyond it count as zeros.
+    #[serde(default, skip_serializing_if = "PoolPadding::is_none")]
+    pub padding: PoolPadding,
+}
+
+impl Pool {
+    /// Non-overlapping windows of `size`×`size`.
+    pub fn of(size: usize) -> Self {
+        Self { size, stride: None, padding: PoolPadding::default() }
+    }
+
+    /// Pixels between neighbouring windows.
+    pub fn stride(&self) -> usize {
+        self.stride.unwrap_or(self.size)
+    }
+
+    /// Pixels that windows reach beyond an axis of `length` pixels, before and after it.
+    pub fn pads(&self, length: usize) -> [usize; 2] {
+        match self.padding {
+            PoolPadding::Pixels(pixels) => [pixels; 2],
+            PoolPadding::Same => same_pads(length, self.size, self.stride()),
+        }
+    }
+
+    /// Whether it is the usual pool of 2×2 windows side by side.
+    pub(crate) fn halves(&self) -> bool {
+        self.size == 2 && self.stride() == 2 && self.padding.is_none()
+    }
+}
+
+/// How far the windows of a pool reach over the border of its input; in a study file a whole number
+/// or "same".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolPadding {
+    /// This many pixels on every side.
+    Pixels(usize),
+    /// As many that the output has ⌈input / stride⌉ pixels a side; where that is odd, the extra one
+    /// goes right and below, as in Keras.
+    Same,
+}
+
+impl Default for PoolPadding {
+    fn default() -> Self {
+        Self::Pixels(0)
+    }
+}
+
+impl PoolPadding {
+    fn is_none(&self) -> bool {
+        *self == Self::Pixels(0)
+    }
+}
+
+impl Serialize for PoolPadding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Pixels(pixels) => pixels.serialize(serializer),
+            Self::Same => "same".serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PoolPadding {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberOrName)
+    }
+}
+
+struct NumberOrName;
+
+impl Visitor<'_> for NumberOrName {
+    type Value = PoolPadding;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a whole number of pixels, or \"same\"")
+    }
+
+    fn visit_u64<E: Error>(self, pixels: u64) -> Result<PoolPadding, E> {
+        // What fits no machine's numbers is far out of range as well.
+        Ok(PoolPadding::Pixels(usize::try_from(pixels).unwrap_or(usize::MAX)))
+    }
+
+    fn visit_i64<E: Error>(self, pixels: i64) -> Result<PoolPadding, E> {
+        match u64::try_from(pixels) {
+            Ok(pixels) => self.visit_u64(pixels),
+            Err(_) => Err(E::invalid_value(serde::de::Unexpected::Signed(pixels), &self)),
+        }
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<PoolPadding, E> {
+        match name {
+            "same" => Ok(PoolPadding::Same),
+            other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+        }
+    }
+}
+
+impl JsonSchema for PoolPadding {
+    fn schema_name() -> Cow<'static, str> {
+        "PoolPadding".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Pixels on every side, or \"same\" for an output of ⌈input / stride⌉ pixels a side.",
+            "anyOf": [{ "type": "integer", "minimum": 0, "maximum": 512 }, { "const": "same" }],
+        })
+    }
+}
+
+/// Pixels to add before and after an axis of `length` pixels for ⌈length / stride⌉ windows.
+pub(super) fn same_pads(length: usize, size: usize, stride: usize) -> [usize; 2] {
+    let output = length.div_ceil(stride);
+    let total = ((output.max(1) - 1) * stride + size).saturating_sub(length);
+    [total / 2, total - total / 2]
+}
+
+fn two() -> usize {
+    2
+}
