@@ -1,6 +1,7 @@
 //! Initial weights, drawn on the host so that every device starts from the same bits.
 
-use super::weights::{WeightArray, Weights, expected_shapes};
+use super::arrays::{ExpectedArray, expected_arrays};
+use super::weights::{WeightArray, Weights};
 use crate::spec::{Layer, Spec};
 use crate::sys::{CounterRng, Purpose, counter_seed};
 
@@ -14,15 +15,13 @@ impl Weights {
     /// leaves the others' numbers alone.
     pub fn initial(spec: &Spec, trial: u32) -> Self {
         let mut weights = Self::default();
-        for (name, shape) in expected_shapes(spec) {
+        for ExpectedArray { name, shape, layer, .. } in expected_arrays(spec) {
             let array = match name.rsplit_once('.') {
                 Some((_, "weight")) => {
-                    let bound = bound(&shape);
+                    let bound = bound(&shape, layer);
                     uniform(shape, bound, stream(spec.train().seed, trial, &name))
                 }
-                Some((prefix, "bias")) => {
-                    WeightArray::filled(shape, initial_bias(layer_at(spec, prefix)))
-                }
+                Some((_, "bias")) => WeightArray::filled(shape, initial_bias(layer)),
                 Some((_, "gamma" | "running-variance")) => WeightArray::filled(shape, 1.0),
                 _ => WeightArray::filled(shape, 0.0),
             };
@@ -30,11 +29,6 @@ impl Weights {
         }
         weights
     }
-}
-
-fn layer_at<'a>(spec: &'a Spec, prefix: &str) -> Option<&'a Layer> {
-    let index = prefix.strip_prefix("layers.")?.parse::<usize>().ok()?;
-    spec.layers().get(index)
 }
 
 fn initial_bias(layer: Option<&Layer>) -> f32 {
@@ -45,9 +39,16 @@ fn initial_bias(layer: Option<&Layer>) -> f32 {
     }
 }
 
-fn bound(shape: &[usize]) -> f32 {
+/// Of a convolution in groups, an input reaches only the filters of its group.
+fn bound(shape: &[usize], layer: Option<&Layer>) -> f32 {
+    let groups = match layer {
+        Some(Layer::Conv(conv)) => conv.groups,
+        _ => 1,
+    };
     let (fan_in, fan_out) = match *shape {
-        [filters, channels, height, width] => (channels * height * width, filters * height * width),
+        [filters, channels, height, width] => {
+            (channels * height * width, filters / groups * height * width)
+        }
         [inputs, units] => (inputs, units),
         _ => (1, 1),
     };

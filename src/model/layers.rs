@@ -33,10 +33,7 @@ impl ConvLayer {
         pool: conv::Pool,
         source: &LayerSource,
     ) -> Result<Self, WeightsError> {
-        let (height, width) = match input {
-            FeatureShape::Image { height, width, .. } => (height, width),
-            FeatureShape::Flat { .. } => (1, 1),
-        };
+        let [height, width] = input.sides();
         let [top, bottom] = conv.pads(height);
         let [left, right] = conv.pads(width);
         Ok(Self {
@@ -45,6 +42,7 @@ impl ConvLayer {
             options: ConvBlockOptions {
                 stride: [conv.stride; 2],
                 padding: conv::Padding { top, left, bottom, right },
+                groups: conv.groups,
                 activation: conv.activation.into(),
                 pool,
             },
@@ -97,15 +95,17 @@ pub struct BatchNormLayer {
 }
 
 impl BatchNormLayer {
+    /// `slot` is that of its first parameter.
     pub(super) fn new(
         norm: &BatchNorm,
         pool: conv::Pool,
+        slot: u64,
         source: &LayerSource,
     ) -> Result<Self, WeightsError> {
         Ok(Self {
             norm: nn::BatchNorm {
-                gamma: source.param(0, "gamma")?,
-                beta: source.param(1, "beta")?,
+                gamma: source.param(slot, "gamma")?,
+                beta: source.param(slot + 1, "beta")?,
                 training: Param::from_bool(true),
                 running_mean: RunningState::new(source.tensor("running-mean")?),
                 running_var: RunningState::new(source.tensor("running-variance")?),
@@ -134,12 +134,13 @@ impl BatchNormLayer {
 #[derive(Module, Debug)]
 pub struct DropoutLayer {
     rate: f64,
-    index: usize,
+    /// Tells the network's dropout layers apart.
+    stream: u64,
 }
 
 impl DropoutLayer {
-    pub(super) fn new(dropout: &Dropout, index: usize) -> Self {
-        Self { rate: dropout.rate, index }
+    pub(super) fn new(dropout: &Dropout, stream: u64) -> Self {
+        Self { rate: dropout.rate, stream }
     }
 
     /// Any shape, unchanged.
@@ -150,7 +151,7 @@ impl DropoutLayer {
         if self.rate == 0.0 {
             return input;
         }
-        let seed = dropout_seed ^ (self.index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let seed = dropout_seed ^ self.stream.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let kept = 1.0 / (1.0 - self.rate as f32);
         let mask: Vec<f32> = (0..input.shape().num_elements() as u64)
             .map(|at| if uniform_at(seed, at) < self.rate { 0.0 } else { kept })
@@ -168,12 +169,15 @@ pub struct PoolLayer {
 }
 
 impl PoolLayer {
-    pub(super) fn new(pool: &Pool, kind: PoolKind) -> Self {
+    pub(super) fn new(pool: &Pool, kind: PoolKind, input: FeatureShape) -> Self {
+        let [height, width] = input.sides();
+        let [top, bottom] = pool.pads(height);
+        let [left, right] = pool.pads(width);
         Self {
             options: PoolOptions {
                 size: [pool.size; 2],
                 stride: [pool.stride(); 2],
-                padding: [0, 0],
+                padding: conv::Padding { top, left, bottom, right },
                 kind,
             },
         }

@@ -8,6 +8,7 @@
 //! A trained network is used through a [`Classifier`], which a [`SavedModel`] gives: weights, spec and
 //! [`Preparation`], which says how pictures become its input.
 
+mod arrays;
 mod classifier;
 mod device;
 pub(crate) mod graft;
@@ -19,6 +20,7 @@ pub(crate) mod onnx;
 pub(crate) mod optimizer_record;
 pub(crate) mod preparation;
 pub(crate) mod read;
+mod residual;
 pub(crate) mod saved;
 pub(crate) mod weights;
 

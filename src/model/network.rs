@@ -1,16 +1,20 @@
 //! The burn module that a spec describes.
 
+// In a circle with residual: a residual block is a layer, and made of layers.
+
 use std::ops::Range;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::arrays::{LayerPlace, expected_shapes};
 use super::layers::{
     BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, GlobalAvgPoolLayer, PoolLayer,
 };
 use super::read::{ReadError, read_values};
-use super::weights::{Weights, WeightsError, expected_shapes, prefix};
-use crate::spec::{Layer, Spec};
+use super::residual::ResidualLayer;
+use super::weights::{Weights, WeightsError};
+use crate::spec::{Layer, LayerPlan, Spec};
 use burgeon_kernel::backend::Marks;
 use burgeon_kernel::conv::Pool;
 use burgeon_kernel::pool::PoolKind;
@@ -22,18 +26,19 @@ pub struct Network {
 }
 
 #[derive(Module, Debug)]
-enum NetworkLayer {
+pub(super) enum NetworkLayer {
     Conv(ConvLayer),
     Pool(PoolLayer),
     BatchNorm(BatchNormLayer),
     Dropout(DropoutLayer),
     GlobalAvgPool(GlobalAvgPoolLayer),
     Dense(DenseLayer),
+    Residual(ResidualLayer),
 }
 
 /// What flows through the network: images until something flattens them.
 #[derive(Clone)]
-enum Features {
+pub(super) enum Features {
     /// `[batch, channels, height, width]`.
     Images(Tensor<4>),
     /// `[batch, features]`.
@@ -61,45 +66,9 @@ impl Network {
     /// When the weights are not the spec's.
     pub fn new(spec: &Spec, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         weights.check(spec)?;
-        let rows = spec.table().rows.iter().enumerate();
-        let layers = rows.filter_map(|(index, row)| {
-            let source = LayerSource {
-                prefix: prefix(spec, index),
-                // Ids are the same in every run, so that saved optimizer state finds its parameter.
-                id: 16 * (index as u64 + 1),
-                weights,
-                device,
-            };
-            // What a conv or batch-norm layer is followed by.
-            let halves = spec.layers().get(index + 1).is_some_and(is_halving_pool);
-            let pool = if halves { Pool::Max2x2 } else { Pool::None };
-            Some(match spec.layers().get(index) {
-                Some(Layer::Conv(conv)) => {
-                    ConvLayer::new(conv, row.input, pool, &source).map(NetworkLayer::Conv)
-                }
-                Some(Layer::MaxPool(_)) if is_part_of_the_layer_before(spec, index) => return None,
-                Some(Layer::MaxPool(pool)) => {
-                    Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Max)))
-                }
-                Some(Layer::AvgPool(pool)) => {
-                    Ok(NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Average)))
-                }
-                Some(Layer::BatchNorm(norm)) => {
-                    BatchNormLayer::new(norm, pool, &source).map(NetworkLayer::BatchNorm)
-                }
-                Some(Layer::Dropout(dropout)) => {
-                    Ok(NetworkLayer::Dropout(DropoutLayer::new(dropout, index)))
-                }
-                Some(Layer::GlobalAvgPool {}) => {
-                    Ok(NetworkLayer::GlobalAvgPool(GlobalAvgPoolLayer {}))
-                }
-                Some(Layer::Dense(dense)) => {
-                    DenseLayer::new(dense.activation, &source).map(NetworkLayer::Dense)
-                }
-                None => DenseLayer::head(&source).map(NetworkLayer::Dense),
-            })
-        });
-        Ok(Self { layers: layers.collect::<Result<_, _>>()? })
+        let place = |index| LayerPlace::of(spec, index);
+        let layers = build(spec.layers(), &spec.table().rows, &place, weights, device)?;
+        Ok(Self { layers })
     }
 
     /// Images `[batch, channels, height, width]` → logits `[batch, classes]`.
@@ -114,8 +83,9 @@ impl Network {
     /// The index of every layer of the study with what it returns, `[batch, features]`; a pool that
     /// is computed with the layer before it is left out, and that layer returns what is pooled.
     pub fn trace(&self, spec: &Spec, images: Tensor<4>, mode: Mode) -> Vec<(usize, Tensor<2>)> {
+        let layers = spec.layers();
         let computed =
-            (0..=spec.layers().len()).filter(|&index| !is_part_of_the_layer_before(spec, index));
+            (0..=layers.len()).filter(|&index| !is_part_of_the_layer_before(layers, index));
         let mut features = Features::Images(images);
         let mut trace = Vec::with_capacity(self.layers.len());
         for (layer, index) in self.layers.iter().zip(computed) {
@@ -187,29 +157,73 @@ pub fn layer_rows(spec: &Spec) -> Vec<Range<usize>> {
     let mut layers: Vec<Range<usize>> = Vec::new();
     for row in 0..spec.table().rows.len() {
         match layers.last_mut() {
-            Some(layer) if is_part_of_the_layer_before(spec, row) => layer.end = row + 1,
+            Some(layer) if is_part_of_the_layer_before(spec.layers(), row) => layer.end = row + 1,
             _ => layers.push(row..row + 1),
         }
     }
     layers
 }
 
-fn is_part_of_the_layer_before(spec: &Spec, index: usize) -> bool {
-    let before = index.checked_sub(1).and_then(|before| spec.layers().get(before));
+fn is_part_of_the_layer_before(layers: &[Layer], index: usize) -> bool {
+    let before = index.checked_sub(1).and_then(|before| layers.get(before));
     matches!(before, Some(Layer::Conv(_) | Layer::BatchNorm(_)))
-        && spec.layers().get(index).is_some_and(is_halving_pool)
+        && layers.get(index).is_some_and(is_halving_pool)
 }
 
 fn is_halving_pool(layer: &Layer) -> bool {
-    matches!(layer, Layer::MaxPool(pool) if pool.size == 2 && pool.stride() == 2)
+    matches!(layer, Layer::MaxPool(pool) if pool.halves())
+}
+
+/// Builds the layers of a network, or those of a residual block: a network has a row more than it
+/// has layers, which is the head's.
+pub(super) fn build(
+    layers: &[Layer],
+    rows: &[LayerPlan],
+    place: &dyn Fn(usize) -> LayerPlace,
+    weights: &Weights,
+    device: &Device,
+) -> Result<Vec<NetworkLayer>, WeightsError> {
+    let computed = rows.iter().enumerate();
+    let computed = computed.filter(|&(index, _)| !is_part_of_the_layer_before(layers, index));
+    let built = computed.map(|(index, row)| {
+        let source = LayerSource { place: place(index), weights, device };
+        // What a conv or batch-norm layer is followed by.
+        let halves = layers.get(index + 1).is_some_and(is_halving_pool);
+        let pool = if halves { Pool::Max2x2 } else { Pool::None };
+        Ok(match layers.get(index) {
+            Some(Layer::Conv(conv)) => {
+                NetworkLayer::Conv(ConvLayer::new(conv, row.input, pool, &source)?)
+            }
+            Some(Layer::MaxPool(pool)) => {
+                NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Max, row.input))
+            }
+            Some(Layer::AvgPool(pool)) => {
+                NetworkLayer::Pool(PoolLayer::new(pool, PoolKind::Average, row.input))
+            }
+            Some(Layer::BatchNorm(norm)) => {
+                NetworkLayer::BatchNorm(BatchNormLayer::new(norm, pool, 0, &source)?)
+            }
+            Some(Layer::Dropout(dropout)) => {
+                NetworkLayer::Dropout(DropoutLayer::new(dropout, source.place.number - 1))
+            }
+            Some(Layer::GlobalAvgPool {}) => NetworkLayer::GlobalAvgPool(GlobalAvgPoolLayer {}),
+            Some(Layer::Dense(dense)) => {
+                NetworkLayer::Dense(DenseLayer::new(dense.activation, &source)?)
+            }
+            Some(Layer::Residual(block)) => {
+                NetworkLayer::Residual(ResidualLayer::new(block, row, &source)?)
+            }
+            None => NetworkLayer::Dense(DenseLayer::head(&source)?),
+        })
+    });
+    built.collect()
 }
 
 /// Where a layer finds its numbers.
 pub(super) struct LayerSource<'a> {
-    prefix: String,
-    id: u64,
-    weights: &'a Weights,
-    device: &'a Device,
+    pub(super) place: LayerPlace,
+    pub(super) weights: &'a Weights,
+    pub(super) device: &'a Device,
 }
 
 impl LayerSource<'_> {
@@ -220,24 +234,27 @@ impl LayerSource<'_> {
         field: &str,
     ) -> Result<Param<Tensor<D>>, WeightsError> {
         let tensor = self.tensor::<D>(field)?;
-        let param = Param::initialized((self.id + slot).into(), tensor);
+        let param = Param::initialized(self.place.parameter(slot).into(), tensor);
         Ok(param.set_require_grad(true))
     }
 
     pub(super) fn tensor<const D: usize>(&self, field: &str) -> Result<Tensor<D>, WeightsError> {
-        let array = self.weights.get(&format!("{}.{field}", self.prefix))?;
+        let array = self.weights.get(&format!("{}.{field}", self.place.prefix))?;
         let data = burn::tensor::TensorData::new(array.values.clone(), array.shape.clone());
         Ok(Tensor::from_data(data, self.device))
     }
 }
 
 impl NetworkLayer {
-    fn forward(&self, features: Features, mode: Mode) -> Features {
+    pub(super) fn forward(&self, features: Features, mode: Mode) -> Features {
         match (self, features) {
             (Self::Conv(layer), Features::Images(x)) => Features::Images(layer.forward(x)),
             (Self::Pool(layer), Features::Images(x)) => Features::Images(layer.forward(x)),
             (Self::GlobalAvgPool(layer), Features::Images(x)) => Features::Flat(layer.forward(x)),
             (Self::BatchNorm(layer), Features::Images(x)) => Features::Images(layer.forward(x)),
+            (Self::Residual(layer), Features::Images(x)) => {
+                Features::Images(layer.forward(x, mode))
+            }
             (Self::BatchNorm(layer), Features::Flat(x)) => Features::Flat(layer.forward_flat(x)),
             (Self::Dropout(layer), Features::Images(x)) => Features::Images(layer.forward(x, mode)),
             (Self::Dropout(layer), Features::Flat(x)) => Features::Flat(layer.forward(x, mode)),

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn_pack::{Bytes, DType, Reader, Scalar, Tensor, Writer};
 
-use super::weights::{WeightArray, Weights, bytes_of, expected_shapes, values_of};
+use super::arrays::expected_arrays;
+use super::weights::{WeightArray, Weights, bytes_of, values_of};
 use crate::spec::Spec;
 
 /// An optimizer's state for the parameters of one spec's network.
@@ -250,19 +251,10 @@ struct Parameter {
 
 impl Parameters {
     fn of(spec: &Spec) -> Self {
-        let trained = expected_shapes(spec).into_iter().filter_map(|(name, shape)| {
-            let (owner, field) = name.rsplit_once('.')?;
-            let layer = match owner.strip_prefix("layers.") {
-                Some(index) => index.parse::<u64>().ok()?,
-                None => spec.layers().len() as u64,
-            };
-            let slot = match field {
-                "weight" | "gamma" => 0,
-                "bias" | "beta" => 1,
-                // Running statistics are measured, not trained.
-                _ => return None,
-            };
-            Some(Parameter { id: 16 * (layer + 1) + slot, name, shape })
+        let arrays = expected_arrays(spec).into_iter();
+        let trained = arrays.filter_map(|array| {
+            let id = array.parameter?;
+            Some(Parameter { id, name: array.name, shape: array.shape })
         });
         Self(trained.collect())
     }

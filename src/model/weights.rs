@@ -1,7 +1,6 @@
 //! Weights as plain arrays by name: what is saved, compared, grafted and exported.
 
-// In a circle with network: a network takes and returns weights, whose names and shapes follow its
-// layers.
+// In a circle with network: a network takes and returns weights.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,14 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 
-use crate::spec::{FeatureShape, Layer, Spec};
+use super::arrays::expected_shapes;
+use crate::spec::Spec;
 
 /// Every number that a network has learned, by name, in a fixed order.
 ///
 /// Layer `i` of the study holds `layers.i.weight` and `layers.i.bias` (conv: `[filters, channels,
 /// kernel, kernel]` and `[filters]`; dense: `[inputs, units]` and `[units]`) or `layers.i.gamma`,
 /// `beta`, `running-mean`, `running-variance` (batch-norm, `[channels]`); the classifier is
-/// `head.weight` and `head.bias`.
+/// `head.weight` and `head.bias`. Of a convolution in groups, `channels` are those of one group.
+/// Layer `j` of the residual block at `i` holds `layers.i.residual.j.weight` and so on, and the
+/// projection of its shortcut, where it has one, `layers.i.projection.weight`, `bias`, and those of
+/// a batch-norm where one follows it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Weights {
     arrays: BTreeMap<String, WeightArray>,
@@ -228,45 +231,6 @@ pub(crate) fn bytes_of(values: &[f32]) -> Cow<'_, [u8]> {
 pub(crate) fn values_of(bytes: &[u8]) -> Vec<f32> {
     let (numbers, _) = bytes.as_chunks();
     numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()
-}
-
-/// Name prefix of the arrays of layer `index`; the head follows the last layer.
-pub(super) fn prefix(spec: &Spec, index: usize) -> String {
-    if index == spec.layers().len() { "head".into() } else { format!("layers.{index}") }
-}
-
-/// Name and shape of every array that the spec's network has.
-pub(super) fn expected_shapes(spec: &Spec) -> Vec<(String, Vec<usize>)> {
-    let rows = &spec.table().rows;
-    let mut shapes = Vec::new();
-    for (index, row) in rows.iter().enumerate() {
-        let name = |field: &str| format!("{}.{field}", prefix(spec, index));
-        match spec.layers().get(index) {
-            Some(Layer::Conv(conv)) => {
-                let channels = row.input.channels();
-                shapes
-                    .push((name("weight"), vec![conv.filters, channels, conv.kernel, conv.kernel]));
-                shapes.push((name("bias"), vec![conv.filters]));
-            }
-            Some(Layer::BatchNorm(_)) => {
-                for field in ["gamma", "beta", "running-mean", "running-variance"] {
-                    shapes.push((name(field), vec![row.input.channels()]));
-                }
-            }
-            Some(Layer::Dense(_)) | None => {
-                let units = match row.output {
-                    FeatureShape::Flat { features } => features,
-                    image @ FeatureShape::Image { .. } => image.len(),
-                };
-                shapes.push((name("weight"), vec![row.input.len(), units]));
-                shapes.push((name("bias"), vec![units]));
-            }
-            Some(
-                Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {},
-            ) => {}
-        }
-    }
-    shapes
 }
 
 #[cfg(test)]

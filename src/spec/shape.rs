@@ -55,6 +55,14 @@ impl FeatureShape {
         self.len() == 0
     }
 
+    /// Height and width of an image in pixels; 1 and 1 of flat features.
+    pub(crate) fn sides(self) -> [usize; 2] {
+        match self {
+            Self::Image { height, width, .. } => [height, width],
+            Self::Flat { .. } => [1, 1],
+        }
+    }
+
     /// Channels of an image, features of a vector: what batch-norm normalizes over.
     pub fn channels(self) -> usize {
         match self {

@@ -21,6 +21,7 @@ pub mod pool;
 pub mod product;
 pub mod scratch;
 pub mod simd;
+pub mod sum;
 pub mod threads;
 pub mod windows;
 

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::conv::Padding;
 use super::executor::{Executor, Kernel};
 use super::simd::Simd;
 use super::threads::DisjointMut;
@@ -25,8 +26,8 @@ pub struct PoolShape {
     pub size: [usize; 2],
     /// Rows and columns from one window to the next.
     pub stride: [usize; 2],
-    /// Rows above and below, and columns on either side, that windows may reach into; at most half a window.
-    pub padding: [usize; 2],
+    /// Rows and columns around a plane that windows may reach into; less than a window on every side.
+    pub padding: Padding,
     /// What becomes of a window.
     pub kind: PoolKind,
 }
@@ -44,13 +45,14 @@ impl PoolShape {
     /// `[height, width]` of a plane of the result; zero where a window does not fit.
     ///
     /// # Panics
-    /// A size or stride is zero, or the padding is more than half a window.
+    /// A size or stride is zero, or the padding is as much as a window.
     pub fn output_size(&self) -> [usize; 2] {
         let room = [self.height, self.width];
         std::array::from_fn(|axis| {
-            let (size, padding) = (self.size[axis], self.padding[axis]);
-            assert!(size > 0 && self.stride[axis] > 0 && 2 * padding <= size, "{self:?}");
-            match (room[axis] + 2 * padding).checked_sub(size) {
+            let (size, [before, after]) = (self.size[axis], self.pads(axis));
+            // A window that lay in the padding alone would have no numbers.
+            assert!(size > before.max(after) && self.stride[axis] > 0, "{self:?}");
+            match (room[axis] + before + after).checked_sub(size) {
                 Some(rest) => rest / self.stride[axis] + 1,
                 None => 0,
             }
@@ -74,6 +76,12 @@ impl PoolShape {
         self.check(x, y);
         assert_eq!((dx.len(), dy.len()), (x.len(), y.len()), "gradients of {self:?}");
         executor.run(self.chunks(), &Backward { shape: self, x, y, dy, dx: DisjointMut::new(dx) });
+    }
+
+    /// Padding before and after the rows (axis 0) or columns (axis 1).
+    fn pads(&self, axis: usize) -> [usize; 2] {
+        let Padding { top, left, bottom, right } = self.padding;
+        if axis == 0 { [top, bottom] } else { [left, right] }
     }
 
     fn check(&self, x: &[f32], y: &[f32]) {
@@ -105,7 +113,7 @@ impl PoolShape {
 
     /// Whether windows of 2×2 lie side by side: the usual pool, which has loops of its own.
     fn is_two_by_two(&self) -> bool {
-        self.size == [2, 2] && self.stride == [2, 2] && self.padding == [0, 0]
+        self.size == [2, 2] && self.stride == [2, 2] && self.padding == Padding::default()
     }
 
     /// Whether windows of 2×2 cover every number.
@@ -116,8 +124,8 @@ impl PoolShape {
     /// The rows (axis 0) or columns (axis 1) inside the plane that window `index` covers.
     fn window(&self, axis: usize, index: usize) -> Range<usize> {
         let limit = if axis == 0 { self.height } else { self.width };
-        let (start, padding) = (index * self.stride[axis], self.padding[axis]);
-        start.saturating_sub(padding)..(start + self.size[axis]).saturating_sub(padding).min(limit)
+        let (start, [before, _]) = (index * self.stride[axis], self.pads(axis));
+        start.saturating_sub(before)..(start + self.size[axis]).saturating_sub(before).min(limit)
     }
 
     fn inverse_area(&self) -> f32 {
@@ -339,8 +347,8 @@ mod tests {
             let mut taps = Vec::new();
             for r in 0..shape.size[0] {
                 for c in 0..shape.size[1] {
-                    let r = (row * shape.stride[0] + r).wrapping_sub(shape.padding[0]);
-                    let c = (column * shape.stride[1] + c).wrapping_sub(shape.padding[1]);
+                    let r = (row * shape.stride[0] + r).wrapping_sub(shape.padding.top);
+                    let c = (column * shape.stride[1] + c).wrapping_sub(shape.padding.left);
                     if r < shape.height && c < shape.width {
                         taps.push((plane * shape.height + r) * shape.width + c);
                     }
@@ -365,15 +373,15 @@ mod tests {
     }
 
     fn shape() -> impl Strategy<Value = PoolShape> {
-        let axis = || (1..5_usize, 1..4_usize, 0..3_usize, 0..40_usize);
+        let axis = || (1..5_usize, 1..4_usize, [0..4_usize, 0..4_usize], 0..40_usize);
         let kind = prop::sample::select(vec![PoolKind::Max, PoolKind::Average]);
         (1..5_usize, axis(), axis(), kind, any::<bool>()).prop_map(
             |(planes, rows, columns, kind, usual)| {
-                let of = |(size, stride, padding, room): (usize, usize, usize, usize)| {
+                let of = |(size, stride, pads, room): (usize, usize, [usize; 2], usize)| {
                     if usual {
-                        (2, 2, 0, room + 2)
+                        (2, 2, [0, 0], room + 2)
                     } else {
-                        (size, stride, padding.min(size / 2), room + size)
+                        (size, stride, pads.map(|pad| pad.min(size - 1)), room + size)
                     }
                 };
                 let (rows, columns) = (of(rows), of(columns));
@@ -383,7 +391,12 @@ mod tests {
                     width: columns.3,
                     size: [rows.0, columns.0],
                     stride: [rows.1, columns.1],
-                    padding: [rows.2, columns.2],
+                    padding: Padding {
+                        top: rows.2[0],
+                        left: columns.2[0],
+                        bottom: rows.2[1],
+                        right: columns.2[1],
+                    },
                     kind,
                 }
             },
@@ -424,7 +437,7 @@ mod tests {
                 width: 6,
                 size,
                 stride: size,
-                padding: [0, 0],
+                padding: Padding::default(),
                 kind: PoolKind::Max,
             };
             let mut x = vec![1.0; 36];

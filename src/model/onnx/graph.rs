@@ -8,7 +8,7 @@ use super::proto::{
 use crate::data::Normalization;
 use crate::model::WeightArray;
 use crate::model::weights::bytes_of;
-use crate::spec::Activation;
+use crate::spec::{Activation, Conv, Pool};
 
 /// The chain so far.
 pub struct GraphBuilder {
@@ -40,11 +40,14 @@ impl GraphBuilder {
         name: &str,
         weight: &WeightArray,
         bias: &WeightArray,
-        stride: usize,
+        conv: &Conv,
         pads: [usize; 4],
     ) {
         let inputs = vec![self.array(name, "weight", weight), self.array(name, "bias", bias)];
-        let attributes = vec![ints("strides", &[stride; 2]), ints("pads", &pads)];
+        let mut attributes = vec![ints("strides", &[conv.stride; 2]), ints("pads", &pads)];
+        if conv.groups > 1 {
+            attributes.push(int("group", conv.groups));
+        }
         self.node("Conv", inputs, attributes);
     }
 
@@ -66,9 +69,31 @@ impl GraphBuilder {
         self.node("BatchNormalization", inputs, vec![epsilon]);
     }
 
-    pub fn pool(&mut self, operator: &str, size: usize, stride: usize) {
-        let attributes = vec![ints("kernel_shape", &[size; 2]), ints("strides", &[stride; 2])];
-        self.node(operator, vec![], attributes);
+    pub fn max_pool(&mut self, pool: &Pool, pads: [usize; 4]) {
+        self.node("MaxPool", vec![], pool_attributes(pool, pads));
+    }
+
+    pub fn average_pool(&mut self, pool: &Pool, pads: [usize; 4]) {
+        let mut attributes = pool_attributes(pool, pads);
+        if pads != [0; 4] {
+            attributes.push(int("count_include_pad", 1));
+        }
+        self.node("AveragePool", vec![], attributes);
+    }
+
+    /// Where the chain stands, for [`branch_from`](Self::branch_from) and [`add`](Self::add).
+    pub fn end(&self) -> String {
+        self.current.clone()
+    }
+
+    /// Goes on from an earlier place, and returns where the chain stood.
+    pub fn branch_from(&mut self, place: String) -> String {
+        std::mem::replace(&mut self.current, place)
+    }
+
+    /// Adds what stands at another place.
+    pub fn add(&mut self, place: String) {
+        self.node("Add", vec![place], vec![]);
     }
 
     pub fn global_average(&mut self) {
@@ -76,13 +101,7 @@ impl GraphBuilder {
     }
 
     pub fn flatten(&mut self) {
-        let axis = AttributeProto {
-            name: "axis".into(),
-            i: 1,
-            r#type: ATTRIBUTE_INT,
-            ..AttributeProto::default()
-        };
-        self.node("Flatten", vec![], vec![axis]);
+        self.node("Flatten", vec![], vec![int("axis", 1)]);
     }
 
     pub fn activation(&mut self, activation: Activation) {
@@ -146,6 +165,24 @@ impl GraphBuilder {
             raw_data: bytes_of(values).into_owned(),
         });
         name
+    }
+}
+
+fn pool_attributes(pool: &Pool, pads: [usize; 4]) -> Vec<AttributeProto> {
+    let mut attributes =
+        vec![ints("kernel_shape", &[pool.size; 2]), ints("strides", &[pool.stride(); 2])];
+    if pads != [0; 4] {
+        attributes.push(ints("pads", &pads));
+    }
+    attributes
+}
+
+fn int(name: &str, value: usize) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        i: value as i64,
+        r#type: ATTRIBUTE_INT,
+        ..AttributeProto::default()
     }
 }
 

@@ -7,7 +7,9 @@ use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
-use super::flex::{self, BatchNormState, ConvState, DenseState, Keep, PoolState, are_single};
+use super::flex::{
+    self, BatchNormState, ConvState, DenseState, GroupedState, Keep, PoolState, SumState, are_single,
+};
 use super::{BatchNormOptions, ConvBlockOptions, KernelOps, Mark, PoolOptions, composite};
 use crate::activation::Activation;
 
@@ -31,6 +33,30 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
             }
             OpsKind::UnTracked(prepared) => {
                 prepared.finish(flex::conv_block(x, weight, bias, options, Keep::Nothing).0)
+            }
+        }
+    }
+
+    fn fused_grouped_conv(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvBlockOptions,
+    ) -> FloatTensor<Self> {
+        if !are_single([x.primitive(), weight.primitive(), bias.primitive()]) {
+            return composite::conv_block::<Self>(x, weight, bias, options);
+        }
+        let nodes = [x.node(), weight.node(), bias.node()];
+        let (x, weight, bias) =
+            (x.into_primitive(), weight.into_primitive(), bias.into_primitive());
+        match GroupedConvBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let (output, state) =
+                    flex::grouped_conv(x, weight, bias, options, Keep::ForBackward);
+                prepared.finish(state, output)
+            }
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(flex::grouped_conv(x, weight, bias, options, Keep::Nothing).0)
             }
         }
     }
@@ -117,6 +143,27 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         }
     }
 
+    fn fused_add(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        if !are_single([a.primitive(), b.primitive()]) {
+            return composite::add::<Self>(a, b, activation);
+        }
+        let nodes = [a.node(), b.node()];
+        let (a, b) = (a.into_primitive(), b.into_primitive());
+        match AddBackward.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => {
+                let (output, state) = flex::add(a, b, activation, Keep::ForBackward);
+                prepared.finish(state, output)
+            }
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(flex::add(a, b, activation, Keep::Nothing).0)
+            }
+        }
+    }
+
     fn fused_global_average_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
         if !are_single([x.primitive()]) {
             return composite::global_average_pool::<Self>(x);
@@ -163,6 +210,39 @@ impl Backward<Flex, 3> for ConvBlockBackward {
         if let Some(state) = ops.state {
             let gradients = flex::conv_block_backward(state, d_output, wants_input);
             register(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GroupedConvBackward;
+
+impl Backward<Flex, 3> for GroupedConvBackward {
+    type State = Option<GroupedState>;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let d_output = grads.consume::<Flex>(&ops.node);
+        let wants_input = ops.parents[0].is_some();
+        if let Some(state) = ops.state {
+            let gradients = flex::grouped_conv_backward(state, d_output, wants_input);
+            register(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct AddBackward;
+
+impl Backward<Flex, 2> for AddBackward {
+    type State = Option<SumState>;
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let dy = grads.consume::<Flex>(&ops.node);
+        if let Some(state) = ops.state {
+            let gradient = flex::add_backward(state, dy);
+            for parent in ops.parents.into_iter().flatten() {
+                grads.register::<Flex>(parent.id, gradient.clone());
+            }
         }
     }
 }

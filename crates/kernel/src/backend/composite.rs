@@ -3,11 +3,11 @@
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Scalar, TensorMetadata};
 use burn::tensor::Shape;
-use burn::tensor::ops::ConvOptions;
+use burn::tensor::ops::{ConvOptions, PadMode};
 
 use super::{BatchNormOptions, ConvBlockOptions, PoolOptions};
 use crate::activation::Activation;
-use crate::conv::Pool;
+use crate::conv::{Padding, Pool};
 use crate::optimizer::{AdamStep, SgdStep, WeightDecay};
 use crate::pool::PoolKind;
 
@@ -17,10 +17,10 @@ pub fn conv_block<B: Backend>(
     bias: FloatTensor<B>,
     options: ConvBlockOptions,
 ) -> FloatTensor<B> {
-    let ConvBlockOptions { stride, padding, activation: function, pool } = options;
+    let ConvBlockOptions { stride, padding, groups, activation: function, pool } = options;
     let padding = [(padding.top, padding.bottom), (padding.left, padding.right)];
-    let convolved =
-        B::conv2d(x, weight, Some(bias), ConvOptions::new_with_padding(stride, padding, [1, 1], 1));
+    let options = ConvOptions::new_with_padding(stride, padding, [1, 1], groups);
+    let convolved = B::conv2d(x, weight, Some(bias), options);
     block_end::<B>(convolved, function, pool)
 }
 
@@ -103,10 +103,31 @@ pub fn softmax_cross_entropy<B: Backend>(
 
 pub fn pool<B: Backend>(x: FloatTensor<B>, options: PoolOptions) -> FloatTensor<B> {
     let PoolOptions { size, stride, padding, kind } = options;
+    let Padding { top, left, bottom, right } = padding;
+    // burn's pools pad both sides alike, by half a window at most.
+    let is_burns = top == bottom && left == right && 2 * top <= size[0] && 2 * left <= size[1];
+    let (x, padding) = if is_burns {
+        (x, [top, left])
+    } else {
+        let filler = match kind {
+            PoolKind::Max => f32::NEG_INFINITY,
+            PoolKind::Average => 0.0,
+        };
+        let pads = [(0, 0), (0, 0), (top, bottom), (left, right)];
+        (B::float_pad(x, &pads, PadMode::Constant(filler)), [0, 0])
+    };
     match kind {
         PoolKind::Max => B::max_pool2d(x, size, stride, padding, [1, 1], false),
         PoolKind::Average => B::avg_pool2d(x, size, stride, padding, true, false),
     }
+}
+
+pub fn add<B: Backend>(
+    a: FloatTensor<B>,
+    b: FloatTensor<B>,
+    function: Activation,
+) -> FloatTensor<B> {
+    activation::<B>(B::float_add(a, b), function)
 }
 
 pub fn global_average_pool<B: Backend>(x: FloatTensor<B>) -> FloatTensor<B> {
@@ -144,6 +165,20 @@ pub fn sgd_step<B: Backend>(
     }
     let delta = B::float_mul_scalar(direction, scalar(step.learning_rate));
     (B::float_sub(parameter, delta), velocity)
+}
+
+/// Of [`sgd_step`], with a velocity that is there.
+pub fn sgd_momentum_step<B: Backend>(
+    parameter: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    velocity: FloatTensor<B>,
+    is_first: bool,
+    step: SgdStep,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let fallback = gradient.clone();
+    let (parameter, velocity) =
+        sgd_step::<B>(parameter, gradient, Some(velocity), is_first, step);
+    (parameter, velocity.unwrap_or(fallback))
 }
 
 pub fn adam_step<B: Backend>(

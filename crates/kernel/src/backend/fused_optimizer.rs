@@ -7,7 +7,7 @@ use burn::optim::{
 };
 use burn::tensor::{Device, Tensor};
 
-use super::KernelOps;
+use super::{KernelOps, composite, has_kernels};
 use crate::optimizer::{AdamStep, SgdStep, WeightDecay};
 
 /// Stochastic gradient descent, as [`burn::optim::Sgd`] does it.
@@ -66,19 +66,24 @@ impl Optimizer for FusedSgd {
         };
         if momentum.is_none() {
             let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
-            let parameter = <Dispatch as KernelOps>::sgd_step(parameter, gradient, step);
+            let parameter = match has_kernels(&parameter.kind) {
+                true => <Dispatch as KernelOps>::sgd_step(parameter, gradient, step),
+                false => {
+                    composite::sgd_step::<Dispatch>(parameter, gradient, None, false, step).0
+                }
+            };
             return (Tensor::from_dispatch(parameter), Some(FusedSgdState { velocity: None }));
         }
         let velocity = state.and_then(|state| state.velocity);
         let is_first = velocity.is_none();
         let velocity = velocity.unwrap_or_else(|| gradient.zeros_like());
-        let (parameter, velocity) = <Dispatch as KernelOps>::sgd_momentum_step(
-            parameter.into_dispatch(),
-            gradient.into_dispatch(),
-            velocity.into_dispatch(),
-            is_first,
-            step,
-        );
+        let (parameter, gradient, velocity) =
+            (parameter.into_dispatch(), gradient.into_dispatch(), velocity.into_dispatch());
+        let momentum_step = match has_kernels(&parameter.kind) {
+            true => <Dispatch as KernelOps>::sgd_momentum_step,
+            false => composite::sgd_momentum_step::<Dispatch>,
+        };
+        let (parameter, velocity) = momentum_step(parameter, gradient, velocity, is_first, step);
         let velocity = Some(Tensor::from_dispatch(velocity));
         (Tensor::from_dispatch(parameter), Some(FusedSgdState { velocity }))
     }
@@ -185,8 +190,13 @@ fn adam_step<const D: usize>(
         AdaptiveMomentumState::new(0, gradient.zeros_like(), gradient.zeros_like())
     });
     let time = state.time + 1;
-    let (parameter, moment_1, moment_2) = <Dispatch as KernelOps>::adam_step(
-        parameter.into_dispatch(),
+    let parameter = parameter.into_dispatch();
+    let step_of = match has_kernels(&parameter.kind) {
+        true => <Dispatch as KernelOps>::adam_step,
+        false => composite::adam_step::<Dispatch>,
+    };
+    let (parameter, moment_1, moment_2) = step_of(
+        parameter,
         gradient.into_dispatch(),
         state.moment_1.into_dispatch(),
         state.moment_2.into_dispatch(),

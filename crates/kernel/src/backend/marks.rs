@@ -7,7 +7,7 @@ use std::time::Instant;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use super::KernelOps;
+use super::{KernelOps, has_kernels};
 
 /// A mark that the backward pass came by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,11 @@ impl Marks {
     /// CPU note nothing.
     pub fn mark<const D: usize>(&self, x: Tensor<D>, number: usize) -> Tensor<D> {
         let mark = Mark { number, noted_in: self.clone() };
-        Tensor::from_dispatch(<Dispatch as KernelOps>::marked(x.into_dispatch(), mark))
+        let x = x.into_dispatch();
+        Tensor::from_dispatch(match has_kernels(&x.kind) {
+            true => <Dispatch as KernelOps>::marked(x, mark),
+            false => x,
+        })
     }
 
     /// The marks that were passed since the last call, in the order of time.

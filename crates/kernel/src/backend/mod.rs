@@ -13,7 +13,7 @@ mod marks;
 mod tests;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::backend::{Backend, Dispatch, DispatchTensorKind, backend_extension};
 use burn::tensor::{Int, Tensor};
 
 use super::activation::Activation;
@@ -32,6 +32,8 @@ pub struct ConvBlockOptions {
     pub stride: [usize; 2],
     /// Zeros around an image.
     pub padding: Padding,
+    /// Groups of channels and of filters: a filter sees the channels of its group. 1 for all.
+    pub groups: usize,
     /// The function applied to convolution plus bias.
     pub activation: Activation,
     /// What follows it.
@@ -40,11 +42,11 @@ pub struct ConvBlockOptions {
 
 /// conv2d, bias, activation and pool in one.
 ///
-/// `x` is `[batch, channels, height, width]`, `weight` `[filters, channels, kernel rows, kernel columns]`, `bias`
-/// `[filters]`, the result `[batch, filters, height, width]` of the size that [`super::conv::ConvShape`] works out.
+/// `x` is `[batch, channels, height, width]`, `weight` `[filters, channels of a group, kernel rows, kernel columns]`,
+/// `bias` `[filters]`, the result `[batch, filters, height, width]` of the size that [`super::conv::ConvShape`] works out.
 ///
 /// # Panics
-/// The shapes do not fit together.
+/// The shapes do not fit together, or the groups do not divide channels and filters.
 pub fn conv_block(
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -52,7 +54,19 @@ pub fn conv_block(
     options: &ConvBlockOptions,
 ) -> Tensor<4> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_conv_block(x, weight, bias, *options))
+    if !has_kernels(&x.kind) {
+        return Tensor::from_dispatch(composite::conv_block::<Dispatch>(x, weight, bias, *options));
+    }
+    if options.groups == 1 {
+        let y = <Dispatch as KernelOps>::fused_conv_block(x, weight, bias, *options);
+        return Tensor::from_dispatch(y);
+    }
+    let convolved = ConvBlockOptions { pool: Pool::None, ..*options };
+    let y = <Dispatch as KernelOps>::fused_grouped_conv(x, weight, bias, convolved);
+    match options.pool {
+        Pool::None => Tensor::from_dispatch(y),
+        Pool::Max2x2 => pool(Tensor::from_dispatch(y), &PoolOptions::MAX_2X2),
+    }
 }
 
 /// `activation(x · weight + bias)` for `x` of `[batch, inputs]`, `weight` of `[inputs, units]` and `bias` of `[units]`.
@@ -66,7 +80,10 @@ pub fn dense(
     activation: Activation,
 ) -> Tensor<2> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_dense(x, weight, bias, activation))
+    Tensor::from_dispatch(match has_kernels(&x.kind) {
+        true => <Dispatch as KernelOps>::fused_dense(x, weight, bias, activation),
+        false => composite::dense::<Dispatch>(x, weight, bias, activation),
+    })
 }
 
 /// What a batch of logits is worth, as tensors.
@@ -89,7 +106,10 @@ pub fn cross_entropy(
     smoothing: f32,
 ) -> ClassificationLoss {
     let (logits, labels) = (logits.into_dispatch(), labels.into_dispatch());
-    let (loss, correct) = <Dispatch as KernelOps>::softmax_cross_entropy(logits, labels, smoothing);
+    let (loss, correct) = match has_kernels(&logits.kind) {
+        true => <Dispatch as KernelOps>::softmax_cross_entropy(logits, labels, smoothing),
+        false => composite::softmax_cross_entropy::<Dispatch>(logits, labels, smoothing),
+    };
     ClassificationLoss {
         loss: Tensor::from_dispatch(loss),
         correct: Tensor::from_dispatch(correct),
@@ -128,12 +148,18 @@ pub fn batch_norm(
         let mean = norm.running_mean.value().to_device(&device).into_dispatch();
         let variance = norm.running_var.value().to_device(&device).into_dispatch();
         let x = x.into_dispatch();
-        let y =
-            <Dispatch as KernelOps>::fused_batch_norm_eval(x, gamma, beta, mean, variance, options);
-        return Tensor::from_dispatch(y);
+        let eval = match has_kernels(&x.kind) {
+            true => <Dispatch as KernelOps>::fused_batch_norm_eval,
+            false => composite::batch_norm_eval::<Dispatch>,
+        };
+        return Tensor::from_dispatch(eval(x, gamma, beta, mean, variance, options));
     }
-    let (y, mean, variance) =
-        <Dispatch as KernelOps>::fused_batch_norm_train(x.into_dispatch(), gamma, beta, options);
+    let x = x.into_dispatch();
+    let train = match has_kernels(&x.kind) {
+        true => <Dispatch as KernelOps>::fused_batch_norm_train,
+        false => composite::batch_norm_train::<Dispatch>,
+    };
+    let (y, mean, variance) = train(x, gamma, beta, options);
     for (running, seen) in [(&norm.running_mean, mean), (&norm.running_var, variance)] {
         let kept = running.value_sync().to_device(&device).mul_scalar(1.0 - norm.momentum);
         let seen = Tensor::<1>::from_dispatch(seen).detach().mul_scalar(norm.momentum);
@@ -149,23 +175,70 @@ pub struct PoolOptions {
     pub size: [usize; 2],
     /// Rows and columns from one window to the next.
     pub stride: [usize; 2],
-    /// Rows above and below, and columns on either side, that windows may reach into; at most half a window.
-    pub padding: [usize; 2],
+    /// Rows and columns around an image that windows may reach into; less than a window on every side. Its numbers are
+    /// no candidates for the largest, and count as zeros in a mean.
+    pub padding: Padding,
     /// What becomes of a window.
     pub kind: PoolKind,
+}
+
+impl PoolOptions {
+    /// The largest of each 2×2 square.
+    const MAX_2X2: Self = Self {
+        size: [2, 2],
+        stride: [2, 2],
+        padding: Padding::uniform(0),
+        kind: PoolKind::Max,
+    };
 }
 
 /// Max-pool or average-pool of `x`, `[batch, channels, height, width]`.
 ///
 /// # Panics
-/// A size or stride is zero, or the padding is more than half a window.
+/// A size or stride is zero, or the padding is as much as a window.
 pub fn pool(x: Tensor<4>, options: &PoolOptions) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_pool(x.into_dispatch(), *options))
+    let x = x.into_dispatch();
+    Tensor::from_dispatch(match has_kernels(&x.kind) {
+        true => <Dispatch as KernelOps>::fused_pool(x, *options),
+        false => composite::pool::<Dispatch>(x, *options),
+    })
+}
+
+/// `activation(a + b)` for tensors of one shape.
+///
+/// # Panics
+/// The shapes differ.
+pub fn add(a: Tensor<4>, b: Tensor<4>, activation: Activation) -> Tensor<4> {
+    let (a, b) = (a.into_dispatch(), b.into_dispatch());
+    Tensor::from_dispatch(match has_kernels(&a.kind) {
+        true => <Dispatch as KernelOps>::fused_add(a, b, activation),
+        false => composite::add::<Dispatch>(a, b, activation),
+    })
 }
 
 /// The mean of each channel of `x`, `[batch, channels, height, width]`, as `[batch, channels]`.
 pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
-    Tensor::from_dispatch(<Dispatch as KernelOps>::fused_global_average_pool(x.into_dispatch()))
+    let x = x.into_dispatch();
+    Tensor::from_dispatch(match has_kernels(&x.kind) {
+        true => <Dispatch as KernelOps>::fused_global_average_pool(x),
+        false => composite::global_average_pool::<Dispatch>(x),
+    })
+}
+
+/// Whether [`KernelOps`] are dispatched to the backend of a tensor. burn panics at an operation of an extension on any
+/// other backend, and a program may build burn with more of them than this crate knows of; there the composites run on
+/// whatever burn dispatches its own operations to.
+fn has_kernels(kind: &DispatchTensorKind) -> bool {
+    match kind {
+        DispatchTensorKind::Flex(_) => true,
+        #[cfg(feature = "ndarray")]
+        DispatchTensorKind::NdArray(_) => true,
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        DispatchTensorKind::Cube(_) => true,
+        DispatchTensorKind::Autodiff(inner) => has_kernels(inner),
+        #[expect(unreachable_patterns, reason = "where burn has no other backend")]
+        _ => false,
+    }
 }
 
 /// The operations as an extension of burn's backends.
@@ -178,6 +251,16 @@ pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
 pub trait KernelOps: Backend {
     /// See [`conv_block`].
     fn fused_conv_block(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        options: ConvBlockOptions,
+    ) -> FloatTensor<Self> {
+        composite::conv_block::<Self>(x, weight, bias, options)
+    }
+
+    /// See [`conv_block`]; of a convolution in groups, without the pool.
+    fn fused_grouped_conv(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -232,6 +315,15 @@ pub trait KernelOps: Backend {
         composite::pool::<Self>(x, options)
     }
 
+    /// See [`add`].
+    fn fused_add(
+        a: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        activation: Activation,
+    ) -> FloatTensor<Self> {
+        composite::add::<Self>(a, b, activation)
+    }
+
     /// See [`global_average_pool`].
     fn fused_global_average_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
         composite::global_average_pool::<Self>(x)
@@ -260,14 +352,7 @@ pub trait KernelOps: Backend {
         is_first: bool,
         step: SgdStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (parameter, velocity) = composite::sgd_step::<Self>(
-            parameter,
-            gradient.clone(),
-            Some(velocity),
-            is_first,
-            step,
-        );
-        (parameter, velocity.unwrap_or(gradient))
+        composite::sgd_momentum_step::<Self>(parameter, gradient, velocity, is_first, step)
     }
 
     /// A step of Adam or AdamW; returns the parameter and its two moments.

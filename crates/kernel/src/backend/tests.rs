@@ -108,7 +108,7 @@ fn conv_block_equals_burns_operations() {
     for ([batch, channels, height, width], [filters, rows, columns], stride, padding, pool) in cases
     {
         for activation in [Activation::Relu, Activation::Gelu, Activation::Linear] {
-            let options = ConvBlockOptions { stride, padding, activation, pool };
+            let options = ConvBlockOptions { stride, padding, groups: 1, activation, pool };
             let leaves = (
                 leaf([batch, channels, height, width], 1),
                 leaf([filters, channels, rows, columns], 2),
@@ -140,6 +140,7 @@ fn composites_equal_fused_operations() {
     let options = ConvBlockOptions {
         stride: [1, 1],
         padding: Padding::uniform(1),
+        groups: 1,
         activation: Activation::Silu,
         pool: Pool::Max2x2,
     };
@@ -255,12 +256,24 @@ fn assert_equals_burns_layer(pool: Pool, end: impl Fn(Tensor<4>) -> Tensor<4>) {
 
 #[test]
 fn pools_equal_burns_operations() {
-    let shapes = [([2, 2], [2, 2], [0, 0]), ([3, 3], [2, 2], [1, 1]), ([3, 2], [1, 2], [0, 1])];
+    // The last two pad one side more than the other, or more than half a window.
+    let shapes = [
+        ([2, 2], [2, 2], Padding::uniform(0)),
+        ([3, 3], [2, 2], Padding::uniform(1)),
+        ([3, 2], [1, 2], Padding { left: 1, right: 1, ..Padding::default() }),
+        ([3, 3], [2, 2], Padding { bottom: 1, right: 1, ..Padding::default() }),
+        ([3, 2], [1, 1], Padding { top: 2, left: 0, bottom: 1, right: 1 }),
+    ];
     for (size, stride, padding) in shapes {
         for kind in [PoolKind::Max, PoolKind::Average] {
             let x = leaf([3, 4, 11, 10], 4);
-            let found = pool(x.clone(), &PoolOptions { size, stride, padding, kind });
-            let both_sides = padding.map(|padding| (padding, padding));
+            let options = PoolOptions { size, stride, padding, kind };
+            let found = pool(x.clone(), &options);
+            let Padding { top, left, bottom, right } = padding;
+            let both_sides = [(top, bottom), (left, right)];
+            let composite = composite::pool::<Dispatch>(x.clone().into_dispatch(), options);
+            let composite = Tensor::<4>::from_dispatch(composite);
+            assert_same(&values(composite), &values(found.clone()), "composite");
             let expected = match kind {
                 PoolKind::Max => {
                     let options =
@@ -286,6 +299,56 @@ fn pools_equal_burns_operations() {
                 "dx",
             );
         }
+    }
+}
+
+#[test]
+fn convolutions_in_groups_equal_burns_operations() {
+    let uneven = Padding { top: 1, left: 0, bottom: 2, right: 1 };
+    let cases = [
+        ([3, 4, 12, 12], [4, 3, 3], 4, [1, 1], Padding::uniform(1), Pool::Max2x2),
+        ([2, 6, 9, 35], [12, 3, 3], 6, [2, 2], Padding::uniform(1), Pool::None),
+        ([2, 6, 9, 10], [4, 3, 2], 2, [2, 1], uneven, Pool::None),
+    ];
+    for ([batch, channels, height, width], [filters, rows, columns], groups, stride, padding, pool) in
+        cases
+    {
+        for activation in [Activation::Relu, Activation::Gelu, Activation::Linear] {
+            let options = ConvBlockOptions { stride, padding, groups, activation, pool };
+            let leaves = (
+                leaf([batch, channels, height, width], 1),
+                leaf([filters, channels / groups, rows, columns], 2),
+                leaf([filters], 3),
+            );
+            let found = run(&leaves, |x, w, b| conv_block(x, w, b, &options));
+            let composite = run(&leaves, |x, w, b| {
+                let (x, w, b) = (x.into_dispatch(), w.into_dispatch(), b.into_dispatch());
+                Tensor::from_dispatch(composite::conv_block::<Dispatch>(x, w, b, options))
+            });
+            assert_all_same(&found, &composite, &format!("{options:?}"));
+        }
+    }
+}
+
+#[test]
+fn sums_equal_burns_operations() {
+    for activation in Activation::ALL {
+        let (a, b) = (leaf([3, 4, 5, 7], 1), leaf([3, 4, 5, 7], 2));
+        let factors = leaf([3, 4, 5, 7], 3).detach();
+        let found = add(a.clone(), b.clone(), activation);
+        let expected = with_burn(a.clone() + b.clone(), activation);
+        let what = format!("{activation:?}");
+        assert_same(&values(found.clone()), &values(expected.clone()), &what);
+        assert_eq!(values(found.clone()), values(add(a.clone().inner(), b.clone().inner(), activation)));
+        let (found, expected) =
+            ((found * factors.clone()).sum().backward(), (expected * factors).sum().backward());
+        for term in [&a, &b] {
+            let found = values(term.grad(&found).unwrap());
+            assert_same(&found, &values(term.grad(&expected).unwrap()), &what);
+        }
+        // One that goes its own way and to the sum gets both gradients.
+        let grads = add(a.clone().mul_scalar(2.0), a.clone(), Activation::Linear).sum().backward();
+        assert!(values(a.grad(&grads).unwrap()).iter().all(|gradient| *gradient == 3.0));
     }
 }
 
@@ -316,6 +379,7 @@ fn without_gradients_the_outputs_are_the_same() {
     let options = ConvBlockOptions {
         stride: [1, 1],
         padding: Padding::uniform(0),
+        groups: 1,
         activation: Activation::Relu,
         pool: Pool::Max2x2,
     };

@@ -95,7 +95,7 @@ impl Case {
             width: norm.width,
             size: [2, 2],
             stride: [2, 2],
-            padding: [0, 0],
+            padding: crate::conv::Padding::default(),
             kind: PoolKind::Max,
         };
         let (mut normalised, mut y) = (vec![0.0; self.x.len()], vec![0.0; self.dy.len()]);

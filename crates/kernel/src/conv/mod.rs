@@ -21,6 +21,7 @@ mod filter_lanes;
 mod filters;
 mod forward;
 mod gradient;
+mod grouped;
 mod parts;
 mod patch;
 mod pixels;
@@ -36,6 +37,7 @@ mod tile;
 mod transpose;
 mod weights;
 
+pub use grouped::{GroupedConv, GroupedGradients};
 pub use shape::{ConvShape, Padding, Pool};
 
 use self::dense::DenseBackward;

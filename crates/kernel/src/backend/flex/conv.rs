@@ -9,8 +9,11 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::Shape;
 
 use super::{Keep, contiguous, tensor, values};
+use crate::activation::DerivativeOf;
 use crate::backend::{Buffer, ConvBlockOptions};
-use crate::conv::{ConvBlock, ConvGradients, ConvShape, Saved};
+use crate::conv::{
+    ConvBlock, ConvGradients, ConvShape, GroupedConv, GroupedGradients, Pool, Saved,
+};
 use crate::executor::Executor;
 
 /// What the backward pass of [`conv_block`] needs; all of it shared, nothing copied.
@@ -89,6 +92,86 @@ pub fn conv_block_backward(
         w_values,
         &saved,
         values(&output),
+        values(&d_output),
+        gradients,
+    );
+    let bias_shape = Shape::new([db.len()]);
+    (dx.map(|dx| tensor(dx, x.shape())), tensor(dw, weight.shape()), tensor(db, bias_shape))
+}
+
+/// What the backward pass of [`grouped_conv`] needs; all of it shared, nothing copied.
+#[derive(Clone, Debug)]
+pub struct GroupedState {
+    conv: Arc<GroupedConv>,
+    x: FlexTensor,
+    weight: FlexTensor,
+    /// The output or the pre-activation, as the activation's derivative wants.
+    kept: FlexTensor,
+}
+
+pub fn grouped_conv(
+    x: FlexTensor,
+    weight: FlexTensor,
+    bias: FlexTensor,
+    options: ConvBlockOptions,
+    keep: Keep,
+) -> (FlexTensor, Option<GroupedState>) {
+    let [x, weight, bias] = [x, weight, bias].map(contiguous);
+    let ([batch, in_channels, height, width], [filters, channels, rows, columns]) =
+        (x.shape().dims(), weight.shape().dims());
+    assert_eq!(in_channels, channels * options.groups, "channels of the images and of the filters");
+    let shape = ConvShape {
+        in_channels,
+        height,
+        width,
+        filters,
+        kernel: [rows, columns],
+        stride: options.stride,
+        padding: options.padding,
+        activation: options.activation,
+        pool: Pool::None,
+    };
+    let conv = Arc::new(GroupedConv::new(shape, options.groups));
+    let [filters, height, width] = conv.output_shape();
+    let shape = Shape::new([batch, filters, height, width]);
+    let mut output = Buffer::take(shape.num_elements());
+    let keeps_input =
+        keep == Keep::ForBackward && options.activation.derivative_of() == DerivativeOf::Input;
+    let mut pre = keeps_input.then(|| Buffer::take(shape.num_elements()));
+    conv.forward(
+        &Executor::current(),
+        batch,
+        values(&x),
+        values(&weight),
+        values(&bias),
+        &mut output,
+        pre.as_deref_mut(),
+    );
+    let output = tensor(output, shape.clone());
+    let state = (keep == Keep::ForBackward).then(|| {
+        let kept = pre.map_or_else(|| output.clone(), |pre| tensor(pre, shape));
+        GroupedState { conv, x, weight, kept }
+    });
+    (output, state)
+}
+
+/// The gradients of the input (if wanted), the weight and the bias.
+pub fn grouped_conv_backward(
+    state: GroupedState,
+    d_output: FlexTensor,
+    wants_input: bool,
+) -> (Option<FlexTensor>, FlexTensor, FlexTensor) {
+    let GroupedState { conv, x, weight, kept } = state;
+    let d_output = contiguous(d_output);
+    let mut dx = wants_input.then(|| Buffer::take(values(&x).len()));
+    let (mut dw, mut db) = (Buffer::take(values(&weight).len()), Buffer::take(weight.shape()[0]));
+    let gradients = GroupedGradients { images: dx.as_deref_mut(), weight: &mut dw, bias: &mut db };
+    conv.backward(
+        &Executor::current(),
+        x.shape()[0],
+        values(&x),
+        values(&weight),
+        values(&kept),
         values(&d_output),
         gradients,
     );

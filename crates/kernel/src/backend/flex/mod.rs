@@ -7,6 +7,7 @@ mod conv;
 mod dense;
 mod loss;
 mod pool;
+mod sum;
 
 use burn::backend::Flex;
 use burn::backend::flex::{FlexTensor, Layout};
@@ -19,12 +20,15 @@ use crate::executor::Executor;
 use crate::optimizer::{AdamStep, SgdStep, Velocity};
 
 pub use batch_norm::{BatchNormState, batch_norm, batch_norm_backward, batch_norm_eval};
-pub use conv::{ConvState, conv_block, conv_block_backward};
+pub use conv::{
+    ConvState, GroupedState, conv_block, conv_block_backward, grouped_conv, grouped_conv_backward,
+};
 pub use dense::{DenseState, dense, dense_backward};
 pub use loss::{scaled, softmax_cross_entropy};
 pub use pool::{
     PoolState, global_average_pool, global_average_pool_backward, pool_backward, pooled,
 };
+pub use sum::{SumState, add, add_backward};
 
 impl KernelOps for Flex {
     fn fused_conv_block(
@@ -35,6 +39,19 @@ impl KernelOps for Flex {
     ) -> FlexTensor {
         if are_single([&x, &weight, &bias]) {
             conv_block(x, weight, bias, options, Keep::Nothing).0
+        } else {
+            composite::conv_block::<Self>(x, weight, bias, options)
+        }
+    }
+
+    fn fused_grouped_conv(
+        x: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        options: ConvBlockOptions,
+    ) -> FlexTensor {
+        if are_single([&x, &weight, &bias]) {
+            grouped_conv(x, weight, bias, options, Keep::Nothing).0
         } else {
             composite::conv_block::<Self>(x, weight, bias, options)
         }
@@ -99,6 +116,14 @@ impl KernelOps for Flex {
         if are_single([&x]) { pooled(x, options).0 } else { composite::pool::<Self>(x, options) }
     }
 
+    fn fused_add(a: FlexTensor, b: FlexTensor, activation: Activation) -> FlexTensor {
+        if are_single([&a, &b]) {
+            add(a, b, activation, Keep::Nothing).0
+        } else {
+            composite::add::<Self>(a, b, activation)
+        }
+    }
+
     fn fused_global_average_pool(x: FlexTensor) -> FlexTensor {
         if are_single([&x]) {
             global_average_pool(x)
@@ -130,10 +155,9 @@ impl KernelOps for Flex {
         step: SgdStep,
     ) -> (FlexTensor, FlexTensor) {
         if !are_single([&parameter, &gradient, &velocity]) {
-            let fallback = gradient.clone();
-            let (parameter, velocity) =
-                composite::sgd_step::<Self>(parameter, gradient, Some(velocity), is_first, step);
-            return (parameter, velocity.unwrap_or(fallback));
+            return composite::sgd_momentum_step::<Self>(
+                parameter, gradient, velocity, is_first, step,
+            );
         }
         let gradient = contiguous(gradient);
         let (mut parameter, mut velocity) = (own(parameter), own(velocity));
