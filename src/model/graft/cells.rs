@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::weights::{WeightArray, Weights, expected_shapes, prefix};
-use crate::spec::{Layer, Spec};
+use crate::model::arrays::{LayerPlace, fields, projection_fields};
+use crate::model::weights::{WeightArray, Weights};
+use crate::spec::{Layer, LayerPlan, Residual, Spec};
 
 /// Where one number of the child comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,48 +102,151 @@ impl Line {
     pub(super) const FRESH: Self = Self::New(Cell::Fresh);
 }
 
-/// The arrays of one layer by field; none for layers without numbers.
-pub(super) type LayerCells = BTreeMap<&'static str, CellArray>;
+/// The arrays of one layer by field; none for layers without numbers. Of a residual block they are
+/// those of its projection, as `projection.weight`, and the layers of its branch stand within it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LayerCells {
+    pub(super) arrays: BTreeMap<&'static str, CellArray>,
+    pub(super) inner: Vec<LayerCells>,
+}
+
+impl<const N: usize> From<[(&'static str, CellArray); N]> for LayerCells {
+    fn from(arrays: [(&'static str, CellArray); N]) -> Self {
+        Self { arrays: arrays.into(), inner: Vec::new() }
+    }
+}
+
+impl LayerCells {
+    /// A new layer's.
+    pub(super) fn fresh(layer: Option<&Layer>, row: &LayerPlan) -> Self {
+        let fresh = |(field, shape)| (field, CellArray::filled(shape, Cell::Fresh));
+        let mut cells = Self {
+            arrays: fields(layer, row).into_iter().map(fresh).collect(),
+            inner: Vec::new(),
+        };
+        if let Some(Layer::Residual(block)) = layer {
+            let part = Part::of_block(block, row);
+            cells.inner = part.fresh();
+            if let Some(projection) = &row.projection {
+                let fields = projection_fields(projection, block.norm().is_some());
+                cells.arrays.extend(fields.into_iter().map(|(field, shape)| {
+                    (projection_key(field), CellArray::filled(shape, Cell::Fresh))
+                }));
+            }
+        }
+        cells
+    }
+
+    /// Calls `see` with every array here and within, and its name.
+    fn each<'a>(&'a self, prefix: &str, see: &mut dyn FnMut(String, &'a CellArray)) {
+        for (field, array) in &self.arrays {
+            see(format!("{prefix}.{field}"), array);
+        }
+        for (index, layer) in self.inner.iter().enumerate() {
+            layer.each(&inner_prefix(prefix, index), see);
+        }
+    }
+
+    fn each_mut(&mut self, prefix: &str, see: &mut dyn FnMut(String, &mut CellArray)) {
+        for (field, array) in &mut self.arrays {
+            see(format!("{prefix}.{field}"), array);
+        }
+        for (index, layer) in self.inner.iter_mut().enumerate() {
+            layer.each_mut(&inner_prefix(prefix, index), see);
+        }
+    }
+}
+
+fn inner_prefix(prefix: &str, index: usize) -> String {
+    LayerPlace { prefix: prefix.into(), number: 0 }.inner(index).prefix
+}
+
+/// What a field of a block's projection goes by among the block's own arrays.
+pub(super) fn projection_key(field: &str) -> &'static str {
+    const KEYS: [&str; 6] = [
+        "projection.weight",
+        "projection.bias",
+        "projection.gamma",
+        "projection.beta",
+        "projection.running-mean",
+        "projection.running-variance",
+    ];
+    let key = KEYS.into_iter().find(|key| key.ends_with(&format!(".{field}")));
+    key.unwrap_or("projection.weight")
+}
+
+/// Layers in a row with their shapes: a whole network's, whose last row is the head's, or those of
+/// a residual block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) layers: &'a [Layer],
+    pub(super) rows: &'a [LayerPlan],
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn of(spec: &'a Spec) -> Self {
+        Self { layers: spec.layers(), rows: &spec.table().rows }
+    }
+
+    pub(super) fn of_block(block: &'a Residual, row: &'a LayerPlan) -> Self {
+        Self { layers: &block.layers, rows: &row.inner }
+    }
+
+    /// The residual block at an index, with its row.
+    pub(super) fn block(self, index: usize) -> Option<(&'a Residual, &'a LayerPlan)> {
+        match (self.layers.get(index), self.rows.get(index)) {
+            (Some(Layer::Residual(block)), Some(row)) => Some((block, row)),
+            _ => None,
+        }
+    }
+
+    /// New layers of these shapes.
+    pub(super) fn fresh(self) -> Vec<LayerCells> {
+        let rows = self.rows.iter().enumerate();
+        rows.map(|(index, row)| LayerCells::fresh(self.layers.get(index), row)).collect()
+    }
+
+    /// Whether the layer at an index holds weights that rearranged inputs end in; the head does.
+    pub(super) fn consumes(self, index: usize) -> bool {
+        match self.layers.get(index) {
+            Some(Layer::Conv(_)) => !self.is_depthwise(index),
+            Some(Layer::Dense(_)) | None => true,
+            Some(_) => false,
+        }
+    }
+
+    /// Whether the layer at an index convolves every channel for itself into one.
+    pub(super) fn is_depthwise(self, index: usize) -> bool {
+        let Some(Layer::Conv(conv)) = self.layers.get(index) else {
+            return false;
+        };
+        let channels = self.rows[index].input.channels();
+        conv.groups > 1 && conv.groups == channels && conv.filters == channels
+    }
+}
 
 /// A whole network of cells: a layer of the study at its index, and the head at the end.
 #[derive(Debug, Clone)]
 pub(super) struct CellNetwork {
     pub(super) layers: Vec<LayerCells>,
     /// The parent's arrays by name, in the order that [`Cell::Parent`] counts them.
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
 }
 
-impl CellNetwork {
-    /// The parent itself.
-    pub(super) fn of(spec: &Spec) -> Self {
-        let mut network = Self::fresh(spec);
-        for (index, layer) in network.layers.iter_mut().enumerate() {
-            for (field, array) in layer {
-                let number = network.names.len() as u32;
-                network.names.push(format!("{}.{field}", prefix(spec, index)));
-                for (at, cell) in array.cells.iter_mut().enumerate() {
-                    *cell = Cell::Parent { array: number, index: at as u32, factor: 1.0 };
-                }
-            }
-        }
-        network
-    }
+/// The parent's numbers, as cells name them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numbers<'a> {
+    pub(super) names: &'a [String],
+    pub(super) parent: &'a Weights,
+}
 
-    /// A new network of the spec's shape.
-    pub(super) fn fresh(spec: &Spec) -> Self {
-        let mut layers = vec![LayerCells::new(); spec.layers().len() + 1];
-        for (name, shape) in expected_shapes(spec) {
-            let (layer, field) = place(spec, &name);
-            layers[layer].insert(field, CellArray::filled(shape, Cell::Fresh));
-        }
-        Self { layers, names: Vec::new() }
-    }
-
+impl Numbers<'_> {
     /// The number in a cell; 0 for one that is yet to be drawn.
-    pub(super) fn value(&self, cell: Cell, parent: &Weights) -> f32 {
+    pub(super) fn value(self, cell: Cell) -> f32 {
         match cell {
             Cell::Parent { array, index, factor } => {
-                let array = self.names.get(array as usize).and_then(|name| parent.get(name).ok());
+                let name = self.names.get(array as usize);
+                let array = name.and_then(|name| self.parent.get(name).ok());
                 let value = array.and_then(|array| array.values.get(index as usize));
                 factor * value.copied().unwrap_or_default()
             }
@@ -150,18 +254,37 @@ impl CellNetwork {
             Cell::Fresh => 0.0,
         }
     }
+}
+
+impl CellNetwork {
+    /// The parent itself.
+    pub(super) fn of(spec: &Spec) -> Self {
+        let Self { mut layers, mut names } = Self::fresh(spec);
+        for (index, layer) in layers.iter_mut().enumerate() {
+            layer.each_mut(&LayerPlace::of(spec, index).prefix, &mut |name, array| {
+                let number = names.len() as u32;
+                names.push(name);
+                for (at, cell) in array.cells.iter_mut().enumerate() {
+                    *cell = Cell::Parent { array: number, index: at as u32, factor: 1.0 };
+                }
+            });
+        }
+        Self { layers, names }
+    }
+
+    /// A new network of the spec's shape.
+    pub(super) fn fresh(spec: &Spec) -> Self {
+        Self { layers: Part::of(spec).fresh(), names: Vec::new() }
+    }
 
     /// Every array with its name in `spec`.
-    pub(super) fn arrays<'a>(
-        &'a self,
-        spec: &'a Spec,
-    ) -> impl Iterator<Item = (String, &'a CellArray)> + 'a {
-        let layers = self.layers.iter().enumerate();
-        layers.flat_map(move |(index, layer)| {
-            layer
-                .iter()
-                .map(move |(field, array)| (format!("{}.{field}", prefix(spec, index)), array))
-        })
+    pub(super) fn arrays(&self, spec: &Spec) -> Vec<(String, &CellArray)> {
+        let mut found = Vec::new();
+        for (index, layer) in self.layers.iter().enumerate() {
+            let prefix = LayerPlace::of(spec, index).prefix;
+            layer.each(&prefix, &mut |name, array| found.push((name, array)));
+        }
+        found
     }
 
     /// Puts the numbers in. `fill` finds what no cell of the parent gives: it gets the array's
@@ -233,17 +356,13 @@ impl CellNetwork {
     }
 }
 
-/// The layer and the field that an array's name speaks of.
-fn place(spec: &Spec, name: &str) -> (usize, &'static str) {
-    const FIELDS: [&str; 6] =
-        ["weight", "bias", "gamma", "beta", "running-mean", "running-variance"];
-    let (owner, field) = name.rsplit_once('.').unwrap_or(("head", name));
-    let layer = owner.strip_prefix("layers.").and_then(|index| index.parse().ok());
-    let field = FIELDS.into_iter().find(|known| *known == field).unwrap_or("weight");
-    (layer.unwrap_or(spec.layers().len()), field)
-}
-
-/// Whether a layer holds weights that a following one's inputs must match.
-pub(super) fn is_linear(layer: Option<&Layer>) -> bool {
-    matches!(layer, Some(Layer::Conv(_) | Layer::Dense(_)) | None)
+/// A batch-norm that hands on what it receives, by its running statistics.
+pub(super) fn normalizing_nothing(channels: usize, epsilon: f64) -> LayerCells {
+    let filled = |value: f64| CellArray::filled(vec![channels], Cell::Value(value as f32));
+    LayerCells::from([
+        ("gamma", filled((1.0 + epsilon).sqrt())),
+        ("beta", filled(0.0)),
+        ("running-mean", filled(0.0)),
+        ("running-variance", filled(1.0)),
+    ])
 }

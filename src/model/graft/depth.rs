@@ -6,9 +6,10 @@
 //! inputs. Units beyond those look at random, and nothing listens to them yet.
 
 use super::NoLayer;
-use super::cells::{Cell, CellArray, CellNetwork, LayerCells, is_linear};
-use super::inputs::{Channel, Rearrangement};
-use crate::spec::{Activation, FeatureShape, Layer, Spec};
+use super::cells::{Cell, CellArray, LayerCells, Part};
+use super::inputs::{Channel, Rearrangement, Told};
+use super::width::Resized;
+use crate::spec::{Activation, FeatureShape, Layer, never_negative};
 
 /// How a new layer of some activation hands on what it receives.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,31 +75,23 @@ enum Sign {
     Any,
 }
 
-fn sign_at(spec: &Spec, at: usize) -> Sign {
-    for layer in spec.layers()[..at].iter().rev() {
-        match layer.activation() {
-            Some(Activation::Relu | Activation::Sigmoid) => return Sign::NeverNegative,
-            Some(_) => return Sign::Any,
-            // Pools and dropout keep the sign.
-            None => {}
-        }
-    }
-    Sign::Any
+fn sign_at(part: Part, at: usize) -> Sign {
+    if never_negative(&part.layers[..at]) { Sign::NeverNegative } else { Sign::Any }
 }
 
 /// Inserts a conv layer at `at`, and a pool behind it where `child` has one. Returns why what the
-/// network says changes, where it does.
+/// network says changes, where it does, and how far the layers behind could be told.
 pub(super) fn insert_conv(
-    network: &mut CellNetwork,
-    parent: &Spec,
-    child: &Spec,
+    cells: &mut Vec<LayerCells>,
+    parent: Part,
+    child: Part,
     at: usize,
     pool: bool,
-) -> Result<Option<String>, NoLayer> {
-    let Some(Layer::Conv(conv)) = child.layers().get(at) else {
+) -> Result<(Option<String>, Resized), NoLayer> {
+    let Some(Layer::Conv(conv)) = child.layers.get(at) else {
         return Err(NoLayer);
     };
-    let shape = child.table().rows[at].input;
+    let shape = child.rows[at].input;
     let FeatureShape::Image { channels, height, .. } = shape else {
         return Err(NoLayer);
     };
@@ -120,12 +113,13 @@ pub(super) fn insert_conv(
             bias.cells[filter] = Cell::Value(0.0);
         }
     }
-    how.rearrangement(channels, conv.filters).tell(network, parent, at, shape);
-    network.layers.insert(at, LayerCells::from([("weight", weight), ("bias", bias)]));
+    let units = how.rearrangement(channels, conv.filters);
+    let told = units.tell(cells, parent, at, shape);
+    cells.insert(at, LayerCells::from([("weight", weight), ("bias", bias)]));
     if pool {
-        network.layers.insert(at + 1, LayerCells::new());
+        cells.insert(at + 1, LayerCells::default());
     }
-    Ok(match pass_through {
+    let note = match pass_through {
         Some(_) if pool => Some("a new pool leaves fewer pixels to the layers after it".into()),
         Some(_) => None,
         None => Some(format!(
@@ -133,20 +127,45 @@ pub(super) fn insert_conv(
             conv.filters,
             conv.activation.name()
         )),
-    })
+    };
+    Ok((note, Resized { units, told }))
+}
+
+/// Inserts a residual block that adds nothing at first: the last batch-norm of its branch begins
+/// with zero. Returns why what the network says changes, where it does.
+pub(super) fn insert_residual(
+    cells: &mut Vec<LayerCells>,
+    parent: Part,
+    child: Part,
+    at: usize,
+) -> Result<Option<String>, NoLayer> {
+    let (Some((block, row)), Some(layer)) = (child.block(at), child.layers.get(at)) else {
+        return Err(NoLayer);
+    };
+    let mut fresh = LayerCells::fresh(Some(layer), row);
+    if let Some(gamma) = fresh.inner.last_mut().and_then(|last| last.arrays.get_mut("gamma")) {
+        gamma.cells.fill(Cell::Value(0.0));
+    }
+    cells.insert(at, fresh);
+    let is_kept = match block.activation {
+        Activation::None => true,
+        Activation::Relu => sign_at(parent, at) == Sign::NeverNegative,
+        _ => false,
+    };
+    Ok((!is_kept).then(|| format!("{} bends what the block receives", block.activation.name())))
 }
 
 /// Inserts a dense layer at `at`. Returns why what the network says changes, where it does.
 pub(super) fn insert_dense(
-    network: &mut CellNetwork,
-    parent: &Spec,
-    child: &Spec,
+    cells: &mut Vec<LayerCells>,
+    parent: Part,
+    child: Part,
     at: usize,
 ) -> Result<Option<String>, NoLayer> {
-    let Some(Layer::Dense(dense)) = child.layers().get(at) else {
+    let Some(Layer::Dense(dense)) = child.layers.get(at) else {
         return Err(NoLayer);
     };
-    let row = &child.table().rows[at];
+    let row = &child.rows[at];
     let (inputs, units) = (row.input.len(), dense.units);
     let through = PassThrough::through(dense.activation, sign_at(parent, at));
     let fits = |how: &PassThrough| {
@@ -155,11 +174,12 @@ pub(super) fn insert_dense(
     };
     if let Some(how) = through.filter(fits) {
         let flat = FeatureShape::Flat { features: inputs };
-        how.rearrangement(inputs, units).tell(network, parent, at, flat);
-        network.layers.insert(at, identity(how, inputs, units));
+        let told = how.rearrangement(inputs, units).tell(cells, parent, at, flat);
+        debug_assert_eq!(told, Told::All, "behind a dense layer there are dense layers");
+        cells.insert(at, identity(how, inputs, units));
         return Ok(None);
     }
-    Ok(absorb(network, parent, child, at, dense.activation, units))
+    Ok(absorb(cells, parent, child, at, dense.activation, units))
 }
 
 /// A dense layer that hands on its inputs.
@@ -181,23 +201,23 @@ fn identity(how: PassThrough, inputs: usize, units: usize) -> LayerCells {
 /// Puts the weights of the dense layer behind the new one into the new one, and lets the one behind
 /// only put the halves together. It takes no more units than twice what the one behind returns.
 fn absorb(
-    network: &mut CellNetwork,
-    parent: &Spec,
-    child: &Spec,
+    cells: &mut Vec<LayerCells>,
+    parent: Part,
+    child: Part,
     at: usize,
     activation: Activation,
     units: usize,
 ) -> Option<String> {
-    let outputs = parent.table().rows[at].output.len();
+    let outputs = parent.rows[at].output.len();
     let how = PassThrough::through(activation, Sign::Any).filter(|how| units >= how.units(outputs));
-    let behind = network.layers[at].clone();
-    let is_dense = matches!(parent.layers().get(at), Some(Layer::Dense(_)) | None);
+    let behind = cells[at].arrays.clone();
+    let is_dense = matches!(parent.layers.get(at), Some(Layer::Dense(_)) | None);
     let (Some(how), Some(weight), Some(bias), true) =
         (how, behind.get("weight"), behind.get("bias"), is_dense)
     else {
-        let fresh = CellNetwork::fresh(child);
-        network.layers.insert(at, fresh.layers[at].clone());
-        network.layers[at + 1] = fresh.layers[at + 1].clone();
+        let fresh = child.fresh();
+        cells.insert(at, fresh[at].clone());
+        cells[at + 1] = fresh[at + 1].clone();
         return Some(format!(
             "{units} units with {} cannot pass their input on unchanged",
             activation.name()
@@ -220,15 +240,29 @@ fn absorb(
         }
     }
     let zero = CellArray::filled(vec![outputs], Cell::Value(0.0));
-    network.layers[at] = LayerCells::from([("weight", joint), ("bias", zero)]);
-    network.layers.insert(at, front);
+    cells[at] = LayerCells::from([("weight", joint), ("bias", zero)]);
+    cells.insert(at, front);
     None
 }
 
-/// Whether only layers that keep sums stand between a place and the next layer of weights.
-fn is_linear_up_to_consumer(spec: &Spec, at: usize) -> bool {
-    let behind = spec.layers()[at..].iter();
-    behind.take_while(|layer| !is_linear(Some(layer))).all(|layer| {
-        matches!(layer, Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {})
-    })
+/// Whether only layers that keep sums stand between a place and the next layer of weights. A
+/// residual block's branch and its shortcut, which becomes a projection, both take the sums.
+fn is_linear_up_to_consumer(part: Part, at: usize) -> bool {
+    for index in at..part.rows.len() {
+        if part.consumes(index) {
+            return !matches!(part.layers.get(index), Some(Layer::Conv(conv)) if conv.groups > 1);
+        }
+        if let Some((block, row)) = part.block(index) {
+            return is_linear_up_to_consumer(Part::of_block(block, row), 0);
+        }
+        let keeps_sums = matches!(
+            part.layers.get(index),
+            Some(Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {})
+        );
+        if !keeps_sums {
+            return false;
+        }
+    }
+    // The sum behind a block's branch takes each channel for itself.
+    false
 }

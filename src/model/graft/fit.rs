@@ -1,19 +1,19 @@
 //! Making what is left fit: other kernels, other image sizes, other numbers of inputs.
 
 use super::NoLayer;
-use super::cells::{CellArray, CellNetwork, Line};
-use crate::spec::{FeatureShape, Layer, Padding, Spec};
+use super::cells::{CellArray, LayerCells, Line, Part};
+use crate::spec::{FeatureShape, Layer, LayerPlan, Padding};
 
 /// Puts a kernel into one of another side, both centered, with zeros around it where it grows.
 /// Returns why what the network says changes, where it does.
 pub(super) fn set_kernel(
-    network: &mut CellNetwork,
-    parent: &Spec,
-    child: &Spec,
+    cells: &mut [LayerCells],
+    parent: Part,
+    child: Part,
     layer: usize,
 ) -> Result<Option<String>, NoLayer> {
     let (Some(Layer::Conv(old)), Some(Layer::Conv(new))) =
-        (parent.layers().get(layer), child.layers().get(layer))
+        (parent.layers.get(layer), child.layers.get(layer))
     else {
         return Err(NoLayer);
     };
@@ -25,7 +25,7 @@ pub(super) fn set_kernel(
             _ => Line::ZERO,
         })
         .collect();
-    if let Some(weight) = network.layers[layer].get_mut("weight") {
+    if let Some(weight) = cells[layer].arrays.get_mut("weight") {
         *weight = weight.rearranged(2, &lines).rearranged(3, &lines);
     }
     let is_kept = new.kernel >= old.kernel && new.padding == Padding::Same && new.stride == 1;
@@ -34,31 +34,16 @@ pub(super) fn set_kernel(
 
 /// Makes every array fit the child's shape. `inputs` is what flowed into each of its layers before.
 /// Returns what could not be kept as it was.
-pub(super) fn fit(network: &mut CellNetwork, child: &Spec, inputs: &[FeatureShape]) -> Vec<String> {
-    let fresh = CellNetwork::fresh(child);
+pub(super) fn fit(cells: &mut [LayerCells], child: Part, inputs: &[FeatureShape]) -> Vec<String> {
     let mut notes = Vec::new();
-    for (index, wanted) in fresh.layers.into_iter().enumerate() {
-        let row = &child.table().rows[index];
-        let mut fitted = super::cells::LayerCells::new();
-        for (field, wanted) in wanted {
-            let found = network.layers[index].remove(field);
-            let found = match found {
-                Some(found) if field == "weight" && wanted.shape.len() == 2 => {
-                    Some(resample(found, inputs[index], row.input))
-                }
-                other => other,
-            };
-            let kept = found.as_ref().is_some_and(|found| found.shape == wanted.shape);
-            if !kept {
-                notes.push(format!("{field} of {} starts afresh", row.name));
-            }
-            fitted.insert(field, found.filter(|_| kept).unwrap_or(wanted));
-        }
-        network.layers[index] = fitted;
+    for ((cells, wanted), (row, input)) in
+        cells.iter_mut().zip(child.fresh()).zip(child.rows.iter().zip(inputs))
+    {
+        fit_layer(cells, wanted, row, *input, &mut notes);
         if let (
             FeatureShape::Image { height, width, .. },
             FeatureShape::Image { height: now_high, width: now_wide, .. },
-        ) = (inputs[index], row.input)
+        ) = (*input, row.input)
             && (height, width) != (now_high, now_wide)
         {
             notes.push(format!(
@@ -68,6 +53,37 @@ pub(super) fn fit(network: &mut CellNetwork, child: &Spec, inputs: &[FeatureShap
         }
     }
     notes
+}
+
+fn fit_layer(
+    cells: &mut LayerCells,
+    wanted: LayerCells,
+    row: &LayerPlan,
+    input: FeatureShape,
+    notes: &mut Vec<String>,
+) {
+    let mut fitted = LayerCells::default();
+    for (field, wanted) in wanted.arrays {
+        let found = match cells.arrays.remove(field) {
+            Some(found) if field == "weight" && wanted.shape.len() == 2 => {
+                Some(resample(found, input, row.input))
+            }
+            other => other,
+        };
+        let kept = found.as_ref().is_some_and(|found| found.shape == wanted.shape);
+        if !kept {
+            notes.push(format!("{field} of {} starts afresh", row.name));
+        }
+        fitted.arrays.insert(field, found.filter(|_| kept).unwrap_or(wanted));
+    }
+    let mut found = std::mem::take(&mut cells.inner).into_iter();
+    for (wanted, row) in wanted.inner.into_iter().zip(&row.inner) {
+        let mut inner = found.next().unwrap_or_default();
+        // Nothing within a block flattens, so no weights are resampled there.
+        fit_layer(&mut inner, wanted, row, row.input, notes);
+        fitted.inner.push(inner);
+    }
+    *cells = fitted;
 }
 
 /// Weights on planes of another size: every new pixel takes those of the old one at its place. The

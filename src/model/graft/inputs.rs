@@ -1,7 +1,8 @@
-//! Telling a layer that its inputs have been rearranged.
+//! Telling layers that their inputs have been rearranged.
 
-use super::cells::{CellArray, CellNetwork, Line, is_linear};
-use crate::spec::{FeatureShape, Layer, Spec};
+use super::cells::{Cell, CellArray, LayerCells, Line, Part};
+use super::shortcut;
+use crate::spec::{FeatureShape, Layer};
 
 /// What became of the channels that used to flow into the layers from some place on.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,11 +20,28 @@ pub(super) enum Channel {
     New,
 }
 
+/// How far a rearrangement went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Weights listen to the old channels where they are now.
+    All,
+    /// Weights of a convolution in groups can only listen to those that stayed in their group.
+    InGroups,
+    /// No layer of weights stands behind: the residual block returns the rearranged channels.
+    Leaves,
+}
+
 impl Rearrangement {
-    /// The first `old` channels as they are, then new ones.
-    pub(super) fn appended(old: usize, new: usize) -> Self {
-        let kept = (0..old.min(new)).map(|at| Channel::Old { at, factor: 1.0 });
-        Self { channels: kept.chain((old..new).map(|_| Channel::New)).collect() }
+    /// The first `old` channels of each of `groups` as they are, then new ones.
+    pub(super) fn appended(old: usize, new: usize, groups: usize) -> Self {
+        let (old, new) = (old / groups, new / groups);
+        let channels = (0..groups).flat_map(|group| {
+            (0..new).map(move |at| match at < old {
+                true => Channel::Old { at: group * old + at, factor: 1.0 },
+                false => Channel::New,
+            })
+        });
+        Self { channels: channels.collect() }
     }
 
     /// These old channels, in this order.
@@ -36,35 +54,103 @@ impl Rearrangement {
     /// weights. `shape` is what flows into `from`, with the channels as they were.
     pub(super) fn tell(
         &self,
-        network: &mut CellNetwork,
-        spec: &Spec,
+        cells: &mut [LayerCells],
+        part: Part,
         from: usize,
         shape: FeatureShape,
-    ) {
+    ) -> Told {
         let mut plane = plane(shape);
-        for index in from..network.layers.len() {
-            let layer = spec.layers().get(index);
-            let row = &spec.table().rows[index];
-            let cells = &mut network.layers[index];
-            if is_linear(layer) {
-                if let Some(weight) = cells.get_mut("weight") {
-                    *weight = match layer {
-                        Some(Layer::Conv(_)) => self.conv_inputs(weight),
-                        _ => self.dense_inputs(weight, plane),
-                    };
+        for index in from..cells.len() {
+            let (layer, row, cells) =
+                (part.layers.get(index), &part.rows[index], &mut cells[index]);
+            if part.consumes(index) {
+                let Some(weight) = cells.arrays.get_mut("weight") else {
+                    return Told::All;
+                };
+                if let Some(Layer::Conv(conv)) = layer {
+                    return self.conv_inputs(weight, row.input.channels(), conv.groups);
                 }
-                return;
+                *weight = self.dense_inputs(weight, plane);
+                return Told::All;
             }
-            for array in cells.values_mut() {
-                *array = self.norm_channels(array);
+            if let Some((block, row)) = part.block(index) {
+                let inner = Part::of_block(block, row);
+                match self.tell(&mut cells.inner, inner, 0, row.input) {
+                    Told::Leaves => shortcut::pass_on(cells, self, row),
+                    told => {
+                        shortcut::rearrange_inputs(cells, self, block, row);
+                        return told;
+                    }
+                }
+            } else {
+                // Batch-norm and depthwise convolution treat every channel for itself.
+                let lines = self.unscaled();
+                for array in cells.arrays.values_mut() {
+                    *array = array.rearranged(0, &lines);
+                }
             }
             plane = self::plane(row.output);
         }
+        Told::Leaves
     }
 
-    fn conv_inputs(&self, weight: &CellArray) -> CellArray {
-        let lines: Vec<Line> = self.channels.iter().map(|channel| channel.line()).collect();
-        weight.rearranged(1, &lines)
+    /// What consumers of weights multiply by.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        self.channels.iter().map(|channel| channel.line()).collect()
+    }
+
+    /// For numbers that belong to a channel, which go along with it.
+    pub(super) fn unscaled(&self) -> Vec<Line> {
+        let lines = self.channels.iter().map(|channel| match *channel {
+            Channel::Old { at, .. } => Line::old(at),
+            Channel::New => Line::FRESH,
+        });
+        lines.collect()
+    }
+
+    /// `channels` are those that used to flow in.
+    fn conv_inputs(&self, weight: &mut CellArray, channels: usize, groups: usize) -> Told {
+        if groups == 1 {
+            *weight = weight.rearranged(1, &self.lines());
+            return Told::All;
+        }
+        if !self.channels.len().is_multiple_of(groups) {
+            return Told::InGroups;
+        }
+        let (old, new) = (channels / groups, self.channels.len() / groups);
+        let mut is_kept = true;
+        let mut rearranged: Option<CellArray> = None;
+        for (group, channels) in self.channels.chunks(new.max(1)).enumerate() {
+            let own = group * old..(group + 1) * old;
+            let lines: Vec<Line> = channels
+                .iter()
+                .map(|channel| match *channel {
+                    Channel::Old { at, factor } if own.contains(&at) => {
+                        Line::Old { at: at - own.start, factor }
+                    }
+                    Channel::Old { .. } => {
+                        is_kept = false;
+                        Line::FRESH
+                    }
+                    Channel::New => Line::ZERO,
+                })
+                .collect();
+            let of_all = weight.rearranged(1, &lines);
+            // Filters of the group, out of a weight whose filters are all told the same.
+            let filters = of_all.shape[0] / groups;
+            let filter_len: usize = of_all.shape[1..].iter().product();
+            let span = group * filters * filter_len..(group + 1) * filters * filter_len;
+            let cells = rearranged.get_or_insert_with(|| CellArray::filled(of_all.shape.clone(), Cell::Fresh));
+            cells.cells[span.clone()].copy_from_slice(&of_all.cells[span]);
+            let listened = own.filter(|at| {
+                channels.iter().any(|channel| matches!(channel, Channel::Old { at: here, .. } if here == at))
+            });
+            is_kept &= listened.count() == old;
+        }
+        if let Some(rearranged) = rearranged {
+            *weight = rearranged;
+        }
+        if is_kept { Told::All } else { Told::InGroups }
     }
 
     /// Flattening puts a channel's whole plane before the next channel's.
@@ -77,19 +163,10 @@ impl Rearrangement {
         });
         weight.rearranged(0, &lines.collect::<Vec<_>>())
     }
-
-    /// Batch-norm treats every channel for itself, so its numbers go along unchanged.
-    fn norm_channels(&self, array: &CellArray) -> CellArray {
-        let lines = self.channels.iter().map(|channel| match *channel {
-            Channel::Old { at, .. } => Line::old(at),
-            Channel::New => Line::FRESH,
-        });
-        array.rearranged(0, &lines.collect::<Vec<_>>())
-    }
 }
 
 impl Channel {
-    fn line(self) -> Line {
+    pub(super) fn line(self) -> Line {
         match self {
             Self::Old { at, factor } => Line::Old { at, factor },
             Self::New => Line::ZERO,

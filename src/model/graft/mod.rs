@@ -5,11 +5,13 @@
 //! what can be carried over is, and the [`GraftReport`] says what could not.
 
 mod cells;
+mod change;
 mod depth;
 mod fit;
 mod inputs;
 mod optimizer;
 mod refresh;
+mod shortcut;
 mod width;
 
 #[cfg(test)]
@@ -18,10 +20,11 @@ mod tests;
 pub use self::optimizer::keeps_optimizer;
 pub use self::refresh::refreshed;
 
-use self::cells::{Cell, CellArray, CellNetwork, Factors, LayerCells};
+use self::cells::{Cell, CellArray, CellNetwork, Factors, Numbers, Part};
+use self::change::{Change, NoLayer};
 use super::weights::{WeightArray, Weights, WeightsError};
 use crate::record::GraftReport;
-use crate::spec::{Edit, EditError, FeatureShape, Layer, Spec};
+use crate::spec::{Edit, EditError, FeatureShape, Spec};
 
 /// What keeps a parent's weights from being carried over.
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +43,6 @@ pub enum GraftError {
         edit: String,
     },
 }
-
-/// The layer that an edit speaks of is not in the edited spec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct NoLayer;
 
 /// What an optimizer remembers of gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,87 +88,13 @@ impl Graft {
         after: &Spec,
         weights: &Weights,
     ) -> Result<(), NoLayer> {
-        let network = &mut self.network;
-        let mut inputs: Vec<FeatureShape> =
-            before.table().rows.iter().map(|row| row.input).collect();
-        let changed = match *edit {
-            Edit::AddConvBlock { at, pool, .. } => {
-                let at = at.min(before.layers().len());
-                let added = 1 + usize::from(pool);
-                inputs
-                    .splice(at..at, after.table().rows[at..at + added].iter().map(|row| row.input));
-                depth::insert_conv(network, before, after, at, pool)?
-            }
-            Edit::AddDense { at, .. } => {
-                let at = at.min(before.layers().len());
-                inputs.insert(at, after.table().rows[at].input);
-                let note = depth::insert_dense(network, before, after, at)?;
-                inputs[at + 1] = after.table().rows[at + 1].input;
-                note
-            }
-            Edit::Widen { layer, width } | Edit::Narrow { layer, width } => {
-                let old = before.table().rows[layer].output.channels();
-                if width >= old {
-                    width::widen(network, before, layer, width);
-                    None
-                } else {
-                    width::narrow(network, before, layer, width, weights);
-                    Some(format!("{} units are left out", old - width))
-                }
-            }
-            Edit::RemoveLayer { layer } => {
-                network.layers.remove(layer);
-                inputs.remove(layer);
-                let kind = before.layers()[layer].kind();
-                (kind != "dropout").then(|| format!("the {kind} is gone"))
-            }
-            Edit::SetKernel { layer, .. } => fit::set_kernel(network, before, after, layer)?,
-            Edit::SetStride { .. } => Some("the stride has changed".into()),
-            Edit::SetPool { .. } => Some("the pool's window has changed".into()),
-            Edit::AddBatchNorm { layer } => {
-                inputs.insert(layer + 1, after.table().rows[layer + 1].input);
-                let norm = normalizing_nothing(after, layer + 1);
-                network.layers.insert(layer + 1, norm);
-                None
-            }
-            Edit::AddDropout { at, .. } => {
-                let at = at.min(before.layers().len());
-                inputs.insert(at, after.table().rows[at].input);
-                network.layers.insert(at, LayerCells::new());
-                None
-            }
-            Edit::SetActivation { .. } => {
-                let bends = |spec: &Spec| -> Vec<_> {
-                    spec.layers().iter().map(Layer::activation).collect()
-                };
-                (bends(before) != bends(after)).then(|| "the activation has changed".into())
-            }
-            Edit::SetLayers { .. } => {
-                network.layers = CellNetwork::fresh(after).layers;
-                inputs = after.table().rows.iter().map(|row| row.input).collect();
-                Some("all layers are new".into())
-            }
-            Edit::SetBatchNorm { .. } => {
-                Some("the settings of batch normalization have changed".into())
-            }
-            // What only training sees. Each is named, so that a new edit does not compile until it is
-            // said here what becomes of the weights.
-            Edit::SetDropout { .. }
-            | Edit::SetInitialBias { .. }
-            | Edit::AddEpochs { .. }
-            | Edit::SetEpochs { .. }
-            | Edit::SetLearningRate { .. }
-            | Edit::SetSchedule { .. }
-            | Edit::SetOptimizer { .. }
-            | Edit::SetBatchSize { .. }
-            | Edit::SetWeightDecay { .. }
-            | Edit::SetLabelSmoothing { .. }
-            | Edit::SetGradientClipping { .. }
-            | Edit::SetEarlyStopping { .. }
-            | Edit::SetAugment { .. } => None,
-        };
-        self.changed.extend(changed);
-        self.changed.extend(fit::fit(&mut self.network, after, &inputs));
+        let CellNetwork { layers, names } = &mut self.network;
+        let (before, after) = (Part::of(before), Part::of(after));
+        let mut inputs: Vec<FeatureShape> = before.rows.iter().map(|row| row.input).collect();
+        let numbers = Numbers { names, parent: weights };
+        let change = Change { before, after, numbers };
+        self.changed.extend(change.make(edit, layers, &mut inputs)?.notes);
+        self.changed.extend(fit::fit(layers, after, &inputs));
         Ok(())
     }
 
@@ -197,7 +122,8 @@ impl Graft {
             Moment::OfGradients => Factors::Sign,
             Moment::OfSquares => Factors::Ignored,
         };
-        let (_, array) = self.network.arrays(child).find(|(found, _)| found == name)?;
+        let mut arrays = self.network.arrays(child).into_iter();
+        let (_, array) = arrays.find(|(found, _)| found == name)?;
         Some(self.network.array_numbers(array, parent, factors, |_, _| fill))
     }
 
@@ -206,7 +132,7 @@ impl Graft {
         let is_carried =
             |array: &CellArray| array.cells.iter().any(|cell| matches!(cell, Cell::Parent { .. }));
         let (carried, fresh): (Vec<_>, Vec<_>) =
-            self.network.arrays(child).partition(|(_, array)| is_carried(array));
+            self.network.arrays(child).into_iter().partition(|(_, array)| is_carried(array));
         let names = |arrays: Vec<(String, &CellArray)>| {
             arrays.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         };
@@ -218,20 +144,4 @@ impl Graft {
             optimizer: false,
         }
     }
-}
-
-/// A batch-norm that hands on what it receives, by its running statistics.
-fn normalizing_nothing(spec: &Spec, at: usize) -> LayerCells {
-    let channels = spec.table().rows[at].input.channels();
-    let epsilon = match spec.layers().get(at) {
-        Some(Layer::BatchNorm(norm)) => norm.epsilon,
-        _ => 0.0,
-    };
-    let filled = |value: f64| CellArray::filled(vec![channels], Cell::Value(value as f32));
-    LayerCells::from([
-        ("gamma", filled((1.0 + epsilon).sqrt())),
-        ("beta", filled(0.0)),
-        ("running-mean", filled(0.0)),
-        ("running-variance", filled(1.0)),
-    ])
 }

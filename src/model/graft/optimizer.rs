@@ -10,7 +10,7 @@ impl Graft {
     /// What the child's optimizer begins with: the parent's moments, rearranged as the weights are.
     pub fn optimizer(&self, parent: &OptimizerRecord, child: &Spec) -> OptimizerRecord {
         let mut record = OptimizerRecord::default();
-        let carried = self.network.arrays(child).filter_map(|(name, array)| {
+        let carried = self.network.arrays(child).into_iter().filter_map(|(name, array)| {
             let source = self.network.sources(array).first().copied()?;
             parent.parameters.contains(source).then(|| (name, source.to_owned()))
         });

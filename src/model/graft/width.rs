@@ -1,9 +1,14 @@
 //! Wider and narrower layers.
 
-use super::cells::{CellNetwork, Line};
-use super::inputs::Rearrangement;
-use crate::model::Weights;
-use crate::spec::{Layer, Spec};
+use super::cells::{LayerCells, Line, Numbers, Part};
+use super::inputs::{Rearrangement, Told};
+use crate::spec::Layer;
+
+/// What became of a layer's units, and how far the layers behind it could be told.
+pub(super) struct Resized {
+    pub(super) units: Rearrangement,
+    pub(super) told: Told,
+}
 
 /// Widens a layer without changing what the network says: new units look at random at what they
 /// receive, and nothing listens to them yet.
@@ -11,85 +16,111 @@ use crate::spec::{Layer, Spec};
 /// Net2Net (Chen, Goodfellow and Shlens 2015) copies units instead and shares their outgoing
 /// weights. Copies get equal gradients, so that they stay copies until something tells them apart;
 /// units that nothing listens to get different gradients from the second step on.
-pub(super) fn widen(network: &mut CellNetwork, spec: &Spec, layer: usize, width: usize) {
-    let old = spec.table().rows[layer].output.channels();
-    let lines: Vec<Line> =
-        (0..width).map(|unit| if unit < old { Line::old(unit) } else { Line::FRESH }).collect();
-    resize(network, spec, layer, &lines, &Rearrangement::appended(old, width));
+pub(super) fn widen(cells: &mut [LayerCells], part: Part, layer: usize, width: usize) -> Resized {
+    let old = part.rows[layer].output.channels();
+    resize(cells, part, layer, Rearrangement::appended(old, width, groups(part, layer)))
 }
 
 /// Leaves the units that the network listens to most: those with the largest product of the norms
-/// of their incoming and outgoing weights.
+/// of their incoming and outgoing weights. Of a convolution in groups every group keeps as many.
 pub(super) fn narrow(
-    network: &mut CellNetwork,
-    spec: &Spec,
+    cells: &mut [LayerCells],
+    part: Part,
     layer: usize,
     width: usize,
-    parent: &Weights,
-) {
-    let mut ranked: Vec<(f32, usize)> =
-        importance(network, spec, layer, parent).into_iter().zip(0..).collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let mut kept: Vec<usize> = ranked.into_iter().take(width).map(|(_, unit)| unit).collect();
+    numbers: Numbers,
+) -> Resized {
+    let groups = groups(part, layer);
+    let importance = importance(cells, part, layer, numbers);
+    let of_group = (importance.len() / groups).max(1);
+    let mut kept = Vec::with_capacity(width);
+    for (group, importance) in importance.chunks(of_group).enumerate() {
+        let mut ranked: Vec<(f32, usize)> =
+            importance.iter().copied().zip(group * of_group..).collect();
+        ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        kept.extend(ranked.into_iter().take(width / groups).map(|(_, unit)| unit));
+    }
     kept.sort_unstable();
-    let lines: Vec<Line> = kept.iter().map(|&unit| Line::old(unit)).collect();
-    resize(network, spec, layer, &lines, &Rearrangement::kept(&kept));
+    resize(cells, part, layer, Rearrangement::kept(&kept))
 }
 
-fn resize(
-    network: &mut CellNetwork,
-    spec: &Spec,
-    layer: usize,
-    lines: &[Line],
-    rearrangement: &Rearrangement,
-) {
-    let units = unit_axis(spec, layer);
-    if let Some(weight) = network.layers[layer].get_mut("weight") {
-        *weight = weight.rearranged(units, lines);
+fn resize(cells: &mut [LayerCells], part: Part, layer: usize, units: Rearrangement) -> Resized {
+    let lines = units.unscaled();
+    let axis = unit_axis(part, layer);
+    let arrays = &mut cells[layer].arrays;
+    if let Some(weight) = arrays.get_mut("weight") {
+        *weight = weight.rearranged(axis, &lines);
     }
-    if let Some(bias) = network.layers[layer].get_mut("bias") {
-        *bias = bias.rearranged(0, lines);
+    if let Some(bias) = arrays.get_mut("bias") {
+        *bias = bias.rearranged(0, &lines);
     }
-    rearrangement.tell(network, spec, layer + 1, spec.table().rows[layer].output);
+    let told = units.tell(cells, part, layer + 1, part.rows[layer].output);
+    Resized { units, told }
+}
+
+fn groups(part: Part, layer: usize) -> usize {
+    match part.layers.get(layer) {
+        Some(Layer::Conv(conv)) => conv.groups,
+        _ => 1,
+    }
 }
 
 /// The axis of a layer's weights that counts its units.
-fn unit_axis(spec: &Spec, layer: usize) -> usize {
-    usize::from(!matches!(spec.layers().get(layer), Some(Layer::Conv(_))))
+fn unit_axis(part: Part, layer: usize) -> usize {
+    usize::from(!matches!(part.layers.get(layer), Some(Layer::Conv(_))))
 }
 
 /// For every unit of a layer, how much it matters to what follows.
-fn importance(network: &CellNetwork, spec: &Spec, layer: usize, parent: &Weights) -> Vec<f32> {
-    let units = spec.table().rows[layer].output.channels();
-    let incoming = norms(network, layer, unit_axis(spec, layer), units, 1, parent);
-    let consumer = (layer + 1..network.layers.len())
-        .find(|&index| super::cells::is_linear(spec.layers().get(index)));
-    let Some(consumer) = consumer else {
+fn importance(cells: &[LayerCells], part: Part, layer: usize, numbers: Numbers) -> Vec<f32> {
+    let units = part.rows[layer].output.channels();
+    let incoming = norms(&cells[layer], unit_axis(part, layer), units, 1, numbers);
+    let Some((consumer, is_conv, inputs)) = consumer(cells, part, layer + 1) else {
         return incoming;
     };
-    let (axis, plane) = match spec.layers().get(consumer) {
-        Some(Layer::Conv(_)) => (1, 1),
-        _ => (0, spec.table().rows[consumer].input.len() / units.max(1)),
-    };
-    let outgoing = norms(network, consumer, axis, units, plane.max(1), parent);
+    let (axis, plane) = if is_conv { (1, 1) } else { (0, inputs / units.max(1)) };
+    let outgoing = norms(consumer, axis, units, plane.max(1), numbers);
     incoming.iter().zip(&outgoing).map(|(incoming, outgoing)| incoming * outgoing).collect()
+}
+
+/// The first layer of weights from a place on that listens to all channels, whether it is a
+/// convolution, and how many numbers it receives.
+fn consumer<'a>(
+    cells: &'a [LayerCells],
+    part: Part,
+    from: usize,
+) -> Option<(&'a LayerCells, bool, usize)> {
+    for index in from..cells.len() {
+        if part.consumes(index) {
+            let inputs = part.rows[index].input.len();
+            return match part.layers.get(index) {
+                Some(Layer::Conv(conv)) if conv.groups > 1 => None,
+                layer => Some((&cells[index], matches!(layer, Some(Layer::Conv(_))), inputs)),
+            };
+        }
+        if let Some((block, row)) = part.block(index) {
+            let found = consumer(&cells[index].inner, Part::of_block(block, row), 0);
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+    None
 }
 
 /// Euclidean norms of a layer's weights by unit along an axis, where a unit has `plane` places.
 fn norms(
-    network: &CellNetwork,
-    layer: usize,
+    layer: &LayerCells,
     axis: usize,
     units: usize,
     plane: usize,
-    parent: &Weights,
+    numbers: Numbers,
 ) -> Vec<f32> {
     let mut squares = vec![0.0_f32; units];
-    if let Some(weight) = network.layers[layer].get("weight") {
+    if let Some(weight) = layer.arrays.get("weight") {
         let inner: usize = weight.shape[axis + 1..].iter().product();
         for (at, &cell) in weight.cells.iter().enumerate() {
             let place = at / inner % weight.shape[axis];
-            let value = network.value(cell, parent);
+            let value = numbers.value(cell);
             if let Some(sum) = squares.get_mut(place / plane) {
                 *sum += value * value;
             }

@@ -82,7 +82,10 @@ impl Edit {
             }
             Self::Widen { layer, width } | Self::Narrow { layer, width } => {
                 match layers.get_mut(layer) {
-                    Some(Layer::Conv(conv)) => conv.filters = width,
+                    Some(Layer::Conv(conv)) => {
+                        let old = std::mem::replace(&mut conv.filters, width);
+                        follow_depthwise(&mut layers[layer + 1..], old, width);
+                    }
                     Some(Layer::Dense(dense)) => dense.units = width,
                     _ => return Err(missing(layer)),
                 }
@@ -234,6 +237,26 @@ fn set_activation(layers: &mut [Layer], activation: Activation, all_are_linear: 
             set_activation(&mut block.layers, activation, all_are_linear);
         }
     }
+}
+
+/// Depthwise convolutions have as many filters as channels arrive, and so change with them. Returns
+/// whether the channels end in other weights.
+fn follow_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
+    for layer in layers {
+        match layer {
+            Layer::Conv(conv) if old > 1 && conv.groups == old && conv.filters == old => {
+                (conv.groups, conv.filters) = (new, new);
+            }
+            Layer::Conv(_) | Layer::Dense(_) => return true,
+            Layer::Residual(block) => {
+                if follow_depthwise(&mut block.layers, old, new) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Channels behind layers of images that receive `channels`.
