@@ -189,6 +189,173 @@ fn the_shipped_studies_are_valid() {
     }
 }
 
+fn table(layers: &str) -> Vec<(String, String, String, usize)> {
+    let spec = with_layers(layers).unwrap();
+    let rows = spec.table().numbered();
+    rows.into_iter()
+        .map(|(number, row)| (number, row.name.clone(), row.output.to_string(), row.parameters))
+        .collect()
+}
+
+fn outputs(layers: &str) -> Vec<String> {
+    table(layers).into_iter().map(|(_, _, output, _)| output).collect()
+}
+
+#[test]
+fn pools_reach_over_the_border_where_they_are_told_to() {
+    // ⌊(28 + 2 − 3) / 2⌋ + 1, as the stem of a residual network has it.
+    assert_eq!(outputs("{ max-pool = { size = 3, stride = 2, padding = 1 } }")[0], "1×14×14");
+    assert_eq!(outputs("{ avg-pool = { size = 3, stride = 1, padding = \"same\" } }")[0], "1×28×28");
+    assert_eq!(outputs("{ max-pool = { size = 3, padding = \"same\" } }")[0], "1×10×10");
+    assert_eq!(outputs("{ max-pool = { size = 3 } }")[0], "1×9×9");
+    let spec = with_layers("{ max-pool = { size = 3, stride = 2, padding = 1 } }, { avg-pool = { padding = \"same\" } }");
+    let spec = spec.unwrap();
+    let text = spec.file().to_toml();
+    assert!(text.contains("padding = 1") && text.contains("padding = \"same\""), "{text}");
+    assert_eq!(validate(&text).unwrap(), spec);
+    // What is not said stays unsaid, so that studies of earlier versions keep their hash.
+    let plain = with_layers("{ max-pool = { size = 3 } }, { conv = { filters = 2, kernel = 3 } }");
+    let text = plain.unwrap().file().to_toml();
+    assert!(!text.contains("groups"), "{text}");
+    assert_eq!(text.matches("padding").count(), 1, "{text}");
+}
+
+#[test]
+fn padding_of_a_pool_that_makes_no_sense_is_refused_where_it_stands() {
+    let refused = |padding: &str| {
+        refusal(with_layers(&format!("{{ max-pool = {{ size = 3, padding = {padding} }} }}")))
+    };
+    let message = refused("2");
+    assert!(message.contains("`model.layers[0].max-pool.padding`"), "{message}");
+    assert!(message.contains("use at most 1, or \"same\""), "{message}");
+    for padding in ["-1", "\"valid\"", "1.5", "true"] {
+        let message = refused(padding);
+        assert!(message.starts_with("study.toml:3:"), "{message}");
+        assert!(message.contains("a whole number of pixels, or \"same\""), "{message}");
+    }
+}
+
+const STAGE: &str = "{ conv = { filters = 8, kernel = 3 } },
+  { residual = { layers = [
+    { conv = { filters = 8, kernel = 3, activation = \"none\" } }, { batch-norm = { activation = \"relu\" } },
+    { conv = { filters = 8, kernel = 3, activation = \"none\" } }, \"batch-norm\",
+  ] } },
+  { residual = { layers = [
+    { conv = { filters = 16, kernel = 3, stride = 2 } }, { conv = { filters = 16, kernel = 3 } },
+  ], activation = \"none\" } },
+  \"global-avg-pool\"";
+
+#[test]
+fn a_residual_block_has_an_identity_or_a_projection_as_the_shapes_ask() {
+    let rows = table(STAGE);
+    let column = |index: usize| -> Vec<&str> {
+        rows.iter().map(|row| [&*row.0, &*row.1, &*row.2][index]).collect()
+    };
+    assert_eq!(
+        column(0),
+        ["1", "2", "2.1", "2.2", "2.3", "2.4", "3", "3.1", "3.2", "3.p", "4", "5"]
+    );
+    assert_eq!(rows[1].1, "residual of 4 layers, relu");
+    assert_eq!(rows[6].1, "residual of 2 layers");
+    assert_eq!(rows[9].1, "projection to 16 by 2");
+    let images = ["8×28×28", "16×14×14"];
+    assert_eq!((rows[1].2.as_str(), rows[6].2.as_str()), (images[0], images[1]));
+    // Two convolutions of 8 × 8 × 9 + 8, and two batch-norms of 16.
+    assert_eq!(rows[1].3, 2 * (576 + 8) + 2 * 16);
+    assert_eq!(rows[9].3, 8 * 16 + 16);
+    assert_eq!(rows[6].3, (8 * 16 * 9 + 16) + (16 * 16 * 9 + 16) + rows[9].3);
+    // A batch-norm follows the projection where one stands in the branch.
+    let normalized = STAGE.replace("{ conv = { filters = 16, kernel = 3 } },", "\"batch-norm\",");
+    let projection = table(&normalized).into_iter().find(|row| row.0 == "3.p").unwrap();
+    assert_eq!(projection.1, "projection to 16 by 2, batch-norm");
+    assert_eq!(projection.3, 8 * 16 + 16 + 32);
+    let spec = with_layers(STAGE).unwrap();
+    let text = spec.file().to_toml();
+    assert_eq!(validate(&text).unwrap(), spec, "{text}");
+    assert!(text.contains("\n    { conv = { filters = 16"), "a layer a line:\n{text}");
+}
+
+#[test]
+fn residual_blocks_that_cannot_be_are_refused_where_they_stand() {
+    let block = |layers: &str| refusal(with_layers(&format!("{{ residual = {{ layers = [{layers}] }} }}")));
+    let key = "`model.layers[0].residual.layers";
+    let message = block("{ conv = { filters = 4, kernel = 3, padding = \"valid\" } }");
+    assert!(message.contains(&format!("{key}`")), "{message}");
+    assert!(message.contains("no 1×1 projection brings the shortcut there"), "{message}");
+    let message = block("{ dense = { units = 4 } }");
+    assert!(message.contains(&format!("{key}[0].dense`")), "{message}");
+    let message = block("\"global-avg-pool\"");
+    assert!(message.contains("returns flat features"), "{message}");
+    assert!(block("").contains("are none"));
+    let message = block("{ conv = { filters = 4, kernel = 40 } }");
+    assert!(message.contains(&format!("{key}[0].conv.kernel`")), "{message}");
+    let message = block("{ max-pool = { size = 14 } }, { max-pool = { size = 3 } }");
+    assert!(message.contains(&format!("{key}[1].max-pool.size`")), "{message}");
+    assert!(message.starts_with("study.toml:3:"), "{message}");
+    let flat = refusal(with_layers("{ dense = { units = 4 } }, { residual = { layers = [\"batch-norm\"] } }"));
+    assert!(flat.contains("`model.layers[1].residual`") && flat.contains("needs an image"), "{flat}");
+    let mut nested = "\"batch-norm\"".to_owned();
+    for depth in 1..8 {
+        nested = format!("{{ residual = {{ layers = [{nested}] }} }}");
+        assert_eq!(with_layers(&nested).is_ok(), depth <= 4, "{depth}");
+    }
+    assert!(refusal(with_layers(&nested)).contains("nest at most 4"));
+    let deep = "{ residual = { layers = [".repeat(5000);
+    assert!(with_layers(&deep).is_err());
+    let many = "{ residual = { layers = [".to_owned() + &"\"batch-norm\", ".repeat(65) + "] } }";
+    assert!(refusal(with_layers(&many)).contains("65 are too many"));
+}
+
+#[test]
+fn groups_divide_channels_and_filters() {
+    let spec = |groups| {
+        with_layers(&format!(
+            "{{ conv = {{ filters = 8, kernel = 3 }} }}, {{ conv = {{ filters = 12, kernel = 3, groups = {groups} }} }}"
+        ))
+    };
+    let grouped = spec(4).unwrap();
+    assert_eq!(grouped.table().rows[1].name, "conv 12 of 3×3 same in 4 groups, relu");
+    assert_eq!(grouped.table().rows[1].parameters, 12 * 2 * 9 + 12);
+    assert_eq!(validate(&grouped.file().to_toml()).unwrap(), grouped);
+    let message = refusal(spec(6));
+    assert!(message.contains("`model.layers[1].conv.groups`: 6 groups do not divide the 8 channels"), "{message}");
+    assert!(message.contains("use 1, 2 or 4"), "{message}");
+    let message = refusal(spec(8));
+    assert!(message.contains("8 groups do not divide 12 filters"), "{message}");
+    assert!(refusal(spec(0)).contains("from 1 to 4096"));
+}
+
+#[test]
+fn edits_reach_into_residual_blocks() {
+    let spec = with_layers(STAGE).unwrap();
+    let inside = |layer, edit| Edit::Inside { layer, edit: Box::new(edit) };
+    let wide = inside(1, Edit::Widen { layer: 0, width: 12 });
+    assert_eq!(wide.to_string(), "in block 2: widen layer 1 to 12");
+    let edited = wide.apply(&spec).unwrap();
+    assert_eq!(edited.table().rows[1].inner[0].output.channels(), 12);
+    assert_eq!(edited.table().rows[1].output, spec.table().rows[1].output);
+    let json = serde_json::to_string(&wide).unwrap();
+    assert_eq!(serde_json::from_str::<Edit>(&json).unwrap(), wide);
+    let error = inside(0, Edit::Widen { layer: 0, width: 12 }).apply(&spec).unwrap_err();
+    assert!(error.to_string().contains("does not fit the layer at index 0"), "{error}");
+    assert!(inside(1, Edit::SetEpochs { epochs: 3 }).apply(&spec).is_err());
+    assert!(inside(1, Edit::AddDense { at: 9, units: 3 }).apply(&spec).is_err());
+    let added = Edit::AddResidual { at: 3, filters: 6, kernel: 3 }.apply(&spec).unwrap();
+    let Layer::Residual(block) = &added.layers()[3] else { panic!("{:?}", added.layers()) };
+    // Behind a block without an activation anything may arrive.
+    assert_eq!(block.activation.name(), "none");
+    assert_eq!(added.table().rows[3].inner[0].output.channels(), 6);
+    assert_eq!(added.table().rows[3].output, spec.table().rows[2].output);
+    let added = Edit::AddResidual { at: 1, filters: 6, kernel: 3 }.apply(&spec).unwrap();
+    assert_eq!(added.layers()[1].activation().unwrap().name(), "relu");
+    let dropped = Edit::RemoveLayer { layer: 1 }.apply(&added).unwrap();
+    assert_eq!(dropped.layers(), spec.layers());
+    // What is said of every layer is said of those within as well.
+    let bent = Edit::SetActivation { activation: burgeon::spec::Activation::Gelu };
+    let bent = bent.apply(&spec).unwrap().file().to_toml();
+    assert!(!bent.contains("relu") && bent.matches("gelu").count() == 5, "{bent}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -225,6 +392,7 @@ proptest! {
         "model.layers[0].conv.filters", "model.layers[0].conv.kernel", "model.layers[0].conv.stride",
         "model.layers[1].max-pool.size", "model.layers[4].dense.units", "train.augment.shift",
         "train.optimizer.adam.beta-1", "train.checkpoint.every-seconds",
+        "model.layers[0].conv.groups", "model.layers[1].max-pool.padding",
     ])) {
         let _ = overridden(LENET, &[&format!("{key}={value}")]);
     }

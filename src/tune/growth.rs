@@ -32,8 +32,10 @@ fn wanted(spec: &Spec) -> Form {
 /// Whether a network is so small that its failure needs no other cause.
 pub(super) fn is_small_for_its_gate(spec: &Spec) -> bool {
     let form = wanted(spec);
-    let hidden =
-        spec.layers().iter().any(|layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_)));
+    let hidden = spec
+        .layers()
+        .iter()
+        .any(|layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_) | Layer::Residual(_)));
     let narrow = spec.layers().iter().any(|layer| match layer {
         Layer::Conv(conv) => 2 * conv.filters < form.filters.min(8),
         Layer::Dense(dense) => dense.units < spec.input().classes.min(16),
@@ -106,11 +108,20 @@ pub(super) fn slimming(spec: &Spec) -> Vec<Edit> {
     edits.collect()
 }
 
-fn convs(spec: &Spec) -> impl Iterator<Item = usize> + '_ {
-    spec.layers().iter().filter_map(|layer| match layer {
-        Layer::Conv(conv) => Some(conv.filters),
-        _ => None,
-    })
+/// Filters of every convolution, those of residual blocks among them.
+fn convs(spec: &Spec) -> impl Iterator<Item = usize> {
+    fn add(layers: &[Layer], found: &mut Vec<usize>) {
+        for layer in layers {
+            match layer {
+                Layer::Conv(conv) => found.push(conv.filters),
+                Layer::Residual(block) => add(&block.layers, found),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    add(spec.layers(), &mut found);
+    found.into_iter()
 }
 
 /// Where the gate asks for the last percents, a layer that skips over the image costs some of them.

@@ -9,6 +9,10 @@ use crate::model::arrays::{LayerPlace, fields, projection_fields};
 use crate::model::weights::{WeightArray, Weights};
 use crate::spec::{Layer, LayerPlan, Residual, Spec};
 
+/// The layer that an edit speaks of is not in the edited spec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoLayer;
+
 /// Where one number of the child comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cell {

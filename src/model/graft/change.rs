@@ -1,14 +1,10 @@
 //! What an edit does to the cells of a network, or of a residual block's branch.
 
-use super::cells::{LayerCells, Numbers, Part, normalizing_nothing};
+use super::cells::{LayerCells, NoLayer, Numbers, Part, normalizing_nothing};
 use super::inputs::{Rearrangement, Told};
 use super::width::Resized;
 use super::{depth, fit, shortcut, width};
 use crate::spec::{Edit, FeatureShape, Layer};
-
-/// The layer that an edit speaks of is not in the edited spec.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoLayer;
 
 /// Layers before and after an edit.
 #[derive(Clone, Copy)]

@@ -5,8 +5,7 @@
 //! silu a(x) − a(−x) = x, and for leaky relu it is 1.01·x. That needs twice as many units as
 //! inputs. Units beyond those look at random, and nothing listens to them yet.
 
-use super::NoLayer;
-use super::cells::{Cell, CellArray, LayerCells, Part};
+use super::cells::{Cell, CellArray, LayerCells, NoLayer, Part};
 use super::inputs::{Channel, Rearrangement, Told};
 use super::width::Resized;
 use crate::spec::{Activation, FeatureShape, Layer, never_negative};

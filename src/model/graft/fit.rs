@@ -1,7 +1,6 @@
 //! Making what is left fit: other kernels, other image sizes, other numbers of inputs.
 
-use super::NoLayer;
-use super::cells::{CellArray, LayerCells, Line, Part};
+use super::cells::{CellArray, LayerCells, Line, NoLayer, Part};
 use crate::spec::{FeatureShape, Layer, LayerPlan, Padding};
 
 /// Puts a kernel into one of another side, both centered, with zeros around it where it grows.

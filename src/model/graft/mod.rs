@@ -20,8 +20,8 @@ mod tests;
 pub use self::optimizer::keeps_optimizer;
 pub use self::refresh::refreshed;
 
-use self::cells::{Cell, CellArray, CellNetwork, Factors, Numbers, Part};
-use self::change::{Change, NoLayer};
+use self::cells::{Cell, CellArray, CellNetwork, Factors, NoLayer, Numbers, Part};
+use self::change::Change;
 use super::weights::{WeightArray, Weights, WeightsError};
 use crate::record::GraftReport;
 use crate::spec::{Edit, EditError, FeatureShape, Spec};

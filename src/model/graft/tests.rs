@@ -5,7 +5,8 @@ use super::*;
 use crate::model::optimizer_record::MomentField;
 use crate::model::{Mode, Network, OptimizerRecord, WeightArray};
 use crate::spec::{
-    Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Padding, Pool, StudyFile,
+    Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Layer, Padding, Pool, PoolPadding,
+    Residual, StudyFile,
 };
 use crate::sys::{CounterRng, Purpose, counter_seed};
 
@@ -181,6 +182,120 @@ fn moments_go_along_with_their_weights() {
     assert!(new.values[10..].iter().all(|&value| value == 9.0));
 }
 
+/// A network like those for photos: a convolution, an identity block, a block with a projection, and
+/// a mean.
+fn residual_layers(activation: Activation) -> Vec<Layer> {
+    let norm = |activation| Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() });
+    let halving = Layer::Conv(Conv { stride: 2, ..Conv::same(6, 3) });
+    vec![
+        conv(4, activation),
+        Layer::Residual(Residual {
+            activation,
+            ..Residual::of(vec![conv(5, Activation::None), norm(activation), conv(4, Activation::None)])
+        }),
+        Layer::Residual(Residual::of(vec![halving, conv(6, Activation::None), norm(Activation::None)])),
+        Layer::GlobalAvgPool {},
+    ]
+}
+
+fn inside(layer: usize, edit: Edit) -> Edit {
+    Edit::Inside { layer, edit: Box::new(edit) }
+}
+
+#[test]
+fn a_new_residual_block_keeps_the_logits() {
+    for activation in ACTIVATIONS {
+        let parent = spec(residual_layers(activation));
+        for (at, filters) in [(0, 3), (1, 8), (2, 2), (3, 4)] {
+            assert_preserved(&parent, &[Edit::AddResidual { at, filters, kernel: 3 }]);
+            let nested = inside(1, Edit::AddResidual { at: 1, filters, kernel: 3 });
+            assert_preserved(&parent, &[nested]);
+        }
+    }
+}
+
+#[test]
+fn widening_within_a_block_and_around_it_keeps_the_logits() {
+    for activation in ACTIVATIONS {
+        let parent = spec(residual_layers(activation));
+        let edits = [
+            // What flows into a block, through the identity as well.
+            Edit::Widen { layer: 0, width: 7 },
+            // Within.
+            inside(1, Edit::Widen { layer: 0, width: 9 }),
+            inside(2, Edit::Widen { layer: 0, width: 8 }),
+            // What a block returns: past an identity, and past a projection.
+            inside(1, Edit::Widen { layer: 2, width: 6 }),
+            inside(2, Edit::Widen { layer: 1, width: 9 }),
+            inside(1, Edit::AddBatchNorm { layer: 2 }),
+            inside(2, Edit::AddDropout { at: 1, rate: 0.3 }),
+            inside(1, Edit::SetKernel { layer: 0, kernel: 5 }),
+        ];
+        for edit in &edits {
+            assert_preserved(&parent, std::slice::from_ref(edit));
+        }
+        assert_preserved(&parent, &edits);
+    }
+}
+
+#[test]
+fn a_batch_norm_in_a_block_that_had_none_comes_to_its_projection_too() {
+    let layers = vec![Layer::Residual(Residual::of(vec![conv(3, Activation::Relu)]))];
+    let parent = spec(layers);
+    assert_preserved(&parent, &[inside(0, Edit::AddBatchNorm { layer: 0 })]);
+}
+
+#[test]
+fn a_conv_before_a_block_goes_into_its_branch_and_its_shortcut() {
+    for activation in [Activation::Relu, Activation::LeakyRelu, Activation::Gelu, Activation::None] {
+        let mut layers = residual_layers(Activation::Tanh);
+        layers[0] = conv(4, activation);
+        let edit = Edit::AddConvBlock { at: 1, filters: 9, kernel: 3, pool: false };
+        assert_preserved(&spec(layers), &[edit]);
+    }
+}
+
+#[test]
+fn what_a_block_loses_is_told_and_the_rest_is_carried() {
+    let parent = spec(residual_layers(Activation::Relu));
+    let edits = [
+        Edit::RemoveLayer { layer: 1 },
+        Edit::Narrow { layer: 0, width: 2 },
+        inside(1, Edit::Narrow { layer: 0, width: 2 }),
+        inside(2, Edit::Narrow { layer: 1, width: 3 }),
+        inside(2, Edit::SetStride { layer: 0, stride: 1 }),
+        inside(1, Edit::RemoveLayer { layer: 1 }),
+        inside(1, Edit::SetLayers { layers: vec![conv(4, Activation::Relu)] }),
+    ];
+    for edit in edits {
+        let (_, report) = difference(&parent, std::slice::from_ref(&edit));
+        assert!(!report.preserved, "{edit:?}");
+        assert!(report.carried.len() >= 8, "{edit:?}: {report:?}");
+    }
+}
+
+#[test]
+fn depthwise_convolutions_go_along_with_their_channels() {
+    for activation in ACTIVATIONS {
+        let depthwise = Layer::Conv(Conv { groups: 4, activation, ..Conv::same(4, 3) });
+        let parent = spec(vec![
+            conv(4, activation),
+            depthwise.clone(),
+            conv(5, activation),
+            Layer::Conv(Conv { groups: 5, ..Conv::same(10, 3) }),
+        ]);
+        assert_preserved(&parent, &[Edit::Widen { layer: 0, width: 7 }]);
+        assert_preserved(&parent, &[Edit::Widen { layer: 3, width: 15 }]);
+        assert_preserved(&parent, &[Edit::SetKernel { layer: 1, kernel: 5 }]);
+        assert!(Edit::Widen { layer: 2, width: 7 }.apply(&parent).is_err(), "5 groups of 7");
+        let (_, report) = difference(&parent, &[Edit::Widen { layer: 2, width: 10 }]);
+        assert!(!report.preserved, "the second group sees what the first saw");
+        let block = Layer::Residual(Residual::of(vec![depthwise, conv(4, Activation::None)]));
+        let parent = spec(vec![conv(4, activation), block]);
+        assert_preserved(&parent, &[Edit::Widen { layer: 0, width: 6 }]);
+    }
+}
+
 fn any_activation() -> impl Strategy<Value = Activation> {
     prop::sample::select(ACTIVATIONS.to_vec())
 }
@@ -200,11 +315,30 @@ fn any_layer() -> impl Strategy<Value = Layer> {
             ..BatchNorm::default()
         })),
         Just(Layer::Dropout(Dropout { rate: 0.2 })),
+        (1..4_usize).prop_map(|groups| Layer::Conv(Conv { groups, ..Conv::same(6, 3) })),
+        any_activation().prop_map(|activation| {
+            Layer::MaxPool(Pool { stride: Some(1), padding: PoolPadding::Same, ..Pool::of(3) })
+                .residual(activation)
+        }),
     ]
 }
 
+/// Layers, and residual blocks of them.
+fn any_part() -> impl Strategy<Value = Layer> {
+    let block = (prop::collection::vec(any_layer(), 1..4), any_activation()).prop_map(
+        |(layers, activation)| Layer::Residual(Residual { activation, ..Residual::of(layers) }),
+    );
+    prop_oneof![3 => any_layer(), 2 => block]
+}
+
+impl Layer {
+    fn residual(self, activation: Activation) -> Self {
+        Self::Residual(Residual { activation, ..Residual::of(vec![self]) })
+    }
+}
+
 fn any_spec() -> impl Strategy<Value = Spec> {
-    let features = prop::collection::vec(any_layer(), 0..5);
+    let features = prop::collection::vec(any_part(), 0..5);
     let hidden = prop::collection::vec((1..12_usize, any_activation()), 0..3);
     (features, any::<bool>(), hidden).prop_filter_map("fits", |(mut layers, average, hidden)| {
         if average {
@@ -216,8 +350,15 @@ fn any_spec() -> impl Strategy<Value = Spec> {
 }
 
 fn any_edit() -> impl Strategy<Value = Edit> {
+    let nested = (0..4_usize, any_plain_edit()).prop_map(|(layer, edit)| inside(layer, edit));
+    prop_oneof![3 => any_plain_edit(), 2 => nested]
+}
+
+fn any_plain_edit() -> impl Strategy<Value = Edit> {
     let at = 0..8_usize;
     prop_oneof![
+        (at.clone(), 1..9_usize, 1..4_usize)
+            .prop_map(|(at, filters, kernel)| Edit::AddResidual { at, filters, kernel }),
         (at.clone(), 1..16_usize, 1..6_usize, any::<bool>()).prop_map(
             |(at, filters, kernel, pool)| Edit::AddConvBlock { at, filters, kernel, pool }
         ),
@@ -267,7 +408,7 @@ fn means_of_squares_stay_above_zero_where_weights_are_negated() {
     }
     let graft = Graft::plan(&parent, &edits, &trained(&parent, 3)).unwrap();
     let smallest = |moment| {
-        let names: Vec<String> = graft.network.arrays(&child).map(|(name, _)| name).collect();
+        let names: Vec<String> = graft.network.arrays(&child).into_iter().map(|(name, _)| name).collect();
         let arrays =
             names.iter().filter_map(|name| graft.moment(&squares, &child, name, moment, 1.0));
         arrays.flat_map(|array| array.values).fold(f32::INFINITY, f32::min)

@@ -169,14 +169,14 @@ fn every_unusual_setting_is_named_and_made_usual() {
         ),
         (
             "pixels skipped",
-            |file| file.model.layers[1] = Layer::MaxPool(Pool { size: 1, stride: Some(2) }),
+            |file| file.model.layers[1] = Layer::MaxPool(Pool { stride: Some(2), ..Pool::of(1) }),
             Diagnosis::Underfit,
             |spec| matches!(&spec.layers()[1], Layer::MaxPool(pool) if pool.stride() == pool.size),
         ),
         (
             "pixels smeared",
             |file| {
-                let smear = Layer::MaxPool(Pool { size: 8, stride: Some(1) });
+                let smear = Layer::MaxPool(Pool { stride: Some(1), ..Pool::of(8) });
                 file.model.layers.splice(0..0, [smear.clone(), smear]);
             },
             Diagnosis::Underfit,
