@@ -9,6 +9,7 @@ use crate::train::{BestEpoch, Position, RunningSums, TrainState};
 
 const WEIGHTS: &str = "weights.safetensors";
 const BEST_WEIGHTS: &str = "best.safetensors";
+const AVERAGE: &str = "average.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
 
 /// Whose state it is, and what it belongs to.
@@ -71,7 +72,10 @@ pub fn to_parts(state: &TrainState, owner: &Owner) -> Result<(Meta, Parts), Stat
     if !state.optimizer.is_empty() {
         parts.push((OPTIMIZER.to_owned(), state.optimizer.clone()));
     }
-    // The best weights are often the present ones.
+    if let Some(average) = &state.average {
+        parts.push((AVERAGE.to_owned(), average.to_safetensors(None)?));
+    }
+    // The best weights are often the present ones, or their average where there is one.
     if let Some(best) = &state.best
         && !is_best
     {
@@ -98,12 +102,14 @@ pub fn from_parts(mut checkpoint: Checkpoint) -> Result<TrainState, StateError> 
     let small: SmallState = serde_json::from_value(checkpoint.meta.state.clone())?;
     let weights = checkpoint.parts.get(WEIGHTS);
     let weights = Weights::from_safetensors(weights.ok_or(StateError::Missing { part: WEIGHTS })?)?;
+    let average = checkpoint.parts.get(AVERAGE).map(|bytes| Weights::from_safetensors(bytes));
+    let average = average.transpose()?;
     let best = match small.best {
         None => None,
         Some(record) => Some(BestEpoch {
             weights: match checkpoint.parts.get(BEST_WEIGHTS) {
                 Some(bytes) => Weights::from_safetensors(bytes)?,
-                None if checkpoint.meta.best => weights.clone(),
+                None if checkpoint.meta.best => average.as_ref().unwrap_or(&weights).clone(),
                 None => return Err(StateError::Missing { part: BEST_WEIGHTS }),
             },
             record,
@@ -116,5 +122,6 @@ pub fn from_parts(mut checkpoint: Checkpoint) -> Result<TrainState, StateError> 
         sums: small.sums,
         curve: small.curve,
         best,
+        average,
     })
 }

@@ -116,6 +116,11 @@ impl Weights {
         self.arrays.iter().map(|(name, array)| (name.as_str(), array))
     }
 
+    /// Every array with its name, to be changed in place.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut WeightArray)> {
+        self.arrays.iter_mut().map(|(name, array)| (name.as_str(), array))
+    }
+
     #[cfg(test)]
     pub(super) fn arrays_mut(&mut self) -> &mut BTreeMap<String, WeightArray> {
         &mut self.arrays

@@ -31,6 +31,10 @@ pub struct TrainSpec {
     pub gradient_clipping: Option<GradientClipping>,
     /// Probability mass spread over all classes (Szegedy et al. 2016), in 0..1.
     pub label_smoothing: f64,
+    /// Decay per step of a moving average of the weights, in 0..1, such as 0.999: what is evaluated,
+    /// kept and published is then the average. Off unless said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_average: Option<f64>,
     /// End the trial when validation accuracy no longer improves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
@@ -58,6 +62,7 @@ impl Default for TrainSpec {
             weight_decay: 0.0,
             gradient_clipping: None,
             label_smoothing: 0.0,
+            weight_average: None,
             early_stopping: None,
             augment: Augment::default(),
             seconds: None,

@@ -103,6 +103,10 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
     check.share("train.warm-up", train.warm_up);
     check.within("train.weight-decay", train.weight_decay, 0.0, 1e6);
     check.share("train.label-smoothing", train.label_smoothing);
+    if let Some(decay) = train.weight_average {
+        let fits = decay > 0.0 && decay < 1.0;
+        check.number("train.weight-average", decay, fits, "between 0 and 1, such as 0.999");
+    }
     check_optimizer(check, &train.optimizer);
     match train.schedule {
         Schedule::Constant {} => {}

@@ -5,6 +5,7 @@ use std::time::Instant;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
 
+use super::average::move_towards;
 use super::clip::clip;
 use super::evaluate::{Evaluation, evaluate_while, images_tensor};
 use super::optimizer::optimizer;
@@ -148,8 +149,13 @@ struct Review {
 }
 
 impl<'a> Fit<'a> {
-    fn new(setup: TrainingSetup<'a>, state: TrainState) -> Result<Self, TrainError> {
+    fn new(setup: TrainingSetup<'a>, mut state: TrainState) -> Result<Self, TrainError> {
         check_images(setup)?;
+        if setup.spec.train().weight_average.is_none() {
+            state.average = None;
+        } else {
+            state.average.get_or_insert_with(|| state.weights.clone()).check(setup.spec)?;
+        }
         let device = setup.device.device.clone().autodiff();
         let network = Network::new(setup.spec, &state.weights, &device)?;
         let mut optimizer = optimizer(setup.spec.train());
@@ -306,7 +312,7 @@ impl<'a> Fit<'a> {
         Ok(EpochEnd::Done)
     }
 
-    fn step(&mut self, batch: &mut Batch, steps: usize) -> Result<(), ReadError> {
+    fn step(&mut self, batch: &mut Batch, steps: usize) -> Result<(), TrainError> {
         let train = self.setup.spec.train();
         let position = self.state.position;
         let dropout_seed = counter_seed(
@@ -342,6 +348,10 @@ impl<'a> Fit<'a> {
             learning_rate(train, position.epoch * steps + position.step, train.epochs * steps);
         let network = self.network.clone();
         self.network = self.optimizer.step(rate, network, gradients);
+        if let (Some(average), Some(decay)) = (&mut self.state.average, train.weight_average) {
+            let taken = position.epoch * steps + position.step;
+            move_towards(average, &self.network.weights(self.setup.spec)?, decay, taken)?;
+        }
         self.lap(Part::Optimizer);
         self.pending.push(Pending {
             loss: outcome.loss.inner(),
@@ -390,8 +400,11 @@ impl<'a> Fit<'a> {
             flow = watch.working(Phase::Evaluating);
             flow == Flow::Continue
         };
+        let averaged = self.state.average.as_ref();
+        let averaged = averaged.map(|weights| Network::new(setup.spec, weights, &self.device));
+        let averaged = averaged.transpose()?;
         let validation = evaluate_while(
-            &self.network,
+            averaged.as_ref().unwrap_or(&self.network),
             &setup.data.validation,
             setup.data.normalization,
             setup.spec.input().classes,
@@ -402,7 +415,7 @@ impl<'a> Fit<'a> {
         let Some(validation) = validation else {
             return Ok(Err(flow));
         };
-        let weights = self.network.weights(setup.spec)?;
+        let weights = averaged.as_ref().unwrap_or(&self.network).weights(setup.spec)?;
         // Late looks find what earlier ones found; so few of them cost little even where an epoch
         // is short.
         let epoch = self.state.position.epoch + 1;

@@ -4,6 +4,7 @@
 //! trial and "more epochs" are the same code. Everything random comes from counters; the state
 //! holds no generator.
 
+mod average;
 mod clip;
 pub(crate) mod evaluate;
 mod fit;

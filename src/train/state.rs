@@ -22,6 +22,9 @@ pub struct TrainState {
     pub curve: Vec<EpochRecord>,
     /// The best epoch so far, in the eyes of the gate.
     pub best: Option<BestEpoch>,
+    /// The moving average of the weights, where the study asks for one and steps were taken. It is
+    /// what epochs are judged by, and what the best of them holds.
+    pub average: Option<Weights>,
 }
 
 /// Where a training stands.
@@ -91,6 +94,7 @@ impl TrainState {
             sums: RunningSums::default(),
             curve: Vec::new(),
             best: None,
+            average: None,
         }
     }
 

@@ -6,7 +6,8 @@ use crate::data::{DataRequest, Dataset, SplitSizes, load};
 use crate::model::{DeviceChoice, OpenDevice, WeightArray, Weights};
 use crate::record::Ending;
 use crate::spec::{
-    Activation, Conv, Dense, EarlyStopping, GateSpec, InputShape, Layer, Pool, Spec, StudyFile,
+    Activation, BatchNorm, Conv, Dense, Dropout, EarlyStopping, GateSpec, InputShape, Layer, Pool,
+    PoolPadding, Residual, Spec, StudyFile,
 };
 
 const BATCH: usize = 16;
@@ -299,4 +300,73 @@ fn look(
 ) -> crate::record::Probe {
     let confusion = vec![vec![1; 10]; 10];
     probe(setup(spec, data, device), weights, &confusion, &mut || true).unwrap().unwrap()
+}
+
+/// A small network with everything that networks for photos have.
+fn residual() -> Spec {
+    let norm = |activation| Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() });
+    let conv = |filters, stride| {
+        Layer::Conv(Conv { stride, activation: Activation::None, ..Conv::same(filters, 3) })
+    };
+    let stem = Pool { stride: Some(4), padding: PoolPadding::Pixels(1), ..Pool::of(3) };
+    let identity = vec![conv(4, 1), norm(Activation::Relu), conv(4, 1), norm(Activation::None)];
+    let depthwise = Layer::Conv(Conv { groups: 4, ..Conv::same(4, 3) });
+    let dropout = Layer::Dropout(Dropout { rate: 0.2 });
+    let projected = vec![depthwise, dropout, conv(8, 2), norm(Activation::None)];
+    spec(|file| {
+        file.model.layers = vec![
+            Layer::Conv(Conv::same(4, 3)),
+            Layer::MaxPool(stem),
+            Layer::Residual(Residual::of(identity)),
+            Layer::Residual(Residual::of(projected)),
+            Layer::GlobalAvgPool {},
+        ];
+        file.train.epochs = 8;
+        file.train.learning_rate = 0.02;
+    })
+}
+
+#[test]
+fn a_residual_network_learns_and_goes_on_with_the_same_bits() {
+    let (spec, data, device) = (residual(), digits(), cpu());
+    let expected =
+        train(setup(&spec, &data, &device), fresh(&spec), &mut Script::new(&on, &on_in)).unwrap();
+    let losses: Vec<f64> = expected.state.curve.iter().map(|epoch| epoch.train_loss).collect();
+    assert!(losses[7] < 0.7 * losses[0], "{losses:?}");
+    for steps in [1, STEPS + 2] {
+        let stop = |taken| if taken == steps { Flow::Stop } else { Flow::Continue };
+        let mut watch = Script::new(&stop, &on_in);
+        let stopped = train(setup(&spec, &data, &device), fresh(&spec), &mut watch).unwrap();
+        assert_eq!(stopped.ending, Ending::Stopped);
+        let saved = watch.saved.unwrap();
+        let ended =
+            train(setup(&spec, &data, &device), saved, &mut Script::new(&on, &on_in)).unwrap();
+        assert!(timeless(ended.state) == timeless(expected.state.clone()), "stopped at {steps}");
+    }
+}
+
+#[test]
+fn the_average_of_the_weights_is_what_is_judged_and_kept_and_goes_on_with_the_same_bits() {
+    let averaged = spec(|file| file.train.weight_average = Some(0.9));
+    let (data, device) = (digits(), cpu());
+    let whole = |spec: &Spec| {
+        train(setup(spec, &data, &device), fresh(spec), &mut Script::new(&on, &on_in)).unwrap()
+    };
+    let (expected, plain) = (whole(&averaged), whole(&spec(|_| {})));
+    assert_eq!(expected.state.weights, plain.state.weights, "training itself sees no average");
+    assert!(plain.state.average.is_none());
+    let last = expected.state.best.as_ref().unwrap();
+    assert_ne!(last.record.validation_loss, plain.state.best.unwrap().record.validation_loss);
+    if last.record.epoch == averaged.train().epochs {
+        assert_eq!(Some(&last.weights), expected.state.average.as_ref());
+    }
+    for steps in [1, STEPS, STEPS + 2] {
+        let stop = |taken| if taken == steps { Flow::Stop } else { Flow::Continue };
+        let mut watch = Script::new(&stop, &on_in);
+        train(setup(&averaged, &data, &device), fresh(&averaged), &mut watch).unwrap();
+        let saved = watch.saved.unwrap();
+        let mut rest = Script::new(&on, &on_in);
+        let ended = train(setup(&averaged, &data, &device), saved, &mut rest).unwrap();
+        assert!(timeless(ended.state) == timeless(expected.state.clone()), "stopped at {steps}");
+    }
 }

@@ -1,0 +1,55 @@
+//! An exponential moving average of the weights: what is evaluated and kept where a study asks for it.
+//!
+//! The average of the last steps is better than the last step alone (Polyak and Juditsky 1992), and at
+//! a constant rate it does what lowering the rate would do.
+
+use crate::model::{Weights, WeightsError};
+
+/// Moves `average` towards `weights` after `steps` steps of a training; running statistics go along.
+///
+/// Until the average has seen enough steps it forgets faster, so that the initial weights do not stay
+/// in it: by a share of (1 + steps) / (10 + steps), as TensorFlow's `ExponentialMovingAverage`.
+///
+/// # Errors
+///
+/// The two are not of the same network.
+pub(super) fn move_towards(
+    average: &mut Weights,
+    weights: &Weights,
+    decay: f64,
+    steps: usize,
+) -> Result<(), WeightsError> {
+    let decay = decay.min((1 + steps) as f64 / (10 + steps) as f64);
+    let share = (1.0 - decay) as f32;
+    for (name, array) in average.iter_mut() {
+        let now = weights.get(name)?;
+        for (average, now) in array.values.iter_mut().zip(&now.values) {
+            *average += share * (now - *average);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WeightArray;
+
+    fn of(values: &[f32]) -> Weights {
+        let mut weights = Weights::default();
+        let array = WeightArray { shape: vec![values.len()], values: values.to_vec() };
+        weights.insert("head.bias", array);
+        weights
+    }
+
+    #[test]
+    fn the_average_forgets_by_the_decay_and_faster_at_first() {
+        let mut average = of(&[0.0, 4.0]);
+        move_towards(&mut average, &of(&[1.0, 4.0]), 0.75, 1_000_000).unwrap();
+        assert_eq!(average, of(&[0.25, 4.0]));
+        let mut average = of(&[0.0]);
+        move_towards(&mut average, &of(&[1.0]), 0.999, 0).unwrap();
+        assert!((average.get("head.bias").unwrap().values[0] - 0.9).abs() < 1e-6);
+        assert!(move_towards(&mut average, &Weights::default(), 0.9, 1).is_err());
+    }
+}
