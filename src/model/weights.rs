@@ -250,14 +250,17 @@ mod tests {
 
     #[test]
     fn burns_own_reader_loads_the_burnpack_file_into_a_network() {
-        let text = include_str!("../../models/compact.toml");
-        let spec = StudyDocument::new("compact.toml", text).validate(InputShape::MNIST).unwrap();
-        let weights = Weights::initial(&spec, 1);
-        let packed = weights.to_burnpack(&spec).unwrap();
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(packed)).unwrap();
-        let other = Network::new(&spec, &Weights::initial(&spec, 2), &Device::flex()).unwrap();
-        assert_ne!(other.weights(&spec).unwrap(), weights);
-        assert_eq!(other.load_record(record).weights(&spec).unwrap(), weights);
+        let compact = include_str!("../../models/compact.toml");
+        let residual = "[model]\nlayers = [{ conv = { filters = 2, kernel = 3 } }, { residual = { layers = [\"max-pool\", { conv = { filters = 4, kernel = 3, groups = 2 } }, \"batch-norm\"] } }]";
+        for text in [compact, residual] {
+            let spec = StudyDocument::new("a.toml", text).validate(InputShape::MNIST).unwrap();
+            let weights = Weights::initial(&spec, 1);
+            let packed = weights.to_burnpack(&spec).unwrap();
+            let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(packed)).unwrap();
+            let other = Network::new(&spec, &Weights::initial(&spec, 2), &Device::flex()).unwrap();
+            assert_ne!(other.weights(&spec).unwrap(), weights);
+            assert_eq!(other.load_record(record).weights(&spec).unwrap(), weights);
+        }
     }
 
     fn small() -> (Spec, Weights) {
