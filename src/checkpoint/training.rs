@@ -128,6 +128,7 @@ pub fn from_parts(mut checkpoint: Checkpoint) -> Result<TrainState, StateError> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::Place;
     use super::*;
     use crate::model::WeightArray;
 
@@ -153,7 +154,9 @@ mod tests {
             state.best = Some(BestEpoch { record: record.clone(), weights: weights(best) });
             let (meta, parts) = to_parts(&state, &owner).unwrap();
             assert_eq!(parts.len(), parts_expected);
-            let checkpoint = Checkpoint { meta, parts: parts.into_iter().collect() };
+            let place = Place { epoch: 1, step: step as u64, attempt: 1 };
+            let parts = parts.into_iter().collect();
+            let checkpoint = Checkpoint { path: "here".into(), place, meta, parts };
             assert_eq!(from_parts(checkpoint).unwrap(), state);
         }
     }

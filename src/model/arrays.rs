@@ -51,7 +51,7 @@ impl LayerPlace {
 }
 
 /// One array of a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct ExpectedArray<'a> {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,

@@ -1,6 +1,6 @@
 //! Wider and narrower layers.
 
-use super::cells::{LayerCells, Line, Numbers, Part};
+use super::cells::{LayerCells, Numbers, Part};
 use super::inputs::{Rearrangement, Told};
 use crate::spec::Layer;
 
