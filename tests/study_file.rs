@@ -205,10 +205,15 @@ fn outputs(layers: &str) -> Vec<String> {
 fn pools_reach_over_the_border_where_they_are_told_to() {
     // ⌊(28 + 2 − 3) / 2⌋ + 1, as the stem of a residual network has it.
     assert_eq!(outputs("{ max-pool = { size = 3, stride = 2, padding = 1 } }")[0], "1×14×14");
-    assert_eq!(outputs("{ avg-pool = { size = 3, stride = 1, padding = \"same\" } }")[0], "1×28×28");
+    assert_eq!(
+        outputs("{ avg-pool = { size = 3, stride = 1, padding = \"same\" } }")[0],
+        "1×28×28"
+    );
     assert_eq!(outputs("{ max-pool = { size = 3, padding = \"same\" } }")[0], "1×10×10");
     assert_eq!(outputs("{ max-pool = { size = 3 } }")[0], "1×9×9");
-    let spec = with_layers("{ max-pool = { size = 3, stride = 2, padding = 1 } }, { avg-pool = { padding = \"same\" } }");
+    let spec = with_layers(
+        "{ max-pool = { size = 3, stride = 2, padding = 1 } }, { avg-pool = { padding = \"same\" } }",
+    );
     let spec = spec.unwrap();
     let text = spec.file().to_toml();
     assert!(text.contains("padding = 1") && text.contains("padding = \"same\""), "{text}");
@@ -277,7 +282,8 @@ fn a_residual_block_has_an_identity_or_a_projection_as_the_shapes_ask() {
 
 #[test]
 fn residual_blocks_that_cannot_be_are_refused_where_they_stand() {
-    let block = |layers: &str| refusal(with_layers(&format!("{{ residual = {{ layers = [{layers}] }} }}")));
+    let block =
+        |layers: &str| refusal(with_layers(&format!("{{ residual = {{ layers = [{layers}] }} }}")));
     let key = "`model.layers[0].residual.layers";
     let message = block("{ conv = { filters = 4, kernel = 3, padding = \"valid\" } }");
     assert!(message.contains(&format!("{key}`")), "{message}");
@@ -292,8 +298,13 @@ fn residual_blocks_that_cannot_be_are_refused_where_they_stand() {
     let message = block("{ max-pool = { size = 14 } }, { max-pool = { size = 3 } }");
     assert!(message.contains(&format!("{key}[1].max-pool.size`")), "{message}");
     assert!(message.starts_with("study.toml:3:"), "{message}");
-    let flat = refusal(with_layers("{ dense = { units = 4 } }, { residual = { layers = [\"batch-norm\"] } }"));
-    assert!(flat.contains("`model.layers[1].residual`") && flat.contains("needs an image"), "{flat}");
+    let flat = refusal(with_layers(
+        "{ dense = { units = 4 } }, { residual = { layers = [\"batch-norm\"] } }",
+    ));
+    assert!(
+        flat.contains("`model.layers[1].residual`") && flat.contains("needs an image"),
+        "{flat}"
+    );
     let mut nested = "\"batch-norm\"".to_owned();
     for depth in 1..8 {
         nested = format!("{{ residual = {{ layers = [{nested}] }} }}");
@@ -318,7 +329,10 @@ fn groups_divide_channels_and_filters() {
     assert_eq!(grouped.table().rows[1].parameters, 12 * 2 * 9 + 12);
     assert_eq!(validate(&grouped.file().to_toml()).unwrap(), grouped);
     let message = refusal(spec(6));
-    assert!(message.contains("`model.layers[1].conv.groups`: 6 groups do not divide the 8 channels"), "{message}");
+    assert!(
+        message.contains("`model.layers[1].conv.groups`: 6 groups do not divide the 8 channels"),
+        "{message}"
+    );
     assert!(message.contains("use 1, 2 or 4"), "{message}");
     let message = refusal(spec(8));
     assert!(message.contains("8 groups do not divide 12 filters"), "{message}");

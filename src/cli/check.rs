@@ -67,8 +67,9 @@ fn layer_table(spec: &Spec) -> String {
     let digits = rows.iter().map(|(number, _)| number.len()).max().unwrap_or(0).max(3);
     let mut line = |cells: [&str; 5]| {
         let [number, layer, output, parameters, flops] = cells;
-        let row =
-            format!("{number:>digits$}  {layer:<width$}  {output:>12}  {parameters:>12}  {flops:>14}");
+        let row = format!(
+            "{number:>digits$}  {layer:<width$}  {output:>12}  {parameters:>12}  {flops:>14}"
+        );
         let _ = writeln!(text, "{}", row.trim_end());
     };
     line(["", "layer", "output", "parameters", "FLOPs/image"]);

@@ -176,12 +176,11 @@ mod tests {
 
     #[test]
     fn layers_outside_blocks_keep_the_names_and_numbers_that_old_runs_have() {
-        let layers = "{ conv = { filters = 2, kernel = 3 } }, \"batch-norm\", { dense = { units = 3 } }";
+        let layers =
+            "{ conv = { filters = 2, kernel = 3 } }, \"batch-norm\", { dense = { units = 3 } }";
         let spec = spec(layers);
-        let found: Vec<_> = expected_arrays(&spec)
-            .into_iter()
-            .map(|array| (array.name, array.parameter))
-            .collect();
+        let found: Vec<_> =
+            expected_arrays(&spec).into_iter().map(|array| (array.name, array.parameter)).collect();
         let expected = [
             ("layers.0.weight", Some(16)),
             ("layers.0.bias", Some(17)),
@@ -201,7 +200,9 @@ mod tests {
     #[test]
     fn parts_of_blocks_have_names_and_numbers_of_their_own() {
         let block = |inner: &str| {
-            format!("{{ residual = {{ layers = [{{ conv = {{ filters = 4, kernel = 3 }} }}, \"batch-norm\"{inner}] }} }}")
+            format!(
+                "{{ residual = {{ layers = [{{ conv = {{ filters = 4, kernel = 3 }} }}, \"batch-norm\"{inner}] }} }}"
+            )
         };
         let nested = block(&format!(", {}", block("")));
         let spec = spec(&format!("{nested}, {nested}"));
@@ -222,8 +223,11 @@ mod tests {
         let numbers: BTreeSet<u64> = arrays.iter().filter_map(|array| array.parameter).collect();
         let trained = arrays.iter().filter(|array| array.parameter.is_some()).count();
         assert_eq!(numbers.len(), trained);
-        let total: usize =
-            arrays.iter().filter(|array| array.parameter.is_some()).map(|array| array.shape.iter().product::<usize>()).sum();
+        let total: usize = arrays
+            .iter()
+            .filter(|array| array.parameter.is_some())
+            .map(|array| array.shape.iter().product::<usize>())
+            .sum();
         assert_eq!(total, spec.table().parameters(), "the layer table counts the same");
     }
 }

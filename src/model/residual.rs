@@ -8,7 +8,9 @@ use burn::tensor::Tensor;
 use super::layers::{BatchNormLayer, ConvLayer};
 use super::network::{Features, LayerSource, Mode, NetworkLayer, build};
 use super::weights::WeightsError;
-use crate::spec::{Activation, BatchNorm, Conv, FeatureShape, LayerPlan, Residual, projection_stride};
+use crate::spec::{
+    Activation, BatchNorm, Conv, FeatureShape, LayerPlan, Residual, projection_stride,
+};
 use burgeon_kernel::backend;
 use burgeon_kernel::conv::Pool;
 
@@ -104,7 +106,8 @@ mod tests {
     const INPUT: InputShape = InputShape { channels: 1, height: 4, width: 4, classes: 2 };
 
     fn spec(block: &str) -> Spec {
-        let text = format!("[model]\nlayers = [{{ residual = {{ {block} }} }}, \"global-avg-pool\"]\n");
+        let text =
+            format!("[model]\nlayers = [{{ residual = {{ {block} }} }}, \"global-avg-pool\"]\n");
         StudyDocument::new("block.toml", text).validate(INPUT).unwrap()
     }
 

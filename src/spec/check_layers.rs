@@ -110,7 +110,11 @@ fn check_residual(check: &mut Check, at: &str, block: &Residual, depth: usize) {
         return;
     }
     if block.layers.is_empty() {
-        check.problem(&list, "are none: the block would only add its input to itself".into(), "add a layer, such as { conv = { filters = 16, kernel = 3 } }");
+        check.problem(
+            &list,
+            "are none: the block would only add its input to itself".into(),
+            "add a layer, such as { conv = { filters = 16, kernel = 3 } }",
+        );
     }
     check.at_most(&list, block.layers.len(), BLOCK_LAYERS_MAX);
     for (index, layer) in block.layers.iter().enumerate() {

@@ -124,10 +124,8 @@ impl LayerCells {
     /// A new layer's.
     pub(super) fn fresh(layer: Option<&Layer>, row: &LayerPlan) -> Self {
         let fresh = |(field, shape)| (field, CellArray::filled(shape, Cell::Fresh));
-        let mut cells = Self {
-            arrays: fields(layer, row).into_iter().map(fresh).collect(),
-            inner: Vec::new(),
-        };
+        let mut cells =
+            Self { arrays: fields(layer, row).into_iter().map(fresh).collect(), inner: Vec::new() };
         if let Some(Layer::Residual(block)) = layer {
             let part = Part::of_block(block, row);
             cells.inner = part.fresh();

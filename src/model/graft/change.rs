@@ -33,9 +33,7 @@ impl From<Resized> for Changed {
     fn from(Resized { units, told }: Resized) -> Self {
         match told {
             Told::All => Self::default(),
-            Told::InGroups => {
-                Some("a convolution in groups sees other channels".to_owned()).into()
-            }
+            Told::InGroups => Some("a convolution in groups sees other channels".to_owned()).into(),
             Told::Leaves => Self { notes: Vec::new(), leaves: Some(units) },
         }
     }

@@ -140,10 +140,13 @@ impl Rearrangement {
             let filters = of_all.shape[0] / groups;
             let filter_len: usize = of_all.shape[1..].iter().product();
             let span = group * filters * filter_len..(group + 1) * filters * filter_len;
-            let cells = rearranged.get_or_insert_with(|| CellArray::filled(of_all.shape.clone(), Cell::Fresh));
+            let cells = rearranged
+                .get_or_insert_with(|| CellArray::filled(of_all.shape.clone(), Cell::Fresh));
             cells.cells[span.clone()].copy_from_slice(&of_all.cells[span]);
             let listened = own.filter(|at| {
-                channels.iter().any(|channel| matches!(channel, Channel::Old { at: here, .. } if here == at))
+                channels
+                    .iter()
+                    .any(|channel| matches!(channel, Channel::Old { at: here, .. } if here == at))
             });
             is_kept &= listened.count() == old;
         }

@@ -5,9 +5,7 @@
 
 // In a circle with inputs: a rearrangement goes through blocks, and their shortcuts follow it.
 
-use super::cells::{
-    Cell, CellArray, LayerCells, Line, normalizing_nothing, projection_key,
-};
+use super::cells::{Cell, CellArray, LayerCells, Line, normalizing_nothing, projection_key};
 use super::inputs::{Channel, Rearrangement};
 use crate::spec::{LayerPlan, Residual};
 

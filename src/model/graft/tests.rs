@@ -191,9 +191,17 @@ fn residual_layers(activation: Activation) -> Vec<Layer> {
         conv(4, activation),
         Layer::Residual(Residual {
             activation,
-            ..Residual::of(vec![conv(5, Activation::None), norm(activation), conv(4, Activation::None)])
+            ..Residual::of(vec![
+                conv(5, Activation::None),
+                norm(activation),
+                conv(4, Activation::None),
+            ])
         }),
-        Layer::Residual(Residual::of(vec![halving, conv(6, Activation::None), norm(Activation::None)])),
+        Layer::Residual(Residual::of(vec![
+            halving,
+            conv(6, Activation::None),
+            norm(Activation::None),
+        ])),
         Layer::GlobalAvgPool {},
     ]
 }
@@ -247,7 +255,8 @@ fn a_batch_norm_in_a_block_that_had_none_comes_to_its_projection_too() {
 
 #[test]
 fn a_conv_before_a_block_goes_into_its_branch_and_its_shortcut() {
-    for activation in [Activation::Relu, Activation::LeakyRelu, Activation::Gelu, Activation::None] {
+    for activation in [Activation::Relu, Activation::LeakyRelu, Activation::Gelu, Activation::None]
+    {
         let mut layers = residual_layers(Activation::Tanh);
         layers[0] = conv(4, activation);
         let edit = Edit::AddConvBlock { at: 1, filters: 9, kernel: 3, pool: false };
@@ -357,8 +366,11 @@ fn any_edit() -> impl Strategy<Value = Edit> {
 fn any_plain_edit() -> impl Strategy<Value = Edit> {
     let at = 0..8_usize;
     prop_oneof![
-        (at.clone(), 1..9_usize, 1..4_usize)
-            .prop_map(|(at, filters, kernel)| Edit::AddResidual { at, filters, kernel }),
+        (at.clone(), 1..9_usize, 1..4_usize).prop_map(|(at, filters, kernel)| Edit::AddResidual {
+            at,
+            filters,
+            kernel
+        }),
         (at.clone(), 1..16_usize, 1..6_usize, any::<bool>()).prop_map(
             |(at, filters, kernel, pool)| Edit::AddConvBlock { at, filters, kernel, pool }
         ),
@@ -408,7 +420,8 @@ fn means_of_squares_stay_above_zero_where_weights_are_negated() {
     }
     let graft = Graft::plan(&parent, &edits, &trained(&parent, 3)).unwrap();
     let smallest = |moment| {
-        let names: Vec<String> = graft.network.arrays(&child).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> =
+            graft.network.arrays(&child).into_iter().map(|(name, _)| name).collect();
         let arrays =
             names.iter().filter_map(|name| graft.moment(&squares, &child, name, moment, 1.0));
         arrays.flat_map(|array| array.values).fold(f32::INFINITY, f32::min)

@@ -9,14 +9,12 @@ mod proto;
 use prost::Message;
 
 use self::graph::GraphBuilder;
+use super::arrays::LayerPlace;
 use super::model_file::ModelFileError;
 use super::preparation::Preparation;
-use super::arrays::LayerPlace;
 use super::residual::projection_conv;
 use super::weights::Weights;
-use crate::spec::{
-    Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Residual, Spec,
-};
+use crate::spec::{Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Residual, Spec};
 
 /// First IR version that goes with operator set 20.
 const IR_VERSION: i64 = 9;
@@ -158,8 +156,7 @@ fn add_norm(
     norm: &BatchNorm,
 ) -> Result<(), ModelFileError> {
     let fields = ["gamma", "beta", "running-mean", "running-variance"];
-    let [gamma, beta, mean, variance] =
-        fields.map(|field| weights.get(&format!("{name}.{field}")));
+    let [gamma, beta, mean, variance] = fields.map(|field| weights.get(&format!("{name}.{field}")));
     graph.batch_norm(name, [gamma?, beta?, mean?, variance?], norm.epsilon);
     Ok(())
 }

@@ -270,9 +270,8 @@ fn channels_behind(layers: &[Layer], channels: usize) -> usize {
 
 /// A residual block for index `at`; `filters` are those of its two convolutions.
 fn new_block(layers: &[Layer], at: usize, filters: [usize; 2], kernel: usize) -> Residual {
-    let conv = |filters| {
-        Layer::Conv(Conv { activation: Activation::None, ..Conv::same(filters, kernel) })
-    };
+    let conv =
+        |filters| Layer::Conv(Conv { activation: Activation::None, ..Conv::same(filters, kernel) });
     let bent = BatchNorm { activation: fitting_activation(layers), ..BatchNorm::default() };
     let branch = vec![
         conv(filters[0]),

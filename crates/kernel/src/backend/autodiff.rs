@@ -8,7 +8,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
 use super::flex::{
-    self, BatchNormState, ConvState, DenseState, GroupedState, Keep, PoolState, SumState, are_single,
+    self, BatchNormState, ConvState, DenseState, GroupedState, Keep, PoolState, SumState,
+    are_single,
 };
 use super::{BatchNormOptions, ConvBlockOptions, KernelOps, Mark, PoolOptions, composite};
 use crate::activation::Activation;

@@ -176,8 +176,7 @@ pub fn sgd_momentum_step<B: Backend>(
     step: SgdStep,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let fallback = gradient.clone();
-    let (parameter, velocity) =
-        sgd_step::<B>(parameter, gradient, Some(velocity), is_first, step);
+    let (parameter, velocity) = sgd_step::<B>(parameter, gradient, Some(velocity), is_first, step);
     (parameter, velocity.unwrap_or(fallback))
 }
 

@@ -68,9 +68,7 @@ impl Optimizer for FusedSgd {
             let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
             let parameter = match has_kernels(&parameter.kind) {
                 true => <Dispatch as KernelOps>::sgd_step(parameter, gradient, step),
-                false => {
-                    composite::sgd_step::<Dispatch>(parameter, gradient, None, false, step).0
-                }
+                false => composite::sgd_step::<Dispatch>(parameter, gradient, None, false, step).0,
             };
             return (Tensor::from_dispatch(parameter), Some(FusedSgdState { velocity: None }));
         }

@@ -164,6 +164,9 @@ pub fn batch_norm(
         let kept = running.value_sync().to_device(&device).mul_scalar(1.0 - norm.momentum);
         let seen = Tensor::<1>::from_dispatch(seen).detach().mul_scalar(norm.momentum);
         running.update(kept.add(seen).detach());
+        // Until then burn keeps the update to this thread: whoever reads the network in between, such
+        // as a checkpoint, would find the statistics of the step before.
+        running.value_sync();
     }
     Tensor::from_dispatch(y)
 }
@@ -184,12 +187,8 @@ pub struct PoolOptions {
 
 impl PoolOptions {
     /// The largest of each 2×2 square.
-    const MAX_2X2: Self = Self {
-        size: [2, 2],
-        stride: [2, 2],
-        padding: Padding::uniform(0),
-        kind: PoolKind::Max,
-    };
+    const MAX_2X2: Self =
+        Self { size: [2, 2], stride: [2, 2], padding: Padding::uniform(0), kind: PoolKind::Max };
 }
 
 /// Max-pool or average-pool of `x`, `[batch, channels, height, width]`.

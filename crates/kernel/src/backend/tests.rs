@@ -218,7 +218,9 @@ fn assert_equals_burns_layer(pool: Pool, end: impl Fn(Tensor<4>) -> Tensor<4>) {
         });
         for step in 0..2 {
             let x = leaf([4, 3, 7, 5], step);
+            let before = values(ours.running_mean.value());
             let found = batch_norm(x.clone(), &ours, activation, pool);
+            assert_ne!(values(ours.running_mean.value()), before, "the step is seen at once");
             let expected = end(with_burn(burns.forward(x.clone()), activation));
             let factors = leaf(found.dims(), 20 + step).detach();
             assert_same(&values(found.clone()), &values(expected.clone()), "output");
@@ -310,8 +312,14 @@ fn convolutions_in_groups_equal_burns_operations() {
         ([2, 6, 9, 35], [12, 3, 3], 6, [2, 2], Padding::uniform(1), Pool::None),
         ([2, 6, 9, 10], [4, 3, 2], 2, [2, 1], uneven, Pool::None),
     ];
-    for ([batch, channels, height, width], [filters, rows, columns], groups, stride, padding, pool) in
-        cases
+    for (
+        [batch, channels, height, width],
+        [filters, rows, columns],
+        groups,
+        stride,
+        padding,
+        pool,
+    ) in cases
     {
         for activation in [Activation::Relu, Activation::Gelu, Activation::Linear] {
             let options = ConvBlockOptions { stride, padding, groups, activation, pool };
@@ -339,7 +347,10 @@ fn sums_equal_burns_operations() {
         let expected = with_burn(a.clone() + b.clone(), activation);
         let what = format!("{activation:?}");
         assert_same(&values(found.clone()), &values(expected.clone()), &what);
-        assert_eq!(values(found.clone()), values(add(a.clone().inner(), b.clone().inner(), activation)));
+        assert_eq!(
+            values(found.clone()),
+            values(add(a.clone().inner(), b.clone().inner(), activation))
+        );
         let (found, expected) =
             ((found * factors.clone()).sum().backward(), (expected * factors).sum().backward());
         for term in [&a, &b] {

@@ -2,8 +2,8 @@
 
 use super::super::reference;
 use super::*;
-use crate::activation::DerivativeOf;
 use crate::Cpu;
+use crate::activation::DerivativeOf;
 use crate::testing::{assert_close_beside, random};
 
 fn shapes() -> Vec<(ConvShape, usize)> {
@@ -66,11 +66,8 @@ fn outputs_and_gradients_match_double_precision_group_by_group() {
                 };
                 let (mut dx, mut dw, mut db) =
                     (nan(images.len()), nan(weight.len()), nan(bias.len()));
-                let gradients = GroupedGradients {
-                    images: Some(&mut dx),
-                    weight: &mut dw,
-                    bias: &mut db,
-                };
+                let gradients =
+                    GroupedGradients { images: Some(&mut dx), weight: &mut dw, bias: &mut db };
                 conv.backward(&executor, batch, &images, &weight, kept, &d_output, gradients);
                 [y, dx, dw, db]
             };
@@ -85,8 +82,7 @@ fn outputs_and_gradients_match_double_precision_group_by_group() {
                 let b = wide(&bias, group, single.filters);
                 let dy = part(&d_output, groups, group, single.output_len());
                 let expected = reference::forward(&single, batch, &x, &w, &b);
-                let gradients =
-                    reference::backward(&single, batch, &x, &w, &expected, &dy);
+                let gradients = reference::backward(&single, batch, &x, &w, &expected, &dy);
                 let narrow = |values: Vec<f64>| -> Vec<f32> {
                     values.into_iter().map(|v| v as f32).collect()
                 };
