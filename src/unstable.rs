@@ -5,8 +5,10 @@ pub mod spec {
     //! Of the module `spec`.
     pub use crate::spec::edit::EditCost;
     pub use crate::spec::edit::training_flops;
+    pub use crate::spec::layer::Residual;
     pub use crate::spec::name::{RUN_NAME_RULE, is_run_name};
     pub use crate::spec::optimizer::AdamWParameters;
+    pub use crate::spec::pool::PoolPadding;
     pub use crate::spec::schedule::{learning_rate, mean_share};
     pub use crate::spec::study::json_schema;
     pub use crate::spec::*;

@@ -38,6 +38,9 @@ fn the_same_weights_give_the_same_logits_on_cpu_and_gpu() {
         &[
             "model.layers=[{conv={filters=8,kernel=3,activation=\"none\"}},{batch-norm={activation=\"gelu\"}},{avg-pool={size=2}},\"global-avg-pool\"]",
         ],
+        &[
+            "model.layers=[{conv={filters=4,kernel=3}},{max-pool={size=3,stride=2,padding=\"same\"}},{residual={layers=[{conv={filters=4,kernel=3,groups=4}},{conv={filters=6,kernel=3,stride=2}},\"batch-norm\"]}},{avg-pool={size=3,padding=1}}]",
+        ],
     ] {
         let spec = lenet(overrides).validate(InputShape::MNIST).unwrap();
         for seed in 0..3_u32 {

@@ -50,6 +50,11 @@ impl LayerPlace {
     }
 }
 
+/// The number of the weight of a layer of the study, or of the head.
+pub(crate) fn weight_number(spec: &Spec, index: usize) -> u64 {
+    LayerPlace::of(spec, index).parameter(0)
+}
+
 /// One array of a network.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ExpectedArray<'a> {

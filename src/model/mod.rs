@@ -25,6 +25,7 @@ pub(crate) mod saved;
 pub(crate) mod weights;
 
 pub(crate) use crate::record::GraftReport;
+pub(crate) use arrays::weight_number;
 pub use classifier::{Classifier, ClassifierError, InputError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub(crate) use graft::{Graft, GraftError, keeps_optimizer, refreshed};

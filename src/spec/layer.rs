@@ -68,6 +68,11 @@ impl<'de> Deserialize<'de> for Layer {
 }
 
 impl Layer {
+    /// A residual block of these layers, with relu after the sum.
+    pub fn residual(layers: Vec<Self>) -> Self {
+        Self::Residual(Residual::of(layers))
+    }
+
     /// The layer's name as study files spell it.
     pub fn kind(&self) -> &'static str {
         match self {

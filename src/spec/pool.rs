@@ -32,6 +32,12 @@ impl Pool {
         Self { size, stride: None, padding: PoolPadding::default() }
     }
 
+    /// The same with windows that reach so many pixels over every border.
+    #[must_use]
+    pub fn padded(self, pixels: usize) -> Self {
+        Self { padding: PoolPadding::Pixels(pixels), ..self }
+    }
+
     /// Pixels between neighbouring windows.
     pub fn stride(&self) -> usize {
         self.stride.unwrap_or(self.size)

@@ -2,7 +2,7 @@
 
 // In a circle with fit: a training probes its network with its own setup.
 
-use burn::module::{ModuleVisitor, Param};
+use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
@@ -10,7 +10,7 @@ use super::evaluate::{evaluate_while, images_tensor};
 use super::fit::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
-use crate::model::{Mode, Network, ReadError, Weights, read_scalar, read_values};
+use crate::model::{Mode, Network, ReadError, Weights, read_scalar, read_values, weight_number};
 use crate::record::{LayerProbe, Probe};
 use crate::spec::{Activation, Layer, Spec};
 use burgeon_kernel::backend::cross_entropy;
@@ -157,22 +157,22 @@ fn gradients(
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
     let mut sizes = Sizes { gradients: &gradients, found: Ok(Vec::new()) };
     burn::module::Module::visit(&network, &mut sizes);
-    let mut found = sizes.found?.into_iter();
-    // Weights are visited layer by layer; batch-norms hold vectors only and keep their zeros.
+    let found = sizes.found?;
+    // Batch-norms hold vectors only and keep their zeros; weights within blocks are no layer's own.
     for probe in layers {
-        if !matches!(setup.spec.layers().get(probe.layer), Some(Layer::BatchNorm(_)))
-            && let Some((gradient, weight)) = found.next()
-        {
-            (probe.gradient, probe.weight) = (gradient, weight);
+        let id = ParamId::from(weight_number(setup.spec, probe.layer));
+        if let Some(&(_, sizes)) = found.iter().find(|(found, _)| *found == id) {
+            (probe.gradient, probe.weight) = sizes;
         }
     }
     Ok(())
 }
 
-/// Root mean squares of every weight array with two axes or more: of its gradient, and its own.
+/// Root mean squares of every weight array with two axes or more, by its number: of its gradient, and
+/// its own.
 struct Sizes<'a> {
     gradients: &'a GradientsParams,
-    found: Result<Vec<(f64, f64)>, ReadError>,
+    found: Result<Vec<(ParamId, (f64, f64))>, ReadError>,
 }
 
 impl ModuleVisitor for Sizes<'_> {
@@ -187,7 +187,7 @@ impl ModuleVisitor for Sizes<'_> {
         let sizes = gradient.and_then(|gradient| Ok((gradient, size(param.val().inner())?)));
         if let Ok(found) = &mut self.found {
             match sizes {
-                Ok(sizes) => found.push(sizes),
+                Ok(sizes) => found.push((param.id, sizes)),
                 Err(error) => self.found = Err(error),
             }
         }

@@ -7,7 +7,7 @@ use crate::model::{DeviceChoice, OpenDevice, WeightArray, Weights};
 use crate::record::Ending;
 use crate::spec::{
     Activation, BatchNorm, Conv, Dense, Dropout, EarlyStopping, GateSpec, InputShape, Layer, Pool,
-    PoolPadding, Residual, Spec, StudyFile,
+    Spec, StudyFile,
 };
 
 const BATCH: usize = 16;
@@ -308,7 +308,7 @@ fn residual() -> Spec {
     let conv = |filters, stride| {
         Layer::Conv(Conv { stride, activation: Activation::None, ..Conv::same(filters, 3) })
     };
-    let stem = Pool { stride: Some(4), padding: PoolPadding::Pixels(1), ..Pool::of(3) };
+    let stem = Pool { stride: Some(4), ..Pool::of(3).padded(1) };
     let identity = vec![conv(4, 1), norm(Activation::Relu), conv(4, 1), norm(Activation::None)];
     let depthwise = Layer::Conv(Conv { groups: 4, ..Conv::same(4, 3) });
     let dropout = Layer::Dropout(Dropout { rate: 0.2 });
@@ -317,8 +317,8 @@ fn residual() -> Spec {
         file.model.layers = vec![
             Layer::Conv(Conv::same(4, 3)),
             Layer::MaxPool(stem),
-            Layer::Residual(Residual::of(identity)),
-            Layer::Residual(Residual::of(projected)),
+            Layer::residual(identity),
+            Layer::residual(projected),
             Layer::GlobalAvgPool {},
         ];
         file.train.epochs = 8;
@@ -369,4 +369,24 @@ fn the_average_of_the_weights_is_what_is_judged_and_kept_and_goes_on_with_the_sa
         let ended = train(setup(&averaged, &data, &device), saved, &mut rest).unwrap();
         assert!(timeless(ended.state) == timeless(expected.state.clone()), "stopped at {steps}");
     }
+}
+
+#[test]
+fn a_probe_takes_no_layer_of_a_block_for_one_behind_it() {
+    let (data, device) = (digits(), cpu());
+    let block = vec![Layer::Conv(Conv::same(4, 3)), Layer::Conv(Conv::same(4, 3))];
+    let spec = spec(|file| {
+        file.model.layers = vec![
+            Layer::Conv(Conv::same(4, 3)),
+            Layer::residual(block),
+            Layer::MaxPool(Pool::of(4)),
+            Layer::Dense(Dense::of(8)),
+        ];
+    });
+    let mut weights = Weights::initial(&spec, 1);
+    let shape = weights.get("layers.3.weight").unwrap().shape.clone();
+    weights.insert("layers.3.weight", WeightArray::filled(shape, 0.25));
+    let seen = look(&spec, &data, &device, &weights);
+    assert_eq!(seen.layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [0, 3, 4]);
+    assert!((seen.layers[1].weight - 0.25).abs() < 1e-6, "{seen:?}");
 }

@@ -4,9 +4,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::optimizer_record::MomentField;
 use crate::model::{Mode, Network, OptimizerRecord, WeightArray};
+use crate::spec::pool::PoolPadding;
 use crate::spec::{
-    Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Layer, Padding, Pool, PoolPadding,
-    Residual, StudyFile,
+    Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Layer, Padding, Pool, Residual,
+    StudyFile,
 };
 use crate::sys::{CounterRng, Purpose, counter_seed};
 

@@ -208,7 +208,7 @@ impl ReusedSaved {
 impl Drop for ReusedSaved {
     fn drop(&mut self) {
         /// As many as a network has conv blocks, or nearly.
-        const UNUSED_MAX: usize = 16;
+        const UNUSED_MAX: usize = 64;
         let mut unused = UNUSED_SAVED.lock().unwrap_or_else(PoisonError::into_inner);
         if unused.len() < UNUSED_MAX {
             unused.push(std::mem::take(&mut self.0));
