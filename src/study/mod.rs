@@ -10,6 +10,7 @@
 //! and on what those between are about to try; so nothing depends on who ends first, and the
 //! number of jobs, which does matter, is part of the study.
 
+mod begin;
 mod deadline;
 mod ended;
 mod gate_check;
@@ -26,8 +27,9 @@ mod trainer;
 mod trial;
 
 pub use crate::sys::signals::{StopFlag, StopReason, StopSignal};
+pub(crate) use begin::begin_study;
 pub use ended::{Ended, Finished, Stopped};
-pub(crate) use launch::{EventObserver, input_shape};
+pub(crate) use launch::{EventObserver, describe, input_shape};
 pub use launch::{Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings};
 pub use observer::Listener;
 pub(crate) use observer::Silent;

@@ -35,7 +35,7 @@ pub fn to_onnx(
     weights.check(spec)?;
     preparation.check_fits(spec)?;
     let mut graph = GraphBuilder::new("images");
-    graph.normalize(preparation.normalization());
+    graph.normalize(preparation.normalization(), preparation.channels.count());
     let place = |index| LayerPlace::of(spec, index);
     add_layers(&mut graph, weights, spec.layers(), &spec.table().rows, &place)?;
     let input = spec.input();
