@@ -155,20 +155,12 @@ impl DataFinding {
             ),
             Self::Unreadable { files, named } => format!(
                 "{files} {} left out: {}",
-                if *files == 1 {
-                    "file that cannot be read was"
-                } else {
-                    "files that cannot be read were"
-                },
+                if *files == 1 { "file that cannot be read was" } else { "files that cannot be read were" },
                 first_of(named, *files, "; ")
             ),
             Self::NoPictures { files, named } => format!(
                 "{files} {} passed over: {}",
-                if *files == 1 {
-                    "file or folder without pictures was"
-                } else {
-                    "files or folders without pictures were"
-                },
+                if *files == 1 { "file or folder without pictures was" } else { "files or folders without pictures were" },
                 first_of(named, *files, ", ")
             ),
             Self::Duplicates { images, named } => format!(

@@ -153,9 +153,7 @@ fn too_large_a_validation_split_is_refused_for_every_source() {
     assert!(refusal(&synthetic).contains("use at most 59999"));
     let dir = TempDir::new().unwrap();
     write_set(dir.path(), &small_set());
-    assert!(
-        refusal(&DataRequest { validation, ..idx_request(dir.path()) }).contains("use at most 19")
-    );
+    assert!(refusal(&DataRequest { validation, ..idx_request(dir.path()) }).contains("use at most 19"));
 }
 
 #[test]
