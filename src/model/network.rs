@@ -171,7 +171,10 @@ fn is_part_of_the_layer_before(layers: &[Layer], index: usize) -> bool {
 }
 
 fn is_halving_pool(layer: &Layer) -> bool {
-    matches!(layer, Layer::MaxPool(pool) if pool.halves())
+    let Layer::MaxPool(pool) = layer else {
+        return false;
+    };
+    pool.size == 2 && pool.stride() == 2 && pool.padding == Default::default()
 }
 
 /// Builds the layers of a network, or those of a residual block: a network has a row more than it

@@ -18,16 +18,10 @@ use burgeon_kernel::conv::Pool;
 #[derive(Module, Debug)]
 pub(super) struct ResidualLayer {
     layers: Vec<NetworkLayer>,
-    projection: Option<ProjectionLayer>,
+    /// What brings the input to the shape that the layers return; nothing where it has that shape.
+    projection: Vec<NetworkLayer>,
     #[module(skip)]
     activation: Activation,
-}
-
-/// What brings a block's input to the shape that its layers return.
-#[derive(Module, Debug)]
-struct ProjectionLayer {
-    conv: ConvLayer,
-    norm: Option<BatchNormLayer>,
 }
 
 impl ResidualLayer {
@@ -39,55 +33,49 @@ impl ResidualLayer {
         let LayerSource { place, weights, device } = source;
         let inner = |index| place.inner(index);
         let layers = build(&block.layers, &row.inner, &inner, weights, device)?;
-        let projection = row.projection.as_ref().map(|projection| {
-            let source = LayerSource { place: place.projection(), weights, device };
-            ProjectionLayer::new(projection, block.norm(), &source)
-        });
-        Ok(Self { layers, projection: projection.transpose()?, activation: block.activation })
+        let projection = match &row.projection {
+            None => Vec::new(),
+            Some(row) => {
+                let source = LayerSource { place: place.projection(), weights, device };
+                projection(row, block.norm(), &source)?
+            }
+        };
+        Ok(Self { layers, projection, activation: block.activation })
     }
 
     /// `[batch, channels, height, width]` → `[batch, channels', height', width']`.
     pub(super) fn forward(&self, images: Tensor<4>, mode: Mode) -> Tensor<4> {
-        let mut branch = Features::Images(images.clone());
-        for layer in &self.layers {
-            branch = layer.forward(branch, mode);
-        }
-        let shortcut = match &self.projection {
-            Some(projection) => projection.forward(images),
-            None => images,
+        let through = |layers: &[NetworkLayer], images| {
+            let images = Features::Images(images);
+            layers.iter().fold(images, |features, layer| layer.forward(features, mode))
         };
-        match branch {
-            Features::Images(branch) => backend::add(branch, shortcut, self.activation.into()),
+        let branch = through(&self.layers, images.clone());
+        match (branch, through(&self.projection, images)) {
+            (Features::Images(branch), Features::Images(shortcut)) => {
+                backend::add(branch, shortcut, self.activation.into())
+            }
             // Validation refuses layers that flatten within a block.
-            Features::Flat(_) => shortcut,
+            (Features::Images(images), _) | (_, Features::Images(images)) => images,
+            (Features::Flat(features), _) => features.unsqueeze_dims(&[2, 3]),
         }
     }
 }
 
-impl ProjectionLayer {
-    fn new(
-        row: &LayerPlan,
-        norm: Option<&BatchNorm>,
-        source: &LayerSource,
-    ) -> Result<Self, WeightsError> {
-        let conv = projection_conv(row.input, row.output);
-        let norm = norm.map(|norm| {
-            let norm = BatchNorm { activation: Activation::None, ..norm.clone() };
-            BatchNormLayer::new(&norm, Pool::None, 2, source)
-        });
-        Ok(Self {
-            conv: ConvLayer::new(&conv, row.input, Pool::None, source)?,
-            norm: norm.transpose()?,
-        })
+/// A 1×1 convolution, with the batch-norm behind it where there is one.
+fn projection(
+    row: &LayerPlan,
+    norm: Option<&BatchNorm>,
+    source: &LayerSource,
+) -> Result<Vec<NetworkLayer>, WeightsError> {
+    let conv = projection_conv(row.input, row.output);
+    let conv = ConvLayer::new(&conv, row.input, Pool::None, source)?;
+    let mut layers = vec![NetworkLayer::Conv(conv)];
+    if let Some(norm) = norm {
+        let norm = BatchNorm { activation: Activation::None, ..norm.clone() };
+        let norm = BatchNormLayer::new(&norm, Pool::None, 2, source)?;
+        layers.push(NetworkLayer::BatchNorm(norm));
     }
-
-    fn forward(&self, images: Tensor<4>) -> Tensor<4> {
-        let projected = self.conv.forward(images);
-        match &self.norm {
-            Some(norm) => norm.forward(projected),
-            None => projected,
-        }
-    }
+    Ok(layers)
 }
 
 /// The convolution of a projection between these shapes.

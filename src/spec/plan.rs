@@ -223,13 +223,7 @@ fn plan_projection(
 /// The smallest stride at which a 1×1 convolution turns images of the one size into those of the
 /// other; `None` where there is none.
 pub(crate) fn projection_stride(input: FeatureShape, output: FeatureShape) -> Option<usize> {
-    let (
-        FeatureShape::Image { height, width, .. },
-        FeatureShape::Image { height: out_height, width: out_width, .. },
-    ) = (input, output)
-    else {
-        return None;
-    };
+    let ([height, width], [out_height, out_width]) = (input.sides(), output.sides());
     (1..=PROJECTION_STRIDE_MAX).find(|&stride| {
         height.div_ceil(stride) == out_height && width.div_ceil(stride) == out_width
     })

@@ -50,11 +50,6 @@ impl Pool {
             PoolPadding::Same => same_pads(length, self.size, self.stride()),
         }
     }
-
-    /// Whether it is the usual pool of 2×2 windows side by side.
-    pub(crate) fn halves(&self) -> bool {
-        self.size == 2 && self.stride() == 2 && self.padding.is_none()
-    }
 }
 
 /// How far the windows of a pool reach over the border of its input; in a study file a whole number
