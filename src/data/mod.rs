@@ -11,6 +11,7 @@
 pub(crate) mod augment;
 pub(crate) mod batch;
 pub(crate) mod center;
+pub(crate) mod drawing;
 mod error;
 pub(crate) mod fetch;
 pub(crate) mod folder;
@@ -19,6 +20,7 @@ pub(crate) mod idx;
 pub(crate) mod image_file;
 mod images;
 pub(crate) mod ink;
+mod jpeg;
 pub(crate) mod load;
 pub(crate) mod look;
 pub(crate) mod mnist;

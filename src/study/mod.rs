@@ -27,7 +27,8 @@ mod trial;
 
 pub use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 pub use ended::{Ended, Finished, Stopped};
-pub(crate) use launch::{EventObserver, input_shape};
+pub(crate) use gate_check::ConstantAnswer;
+pub(crate) use launch::{Checked, EventObserver, input_shape};
 pub use launch::{Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings};
 pub use observer::Listener;
 pub(crate) use observer::Silent;
