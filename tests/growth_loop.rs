@@ -605,14 +605,12 @@ fn a_request_that_is_repeated_extends_once_and_another_one_again() {
     run.finish(&spec(2), &Playback::of(&[0.4, 0.5]));
     let repeated = |request: Option<&str>, accuracies: &[f64]| {
         let trainer = Playback::of(accuracies);
-        let setup =
-            StudySetup { spec: spec(2), validation_images: 5000, growth: Growth::On };
+        let setup = StudySetup { spec: spec(2), validation_images: 5000, growth: Growth::On };
         let clock = Arc::new(RealClock::default());
         let ledger =
             Ledger::open(&RealFiles, &run.folder.events_file(), Fence::none(), clock).unwrap();
         let (mut silent, stop) = (Silent, StopFlag::new());
-        let mut study =
-            Study::new(setup, run.folder.clone(), ledger, &trainer, &mut silent, stop);
+        let mut study = Study::new(setup, run.folder.clone(), ledger, &trainer, &mut silent, stop);
         let begins = study.extend_once(more_trials(1), request).unwrap();
         let Ended::Finished(finished) = study.run().unwrap() else {
             panic!("nobody asked to stop");

@@ -209,9 +209,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     fn was_granted(&self, request: &str) -> bool {
-        let is_granted = |event: &Event| {
-            matches!(event, Event::StudyExtended { request: Some(granted), .. } if granted == request)
-        };
+        let is_granted = |event: &Event| matches!(event, Event::StudyExtended { request: Some(granted), .. } if granted == request);
         self.study_record().ledger.records().iter().any(|recorded| is_granted(&recorded.event))
     }
 

@@ -297,9 +297,8 @@ fn a_look_is_taken_with_images_of_all_classes_where_they_take_turns_in_the_file(
     for (count, seen) in [(2560, 256), (1280, 160), (2561, 256), (90, 12)] {
         let labels: Vec<u8> = (0..count).map(|at| (at % 10) as u8).collect();
         data.train = Subset::all(Images::new(vec![0; count * 28 * 28], labels, 28, 28).unwrap());
-        let of_trial = |trial| {
-            some_images(TrainingSetup { trial, ..setup(&spec, &data, &device) }, seen).1
-        };
+        let of_trial =
+            |trial| some_images(TrainingSetup { trial, ..setup(&spec, &data, &device) }, seen).1;
         let first = of_trial(1);
         let classes = first.class_counts(10);
         assert_eq!(first.len(), seen);

@@ -120,7 +120,8 @@ fn shadow(rng: &mut CounterRng, blur: f32) -> Light {
     let (place, depth) = (uniform(rng, -0.3, 0.3), uniform(rng, 0.35, 0.75));
     Box::new(move |x, y| {
         let along = (x - 0.5) * across + (y - 0.5) * down - place;
-        let lit = if blur > 0.0 { (along / blur + 0.5).clamp(0.0, 1.0) } else { f32::from(along > 0.0) };
+        let lit =
+            if blur > 0.0 { (along / blur + 0.5).clamp(0.0, 1.0) } else { f32::from(along > 0.0) };
         depth + (1.0 - depth) * lit
     })
 }
@@ -160,7 +161,8 @@ fn shares(
     for (at, digit) in source().iter().enumerate() {
         for dark in [true, false] {
             let kind = name.bytes().fold(u64::from(dark), |sum, byte| sum * 31 + u64::from(byte));
-            let mut rng = CounterRng::new(counter_seed(kind, at as u64, Purpose::Augmentation, 0, 0));
+            let mut rng =
+                CounterRng::new(counter_seed(kind, at as u64, Purpose::Augmentation, 0, 0));
             let (page, light) = (place(digit, &mut rng), light(&mut rng));
             let picture = page.painted(dark, &light, &mut rng);
             count += 1;
@@ -173,7 +175,11 @@ fn shares(
     }
     let (right, undecided) =
         (f64::from(right) / f64::from(count), f64::from(undecided) / f64::from(count));
-    println!("{name:<14} {count:>4} {:>5.1} % right, {:>5.1} % undecided", right * 100.0, undecided * 100.0);
+    println!(
+        "{name:<14} {count:>4} {:>5.1} % right, {:>5.1} % undecided",
+        right * 100.0,
+        undecided * 100.0
+    );
     (right, undecided)
 }
 
@@ -185,7 +191,12 @@ fn assert_read(
     least: f64,
 ) {
     let (right, undecided) = shares(name, place, light);
-    assert!(right >= least, "{name}: {:.1} % are read right, {:.1} % undecided", right * 100.0, undecided * 100.0);
+    assert!(
+        right >= least,
+        "{name}: {:.1} % are read right, {:.1} % undecided",
+        right * 100.0,
+        undecided * 100.0
+    );
 }
 
 #[test]
@@ -226,7 +237,8 @@ fn flat_bands_are_no_ink() {
     let mut taken = Vec::new();
     for at in 0..200 {
         for count in [2, 3, 4] {
-            let mut rng = CounterRng::new(counter_seed(count as u64, at, Purpose::Augmentation, 1, 0));
+            let mut rng =
+                CounterRng::new(counter_seed(count as u64, at, Purpose::Augmentation, 1, 0));
             let picture = bands(&mut rng, count);
             let size = picture.dimensions();
             match read(&png(picture), Invert::Auto) {

@@ -10,6 +10,10 @@ use crate::data::image_file::PictureError;
 const STROKE_WIDTH_MAX: f32 = 0.3;
 /// The share of the picture's border that strokes of a digit that was cut to its bounds may touch with that width.
 const WIDE_BORDER_MAX: f32 = 0.12;
+/// The share of the border that ends of strokes may touch.
+const STROKE_ENDS_MAX: f32 = 0.06;
+/// A picture that was cut to its digit leaves at most this part of its sides free.
+const CUT_MARGIN: usize = 16;
 /// A digit is not wider than so many times its height.
 const ASPECT_MAX: usize = 2;
 
@@ -26,18 +30,30 @@ pub(super) fn is_wide_at_border(drawing: &Drawing) -> bool {
     wide.border().filter(|&at| wide.marks[at]).count() as f32 > WIDE_BORDER_MAX * border
 }
 
-/// Whether ink covers one side of the picture from end to end.
-pub(super) fn fills_a_side(drawing: &Drawing) -> bool {
+/// Whether ink reaches the border.
+pub(super) fn touches_border(drawing: &Drawing) -> bool {
     let mask = Mask::strong(drawing);
-    let (width, height) = (mask.width, mask.height);
-    let is_filled = |mut side: Box<dyn Iterator<Item = usize>>, len: usize| {
-        let inked = side.by_ref().filter(|&at| mask.marks[at]).count();
-        inked as f32 >= FRAME_BORDER * len as f32
-    };
-    is_filled(Box::new(0..width), width)
-        || is_filled(Box::new((height - 1) * width..height * width), width)
-        || is_filled(Box::new((0..height).map(move |y| y * width)), height)
-        || is_filled(Box::new((1..=height).map(move |y| y * width - 1)), height)
+    mask.border().any(|at| mask.marks[at])
+}
+
+/// Whether the ink may be a digit that the picture was cut to.
+pub(super) fn may_fill_picture(drawing: &Drawing) -> bool {
+    let mask = Mask::strong(drawing);
+    let near = [mask.width, mask.height].map(|side| side / CUT_MARGIN);
+    mask.bounds().is_some_and(|[left, top, right, bottom]| {
+        left <= near[0]
+            && top <= near[1]
+            && right + near[0] >= mask.width
+            && bottom + near[1] >= mask.height
+    }) && !is_wide_at_border(drawing)
+}
+
+/// Whether ink that reaches the border may be a digit whose strokes end there.
+pub(super) fn may_end_at_border(drawing: &Drawing) -> bool {
+    let mask = Mask::strong(drawing);
+    let border = mask.border().count() as f32;
+    let inked = mask.border().filter(|&at| mask.marks[at]).count() as f32;
+    inked <= STROKE_ENDS_MAX * border && !is_wide_at_border(drawing)
 }
 
 /// Takes a frame around the digit away: ink that fills the border, and all that touches it.
@@ -118,12 +134,38 @@ impl Mask {
         Self { marks, width: self.width, height: self.height }
     }
 
+    /// How thick strokes are for their length: twice the area by the length of the outline, which is four fifths of the
+    /// sides of pixels that it follows in directions of all kinds, by the longer side of the bounds.
+    pub(super) fn thickness(&self) -> f32 {
+        let is_marked = |x: usize, y: usize| {
+            x < self.width && y < self.height && self.marks[y * self.width + x]
+        };
+        let mut outline = 0;
+        for y in 0..self.height {
+            for x in (0..self.width).filter(|&x| is_marked(x, y)) {
+                let beside =
+                    [(x.wrapping_sub(1), y), (x + 1, y), (x, y.wrapping_sub(1)), (x, y + 1)];
+                outline += beside.into_iter().filter(|&(x, y)| !is_marked(x, y)).count();
+            }
+        }
+        let length = self.extent().map_or(1, |[across, down]| across.max(down));
+        2.0 * self.count() as f32 / (0.8 * outline.max(1) as f32) / length as f32
+    }
+
     pub(super) fn border(&self) -> impl Iterator<Item = usize> + use<> {
         let (width, height) = (self.width, self.height);
         (0..width * height).filter(move |at| {
             let (x, y) = (at % width, at / width);
             x == 0 || y == 0 || x + 1 == width || y + 1 == height
         })
+    }
+
+    /// The largest connected part alone.
+    pub(super) fn largest_part(&self) -> Self {
+        let mut marks = vec![false; self.marks.len()];
+        let largest = self.parts().into_iter().max_by_key(Vec::len);
+        largest.into_iter().flatten().for_each(|at| marks[at] = true);
+        Self { marks, width: self.width, height: self.height }
     }
 
     /// The pixels of each connected part, corners included.

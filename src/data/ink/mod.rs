@@ -29,7 +29,7 @@ pub(crate) fn find(grey: Grey, invert: Invert) -> Result<Drawing, PictureError> 
     let picture = shrunk(composed(grey, invert)?, SIDE_MAX);
     let found = on_smooth_paper(&picture, invert);
     let is_certain = match &found {
-        Ok(drawing) => !areas::fills_a_side(drawing) && !areas::is_wide_at_border(drawing),
+        Ok(drawing) => !areas::touches_border(drawing) || areas::may_fill_picture(drawing),
         Err(PictureError::Undecided) => false,
         Err(_) => true,
     };
@@ -38,7 +38,7 @@ pub(crate) fn find(grey: Grey, invert: Invert) -> Result<Drawing, PictureError> 
     }
     match (top_hat::strokes(shrunk(picture, top_hat::SIDE_MAX), invert), found) {
         (Some(drawing), _) => Ok(drawing),
-        (None, Ok(drawing)) if invert == Invert::Auto && areas::is_wide_at_border(&drawing) => {
+        (None, Ok(drawing)) if invert == Invert::Auto && !areas::may_end_at_border(&drawing) => {
             Err(PictureError::Undecided)
         }
         (None, found) => found,

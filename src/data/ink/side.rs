@@ -145,7 +145,11 @@ fn other_level(picture: &Grey, paper: &Paper, side: Side) -> Paper {
 }
 
 /// Brightness as if the paper were 1 everywhere and the strongest ink 0.
-pub(super) fn normalized(picture: &Grey, paper: &Paper, side: Side) -> Result<Vec<f32>, PictureError> {
+pub(super) fn normalized(
+    picture: &Grey,
+    paper: &Paper,
+    side: Side,
+) -> Result<Vec<f32>, PictureError> {
     // Ink takes a share of the light that falls on the paper; light ink leaves a share of the dark.
     let ink = |at: usize| {
         let (value, paper) = (picture.values[at], paper.at(picture, at).clamp(0.0, 1.0));

@@ -24,9 +24,8 @@ impl Sums {
     /// Of the square from so many pixels left of and above a pixel to so many right of and below it, as far as it lies in
     /// the picture.
     pub(super) fn between(&self, at: usize, before: usize, after: usize) -> f64 {
-        let range = |place: usize, len: usize| {
-            [place.saturating_sub(before), (place + after + 1).min(len)]
-        };
+        let range =
+            |place: usize, len: usize| [place.saturating_sub(before), (place + after + 1).min(len)];
         let ([left, right], [top, bottom]) =
             (range(at % self.width, self.width), range(at / self.width, self.height));
         self.sum([left, right], [top, bottom])

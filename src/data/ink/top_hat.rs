@@ -3,7 +3,7 @@
 //! was filled up is the ink, and for light ink the same of the negative.
 
 use super::areas::Mask;
-use super::side::{CONTRAST_MIN, LEAD};
+use super::side::CONTRAST_MIN;
 use super::threshold::by_sauvola;
 use crate::data::drawing::Drawing;
 use crate::data::image_file::{Grey, Invert};
@@ -15,10 +15,14 @@ pub(super) const SIDE_MAX: u32 = 192;
 const DISC_RADIUS: f32 = 0.22;
 /// Edges of shadows are as blurred as this share of the shorter side, at least a pixel.
 const BLUR_RADIUS: f32 = 1.0 / 64.0;
+/// Paper darker than this has more noise than ink in it.
+const PAPER_MIN: f32 = 0.3;
 /// A digit is at least as long as this share of the shorter side.
 const LENGTH_MIN: f32 = 0.15;
 /// Parts smaller than this share of the largest are specks.
 const PART_MIN: f32 = 0.1;
+/// Of two drawings, the ink has strokes so many times thinner for their length.
+const THINNER: f32 = 1.25;
 /// What half of lies in squares with this share of its length is a blob.
 const BLOB_SHARE: f32 = 0.45;
 
@@ -37,23 +41,19 @@ pub(super) fn strokes(picture: Grey, invert: Invert) -> Option<Drawing> {
     }
 }
 
-/// Of two drawings, the one that encloses the other or has by far more ink: paper that shows through a loop is as thin
-/// as strokes.
+/// Of two drawings, the one that has clearly thinner strokes: paper that shows between strokes is a blob.
 fn the_ink_of(one: Drawing, other: Drawing) -> Option<Drawing> {
-    let (first, second) = (Mask::strong(&one), Mask::strong(&other));
-    let encloses = |outer: &Mask, inner: &Mask| {
-        let (Some(outer), Some(inner)) = (outer.bounds(), inner.bounds()) else {
-            return false;
-        };
-        outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3]
+    let thickness = |drawing| {
+        let part = Mask::strong(drawing).largest_part();
+        part.thickness() / part.extent().map_or(1, |[across, down]| across.max(down)) as f32
     };
-    let (a, b) = (first.count() as f32, second.count() as f32);
-    match (encloses(&first, &second), encloses(&second, &first)) {
-        (true, false) => Some(one),
-        (false, true) => Some(other),
-        _ if a > LEAD * b => Some(one),
-        _ if b > LEAD * a => Some(other),
-        _ => None,
+    let (first, second) = (thickness(&one), thickness(&other));
+    if first * THINNER < second {
+        Some(one)
+    } else if second * THINNER < first {
+        Some(other)
+    } else {
+        None
     }
 }
 
@@ -67,14 +67,27 @@ fn dark_strokes(picture: &Grey) -> Option<Drawing> {
     let filled = eroded(&dilated(&smooth, size, disc), size, disc);
     // Where a shadow's edge is blurred, paper is as dark as within the shadow.
     let paper = eroded(&filled, size, radius(BLUR_RADIUS));
-    let inks = picture.values.iter().zip(&paper).map(|(value, paper)| (paper - value) / paper.max(0.1));
-    let inks: Vec<f32> = inks.collect();
-    let strongest = inks.iter().copied().fold(0.0, f32::max);
-    if strongest < CONTRAST_MIN {
+    let inks_of = |values: &[f32]| -> Vec<f32> {
+        values
+            .iter()
+            .zip(&paper)
+            .map(|(value, paper)| (paper - value) / paper.max(PAPER_MIN))
+            .collect()
+    };
+    let most = |inks: &[f32]| inks.iter().copied().fold(0.0, f32::max);
+    if most(&inks_of(&smooth)) < CONTRAST_MIN {
         return None;
     }
+    let inks = inks_of(&picture.values);
+    let strongest = most(&inks);
     let brightness: Vec<f32> = inks.iter().map(|ink| 1.0 - (ink / strongest).max(0.0)).collect();
-    inside(by_sauvola(&brightness, size)).filter(|drawing| is_strokes(drawing, shorter))
+    let drawing = inside(by_sauvola(&brightness, size))?;
+    // What is left may be the grains of paper beside a strong edge.
+    let marks = Mask::strong(&drawing).marks;
+    let inks = inks_of(&smooth);
+    let sum: f32 = inks.iter().zip(&marks).filter(|(_, mark)| **mark).map(|(ink, _)| ink).sum();
+    let is_ink = sum >= CONTRAST_MIN * marks.iter().filter(|mark| **mark).count() as f32;
+    (is_ink && is_strokes(&drawing, shorter)).then_some(drawing)
 }
 
 /// The parts of a drawing that do not touch the border, but for specks.
@@ -193,7 +206,8 @@ mod tests {
         let edge = |at: usize| if 3 * (at % 40) + 2 * (at / 40) < 95 { 0.3 } else { 0.9 };
         let values: Vec<f32> = (0..1600).map(edge).collect();
         let closed = eroded(&dilated(&values, size, 9), size, 9);
-        let inner = (0..1600).filter(|at| (8..32).contains(&(at % 40)) && (8..32).contains(&(at / 40)));
+        let inner =
+            (0..1600).filter(|at| (8..32).contains(&(at % 40)) && (8..32).contains(&(at / 40)));
         let moved = inner.filter(|&at| closed[at] != values[at]).count();
         assert!(moved < 12, "{moved} pixels of a slanted edge were filled");
         assert!(closed.iter().zip(&values).all(|(closed, value)| closed >= value));

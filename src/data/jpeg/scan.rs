@@ -164,7 +164,9 @@ impl Walk<'_, '_> {
     fn first_coefficient(&mut self, part: &Part) -> Result<(), Fault> {
         let size = self.tables.huffman(0, part.tables[0])?.decode(self.bits)?;
         if size > 16 {
-            return Err(Fault::Damaged("a scan holds a coefficient of more bits than there can be"));
+            return Err(Fault::Damaged(
+                "a scan holds a coefficient of more bits than there can be",
+            ));
         }
         self.bits.take(size.into())?;
         Ok(())
