@@ -162,8 +162,8 @@ fn check_refuses_a_gate_that_a_constant_answer_passes_where_it_can_tell() {
     expect_code(&opened, 0);
     assert!(stdout(&opened).contains("always answers 0 is right on 10.0 %"), "{}", stdout(&opened));
     // Without images it says that it could not tell, and passes.
-    let text = std::fs::read_to_string(bench.study()).unwrap();
-    std::fs::write(bench.study(), text.replace("\"synthetic\"", "\"mnist\"")).unwrap();
+    let text = fs::read_to_string(bench.study()).unwrap();
+    fs::write(bench.study(), text.replace("\"synthetic\"", "\"mnist\"")).unwrap();
     let mut absent = bench.command(&["check", "study.toml", "--set", "gate.accuracy=0.05"]);
     let absent = absent.env("HOME", bench.path()).env_remove("XDG_CACHE_HOME").output().unwrap();
     expect_code(&absent, 0);

@@ -401,7 +401,7 @@ fn a_supervised_extension_that_is_started_again_after_its_end_extends_nothing_tw
     // The trainer of one supervisor, killed in the moment between its last event and its end.
     let life = |supervisor: &str| {
         let folder = bench.path().join(supervisor);
-        std::fs::create_dir_all(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
         let mut command = bench.command(&MORE);
         let output = command.env("BURGEON_SUPERVISED", folder.join("run-folder")).output().unwrap();
         expect_code(&output, 0);

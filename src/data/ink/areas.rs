@@ -12,7 +12,7 @@ const STROKE_WIDTH_MAX: f32 = 0.3;
 const WIDE_BORDER_MAX: f32 = 0.12;
 /// The share of the border that ends of strokes may touch.
 const STROKE_ENDS_MAX: f32 = 0.06;
-/// A picture that was cut to its digit leaves at most this part of its sides free.
+/// A picture that was cut to its digit leaves at most this part of its longer side free, on each side.
 const CUT_MARGIN: usize = 16;
 /// A digit is not wider than so many times its height.
 const ASPECT_MAX: usize = 2;
@@ -39,12 +39,9 @@ pub(super) fn touches_border(drawing: &Drawing) -> bool {
 /// Whether the ink may be a digit that the picture was cut to.
 pub(super) fn may_fill_picture(drawing: &Drawing) -> bool {
     let mask = Mask::strong(drawing);
-    let near = [mask.width, mask.height].map(|side| side / CUT_MARGIN);
+    let near = mask.width.max(mask.height) / CUT_MARGIN;
     mask.bounds().is_some_and(|[left, top, right, bottom]| {
-        left <= near[0]
-            && top <= near[1]
-            && right + near[0] >= mask.width
-            && bottom + near[1] >= mask.height
+        left.max(top) <= near && right + near >= mask.width && bottom + near >= mask.height
     }) && !is_wide_at_border(drawing)
 }
 
