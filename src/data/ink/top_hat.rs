@@ -166,11 +166,10 @@ fn dilated(values: &[f32], [width, height]: [usize; 2], radius: usize) -> Vec<f3
         }
         for y in 0..height {
             let out = &mut greatest[y * width..(y + 1) * width];
-            for row in [y.checked_sub(distance), Some(y + distance).filter(|&row| row < height)] {
-                if let Some(row) = row {
-                    let row = &wide[row * width..(row + 1) * width];
-                    out.iter_mut().zip(row).for_each(|(most, &value)| *most = most.max(value));
-                }
+            let below = Some(y + distance).filter(|&row| row < height);
+            for row in [y.checked_sub(distance), below].into_iter().flatten() {
+                let row = &wide[row * width..(row + 1) * width];
+                out.iter_mut().zip(row).for_each(|(most, &value)| *most = most.max(value));
             }
         }
     }
