@@ -54,7 +54,7 @@ pub mod model {
     pub use crate::model::onnx::to_onnx;
     pub use crate::model::optimizer_record::{OptimizerRecord, OptimizerRecordError};
     pub use crate::model::preparation::Channels;
-    pub use crate::model::preparation::Fit;
+    pub use crate::spec::Fit;
     pub use crate::model::preparation::Subject;
     pub use crate::model::read::ReadError;
     pub use crate::model::saved::SavedModel;

@@ -16,7 +16,7 @@ use crate::study::{Checked, ConstantAnswer, Growth};
 /// Validates a study and prints its layer table, and holds its gate against a constant answer. Images
 /// have to be there only where their shape is not known without.
 pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<Exit, CliError> {
-    let study = document(study, common)?;
+    let study = document(study, common, output)?;
     let checked = launch(common, Growth::Off).check(&study, &mut View::new(*output))?;
     output.result(&if output.json { json(&checked) } else { table(&checked) })
 }

@@ -3,9 +3,11 @@
 mod args;
 mod check;
 mod complain;
+mod data;
 mod environment;
 mod eval;
 mod exit;
+mod init;
 mod lineage;
 mod output;
 mod predict;
@@ -68,6 +70,8 @@ fn bound_threads(common: &Common) {
 fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     let common = &arguments.common;
     match &arguments.command {
+        Command::Init { data } => init::init(data, common, output),
+        Command::Data(arguments) => data::data(arguments, common, output),
         Command::Tune(study) => run::run(study, common, Growth::On, output),
         Command::Train(study) => run::run(study, common, Growth::Off, output),
         Command::Resume(resume) => run::resume(resume, common, output),
@@ -117,6 +121,8 @@ enum CliError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("cannot draw the contact sheet")]
+    Sheet(#[source] image::ImageError),
     #[error("{} of {images} pictures could not be read", failed)]
     Pictures { failed: usize, images: usize },
 }
@@ -174,8 +180,15 @@ impl CliError {
 }
 
 /// The study that the arguments name, with `--seed` and `--set` on top.
-fn document(study: Option<&Path>, common: &Common) -> Result<StudyDocument, CliError> {
+///
+/// Where they name images instead, it is the study that begins on them.
+fn document(
+    study: Option<&Path>,
+    common: &Common,
+    output: &Output,
+) -> Result<StudyDocument, CliError> {
     let document = match study {
+        Some(path) if data::is_data(path) => init::document(path, common, output)?,
         None => StudyDocument::new("the built-in lenet.toml", DEFAULT_STUDY),
         Some(path) => {
             let text = std::fs::read_to_string(path)

@@ -10,6 +10,7 @@
 //! and on what those between are about to try; so nothing depends on who ends first, and the
 //! number of jobs, which does matter, is part of the study.
 
+mod begin;
 mod deadline;
 mod ended;
 mod gate_check;
@@ -26,9 +27,10 @@ mod trainer;
 mod trial;
 
 pub use crate::sys::signals::{StopFlag, StopReason, StopSignal};
+pub(crate) use begin::begin_study;
 pub use ended::{Ended, Finished, Stopped};
 pub(crate) use gate_check::ConstantAnswer;
-pub(crate) use launch::{Checked, EventObserver, input_shape};
+pub(crate) use launch::{Checked, EventObserver, describe, input_shape};
 pub use launch::{Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings};
 pub use observer::Listener;
 pub(crate) use observer::Silent;

@@ -14,13 +14,15 @@ use super::state::{BestEpoch, RunningSums, STRETCHES, TrainState};
 use super::{Flow, Phase, Watch, WatchError};
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
+use crate::data::colour::ColourJitter;
+use crate::data::warp::Border;
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
 use crate::model::{
     GraftError, Mode, Network, OpenDevice, OptimizerRecord, OptimizerRecordError, ReadError,
     Weights, WeightsError, read_scalar,
 };
 use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
-use crate::spec::{Augment, InputShape, Spec, learning_rate};
+use crate::spec::{self, Augment, InputShape, Spec, learning_rate};
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
 use burgeon_kernel::backend::cross_entropy;
@@ -410,7 +412,7 @@ impl<'a> Fit<'a> {
             epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_cut;
         let mut seen = None;
         if is_worth_a_look && validation.loss.is_finite() {
-            seen = probe(setup, &weights, &validation.confusion, &mut go_on)?;
+            seen = probe(setup, &weights, &validation, &mut go_on)?;
             // Without time for a look, the evaluation still counts.
             if seen.is_none() && flow == Flow::Stop {
                 return Ok(Err(flow));
@@ -538,7 +540,7 @@ fn stretch_of(step: usize, steps: usize) -> usize {
     step * STRETCHES / steps.max(1)
 }
 
-pub(super) fn labels_tensor(labels: &[u8], device: &Device) -> Tensor<1, Int> {
+pub(super) fn labels_tensor(labels: &[u16], device: &Device) -> Tensor<1, Int> {
     let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
     let shape = [labels.len()];
     Tensor::from_data(TensorData::new(labels, shape), device)
@@ -557,5 +559,17 @@ fn augmentation(spec: &Augment) -> Augmentation {
             alpha: spec.elastic as f32 * ELASTIC_SIGMA / 0.16,
             sigma: ELASTIC_SIGMA,
         }),
+        flip: spec.flip,
+        flip_vertical: spec.flip_vertical,
+        border: match spec.border {
+            spec::Border::Black => Border::Black,
+            spec::Border::Reflect => Border::Reflect,
+        },
+        colour: ColourJitter {
+            brightness: spec.brightness as f32,
+            contrast: spec.contrast as f32,
+            saturation: spec.saturation as f32,
+        },
+        cutout: spec.cutout,
     }
 }

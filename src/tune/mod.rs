@@ -14,6 +14,7 @@ mod policy;
 pub(crate) mod recommended;
 mod search;
 mod shrink;
+mod starter;
 
 pub(crate) use crate::record::Finding;
 pub(crate) use budget::exhausted;
@@ -25,3 +26,4 @@ pub use policy::{Policy, Proposal, policy_for};
 pub(crate) use recommended::recommended_rate;
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
+pub(crate) use starter::starting_study;

@@ -7,9 +7,10 @@ use std::path::Path;
 use crate::support::{
     self, NAMES, gzipped, idx_images, idx_labels, real_mnist, small_set, write_set,
 };
+use burgeon::spec::Amount;
 use burgeon::study::StopFlag;
 use burgeon::unstable::data::{
-    DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load, mnist,
+    DataRequest, Download, Fallback, Origin, Places, Progress, Source, load, mnist,
 };
 use tempfile::TempDir;
 
@@ -17,7 +18,9 @@ fn idx_request(dir: &Path) -> DataRequest {
     DataRequest {
         source: Source::Idx,
         path: Some(dir.to_owned()),
-        sizes: SplitSizes { validation: 5, train: None, test: None },
+        validation: Some(Amount::Count(5)),
+        train: None,
+        test: None,
         ..offline()
     }
 }
@@ -28,8 +31,11 @@ fn offline() -> DataRequest {
         source: Source::Mnist,
         path: None,
         fallback: Fallback::None,
-        sizes: SplitSizes { validation: 50, train: Some(100), test: Some(20) },
+        validation: Some(Amount::Count(50)),
+        train: Some(100),
+        test: Some(Amount::Count(20)),
         places: Places::default(),
+        framing: Default::default(),
         download: Download::Never,
         seed: 1,
         stop: StopFlag::new(),
@@ -142,25 +148,26 @@ fn wrong_files_in_a_named_folder_are_an_error_and_elsewhere_passed_over() {
 
 #[test]
 fn too_large_a_validation_split_is_refused_for_every_source() {
-    let sizes = SplitSizes { validation: 60_000, train: None, test: None };
-    let synthetic = DataRequest { source: Source::Synthetic, sizes, ..offline() };
+    let validation = Some(Amount::Count(60_000));
+    let synthetic = DataRequest { source: Source::Synthetic, validation, ..offline() };
     assert!(refusal(&synthetic).contains("use at most 59999"));
     let dir = TempDir::new().unwrap();
     write_set(dir.path(), &small_set());
-    assert!(refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("use at most 19"));
+    assert!(refusal(&DataRequest { validation, ..idx_request(dir.path()) }).contains("use at most 19"));
 }
 
 #[test]
 fn the_real_mnist_has_its_known_figures() {
     let Some(dir) = real_mnist() else { return };
     let places = Places { named: Some(dir), ..Places::default() };
-    let sizes = SplitSizes { validation: 5000, train: None, test: None };
-    let loaded = load(&DataRequest { places, sizes, ..offline() }, &mut |_| {}).unwrap();
+    let (train, test, validation) = (None, None, None);
+    let request = DataRequest { places, train, test, validation, ..offline() };
+    let loaded = load(&request, &mut |_| {}).unwrap();
     let data = loaded.dataset;
     assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (55_000, 5000, 10_000));
     assert!(
-        (data.normalization.mean - 0.1307).abs() < 5e-4
-            && (data.normalization.std - 0.3081).abs() < 5e-4
+        (data.normalization.mean[0] - 0.1307).abs() < 5e-4
+            && (data.normalization.std[0] - 0.3081).abs() < 5e-4
     );
     let Origin::Mnist { files, fetched_from, .. } = loaded.origin else { panic!("not MNIST") };
     assert_eq!((files.len(), fetched_from.len()), (4, 0));

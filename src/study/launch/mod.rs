@@ -246,7 +246,7 @@ impl<'a> Launch<'a> {
         growth: Growth,
         begun: Option<&RunFolder>,
     ) -> Result<(Session, Option<OpenDevice>), LaunchError> {
-        let file = match &self.images {
+        let mut file = match &self.images {
             Some(own) => StudyFile { data: own.spec(), ..study.parse()? },
             None => {
                 let mut file = study.checked()?;
@@ -292,6 +292,9 @@ impl<'a> Launch<'a> {
                 })
             }
         };
+        if let Some(origin) = &images.chosen {
+            origin.record_in(&mut file.data, images.dataset.validation.len());
+        }
         let spec = study.check(file, input_shape(&images.dataset))?;
         let name = device.as_ref().map_or("a trainer of the program", |device| &device.name);
         let device_name = name.to_owned();

@@ -104,6 +104,7 @@ impl Settings {
             *path = recordable(&study.base().join(&path))?;
         }
         let loaded = self.load(&file.data, file.train.seed, listener)?;
+        loaded.origin.record_in(&mut file.data, loaded.dataset.validation.len());
         let spec = study.check(file, input_shape(&loaded.dataset))?;
         Ok((spec, loaded))
     }
@@ -122,12 +123,12 @@ impl Settings {
     ) -> Result<Checked, LaunchError> {
         let source = study.parse()?.data.source;
         let (spec, loaded) = match source {
-            Source::Idx | Source::Own => {
-                let (spec, loaded) = self.prepare(study, listener)?;
-                (spec, Ok(loaded))
-            }
             Source::Mnist | Source::Synthetic => {
                 (study.validate(InputShape::MNIST)?, self.at_hand(study, listener)?)
+            }
+            _ => {
+                let (spec, loaded) = self.prepare(study, listener)?;
+                (spec, Ok(loaded))
             }
         };
         let constant_answer = match loaded {
@@ -217,7 +218,16 @@ impl Settings {
             source: spec.source,
             path: spec.path.clone(),
             fallback: spec.fallback,
-            sizes: data::SplitSizes { validation: spec.validation, train: spec.train, test: None },
+            validation: spec.validation,
+            test: spec.test,
+            train: spec.train,
+            framing: data::Framing {
+                size: spec.size,
+                fit: spec.fit,
+                channels: spec.channels,
+                labels: spec.labels.clone(),
+                skip_unreadable: spec.skip_unreadable,
+            },
             places,
             download: self.download.clone(),
             seed,
