@@ -143,6 +143,34 @@ fn check_prints_the_layer_table_of_the_built_in_study() {
 }
 
 #[test]
+fn check_refuses_a_gate_that_a_constant_answer_passes_where_it_can_tell() {
+    let bench = Bench::new();
+    let gate = |accuracy: &str, more: &[&str]| {
+        let set = format!("gate.accuracy={accuracy}");
+        bench.burgeon(&[&["check", "study.toml", "--set", &set][..], more].concat())
+    };
+    let refused = gate("0.05", &[]);
+    expect_code(&refused, 2);
+    for part in ["a model that always answers 0 would pass", "10.00 %"] {
+        assert!(stderr(&refused).contains(part), "{part} is not in {}", stderr(&refused));
+    }
+    // As `train` does.
+    let train = bench.burgeon(&["train", "study.toml", "--set", "gate.accuracy=0.05"]);
+    assert_eq!(stderr(&refused), stderr(&train));
+    expect_code(&gate("0.05", &["--set", "gate.allow-majority=true"]), 0);
+    let opened = gate("0.5", &[]);
+    expect_code(&opened, 0);
+    assert!(stdout(&opened).contains("always answers 0 is right on 10.0 %"), "{}", stdout(&opened));
+    // Without images it says that it could not tell, and passes.
+    let text = fs::read_to_string(bench.study()).unwrap();
+    fs::write(bench.study(), text.replace("\"synthetic\"", "\"mnist\"")).unwrap();
+    let mut absent = bench.command(&["check", "study.toml", "--set", "gate.accuracy=0.05"]);
+    let absent = absent.env("HOME", bench.path()).env_remove("XDG_CACHE_HOME").output().unwrap();
+    expect_code(&absent, 0);
+    assert!(stdout(&absent).contains("not compared with a constant answer"), "{}", stdout(&absent));
+}
+
+#[test]
 fn missing_mnist_falls_back_loudly_where_the_study_says_so_and_fails_elsewhere() {
     let bench = Bench::new();
     let study = support::GROWING.replace("source = \"synthetic\"", "source = \"mnist\"");

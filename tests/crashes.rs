@@ -396,6 +396,25 @@ fn an_extension_killed_at_random_moments_ends_with_the_same_bits() {
 }
 
 #[test]
+fn a_supervised_extension_that_is_started_again_after_its_end_extends_nothing_twice() {
+    let (bench, _) = finished();
+    // The trainer of one supervisor, killed in the moment between its last event and its end.
+    let life = |supervisor: &str| {
+        let folder = bench.path().join(supervisor);
+        fs::create_dir_all(&folder).unwrap();
+        let mut command = bench.command(&MORE);
+        let output = command.env("BURGEON_SUPERVISED", folder.join("run-folder")).output().unwrap();
+        expect_code(&output, 0);
+        let records = read(&RealFiles, &bench.run().join("events.jsonl")).unwrap();
+        let count = |name| records.iter().filter(|record| record.event.name() == name).count();
+        (count("study_extended"), count("study_finished"))
+    };
+    assert_eq!(life("burgeon-supervise-1-1"), (1, 2));
+    assert_eq!(life("burgeon-supervise-1-1"), (1, 2));
+    assert_eq!(life("burgeon-supervise-2-2"), (2, 3));
+}
+
+#[test]
 fn a_run_keeps_its_study_and_names_what_would_change_it() {
     let (bench, expected) = finished();
     for (settings, named) in [

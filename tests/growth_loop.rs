@@ -600,6 +600,33 @@ fn an_extension_goes_on_where_it_was_stopped() {
 }
 
 #[test]
+fn a_request_that_is_repeated_extends_once_and_another_one_again() {
+    let run = Run::new();
+    run.finish(&spec(2), &Playback::of(&[0.4, 0.5]));
+    let repeated = |request: Option<&str>, accuracies: &[f64]| {
+        let trainer = Playback::of(accuracies);
+        let setup = StudySetup { spec: spec(2), validation_images: 5000, growth: Growth::On };
+        let clock = Arc::new(RealClock::default());
+        let ledger =
+            Ledger::open(&RealFiles, &run.folder.events_file(), Fence::none(), clock).unwrap();
+        let (mut silent, stop) = (Silent, StopFlag::new());
+        let mut study = Study::new(setup, run.folder.clone(), ledger, &trainer, &mut silent, stop);
+        let begins = study.extend_once(more_trials(1), request).unwrap();
+        let Ended::Finished(finished) = study.run().unwrap() else {
+            panic!("nobody asked to stop");
+        };
+        (begins, finished.result.trials)
+    };
+    assert_eq!(repeated(Some("a"), &[0.6]), (true, 3));
+    assert_eq!(repeated(Some("a"), &[]), (false, 3), "the study is over, and was extended by this");
+    assert_eq!(repeated(Some("b"), &[0.6]), (true, 4));
+    assert_eq!(repeated(Some("a"), &[]), (false, 4));
+    // By hand, twice is twice.
+    assert_eq!(repeated(None, &[0.6]), (true, 5));
+    assert_eq!(repeated(None, &[0.6]), (true, 6));
+}
+
+#[test]
 fn a_gate_that_the_best_trial_passes_accepts_it_without_training() {
     let run = Run::new();
     run.finish(&spec(3), &Playback::of(&[0.4, 0.7, 0.5]));

@@ -10,25 +10,26 @@ use super::exit::Exit;
 use super::output::Output;
 use super::view::View;
 use super::{CliError, document, launch};
-use crate::spec::{GateSpec, InputShape, LayerPlan, LayerTable, Source, Spec};
-use crate::study::Growth;
+use crate::spec::{GateSpec, LayerPlan, LayerTable, Spec};
+use crate::study::{Checked, ConstantAnswer, Growth};
 
-/// Validates a study and prints its layer table. Images are read only where their shape is not
-/// known without.
+/// Validates a study and prints its layer table, and holds its gate against a constant answer. Images
+/// have to be there only where their shape is not known without.
 pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<Exit, CliError> {
     let study = document(study, common, output)?;
-    let spec = match study.parse()?.data.source {
-        Source::Mnist | Source::Synthetic => study.validate(InputShape::MNIST)?,
-        _ => launch(common, Growth::Off).prepare(&study, &mut View::new(*output))?.0,
-    };
-    output.result(&if output.json { json(&spec) } else { layer_table(&spec) })
+    let checked = launch(common, Growth::Off).check(&study, &mut View::new(*output))?;
+    output.result(&if output.json { json(&checked) } else { table(&checked) })
 }
 
-fn json(spec: &Spec) -> String {
+fn json(checked: &Checked) -> String {
+    let Checked { spec, constant_answer } = checked;
     let layers: Vec<_> = spec.table().rows.iter().map(row_json).collect();
     let value = serde_json::json!({
         "name": spec.name(), "spec_hash": spec.hash(), "layers": layers,
         "parameters": spec.table().parameters(), "flops_per_image": spec.table().flops(),
+        "constant_answer": constant_answer.as_ref().ok().map(|answer| serde_json::json!({
+            "class": answer.class, "validation_accuracy": answer.accuracy,
+        })),
     });
     format!("{value}\n")
 }
@@ -46,6 +47,17 @@ fn row_json(row: &LayerPlan) -> serde_json::Value {
         json["projection"] = row_json(projection);
     }
     json
+}
+
+fn table(checked: &Checked) -> String {
+    let constant_answer = match &checked.constant_answer {
+        Ok(ConstantAnswer { class, accuracy }) => format!(
+            "a model that always answers {class} is right on {:.1} % of the validation images",
+            accuracy * 100.0
+        ),
+        Err(why) => format!("the gate was not compared with a constant answer: {why}"),
+    };
+    format!("{}{constant_answer}\n", layer_table(&checked.spec))
 }
 
 /// Shapes, parameters and FLOPs, a line a layer, with totals.

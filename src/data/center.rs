@@ -4,23 +4,14 @@
 //! digit's centre of mass lies in the centre of 28 × 28 (LeCun et al., "Gradient-based learning applied to document
 //! recognition", 1998, section III-A).
 
-use super::ink::resample;
-
-/// A drawing: how much ink each pixel has, 0 for none, `[height, width]`.
-#[derive(Debug, Clone)]
-pub(crate) struct Drawing {
-    pub ink: Vec<f32>,
-    pub width: usize,
-    pub height: usize,
-}
+use super::drawing::{Drawing, resample};
 
 /// The share of a frame's side that the longer side of the ink fills.
 const BOX_SHARE: f32 = 20.0 / 28.0;
 
 /// Crops, scales and centres a drawing into a frame of `width × height`, ink 0 to 255; `None` if it has no ink.
 pub(crate) fn center(drawing: &Drawing, width: usize, height: usize) -> Option<Vec<u8>> {
-    let strongest = drawing.ink.iter().fold(0.0_f32, |most, &ink| most.max(ink));
-    let cropped = crop(drawing, EDGE_SHARE * strongest)?;
+    let cropped = crop(drawing, drawing.edge())?;
     let room = [width as f32 * BOX_SHARE, height as f32 * BOX_SHARE];
     let scale = (room[0] / cropped.width as f32).min(room[1] / cropped.height as f32);
     let side = |len: usize| ((len as f32 * scale).round() as usize).max(1);
@@ -32,9 +23,6 @@ pub(crate) fn center(drawing: &Drawing, width: usize, height: usize) -> Option<V
     place(&scaled, width, height, &mut out);
     Some(out)
 }
-
-/// Where enlarged or blurred pictures fade out, the edge of a stroke is where its ink falls to this share of the most.
-const EDGE_SHARE: f32 = 0.3;
 
 /// The part of a drawing that has more ink than `least`.
 pub(crate) fn crop(drawing: &Drawing, least: f32) -> Option<Drawing> {

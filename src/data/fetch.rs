@@ -13,7 +13,10 @@ use super::folder::{self, Part};
 use super::http::{Client, Response};
 use super::idx::{Checks, read_images, read_labels};
 use super::{DataError, Progress};
-use crate::sys::files::{FileError, Files, LEFTOVER_WRITE, WritableFile, WriteMode, real_files};
+use crate::sys::files::{
+    FileError, Files, LEFTOVER_WRITE, PathKind, WritableFile, WriteMode, real_files,
+};
+use crate::sys::shared_folder::InFolder;
 
 /// Where MNIST is published, in the order tried.
 pub const MNIST_MIRRORS: [&str; 2] = [
@@ -95,6 +98,7 @@ pub fn fetch_onto(
     go_on: &dyn Fn() -> bool,
 ) -> Result<Vec<String>, DataError> {
     files.create_folders(dir)?;
+    let inside = InFolder::enter(dir, || remove_partials(files, dir));
     let client = Client::new(limits);
     let mut fetcher =
         Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, client, progress, go_on };
@@ -105,7 +109,20 @@ pub fn fetch_onto(
             addresses.push(fetcher.try_mirrors(part, sha256)?);
         }
     }
+    // Of another process that was killed meanwhile.
+    inside.leave(|| remove_partials(files, dir));
     Ok(addresses)
+}
+
+/// Removes what downloads that were killed left in a folder in which no other one is going on.
+fn remove_partials(files: &dyn Files, dir: &Path) {
+    // What cannot be listed or removed is no reason to fail: it is not taken for the data set.
+    for name in files.list(dir).unwrap_or_default() {
+        let path = dir.join(&name);
+        if is_partial(&name) && matches!(files.kind(&path), Ok(Some(PathKind::File))) {
+            let _ = files.remove_file(&path);
+        }
+    }
 }
 
 struct Fetcher<'a> {
@@ -228,6 +245,16 @@ impl Fetcher<'_> {
 struct Partial<'a> {
     files: &'a dyn Files,
     path: PathBuf,
+}
+
+/// Whether this is the name of a file on its way.
+fn is_partial(name: &str) -> bool {
+    let numbers = Part::ALL.iter().find_map(|part| {
+        name.strip_prefix(LEFTOVER_WRITE)?.strip_prefix(part.name())?.strip_prefix('-')
+    });
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbers = numbers.and_then(|numbers| numbers.split_once('-'));
+    numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
 impl<'a> Partial<'a> {

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
+use image::error::{DecodingError, ImageFormatHint};
 use image::metadata::Orientation;
 use image::{
     DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
 };
 
 use super::DataError;
+use super::jpeg;
 
 /// Longest side of a picture that is decoded.
 pub const PICTURE_SIDE_MAX: u32 = 8192;
@@ -87,7 +89,8 @@ impl Picture {
     /// Decodes the content of a PNG, JPEG, WebP, BMP, TIFF or PNM file.
     ///
     /// # Errors
-    /// When the content is of another format, cut short, damaged, or wider or higher than [`PICTURE_SIDE_MAX`].
+    /// When the content is of another format, cut short (also where an end was put behind a part of it), damaged, or
+    /// wider or higher than [`PICTURE_SIDE_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
         let (decoder, name, orientation) = opened(bytes)?;
         let mut pixels = DynamicImage::from_decoder(decoder)
@@ -225,7 +228,7 @@ fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder, &'static str, Orientation)
     let (name, exif) = match format {
         ImageFormat::Png => ("PNG", complete_png(bytes)?),
         ImageFormat::Jpeg => {
-            complete_jpeg(bytes)?;
+            jpeg::check_complete(bytes, PICTURE_SIDE_MAX).map_err(jpeg_error)?;
             ("JPEG", None)
         }
         ImageFormat::WebP => {
@@ -346,36 +349,14 @@ fn complete_png(bytes: &[u8]) -> Result<Option<&[u8]>, PictureError> {
     }
 }
 
-/// Checks that every segment of a JPEG file and its end-of-image marker are there: decoders fill up what is missing
-/// with grey.
-fn complete_jpeg(bytes: &[u8]) -> Result<(), PictureError> {
-    const END_OF_IMAGE: u8 = 0xd9;
-    const START_OF_SCAN: u8 = 0xda;
-    let cut = |missing| PictureError::Truncated { format: "JPEG", missing };
-    let no_end = || cut("its end-of-image marker is missing");
-    let mut at = 2;
-    loop {
-        // Bytes that belong to no segment are passed over, as decoders do.
-        at += bytes
-            .get(at..)
-            .and_then(|rest| rest.iter().position(|&b| b == 0xff))
-            .ok_or_else(no_end)?;
-        let marker = *bytes.get(at + 1).ok_or_else(no_end)?;
-        match marker {
-            END_OF_IMAGE => return Ok(()),
-            // Stuffing, fill bytes, restart markers and other markers without a segment.
-            0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
-            0xff => at += 1,
-            _ => {
-                let len = bytes.get(at + 2..at + 4).ok_or_else(no_end)?;
-                at += 2 + usize::from(u16::from_be_bytes([len[0], len[1]]));
-                if at > bytes.len() {
-                    return Err(cut(match marker {
-                        START_OF_SCAN => "the header of a scan lacks a part",
-                        _ => "a segment lacks part of its content",
-                    }));
-                }
-            }
+fn jpeg_error(fault: jpeg::Fault) -> PictureError {
+    let format = "JPEG";
+    match fault {
+        jpeg::Fault::Missing(missing) => PictureError::Truncated { format, missing },
+        jpeg::Fault::Damaged(what) => {
+            let format_hint = ImageFormatHint::Exact(ImageFormat::Jpeg);
+            let source = ImageError::Decoding(DecodingError::new(format_hint, what));
+            PictureError::Undecodable { format, source }
         }
     }
 }

@@ -266,6 +266,9 @@ pub enum Event {
         trials: u32,
         /// The accuracy that the gate asks for from now on.
         threshold: f64,
+        /// What tells a supervised command from every other: started again, it extends nothing twice.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<String>,
     },
     /// A study ended.
     StudyFinished(StudyResult),
@@ -447,6 +450,7 @@ pub(super) mod samples {
                 gate: Some(0.9),
                 trials: 10,
                 threshold: 0.9,
+                request: Some("burgeon-supervise-7-9".into()),
             },
             Event::StudyFinished(StudyResult {
                 outcome: Outcome::Accepted,

@@ -90,6 +90,7 @@ impl Event {
                 *instruction_set = None;
             }
             Self::TrialStarted { expected_seconds, .. } => *expected_seconds = None,
+            Self::StudyExtended { request, .. } => *request = None,
             _ => {}
         }
         event

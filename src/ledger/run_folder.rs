@@ -7,6 +7,7 @@ use super::provenance::Provenance;
 use crate::spec::{RUN_NAME_RULE, is_run_name};
 use crate::sys::files::{FileError, Files, PathKind};
 use crate::sys::lock::{LockError, LockRequest, RunLock};
+use crate::sys::shared_folder::InFolder;
 
 /// A run's folder.
 #[derive(Debug, Clone)]
@@ -75,6 +76,29 @@ impl RunFolder {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Makes the next free folder for a study of this name, with what a run begins with. What
+    /// processes that died at this left behind is removed.
+    ///
+    /// # Errors
+    ///
+    /// As [`create`](Self::create).
+    pub fn begin(
+        files: Arc<dyn Files>,
+        runs: &Path,
+        name: &str,
+        provenance: &Provenance,
+        study: &str,
+    ) -> Result<Self, RunFolderError> {
+        check_name(name)?;
+        files.create_folders(runs)?;
+        let _inside = InFolder::enter(runs, || remove_unbegun(&*files, runs, name));
+        let folder = Self::create(files, runs, name)?;
+        folder.write_provenance(provenance)?;
+        // Last: a folder without it is none that anything was begun in.
+        folder.write_study(study)?;
+        Ok(folder)
     }
 
     /// A run that was made before.
@@ -256,6 +280,21 @@ impl TrialFolder {
     }
 }
 
+/// Removes the folders of this name that hold nothing but a part of what a run begins with. Nobody may be making one.
+fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
+    let is_beginning = |found: &String| {
+        ["provenance.json", ".provenance.json.tmp", ".study.toml.tmp"].contains(&found.as_str())
+    };
+    // What cannot be listed or removed is passed over, as it is where runs are looked for.
+    for number in numbers(files, runs, name).unwrap_or_default() {
+        let folder = folder(runs, name, number);
+        let is_folder = matches!(files.kind(&folder), Ok(Some(PathKind::Folder)));
+        if is_folder && files.list(&folder).is_ok_and(|found| found.iter().all(is_beginning)) {
+            let _ = files.remove_folder(&folder);
+        }
+    }
+}
+
 fn folder(runs: &Path, name: &str, number: u32) -> PathBuf {
     runs.join(format!("{name}-{number:04}"))
 }
@@ -354,12 +393,79 @@ mod tests {
         }
     }
 
+    fn begin(runs: &Path, name: &str) -> RunFolder {
+        RunFolder::begin(files(), runs, name, &provenance(), "name = \"lenet\"").unwrap()
+    }
+
+    #[test]
+    fn what_was_never_begun_is_removed_by_the_next_that_begins_and_nothing_else() {
+        let runs = tempfile::tempdir().unwrap();
+        let path = |name: &str| runs.path().join(name);
+        assert_eq!(begin(runs.path(), "lenet").name(), "lenet-0001");
+        // Killed after each of the steps that a run begins with.
+        RunFolder::create(files(), runs.path(), "lenet").unwrap();
+        let run = RunFolder::create(files(), runs.path(), "lenet").unwrap();
+        run.write_provenance(&provenance()).unwrap();
+        let run = RunFolder::create(files(), runs.path(), "lenet").unwrap();
+        run.write_provenance(&provenance()).unwrap();
+        std::fs::write(run.path().join(".study.toml.tmp"), "name").unwrap();
+        // Of another study, of a run whose study was deleted, and somebody's own.
+        RunFolder::create(files(), runs.path(), "other").unwrap();
+        for (folder, file) in [("lenet-0005", "events.jsonl"), ("lenet-0006", "notes.txt")] {
+            std::fs::create_dir(path(folder)).unwrap();
+            std::fs::write(path(folder).join(file), "").unwrap();
+        }
+        std::fs::create_dir(path("lenet-7")).unwrap();
+        std::fs::write(path("lenet-0008"), "a file").unwrap();
+        assert_eq!(begin(runs.path(), "lenet").name(), "lenet-0009");
+        let mut left = files().list(runs.path()).unwrap();
+        left.sort();
+        let kept = ["lenet-0001", "lenet-0005", "lenet-0006", "lenet-0008", "lenet-0009"];
+        assert_eq!(left, [&kept[..], &["lenet-7", "other-0001"]].concat());
+    }
+
+    #[test]
+    fn what_another_process_is_about_to_begin_is_left_alone() {
+        let runs = tempfile::tempdir().unwrap();
+        let other = InFolder::enter(runs.path(), || {});
+        RunFolder::create(files(), runs.path(), "lenet").unwrap();
+        assert_eq!(begin(runs.path(), "lenet").name(), "lenet-0002");
+        assert!(runs.path().join("lenet-0001").exists());
+        drop(other);
+        assert_eq!(begin(runs.path(), "lenet").name(), "lenet-0003");
+        assert!(!runs.path().join("lenet-0001").exists());
+    }
+
+    #[test]
+    fn processes_that_begin_at_the_same_time_leave_each_other_alone() {
+        let runs = tempfile::tempdir().unwrap();
+        let race = || (0..25).map(|_| begin(runs.path(), "race").name()).collect::<Vec<_>>();
+        let names = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..4).map(|_| scope.spawn(race)).collect();
+            racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect::<HashSet<_>>()
+        });
+        assert_eq!(names.len(), 100);
+        assert!(names.iter().all(|name| runs.path().join(name).join("study.toml").exists()));
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
         let runs = tempfile::tempdir().unwrap();
         let run = RunFolder::create(files(), runs.path(), "lenet").unwrap();
         run.write_study("name = \"lenet\"\n").unwrap();
-        let provenance = Provenance {
+        let provenance = provenance();
+        run.write_provenance(&provenance).unwrap();
+        run.write_accuracy(0.9912).unwrap();
+        let again = RunFolder::open(files(), run.path()).unwrap();
+        assert_eq!(again.read_study().unwrap(), "name = \"lenet\"\n");
+        assert_eq!(again.read_provenance().unwrap(), provenance);
+        let accuracy = files().read(&again.accuracy_file(), 99).unwrap();
+        assert_eq!(accuracy, b"0.9912\n");
+        assert!(again.trial(7).checkpoints().ends_with("lenet-0001/trials/007/checkpoints"));
+    }
+
+    fn provenance() -> Provenance {
+        Provenance {
             version: "0.1.0".into(),
             commit: None,
             dirty: Some(false),
@@ -378,14 +484,6 @@ mod tests {
                 sha256: BTreeMap::from([("train-images".into(), "cd".into())]),
             },
             started_at: Timestamp::UNIX_EPOCH,
-        };
-        run.write_provenance(&provenance).unwrap();
-        run.write_accuracy(0.9912).unwrap();
-        let again = RunFolder::open(files(), run.path()).unwrap();
-        assert_eq!(again.read_study().unwrap(), "name = \"lenet\"\n");
-        assert_eq!(again.read_provenance().unwrap(), provenance);
-        let accuracy = files().read(&again.accuracy_file(), 99).unwrap();
-        assert_eq!(accuracy, b"0.9912\n");
-        assert!(again.trial(7).checkpoints().ends_with("lenet-0001/trials/007/checkpoints"));
+        }
     }
 }

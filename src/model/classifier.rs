@@ -161,7 +161,8 @@ impl Classifier {
         invert: Invert,
     ) -> Result<Vec<f32>, InputError> {
         let image = self.preparation.prepare(picture, invert)?;
-        Ok(self.classify(&[image])?.pop().unwrap_or_default())
+        let mut rows = self.classify(&[image])?;
+        rows.pop().ok_or_else(|| InputError::Device("it is empty".into()))
     }
 
     fn rows(
@@ -193,8 +194,40 @@ impl Classifier {
                 .convert::<f32>()
                 .try_into_vec()
                 .map_err(|error| InputError::Device(format!("{error:?}")))?;
-            rows.extend(values.chunks_exact(classes).map(<[f32]>::to_vec));
+            rows.extend(rows_of(&values, batch.len(), classes)?);
         }
         Ok(rows)
+    }
+}
+
+/// Splits what the device returned, `[images, classes]`; a device that failed may return less.
+fn rows_of(
+    values: &[f32],
+    images: usize,
+    classes: usize,
+) -> Result<impl Iterator<Item = Vec<f32>>, InputError> {
+    let wanted = images * classes;
+    if values.len() != wanted {
+        let found = values.len();
+        let problem = format!("it has {found} values instead of {wanted}, {classes} an image");
+        return Err(InputError::Device(problem));
+    }
+    Ok(values.chunks_exact(classes).map(<[f32]>::to_vec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_returns_less_is_an_error_and_no_shorter_answer() {
+        let rows: Vec<_> = rows_of(&[0.1; 20], 2, 10).unwrap().collect();
+        assert_eq!(rows, [vec![0.1; 10], vec![0.1; 10]]);
+        for found in [0, 7, 19, 30] {
+            let Err(error) = rows_of(&vec![0.1; found], 2, 10) else {
+                panic!("{found} values are no two rows");
+            };
+            assert!(matches!(error, InputError::Device(_)), "{error}");
+        }
     }
 }

@@ -390,6 +390,7 @@ mod tests {
             gate: Some(0.9),
             trials: 10,
             threshold: 0.9,
+            request: None,
         });
         let report = Report::of(&records(events.clone()));
         assert_eq!(report.state, State::Unfinished);

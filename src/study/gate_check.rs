@@ -5,6 +5,26 @@ use crate::data::{DataFinding, DataReport, Split};
 use crate::gate::passing_constant_answer;
 use crate::spec::{GateSpec, Problem, Spec, SpecError};
 
+/// What a model comes to that has learned nothing but which class is the most frequent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ConstantAnswer {
+    /// The name of that class.
+    pub class: String,
+    /// Its share of the validation images.
+    pub accuracy: f64,
+}
+
+impl ConstantAnswer {
+    /// On the validation images that a report counted.
+    pub(super) fn on(report: &DataReport, classes: &[String]) -> Self {
+        let counts = &report.counts.validation;
+        let most = counts.iter().copied().max().unwrap_or(0);
+        let class = counts.iter().position(|&count| count == most);
+        let class = class.and_then(|class| classes.get(class)).cloned().unwrap_or_default();
+        Self { class, accuracy: most as f64 / counts.iter().sum::<usize>().max(1) as f64 }
+    }
+}
+
 /// Refuses a gate that a model passes by always naming the same class, unless the study confirms it, and one that asks
 /// for figures of classes that the validation images do not have.
 pub(super) fn check_gate(

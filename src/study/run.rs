@@ -165,11 +165,28 @@ impl<'a, T: Trainer> Study<'a, T> {
     /// When the study is not over, the extension asks for nothing or for what cannot be, or it
     /// cannot be recorded.
     pub fn extend(&mut self, extension: Extension) -> Result<(), StudyError> {
+        self.extend_once(extension, None).map(drop)
+    }
+
+    /// The same for a command that may be started again after the extension is over, and tells so
+    /// by its `request`: a request is granted once. Answers whether an extension begins now.
+    ///
+    /// # Errors
+    ///
+    /// As [`extend`](Self::extend).
+    pub fn extend_once(
+        &mut self,
+        extension: Extension,
+        request: Option<&str>,
+    ) -> Result<bool, StudyError> {
+        if request.is_some_and(|request| self.was_granted(request)) {
+            return Ok(false);
+        }
         let recorded = self.read_record()?;
         let phase = recorded.phase();
         let Some(result) = &recorded.result else {
             return match phase.extension == extension && phase.number > 0 {
-                true => Ok(()),
+                true => Ok(false),
                 false => Err(StudyError::Extension(
                     "it is not finished yet; resume it first, and extend it once it has finished"
                         .into(),
@@ -186,8 +203,14 @@ impl<'a, T: Trainer> Study<'a, T> {
             gate: extension.gate,
             trials: extended.spec.tune().trials as u32,
             threshold: extended.spec.gate().accuracy,
+            request: request.map(str::to_owned),
         })?;
-        Ok(())
+        Ok(true)
+    }
+
+    fn was_granted(&self, request: &str) -> bool {
+        let is_granted = |event: &Event| matches!(event, Event::StudyExtended { request: Some(granted), .. } if granted == request);
+        self.study_record().ledger.records().iter().any(|recorded| is_granted(&recorded.event))
     }
 
     /// Refuses what would end at once without having done anything.

@@ -42,6 +42,13 @@ pub fn supervisor_folder() -> Option<PathBuf> {
     file.parent().map(Path::to_owned)
 }
 
+/// What tells the supervisor's command from every other: the same for all lives of its trainer. `None` without a
+/// supervisor.
+pub fn supervision() -> Option<String> {
+    let folder = supervisor_folder()?;
+    Some(folder.file_name()?.to_string_lossy().into_owned())
+}
+
 /// Only Linux tells a process that its parent died.
 #[cfg(not(target_os = "linux"))]
 pub fn stop_with_supervisor() {}

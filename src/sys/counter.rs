@@ -32,6 +32,8 @@ pub enum Purpose {
     Policy = 10,
     /// Which activations a step of a range test drops.
     RangeTest = 11,
+    /// Which training images a look into a network is taken with.
+    Probe = 12,
 }
 
 /// A 64-bit seed for one use of randomness.

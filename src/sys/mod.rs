@@ -12,6 +12,7 @@ pub mod heartbeat;
 mod json;
 pub mod lock;
 pub mod process;
+pub(crate) mod shared_folder;
 pub mod signals;
 #[cfg(test)]
 pub(crate) mod simulated_disk;

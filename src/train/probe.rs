@@ -13,6 +13,7 @@ use crate::data::batch::{Batch, Batches};
 use crate::model::{Mode, Network, ReadError, Weights, read_scalar, read_values, weight_number};
 use crate::record::{LayerProbe, Probe};
 use crate::spec::{Activation, Layer, Spec};
+use crate::sys::{Purpose, counter_seed, permutation};
 use burgeon_kernel::backend::cross_entropy;
 
 /// Images looked at, at most; fewer where an epoch has few.
@@ -65,12 +66,19 @@ pub(super) fn probe(
     }))
 }
 
-/// Images from all over the training split: a file may well begin with its easiest ones, as
-/// MNIST's does.
-fn some_images(setup: TrainingSetup, images: usize) -> (Batch, Subset) {
+/// Images drawn from the whole training split: a file may begin with its easiest ones, as MNIST's does, and its classes
+/// may take turns, so that every so-manieth image is of one class. Every look of a trial is taken with the same ones.
+pub(super) fn some_images(setup: TrainingSetup, images: usize) -> (Batch, Subset) {
     let train = &setup.data.train;
-    let stride = (train.len() / images.max(1)).max(1);
-    let subset = train.every(stride, images);
+    let (seed, trial) = (setup.spec.train().seed, u64::from(setup.trial));
+    let mut drawn = permutation(train.len(), counter_seed(seed, trial, Purpose::Probe, 0, 0));
+    drawn.truncate(images);
+    // In the order of the file, which is that of memory.
+    drawn.sort_unstable();
+    let chosen = drawn.into_iter().map(|position| train.indices()[position as usize]);
+    let subset = train.with_indices(chosen.collect::<Vec<_>>());
+    // Indices that were just taken from a subset are in it.
+    let subset = subset.unwrap_or_else(|_| train.clone());
     let mut batch = Batch::default();
     Batches::in_order(&subset, setup.data.normalization, images).fill(0, &mut batch);
     (batch, subset)

@@ -1,8 +1,8 @@
 //! Trainings of some steps on some digits: how they end, stop and go on.
 
-use super::probe::probe;
+use super::probe::{probe, some_images};
 use super::*;
-use crate::data::{DataRequest, Dataset, load};
+use crate::data::{DataRequest, Dataset, Images, Subset, load};
 use crate::model::{DeviceChoice, OpenDevice, WeightArray, Weights};
 use crate::record::Ending;
 use crate::spec::{
@@ -295,6 +295,29 @@ fn a_probe_sees_dead_units_saturation_and_classes_that_are_missing() {
     let dead = look(&spec, &data, &device, &weights);
     assert_eq!(dead.layers[0].dead, 1.0, "{dead:?}");
     assert_eq!(dead.layers[0].gradient, 0.0, "{dead:?}");
+}
+
+#[test]
+fn a_look_is_taken_with_images_of_all_classes_where_they_take_turns_in_the_file() {
+    let (spec, mut data, device) = (spec(|_| {}), digits(), cpu());
+    for (count, seen) in [(2560, 256), (1280, 160), (2561, 256), (90, 12)] {
+        let labels: Vec<u8> = (0..count).map(|at| (at % 10) as u8).collect();
+        data.train = Subset::all(Images::new(vec![0; count * 28 * 28], labels, 28, 28).unwrap());
+        let of_trial =
+            |trial| some_images(TrainingSetup { trial, ..setup(&spec, &data, &device) }, seen).1;
+        let first = of_trial(1);
+        let classes = first.class_counts(10);
+        assert_eq!(first.len(), seen);
+        if seen > 100 {
+            // As many of each as chance gives, five standard deviations allowed.
+            assert!(classes.iter().all(|&of| of > 0 && of < seen / 4), "{count}: {classes:?}");
+        }
+        let mut indices = first.indices().to_vec();
+        indices.dedup();
+        assert_eq!(indices.len(), seen, "each image once");
+        assert_eq!(of_trial(1).indices(), first.indices());
+        assert_ne!(of_trial(2).indices(), first.indices());
+    }
 }
 
 fn look(

@@ -125,6 +125,43 @@ fn files_arrive_verified_and_are_not_fetched_twice() {
 }
 
 #[test]
+fn what_a_killed_download_left_is_removed_by_the_next_one_and_nothing_else() {
+    let (dir, server) = (TempDir::new().unwrap(), good());
+    let left = [format!(".tmp-{}-4711-0", NAMES[0]), format!(".tmp-{}-1-12", NAMES[3])];
+    let others = [".tmp-notes", ".tmp-train-images-idx3-ubyte", ".tmp-t10k-labels-idx1-ubyte-x-1"];
+    for name in left.iter().map(String::as_str).chain(others) {
+        fs::write(dir.path().join(name), b"half").unwrap();
+    }
+    fetch_small(dir.path(), &[&server]).unwrap();
+    let names = names_in(dir.path());
+    assert!(left.iter().all(|name| !names.contains(name)), "{names:?}");
+    assert!(others.iter().all(|name| names.iter().any(|found| found == name)), "{names:?}");
+}
+
+#[test]
+fn a_download_leaves_those_beside_it_alone() {
+    let (dir, server) = (TempDir::new().unwrap(), good());
+    let partials = || names_in(dir.path()).into_iter().filter(|name| name.starts_with(".tmp-"));
+    // While the first one downloads, a second begins and ends.
+    let begun = AtomicUsize::new(0);
+    let hashes = small_set().map(|content| sha256(&content));
+    let mut progress = |progress: Progress<'_>| {
+        if let Progress::Downloading { received: 1.., .. } = progress
+            && begun.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            assert_eq!(partials().count(), 1);
+            fetch_small(dir.path(), &[&server]).unwrap();
+            assert_eq!(partials().count(), 1, "the first one's file is still there");
+        }
+    };
+    let mirrors = [server.address.clone()];
+    let hashes = hashes.each_ref().map(String::as_str);
+    fetch(dir.path(), &mirrors, &hashes, impatient(), &mut progress).unwrap();
+    assert!(begun.load(Ordering::Relaxed) > 0);
+    assert_eq!(partials().count(), 0);
+}
+
+#[test]
 fn a_damaged_file_in_the_cache_is_replaced() {
     let (dir, server) = (TempDir::new().unwrap(), good());
     fetch_small(dir.path(), &[&server]).unwrap();

@@ -39,7 +39,7 @@ fn sheet(digit: &[u8], scale: u32, dark_on_light: bool) -> GrayImage {
 }
 
 /// How alike two digits are, wherever rounding put their centres: the best correlation over shifts by a pixel.
-fn likeness(a: &[u8], b: &[u8]) -> f64 {
+pub(crate) fn likeness(a: &[u8], b: &[u8]) -> f64 {
     let shifts = [-29, -28, -27, -1, 0, 1, 27, 28, 29_isize];
     let shifted = |by: isize| {
         let mut moved = b.to_vec();
@@ -70,17 +70,17 @@ fn preparation(subject: Subject, side: usize) -> Preparation {
     Preparation::grey(input, normalization, (0..10).map(|at| at.to_string()).collect(), subject)
 }
 
-fn read(bytes: &[u8], invert: Invert) -> Result<Vec<u8>, PictureError> {
+pub(crate) fn read(bytes: &[u8], invert: Invert) -> Result<Vec<u8>, PictureError> {
     preparation(Subject::Digit, 28).prepare(&Picture::decode(bytes)?, invert)
 }
 
-fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+pub(crate) fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     picture.into().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
-fn png(picture: impl Into<DynamicImage>) -> Vec<u8> {
+pub(crate) fn png(picture: impl Into<DynamicImage>) -> Vec<u8> {
     encoded(picture, ImageFormat::Png)
 }
 
@@ -369,6 +369,25 @@ fn a_file_cut_anywhere_is_refused_as_cut_short() {
         // What follows the end is nobody's business.
         let longer = [&whole[..], b"trailing bytes"].concat();
         assert!(Picture::decode(&longer).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_jpeg_cut_in_its_pixels_is_refused_though_an_end_was_put_behind_it() {
+    let grey = sheet(&digits()[0], 2, true);
+    let colour = DynamicImage::ImageLuma8(grey.clone()).to_rgb8();
+    let progressive = include_bytes!("pictures/progressive.jpg").to_vec();
+    for (name, whole) in [
+        ("grey", encoded(grey, ImageFormat::Jpeg)),
+        ("colour", encoded(colour, ImageFormat::Jpeg)),
+        ("progressive", progressive),
+    ] {
+        assert!(Picture::decode(&whole).is_ok(), "{name}");
+        for len in (8..whole.len() - 2).step_by(7).chain([whole.len() - 3]) {
+            let forged = [&whole[..len], &[0xff, 0xd9]].concat();
+            let error = Picture::decode(&forged).unwrap_err();
+            assert!(matches!(error, PictureError::Truncated { .. }), "{name} at {len}: {error}");
+        }
     }
 }
 

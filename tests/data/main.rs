@@ -5,5 +5,6 @@
 mod fetch;
 mod idx;
 mod image_file;
+mod ink;
 mod load;
 mod support;

@@ -2,7 +2,8 @@
 
 use super::SIDE;
 use super::curve::Point;
-use crate::data::center::{Drawing, crop, place};
+use crate::data::center::{crop, place};
+use crate::data::drawing::Drawing;
 use crate::sys::CounterRng;
 
 /// The longer side of the ink, as MNIST scales it.

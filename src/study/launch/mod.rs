@@ -13,6 +13,7 @@ use std::sync::Arc;
 pub use self::error::{Kind, LaunchError};
 pub use self::images::{describe, input_shape};
 pub use self::listener::{EventObserver, LaunchListener, Ready, Resumed};
+pub(crate) use self::settings::Checked;
 pub use self::settings::{Resume, Settings};
 pub use self::source::StudySource;
 
@@ -36,7 +37,7 @@ use crate::model::OpenDevice;
 use crate::notify::{NotifyError, notify_while};
 use crate::report;
 use crate::spec::{Override, StudyFile};
-use crate::sys::announce::announce;
+use crate::sys::announce::{announce, supervision};
 use crate::sys::clock::RealClock;
 use crate::sys::files::real_files;
 use crate::sys::heartbeat::Heartbeat;
@@ -171,11 +172,9 @@ impl<'a> Launch<'a> {
         let folder = match latest {
             Some(latest) if session.belongs_in(&latest)? => latest,
             _ => {
-                let folder = RunFolder::create(files, runs, session.spec.name())?;
-                folder.write_provenance(&session.provenance(&self.settings.command))?;
-                // Last: a folder without it is none that anything was begun in.
-                folder.write_study(&session.spec.file().to_toml())?;
-                folder
+                let (spec, provenance) =
+                    (&session.spec, session.provenance(&self.settings.command));
+                RunFolder::begin(files, runs, spec.name(), &provenance, &spec.file().to_toml())?
             }
         };
         self.enter(folder, session, device)
@@ -380,10 +379,8 @@ impl<'a> Launch<'a> {
         if let Some(policy) = self.policy {
             study = study.with_policy(policy);
         }
-        let is_extended = !self.extension.is_empty();
-        if is_extended {
-            study.extend(self.extension)?;
-        }
+        let is_extended = !self.extension.is_empty()
+            && study.extend_once(self.extension, supervision().as_deref())?;
         let mut ended = study.run()?;
         let _ = heartbeat.beat();
         // Before anybody is notified, who may want to send them on.

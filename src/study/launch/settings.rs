@@ -9,8 +9,9 @@ use super::source::StudySource;
 use crate::data::{self, DataError, DataRequest, Download, Loaded, Places, Split};
 use crate::ledger::{DataOrigin, RunFolder};
 use crate::model::DeviceChoice;
-use crate::spec::{DataSpec, Source, Spec, StudyDocument};
+use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, StudyDocument};
 use crate::study::Growth;
+use crate::study::gate_check::{ConstantAnswer, check_gate};
 use crate::study::recorded_data::{absolute, check_same_data, recorded_origin};
 use crate::sys::announce::supervisor_folder;
 use crate::sys::heartbeat::Heartbeat;
@@ -63,6 +64,15 @@ impl Default for Settings {
     }
 }
 
+/// What a check of a study came to.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// The study.
+    pub spec: Spec,
+    /// What a model comes to that has learned nothing; otherwise why there are no images to tell from.
+    pub constant_answer: Result<ConstantAnswer, String>,
+}
+
 /// Whether an unfinished run of the same study is gone on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
@@ -97,6 +107,62 @@ impl Settings {
         loaded.origin.record_in(&mut file.data, loaded.dataset.validation.len());
         let spec = study.check(file, input_shape(&loaded.dataset))?;
         Ok((spec, loaded))
+    }
+
+    /// Checks the study, and its gate against the images if they are at hand: MNIST is looked for, but not downloaded,
+    /// and of the built-in digits only those are drawn that the gate reads. Other images are needed for their shape.
+    ///
+    /// # Errors
+    ///
+    /// When the study is wrong, its gate can be passed without learning, or images that are needed
+    /// cannot be had.
+    pub(crate) fn check(
+        &self,
+        study: &StudyDocument,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Checked, LaunchError> {
+        let source = study.parse()?.data.source;
+        let (spec, loaded) = match source {
+            Source::Mnist | Source::Synthetic => {
+                (study.validate(InputShape::MNIST)?, self.at_hand(study, listener)?)
+            }
+            _ => {
+                let (spec, loaded) = self.prepare(study, listener)?;
+                (spec, Ok(loaded))
+            }
+        };
+        let constant_answer = match loaded {
+            Ok(Loaded { dataset, report, .. }) => {
+                check_gate(&study.into(), &spec, &report, &dataset.classes)?;
+                Ok(ConstantAnswer::on(&report, &dataset.classes))
+            }
+            Err(error) => Err(error.chain()),
+        };
+        Ok(Checked { spec, constant_answer })
+    }
+
+    /// MNIST or the built-in digits, so far as a gate needs them; what keeps them from being at hand
+    /// is no error.
+    fn at_hand(
+        &self,
+        study: &StudyDocument,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Result<Loaded, DataError>, LaunchError> {
+        // Enough to learn something from, which is asked of all images.
+        const DRAWN_TO_TRAIN: usize = 1000;
+        let workers = self.workers()?;
+        let _entered = workers.enter();
+        let source = StudySource::from(study);
+        let file = source.checked()?;
+        let mut data = DataSpec { fallback: Fallback::None, ..file.data };
+        if let Some(path) = &mut data.path {
+            *path = absolute(&source.base().join(&path));
+        }
+        if data.source == Source::Synthetic {
+            data.train = Some(data.train.map_or(DRAWN_TO_TRAIN, |train| train.min(DRAWN_TO_TRAIN)));
+        }
+        let offline = Self { download: Download::Never, ..self.clone() };
+        Ok(offline.load(&data, file.train.seed, listener))
     }
 
     /// Loads the images that `[data]` asks for; a relative path is taken from the current folder.

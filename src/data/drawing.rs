@@ -1,0 +1,35 @@
+//! What somebody drew: how much ink each pixel has.
+
+use image::imageops::{self, FilterType};
+use image::{ImageBuffer, Luma};
+
+/// A drawing: how much ink each pixel has, 0 for none, `[height, width]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Drawing {
+    pub ink: Vec<f32>,
+    pub width: usize,
+    pub height: usize,
+}
+
+/// Where enlarged or blurred pictures fade out, the edge of a stroke is where its ink falls to this share of the most.
+const EDGE_SHARE: f32 = 0.3;
+
+impl Drawing {
+    /// Less ink than this is the fading edge of a stroke.
+    pub(crate) fn edge(&self) -> f32 {
+        EDGE_SHARE * self.ink.iter().fold(0.0_f32, |most, &ink| most.max(ink))
+    }
+}
+
+/// Resamples values from 0 to 1 with a filter that covers what falls into each new pixel, so that thin strokes of large
+/// pictures stay.
+pub(crate) fn resample(
+    values: Vec<f32>,
+    width: u32,
+    height: u32,
+    new_width: u32,
+    new_height: u32,
+) -> Vec<f32> {
+    let plane = ImageBuffer::<Luma<f32>, _>::from_raw(width, height, values).unwrap_or_default();
+    imageops::resize(&plane, new_width, new_height, FilterType::Triangle).into_raw()
+}

@@ -1,0 +1,115 @@
+//! Finds the ink in a picture of a digit: light on dark or dark on light, on paper that may be of any brightness and
+//! unevenly lit.
+//!
+//! 1. [`paper`]: paper is a smooth surface that most of the picture lies on.
+//! 2. [`side`]: ink is what lies on one side of that surface.
+//! 3. [`threshold`]: which pixels are ink is decided locally, which follows what is left of shadows.
+//! 4. [`areas`]: strokes are thin. What is wide and runs into the border is no ink, but a shadow or another sheet.
+//! 5. [`top_hat`]: there, paper is what is left when thin things are closed, whatever edges it has.
+
+mod areas;
+mod paper;
+mod side;
+mod sums;
+mod threshold;
+mod top_hat;
+
+use super::drawing::{Drawing, resample};
+use super::image_file::{Grey, Invert, PictureError};
+
+/// Larger pictures are shrunk first: a stroke is still several pixels wide.
+const SIDE_MAX: u32 = 1024;
+
+/// The ink of a picture, 0 for paper and 1 for the strongest.
+///
+/// # Errors
+/// [`PictureError::Blank`] when nothing stands out, [`PictureError::Undecided`] when light and dark have equal claims to
+/// be the ink, or what stands out is no strokes.
+pub(crate) fn find(grey: Grey, invert: Invert) -> Result<Drawing, PictureError> {
+    let picture = shrunk(composed(grey, invert)?, SIDE_MAX);
+    let found = on_smooth_paper(&picture, invert);
+    let is_certain = match &found {
+        Ok(drawing) => !areas::touches_border(drawing) || areas::may_fill_picture(drawing),
+        Err(PictureError::Undecided) => false,
+        Err(_) => true,
+    };
+    if is_certain {
+        return found;
+    }
+    match (top_hat::strokes(shrunk(picture, top_hat::SIDE_MAX), invert), found) {
+        (Some(drawing), _) => Ok(drawing),
+        (None, Ok(drawing)) if invert == Invert::Auto && !areas::may_end_at_border(&drawing) => {
+            Err(PictureError::Undecided)
+        }
+        (None, found) => found,
+    }
+}
+
+fn on_smooth_paper(picture: &Grey, invert: Invert) -> Result<Drawing, PictureError> {
+    let paper = paper::Paper::fit(picture);
+    let (side, paper) = side::choose_side(picture, paper, invert)?;
+    let brightness = side::normalized(picture, &paper, side)?;
+    let size = [picture.width, picture.height];
+    areas::without_frame(threshold::by_sauvola(&brightness, size))
+}
+
+/// Puts transparent parts on paper that the ink stands out from.
+fn composed(grey: Grey, invert: Invert) -> Result<Grey, PictureError> {
+    let Some(alpha) = &grey.alpha else {
+        return Ok(grey);
+    };
+    let visible = |at: &usize| alpha[*at] > 0.5;
+    let mut values: Vec<f32> =
+        (0..grey.values.len()).filter(visible).map(|at| grey.values[at]).collect();
+    if values.is_empty() {
+        // Nothing but traces: they are the ink.
+        let traces = (0..grey.values.len()).filter(|&at| alpha[at] > 0.0);
+        values = traces.map(|at| grey.values[at]).collect();
+    }
+    if values.is_empty() {
+        return Err(PictureError::Blank);
+    }
+    values.sort_unstable_by(f32::total_cmp);
+    let at_share = |share: f32| values[((values.len() - 1) as f32 * share) as usize];
+    let median = at_share(0.5);
+    // A sheet with transparent surroundings shows its own paper; otherwise what is visible is ink.
+    let has_paper = at_share(0.998) - at_share(0.002) >= 0.25
+        && fill_of_bounds(&grey, visible, values.len()) >= 0.6;
+    let background = match invert {
+        _ if has_paper => median,
+        Invert::Always => 1.0,
+        Invert::Never => 0.0,
+        Invert::Auto => f32::from(u8::from(median <= 0.5)),
+    };
+    Ok(grey.over(background))
+}
+
+/// The share of the visible pixels' bounding box that is visible.
+fn fill_of_bounds(grey: &Grey, visible: impl Fn(&usize) -> bool, count: usize) -> f32 {
+    let (mut low, mut high) = ([usize::MAX; 2], [0; 2]);
+    for at in (0..grey.values.len()).filter(visible) {
+        for (axis, place) in [at % grey.width, at / grey.width].into_iter().enumerate() {
+            low[axis] = low[axis].min(place);
+            high[axis] = high[axis].max(place + 1);
+        }
+    }
+    let area = high[0].saturating_sub(low[0]) * high[1].saturating_sub(low[1]);
+    count as f32 / area.max(1) as f32
+}
+
+fn shrunk(grey: Grey, side_max: u32) -> Grey {
+    let (width, height) = (grey.width as u32, grey.height as u32);
+    let longer = width.max(height);
+    if longer <= side_max {
+        return grey;
+    }
+    let side = |len: u32| (u64::from(len) * u64::from(side_max) / u64::from(longer)).max(1) as u32;
+    resized(grey, side(width), side(height))
+}
+
+/// Resamples with a filter that covers what falls into each new pixel.
+pub(crate) fn resized(grey: Grey, width: u32, height: u32) -> Grey {
+    let (old_width, old_height) = (grey.width as u32, grey.height as u32);
+    let values = resample(grey.values, old_width, old_height, width, height);
+    Grey { values, alpha: None, width: width as usize, height: height as usize }
+}
