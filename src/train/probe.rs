@@ -1,13 +1,11 @@
-//! A look into a network: what its layers return and what gradients reach them, on a few images.
-
-// In a circle with fit: a training probes its network with its own setup.
+//! Measures activations and gradients of a network on a few images.
 
 use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::evaluate::{evaluate_while, images_tensor};
-use super::fit::{TrainError, TrainingSetup, labels_tensor};
+use super::setup::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
 use crate::model::{Mode, Network, ReadError, Weights, read_scalar, read_values};
@@ -15,14 +13,14 @@ use crate::record::{LayerProbe, Probe};
 use crate::spec::{Activation, Layer, Spec};
 use burgeon_kernel::backend::cross_entropy;
 
-/// Images looked at, at most; fewer where an epoch has few.
+/// The most images used; fewer for small data sets.
 const IMAGES: usize = 256;
 
 /// A unit whose outputs differ by less than this over all images tells them apart in no way.
 const DEAD_SPREAD: f32 = 1e-4;
 
 /// Looks at some training images through a network of these weights. The network in training
-/// is left alone, because batch-norm would take the look for a step. `go_on` is asked between the
+/// is left alone, because batch-norm would take the look for a step. `keep_going` is asked between the
 /// parts of it; the answer is `None` once it says no.
 ///
 /// # Errors
@@ -32,7 +30,7 @@ pub(super) fn probe(
     setup: TrainingSetup,
     weights: &Weights,
     confusion: &[Vec<u64>],
-    go_on: &mut dyn FnMut() -> bool,
+    keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Probe>, TrainError> {
     let data = setup.data;
     let classes = setup.spec.input().classes;
@@ -42,13 +40,13 @@ pub(super) fn probe(
     let (mut batch, subset) = some_images(setup, images);
     let pixel_deviation = deviation(&batch.pixels);
     let (normalization, device) = (data.normalization, &plain);
-    let evaluated = evaluate_while(&network, &subset, normalization, classes, device, go_on)?;
-    let Some(evaluated) = evaluated.filter(|_| go_on()) else {
+    let evaluated = evaluate_while(&network, &subset, normalization, classes, device, keep_going)?;
+    let Some(evaluated) = evaluated.filter(|_| keep_going()) else {
         return Ok(None);
     };
     let input = images_tensor(&mut batch, &data.train, &plain);
     let mut layers = outputs(setup.spec, &network, input)?;
-    if !go_on() {
+    if !keep_going() {
         return Ok(None);
     }
     gradients(setup, weights, images, &mut layers)?;
@@ -61,7 +59,7 @@ pub(super) fn probe(
         pixel_deviation,
         layers,
         missing_classes: missing.map(|(class, _)| class).collect(),
-        unnamed_classes: unnamed(confusion),
+        unnamed_classes: never_predicted(confusion),
     }))
 }
 
@@ -194,7 +192,7 @@ impl ModuleVisitor for Sizes<'_> {
     }
 }
 
-fn unnamed(confusion: &[Vec<u64>]) -> Vec<usize> {
+fn never_predicted(confusion: &[Vec<u64>]) -> Vec<usize> {
     let named = |class: usize| confusion.iter().any(|row| row.get(class).is_some_and(|&n| n > 0));
     let shown = |class: usize| confusion[class].iter().any(|&count| count > 0);
     (0..confusion.len()).filter(|&class| shown(class) && !named(class)).collect()

@@ -35,9 +35,7 @@ impl Edit {
     /// [`EditError`] when the layer is not there or the changed study would not work.
     pub fn apply(&self, spec: &Spec) -> Result<Spec, EditError> {
         let mut file = spec.file().clone();
-        if !self.change_layers(&mut file.model.layers)? {
-            self.change_training(&mut file);
-        }
+        self.change(&mut file)?;
         Spec::new(file, spec.input())
             .map_err(|source| EditError::Unworkable { edit: self.to_string(), source })
     }
@@ -51,8 +49,9 @@ impl Edit {
         edits.iter().try_fold(spec.clone(), |spec, edit| edit.apply(&spec))
     }
 
-    /// Changes layers; `false` when the edit is about something else.
-    fn change_layers(&self, layers: &mut Vec<Layer>) -> Result<bool, EditError> {
+    /// Changes the file, whether that then works or not.
+    fn change(&self, file: &mut StudyFile) -> Result<(), EditError> {
+        let (layers, train) = (&mut file.model.layers, &mut file.train);
         let missing = |layer: usize| EditError::NoSuchLayer { edit: self.to_string(), layer };
         match *self {
             Self::AddConvBlock { at, filters, kernel, pool } => {
@@ -133,24 +132,6 @@ impl Edit {
                     }
                 }
             }
-            Self::AddEpochs { .. }
-            | Self::SetEpochs { .. }
-            | Self::SetLearningRate { .. }
-            | Self::SetSchedule { .. }
-            | Self::SetOptimizer { .. }
-            | Self::SetBatchSize { .. }
-            | Self::SetWeightDecay { .. }
-            | Self::SetLabelSmoothing { .. }
-            | Self::SetGradientClipping { .. }
-            | Self::SetEarlyStopping { .. }
-            | Self::SetAugment { .. } => return Ok(false),
-        }
-        Ok(true)
-    }
-
-    fn change_training(&self, file: &mut StudyFile) {
-        let train = &mut file.train;
-        match *self {
             Self::AddEpochs { epochs } => train.epochs = train.epochs.saturating_add(epochs),
             Self::SetEpochs { epochs } => train.epochs = epochs,
             Self::SetLearningRate { rate } => train.learning_rate = rate,
@@ -165,22 +146,8 @@ impl Edit {
             Self::SetGradientClipping { clipping } => train.gradient_clipping = clipping,
             Self::SetEarlyStopping { stopping } => train.early_stopping = stopping,
             Self::SetAugment { augment } => train.augment = augment,
-            Self::AddConvBlock { .. }
-            | Self::Widen { .. }
-            | Self::Narrow { .. }
-            | Self::AddDense { .. }
-            | Self::RemoveLayer { .. }
-            | Self::SetKernel { .. }
-            | Self::SetStride { .. }
-            | Self::SetPool { .. }
-            | Self::AddBatchNorm { .. }
-            | Self::SetBatchNorm { .. }
-            | Self::AddDropout { .. }
-            | Self::SetDropout { .. }
-            | Self::SetActivation { .. }
-            | Self::SetLayers { .. }
-            | Self::SetInitialBias { .. } => {}
         }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Judges from heartbeats whether a trainer hangs.
+//! Detects by heartbeats that a trainer hangs.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -6,41 +6,41 @@ use std::time::{Duration, Instant};
 use super::options::SuperviseOptions;
 use crate::sys::heartbeat::{Beat, Position};
 
-/// What is known of one life of a trainer. But for its first beat only change counts, so that no
-/// clock has to be right.
+/// The heartbeats of one trainer process. Except for the first one only changes count, so that no clock
+/// has to be right.
 #[derive(Debug)]
-pub(super) struct Pulse {
-    /// When this life began, as beats tell the time.
+pub(super) struct Heartbeats {
+    /// When the process started, on the clock of heartbeats.
     started_ms: u64,
-    /// Left by an earlier life.
+    /// A heartbeat of an earlier process.
     stale: Option<Beat>,
-    /// The last of this life.
+    /// The last heartbeat of this process.
     beat: Option<Beat>,
-    /// The last one from before there was a run folder, of whichever life.
+    /// The last heartbeat outside of a run folder, of any process.
     preparing: Option<Beat>,
-    /// Whether one came in this life.
+    /// Whether this process wrote one of those.
     has_prepared: bool,
-    /// When this life began, or its last beat was first seen.
+    /// When the process started, or its last heartbeat was first seen.
     last_sign: Instant,
 }
 
-/// How long a trainer has been silent.
+/// How long there was no heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
-    /// Since its last sign of life, or since its start.
+    /// Time since the last heartbeat, or since the start.
     pub lasted: Duration,
-    /// Whether it ever gave one.
+    /// What came before.
     pub since: SilentSince,
 }
 
-/// What came before a silence.
+/// The last thing before the heartbeats ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SilentSince {
     /// The trainer's start.
     Start,
-    /// A sign of life before its first step, such as a block of a download.
+    /// A heartbeat before the first step, such as during a download.
     Preparing,
-    /// A sign of life.
+    /// A heartbeat of the training.
     LastBeat,
 }
 
@@ -59,9 +59,10 @@ impl fmt::Display for Silence {
     }
 }
 
-impl Pulse {
-    /// `stale` is what lies in the run folder before the trainer starts, where that is known, and
-    /// `preparing` what lies where trainers without a run folder tell that they live.
+impl Heartbeats {
+    /// `stale` is the heartbeat in the run folder before the trainer starts, if that is known;
+    /// `preparing` is the one in the supervisor's folder, where trainers write before they have a run
+    /// folder.
     pub(super) fn new(
         stale: Option<Beat>,
         preparing: Option<Beat>,
@@ -71,8 +72,8 @@ impl Pulse {
         Self { started_ms, stale, beat: None, preparing, has_prepared: false, last_sign: started }
     }
 
-    /// Looks at signs of life from before there is a run folder.
-    pub(super) fn look_at_preparing(&mut self, found: Option<Beat>, now: Instant) {
+    /// Takes note of a heartbeat outside of a run folder.
+    pub(super) fn observe_preparing(&mut self, found: Option<Beat>, now: Instant) {
         if found.is_some() && found != self.preparing {
             self.preparing = found;
             self.last_sign = now;
@@ -80,7 +81,7 @@ impl Pulse {
         }
     }
 
-    pub(super) fn look(&mut self, found: Option<Beat>, now: Instant) {
+    pub(super) fn observe(&mut self, found: Option<Beat>, now: Instant) {
         let Some(beat) = found else {
             return;
         };
@@ -100,12 +101,12 @@ impl Pulse {
         self.last_sign = now;
     }
 
-    /// Where the trials that trained at the same time were at the last beat of this life.
+    /// The positions of the running trials at the last heartbeat of this process.
     pub(super) fn positions(&self) -> Vec<Position> {
         self.beat.as_ref().map(Beat::positions).unwrap_or_default()
     }
 
-    /// The silence that makes it a hang.
+    /// The time without heartbeat, if it counts as a hang.
     pub(super) fn silence(&self, now: Instant, options: &SuperviseOptions) -> Option<Silence> {
         let (limit, since) = match self.beat {
             Some(_) => (options.hung_after(), SilentSince::LastBeat),
@@ -147,12 +148,12 @@ mod tests {
     #[test]
     fn silence_is_a_hang_before_two_heartbeats_have_passed() {
         let start = Instant::now();
-        let mut pulse = Pulse::new(None, None, START_MS, start);
-        pulse.look(beat(1), after(start, 1));
-        pulse.look(beat(2), after(start, 15));
-        pulse.look(beat(2), after(start, 28));
-        assert_eq!(pulse.silence(after(start, 28), &options()), None);
-        let silence = pulse.silence(after(start, 29), &options()).unwrap();
+        let mut heartbeats = Heartbeats::new(None, None, START_MS, start);
+        heartbeats.observe(beat(1), after(start, 1));
+        heartbeats.observe(beat(2), after(start, 15));
+        heartbeats.observe(beat(2), after(start, 28));
+        assert_eq!(heartbeats.silence(after(start, 28), &options()), None);
+        let silence = heartbeats.silence(after(start, 29), &options()).unwrap();
         assert_eq!(silence.since, SilentSince::LastBeat);
         assert_eq!(silence.to_string(), "no heartbeat for 14.0 s");
         let latest = options().hung_after() + 2 * options().look_every();
@@ -163,49 +164,50 @@ mod tests {
     fn a_beat_of_an_earlier_life_is_no_sign_of_life() {
         let start = Instant::now();
         let old = beat_at(START_MS - 1, 9);
-        for mut pulse in [
-            Pulse::new(old.clone(), None, START_MS, start),
-            Pulse::new(None, None, START_MS, start),
+        for mut heartbeats in [
+            Heartbeats::new(old.clone(), None, START_MS, start),
+            Heartbeats::new(None, None, START_MS, start),
         ] {
-            pulse.look(old.clone(), after(start, 1));
-            assert_eq!(pulse.positions(), []);
-            assert_eq!(pulse.silence(after(start, 99), &options()), None);
-            let silence = pulse.silence(after(start, 100), &options()).unwrap();
+            heartbeats.observe(old.clone(), after(start, 1));
+            assert_eq!(heartbeats.positions(), []);
+            assert_eq!(heartbeats.silence(after(start, 99), &options()), None);
+            let silence = heartbeats.silence(after(start, 100), &options()).unwrap();
             assert_eq!(silence.since, SilentSince::Start);
-            pulse.look(beat(1), after(start, 2));
-            assert_eq!(pulse.positions()[0].step, 1);
+            heartbeats.observe(beat(1), after(start, 2));
+            assert_eq!(heartbeats.positions()[0].step, 1);
         }
     }
 
     #[test]
     fn a_first_beat_that_is_seen_late_still_tells_where_it_was() {
-        let mut pulse = Pulse::new(None, None, START_MS, Instant::now());
-        pulse.look(beat(3), Instant::now());
-        pulse.look(None, Instant::now());
-        assert_eq!(pulse.positions()[0].step, 3);
+        let mut heartbeats = Heartbeats::new(None, None, START_MS, Instant::now());
+        heartbeats.observe(beat(3), Instant::now());
+        heartbeats.observe(None, Instant::now());
+        assert_eq!(heartbeats.positions()[0].step, 3);
     }
 
     #[test]
     fn change_is_life_even_when_the_clock_was_set_back() {
-        let mut pulse = Pulse::new(beat(9), None, START_MS, Instant::now());
-        pulse.look(beat_at(5, 1), Instant::now());
-        assert_eq!(pulse.positions()[0].step, 1);
+        let mut heartbeats = Heartbeats::new(beat(9), None, START_MS, Instant::now());
+        heartbeats.observe(beat_at(5, 1), Instant::now());
+        assert_eq!(heartbeats.positions()[0].step, 1);
     }
 
     #[test]
     fn a_download_that_goes_on_is_no_hang_however_long_it_takes() {
         let start = Instant::now();
         let left_by_an_earlier_life = beat(1);
-        let mut pulse = Pulse::new(None, left_by_an_earlier_life.clone(), START_MS, start);
-        pulse.look_at_preparing(left_by_an_earlier_life, after(start, 90));
-        let silence = pulse.silence(after(start, 100), &options()).unwrap();
+        let mut heartbeats =
+            Heartbeats::new(None, left_by_an_earlier_life.clone(), START_MS, start);
+        heartbeats.observe_preparing(left_by_an_earlier_life, after(start, 90));
+        let silence = heartbeats.silence(after(start, 100), &options()).unwrap();
         assert_eq!(silence.since, SilentSince::Start);
         for second in 1..50 {
-            pulse.look_at_preparing(beat(1 + second), after(start, 90 * second));
-            assert_eq!(pulse.silence(after(start, 90 * second + 99), &options()), None);
+            heartbeats.observe_preparing(beat(1 + second), after(start, 90 * second));
+            assert_eq!(heartbeats.silence(after(start, 90 * second + 99), &options()), None);
         }
-        let silence = pulse.silence(after(start, 90 * 49 + 100), &options()).unwrap();
+        let silence = heartbeats.silence(after(start, 90 * 49 + 100), &options()).unwrap();
         assert_eq!(silence.since, SilentSince::Preparing);
-        assert_eq!(pulse.positions(), [], "it made no step");
+        assert_eq!(heartbeats.positions(), [], "it made no step");
     }
 }
