@@ -1,6 +1,6 @@
 //! Layers that keep a network from seeing shapes, and the edits that give them back.
 
-// In a circle with recommended: suspects by geometry are one sort of suspects, in their own file.
+// In a circle with recommended: geometry is one kind of suspect, in a file of its own.
 
 use super::{Effect, Suspect, recommended_kernel};
 use crate::spec::{Edit, FeatureShape, Layer, Padding, Spec};
