@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let loss = cross_entropy.forward(logits, labels.clone());
         losses.push(loss.clone().into_scalar());
         let gradients = GradientsParams::from_grads(loss.backward(), &network);
-        network = adam.step(0.01, network, gradients);
+        network = adam.step(0.003, network, gradients);
     }
     let (first, last) = (losses[0], losses[losses.len() - 1]);
     println!("loss {first:.3} -> {last:.3} in {} steps", losses.len());

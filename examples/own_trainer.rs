@@ -6,34 +6,37 @@ use std::path::Path;
 
 use burgeon::prelude::*;
 
-type Result<T> = std::result::Result<T, TrainerError>;
-
 struct Oracle;
 
 impl Trainer for Oracle {
-    fn train(&self, task: &TrialTask, observer: &mut dyn TrialObserver) -> Result<TrialOutcome> {
+    fn train(
+        &self,
+        task: &TrialTask,
+        observer: &mut dyn TrialObserver,
+    ) -> Result<TrialOutcome, TrainerError> {
         let accuracy = 1.0 - 1.0 / (task.spec.table().parameters() as f64).log10();
-        let epoch = EpochRecord { validation_accuracy: accuracy, ..EpochRecord::default() };
-        let curve = vec![EpochRecord { epoch: 1, train_accuracy: accuracy, ..epoch }];
+        let epoch = EpochRecord { epoch: 1, images: 55_000, ..EpochRecord::default() };
+        let epoch = EpochRecord { train_accuracy: accuracy, train_loss: -accuracy.ln(), ..epoch };
+        let curve = vec![EpochRecord { validation_accuracy: accuracy, ..epoch }];
         observer.epoch(&curve[0])?;
         println!("trial {}: {:.1} %", task.trial, accuracy * 100.0);
         let ending = Ending::Completed;
         Ok(TrialOutcome { curve, ending, train_seconds: 0.0, images_per_second: 0.0 })
     }
 
-    fn publish(&self, _task: &TrialTask, _folder: &Path) -> Result<()> {
+    fn publish(&self, _task: &TrialTask, _folder: &Path) -> Result<(), TrainerError> {
         Ok(())
     }
 
-    fn test(&self, _task: &TrialTask) -> Result<TestResult> {
+    fn test(&self, _task: &TrialTask) -> Result<TestResult, TrainerError> {
         Ok(TestResult { correct: 80, images: 100 })
     }
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<(), TrainerError> {
     let image = |label| Images::new(vec![0_u8; 128], vec![0, label], 8, 8);
     let mut study = StudyFile::new("oracle", vec![Layer::Conv(Conv::same(1, 3))]);
-    study.gate.accuracy = 0.6;
+    study.gate.accuracy = 0.7;
     let (runs, data) = (tempfile::tempdir()?, Dataset::new(image(1)?, image(1)?, image(1)?, 2)?);
     println!("{:?}", Launch::new(study).data(data).trainer(Oracle).runs(runs.path()).run()?);
     Ok(())

@@ -82,12 +82,13 @@ use crate::tune::Policy;
 /// Besides its arguments, a launch depends on these:
 ///
 /// - A study whose `[data]` has `source = "mnist"`, the default, looks for MNIST in
-///   [`Settings::data`] or the folder named by `BURGEON_DATA`, then in `data/` below the current folder,
-///   then in `burgeon/mnist` below `XDG_CACHE_HOME` or `~/.cache`. If no folder is named and none has
-///   it, MNIST **is downloaded** (about 11 MB, checked by hash) into the last of these, unless
-///   [`offline`](Self::offline) forbids it. With `fallback = "synthetic"` the built-in digits stand in
-///   if that fails, and [`Finished::data`](super::Finished::data) says so. Other sources, and
-///   [`data`](Self::data), use no network.
+///   the folder that [`Settings::data`], else `BURGEON_DATA`, else `[data] path` names. If none of them
+///   names one, it looks in `data/` below the current folder and in `burgeon/mnist` below
+///   `XDG_CACHE_HOME` or `~/.cache`, and if neither has it, MNIST **is downloaded** into the latter
+///   (about 11 MB, checked by hash), unless [`offline`](Self::offline) forbids that. With
+///   `fallback = "synthetic"` the built-in digits stand in if that fails too, and
+///   [`Finished::data`](super::Finished::data) says so. Other sources, and [`data`](Self::data), use no
+///   network.
 /// - `BURGEON_CPU` names the instruction set to compute with: `portable`, `avx2` or `avx512`.
 /// - `BURGEON_SUPERVISED` and `BURGEON_SUPERVISOR` are set by `burgeon supervise` for its child.
 ///
