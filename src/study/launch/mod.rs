@@ -227,22 +227,21 @@ impl<'a> Launch<'a> {
     ///
     /// ```
     /// use burgeon::prelude::*;
-    /// use burgeon::spec::Source;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let mut study = StudyFile::new("digits", vec![Layer::Dense(Dense::of(16))]);
-    /// study.data.source = Source::Synthetic;
-    /// (study.data.train, study.data.validation) = (Some(600), 200);
-    /// (study.train.epochs, study.gate.accuracy) = (1, 0.2);
+    /// let images = |count| Images::new(vec![0; 128 * count], [0, 1].repeat(count), 8, 8);
+    /// let data = Dataset::new(images(20)?, images(5)?, images(5)?, 2)?;
+    /// let mut study = StudyFile::new("mine", vec![Layer::Dense(Dense::of(4))]);
+    /// study.tune.trials = 1;
     /// let runs = tempfile::tempdir()?;
     /// let stop = StopFlag::new();
     /// stop.request(); // as a listener or another thread may do at any time
-    /// let Ended::Stopped(stopped) = Launch::new(study).runs(runs.path()).stop(&stop).run()? else {
-    ///     unreachable!("a stop was requested");
-    /// };
-    /// let run = stopped.run.expect("it was stopped before its first trial, but has a run folder");
-    /// let ended = Launch::default().resume(&run)?;
-    /// assert!(matches!(ended, Ended::Finished(_)));
+    /// let launch = Launch::new(study).data(data.clone()).runs(runs.path()).stop(&stop);
+    /// let Ended::Stopped(stopped) = launch.run()? else { unreachable!("a stop was requested") };
+    /// // There is no run folder if it was stopped while the images were loaded.
+    /// let run = stopped.run.ok_or("these images were loaded already")?;
+    /// let ended = Launch::default().data(data).resume(&run)?;
+    /// assert!(matches!(ended, Ended::Finished(finished) if finished.trials.len() == 1));
     /// # Ok(())
     /// # }
     /// ```
