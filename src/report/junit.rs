@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::{LineageTrial, Report, State, words};
+use super::{LineageTrial, Report, State, trial_words, words};
 
 impl Report {
     /// JUnit XML. The case `gate` passes if the study is accepted, fails if it is rejected, and is an
@@ -38,7 +38,7 @@ impl Report {
             skipped
         };
         let mut case =
-            TestCase::new(format!("trial {}: {}", trial.trial, words::edits(trial)), status);
+            TestCase::new(format!("trial {}: {}", trial.trial, trial_words::edits(trial)), status);
         case.set_classname(&self.started.name).set_time(time(trial.seconds()));
         case.set_system_out(trial_text(trial));
         case

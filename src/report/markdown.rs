@@ -3,7 +3,7 @@
 use crate::record::FloorJudgement;
 use std::fmt::Write;
 
-use super::{LineageTrial, Report, State, moment, words};
+use super::{LineageTrial, Report, State, moment, trial_words, words};
 
 /// Hosts of code cut or refuse comments that are longer than some 65,000 characters.
 const TREE_LIMIT_BYTES: usize = 30_000;
@@ -115,14 +115,14 @@ fn row(trial: &LineageTrial) -> String {
     let cells = [
         trial.trial.to_string(),
         trial.parent.map_or(String::new(), |parent| parent.to_string()),
-        words::edits(trial),
+        trial_words::edits(trial),
         words::percent(trial.measured()),
         words::grouped(trial.parameters),
         words::magnitude(trial.flops_per_image),
         trial.epochs.to_string(),
         format!("{:.1}", trial.seconds()),
         trial.images_per_second.map_or(String::new(), |rate| words::grouped(rate as u64)),
-        words::gate(trial).into(),
+        trial_words::gate(trial).into(),
     ];
     format!("| {} |", cells.map(|cell| inline(&cell)).join(" | "))
 }

@@ -24,6 +24,7 @@ mod markup;
 mod samples;
 mod selection;
 mod sentences;
+mod trial_words;
 pub(crate) mod words;
 pub(crate) mod write;
 

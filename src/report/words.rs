@@ -1,9 +1,5 @@
 //! Numbers and short texts for people.
 
-// In a circle with lineage: it describes trials, and the tree of trials is drawn with its texts.
-
-use super::lineage::LineageTrial;
-
 /// A fraction as a percentage, or a dash for none and NaN.
 pub(super) fn percent(fraction: Option<f64>) -> String {
     match fraction {
@@ -70,33 +66,6 @@ pub(super) fn count(number: u64, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
         number => format!("{} {what}s", grouped(number)),
-    }
-}
-
-/// The edits of a trial in one line.
-pub(super) fn edits(trial: &LineageTrial) -> String {
-    match (trial.edits.as_slice(), trial.parent) {
-        ([], None) => "as written".into(),
-        ([], Some(_)) => "no edits".into(),
-        (edits, _) => edits.join("; "),
-    }
-}
-
-/// The result of a trial in a few words.
-pub(super) fn verdict(trial: &LineageTrial) -> &'static str {
-    match (trial.opened, trial.train_seconds) {
-        (true, _) => "passed the gate",
-        (false, Some(_)) => "did not pass the gate",
-        (false, None) => "not finished",
-    }
-}
-
-/// The result of a trial in a column of a table.
-pub(super) fn gate(trial: &LineageTrial) -> &'static str {
-    match (trial.opened, trial.train_seconds) {
-        (true, _) => "passed",
-        (false, Some(_)) => "not passed",
-        (false, None) => "–",
     }
 }
 

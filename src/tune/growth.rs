@@ -3,7 +3,7 @@
 //! The targets are sizes of small convolutional networks that are known to reach such accuracies on
 //! small images (LeCun et al. 1998 and later). They only decide what is tried first.
 
-use super::recommended::{geometry::side, recommended_kernel};
+use super::recommended::geometry::{recommended_kernel, side};
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 
 /// The target size of a network for its gate.

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::scale::Scale;
 use super::{Frame, dot, drawn, line, polylines, text};
 use crate::report::markup::{Markup, Px};
-use crate::report::{LineageTrial, Report, words};
+use crate::report::{LineageTrial, Report, trial_words, words};
 
 /// For which screens the chart is. A wide one shrunk to a phone is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -238,7 +238,9 @@ const SHORT_LABEL: f64 = 56.0;
 fn label(band: &Band) -> String {
     let trial = band.trial;
     let label = match band.width {
-        width if width >= FULL_LABEL => format!("trial {}: {}", trial.trial, words::edits(trial)),
+        width if width >= FULL_LABEL => {
+            format!("trial {}: {}", trial.trial, trial_words::edits(trial))
+        }
         width if width >= SHORT_LABEL => format!("trial {}", trial.trial),
         _ => return trial.trial.to_string(),
     };
@@ -283,7 +285,7 @@ fn title(trial: &LineageTrial) -> String {
     format!(
         "trial {}{from}: {}\n{}, {}",
         trial.trial,
-        words::edits(trial),
+        trial_words::edits(trial),
         words::percent(trial.measured()),
         words::count(trial.parameters, "parameter")
     )

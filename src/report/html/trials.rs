@@ -3,7 +3,7 @@
 use crate::record::FloorJudgement;
 use crate::report::chart::{accuracy_curve, loss_curve};
 use crate::report::markup::Markup;
-use crate::report::{LineageTrial, Report, words};
+use crate::report::{LineageTrial, Report, trial_words, words};
 
 /// So many trials are shown with their curves; of more, a reader opens those that matter.
 const OPEN_TRIALS: usize = 4;
@@ -102,7 +102,7 @@ impl Report {
                     summary.text(format!(
                         " {} · {}",
                         words::percent(trial.measured()),
-                        words::edits(trial)
+                        trial_words::edits(trial)
                     ));
                 });
                 detail(details, trial);
@@ -116,14 +116,14 @@ fn card(item: &mut Markup, trial: &LineageTrial) {
         head.leaf("strong", &[], format!("Trial {}", trial.trial));
         head.leaf("b", &[("class", &"figure")], words::percent(trial.measured()));
         let class = if trial.opened { "badge opened" } else { "badge" };
-        head.leaf("span", &[("class", &class)], words::verdict(trial));
+        head.leaf("span", &[("class", &class)], trial_words::verdict(trial));
     });
     item.element("ul", &[("class", &"edits")], |list| {
         for edit in &trial.edits {
             list.leaf("li", &[], edit);
         }
         if trial.edits.is_empty() {
-            list.leaf("li", &[("class", &"none")], words::edits(trial));
+            list.leaf("li", &[("class", &"none")], trial_words::edits(trial));
         }
     });
     let why = trial.parent.map(|_| trial.reason.as_str());
@@ -167,14 +167,14 @@ fn row(body: &mut Markup, trial: &LineageTrial, class: &str) {
     let cells = [
         ("number", trial.trial.to_string()),
         ("number", trial.parent.map_or(String::new(), |parent| parent.to_string())),
-        ("text", words::edits(trial)),
+        ("text", trial_words::edits(trial)),
         ("number", words::percent(trial.measured())),
         ("number", words::grouped(trial.parameters)),
         ("number", words::magnitude(trial.flops_per_image)),
         ("number", trial.epochs.to_string()),
         ("number", format!("{:.1}", trial.seconds())),
         ("number", rate.map_or("–".into(), |rate| words::grouped(rate as u64))),
-        ("text", words::gate(trial).into()),
+        ("text", trial_words::gate(trial).into()),
     ];
     body.element("tr", &[("class", &class)], |row| {
         for (class, cell) in cells {
