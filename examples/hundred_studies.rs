@@ -9,7 +9,7 @@ use burgeon::study::Settings;
 fn halves(count: usize) -> Result<Images, DataError> {
     let white = |at: usize| u8::from((at % 8 < 4) == (at / 64).is_multiple_of(2)) * 255;
     let pixels: Vec<u8> = (0..count * 64).map(white).collect();
-    Images::new(pixels, [0, 1].repeat(count / 2), 8, 8)
+    Images::new(pixels, [0_u8, 1].repeat(count / 2), 8, 8)
 }
 
 fn study(seed: u64) -> Result<f64, TrainerError> {

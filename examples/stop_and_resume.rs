@@ -3,7 +3,7 @@
 //! `cargo run --release --example stop_and_resume`
 
 use burgeon::prelude::*;
-use burgeon::spec::Source;
+use burgeon::spec::{Amount, Source};
 
 /// Asks for a stop once an epoch is over.
 struct StopAfterAnEpoch(StopFlag);
@@ -20,7 +20,7 @@ impl LaunchListener for StopAfterAnEpoch {}
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut study = StudyFile::new("digits", vec![Layer::Dense(Dense::of(16))]);
     study.data.source = Source::Synthetic;
-    (study.data.train, study.data.validation) = (Some(1000), 200);
+    (study.data.train, study.data.validation) = (Some(1000), Some(Amount::Count(200)));
     (study.train.epochs, study.gate.accuracy, study.tune.trials) = (3, 0.5, 1);
     let runs = tempfile::tempdir()?;
     let stop = StopFlag::new();

@@ -54,13 +54,13 @@ pub mod model {
     pub use crate::model::onnx::to_onnx;
     pub use crate::model::optimizer_record::{OptimizerRecord, OptimizerRecordError};
     pub use crate::model::preparation::Channels;
-    pub use crate::model::preparation::Fit;
     pub use crate::model::preparation::Subject;
     pub use crate::model::read::ReadError;
     pub use crate::model::saved::SavedModel;
     pub use crate::model::saved::{BEST_FOLDER, SPEC_FILE, WEIGHTS_FILE};
     pub use crate::model::*;
     pub use crate::record::GraftReport;
+    pub use crate::spec::Fit;
 }
 
 #[cfg(feature = "train")]

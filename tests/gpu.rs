@@ -21,7 +21,7 @@ fn lenet(overrides: &[&str]) -> StudyDocument {
 fn probabilities(spec: &Spec, device: DeviceChoice, image: &[u8]) -> Vec<f32> {
     let preparation = Preparation::grey(
         InputShape::MNIST,
-        Normalization { mean: 0.13, std: 0.31 },
+        Normalization::of_all(0.13, 0.31),
         (0..10).map(|class| class.to_string()).collect(),
         Subject::Digit,
     );

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use burgeon::spec::{InputShape, Spec, StudyDocument};
-use burgeon::unstable::data::{DataRequest, Dataset, Images, SplitSizes, Subset, load};
+use burgeon::spec::{Amount, InputShape, Spec, StudyDocument};
+use burgeon::unstable::data::{DataRequest, Dataset, Images, Subset, load};
 
 const LENET: &str = include_str!("../../models/lenet.toml");
 
 /// Built-in digits: so many to train on, and 1000 each to validate and test.
 pub fn digits(count: usize) -> Dataset {
-    let sizes = SplitSizes { validation: 1000, train: Some(count), test: Some(1000) };
-    let request = DataRequest { sizes, ..DataRequest::synthetic(42) };
+    let set_aside = Some(Amount::Count(1000));
+    let request = DataRequest {
+        validation: set_aside,
+        test: set_aside,
+        train: Some(count),
+        ..DataRequest::synthetic(42)
+    };
     load(&request, &mut |_| {})
         .map(|loaded| loaded.dataset)
         .unwrap_or_else(|error| panic!("{error}"))
@@ -29,7 +34,7 @@ pub fn lenet(batch_size: usize) -> Spec {
 /// A validation split that takes no time.
 pub fn one_image(data: &Dataset) -> Subset {
     let image: Arc<[u8]> = data.validation.image(0).into();
-    let label: Arc<[u8]> = Arc::from([data.validation.label(0)]);
+    let label = vec![data.validation.label(0)];
     let images = Images::new(image, label, data.validation.height(), data.validation.width());
     images.map(Subset::all).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
             [(Fit::Stretch, Invert::Auto), (Fit::Pad, Invert::Always), (Fit::Crop, Invert::Never)]
         {
             let input = InputShape { channels: 1, height: 12, width: 9, classes: 2 };
-            let normalization = Normalization { mean: 0.1, std: 0.3 };
+            let normalization = Normalization::of_all(0.1, 0.3);
             let classes = vec!["a".into(), "b".into()];
             let preparation = Preparation::grey(input, normalization, classes, subject);
             let preparation = Preparation { fit, background: 0.5, ..preparation };

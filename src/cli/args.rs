@@ -25,6 +25,13 @@ pub struct Arguments {
 /// The commands of `burgeon`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Print the study for a folder of images, to be edited
+    Init {
+        /// A folder of images, or a .npz or .csv file
+        data: PathBuf,
+    },
+    /// Show the classes, counts and oddities of a data set
+    Data(DataArguments),
     /// Train, and grow the network until it passes the gate or the budget is used up
     Tune(StudyArguments),
     /// Train once and apply the gate, without growth
@@ -70,7 +77,8 @@ pub enum Command {
 /// Arguments of `tune` and `train`.
 #[derive(Debug, Args)]
 pub struct StudyArguments {
-    /// The study file; without one, the built-in LeNet-5
+    /// The study file, or a folder of images (or a .npz or .csv file) to begin a study on; without one, the
+    /// built-in LeNet-5
     pub study: Option<PathBuf>,
     /// Whether to continue an unfinished run of the same study
     #[arg(long, value_enum, default_value_t = ResumeName::Never, env = "BURGEON_RESUME")]
@@ -81,6 +89,16 @@ pub struct StudyArguments {
     /// Print where the time went at the end of each trial
     #[arg(long, env = "BURGEON_PROFILE", value_parser = BoolishValueParser::new())]
     pub profile: bool,
+}
+
+/// Arguments of `data`.
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    /// A study file, a folder of images, or a .npz or .csv file; without one, the built-in LeNet-5's data
+    pub study: Option<PathBuf>,
+    /// Write a picture with some training images of each class to this PNG file
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
 }
 
 /// Arguments of `resume`.

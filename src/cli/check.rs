@@ -15,12 +15,10 @@ use crate::study::Growth;
 /// Validates a study and prints its layer table. Images are read only where their shape is not
 /// known without.
 pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<Exit, CliError> {
-    let study = document(study, common)?;
+    let study = document(study, common, output)?;
     let spec = match study.parse()?.data.source {
         Source::Mnist | Source::Synthetic => study.validate(InputShape::MNIST)?,
-        Source::Idx | Source::Own => {
-            launch(common, Growth::Off).prepare(&study, &mut View::new(*output))?.0
-        }
+        _ => launch(common, Growth::Off).prepare(&study, &mut View::new(*output))?.0,
     };
     output.result(&if output.json { json(&spec) } else { layer_table(&spec) })
 }

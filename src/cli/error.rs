@@ -43,6 +43,8 @@ pub(super) enum CliError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("cannot draw the contact sheet")]
+    Sheet(#[source] image::ImageError),
     #[error("{} of {images} pictures could not be read", failed)]
     Pictures { failed: usize, images: usize },
 }

@@ -125,7 +125,7 @@ fn json(result: &Evaluation, split: SplitName, loaded: &Loaded, seconds: f64) ->
     let value = serde_json::json!({
         "split": split_name(split), "images": result.images(), "accuracy": result.accuracy(),
         "loss": result.loss, "seconds": seconds, "classes": classes,
-        "confusion": result.confusion, "data": DataOrigin::of(&loaded.origin),
+        "confusion": confusion(result), "data": DataOrigin::of(&loaded.origin),
     });
     format!("{value}\n")
 }
@@ -156,6 +156,10 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
             percent(figures.f1())
         );
     }
+    if result.classes > SHOWN_CLASSES_MAX {
+        text += "\nthe confusion matrix of so many classes is printed with --json\n";
+        return text;
+    }
     let _ = writeln!(text, "\nrows: true class; columns: predicted class");
     let cell = wide.max(result.images().to_string().len());
     let _ = write!(text, "{:>wide$}", "");
@@ -163,9 +167,9 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
         let _ = write!(text, " {name:>cell$}");
     }
     text.push('\n');
-    for (name, row) in names.iter().zip(&result.confusion) {
+    for (name, row) in names.iter().zip(matrix(result)) {
         let _ = write!(text, "{name:>wide$}");
-        for &count in row {
+        for count in row {
             let shown = if count == 0 { "·".into() } else { count.to_string() };
             let _ = write!(text, " {shown:>cell$}");
         }
@@ -173,6 +177,32 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
     }
     text
 }
+
+/// Most classes of which a whole matrix is printed.
+const MATRIX_CLASSES_MAX: usize = 1000;
+
+/// `[label][named]` counts images; of very many classes, only the pairs that occur, `[label, named, images]`.
+fn confusion(result: &Evaluation) -> serde_json::Value {
+    if result.classes > MATRIX_CLASSES_MAX {
+        let pairs = result
+            .confusion
+            .iter()
+            .map(|(&(label, named), &images)| serde_json::json!([label, named, images]));
+        return pairs.collect();
+    }
+    serde_json::json!(matrix(result))
+}
+
+fn matrix(result: &Evaluation) -> Vec<Vec<u64>> {
+    let mut matrix = vec![vec![0; result.classes]; result.classes];
+    for (&(label, named), &images) in &result.confusion {
+        matrix[label][named] = images;
+    }
+    matrix
+}
+
+/// Most classes of which the matrix fits a terminal.
+const SHOWN_CLASSES_MAX: usize = 30;
 
 struct ClassFigures {
     images: u64,
@@ -190,15 +220,11 @@ impl ClassFigures {
 
 fn class_figures(result: &Evaluation) -> Vec<ClassFigures> {
     let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
-    let rows = result.confusion.iter().enumerate();
-    rows.map(|(class, row)| {
-        let images = row.iter().sum();
-        let named: u64 = result.confusion.iter().map(|row| row[class]).sum();
-        ClassFigures {
-            images,
-            precision: share(row[class], named),
-            recall: share(row[class], images),
-        }
-    })
-    .collect()
+    let classes = result.recalls().into_iter().zip(result.named());
+    let figures = classes.map(|(class, named)| ClassFigures {
+        images: class.images,
+        precision: share(class.right, named),
+        recall: share(class.right, class.images),
+    });
+    figures.collect()
 }

@@ -2,11 +2,13 @@
 
 mod args;
 mod check;
+mod data;
 mod environment;
 mod error;
 mod error_text;
 mod eval;
 mod exit;
+mod init;
 mod lineage;
 mod output;
 mod predict;
@@ -65,6 +67,8 @@ fn bound_threads(common: &Common) {
 fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     let common = &arguments.common;
     match &arguments.command {
+        Command::Init { data } => init::init(data, common, output),
+        Command::Data(arguments) => data::data(arguments, common, output),
         Command::Tune(study) => run::run(study, common, Growth::On, output),
         Command::Train(study) => run::run(study, common, Growth::Off, output),
         Command::Resume(resume) => run::resume(resume, common, output),
@@ -84,8 +88,15 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
 }
 
 /// The study that the arguments name, with `--seed` and `--set` on top.
-fn document(study: Option<&Path>, common: &Common) -> Result<StudyDocument, CliError> {
+///
+/// Where they name images instead, it is the study that begins on them.
+fn document(
+    study: Option<&Path>,
+    common: &Common,
+    output: &Output,
+) -> Result<StudyDocument, CliError> {
     let document = match study {
+        Some(path) if data::is_data(path) => init::document(path, common, output)?,
         None => StudyDocument::new("the built-in lenet.toml", DEFAULT_STUDY),
         Some(path) => {
             let text = std::fs::read_to_string(path)

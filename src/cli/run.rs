@@ -24,8 +24,8 @@ pub fn run(
     output: &Output,
 ) -> Result<Exit, CliError> {
     let jobs = arguments.jobs.map(Override::jobs);
-    let study =
-        document(arguments.study.as_deref(), common)?.with_overrides(jobs.into_iter().collect());
+    let study = document(arguments.study.as_deref(), common, output)?
+        .with_overrides(jobs.into_iter().collect());
     let settings = Settings {
         resume: match arguments.resume {
             ResumeName::Never => Resume::Never,

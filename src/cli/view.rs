@@ -333,6 +333,18 @@ impl LaunchListener for View {
                      warning: to train on MNIST, put its four files into data/ or name their folder with --data"
                 ));
             }
+            data::Progress::Reading { done, total } => {
+                if self.bar.length() != Some(total as u64) {
+                    self.start_bar(
+                        total as u64,
+                        "  reading pictures {wide_bar:.green} {pos}/{len}  {eta} left",
+                    );
+                }
+                self.bar.set_position(done as u64);
+                if done == total {
+                    self.close();
+                }
+            }
             data::Progress::Drawing { done, total } => {
                 if self.bar.length() != Some(total as u64) {
                     self.start_bar(total as u64, "  drawing digits {wide_bar:.green} {pos}/{len}");

@@ -1,10 +1,12 @@
-//! Distorts training images: shifts, rotations, scalings and elastic warps, decided by a counter.
+//! Distorts training images: flips, shifts, rotations, scalings, elastic warps, colours and cutout, decided by a counter.
 //!
 //! Elastic distortion is that of Simard, Steinkraus and Platt, "Best practices for convolutional neural networks
-//! applied to visual document analysis" (ICDAR 2003): a field of random displacements, smoothed by a Gaussian.
+//! applied to visual document analysis" (ICDAR 2003): a field of random displacements, smoothed by a Gaussian. Cutout
+//! is that of DeVries and Taylor, "Improved regularization of convolutional neural networks with cutout" (2017).
 
 use super::Normalization;
-use super::warp::{Affine, Field, Gaussian, Sampler};
+use super::colour::{ColourChange, ColourJitter};
+use super::warp::{Affine, Border, Field, Gaussian, Sampler, reflected};
 use crate::sys::CounterRng;
 
 /// How far images may be distorted. The default leaves them alone.
@@ -18,6 +20,16 @@ pub struct Augmentation {
     pub scale: f32,
     /// Elastic distortion, if any.
     pub elastic: Option<Elastic>,
+    /// Whether half of the images are mirrored, left to right.
+    pub flip: bool,
+    /// Whether half of the images are mirrored, top to bottom.
+    pub flip_vertical: bool,
+    /// What comes in from outside the image.
+    pub border: Border,
+    /// Changes of colour.
+    pub colour: ColourJitter,
+    /// Side in pixels of the square that is blanked out, at a random place; 0 for none.
+    pub cutout: u32,
 }
 
 /// Elastic distortion. Displacements have a deviation of about `0.16 × alpha / sigma` pixels.
@@ -41,6 +53,18 @@ pub struct Augmenter {
 pub struct Scratch {
     sampler: Sampler,
     field: Field,
+    mirrored: Vec<u8>,
+}
+
+/// What was drawn for one image.
+struct Draw {
+    shift: [i32; 2],
+    radians: f32,
+    scale: f32,
+    flips: [bool; 2],
+    colour: Option<ColourChange>,
+    /// Row and column of the middle of the blanked square.
+    cutout: Option<[usize; 2]>,
 }
 
 impl Augmenter {
@@ -52,41 +76,84 @@ impl Augmenter {
 
     /// Whether images come out as they went in.
     pub fn is_identity(&self) -> bool {
-        self.settings == Augmentation::default()
+        let border = self.settings.border;
+        self.settings == Augmentation { border, ..Augmentation::default() }
     }
 
     /// Writes the distorted and normalised image.
     ///
-    /// `image` and `out` are `[height, width]`; what comes in from outside the image is background. The same seed
-    /// gives the same distortion.
+    /// `image` and `out` have the shape `[channels, height, width]`. The same seed gives the same distortion.
     ///
     /// # Panics
-    /// If `image` and `out` differ in length or are not whole rows of `width`.
+    /// If `image` or `out` has another length than the shape says.
     pub fn distort(
         &self,
         image: &[u8],
-        width: usize,
+        [channels, height, width]: [usize; 3],
         seed: u64,
         normalization: Normalization,
         scratch: &mut Scratch,
         out: &mut [f32],
     ) {
+        let plane = height * width;
         assert!(
-            image.len() == out.len() && image.len().is_multiple_of(width),
+            image.len() == out.len() && image.len() == channels * plane,
             "a distorted image keeps its size"
         );
         let mut rng = CounterRng::new(seed);
-        let shift = [self.shift(&mut rng), self.shift(&mut rng)];
-        if self.only_shifts() {
-            shifted(image, width, shift, normalization, out);
+        let draw = self.draw(&mut rng, [height, width]);
+        let image = if draw.flips == [false, false] {
+            image
         } else {
-            let affine = self.affine(&mut rng, shift);
+            mirror(image, [height, width], draw.flips, &mut scratch.mirrored);
+            &scratch.mirrored
+        };
+        let border = self.settings.border;
+        let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(plane)).enumerate();
+        if self.only_shifts() {
+            for (channel, (image, out)) in planes {
+                shifted(image, width, draw.shift, border, normalization.affine(channel), out);
+            }
+        } else {
+            let affine = Affine {
+                radians: draw.radians,
+                scale: draw.scale,
+                shift: draw.shift.map(|pixels| pixels as f32),
+            };
             let field = self.gaussian.as_ref().map(|gaussian| {
-                scratch.field.draw(&mut rng, width, image.len() / width, gaussian);
+                scratch.field.draw(&mut rng, width, height, gaussian);
                 &scratch.field
             });
-            scratch.sampler.sample(image, width, affine, field, normalization, out);
+            for (channel, (image, out)) in planes {
+                let normalize = normalization.affine(channel);
+                scratch.sampler.sample(image, width, affine, field, border, normalize, out);
+            }
         }
+        if let Some(change) = draw.colour {
+            change.apply(out, channels, normalization);
+        }
+        if let Some(middle) = draw.cutout {
+            blank(out, [height, width], middle, self.settings.cutout as usize);
+        }
+    }
+
+    /// Draws what happens to an image, but for the elastic field, which is drawn last. What is not asked for draws
+    /// nothing, so that a further kind of distortion leaves the draws of the others as they were.
+    fn draw(&self, rng: &mut CounterRng, [height, width]: [usize; 2]) -> Draw {
+        let settings = &self.settings;
+        let shift = [self.shift(rng), self.shift(rng)];
+        let (mut radians, mut scale) = (0.0, 1.0);
+        if !self.only_shifts() {
+            let reach = settings.rotate_degrees;
+            radians = rng.uniform(-reach, reach).to_radians();
+            scale = 1.0 + rng.uniform(-settings.scale, settings.scale);
+        }
+        let mut coin = |wanted: bool| wanted && rng.below(2) == 1;
+        let flips = [coin(settings.flip), coin(settings.flip_vertical)];
+        let colour = settings.colour.draw(rng);
+        let cutout = (settings.cutout > 0)
+            .then(|| [height, width].map(|side| rng.below(side as u32) as usize));
+        Draw { shift, radians, scale, flips, colour, cutout }
     }
 
     fn only_shifts(&self) -> bool {
@@ -97,12 +164,34 @@ impl Augmenter {
         let reach = self.settings.shift;
         rng.below(2 * reach + 1) as i32 - reach as i32
     }
+}
 
-    fn affine(&self, rng: &mut CounterRng, shift: [i32; 2]) -> Affine {
-        let reach = self.settings.rotate_degrees;
-        let radians = rng.uniform(-reach, reach).to_radians();
-        let scale = 1.0 + rng.uniform(-self.settings.scale, self.settings.scale);
-        Affine { radians, scale, shift: shift.map(|pixels| pixels as f32) }
+/// Mirrors every plane, left to right, top to bottom, or both.
+fn mirror(image: &[u8], [height, width]: [usize; 2], flips: [bool; 2], out: &mut Vec<u8>) {
+    let [across, down] = flips;
+    out.clear();
+    for plane in image.chunks_exact(height * width) {
+        for y in 0..height {
+            let y = if down { height - 1 - y } else { y };
+            let row = &plane[y * width..][..width];
+            if across {
+                out.extend(row.iter().rev());
+            } else {
+                out.extend_from_slice(row);
+            }
+        }
+    }
+}
+
+/// Sets a square to the mean of the training images, which normalisation makes 0.
+fn blank(out: &mut [f32], [height, width]: [usize; 2], middle: [usize; 2], side: usize) {
+    let span = |middle: usize, len: usize| {
+        middle.saturating_sub(side / 2)..(middle + side.div_ceil(2)).min(len)
+    };
+    for plane in out.chunks_exact_mut(height * width) {
+        for row in span(middle[0], height) {
+            plane[row * width..][span(middle[1], width)].fill(0.0);
+        }
     }
 }
 
@@ -111,18 +200,29 @@ fn shifted(
     image: &[u8],
     width: usize,
     shift: [i32; 2],
-    normalization: Normalization,
+    border: Border,
+    (factor, term): (f32, f32),
     out: &mut [f32],
 ) {
-    let (factor, term) = normalization.affine();
-    out.fill(term);
-    let height = (image.len() / width) as i32;
+    let height = image.len() / width;
     let [right, down] = shift.map(|pixels| pixels as isize);
+    if border == Border::Reflect {
+        for (y, row) in out.chunks_exact_mut(width).enumerate() {
+            let source = &image[reflected(y as isize - down, height) * width..][..width];
+            for (x, value) in row.iter_mut().enumerate() {
+                let pixel = source[reflected(x as isize - right, width)];
+                *value = f32::from(pixel) * factor + term;
+            }
+        }
+        return;
+    }
+    out.fill(term);
+    let height = height as isize;
     let copied = width.saturating_sub(right.unsigned_abs());
     let (from, to) = (right.min(0).unsigned_abs(), right.max(0) as usize);
-    for y in 0..height as isize {
+    for y in 0..height {
         let source = y - down;
-        if copied > 0 && (0..height as isize).contains(&source) {
+        if copied > 0 && (0..height).contains(&source) {
             let row = &image[source as usize * width + from..][..copied];
             let target = &mut out[y as usize * width + to..][..copied];
             for (value, &pixel) in target.iter_mut().zip(row) {
@@ -136,7 +236,7 @@ fn shifted(
 mod tests {
     use super::*;
 
-    const PLAIN: Normalization = Normalization { mean: 0.0, std: 1.0 };
+    const PLAIN: Normalization = Normalization::of_all(0.0, 1.0);
 
     /// A bright blob in the middle of a dark image of 21 × 17.
     fn blob() -> Vec<u8> {
@@ -151,7 +251,7 @@ mod tests {
         let mut out = vec![f32::NAN; 21 * 17];
         Augmenter::new(settings).distort(
             &blob(),
-            17,
+            [1, 21, 17],
             seed,
             PLAIN,
             &mut Scratch::default(),
@@ -188,7 +288,8 @@ mod tests {
     fn a_shift_beyond_the_image_leaves_background() {
         let image = [255; 4];
         let mut out = [f32::NAN; 4];
-        shifted(&image, 2, [5, 0], Normalization { mean: 0.5, std: 0.5 }, &mut out);
+        let normalize = Normalization::of_all(0.5, 0.5).affine(0);
+        shifted(&image, 2, [5, 0], Border::Black, normalize, &mut out);
         assert_eq!(out, [-1.0; 4]);
     }
 
@@ -196,7 +297,8 @@ mod tests {
     fn a_warp_that_does_nothing_is_the_image() {
         let mut out = vec![f32::NAN; 21 * 17];
         let affine = Affine { radians: 0.0, scale: 1.0, shift: [0.0; 2] };
-        Sampler::default().sample(&blob(), 17, affine, None, PLAIN, &mut out);
+        let normalize = PLAIN.affine(0);
+        Sampler::default().sample(&blob(), 17, affine, None, Border::Black, normalize, &mut out);
         for (value, pixel) in out.iter().zip(blob()) {
             assert!((value - f32::from(pixel) / 255.0).abs() < 1e-5);
         }
@@ -228,5 +330,80 @@ mod tests {
         assert_ne!(a, b);
         assert_eq!(a, distorted(settings, 1));
         assert!(a.iter().all(|value| (0.0..=1.0 + 1e-5).contains(value)));
+    }
+
+    /// What comes of the three planes of a small colour image, as whole pixel values.
+    fn of_colours(settings: Augmentation, seed: u64) -> Vec<u8> {
+        let image: Vec<u8> = (0..3 * 4 * 5).map(|at| at * 4).collect();
+        let mut out = vec![f32::NAN; image.len()];
+        let augmenter = Augmenter::new(settings);
+        augmenter.distort(&image, [3, 4, 5], seed, PLAIN, &mut Scratch::default(), &mut out);
+        out.into_iter().map(|value| (value * 255.0).round() as u8).collect()
+    }
+
+    #[test]
+    fn every_plane_is_distorted_alike() {
+        let moved =
+            Augmentation { shift: 2, flip: true, flip_vertical: true, ..Default::default() };
+        let turned = Augmentation {
+            rotate_degrees: 20.0,
+            elastic: Some(Elastic { alpha: 20.0, sigma: 3.0 }),
+            border: Border::Reflect,
+            ..Default::default()
+        };
+        for (seed, settings) in (0..20).flat_map(|seed| [(seed, moved), (seed, turned)]) {
+            let out = of_colours(settings, seed);
+            for at in 0..20 {
+                // Planes differ by 80 where the image is seen, and by nothing where its border is.
+                let step = out[20 + at].abs_diff(out[at]);
+                assert!(settings == moved || step.abs_diff(80) <= 1, "{out:?}");
+                assert!(step.abs_diff(out[40 + at].abs_diff(out[20 + at])) <= 1, "{out:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_of_the_images_are_mirrored() {
+        let across = Augmentation { flip: true, ..Default::default() };
+        let down = Augmentation { flip_vertical: true, ..Default::default() };
+        let rows = |out: Vec<u8>| out.chunks_exact(5).map(<[u8]>::to_vec).collect::<Vec<_>>();
+        let plain = rows(of_colours(Augmentation::default(), 0));
+        let reversed: Vec<Vec<u8>> =
+            plain.iter().map(|row| row.iter().rev().copied().collect()).collect();
+        let upside_down: Vec<Vec<u8>> =
+            plain.chunks_exact(4).flat_map(|plane| plane.iter().rev().cloned()).collect();
+        for (settings, mirrored) in [(across, reversed), (down, upside_down)] {
+            let mut seen = [0; 2];
+            for seed in 0..200 {
+                let out = rows(of_colours(settings, seed));
+                assert!(out == plain || out == mirrored, "{out:?}");
+                seen[usize::from(out == mirrored)] += 1;
+            }
+            assert!(seen.iter().all(|&count| count > 60), "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_reflected_border_shows_the_image_again() {
+        let settings = Augmentation { shift: 3, border: Border::Reflect, ..Default::default() };
+        for seed in 0..50 {
+            let out = of_colours(settings, seed);
+            // Without reflection a shift by three pixels would leave black ones.
+            let known: Vec<u8> = (0..60).map(|at| at * 4).collect();
+            assert!(out.iter().skip(1).all(|value| known.contains(value)));
+            assert!(out.iter().filter(|&&value| value == 0).count() <= 4, "{out:?}");
+        }
+    }
+
+    #[test]
+    fn cutout_blanks_one_square_in_every_plane() {
+        let settings = Augmentation { cutout: 2, ..Default::default() };
+        let plain = of_colours(Augmentation::default(), 0);
+        for seed in 0..50 {
+            let out = of_colours(settings, seed);
+            let changed: Vec<usize> = (1..60).filter(|&at| out[at] != plain[at]).collect();
+            assert!((1..=12).contains(&changed.len()), "{changed:?}");
+            assert!(changed.iter().all(|&at| out[at] == 0));
+        }
     }
 }

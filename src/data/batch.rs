@@ -42,10 +42,10 @@ pub enum LastBatch {
 /// A batch in the layout that networks read, its buffers reused from step to step.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Normalised pixels, `[len, 1, height, width]`.
+    /// Normalised pixels, `[len, channels, height, width]`.
     pub pixels: Vec<f32>,
     /// Classes, `[len]`.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u16>,
     /// Positions of the images in their subset, `[len]`.
     pub positions: Vec<u32>,
 }
@@ -159,12 +159,10 @@ impl<'a> Batches<'a> {
     }
 
     fn normalize_into(&self, batch: &mut Batch) {
-        let (factor, term) = self.normalization.affine();
+        let channels = self.subset.shape()[0];
         let images = batch.pixels.chunks_exact_mut(self.subset.image_len());
         for (out, &position) in images.zip(&batch.positions) {
-            for (value, &pixel) in out.iter_mut().zip(self.subset.image(position as usize)) {
-                *value = f32::from(pixel) * factor + term;
-            }
+            self.normalization.apply(self.subset.image(position as usize), channels, out);
         }
     }
 
@@ -174,7 +172,7 @@ impl<'a> Batches<'a> {
             let seed =
                 counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
             let image = self.subset.image(position as usize);
-            augmenter.distort(image, self.subset.width(), seed, self.normalization, scratch, out);
+            augmenter.distort(image, self.subset.shape(), seed, self.normalization, scratch, out);
         };
         spread(|| {
             let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
@@ -190,14 +188,14 @@ mod tests {
     use crate::data::Images;
 
     const KEY: EpochKey = EpochKey { study: 1, trial: 2, epoch: 3 };
-    const PLAIN: Normalization = Normalization { mean: 0.0, std: 1.0 };
+    const PLAIN: Normalization = Normalization::of_all(0.0, 1.0);
 
     fn numbered(count: usize) -> Subset {
         let bytes: Vec<u8> = (0..count).map(|i| i as u8).collect();
         Subset::all(Images::new(bytes.clone(), bytes, 1, 1).unwrap())
     }
 
-    fn labels(mut batches: Batches<'_>) -> Vec<Vec<u8>> {
+    fn labels(mut batches: Batches<'_>) -> Vec<Vec<u16>> {
         let mut batch = Batch::default();
         let mut all = Vec::new();
         while batches.fill_next(&mut batch) {
@@ -243,7 +241,7 @@ mod tests {
     #[test]
     fn pixels_arrive_normalised() {
         let subset = numbered(256);
-        let normalization = Normalization { mean: 0.25, std: 0.5 };
+        let normalization = Normalization::of_all(0.25, 0.5);
         let mut batch = Batch::default();
         assert!(Batches::in_order(&subset, normalization, 256).fill_next(&mut batch));
         for (byte, &value) in batch.pixels.iter().enumerate() {

@@ -99,6 +99,20 @@ pub enum DataError {
         /// What is wrong and what would be right.
         problem: String,
     },
+    /// Pictures that cannot be read.
+    #[error(
+        "{}: {files} of its files cannot be read; with `skip-unreadable = true` in [data] they are left out:{}",
+        dir.display(),
+        lines(named, *files)
+    )]
+    Unreadable {
+        /// The folder that they lie in.
+        dir: PathBuf,
+        /// How many.
+        files: usize,
+        /// The first of them, each with what is wrong.
+        named: Vec<String>,
+    },
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -113,6 +127,15 @@ pub enum DataError {
         /// Why not.
         source: PictureError,
     },
+}
+
+/// A line for each, and how many more there are.
+fn lines(named: &[String], all: usize) -> String {
+    let lines: String = named.iter().map(|line| format!("\n  {line}")).collect();
+    match all.saturating_sub(named.len()) {
+        0 => lines,
+        more => format!("{lines}\n  and {more} more"),
+    }
 }
 
 /// What stands before a problem.

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::idx::{Checks, FileDigest, IdxImages, IdxLabels, read_images, read_labels};
+use super::splits::shape_words;
 use super::{DataError, Images};
 use crate::sys::spread::spread;
 
@@ -218,16 +219,15 @@ pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, 
     };
     let (train_images, rest) = spread(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
     let (train_images, (train_labels, test_images, test_labels)) = (train_images?, rest?);
-    if (train_images.height, train_images.width) != (test_images.height, test_images.width) {
+    let shape = |images: &IdxImages| [images.channels, images.height, images.width];
+    if shape(&train_images) != shape(&test_images) {
         return Err(DataError::malformed(
             &paths[2],
             format!(
-                "its images are {}×{} pixels, but those of {} are {}×{}",
-                test_images.height,
-                test_images.width,
+                "its images are {}, but those of {} are {}",
+                shape_words(shape(&test_images)),
                 paths[0].display(),
-                train_images.height,
-                train_images.width
+                shape_words(shape(&train_images))
             ),
         ));
     }
@@ -246,6 +246,7 @@ fn join(images: IdxImages, labels: IdxLabels) -> Result<(Images, [FileDigest; 2]
         );
         return Err(DataError::malformed(&labels.file.path, problem));
     }
-    let joined = Images::new(images.pixels, labels.labels, images.height, images.width)?;
+    let shape = [images.channels, images.height, images.width];
+    let joined = Images::of_shape(images.pixels, &*labels.labels, shape)?;
     Ok((joined, [images.file, labels.file]))
 }

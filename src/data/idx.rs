@@ -20,10 +20,12 @@ use super::DataError;
 /// The content of an IDX image file.
 #[derive(Debug, Clone)]
 pub struct IdxImages {
-    /// `[count, height, width]`.
+    /// `[count, channels, height, width]`.
     pub pixels: Arc<[u8]>,
     /// Number of images.
     pub count: usize,
+    /// 1 for grey images, which have three dimensions in the file; 3 for colour images, which have four.
+    pub channels: usize,
     /// Rows of an image.
     pub height: usize,
     /// Columns of an image.
@@ -77,14 +79,13 @@ const DEFLATE_RATIO_MAX: u64 = 1032;
 /// Hashing right behind the decoder keeps the bytes in cache.
 const CHUNK_LEN: usize = 1 << 16;
 
-/// Reads an image file: unsigned bytes in three dimensions.
+/// Reads an image file: unsigned bytes in three dimensions, or in four, of which the second or the last are 1 or 3
+/// channels.
 ///
 /// # Errors
 /// If the file cannot be read, is not such a file, is shorter or longer than its header says, or fails `checks`.
 pub fn read_images(path: &Path, checks: Checks<'_>) -> Result<IdxImages, DataError> {
-    let (dims, pixels, file) = read::<3>(path, checks)?;
-    let [count, height, width] = dims;
-    Ok(IdxImages { pixels, count, height, width, file })
+    images(path, read(path, IMAGES, checks)?)
 }
 
 /// Reads a label file: unsigned bytes in one dimension.
@@ -92,7 +93,7 @@ pub fn read_images(path: &Path, checks: Checks<'_>) -> Result<IdxImages, DataErr
 /// # Errors
 /// As [`read_images`].
 pub fn read_labels(path: &Path, checks: Checks<'_>) -> Result<IdxLabels, DataError> {
-    let (_, labels, file) = read::<1>(path, checks)?;
+    let (_, labels, file) = read(path, LABELS, checks)?;
     Ok(IdxLabels { labels, file })
 }
 
@@ -101,9 +102,7 @@ pub fn read_labels(path: &Path, checks: Checks<'_>) -> Result<IdxLabels, DataErr
 /// # Errors
 /// As [`read_images`].
 pub fn parse_images(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<IdxImages, DataError> {
-    let (dims, pixels, file) = read_stream::<3, _>(path, bytes, bytes.len() as u64, checks)?;
-    let [count, height, width] = dims;
-    Ok(IdxImages { pixels, count, height, width, file })
+    images(path, read_stream(path, IMAGES, bytes, bytes.len() as u64, checks)?)
 }
 
 /// Reads a label file's bytes, plain or gzipped, that are already in memory; `path` names them in errors.
@@ -111,35 +110,63 @@ pub fn parse_images(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<Idx
 /// # Errors
 /// As [`read_images`].
 pub fn parse_labels(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<IdxLabels, DataError> {
-    let (_, labels, file) = read_stream::<1, _>(path, bytes, bytes.len() as u64, checks)?;
+    let (_, labels, file) = read_stream(path, LABELS, bytes, bytes.len() as u64, checks)?;
     Ok(IdxLabels { labels, file })
 }
 
-type Content<const RANK: usize> = ([usize; RANK], Arc<[u8]>, FileDigest);
+type Content = (Vec<usize>, Arc<[u8]>, FileDigest);
 
-fn read<const RANK: usize>(path: &Path, checks: Checks<'_>) -> Result<Content<RANK>, DataError> {
+/// Numbers of dimensions that a file of images may have.
+const IMAGES: &[usize] = &[3, 4];
+
+/// Labels have one dimension.
+const LABELS: &[usize] = &[1];
+
+fn images(path: &Path, (dims, pixels, file): Content) -> Result<IdxImages, DataError> {
+    let (is_last, [count, channels, height, width]) = match dims[..] {
+        [count, height, width] => (false, [count, 1, height, width]),
+        [count, height, width, channels @ (1 | 3)] => (true, [count, channels, height, width]),
+        [count, channels @ (1 | 3), height, width] => (false, [count, channels, height, width]),
+        _ => {
+            let problem = format!(
+                "its header declares the dimensions {dims:?}; images have [count, height, width], with 1 or 3 channels in the second or last place"
+            );
+            return Err(DataError::malformed(path, problem));
+        }
+    };
+    let pixels = if is_last && channels > 1 {
+        let images = pixels.chunks_exact(channels * height * width);
+        images.flat_map(|image| super::frame::planes(image, channels)).collect()
+    } else {
+        pixels
+    };
+    Ok(IdxImages { pixels, count, channels, height, width, file })
+}
+
+fn read(path: &Path, ranks: &[usize], checks: Checks<'_>) -> Result<Content, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
     let metadata = file.metadata().map_err(DataError::read(path))?;
     if !metadata.is_file() {
         return Err(DataError::malformed(path, "not a regular file"));
     }
-    read_stream(path, BufReader::with_capacity(CHUNK_LEN, file), metadata.len(), checks)
+    read_stream(path, ranks, BufReader::with_capacity(CHUNK_LEN, file), metadata.len(), checks)
 }
 
 /// `stored` is the stream's own length, before inflating.
-fn read_stream<const RANK: usize, R: BufRead>(
+fn read_stream<R: BufRead>(
     path: &Path,
+    ranks: &[usize],
     mut stream: R,
     stored: u64,
     checks: Checks<'_>,
-) -> Result<Content<RANK>, DataError> {
+) -> Result<Content, DataError> {
     let gzipped = stream.fill_buf().map_err(DataError::read(path))?.starts_with(&[0x1f, 0x8b]);
     if gzipped {
         let available = stored.saturating_mul(DEFLATE_RATIO_MAX);
         Decoder { path, stream: MultiGzDecoder::new(stream), hash: Sha256::new() }
-            .decode(available, checks)
+            .decode(ranks, available, checks)
     } else {
-        Decoder { path, stream, hash: Sha256::new() }.decode(stored, checks)
+        Decoder { path, stream, hash: Sha256::new() }.decode(ranks, stored, checks)
     }
 }
 
@@ -151,12 +178,13 @@ struct Decoder<'a, R> {
 
 impl<R: Read> Decoder<'_, R> {
     /// `available` bounds the length of the content from above.
-    fn decode<const RANK: usize>(
+    fn decode(
         mut self,
+        ranks: &[usize],
         available: u64,
         checks: Checks<'_>,
-    ) -> Result<Content<RANK>, DataError> {
-        let (dims, header_len) = self.header::<RANK>()?;
+    ) -> Result<Content, DataError> {
+        let (dims, header_len) = self.header(ranks)?;
         let payload = self.payload_len(&dims)?;
         let bytes = header_len + payload;
         if bytes > checks.bytes_max {
@@ -180,26 +208,26 @@ impl<R: Read> Decoder<'_, R> {
         Ok((dims, content, file))
     }
 
-    fn header<const RANK: usize>(&mut self) -> Result<([usize; RANK], u64), DataError> {
+    fn header(&mut self, ranks: &[usize]) -> Result<(Vec<usize>, u64), DataError> {
         let mut magic = [0; 4];
         self.fill_header(&mut magic)?;
         let (kind, rank) = (magic[2], usize::from(magic[3]));
-        if magic[..2] != [0, 0] || kind != 8 || rank != RANK {
-            let wanted = if RANK == 3 {
-                "an IDX image file starts with 00000803"
+        if magic[..2] != [0, 0] || kind != 8 || !ranks.contains(&rank) {
+            let wanted = if ranks == IMAGES {
+                "an IDX image file starts with 00000803 (or 00000804, in colour)"
             } else {
                 "an IDX label file starts with 00000801"
             };
             let found: String = magic.iter().map(|byte| format!("{byte:02x}")).collect();
             return self.refuse(format!("starts with the bytes {found}, but {wanted}"));
         }
-        let mut dims = [0; RANK];
+        let mut dims = vec![0; rank];
         for dim in &mut dims {
             let mut word = [0; 4];
             self.fill_header(&mut word)?;
             *dim = u32::from_be_bytes(word) as usize;
         }
-        Ok((dims, 4 + 4 * RANK as u64))
+        Ok((dims, 4 + 4 * rank as u64))
     }
 
     fn payload_len(&self, dims: &[usize]) -> Result<u64, DataError> {
@@ -211,7 +239,12 @@ impl<R: Read> Decoder<'_, R> {
                 "its header declares images {side} pixels wide or high; 1 to {SIDE_MAX} are supported"
             ));
         }
-        // At most 2^32 × 2^12 × 2^12, which fits.
+        // At most 2^32 × 2^12 × 2^12, which fits; a fourth dimension is a few channels, or is refused.
+        if dims.len() == 4 && ![dims[1], dims[3]].iter().any(|side| [1, 3].contains(side)) {
+            return self.refuse(format!(
+                "its header declares the dimensions {dims:?}; the second or the last of four are 1 or 3 channels"
+            ));
+        }
         Ok(dims.iter().map(|&dim| dim as u64).product())
     }
 

@@ -1,10 +1,13 @@
 //! Decodes picture files as people have them: complete, upright, and told apart by content, not by name.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
+};
 
 use super::DataError;
 
@@ -34,7 +37,7 @@ pub enum Invert {
 #[non_exhaustive]
 pub enum PictureError {
     /// The content is of no accepted format.
-    #[error("neither a PNG nor a JPEG picture")]
+    #[error("not a PNG, JPEG, WebP, BMP, TIFF or PNM picture")]
     UnknownFormat,
     /// The file ends before its picture does.
     #[error("the {format} picture is cut short: {missing}")]
@@ -52,6 +55,18 @@ pub enum PictureError {
         /// What the decoder said.
         source: ImageError,
     },
+    /// The file cannot be read.
+    #[error("cannot be read")]
+    Read(#[source] std::io::Error),
+    /// The file is larger than pictures are.
+    #[error("{bytes} bytes are more than a picture may have")]
+    TooLarge {
+        /// How large it is.
+        bytes: u64,
+    },
+    /// The file has no content.
+    #[error("the file is empty")]
+    Empty,
     /// Nothing stands out from the background.
     #[error("the picture is blank: no stroke stands out from the background")]
     Blank,
@@ -69,35 +84,96 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Decodes the content of a PNG or JPEG file.
+    /// Decodes the content of a PNG, JPEG, WebP, BMP, TIFF or PNM file.
     ///
     /// # Errors
     /// When the content is of another format, cut short, damaged, or wider or higher than [`PICTURE_SIDE_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
-        let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
-        let (name, exif) = match format {
-            ImageFormat::Png => ("PNG", complete_png(bytes)?),
-            ImageFormat::Jpeg => {
-                complete_jpeg(bytes)?;
-                ("JPEG", None)
-            }
-            _ => return Err(PictureError::UnknownFormat),
-        };
-        let failed = |source| PictureError::Undecodable { format: name, source };
-        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-        let mut limits = Limits::default();
-        limits.max_image_width = Some(PICTURE_SIDE_MAX);
-        limits.max_image_height = Some(PICTURE_SIDE_MAX);
-        limits.max_alloc = Some(DECODER_BYTES_MAX);
-        reader.limits(limits);
-        let mut decoder = reader.into_decoder().map_err(failed)?;
-        let orientation = match exif {
-            Some(exif) => Orientation::from_exif_chunk(exif),
-            None => decoder.orientation().ok(),
-        };
-        let mut pixels = DynamicImage::from_decoder(decoder).map_err(failed)?;
-        pixels.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+        let (decoder, name, orientation) = opened(bytes)?;
+        let mut pixels = DynamicImage::from_decoder(decoder)
+            .map_err(|source| PictureError::Undecodable { format: name, source })?;
+        pixels.apply_orientation(orientation);
         Ok(Self { pixels })
+    }
+
+    /// Rows and columns of a picture, upright, which its file says before its pixels.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), as far as pixels are not concerned.
+    pub fn size_of(bytes: &[u8]) -> Result<(usize, usize), PictureError> {
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        let (decoder, _, orientation) = opened(bytes)?;
+        let (width, height) = decoder.dimensions();
+        let (width, height) = (width as usize, height as usize);
+        Ok(match orientation {
+            Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH => (width, height),
+            _ => (height, width),
+        })
+    }
+
+    /// A picture of bytes `[channels, height, width]`, grey or colour.
+    ///
+    /// # Panics
+    /// If there are other than 1 or 3 channels or another number of bytes.
+    pub(crate) fn of_planes(planes: &[u8], [channels, height, width]: [usize; 3]) -> Self {
+        let bytes = super::frame::interleaved(planes, channels);
+        let (columns, rows) = (width as u32, height as u32);
+        let pixels = match channels {
+            1 => GrayImage::from_raw(columns, rows, bytes).map(DynamicImage::ImageLuma8),
+            3 => RgbImage::from_raw(columns, rows, bytes).map(DynamicImage::ImageRgb8),
+            _ => None,
+        };
+        assert!(
+            pixels.is_some() && planes.len() == channels * height * width,
+            "{} bytes are no picture of {channels}×{height}×{width}",
+            planes.len()
+        );
+        Self { pixels: pixels.unwrap_or_default() }
+    }
+
+    /// Rows and columns.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.pixels.height() as usize, self.pixels.width() as usize)
+    }
+
+    /// Whether some pixel is not grey, by more than compression leaves.
+    pub(crate) fn is_colour(&self) -> bool {
+        const SPREAD: u8 = 16;
+        let spread = |pixel: &[u8]| {
+            let [r, g, b] = [pixel[0], pixel[1], pixel[2]];
+            r.max(g).max(b) - r.min(g).min(b)
+        };
+        self.pixels.color().has_color()
+            && self.interleaved(3, 0.0).chunks_exact(3).any(|pixel| spread(pixel) > SPREAD)
+    }
+
+    /// Bytes `[height, width, channels]`, grey (1) or colour (3), on a background of one brightness.
+    pub(crate) fn interleaved(&self, channels: usize, background: f32) -> Cow<'_, [u8]> {
+        let is_plain = !is_16_bit(&self.pixels) && !self.pixels.color().has_alpha();
+        if channels == 1 {
+            return match &self.pixels {
+                DynamicImage::ImageLuma8(grey) => Cow::Borrowed(grey.as_raw()),
+                pixels if is_plain => Cow::Owned(pixels.to_luma8().into_raw()),
+                _ => Cow::Owned(to_bytes(&self.grey().over(background).values)),
+            };
+        }
+        match &self.pixels {
+            DynamicImage::ImageRgb8(colour) => return Cow::Borrowed(colour.as_raw()),
+            pixels if is_plain => return Cow::Owned(pixels.to_rgb8().into_raw()),
+            _ => {}
+        }
+        let all = self.pixels.to_rgba16();
+        // Of 8-bit pictures every value is used.
+        let range = match is_16_bit(&self.pixels) {
+            true => used_range(all.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2]])),
+            false => u16::MAX,
+        };
+        let blend = |value: u16, alpha: u16| {
+            let (value, alpha) = (f32::from(value) / f32::from(range), f32::from(alpha) / 65535.0);
+            ((value * alpha + background * (1.0 - alpha)) * 255.0).round().clamp(0.0, 255.0) as u8
+        };
+        let pixels = all.pixels().map(|pixel| pixel.0);
+        Cow::Owned(pixels.flat_map(|[r, g, b, a]| [r, g, b].map(|value| blend(value, a))).collect())
     }
 
     /// Reads and decodes a file.
@@ -141,6 +217,63 @@ impl Picture {
         let alpha = alpha.filter(|alpha| alpha.iter().any(|&alpha| alpha < 1.0));
         Grey { values, alpha, width: size.0, height: size.1 }
     }
+}
+
+/// A decoder of a picture that is whole as far as its format tells, the format's name, and which way is up.
+fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder, &'static str, Orientation), PictureError> {
+    let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
+    let (name, exif) = match format {
+        ImageFormat::Png => ("PNG", complete_png(bytes)?),
+        ImageFormat::Jpeg => {
+            complete_jpeg(bytes)?;
+            ("JPEG", None)
+        }
+        ImageFormat::WebP => {
+            complete_webp(bytes)?;
+            ("WebP", None)
+        }
+        // Decoders of these refuse files that are cut short.
+        ImageFormat::Bmp => ("BMP", None),
+        ImageFormat::Tiff => ("TIFF", None),
+        ImageFormat::Pnm => ("PNM", None),
+        _ => return Err(PictureError::UnknownFormat),
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(PICTURE_SIDE_MAX);
+    limits.max_image_height = Some(PICTURE_SIDE_MAX);
+    limits.max_alloc = Some(DECODER_BYTES_MAX);
+    reader.limits(limits);
+    let mut decoder = reader
+        .into_decoder()
+        .map_err(|source| PictureError::Undecodable { format: name, source })?;
+    let orientation = match exif {
+        Some(exif) => Orientation::from_exif_chunk(exif),
+        None => decoder.orientation().ok(),
+    };
+    Ok((decoder, name, orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+/// Whether a file that starts so is of a format that is decoded.
+pub(crate) fn is_known_format(start: &[u8]) -> bool {
+    use ImageFormat::{Bmp, Jpeg, Png, Pnm, Tiff, WebP};
+    matches!(image::guess_format(start), Ok(Bmp | Jpeg | Png | Pnm | Tiff | WebP))
+}
+
+/// Checks that a WebP file is as long as it says.
+fn complete_webp(bytes: &[u8]) -> Result<(), PictureError> {
+    let said = bytes.get(4..8).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    match said {
+        Some(said) if bytes.len() as u64 >= u64::from(said) + 8 => Ok(()),
+        _ => {
+            Err(PictureError::Truncated { format: "WebP", missing: "its last chunks are missing" })
+        }
+    }
+}
+
+/// Brightness from 0 to 1 as bytes.
+pub(crate) fn to_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect()
 }
 
 /// Brightness of each pixel, 0 to 1, `[height, width]`, and how opaque it is where some is not.

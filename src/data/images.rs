@@ -2,24 +2,30 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::DataError;
 use super::idx::SIDE_MAX;
 
-/// Grayscale images with their labels, shared cheaply between splits.
+/// Grey or colour images of one size with their labels, shared cheaply between splits.
 ///
-/// Invariant: `pixels` holds `count × 1 × height × width` bytes, `labels` holds `count`.
+/// Invariant: `pixels` holds `count × channels × height × width` bytes, `labels` holds `count`.
 #[derive(Debug, Clone)]
 pub struct Images {
     pixels: Arc<[u8]>,
-    labels: Arc<[u8]>,
+    labels: Labels,
+    channels: usize,
     height: usize,
     width: usize,
 }
 
+/// The class of each image, counted from 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels(Arc<[u16]>);
+
+/// Most channels of an image: red, green and blue.
+pub const CHANNELS_MAX: usize = 3;
+
 impl Images {
-    /// Joins pixels `[count, 1, height, width]` and labels `[count]`.
+    /// Joins the pixels of grey images, `[count, 1, height, width]`, and labels, `[count]`.
     ///
     /// ```
     /// use burgeon::data::Images;
@@ -32,16 +38,34 @@ impl Images {
     /// ```
     ///
     /// # Errors
-    /// [`DataError::Arrays`] if a side is 0 or longer than [`SIDE_MAX`], there are more than 2³² − 1 images, or the
-    /// number of pixels is not that of the labels × height × width.
+    /// As [`of_shape`](Self::of_shape).
     pub fn new(
         pixels: impl Into<Arc<[u8]>>,
-        labels: impl Into<Arc<[u8]>>,
+        labels: impl Into<Labels>,
         height: usize,
         width: usize,
     ) -> Result<Self, DataError> {
+        Self::of_shape(pixels, labels, [1, height, width])
+    }
+
+    /// Joins the pixels of images of any shape, `[count, channels, height, width]`, and labels, `[count]`. Colour
+    /// images have a red, a green and a blue plane.
+    ///
+    /// # Errors
+    /// [`DataError::Arrays`] if there are neither 1 nor 3 channels, a side is 0 or longer than [`SIDE_MAX`], there are
+    /// more than 2³² − 1 images, or the number of pixels is not that of the labels × channels × height × width.
+    pub fn of_shape(
+        pixels: impl Into<Arc<[u8]>>,
+        labels: impl Into<Labels>,
+        [channels, height, width]: [usize; 3],
+    ) -> Result<Self, DataError> {
         let (pixels, labels) = (pixels.into(), labels.into());
         let refuse = |problem: String| Err(DataError::Arrays { problem });
+        if channels != 1 && channels != CHANNELS_MAX {
+            return refuse(format!(
+                "images of {channels} channels: 1 (grey) or 3 (red, green, blue) are supported"
+            ));
+        }
         if !(1..=SIDE_MAX).contains(&height) || !(1..=SIDE_MAX).contains(&width) {
             return refuse(format!(
                 "images of {height}×{width} pixels: a side has 1 to {SIDE_MAX} pixels"
@@ -50,27 +74,28 @@ impl Images {
         if u32::try_from(labels.len()).is_err() {
             return refuse(format!("{} labels: at most {} are supported", labels.len(), u32::MAX));
         }
-        // At most 2^32 × 2^12 × 2^12, which fits.
-        let wanted = labels.len() as u64 * (height * width) as u64;
+        // At most 2^32 × 2^2 × 2^12 × 2^12, which fits.
+        let wanted = labels.len() as u64 * (channels * height * width) as u64;
         if pixels.len() as u64 != wanted {
+            let colour = if channels == 1 { "" } else { "3×" };
             return refuse(format!(
-                "{} pixels for {} labels: images of {height}×{width} pixels need {wanted}",
+                "{} pixels for {} labels: images of {colour}{height}×{width} pixels need {wanted}",
                 pixels.len(),
                 labels.len()
             ));
         }
-        Ok(Self { pixels, labels, height, width })
+        Ok(Self { pixels, labels, channels, height, width })
     }
 
     /// Joins what its maker has counted already.
     pub(super) fn of_counted(
         pixels: Arc<[u8]>,
-        labels: Arc<[u8]>,
-        height: usize,
-        width: usize,
+        labels: impl Into<Labels>,
+        [channels, height, width]: [usize; 3],
     ) -> Self {
-        debug_assert_eq!(pixels.len(), labels.len() * height * width);
-        Self { pixels, labels, height, width }
+        let labels = labels.into();
+        debug_assert_eq!(pixels.len(), labels.len() * channels * height * width);
+        Self { pixels, labels, channels, height, width }
     }
 
     /// How many images there are.
@@ -88,17 +113,22 @@ impl Images {
         self.width
     }
 
-    /// Channels of an image: always 1, as IDX image files are grayscale.
+    /// Channels of an image: 1 where it is grey, 3 where it is red, green and blue.
     pub fn channels(&self) -> usize {
-        1
+        self.channels
+    }
+
+    /// `[channels, height, width]` of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
     }
 
     /// Bytes of one image.
     pub fn image_len(&self) -> usize {
-        self.height * self.width
+        self.channels * self.height * self.width
     }
 
-    /// The pixels of one image, `[height, width]`, 0 for background.
+    /// The pixels of one image, `[channels, height, width]`.
     ///
     /// # Panics
     /// If `index` is not below [`count`](Self::count).
@@ -111,18 +141,50 @@ impl Images {
     ///
     /// # Panics
     /// If `index` is not below [`count`](Self::count).
-    pub fn label(&self, index: usize) -> u8 {
+    pub fn label(&self, index: usize) -> u16 {
         self.labels[index]
     }
 
-    /// All pixels, `[count, 1, height, width]`.
+    /// All pixels, `[count, channels, height, width]`.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
     /// All labels, `[count]`.
-    pub fn labels(&self) -> &[u8] {
+    pub fn labels(&self) -> &[u16] {
         &self.labels
+    }
+}
+
+impl std::ops::Deref for Labels {
+    type Target = [u16];
+
+    fn deref(&self) -> &[u16] {
+        &self.0
+    }
+}
+
+impl From<&[u8]> for Labels {
+    fn from(labels: &[u8]) -> Self {
+        Self(labels.iter().map(|&label| u16::from(label)).collect())
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Labels {
+    fn from(labels: [u8; N]) -> Self {
+        labels[..].into()
+    }
+}
+
+impl From<Vec<u8>> for Labels {
+    fn from(labels: Vec<u8>) -> Self {
+        labels[..].into()
+    }
+}
+
+impl From<Vec<u16>> for Labels {
+    fn from(labels: Vec<u16>) -> Self {
+        Self(labels.into())
     }
 }
 
@@ -185,12 +247,17 @@ impl Subset {
         self.images.width
     }
 
+    /// `[channels, height, width]` of an image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.images.shape()
+    }
+
     /// Bytes of one image.
     pub fn image_len(&self) -> usize {
         self.images.image_len()
     }
 
-    /// The pixels of the image at `position` of this subset, `[height, width]`.
+    /// The pixels of the image at `position` of this subset, `[channels, height, width]`.
     ///
     /// # Panics
     /// If `position` is not below [`len`](Self::len).
@@ -202,7 +269,7 @@ impl Subset {
     ///
     /// # Panics
     /// If `position` is not below [`len`](Self::len).
-    pub fn label(&self, position: usize) -> u8 {
+    pub fn label(&self, position: usize) -> u16 {
         self.images.label(self.indices[position] as usize)
     }
 
@@ -245,34 +312,65 @@ impl From<Images> for Subset {
     }
 }
 
-/// What takes pixels from `0..=255` to the network's input: `(pixel / 255 − mean) / std`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, serde::Deserialize)]
+/// What takes pixels from `0..=255` to the network's input: `(pixel / 255 − mean) / std`, for each channel.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalization {
-    /// Mean of the training pixels, as a fraction of 255.
-    pub mean: f32,
-    /// Standard deviation of the training pixels, as a fraction of 255; never 0.
-    pub std: f32,
+    /// Mean of each channel over the training images, as a fraction of 255; grey images have the first alone.
+    pub mean: [f32; CHANNELS_MAX],
+    /// Standard deviation of each channel over the training images, as a fraction of 255; never 0.
+    pub std: [f32; CHANNELS_MAX],
 }
 
 impl Normalization {
-    /// Measures the pixels of a subset. Images of one shade have no spread; they get `std` 1.
+    /// The same for every channel.
+    pub const fn of_all(mean: f32, std: f32) -> Self {
+        Self { mean: [mean; CHANNELS_MAX], std: [std; CHANNELS_MAX] }
+    }
+
+    /// Measures the pixels of a subset. A channel that is the same everywhere has no spread; it gets `std` 1.
     pub fn measure(subset: &Subset) -> Self {
-        let (mut sum, mut squares) = (0_u64, 0_u64);
+        let plane = (subset.height() * subset.width()).max(1);
+        let mut totals = [(0_u64, 0_u64); CHANNELS_MAX];
         for position in 0..subset.len() {
-            let (s, q) = sums(subset.image(position));
-            sum += s;
-            squares += q;
+            let planes = subset.image(position).chunks_exact(plane);
+            for ((sum, squares), plane) in totals.iter_mut().zip(planes) {
+                let (s, q) = sums(plane);
+                *sum += s;
+                *squares += q;
+            }
         }
-        let pixels = (subset.len() * subset.image_len()).max(1) as f64;
-        let mean = sum as f64 / pixels;
-        let variance = (squares as f64 / pixels - mean * mean).max(0.0);
-        let std = if variance > 0.0 { variance.sqrt() / 255.0 } else { 1.0 };
-        Self { mean: (mean / 255.0) as f32, std: std as f32 }
+        let pixels = (subset.len() * plane).max(1) as f64;
+        let mut measured = Self::of_all(0.0, 1.0);
+        for (channel, (sum, squares)) in totals.into_iter().enumerate() {
+            let mean = sum as f64 / pixels;
+            let variance = (squares as f64 / pixels - mean * mean).max(0.0);
+            measured.mean[channel] = (mean / 255.0) as f32;
+            if variance > 0.0 {
+                measured.std[channel] = (variance.sqrt() / 255.0) as f32;
+            }
+        }
+        measured
     }
 
     /// The factor and the term of the same map in one step: `pixel × factor + term`.
-    pub fn affine(self) -> (f32, f32) {
-        (1.0 / (255.0 * self.std), -self.mean / self.std)
+    ///
+    /// # Panics
+    /// If `channel` is not below [`CHANNELS_MAX`].
+    pub fn affine(&self, channel: usize) -> (f32, f32) {
+        let (mean, std) = (self.mean[channel], self.std[channel]);
+        (1.0 / (255.0 * std), -mean / std)
+    }
+
+    /// Writes the network's input for an image; both are `[channels, height, width]`.
+    pub fn apply(&self, image: &[u8], channels: usize, out: &mut [f32]) {
+        let plane = (image.len() / channels.max(1)).max(1);
+        let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(plane));
+        for (channel, (pixels, values)) in planes.enumerate() {
+            let (factor, term) = self.affine(channel);
+            for (value, &pixel) in values.iter_mut().zip(pixels) {
+                *value = f32::from(pixel) * factor + term;
+            }
+        }
     }
 }
 
@@ -308,8 +406,8 @@ mod tests {
     #[test]
     fn normalization_is_the_mean_and_spread_of_the_subset() {
         let half = Normalization::measure(&Subset::new(two_images(), vec![0]).unwrap());
-        assert_eq!(half, Normalization { mean: 0.5, std: 0.5 });
-        let (factor, term) = half.affine();
+        assert_eq!((half.mean[0], half.std[0]), (0.5, 0.5));
+        let (factor, term) = half.affine(0);
         assert!((255.0 * factor + term - 1.0).abs() < 1e-6);
         assert!((term + 1.0).abs() < 1e-6);
     }
@@ -317,7 +415,7 @@ mod tests {
     #[test]
     fn arrays_that_disagree_are_refused_with_what_would_be_right() {
         let refusal = |pixels: usize, labels: usize, height, width| {
-            let made = Images::new(vec![0; pixels], vec![0; labels], height, width);
+            let made = Images::new(vec![0; pixels], vec![0_u8; labels], height, width);
             made.unwrap_err().to_string()
         };
         assert_eq!(refusal(11, 3, 2, 2), "11 pixels for 3 labels: images of 2×2 pixels need 12");
@@ -329,8 +427,24 @@ mod tests {
     }
 
     #[test]
+    fn channels_are_normalised_each_for_itself() {
+        let pixels = [0, 255, 51, 51, 102, 204, 255, 0, 51, 51, 204, 102];
+        let images = Images::of_shape(pixels, [0, 1], [3, 1, 2]).unwrap();
+        assert_eq!((images.image_len(), images.shape()), (6, [3, 1, 2]));
+        let measured = Normalization::measure(&Subset::all(images.clone()));
+        assert_eq!(measured.mean, [0.5, 0.2, 0.6]);
+        assert_eq!(measured.std, [0.5, 1.0, 0.2]);
+        let mut out = [f32::NAN; 6];
+        measured.apply(images.image(1), 3, &mut out);
+        for (value, expected) in out.iter().zip([1.0, -1.0, 0.0, 0.0, 1.0, -1.0]) {
+            assert!((value - expected).abs() < 1e-6, "{out:?}");
+        }
+        assert!(Images::of_shape([0; 8], [0], [2, 2, 2]).is_err());
+    }
+
+    #[test]
     fn images_of_one_shade_do_not_divide_by_zero() {
         let gray = Images::new([7; 4], [0], 2, 2).unwrap();
-        assert_eq!(Normalization::measure(&Subset::all(gray)).std, 1.0);
+        assert_eq!(Normalization::measure(&Subset::all(gray)).std, [1.0; 3]);
     }
 }

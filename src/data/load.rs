@@ -1,5 +1,6 @@
 //! The one way in: a request names a source, and what comes back is a split data set and the record of its origin.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,8 +12,8 @@ use super::look::{DataReport, seen_classes};
 use super::mnist::{self, CONTENT_SHA256, Places, Search};
 use super::splits::{SplitSizes, carve};
 use super::synthetic::{self, GENERATOR_VERSION};
-use super::{DataError, Dataset, Progress, Split, Subset};
-use crate::spec::{Fallback, Source};
+use super::{DataError, Dataset, Progress, Split, Subset, framed};
+use crate::spec::{Amount, DataSpec, Fallback, Fit, Size, Source};
 use crate::sys::signals::StopFlag;
 
 /// What data a study asks for.
@@ -24,8 +25,14 @@ pub struct DataRequest {
     pub path: Option<PathBuf>,
     /// What to do when MNIST can neither be found nor fetched, and no folder was named for it.
     pub fallback: Fallback,
-    /// How many images each split gets.
-    pub sizes: SplitSizes,
+    /// Images set aside for validation; unless said, a fifth, at most 5,000.
+    pub validation: Option<Amount>,
+    /// Images set aside for testing, where the source has none.
+    pub test: Option<Amount>,
+    /// At most so many images to train on.
+    pub train: Option<usize>,
+    /// What pictures are brought to.
+    pub framing: Framing,
     /// Where MNIST may lie.
     pub places: Places,
     /// Whether and whence MNIST is fetched when no place has it.
@@ -43,7 +50,10 @@ impl DataRequest {
             source: Source::Mnist,
             path: None,
             fallback: Fallback::None,
-            sizes: SplitSizes { validation: 5000, train: None, test: None },
+            validation: None,
+            test: None,
+            train: None,
+            framing: Framing::default(),
             places: Places::usual(None, |name| std::env::var_os(name)),
             download: Download::usual(),
             seed,
@@ -55,6 +65,48 @@ impl DataRequest {
     pub fn synthetic(seed: u64) -> Self {
         Self { source: Source::Synthetic, ..Self::mnist(seed) }
     }
+
+    /// How many images each split gets, of so many that are not for testing.
+    fn sizes(&self, images: usize) -> SplitSizes {
+        let validation = self.validation.unwrap_or_else(|| Amount::fifth(images, 5000));
+        let test = match self.test {
+            Some(Amount::Count(count)) => Some(count),
+            _ => None,
+        };
+        SplitSizes { validation: validation.of(images), train: self.train, test }
+    }
+}
+
+/// What the images of a framed source ([`Source::is_framed`]) are brought to, as far as a study says.
+#[derive(Debug, Clone, Default)]
+pub struct Framing {
+    /// Rows and columns.
+    pub size: Option<Size>,
+    /// How pictures of another shape are brought to it.
+    pub fit: Option<Fit>,
+    /// 1 or 3.
+    pub channels: Option<usize>,
+    /// A list of picture files with their classes.
+    pub labels: Option<PathBuf>,
+    /// Whether pictures that cannot be read are left out.
+    pub skip_unreadable: bool,
+}
+
+/// What was chosen for a framed source where the study says nothing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FramedSettings {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// 1 or 3.
+    pub channels: usize,
+    /// How pictures of another shape are brought to it.
+    pub fit: Fit,
+    /// Images that were set aside for validation; `None` where the source has some.
+    pub validation: Option<Amount>,
+    /// Images that were set aside for testing; `None` where the source has some.
+    pub test: Option<Amount>,
 }
 
 /// Whether MNIST may be fetched.
@@ -93,7 +145,7 @@ pub struct Loaded {
 }
 
 /// Where data came from, with what proves it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "source", rename_all = "kebab-case")]
 pub enum Origin {
     /// The MNIST database, verified.
@@ -112,6 +164,19 @@ pub enum Origin {
         /// The four files.
         files: Vec<FileDigest>,
     },
+    /// A folder or file whose images are brought to one size.
+    #[serde(rename = "framed")]
+    Framed {
+        /// Its form.
+        #[serde(rename = "form")]
+        source: Source,
+        /// The folder or file.
+        dir: PathBuf,
+        /// SHA-256 of the images and classes of each of its parts, by name.
+        content: BTreeMap<String, String>,
+        /// What was chosen.
+        settings: FramedSettings,
+    },
     /// The built-in digits.
     Synthetic {
         /// [`GENERATOR_VERSION`].
@@ -127,7 +192,7 @@ impl Origin {
     /// The folder that was read; `None` for images that were drawn.
     pub fn dir(&self) -> Option<&Path> {
         match self {
-            Self::Mnist { dir, .. } | Self::Idx { dir, .. } => Some(dir),
+            Self::Mnist { dir, .. } | Self::Idx { dir, .. } | Self::Framed { dir, .. } => Some(dir),
             Self::Synthetic { .. } => None,
         }
     }
@@ -136,15 +201,29 @@ impl Origin {
     pub fn files(&self) -> &[FileDigest] {
         match self {
             Self::Mnist { files, .. } | Self::Idx { files, .. } => files,
-            Self::Synthetic { .. } => &[],
+            Self::Framed { .. } | Self::Synthetic { .. } => &[],
         }
+    }
+
+    /// Writes into `[data]` what was chosen where it says nothing, so that a run can keep it.
+    pub fn record_in(&self, data: &mut DataSpec, validation: usize) {
+        let Self::Framed { settings, .. } = self else {
+            data.validation.get_or_insert(Amount::Count(validation));
+            return;
+        };
+        let FramedSettings { height, width, channels, fit, validation, test } = *settings;
+        data.size = Some(Size { height, width });
+        data.fit = Some(fit);
+        data.channels = Some(channels);
+        data.validation = validation;
+        data.test = test;
     }
 
     /// Why the built-in digits stand in for MNIST, if they do.
     pub fn fallback_reason(&self) -> Option<&str> {
         match self {
             Self::Synthetic { fallback_reason, .. } => fallback_reason.as_deref(),
-            Self::Mnist { .. } | Self::Idx { .. } => None,
+            Self::Mnist { .. } | Self::Idx { .. } | Self::Framed { .. } => None,
         }
     }
 }
@@ -165,6 +244,9 @@ pub fn load(
         Source::Own => {
             let problem = "the images come from the program that ran the study (`source = \"own\"`): only that program can provide them, with `Launch::data`";
             Err(DataError::Request { problem: problem.into() })
+        }
+        Source::Folder | Source::Cifar | Source::Npz | Source::Csv => {
+            framed::load(request, progress)
         }
         Source::Synthetic => draw(request, None, progress),
     }
@@ -227,8 +309,8 @@ fn split_mnist(
     content: FolderContent,
     fetched_from: Vec<String>,
 ) -> Result<Loaded, DataError> {
-    let [train, validation, test] =
-        carve(content.train, content.test, request.sizes, request.seed)?;
+    let sizes = request.sizes(content.train.count());
+    let [train, validation, test] = carve(content.train, content.test, sizes, request.seed)?;
     let origin = Origin::Mnist { dir, files: content.files, fetched_from };
     looked_at(Dataset::new(train, validation, test, 10)?, origin)
 }
@@ -238,14 +320,42 @@ fn load_idx(request: &DataRequest, dir: &Path) -> Result<Loaded, DataError> {
     let content = folder::read(&paths, None)?;
     let dir = paths[0].parent().unwrap_or(dir);
     let classes = seen_classes(&paths, &content.train, &content.test)?;
-    let [train, validation, test] =
-        carve(content.train, content.test, request.sizes, request.seed)?;
+    let sizes = request.sizes(content.train.count());
+    let [train, validation, test] = carve(content.train, content.test, sizes, request.seed)?;
     let origin = Origin::Idx { dir: dir.to_owned(), files: content.files };
-    looked_at(Dataset::new(train, validation, test, classes)?, origin)
+    let dataset = Dataset::new(train, validation, test, classes)?;
+    let dataset = match class_names(&dir.join(CLASSES_FILE), classes)? {
+        Some(names) => dataset.named(names)?,
+        None => dataset,
+    };
+    looked_at(dataset, origin)
+}
+
+/// May stand beside IDX files, with the name of a class on each line.
+const CLASSES_FILE: &str = "classes.txt";
+
+/// The names in a file of classes; `None` where there is none.
+fn class_names(path: &Path, classes: usize) -> Result<Option<Vec<String>>, DataError> {
+    const BYTES_MAX: u64 = 16 << 20;
+    let Ok(metadata) = path.metadata() else {
+        return Ok(None);
+    };
+    if metadata.len() > BYTES_MAX {
+        return Err(DataError::malformed(path, "it is too large for a list of classes"));
+    }
+    let text = std::fs::read_to_string(path).map_err(DataError::read(path))?;
+    let names: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    if names.len() < classes {
+        let problem =
+            format!("it names {} classes, but the labels go up to {}", names.len(), classes - 1);
+        return Err(DataError::malformed(path, problem));
+    }
+    Ok(Some(names.into_iter().take(classes).collect()))
 }
 
 /// Refuses images that nothing can be learned from.
-fn looked_at(dataset: Dataset, origin: Origin) -> Result<Loaded, DataError> {
+pub(super) fn looked_at(dataset: Dataset, origin: Origin) -> Result<Loaded, DataError> {
     let report = DataReport::of(&dataset);
     match report.refusal(&dataset.classes) {
         None => Ok(Loaded { dataset, report, origin }),
@@ -264,7 +374,7 @@ fn draw(
 ) -> Result<Loaded, DataError> {
     const TRAIN_LEN: usize = 60_000;
     const TEST_LEN: usize = 10_000;
-    let sizes = request.sizes.checked(TRAIN_LEN)?;
+    let sizes = request.sizes(TRAIN_LEN).checked(TRAIN_LEN)?;
     let counts = [
         (Split::Train, sizes.train.unwrap_or(TRAIN_LEN).min(TRAIN_LEN - sizes.validation)),
         (Split::Validation, sizes.validation),

@@ -120,7 +120,7 @@ fn majority(counts: &[usize]) -> Option<(usize, f64)> {
 struct Look {
     /// The first half of the SHA-256 of its pixels.
     content: u128,
-    label: u8,
+    label: u16,
     is_constant: bool,
 }
 
@@ -161,7 +161,7 @@ fn shared_images(looks: &[Vec<Look>; 3]) -> Vec<DataFinding> {
 
 fn conflicting_labels(looks: &[Vec<Look>; 3]) -> Option<DataFinding> {
     let all = looks.iter().flatten().map(|look| (look.content, look.label));
-    let mut all: Vec<(u128, u8)> = all.collect();
+    let mut all: Vec<(u128, u16)> = all.collect();
     all.par_sort_unstable();
     let same = all.chunk_by(|a, b| a.0 == b.0);
     let conflicting = same.filter(|same| same[0].1 != same[same.len() - 1].1);
@@ -190,7 +190,7 @@ pub(super) fn seen_classes(
         let at = Part::ALL.iter().position(|&found| found == part);
         at.map_or(Path::new(""), |at| &paths[at])
     };
-    let seen: BTreeSet<u8> = train.labels().iter().copied().collect();
+    let seen: BTreeSet<u16> = train.labels().iter().copied().collect();
     let largest = match (seen.first(), seen.last()) {
         (Some(first), Some(last)) if first != last => *last,
         (first, _) => {

@@ -4,6 +4,7 @@
 //! load ── mnist ── folder ── idx        files, judged by content before anything is believed
 //!   │       └── fetch                   mirrors, when no folder has them
 //!   ├──── synthetic                     built-in digits
+//!   ├──── framed ── frame               pictures, archives and tables, brought to one size
 //!   └──── splits ── look                 what cannot be learned from is refused, what is odd is told
 //!            └── batch ── augment        u8 in memory until a batch is made
 //! ```
@@ -11,9 +12,13 @@
 pub(crate) mod augment;
 pub(crate) mod batch;
 pub(crate) mod center;
+pub(crate) mod colour;
+pub(crate) mod detect;
 mod error;
 pub(crate) mod fetch;
 pub(crate) mod folder;
+pub(crate) mod frame;
+pub(crate) mod framed;
 mod http;
 pub(crate) mod idx;
 pub(crate) mod image_file;
@@ -23,16 +28,18 @@ pub(crate) mod load;
 pub(crate) mod look;
 pub(crate) mod mnist;
 pub(crate) mod progress;
+pub(crate) mod sheet;
 pub(crate) mod splits;
 pub(crate) mod synthetic;
-mod warp;
+pub(crate) mod warp;
 
 pub(crate) use crate::record::{DataFinding, Split};
 pub use error::DataError;
+pub(crate) use images::CHANNELS_MAX;
 pub use images::{Images, Normalization, Subset};
-pub(crate) use load::{DataRequest, Download, Loaded, Origin, load};
+pub(crate) use load::{DataRequest, Download, Framing, Loaded, Origin, load};
 pub(crate) use look::DataReport;
 pub(crate) use mnist::Places;
 pub(crate) use progress::Progress;
 pub use splits::Dataset;
-pub(crate) use splits::{SPLIT_VERSION, SplitSizes};
+pub(crate) use splits::SPLIT_VERSION;

@@ -27,6 +27,13 @@ pub enum Progress<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Pictures are being read.
+    Reading {
+        /// Pictures so far.
+        done: usize,
+        /// Pictures in all.
+        total: usize,
+    },
     /// Built-in digits are being drawn.
     Drawing {
         /// Digits so far, over all splits.

@@ -44,7 +44,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`DataError::Arrays`] if a split is empty, image sizes differ, a label is not below `classes`, or `classes` is
-    /// not in 2 to 256.
+    /// not in 2 to 65,000.
     pub fn new(
         train: impl Into<Subset>,
         validation: impl Into<Subset>,
@@ -63,13 +63,11 @@ impl Dataset {
             if images.is_empty() {
                 return refuse(format!("there are no {name} images: at least 1 is needed"));
             }
-            if (images.height(), images.width()) != (train.height(), train.width()) {
+            if images.shape() != train.shape() {
                 return refuse(format!(
-                    "the {name} images are {}×{} pixels, but the training images are {}×{}",
-                    images.height(),
-                    images.width(),
-                    train.height(),
-                    train.width()
+                    "the {name} images are {}, but the training images are {}",
+                    shape_words(images.shape()),
+                    shape_words(train.shape())
                 ));
             }
             let labels = (0..images.len()).map(|position| images.label(position));
@@ -129,12 +127,18 @@ impl Dataset {
 
     /// `[channels, height, width]` of an image.
     pub fn input_shape(&self) -> [usize; 3] {
-        [1, self.train.height(), self.train.width()]
+        self.train.shape()
     }
 }
 
-/// Labels are bytes.
-const CLASSES_MAX: usize = 256;
+/// `28×28 pixels`, `32×32 pixels in colour`.
+pub(super) fn shape_words([channels, height, width]: [usize; 3]) -> String {
+    let colour = if channels == 1 { "" } else { " in colour" };
+    format!("{height}×{width} pixels{colour}")
+}
+
+/// Most classes of a data set.
+pub(crate) const CLASSES_MAX: usize = 65_000;
 
 /// How many images each split gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,14 +216,15 @@ pub fn carve(
 
 /// The first images of each class in `order`, `wanted` in all, and the others in an order of which every beginning
 /// has the classes in proportion.
-fn stratified(order: &[u32], labels: &[u8], wanted: usize) -> (Vec<u32>, Vec<u32>) {
+fn stratified(order: &[u32], labels: &[u16], wanted: usize) -> (Vec<u32>, Vec<u32>) {
     let label = |index: u32| usize::from(labels[index as usize]);
-    let mut counts = [0; CLASSES_MAX];
+    let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
+    let mut counts = vec![0; classes];
     for &index in order {
         counts[label(index)] += 1;
     }
     let shares = shares(&counts, wanted);
-    let mut seen = [0; CLASSES_MAX];
+    let mut seen = vec![0; classes];
     let mut validation = Vec::with_capacity(wanted);
     let mut rest = Vec::with_capacity(order.len() - wanted);
     for &index in order {
@@ -239,16 +244,14 @@ fn stratified(order: &[u32], labels: &[u8], wanted: usize) -> (Vec<u32>, Vec<u32
 
 /// How many of `wanted` images each class gives: in proportion to what it has, rounded by largest remainders, the
 /// smaller label first among equals. No class gives its last image while another one can give more.
-fn shares(counts: &[usize; CLASSES_MAX], wanted: usize) -> [usize; CLASSES_MAX] {
+pub(super) fn shares(counts: &[usize], wanted: usize) -> Vec<usize> {
     let total: usize = counts.iter().sum::<usize>().max(1);
     // Whole numbers below 2^32 each.
     let exact = |class: usize| counts[class] as u64 * wanted as u64;
-    let mut given = [0; CLASSES_MAX];
-    for class in 0..CLASSES_MAX {
-        given[class] =
-            ((exact(class) / total as u64) as usize).min(counts[class].saturating_sub(1));
-    }
-    let mut by_remainder: Vec<usize> = (0..CLASSES_MAX).collect();
+    let mut given: Vec<usize> = (0..counts.len())
+        .map(|class| ((exact(class) / total as u64) as usize).min(counts[class].saturating_sub(1)))
+        .collect();
+    let mut by_remainder: Vec<usize> = (0..counts.len()).collect();
     by_remainder.sort_by_key(|&class| std::cmp::Reverse(exact(class) % total as u64));
     let mut missing = wanted.saturating_sub(given.iter().sum());
     for spare in [1, 0] {
@@ -383,11 +386,11 @@ mod tests {
         let wide = Images::new([0, 0], [1], 1, 2).unwrap();
         assert_eq!(
             refusal(good(), wide, good(), 2),
-            "the validation images are 1×2 pixels, but the training images are 1×1"
+            "the validation images are 1×2 pixels, but the training images are 1×1 pixels"
         );
-        for classes in [0, 1, 257, usize::MAX] {
+        for classes in [0, 1, 65_001, usize::MAX] {
             assert!(
-                refusal(good(), good(), good(), classes).contains("a classifier needs 2 to 256")
+                refusal(good(), good(), good(), classes).contains("a classifier needs 2 to 65000")
             );
         }
         let data = Dataset::new(good(), good(), good(), 2).unwrap();

@@ -1,6 +1,5 @@
 //! Bends an image: an affine map and a smooth random field say where each pixel comes from.
 
-use super::Normalization;
 use crate::sys::CounterRng;
 
 /// Turns an image about its centre by `radians`, enlarges it by `scale`, then moves it by `shift` pixels (x, y).
@@ -9,6 +8,27 @@ pub(crate) struct Affine {
     pub radians: f32,
     pub scale: f32,
     pub shift: [f32; 2],
+}
+
+/// What comes in from outside the image where it is moved, turned or shrunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Border {
+    /// Black.
+    #[default]
+    Black,
+    /// The image, mirrored at its edge.
+    Reflect,
+}
+
+/// The row or column that stands for `at`, inside or outside of `0..len`, in an image that is mirrored at its edges:
+/// −1 is 1, and `len` is `len − 2`.
+pub(crate) fn reflected(at: isize, len: usize) -> usize {
+    let last = len as isize - 1;
+    if last == 0 {
+        return 0;
+    }
+    let folded = at.rem_euclid(2 * last);
+    folded.min(2 * last - folded) as usize
 }
 
 /// One side of a Gaussian from its centre outwards. Two passes of it multiply a field by `alpha`.
@@ -108,6 +128,16 @@ fn add_pair(out: &mut [f32], first: &[f32], second: &[f32], weight: f32) {
     }
 }
 
+/// A position between pixels, mirrored into the image as [`reflected`] mirrors rows and columns.
+fn folded(at: f32, len: usize) -> f32 {
+    let last = len as f32 - 1.0;
+    if last == 0.0 {
+        return 0.0;
+    }
+    let folded = at.rem_euclid(2.0 * last);
+    folded.min(2.0 * last - folded)
+}
+
 /// Reads an image between its pixels.
 #[derive(Debug, Default)]
 pub(crate) struct Sampler {
@@ -116,18 +146,23 @@ pub(crate) struct Sampler {
 }
 
 impl Sampler {
-    /// Writes the warped and normalised image; `image` and `out` are `[height, width]`.
+    /// Writes the warped image, normalised by a factor and a term; `image` and `out` are `[height, width]`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an image, what is done to it, and where it goes"
+    )]
     pub fn sample(
         &mut self,
         image: &[u8],
         width: usize,
         affine: Affine,
         field: Option<&Field>,
-        normalization: Normalization,
+        border: Border,
+        normalize: (f32, f32),
         out: &mut [f32],
     ) {
         let height = image.len() / width;
-        self.frame(image, width, height, normalization);
+        self.frame(image, width, height, normalize);
         let stride = width + 3;
         let (sin, cos) = libm::sincosf(affine.radians);
         // The inverse map: from where in the image does this pixel come?
@@ -146,13 +181,15 @@ impl Sampler {
                 if let Some([bend_x, bend_y]) = bends {
                     from = [from[0] + bend_x[x], from[1] + bend_y[x]];
                 }
+                if border == Border::Reflect {
+                    from = [folded(from[0], width), folded(from[1], height)];
+                }
                 *value = self.between(from, width, height, stride);
             }
         }
     }
 
-    fn frame(&mut self, image: &[u8], width: usize, height: usize, normalization: Normalization) {
-        let (factor, term) = normalization.affine();
+    fn frame(&mut self, image: &[u8], width: usize, height: usize, (factor, term): (f32, f32)) {
         self.framed.clear();
         self.framed.resize((width + 3) * (height + 3), term);
         let rows = self.framed.chunks_exact_mut(width + 3).skip(1);

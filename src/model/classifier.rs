@@ -55,14 +55,17 @@ pub enum ClassifierError {
 pub enum InputError {
     /// An image in memory has another size.
     #[error(
-        "image {index} has {found} bytes; the network takes {height}×{width} grey images, which have {}",
-        height * width
+        "image {index} has {found} bytes; the network takes {} images of {height}×{width}, which have {}",
+        if *channels == 1 { "grey" } else { "colour" },
+        channels * height * width
     )]
     Size {
         /// Its place in the batch, counted from 0.
         index: usize,
         /// Its bytes.
         found: usize,
+        /// Channels that the network takes.
+        channels: usize,
         /// Rows that the network takes.
         height: usize,
         /// Columns that the network takes.
@@ -118,7 +121,7 @@ impl Classifier {
 
     /// The probability of every class for each image of a batch.
     ///
-    /// An image is `[height, width]` bytes of the network's own size, as the data set has it; pictures of any other
+    /// An image is `[channels, height, width]` bytes of the network's own size, as the data set has it; pictures of any other
     /// kind go through [`classify_encoded`](Self::classify_encoded).
     ///
     /// # Errors
@@ -166,19 +169,22 @@ impl Classifier {
         images: &[impl AsRef<[u8]>],
         finish: impl Fn(Tensor<2>) -> Tensor<2>,
     ) -> Result<Vec<Vec<f32>>, InputError> {
-        let InputShape { height, width, classes, .. } = self.input();
+        let InputShape { channels, height, width, classes } = self.input();
+        let image_len = channels * height * width;
         for (index, image) in images.iter().enumerate() {
             let found = image.as_ref().len();
-            if found != height * width {
-                return Err(InputError::Size { index, found, height, width });
+            if found != image_len {
+                return Err(InputError::Size { index, found, channels, height, width });
             }
         }
-        let (factor, term) = self.preparation.normalization().affine();
+        let normalization = self.preparation.normalization();
         let mut rows = Vec::with_capacity(images.len());
         for batch in images.chunks(BATCH) {
-            let bytes = batch.iter().flat_map(|image| image.as_ref());
-            let pixels: Vec<f32> = bytes.map(|&byte| f32::from(byte) * factor + term).collect();
-            let data = TensorData::new(pixels, [batch.len(), 1, height, width]);
+            let mut pixels = vec![0.0; batch.len() * image_len];
+            for (image, out) in batch.iter().zip(pixels.chunks_exact_mut(image_len)) {
+                normalization.apply(image.as_ref(), channels, out);
+            }
+            let data = TensorData::new(pixels, [batch.len(), channels, height, width]);
             let logits =
                 self.network.forward(Tensor::from_data(data, &self.device), Mode::Evaluate);
             let data = finish(logits).try_into_data();

@@ -113,7 +113,7 @@ impl ModelFile {
         let Some(preparation) = any.preparation else {
             return Self::first(weights, note, subject_of_first);
         };
-        if preparation.version != u64::from(Preparation::VERSION) {
+        if !(1..=u64::from(Preparation::VERSION)).contains(&preparation.version) {
             return Err(PreparationError::Version { found: preparation.version }.into());
         }
         let note: Note = serde_json::from_str(note).map_err(ModelFileError::Note)?;
@@ -142,7 +142,7 @@ impl ModelFile {
             }
             .into());
         }
-        let normalization = Normalization { mean: note.mean, std: note.std };
+        let normalization = Normalization::of_all(note.mean, note.std);
         let preparation = Preparation::grey(note.input, normalization, note.classes, subject);
         preparation.check()?;
         Ok(Self { weights, preparation })
@@ -179,7 +179,7 @@ mod tests {
         let text = include_str!("../../models/lenet.toml");
         let spec = StudyDocument::new("lenet.toml", text).validate(InputShape::MNIST).unwrap();
         let classes = (0..10).map(|class| class.to_string()).collect();
-        let normalization = Normalization { mean: 0.13, std: 0.31 };
+        let normalization = Normalization::of_all(0.13, 0.31);
         ModelFile {
             weights: Weights::initial(&spec, 1),
             preparation: Preparation::grey(
@@ -243,10 +243,10 @@ mod tests {
             preparation[key] = before;
             refusal(&note.to_string())
         };
-        assert!(noted("version", 2.into()).contains("version 2"));
+        assert!(noted("version", 3.into()).contains("version 3"));
         assert!(noted("range", serde_json::json!([-1.0, 1.0])).contains("`range`"));
         assert!(noted("classes", serde_json::json!([])).contains("`classes`"));
-        assert!(noted("channels", "rgb".into()).contains("cannot be read"));
+        assert!(noted("channels", "rgb".into()).contains("`mean`"));
         assert!(refusal("[]").contains("cannot be read"));
     }
 }

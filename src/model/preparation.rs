@@ -1,21 +1,21 @@
 //! How a picture becomes a network's input: a part of the model, carried in every file that holds one.
 
-use image::imageops;
-use image::{GrayImage, Luma};
 use serde::{Deserialize, Serialize};
 
-use crate::data::image_file::{Grey, Invert, Picture, PictureError, border};
-use crate::data::{Dataset, Normalization, Subset, center, ink};
-use crate::spec::{InputShape, Spec};
+use crate::data::frame::{Frame, GREY_BACKGROUND};
+use crate::data::image_file::{Grey, Invert, Picture, PictureError, border, to_bytes};
+use crate::data::{CHANNELS_MAX, Dataset, Normalization, Subset, center, ink};
+use crate::spec::{Fit, InputShape, Spec};
 
 /// What is done to a picture before the network sees it.
 ///
 /// Its JSON form stands in `model.safetensors` (metadata `burgeon`), in `model.onnx` (metadata `burgeon.preparation`)
-/// and in `card.md`. A reader refuses a [`version`](Self::version) that it does not know.
+/// and in `card.md`. A reader refuses a [`version`](Self::version) that it does not know. Version 2 has colour;
+/// descriptions of grey images stay in version 1, which older readers know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Preparation {
-    /// Of this description: [`Preparation::VERSION`].
+    /// Of this description, at most [`Preparation::VERSION`].
     pub version: u32,
     /// Rows of the network's input.
     pub height: usize,
@@ -45,6 +45,18 @@ pub struct Preparation {
 pub enum Channels {
     /// Brightness alone; colours are weighted as in ITU-R BT.709.
     Grey,
+    /// A red, a green and a blue plane.
+    Rgb,
+}
+
+impl Channels {
+    /// How many planes an image has.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb => CHANNELS_MAX,
+        }
+    }
 }
 
 /// What a picture shows.
@@ -57,25 +69,13 @@ pub enum Subject {
     Whole,
 }
 
-/// How a picture of another size becomes one of the network's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fit {
-    /// Each axis is scaled for itself.
-    Stretch,
-    /// Scaled until all of it fits; the background fills the rest.
-    Pad,
-    /// Scaled until it fills the frame; what hangs over on both sides is cut off.
-    Crop,
-}
-
 /// A preparation that this version cannot follow.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreparationError {
     /// It was written by a newer version.
     #[error(
-        "the model's preparation is of version {found}; this burgeon knows version {known}: use a newer one",
+        "the model's preparation is of version {found}; this burgeon knows versions up to {known}: use a newer one",
         known = Preparation::VERSION
     )]
     Version {
@@ -107,14 +107,36 @@ const SIDE_MAX: usize = 8192;
 
 impl Preparation {
     /// The version of the descriptions that this burgeon writes.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// What a network of `spec` that was trained on `data` needs.
     pub fn new(spec: &Spec, data: &Dataset) -> Self {
         let subject =
             if spec.file().data.centres_digits() { Subject::Digit } else { Subject::Whole };
+        let spoken = &spec.file().data;
         let grey = Self::grey(spec.input(), data.normalization, data.classes.clone(), subject);
-        Self { background: background(&data.train), ..grey }
+        let prepared = match spec.input().channels {
+            CHANNELS_MAX => grey.coloured(data.normalization),
+            _ => grey,
+        };
+        if spoken.source.is_framed() {
+            // As the training images were brought to their shape.
+            let fit = spoken.fit.unwrap_or_default();
+            return Self { fit, background: GREY_BACKGROUND, ..prepared };
+        }
+        Self { background: background(&data.train), ..prepared }
+    }
+
+    /// The same for images of red, green and blue.
+    #[must_use]
+    pub fn coloured(self, normalization: Normalization) -> Self {
+        Self {
+            version: 2,
+            channels: Channels::Rgb,
+            mean: normalization.mean.to_vec(),
+            std: normalization.std.to_vec(),
+            ..self
+        }
     }
 
     /// For grey images of that height and width on black, stretched where pictures have another size.
@@ -125,7 +147,7 @@ impl Preparation {
         subject: Subject,
     ) -> Self {
         Self {
-            version: Self::VERSION,
+            version: 1,
             height: input.height,
             width: input.width,
             channels: Channels::Grey,
@@ -133,8 +155,8 @@ impl Preparation {
             fit: Fit::Stretch,
             background: 0.0,
             range: [0.0, 1.0],
-            mean: vec![normalization.mean],
-            std: vec![normalization.std],
+            mean: vec![normalization.mean[0]],
+            std: vec![normalization.std[0]],
             classes,
         }
     }
@@ -147,16 +169,20 @@ impl Preparation {
 
     /// The images that it makes, and how many classes it names.
     pub fn input(&self) -> InputShape {
-        let channels = match self.channels {
-            Channels::Grey => 1,
-        };
+        let channels = self.channels.count();
         InputShape { channels, height: self.height, width: self.width, classes: self.classes.len() }
     }
 
     /// What takes pixels from `0..=255` to the network's input.
     pub fn normalization(&self) -> Normalization {
-        let first = |values: &[f32], missing| values.first().copied().unwrap_or(missing);
-        Normalization { mean: first(&self.mean, 0.0), std: first(&self.std, 1.0) }
+        let mut normalization = Normalization::of_all(0.0, 1.0);
+        for (slot, value) in normalization.mean.iter_mut().zip(&self.mean) {
+            *slot = *value;
+        }
+        for (slot, value) in normalization.std.iter_mut().zip(&self.std) {
+            *slot = *value;
+        }
+        normalization
     }
 
     /// Checks that every value is one that this version can follow.
@@ -166,7 +192,7 @@ impl Preparation {
     pub fn check(&self) -> Result<(), PreparationError> {
         let wrong =
             |key, value: String, expected| Err(PreparationError::Value { key, value, expected });
-        if self.version != Self::VERSION {
+        if !(1..=Self::VERSION).contains(&self.version) {
             return Err(PreparationError::Version { found: self.version.into() });
         }
         for (key, side) in [("height", self.height), ("width", self.width)] {
@@ -180,15 +206,15 @@ impl Preparation {
         if self.range != [0.0, 1.0] {
             return wrong("range", format!("{:?}", self.range), "[0, 1]");
         }
-        match self.mean[..] {
-            [mean] if mean.is_finite() => {}
-            _ => {
-                return wrong("mean", format!("{:?}", self.mean), "one number for the one channel");
-            }
+        let channels = self.channels.count();
+        if self.mean.len() != channels || !self.mean.iter().all(|mean| mean.is_finite()) {
+            return wrong("mean", format!("{:?}", self.mean), "a number for each channel");
         }
-        match self.std[..] {
-            [std] if std.is_finite() && std > 0.0 => {}
-            _ => return wrong("std", format!("{:?}", self.std), "one number above 0"),
+        if self.std.len() != channels || !self.std.iter().all(|std| std.is_finite() && *std > 0.0) {
+            return wrong("std", format!("{:?}", self.std), "a number above 0 for each channel");
+        }
+        if self.subject == Subject::Digit && self.channels != Channels::Grey {
+            return wrong("subject", "digit".into(), "`whole`, for images in colour");
         }
         if self.classes.len() < 2 {
             return wrong("classes", format!("{:?}", self.classes), "at least two names");
@@ -213,7 +239,7 @@ impl Preparation {
         Err(PreparationError::OtherInput { prepared: words(made), taken: words(taken) })
     }
 
-    /// Turns a picture into the network's input, `[height, width]` bytes. What looks like the training images is taken
+    /// Turns a picture into the network's input, `[channels, height, width]` bytes. What looks like the training images is taken
     /// as it is: a picture that already has their size, and for digits their black paper (or white, as its negative).
     ///
     /// `invert` says which of light and dark is the ink of a digit. Of pictures that are taken whole,
@@ -222,17 +248,15 @@ impl Preparation {
     /// # Errors
     /// For digits, when the picture is blank or its ink cannot be told from its paper.
     pub fn prepare(&self, picture: &Picture, invert: Invert) -> Result<Vec<u8>, PictureError> {
-        let grey = picture.grey();
-        match self.subject {
-            Subject::Whole => Ok(self.take_whole(grey.over(self.background), invert)),
-            Subject::Digit => match self.as_trained(&grey, invert) {
-                Some(image) => Ok(image),
-                None => {
-                    let drawing = ink::find(grey, invert)?;
-                    center::center(&drawing, self.width, self.height).ok_or(PictureError::Blank)
-                }
-            },
+        if self.subject == Subject::Whole {
+            return Ok(self.frame().take(picture, invert == Invert::Always));
         }
+        let grey = picture.grey();
+        if let Some(image) = self.as_trained(&grey, invert) {
+            return Ok(image);
+        }
+        let drawing = ink::find(grey, invert)?;
+        center::center(&drawing, self.width, self.height).ok_or(PictureError::Blank)
     }
 
     /// The picture as it is where it has the size of the training images and their paper, which is black, or is the
@@ -255,42 +279,14 @@ impl Preparation {
         }
     }
 
-    fn take_whole(&self, mut grey: Grey, invert: Invert) -> Vec<u8> {
-        if invert == Invert::Always {
-            grey.values.iter_mut().for_each(|value| *value = 1.0 - *value);
+    fn frame(&self) -> Frame {
+        Frame {
+            channels: self.channels.count(),
+            height: self.height,
+            width: self.width,
+            fit: self.fit,
+            background: self.background,
         }
-        if (grey.height, grey.width) == (self.height, self.width) {
-            return to_bytes(&grey.values);
-        }
-        let frame = [self.width as f32, self.height as f32];
-        let scale = [frame[0] / grey.width as f32, frame[1] / grey.height as f32];
-        let scale = match self.fit {
-            Fit::Stretch => scale,
-            Fit::Pad => [scale[0].min(scale[1]); 2],
-            Fit::Crop => [scale[0].max(scale[1]); 2],
-        };
-        // No more than the decoder would take: an extreme shape must not need extreme memory.
-        let side = |len: usize, scale: f32| {
-            ((len as f32 * scale).round() as u32)
-                .clamp(1, crate::data::image_file::PICTURE_SIDE_MAX)
-        };
-        let (width, height) = (side(grey.width, scale[0]), side(grey.height, scale[1]));
-        let scaled = ink::resized(grey, width, height);
-        let scaled = GrayImage::from_raw(width, height, to_bytes(&scaled.values));
-        let background = (self.background * 255.0).round() as u8;
-        let background = if invert == Invert::Always { 255 - background } else { background };
-        let mut out =
-            GrayImage::from_pixel(self.width as u32, self.height as u32, Luma([background]));
-        let offset = |frame: usize, len: u32| (frame as i64 - i64::from(len)) / 2;
-        if let Some(scaled) = scaled {
-            imageops::overlay(
-                &mut out,
-                &scaled,
-                offset(self.width, width),
-                offset(self.height, height),
-            );
-        }
-        out.into_raw()
     }
 
     /// The steps in words, for people.
@@ -310,17 +306,19 @@ impl Preparation {
                 format!("the whole picture, scaled over {height}×{width} and cropped")
             }
         };
-        let Normalization { mean, std } = self.normalization();
-        format!("{size}; grey, 0 to 1; then (x − {mean}) / {std}")
+        match (self.channels, &self.mean[..], &self.std[..]) {
+            (Channels::Grey, [mean], [std]) => {
+                format!("{size}; grey, 0 to 1; then (x − {mean}) / {std}")
+            }
+            (_, mean, std) => format!(
+                "{size}; red, green and blue, 0 to 1; then (x − {mean:?}) / {std:?}, channel by channel"
+            ),
+        }
     }
 }
 
 /// How far paper may be from black or white: MNIST's is black, JPEG leaves a little more.
 const PAPER_SPREAD: f32 = 0.1;
-
-fn to_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect()
-}
 
 /// The brightness that the border of most training images has.
 fn background(images: &Subset) -> f32 {

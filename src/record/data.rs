@@ -90,6 +90,27 @@ pub enum DataFinding {
         /// Number of such images in all splits.
         images: usize,
     },
+    /// Files that cannot be read and were left out.
+    Unreadable {
+        /// How many.
+        files: usize,
+        /// The first of them, each with what is wrong.
+        named: Vec<String>,
+    },
+    /// Files that are no pictures and folders without any, which were passed over.
+    NoPictures {
+        /// How many.
+        files: usize,
+        /// The first of them.
+        named: Vec<String>,
+    },
+    /// Images that show the same as another one, pixel for pixel.
+    Duplicates {
+        /// How many, the first of each kind not counted.
+        images: usize,
+        /// The first of them, each with those that show the same.
+        named: Vec<String>,
+    },
     /// Images whose pixels all have the same value.
     ConstantImages {
         /// The split.
@@ -132,6 +153,29 @@ impl DataFinding {
             Self::ConflictingLabels { images } => format!(
                 "{images} images have the same pixels as an image of another class: at most one of the labels is right"
             ),
+            Self::Unreadable { files, named } => format!(
+                "{files} {} left out: {}",
+                if *files == 1 {
+                    "file that cannot be read was"
+                } else {
+                    "files that cannot be read were"
+                },
+                first_of(named, *files, "; ")
+            ),
+            Self::NoPictures { files, named } => format!(
+                "{files} {} passed over: {}",
+                if *files == 1 {
+                    "file or folder without pictures was"
+                } else {
+                    "files or folders without pictures were"
+                },
+                first_of(named, *files, ", ")
+            ),
+            Self::Duplicates { images, named } => format!(
+                "{images} {} of another one; copies stand in one split: {}",
+                if *images == 1 { "image is a copy" } else { "images are copies" },
+                first_of(named, named.len(), "; ")
+            ),
             Self::ConstantImages { split, images } => {
                 format!(
                     "{} of one shade throughout, without content",
@@ -139,6 +183,14 @@ impl DataFinding {
                 )
             }
         }
+    }
+}
+
+/// Those that are named, and how many more there are.
+fn first_of(named: &[String], all: usize, between: &str) -> String {
+    match all.saturating_sub(named.len()) {
+        0 => named.join(between),
+        more => format!("{}{between}and {more} more", named.join(between)),
     }
 }
 

@@ -23,7 +23,7 @@ mod train;
 mod tune;
 mod validate;
 
-pub use data::{DataSpec, Fallback, Source};
+pub use data::{Amount, DataSpec, Fallback, Fit, Size, Source};
 pub(crate) use edit::EditCost;
 pub(crate) use edit::training_flops;
 pub use edit::{Edit, EditError, diff};
@@ -40,6 +40,6 @@ pub use space::{OptimizerName, SearchSpace};
 pub(crate) use study::json_schema;
 pub use study::{NotifySpec, Spec, StudyFile};
 pub use train::{
-    Augment, CheckpointInterval, EarlyStopping, GradientClipping, Schedule, TrainSpec,
+    Augment, Border, CheckpointInterval, EarlyStopping, GradientClipping, Schedule, TrainSpec,
 };
 pub use tune::{Goal, Policy, TuneSpec};

@@ -73,6 +73,11 @@ impl StudyFile {
     pub fn to_toml(&self) -> String {
         super::render::to_toml(self)
     }
+
+    /// The same without what has its default anyway, as somebody would write it.
+    pub(crate) fn to_short_toml(&self) -> String {
+        super::render::to_short_toml(self)
+    }
 }
 
 /// A study in which every number is in range and every shape fits.

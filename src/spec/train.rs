@@ -182,12 +182,49 @@ pub struct Augment {
     pub scale: f64,
     /// Standard deviation of the elastic displacement in pixels (Simard, Steinkraus, Platt 2003).
     pub elastic: f64,
+    /// Mirrors half of the images, left to right.
+    #[serde(skip_serializing_if = "is_default")]
+    pub flip: bool,
+    /// Mirrors half of the images, top to bottom.
+    #[serde(skip_serializing_if = "is_default")]
+    pub flip_vertical: bool,
+    /// What comes in from outside the image.
+    #[serde(skip_serializing_if = "is_default")]
+    pub border: Border,
+    /// Share by which brightness is changed, in 0..=1.
+    #[serde(skip_serializing_if = "is_default")]
+    pub brightness: f64,
+    /// Share by which contrast is changed, in 0..=1.
+    #[serde(skip_serializing_if = "is_default")]
+    pub contrast: f64,
+    /// Share by which the saturation of colours is changed, in 0..=1.
+    #[serde(skip_serializing_if = "is_default")]
+    pub saturation: f64,
+    /// Side in pixels of a square that is blanked out at a random place (DeVries and Taylor 2017).
+    #[serde(skip_serializing_if = "is_default")]
+    pub cutout: u32,
+}
+
+/// What comes in from outside an image that is moved, turned or shrunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Border {
+    /// Black.
+    #[default]
+    Black,
+    /// The image, mirrored at its edge.
+    Reflect,
+}
+
+fn is_default<T: PartialEq + Default>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl Augment {
     /// Whether any distortion is asked for.
     pub fn is_on(&self) -> bool {
-        *self != Self::default()
+        // The border alone changes nothing.
+        *self != Self { border: self.border, ..Self::default() }
     }
 }
 

@@ -126,24 +126,76 @@ fn check_name(check: &mut Check, name: &str) {
 }
 
 fn check_data(check: &mut Check, file: &StudyFile) {
-    use super::data::Source;
+    use super::data::{Amount, Size, Source};
     let data = &file.data;
-    check.whole("data.validation", data.validation, 1, 10_000_000);
+    let source = data.source.name();
+    for (key, amount) in [("data.validation", data.validation), ("data.test", data.test)] {
+        match amount {
+            Some(Amount::Count(count)) => check.whole(key, count, 1, 100_000_000),
+            Some(Amount::Share(share)) if !(share > 0.0 && share < 1.0) => check.problem(
+                key,
+                format!("{share} is no share of the images"),
+                "use a whole number of images, or a share above 0 and below 1",
+            ),
+            Some(Amount::Share(_)) | None => {}
+        }
+    }
     if let Some(train) = data.train {
         check.whole("data.train", train, 1, 100_000_000);
     }
     match (data.source, &data.path) {
-        (Source::Idx, None) => check.problem(
+        (Source::Idx | Source::Folder | Source::Cifar, None) => check.problem(
             "data.source",
-            "`idx` needs a folder to read".into(),
+            format!("`{source}` needs a folder to read"),
             "add `path = \"folder\"` to [data]",
+        ),
+        (Source::Npz | Source::Csv, None) => check.problem(
+            "data.source",
+            format!("`{source}` needs a file to read"),
+            format!("add `path = \"images.{source}\"` to [data]"),
         ),
         (Source::Synthetic | Source::Own, Some(_)) => check.problem(
             "data.path",
-            "`synthetic` reads no folder".into(),
-            "remove it, or set `source = \"idx\"`",
+            format!("`{source}` reads no folder"),
+            "remove it, or set `source = \"folder\"`",
         ),
         _ => {}
+    }
+    if let Some(Size { height, width }) = data.size {
+        check.whole("data.size", height, 1, IMAGE_SIDE_MAX);
+        check.whole("data.size", width, 1, IMAGE_SIDE_MAX);
+    }
+    if let Some(channels) = data.channels
+        && channels != 1
+        && channels != 3
+    {
+        check.problem(
+            "data.channels",
+            format!("images have 1 channel (grey) or 3 (colour), not {channels}"),
+            "use 1 or 3",
+        );
+    }
+    let framing = [
+        ("data.size", data.size.is_some()),
+        ("data.fit", data.fit.is_some()),
+        ("data.channels", data.channels.is_some()),
+        ("data.test", data.test.is_some()),
+    ];
+    for (key, is_said) in framing {
+        if is_said && !data.source.is_framed() {
+            check.problem(
+                key,
+                format!("`{source}` images are taken as they are"),
+                "remove it, or use the source `folder`, `cifar`, `npz` or `csv`",
+            );
+        }
+    }
+    let of_folders =
+        [("data.labels", data.labels.is_some()), ("data.skip-unreadable", data.skip_unreadable)];
+    for (key, is_said) in of_folders {
+        if is_said && data.source != Source::Folder {
+            check.problem(key, format!("`{source}` has no picture files"), "remove it");
+        }
     }
 }
 
@@ -221,6 +273,14 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
     check.within("train.augment.rotate", train.augment.rotate, 0.0, 180.0);
     check.share("train.augment.scale", train.augment.scale);
     check.within("train.augment.elastic", train.augment.elastic, 0.0, 64.0);
+    for (key, share) in [
+        ("train.augment.brightness", train.augment.brightness),
+        ("train.augment.contrast", train.augment.contrast),
+        ("train.augment.saturation", train.augment.saturation),
+    ] {
+        check.within(key, share, 0.0, 1.0);
+    }
+    check.at_most("train.augment.cutout", train.augment.cutout as usize, 4096);
     if i64::try_from(train.seed).is_err() {
         check.problem(
             "train.seed",

@@ -12,6 +12,7 @@
 //! *k* − jobs and on the edits of those that are running. So it does not matter which one ends first;
 //! the number of jobs does matter, and is part of the study.
 
+mod begin;
 mod deadline;
 mod ended;
 mod gate_check;
@@ -29,8 +30,9 @@ mod trainer;
 mod trial;
 
 pub use crate::sys::signals::{StopFlag, StopReason, StopSignal};
+pub(crate) use begin::begin_study;
 pub use ended::{Ended, Finished, Stopped};
-pub(crate) use launch::{EventObserver, input_shape};
+pub(crate) use launch::{EventObserver, describe, input_shape};
 pub use launch::{Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings};
 pub use observer::Listener;
 pub(crate) use observer::Silent;

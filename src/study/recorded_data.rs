@@ -70,6 +70,9 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 
 /// SHA-256 of the content of every file, by file name.
 fn digests(origin: &Origin) -> BTreeMap<String, String> {
+    if let Origin::Framed { content, .. } = origin {
+        return content.clone();
+    }
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     origin.files().iter().map(|file| (name(&file.path), file.sha256.clone())).collect()
 }

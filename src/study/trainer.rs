@@ -111,7 +111,7 @@ impl TestResult {
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let images = |label| Images::new(vec![0; 128], vec![0, label], 8, 8);
+/// let images = |label: u8| Images::new(vec![0; 128], vec![0, label], 8, 8);
 /// let data = Dataset::new(images(1)?, images(1)?, images(1)?, 2)?;
 /// let mut study = StudyFile::new("fake", vec![Layer::Dense(Dense::of(4))]);
 /// study.gate.accuracy = 0.75;

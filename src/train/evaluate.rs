@@ -1,5 +1,7 @@
 //! Loss and accuracy on a split.
 
+use std::collections::BTreeMap;
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -16,30 +18,44 @@ const EVALUATION_BATCH: usize = 250;
 pub struct Evaluation {
     /// Mean cross-entropy in nats; NaN for no images.
     pub loss: f64,
-    /// `confusion[label][prediction]` counts images.
-    pub confusion: Vec<Vec<u64>>,
+    /// How many classes there are.
+    pub classes: usize,
+    /// How many images of a class were named as a class, by (label, named); pairs that do not occur are left out,
+    /// so that very many classes need no square of them.
+    pub confusion: BTreeMap<(usize, usize), u64>,
 }
 
 impl Evaluation {
     /// Number of evaluated images.
     pub fn images(&self) -> u64 {
-        self.confusion.iter().flatten().sum()
+        self.confusion.values().sum()
     }
 
     /// Number of correctly classified images.
     pub fn correct(&self) -> u64 {
-        let rows = self.confusion.iter().enumerate();
-        rows.map(|(label, row)| row.get(label).copied().unwrap_or(0)).sum()
+        let right = self.confusion.iter().filter(|((label, named), _)| label == named);
+        right.map(|(_, images)| images).sum()
     }
 
     /// Correctly classified images of each class, by label.
     pub fn recalls(&self) -> Vec<ClassRecall> {
-        let rows = self.confusion.iter().enumerate();
-        let recall = |(label, row): (usize, &Vec<u64>)| ClassRecall {
-            right: row.get(label).copied().unwrap_or(0),
-            images: row.iter().sum(),
-        };
-        rows.map(recall).collect()
+        let mut recalls = vec![ClassRecall { right: 0, images: 0 }; self.classes];
+        for (&(label, named), &images) in &self.confusion {
+            recalls[label].images += images;
+            if label == named {
+                recalls[label].right += images;
+            }
+        }
+        recalls
+    }
+
+    /// How many images were named as each class, by class.
+    pub fn named(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.classes];
+        for (&(_, named), images) in &self.confusion {
+            counts[named] += images;
+        }
+        counts
     }
 
     /// Share of images classified correctly, 0..=1; 0 for no images.
@@ -102,7 +118,7 @@ fn for_batches(
     subset: &Subset,
     normalization: Normalization,
     device: &Device,
-    mut take: impl FnMut(&[f32], &[u8]) -> bool,
+    mut take: impl FnMut(&[f32], &[u16]) -> bool,
 ) -> Result<(), ReadError> {
     let network = network.valid();
     let device = device.clone().without_autodiff();
@@ -121,30 +137,33 @@ fn for_batches(
 /// What the batches so far came to.
 struct Sums {
     loss: f64,
-    confusion: Vec<Vec<u64>>,
+    classes: usize,
+    confusion: BTreeMap<(usize, usize), u64>,
 }
 
 impl Sums {
     fn new(classes: usize) -> Self {
-        Self { loss: 0.0, confusion: vec![vec![0; classes]; classes] }
+        Self { loss: 0.0, classes, confusion: BTreeMap::new() }
     }
 
-    fn add(&mut self, logits: &[f32], labels: &[u8]) {
-        for (row, &label) in logits.chunks_exact(self.confusion.len()).zip(labels) {
+    fn add(&mut self, logits: &[f32], labels: &[u16]) {
+        for (row, &label) in logits.chunks_exact(self.classes).zip(labels) {
             let label = usize::from(label);
             self.loss += cross_entropy_of(row, label);
-            self.confusion[label][argmax(row)] += 1;
+            *self.confusion.entry((label, argmax(row))).or_default() += 1;
         }
     }
 
     fn mean_over(self, images: usize) -> Evaluation {
-        Evaluation { loss: self.loss / images as f64, confusion: self.confusion }
+        let Self { loss, classes, confusion } = self;
+        Evaluation { loss: loss / images as f64, classes, confusion }
     }
 }
 
-/// The batch's pixels on the device, `[batch, 1, height, width]`.
+/// The batch's pixels on the device, `[batch, channels, height, width]`.
 pub(super) fn images_tensor(batch: &mut Batch, subset: &Subset, device: &Device) -> Tensor<4> {
-    let shape = [batch.len(), 1, subset.height(), subset.width()];
+    let [channels, height, width] = subset.shape();
+    let shape = [batch.len(), channels, height, width];
     Tensor::from_data(TensorData::new(std::mem::take(&mut batch.pixels), shape), device)
 }
 

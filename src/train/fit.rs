@@ -15,9 +15,11 @@ use super::state::{BestEpoch, RunningSums, STRETCHES, TrainState};
 use super::{Flow, Phase, Watch};
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
+use crate::data::colour::ColourJitter;
+use crate::data::warp::Border;
 use crate::model::{Mode, Network, OptimizerRecord, ReadError, Weights, read_scalar};
 use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
-use crate::spec::{Augment, learning_rate};
+use crate::spec::{self, Augment, learning_rate};
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
 use burgeon_kernel::backend::cross_entropy;
@@ -70,7 +72,7 @@ pub struct Trained {
 /// let halves = |count: usize| {
 ///     let white = |at: usize| u8::from((at % 8 < 4) == (at / 64).is_multiple_of(2)) * 255;
 ///     let pixels: Vec<u8> = (0..count * 64).map(white).collect();
-///     Images::new(pixels, [0, 1].repeat(count / 2), 8, 8)
+///     Images::new(pixels, [0_u8, 1].repeat(count / 2), 8, 8)
 /// };
 /// let data = Dataset::new(halves(200)?, halves(40)?, halves(40)?, 2)?;
 /// let mut file = StudyFile::new("halves", vec![Layer::Dense(Dense::of(4))]);
@@ -410,7 +412,7 @@ impl<'a> Fit<'a> {
             epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_cut;
         let mut seen = None;
         if is_worth_a_look && validation.loss.is_finite() {
-            seen = probe(setup, &weights, &validation.confusion, &mut keep_going)?;
+            seen = probe(setup, &weights, &validation, &mut keep_going)?;
             // Without time for a look, the evaluation still counts.
             if seen.is_none() && flow == Flow::Stop {
                 return Ok(Err(flow));
@@ -537,5 +539,17 @@ fn augmentation(spec: &Augment) -> Augmentation {
             alpha: spec.elastic as f32 * ELASTIC_SIGMA / 0.16,
             sigma: ELASTIC_SIGMA,
         }),
+        flip: spec.flip,
+        flip_vertical: spec.flip_vertical,
+        border: match spec.border {
+            spec::Border::Black => Border::Black,
+            spec::Border::Reflect => Border::Reflect,
+        },
+        colour: ColourJitter {
+            brightness: spec.brightness as f32,
+            contrast: spec.contrast as f32,
+            saturation: spec.saturation as f32,
+        },
+        cutout: spec.cutout,
     }
 }

@@ -4,7 +4,7 @@ use burn::module::{ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use super::evaluate::{evaluate_while, images_tensor};
+use super::evaluate::{Evaluation, evaluate_while, images_tensor};
 use super::setup::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
@@ -29,7 +29,7 @@ const DEAD_SPREAD: f32 = 1e-4;
 pub(super) fn probe(
     setup: TrainingSetup,
     weights: &Weights,
-    confusion: &[Vec<u64>],
+    validation: &Evaluation,
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Probe>, TrainError> {
     let data = setup.data;
@@ -59,7 +59,7 @@ pub(super) fn probe(
         pixel_deviation,
         layers,
         missing_classes: missing.map(|(class, _)| class).collect(),
-        unnamed_classes: never_predicted(confusion),
+        unnamed_classes: never_predicted(validation),
     }))
 }
 
@@ -192,8 +192,8 @@ impl ModuleVisitor for Sizes<'_> {
     }
 }
 
-fn never_predicted(confusion: &[Vec<u64>]) -> Vec<usize> {
-    let named = |class: usize| confusion.iter().any(|row| row.get(class).is_some_and(|&n| n > 0));
-    let shown = |class: usize| confusion[class].iter().any(|&count| count > 0);
-    (0..confusion.len()).filter(|&class| shown(class) && !named(class)).collect()
+fn never_predicted(validation: &Evaluation) -> Vec<usize> {
+    let classes = validation.recalls().into_iter().zip(validation.named()).enumerate();
+    let unnamed = classes.filter(|(_, (shown, named))| shown.images > 0 && *named == 0);
+    unnamed.map(|(class, _)| class).collect()
 }

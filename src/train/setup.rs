@@ -68,7 +68,7 @@ pub(super) fn check_images(setup: TrainingSetup) -> Result<(), TrainError> {
     Err(TrainError::OtherImages { spec, data: words(found) })
 }
 
-pub(super) fn labels_tensor(labels: &[u8], device: &Device) -> Tensor<1, Int> {
+pub(super) fn labels_tensor(labels: &[u16], device: &Device) -> Tensor<1, Int> {
     let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
     let shape = [labels.len()];
     Tensor::from_data(TensorData::new(labels, shape), device)

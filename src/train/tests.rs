@@ -2,19 +2,25 @@
 
 use super::probe::probe;
 use super::*;
-use crate::data::{DataRequest, Dataset, SplitSizes, load};
+use crate::data::{DataRequest, Dataset, load};
 use crate::model::{DeviceChoice, OpenDevice, WeightArray, Weights};
 use crate::record::Ending;
 use crate::spec::{
-    Activation, Conv, Dense, EarlyStopping, GateSpec, InputShape, Layer, Pool, Spec, StudyFile,
+    Activation, Amount, Conv, Dense, EarlyStopping, GateSpec, InputShape, Layer, Pool, Spec,
+    StudyFile,
 };
 
 const BATCH: usize = 16;
 const STEPS: usize = 6;
 
 fn digits() -> Dataset {
-    let sizes = SplitSizes { validation: 300, train: Some(BATCH * STEPS), test: Some(10) };
-    load(&DataRequest { sizes, ..DataRequest::synthetic(1) }, &mut |_| {}).unwrap().dataset
+    let request = DataRequest {
+        validation: Some(Amount::Count(300)),
+        train: Some(BATCH * STEPS),
+        test: Some(Amount::Count(10)),
+        ..DataRequest::synthetic(1)
+    };
+    load(&request, &mut |_| {}).unwrap().dataset
 }
 
 fn spec(change: impl FnOnce(&mut StudyFile)) -> Spec {
@@ -298,6 +304,7 @@ fn look(
     device: &OpenDevice,
     weights: &Weights,
 ) -> crate::record::Probe {
-    let confusion = vec![vec![1; 10]; 10];
-    probe(setup(spec, data, device), weights, &confusion, &mut || true).unwrap().unwrap()
+    let confusion = (0..10).flat_map(|label| (0..10).map(move |named| ((label, named), 1)));
+    let validation = Evaluation { loss: 1.0, classes: 10, confusion: confusion.collect() };
+    probe(setup(spec, data, device), weights, &validation, &mut || true).unwrap().unwrap()
 }

@@ -18,6 +18,7 @@ mod policy;
 pub(crate) mod recommended;
 mod search;
 mod shrink;
+mod starter;
 
 pub(crate) use crate::record::Finding;
 pub(crate) use budget::exhausted;
@@ -29,6 +30,7 @@ pub use policy::{Policy, Proposal};
 pub(crate) use recommended::recommended_rate;
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
+pub(crate) use starter::starting_study;
 
 use crate::spec;
 

@@ -1,7 +1,7 @@
 //! What `predict` and the library's `Classifier` say is what was trained.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use burgeon::unstable::data::{Images, Source, Split, mnist, synthetic};
 use burgeon::unstable::model::{Classifier, InputError, ModelFile, OpenError, Subject};
@@ -36,7 +36,7 @@ fn squares(count: usize, seed: usize) -> (Vec<Vec<u8>>, Vec<u8>) {
 
 fn collected(images: &Images, count: usize, change: impl Fn(u8) -> u8) -> (Vec<Vec<u8>>, Vec<u8>) {
     let pixels = (0..count).map(|at| images.image(at).iter().map(|&byte| change(byte)).collect());
-    (pixels.collect(), (0..count).map(|at| images.label(at)).collect())
+    (pixels.collect(), (0..count).map(|at| images.label(at) as u8).collect())
 }
 
 const QUADRANTS: &str = r#"
@@ -211,4 +211,61 @@ fn four_threads_share_a_classifier_and_get_the_same_answers() {
     assert!(matches!(error, InputError::Size { index: 1, found: 3, .. }), "{error}");
     assert!(error.to_string().contains("28×28"), "{error}");
     assert!(classifier.classify_encoded(b"nonsense").is_err());
+}
+
+/// A picture in which the class shows as a tint, of a size of its own.
+fn tinted(class: usize, number: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(24 + number % 9, 20 + number % 7, |x, y| {
+        let noise = ((x * 31 + y * 17 + number * 13) % 90) as u8;
+        let mut pixel = [noise; 3];
+        pixel[class] = 150 + noise;
+        image::Rgb(pixel)
+    })
+}
+
+#[test]
+fn folders_of_photos_are_tuned_by_name_and_predicted_as_they_are_evaluated() {
+    let bench = Bench::new();
+    let photos = bench.path().join("my photos");
+    let classes = ["blue one", "green", "red"];
+    let mut validation = Vec::new();
+    for (split, count) in [("train", 40), ("val", 9), ("test", 9)] {
+        for (class, name) in classes.iter().enumerate() {
+            let folder = photos.join(split).join(name);
+            fs::create_dir_all(&folder).unwrap();
+            for number in 0..count {
+                let ending = ["png", "jpg", "bmp", "webp"][number as usize % 4];
+                let path = folder.join(format!("{number}.{ending}"));
+                tinted(2 - class, number + count * 7).save(&path).unwrap();
+                if split == "val" {
+                    validation.push((path, class));
+                }
+            }
+        }
+    }
+    let output = bench.burgeon(&["tune", "my photos", "--runs", "runs", "--set", "train.epochs=4"]);
+    expect_code(&output, 0);
+    let eval = bench.burgeon(&["eval", "runs/my-photos-0001", "--json"]);
+    expect_code(&eval, 0);
+    let eval: serde_json::Value = serde_json::from_str(&stdout(&eval)).unwrap();
+    assert_eq!(eval["images"], 27);
+    let paths: Vec<PathBuf> = validation.iter().map(|(path, _)| path.clone()).collect();
+    let mut confusion = vec![vec![0; 3]; 3];
+    for (name, (_, class)) in
+        predicted(&bench, "runs/my-photos-0001", &paths, &[]).iter().zip(&validation)
+    {
+        confusion[*class][classes.iter().position(|class| class == name).unwrap()] += 1;
+    }
+    assert_eq!(eval["confusion"], serde_json::json!(confusion));
+    // What `init` prints is the study that was tuned.
+    let init = bench.burgeon(&["init", "my photos"]);
+    expect_code(&init, 0);
+    fs::write(bench.path().join("photos.toml"), stdout(&init)).unwrap();
+    let check = bench.burgeon(&["check", "photos.toml", "--json"]);
+    expect_code(&check, 0);
+    let data = bench.burgeon(&["data", "photos.toml", "--json", "--sheet", "sheet.png"]);
+    expect_code(&data, 0);
+    let data: serde_json::Value = serde_json::from_str(&stdout(&data)).unwrap();
+    assert_eq!((&data["train"], &data["classes"][2]["class"]), (&120.into(), &"red".into()));
+    assert!(image::open(bench.path().join("sheet.png")).unwrap().width() > 100);
 }

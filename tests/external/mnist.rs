@@ -5,11 +5,12 @@ use std::io::Read;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use burgeon::spec::Amount;
 use burgeon::study::StopFlag;
 use burgeon::unstable::data::fetch::{FetchLimits, fetch};
 use burgeon::unstable::data::mnist::CONTENT_SHA256;
 use burgeon::unstable::data::{
-    DataRequest, Download, Fallback, Origin, Places, Source, SplitSizes, load, mnist,
+    DataRequest, Download, Fallback, Origin, Places, Source, load, mnist,
 };
 use tempfile::TempDir;
 
@@ -42,7 +43,10 @@ fn offline() -> DataRequest {
         source: Source::Mnist,
         path: None,
         fallback: Fallback::None,
-        sizes: SplitSizes { validation: 50, train: Some(100), test: Some(20) },
+        validation: Some(Amount::Count(50)),
+        train: Some(100),
+        test: Some(Amount::Count(20)),
+        framing: Default::default(),
         places: Places::default(),
         download: Download::Never,
         seed: 1,
@@ -53,13 +57,14 @@ fn offline() -> DataRequest {
 fn mnist_has_its_known_figures() {
     let dir = real_mnist().unwrap();
     let places = Places { named: Some(dir), ..Places::default() };
-    let sizes = SplitSizes { validation: 5000, train: None, test: None };
-    let loaded = load(&DataRequest { places, sizes, ..offline() }, &mut |_| {}).unwrap();
+    let (train, test, validation) = (None, None, None);
+    let request = DataRequest { places, train, test, validation, ..offline() };
+    let loaded = load(&request, &mut |_| {}).unwrap();
     let data = loaded.dataset;
     assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (55_000, 5000, 10_000));
     assert!(
-        (data.normalization.mean - 0.1307).abs() < 5e-4
-            && (data.normalization.std - 0.3081).abs() < 5e-4
+        (data.normalization.mean[0] - 0.1307).abs() < 5e-4
+            && (data.normalization.std[0] - 0.3081).abs() < 5e-4
     );
     let Origin::Mnist { files, fetched_from, .. } = loaded.origin else { panic!("not MNIST") };
     assert_eq!((files.len(), fetched_from.len()), (4, 0));
@@ -123,8 +128,9 @@ fn the_crate_mnist_reads_the_same_from_the_real_files() {
         .validation_set_length(0)
         .test_set_length(10_000)
         .finalize();
-    assert!(ours.train.pixels() == theirs.trn_img && ours.train.labels() == theirs.trn_lbl);
-    assert!(ours.test.pixels() == theirs.tst_img && ours.test.labels() == theirs.tst_lbl);
+    let labels = |theirs: Vec<u8>| theirs.into_iter().map(u16::from).collect::<Vec<_>>();
+    assert!(ours.train.pixels() == theirs.trn_img && ours.train.labels() == labels(theirs.trn_lbl));
+    assert!(ours.test.pixels() == theirs.tst_img && ours.test.labels() == labels(theirs.tst_lbl));
 }
 
 fn the_published_files_pass_a_download() {

@@ -111,7 +111,7 @@ impl Cases {
 
 fn preparation(input: InputShape) -> Preparation {
     let classes = (0..input.classes).map(|class| class.to_string()).collect();
-    Preparation::grey(input, Normalization { mean: 0.13, std: 0.31 }, classes, Subject::Whole)
+    Preparation::grey(input, Normalization::of_all(0.13, 0.31), classes, Subject::Whole)
 }
 
 fn every_kind_of_layer_and_activation_runs_in_tract() {

@@ -6,7 +6,7 @@ use burgeon::unstable::model::{Preparation, Subject, Weights, to_onnx};
 
 fn preparation(input: InputShape) -> Preparation {
     let classes = (0..input.classes).map(|class| class.to_string()).collect();
-    Preparation::grey(input, Normalization { mean: 0.13, std: 0.31 }, classes, Subject::Whole)
+    Preparation::grey(input, Normalization::of_all(0.13, 0.31), classes, Subject::Whole)
 }
 
 #[test]

@@ -82,7 +82,7 @@ fn no_images_have_no_loss() {
     let weights = Weights::initial(&spec, 1);
     let network = burgeon::model::Network::new(&spec, &weights, &device.device).unwrap();
     let none = burgeon::data::Subset::from(squares(8, 0)).with_indices(vec![]).unwrap();
-    let normalization = burgeon::data::Normalization { mean: 0.0, std: 1.0 };
+    let normalization = burgeon::data::Normalization::of_all(0.0, 1.0);
     let result = evaluate(&network, &none, normalization, 4, &device.device);
     assert!(result.unwrap().loss.is_nan());
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use burgeon::model::Classifier;
-use burgeon::unstable::data::{DataRequest, Download, Places, Source, SplitSizes, load};
+use burgeon::spec::Amount;
+use burgeon::unstable::data::{DataRequest, Download, Places, Source, load};
 use image::GrayImage;
 
 use crate::support::{Bench, expect_code, stdout};
@@ -62,14 +63,14 @@ pub fn assert_predict_equals_eval(
     let request = DataRequest {
         source,
         path,
-        sizes: SplitSizes { validation: count, train: None, test: None },
+        validation: Some(Amount::Count(count)),
         places: Places::usual(std::env::var_os("BURGEON_DATA").map(Into::into), |_| None),
         download: Download::Never,
         ..DataRequest::synthetic(42)
     };
     let validation = load(&request, &mut |_| {}).unwrap().dataset.validation;
     let images: Vec<Vec<u8>> = (0..count).map(|at| validation.image(at).to_vec()).collect();
-    let labels: Vec<u8> = (0..count).map(|at| validation.label(at)).collect();
+    let labels: Vec<u16> = (0..count).map(|at| validation.label(at)).collect();
     let eval = bench.burgeon(&["eval", run, "--split", "validation", "--json"]);
     expect_code(&eval, 0);
     let eval: serde_json::Value = serde_json::from_str(&stdout(&eval)).unwrap();

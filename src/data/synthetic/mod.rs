@@ -42,7 +42,7 @@ pub fn digits(split: Split, count: usize, seed: u64, mut progress: impl FnMut(us
         progress(done);
         true
     };
-    Images::of_counted(pixels_while(split, count, seed, go_on).0, labels(count), SIDE, SIDE)
+    Images::of_counted(pixels_while(split, count, seed, go_on).0, labels(count), [1, SIDE, SIDE])
 }
 
 /// As [`digits`], but `progress` also says whether to go on; `None` once it says no.
@@ -53,10 +53,10 @@ pub fn digits_while(
     progress: impl FnMut(usize) -> bool,
 ) -> Option<Images> {
     let (pixels, is_whole) = pixels_while(split, count, seed, progress);
-    is_whole.then(|| Images::of_counted(pixels, labels(count), SIDE, SIDE))
+    is_whole.then(|| Images::of_counted(pixels, labels(count), [1, SIDE, SIDE]))
 }
 
-fn labels(count: usize) -> Arc<[u8]> {
+fn labels(count: usize) -> Vec<u8> {
     (0..count).map(|index| label(index as u64)).collect()
 }
 

@@ -28,9 +28,14 @@ impl GraphBuilder {
         }
     }
 
-    pub fn normalize(&mut self, normalization: Normalization) {
-        let mean = self.scalar("pixel.mean", normalization.mean);
-        let std = self.scalar("pixel.std", normalization.std);
+    /// Of images of so many channels.
+    pub fn normalize(&mut self, normalization: Normalization, channels: usize) {
+        let per_channel = [1, channels, 1, 1];
+        let shape: &[usize] = if channels == 1 { &[] } else { &per_channel };
+        let mean = &normalization.mean[..channels];
+        let mean = self.initializer("pixel.mean".into(), shape, mean);
+        let std = &normalization.std[..channels];
+        let std = self.initializer("pixel.std".into(), shape, std);
         self.node("Sub", vec![mean], vec![]);
         self.node("Div", vec![std], vec![]);
     }
@@ -128,10 +133,6 @@ impl GraphBuilder {
             op_type: operator.into(),
             attribute,
         });
-    }
-
-    fn scalar(&mut self, name: &str, value: f32) -> String {
-        self.initializer(name.into(), &[], &[value])
     }
 
     fn array(&mut self, layer: &str, field: &str, array: &WeightArray) -> String {

@@ -33,7 +33,7 @@ pub fn to_onnx(
     weights.check(spec)?;
     preparation.check_fits(spec)?;
     let mut graph = GraphBuilder::new("images");
-    graph.normalize(preparation.normalization());
+    graph.normalize(preparation.normalization(), preparation.channels.count());
     let mut flat = false;
     for (index, row) in spec.table().rows.iter().enumerate() {
         let name = prefix(spec, index);

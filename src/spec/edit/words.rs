@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Edit;
 use crate::spec::layer::Layer;
-use crate::spec::train::GradientClipping;
+use crate::spec::train::{Augment, GradientClipping};
 
 impl fmt::Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -75,13 +75,32 @@ impl fmt::Display for Edit {
             Self::SetAugment { augment } if !augment.is_on() => {
                 write!(f, "remove the distortion of training images")
             }
-            Self::SetAugment { augment } => write!(
-                f,
-                "distort training images: shift {}, rotate {}°, scale {}, elastic {}",
-                augment.shift, augment.rotate, augment.scale, augment.elastic
-            ),
+            Self::SetAugment { augment } => {
+                write!(f, "distort training images: {}", augment_words(augment))
+            }
         }
     }
+}
+
+/// What is asked for, in words.
+fn augment_words(augment: &Augment) -> String {
+    let figures = [
+        ("shift", f64::from(augment.shift), ""),
+        ("rotate", augment.rotate, "°"),
+        ("scale", augment.scale, ""),
+        ("elastic", augment.elastic, ""),
+        ("brightness", augment.brightness, ""),
+        ("contrast", augment.contrast, ""),
+        ("saturation", augment.saturation, ""),
+        ("cutout", f64::from(augment.cutout), ""),
+    ];
+    let asked = figures.into_iter().filter(|(_, value, _)| *value != 0.0);
+    let mut words: Vec<String> =
+        asked.map(|(name, value, unit)| format!("{name} {value}{unit}")).collect();
+    for (is_on, name) in [(augment.flip, "flip"), (augment.flip_vertical, "flip vertically")] {
+        words.extend(is_on.then(|| name.to_owned()));
+    }
+    words.join(", ")
 }
 
 /// A layer in a word or two.

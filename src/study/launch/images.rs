@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::data::{DataError, DataReport, Dataset, Loaded, Origin, Subset};
 use crate::ledger::DataOrigin;
-use crate::spec::{DataSpec, Fallback, InputShape, Source};
+use crate::spec::{Amount, DataSpec, Fallback, InputShape, Source};
 use crate::study::recorded_data::data_hash;
 
 /// Images, where they come from, and the hash that tells them from others.
@@ -16,6 +16,8 @@ pub(super) struct StudyImages {
     pub(super) report: DataReport,
     pub(super) origin: DataOrigin,
     pub(super) hash: String,
+    /// What to write into `[data]`; `None` for images of a program.
+    pub(super) chosen: Option<Origin>,
 }
 
 /// Images given by a program, with a name for the record.
@@ -29,7 +31,8 @@ impl StudyImages {
     pub(super) fn loaded(loaded: Loaded) -> Self {
         let hash = data_hash(&loaded);
         let origin = DataOrigin::of(&loaded.origin);
-        Self { dataset: loaded.dataset, report: loaded.report, origin, hash }
+        let chosen = Some(loaded.origin);
+        Self { dataset: loaded.dataset, report: loaded.report, origin, hash, chosen }
     }
 
     /// # Errors
@@ -57,7 +60,7 @@ impl StudyImages {
         }
         let hash = hex::encode(hash.finalize());
         let origin = DataOrigin { origin: name, dir: None, fallback: None, split: None, sha256 };
-        Ok(Self { dataset, report, origin, hash })
+        Ok(Self { dataset, report, origin, hash, chosen: None })
     }
 }
 
@@ -67,7 +70,7 @@ impl OwnImages {
         DataSpec {
             source: Source::Own,
             fallback: Fallback::None,
-            validation: self.dataset.validation.len(),
+            validation: Some(Amount::Count(self.dataset.validation.len())),
             train: Some(self.dataset.train.len()),
             ..DataSpec::default()
         }
@@ -77,10 +80,17 @@ impl OwnImages {
 /// SHA-256 in hex over the size, the pixels and the labels of a split, in its order.
 fn split_hash(split: &Subset) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{} {} {}\n", split.len(), split.height(), split.width()));
+    let [channels, height, width] = split.shape();
+    // Grey images were hashed before there were others: their hash stays.
+    let colour = if channels == 1 { String::new() } else { format!("{channels} ") };
+    hash.update(format!("{colour}{} {height} {width}\n", split.len()));
     for image in 0..split.len() {
         hash.update(split.image(image));
-        hash.update([split.label(image)]);
+        let label = split.label(image);
+        match u8::try_from(label) {
+            Ok(label) => hash.update([label]),
+            Err(_) => hash.update(label.to_le_bytes()),
+        }
     }
     hex::encode(hash.finalize())
 }
@@ -96,6 +106,12 @@ pub fn describe(origin: &Origin) -> String {
     match origin {
         Origin::Mnist { dir, .. } => format!("MNIST in {}", dir.display()),
         Origin::Idx { dir, .. } => format!("IDX files in {}", dir.display()),
+        Origin::Framed { source, dir, .. } => match source {
+            Source::Folder => format!("pictures in {}", dir.display()),
+            Source::Cifar => format!("CIFAR files in {}", dir.display()),
+            Source::Npz => format!("NumPy arrays in {}", dir.display()),
+            _ => format!("CSV images in {}", dir.display()),
+        },
         Origin::Synthetic { generator, seed, .. } => {
             format!("built-in digits (generator {generator}, seed {seed})")
         }

@@ -56,12 +56,12 @@ use crate::tune::Policy;
 ///
 /// ```
 /// use burgeon::prelude::*;
-/// use burgeon::spec::Source;
+/// use burgeon::spec::{Amount, Source};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut study = StudyFile::new("digits", vec![Layer::Dense(Dense::of(16))]);
 /// study.data.source = Source::Synthetic; // digits drawn by burgeon itself
-/// (study.data.train, study.data.validation) = (Some(600), 200);
+/// (study.data.train, study.data.validation) = (Some(600), Some(Amount::Count(200)));
 /// (study.train.epochs, study.gate.accuracy) = (2, 0.3);
 /// let runs = tempfile::tempdir()?;
 /// match Launch::new(study).runs(runs.path()).run()? {
@@ -229,7 +229,7 @@ impl<'a> Launch<'a> {
     /// use burgeon::prelude::*;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let images = |count| Images::new(vec![0; 128 * count], [0, 1].repeat(count), 8, 8);
+    /// let images = |count| Images::new(vec![0; 128 * count], [0_u8, 1].repeat(count), 8, 8);
     /// let data = Dataset::new(images(20)?, images(5)?, images(5)?, 2)?;
     /// let mut study = StudyFile::new("mine", vec![Layer::Dense(Dense::of(4))]);
     /// study.tune.trials = 1;
@@ -309,7 +309,7 @@ impl<'a> Launch<'a> {
         growth: Growth,
         begun: Option<&RunFolder>,
     ) -> Result<(Session, Option<OpenDevice>), LaunchError> {
-        let file = match &self.images {
+        let mut file = match &self.images {
             Some(own) => StudyFile { data: own.spec(), ..study.parse()? },
             None => {
                 let mut file = study.checked()?;
@@ -355,6 +355,9 @@ impl<'a> Launch<'a> {
                 })
             }
         };
+        if let Some(origin) = &images.chosen {
+            origin.record_in(&mut file.data, images.dataset.validation.len());
+        }
         let spec = study.check(file, input_shape(&images.dataset))?;
         let name = device.as_ref().map_or("a trainer of the program", |device| &device.name);
         let device_name = name.to_owned();

@@ -89,6 +89,7 @@ impl Settings {
             *path = recordable(&study.base().join(&path))?;
         }
         let loaded = self.load(&file.data, file.train.seed, listener)?;
+        loaded.origin.record_in(&mut file.data, loaded.dataset.validation.len());
         let spec = study.check(file, input_shape(&loaded.dataset))?;
         Ok((spec, loaded))
     }
@@ -146,7 +147,16 @@ impl Settings {
             source: spec.source,
             path: spec.path.clone(),
             fallback: spec.fallback,
-            sizes: data::SplitSizes { validation: spec.validation, train: spec.train, test: None },
+            validation: spec.validation,
+            test: spec.test,
+            train: spec.train,
+            framing: data::Framing {
+                size: spec.size,
+                fit: spec.fit,
+                channels: spec.channels,
+                labels: spec.labels.clone(),
+                skip_unreadable: spec.skip_unreadable,
+            },
             places,
             download: self.download.clone(),
             seed,

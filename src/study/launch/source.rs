@@ -29,8 +29,8 @@ impl StudySource {
             (Source::Mnist | Source::Synthetic, _) => {
                 self.check(file.clone(), InputShape::MNIST)?;
             }
-            (Source::Idx | Source::Own, Self::Document(document)) => document.check()?,
-            (Source::Idx | Source::Own, Self::File(_)) => {}
+            (_, Self::Document(document)) => document.check()?,
+            (_, Self::File(_)) => {}
         }
         Ok(file)
     }

@@ -201,9 +201,15 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     });
     let (most, kept) =
         rates.fold((0.0, 1.0), |(most, kept), rate| (rate.max(most), kept * (1.0 - rate)));
-    let Augment { shift, rotate, scale, elastic } = train.augment;
+    let Augment { shift, rotate, scale, elastic, cutout, .. } = train.augment;
     let side = spec.input().height.min(spec.input().width) as f64;
-    let distortion = [f64::from(shift) / (side / 5.0), rotate / 40.0, scale / 0.4, elastic / 4.0];
+    let distortion = [
+        f64::from(shift) / (side / 5.0),
+        rotate / 40.0,
+        scale / 0.4,
+        elastic / 4.0,
+        f64::from(cutout) / (side / 1.5),
+    ];
     // Each as a share of what a network bears by itself; several of them add up.
     let hidden = (most / 0.65).max((1.0 - kept) / 0.8);
     let smoothed = train.label_smoothing / 0.35;
@@ -246,10 +252,19 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     found
 }
 
-/// Distortions that leave small drawings what they are.
+/// Distortions that leave small drawings what they are. Whether images may be mirrored, and how their colours
+/// may change, only the study knows.
 pub fn moderate_augment(spec: &Spec) -> Augment {
     let side = spec.input().height.min(spec.input().width);
-    Augment { shift: (side as u32 / 14).max(1), rotate: 10.0, scale: 0.1, elastic: 1.0 }
+    let present = spec.train().augment;
+    Augment {
+        shift: (side as u32 / 14).max(1),
+        rotate: 10.0,
+        scale: 0.1,
+        elastic: 1.0,
+        cutout: present.cutout.min(side as u32 / 4),
+        ..present
+    }
 }
 
 fn start(spec: &Spec) -> Vec<Suspect> {

@@ -65,7 +65,7 @@ fn correlation(a: &[u8], b: &[u8]) -> f64 {
 
 fn preparation(subject: Subject, side: usize) -> Preparation {
     let input = InputShape { channels: 1, height: side, width: side, classes: 10 };
-    let normalization = Normalization { mean: 0.13, std: 0.31 };
+    let normalization = Normalization::of_all(0.13, 0.31);
     Preparation::grey(input, normalization, (0..10).map(|at| at.to_string()).collect(), subject)
 }
 

@@ -6,9 +6,10 @@ use std::path::Path;
 use super::{gzipped, sha256, small_set, some_images};
 use crate::mnist_files::NAMES;
 use crate::small_sets::{in_turn, label_file, write_set};
+use burgeon::spec::Amount;
 use burgeon::study::StopFlag;
 use burgeon::unstable::data::{
-    DataRequest, Download, Fallback, Origin, Places, Progress, Source, SplitSizes, load,
+    DataRequest, Download, Fallback, Origin, Places, Progress, Source, load,
 };
 use tempfile::TempDir;
 
@@ -16,7 +17,9 @@ fn idx_request(dir: &Path) -> DataRequest {
     DataRequest {
         source: Source::Idx,
         path: Some(dir.to_owned()),
-        sizes: SplitSizes { validation: 5, train: None, test: None },
+        validation: Some(Amount::Count(5)),
+        train: None,
+        test: None,
         ..offline()
     }
 }
@@ -27,8 +30,11 @@ fn offline() -> DataRequest {
         source: Source::Mnist,
         path: None,
         fallback: Fallback::None,
-        sizes: SplitSizes { validation: 50, train: Some(100), test: Some(20) },
+        validation: Some(Amount::Count(50)),
+        train: Some(100),
+        test: Some(Amount::Count(20)),
         places: Places::default(),
+        framing: Default::default(),
         download: Download::Never,
         seed: 1,
         stop: StopFlag::new(),
@@ -141,10 +147,12 @@ fn wrong_files_in_a_named_folder_are_an_error_and_elsewhere_passed_over() {
 
 #[test]
 fn too_large_a_validation_split_is_refused_for_every_source() {
-    let sizes = SplitSizes { validation: 60_000, train: None, test: None };
-    let synthetic = DataRequest { source: Source::Synthetic, sizes, ..offline() };
+    let validation = Some(Amount::Count(60_000));
+    let synthetic = DataRequest { source: Source::Synthetic, validation, ..offline() };
     assert!(refusal(&synthetic).contains("use at most 59999"));
     let dir = TempDir::new().unwrap();
     write_set(dir.path(), &small_set());
-    assert!(refusal(&DataRequest { sizes, ..idx_request(dir.path()) }).contains("use at most 19"));
+    assert!(
+        refusal(&DataRequest { validation, ..idx_request(dir.path()) }).contains("use at most 19")
+    );
 }

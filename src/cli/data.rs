@@ -1,0 +1,106 @@
+//! `burgeon data`: what a data set holds, as a table, as JSON, or as a picture.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::args::{Common, DataArguments};
+use super::error::CliError;
+use super::exit::Exit;
+use super::output::Output;
+use super::view::View;
+use super::{document, launch};
+use crate::data::{Dataset, Loaded, Split, sheet};
+use crate::ledger::DataOrigin;
+use crate::report::grouped;
+use crate::study::{Growth, begin_study};
+use crate::sys::files::real_files;
+
+/// Prints classes, counts and findings of the data of a study, a folder or a file.
+pub fn data(arguments: &DataArguments, common: &Common, output: &Output) -> Result<Exit, CliError> {
+    let settings = launch(common, Growth::Off);
+    let mut view = View::new(*output);
+    let loaded = match &arguments.study {
+        Some(path) if is_data(path) => begin_study(path, &settings, &mut view)?.1,
+        study => settings.prepare(&document(study.as_deref(), common, output)?, &mut view)?.1,
+    };
+    if let Some(path) = &arguments.sheet {
+        write_sheet(&loaded.dataset, path)?;
+    }
+    output.result(&if output.json { json(&loaded) } else { table(&loaded) })
+}
+
+/// Whether an argument names images rather than a study file.
+pub fn is_data(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    path.is_dir() || ["npz", "csv"].contains(&extension.as_str())
+}
+
+fn write_sheet(data: &Dataset, path: &Path) -> Result<(), CliError> {
+    let picture = sheet::contact_sheet(data).map_err(CliError::Sheet)?;
+    let files = real_files().map_err(crate::study::LaunchError::from)?;
+    files.write_atomically(path, &picture).map_err(crate::data::DataError::from)?;
+    Ok(())
+}
+
+fn json(loaded: &Loaded) -> String {
+    let data = &loaded.dataset;
+    let [channels, height, width] = data.input_shape();
+    let counts = &loaded.report.counts;
+    let classes = data.classes.iter().enumerate().map(|(label, name)| {
+        serde_json::json!({
+            "class": name, "train": counts.train[label], "validation": counts.validation[label],
+            "test": counts.test[label],
+        })
+    });
+    let findings = loaded.report.findings.iter().map(|finding| {
+        let mut value = serde_json::to_value(finding).unwrap_or_default();
+        value["words"] = finding.words(&data.classes).into();
+        value
+    });
+    let value = serde_json::json!({
+        "data": DataOrigin::of(&loaded.origin), "channels": channels, "height": height, "width": width,
+        "train": data.train.len(), "validation": data.validation.len(), "test": data.test.len(),
+        "classes": classes.collect::<Vec<_>>(), "findings": findings.collect::<Vec<_>>(),
+    });
+    format!("{value}\n")
+}
+
+/// Classes that are listed one by one.
+const LISTED: usize = 100;
+
+fn table(loaded: &Loaded) -> String {
+    let data = &loaded.dataset;
+    let [channels, height, width] = data.input_shape();
+    let colour = if channels == 1 { "grey" } else { "colour" };
+    let mut text = format!(
+        "{}: {height}×{width} pixels in {colour}, {} classes\n\n",
+        crate::study::describe(&loaded.origin),
+        data.classes.len()
+    );
+    let names = data.classes.iter().take(LISTED).map(|name| name.chars().count());
+    let wide = names.max().unwrap_or(0).clamp(5, 40);
+    let mut line = |name: &str, counts: [String; 3]| {
+        let [train, validation, test] = counts;
+        let name: String = name.chars().take(wide).collect();
+        let _ = writeln!(text, "{name:<wide$}  {train:>10}  {validation:>10}  {test:>10}");
+    };
+    line("class", ["training", "validation", "test"].map(str::to_owned));
+    let counts = &loaded.report.counts;
+    let splits = [&counts.train, &counts.validation, &counts.test];
+    for (label, name) in data.classes.iter().enumerate().take(LISTED) {
+        line(name, splits.map(|split| grouped(split[label] as u64)));
+    }
+    if let more @ 1.. = data.classes.len().saturating_sub(LISTED) {
+        let rest = splits.map(|split| grouped(split[LISTED..].iter().sum::<usize>() as u64));
+        line(&format!("{more} more classes"), rest);
+    }
+    let all = [Split::Train, Split::Validation, Split::Test];
+    line("all", all.map(|split| grouped(data.split(split).len() as u64)));
+    if !loaded.report.findings.is_empty() {
+        text.push('\n');
+    }
+    for finding in &loaded.report.findings {
+        let _ = writeln!(text, "- {}", finding.words(&data.classes));
+    }
+    text
+}

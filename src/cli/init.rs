@@ -1,0 +1,77 @@
+//! `burgeon init`, and what `tune` and `train` do with a folder instead of a study: look at the data, and write the
+//! study that begins on it.
+
+use std::path::Path;
+
+use super::args::Common;
+use super::error::CliError;
+use super::exit::Exit;
+use super::launch;
+use super::output::Output;
+use super::view::View;
+use crate::data::Loaded;
+use crate::report::grouped;
+use crate::spec::{Source, StudyDocument, StudyFile};
+use crate::study::{Growth, begin_study};
+
+/// Prints the study for a data set.
+pub fn init(path: &Path, common: &Common, output: &Output) -> Result<Exit, CliError> {
+    let (study, loaded) = begin_study(path, &launch(common, Growth::Off), &mut View::new(*output))?;
+    output.result(&text(path, &study, &loaded))
+}
+
+/// The study for a data set, as `tune` and `train` take it.
+pub fn document(path: &Path, common: &Common, output: &Output) -> Result<StudyDocument, CliError> {
+    let (study, loaded) = begin_study(path, &launch(common, Growth::Off), &mut View::new(*output))?;
+    output.print(&found(&loaded));
+    output.print(&chosen(&study));
+    let name = format!("the study for {}", path.display());
+    Ok(StudyDocument::new(name, text(path, &study, &loaded)))
+}
+
+fn text(path: &Path, study: &StudyFile, loaded: &Loaded) -> String {
+    let mut text = String::new();
+    let lines = [format!("For {}: {}.", path.display(), found(loaded)), chosen(study)];
+    for line in lines {
+        // A path may hold a line break, which a comment must not.
+        text += &format!("# {}\n", line.replace(char::is_control, " "));
+    }
+    if study.train.augment.flip {
+        text += "# Where left and right differ in meaning, as in letters and road signs, remove `flip`.\n";
+    }
+    text + &study.to_short_toml()
+}
+
+/// What was found, in words.
+fn found(loaded: &Loaded) -> String {
+    let data = &loaded.dataset;
+    let [channels, height, width] = data.input_shape();
+    let count = |images: usize| grouped(images as u64);
+    format!(
+        "found {} training, {} validation and {} test images of {} classes, taken as {height}×{width} in {}",
+        count(data.train.len()),
+        count(data.validation.len()),
+        count(data.test.len()),
+        data.classes.len(),
+        if channels == 1 { "grey" } else { "colour" },
+    )
+}
+
+/// What was chosen, in words.
+fn chosen(study: &StudyFile) -> String {
+    let convs = study.model.layers.iter().filter(|layer| layer.kind() == "conv").count();
+    let gate = match study.gate.balanced_accuracy {
+        Some(floor) => {
+            format!("balanced accuracy of {:.0} %, as the classes differ in size", floor * 100.0)
+        }
+        None => format!("accuracy of {:.0} %", study.gate.accuracy * 100.0),
+    };
+    let framed = match study.data.source {
+        Source::Folder => "; size, fit and channels can be changed in [data]",
+        _ => "",
+    };
+    format!(
+        "chose {convs} conv layers, {} epochs, and a gate at a validation {gate}{framed}",
+        study.train.epochs
+    )
+}

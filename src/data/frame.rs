@@ -1,0 +1,207 @@
+//! Brings pictures of any size and colour to the one shape that a network takes.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use fast_image_resize::images::Image;
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+
+use super::image_file::Picture;
+use crate::spec::Fit;
+
+/// The shape that pictures are brought to, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Frame {
+    /// 1 for grey, 3 for colour.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// How a picture of another shape is brought to this one.
+    pub fit: Fit,
+    /// Brightness, 0 to 1, of what lies behind transparent parts and of what is added around a picture.
+    pub background: f32,
+}
+
+/// What lies behind transparent parts of pictures, and around them: neither black nor white ink vanishes on it.
+pub(crate) const GREY_BACKGROUND: f32 = 0.5;
+
+/// Bytes `[height, width, channels]`.
+struct Interleaved<'a> {
+    bytes: Cow<'a, [u8]>,
+    height: usize,
+    width: usize,
+}
+
+thread_local! {
+    /// Its buffers are reused from picture to picture.
+    static RESIZER: RefCell<Resizer> = RefCell::default();
+}
+
+impl Frame {
+    /// `[channels, height, width]` of what comes out.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+
+    /// The picture in this shape, `[channels, height, width]`; where `invert` says so, light and dark are exchanged
+    /// first. A picture that has the frame's size is taken pixel for pixel; others are resampled by a bilinear filter
+    /// that covers all that falls into a new pixel.
+    pub fn take(&self, picture: &Picture, invert: bool) -> Vec<u8> {
+        let mut bytes = picture.interleaved(self.channels, self.background);
+        if invert {
+            bytes.to_mut().iter_mut().for_each(|byte| *byte = 255 - *byte);
+        }
+        let (height, width) = picture.size();
+        let source = Interleaved { bytes, height, width };
+        if (height, width) == (self.height, self.width) {
+            return planes(&source.bytes, self.channels);
+        }
+        let background = (self.background * 255.0).round() as u8;
+        let background = if invert { 255 - background } else { background };
+        planes(&self.resized(source, background), self.channels)
+    }
+
+    fn resized(&self, source: Interleaved<'_>, background: u8) -> Vec<u8> {
+        let [old, new] =
+            [[source.height, source.width], [self.height, self.width]].map(|s| s.map(|s| s as f64));
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        match self.fit {
+            Fit::Stretch => self.resample(source, [self.height, self.width], &options),
+            Fit::Crop => {
+                // The largest part of the picture that has the frame's proportions, in the middle.
+                let scale = (old[0] / new[0]).min(old[1] / new[1]);
+                let part = [new[0] * scale, new[1] * scale];
+                let [top, left] = [(old[0] - part[0]) / 2.0, (old[1] - part[1]) / 2.0];
+                let options = options.crop(left.max(0.0), top.max(0.0), part[1], part[0]);
+                self.resample(source, [self.height, self.width], &options)
+            }
+            Fit::Pad => {
+                let scale = (new[0] / old[0]).min(new[1] / old[1]);
+                let side = |old: f64, most: usize| ((old * scale).round() as usize).clamp(1, most);
+                let inner = [side(old[0], self.height), side(old[1], self.width)];
+                let scaled = self.resample(source, inner, &options);
+                self.padded(&scaled, inner, background)
+            }
+        }
+    }
+
+    /// Bytes `[height, width, channels]` of that height and width.
+    fn resample(
+        &self,
+        source: Interleaved<'_>,
+        [height, width]: [usize; 2],
+        options: &ResizeOptions,
+    ) -> Vec<u8> {
+        let kind = if self.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
+        let mut out = Image::new(width as u32, height as u32, kind);
+        let (rows, columns) = (source.height as u32, source.width as u32);
+        let source = Image::from_vec_u8(columns, rows, source.bytes.into_owned(), kind);
+        let done = source.is_ok_and(|source| {
+            RESIZER.with_borrow_mut(|resizer| resizer.resize(&source, &mut out, options)).is_ok()
+        });
+        // Sizes are at least one pixel and the part lies in the picture, which is all that it asks for.
+        debug_assert!(done, "a picture of {rows}×{columns} could not be resampled");
+        out.into_vec()
+    }
+
+    /// A picture in the middle of the frame.
+    fn padded(&self, inner: &[u8], [height, width]: [usize; 2], background: u8) -> Vec<u8> {
+        let mut out = vec![background; self.height * self.width * self.channels];
+        let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
+        let row_len = width * self.channels;
+        for (y, row) in inner.chunks_exact(row_len).enumerate() {
+            let start = ((top + y) * self.width + left) * self.channels;
+            out[start..start + row_len].copy_from_slice(row);
+        }
+        out
+    }
+}
+
+/// `[height, width, channels]` → `[channels, height, width]`.
+pub(crate) fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
+    if channels == 1 {
+        return bytes.to_vec();
+    }
+    let channel = |channel| bytes.iter().skip(channel).step_by(channels).copied();
+    (0..channels).flat_map(channel).collect()
+}
+
+/// `[channels, height, width]` → `[height, width, channels]`.
+pub(crate) fn interleaved(planes: &[u8], channels: usize) -> Vec<u8> {
+    if channels == 1 {
+        return planes.to_vec();
+    }
+    let plane = planes.len() / channels;
+    (0..plane).flat_map(|at| (0..channels).map(move |c| planes[c * plane + at])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(channels: usize, height: usize, width: usize, fit: Fit) -> Frame {
+        Frame { channels, height, width, fit, background: GREY_BACKGROUND }
+    }
+
+    /// A picture of 4 rows and 8 columns whose columns are 0, 10, 20, … in each channel.
+    fn ramp(channels: usize) -> Picture {
+        let plane: Vec<u8> = (0..32).map(|at| (at % 8) * 10).collect();
+        Picture::of_planes(&plane.repeat(channels), [channels, 4, 8])
+    }
+
+    #[test]
+    fn a_picture_of_the_frames_size_is_taken_pixel_for_pixel() {
+        for channels in [1, 3] {
+            let image: Vec<u8> = (0..channels as u8 * 32).collect();
+            let picture = Picture::of_planes(&image, [channels, 4, 8]);
+            for fit in [Fit::Crop, Fit::Pad, Fit::Stretch] {
+                assert_eq!(frame(channels, 4, 8, fit).take(&picture, false), image);
+            }
+            let inverted: Vec<u8> = image.iter().map(|byte| 255 - byte).collect();
+            assert_eq!(frame(channels, 4, 8, Fit::Crop).take(&picture, true), inverted);
+        }
+    }
+
+    #[test]
+    fn each_fit_shows_what_it_says() {
+        // The middle four columns.
+        assert_eq!(frame(1, 4, 4, Fit::Crop).take(&ramp(1), false)[..4], [20, 30, 40, 50]);
+        let stretched = frame(1, 4, 4, Fit::Stretch).take(&ramp(1), false);
+        assert!(stretched[0] < 12 && stretched[3] > 58, "{stretched:?}");
+        let padded = frame(1, 8, 8, Fit::Pad).take(&ramp(1), false);
+        assert_eq!((padded[0], padded[2 * 8 + 7], padded[6 * 8]), (128, 70, 128));
+    }
+
+    #[test]
+    fn colours_keep_their_planes() {
+        let red = [vec![200; 32], vec![0; 64]].concat();
+        let taken = frame(3, 2, 2, Fit::Crop).take(&Picture::of_planes(&red, [3, 4, 8]), false);
+        assert_eq!(taken, [200, 200, 200, 200, 0, 0, 0, 0, 0, 0, 0, 0]);
+        // Seen as grey it is as bright as red is (ITU-R BT.709).
+        let grey = frame(1, 2, 2, Fit::Crop).take(&Picture::of_planes(&red, [3, 4, 8]), false);
+        assert!(grey.iter().all(|&value| (41..=44).contains(&value)), "{grey:?}");
+    }
+
+    #[test]
+    fn planes_and_pixels_are_two_orders_of_the_same_bytes() {
+        let image: Vec<u8> = (0..24).collect();
+        assert_eq!(planes(&interleaved(&image, 3), 3), image);
+        assert_eq!(interleaved(&image, 3)[..6], [0, 8, 16, 1, 9, 17]);
+    }
+
+    #[test]
+    fn extreme_shapes_come_out_whole() {
+        for (height, width) in [(1, 4000), (4000, 1), (1, 1), (3, 5000)] {
+            let picture = Picture::of_planes(&vec![90; height * width], [1, height, width]);
+            for fit in [Fit::Crop, Fit::Pad, Fit::Stretch] {
+                for (rows, columns) in [(1, 1), (28, 28), (3, 64)] {
+                    let taken = frame(1, rows, columns, fit).take(&picture, false);
+                    assert_eq!(taken.len(), rows * columns);
+                    assert!(taken.contains(&90), "{height}×{width} {fit:?} {rows}×{columns}");
+                }
+            }
+        }
+    }
+}

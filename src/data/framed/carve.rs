@@ -1,0 +1,216 @@
+//! Splits images by what they show: adding files moves no other file, and copies of an image stand in one split.
+//!
+//! Each image has a number from 0 to 1 that follows from its pixels, and for validation from the study's seed. A share
+//! of 0.2 takes those below 0.2; a count takes the lowest of each class, in proportion to the classes.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::decode::Decoded;
+use super::listing::{Given, Listing};
+use crate::data::frame::Frame;
+use crate::data::load::FramedSettings;
+use crate::data::splits::shares;
+use crate::data::{DataError, Dataset, Images, Subset};
+use crate::spec::Amount;
+
+/// Which splits are carved, as the study says.
+#[derive(Debug, Clone, Copy)]
+pub struct Carving {
+    /// Images for validation.
+    pub validation: Option<Amount>,
+    /// Images for testing.
+    pub test: Option<Amount>,
+    /// At most so many images to train on.
+    pub train: Option<usize>,
+    /// The study's seed.
+    pub seed: u64,
+}
+
+/// Images in three splits.
+#[derive(Debug)]
+pub struct Carved {
+    /// The images.
+    pub dataset: Dataset,
+    validation: Option<Amount>,
+    test: Option<Amount>,
+}
+
+impl Carved {
+    /// What was chosen where the study says nothing, so that a run can record it.
+    pub fn settings(&self, frame: Frame) -> FramedSettings {
+        FramedSettings {
+            height: frame.height,
+            width: frame.width,
+            channels: frame.channels,
+            fit: frame.fit,
+            validation: self.validation,
+            test: self.test,
+        }
+    }
+}
+
+/// Unless said, a fifth of the images validates, and a fifth tests, but at most so many.
+const VALIDATION_MAX: usize = 5000;
+const TEST_MAX: usize = 10_000;
+
+/// Splits decoded images as their source and the study say.
+///
+/// # Errors
+/// If a split would be left without images.
+pub fn carve(decoded: Decoded, listing: &Listing, carving: Carving) -> Result<Carved, DataError> {
+    let given = |given: Given| -> Vec<usize> {
+        let images = decoded.images.iter().enumerate();
+        let fits = images.filter(|(_, image)| listing.entries[image.entry].given == given);
+        fits.map(|(at, _)| at).collect()
+    };
+    let [mut train, mut validation, mut test] =
+        [Given::Train, Given::Validation, Given::Test].map(given);
+    let cutter = Cutter { decoded: &decoded, listing };
+    let mut test_amount = None;
+    if listing.gives(Given::Test) {
+        refuse_own(listing, "test", carving.test)?;
+    } else {
+        let amount = carving.test.unwrap_or_else(|| Amount::fifth(train.len(), TEST_MAX));
+        test = cutter.cut(&mut train, amount, b"test")?;
+        test_amount = Some(amount);
+    }
+    let mut validation_amount = None;
+    if listing.gives(Given::Validation) {
+        refuse_own(listing, "validation", carving.validation)?;
+    } else {
+        let amount =
+            carving.validation.unwrap_or_else(|| Amount::fifth(train.len(), VALIDATION_MAX));
+        let salt = [&b"validation"[..], &carving.seed.to_le_bytes()].concat();
+        validation = cutter.cut(&mut train, amount, &salt)?;
+        validation_amount = Some(amount);
+    }
+    if let Some(most) = carving.train
+        && most < train.len()
+    {
+        let salt = [&b"train"[..], &carving.seed.to_le_bytes()].concat();
+        train = cutter.lowest(&train, most, &salt);
+    }
+    let label = |image: &super::decode::DecodedImage| listing.entries[image.entry].label;
+    let labels: Vec<u16> = decoded.images.iter().map(label).collect();
+    let images = Images::of_shape(decoded.pixels, labels, decoded.shape)?;
+    let subset = |indices: Vec<usize>| {
+        Subset::new(images.clone(), indices.into_iter().map(|at| at as u32).collect::<Vec<_>>())
+    };
+    let dataset =
+        Dataset::new(subset(train)?, subset(validation)?, subset(test)?, listing.classes.len())?
+            .named(listing.classes.clone())?;
+    Ok(Carved { dataset, validation: validation_amount, test: test_amount })
+}
+
+/// A split that the source has is taken whole.
+fn refuse_own(listing: &Listing, split: &str, said: Option<Amount>) -> Result<(), DataError> {
+    match said {
+        None => Ok(()),
+        Some(_) => Err(DataError::Request {
+            problem: format!(
+                "{} has {split} images of its own, which are taken as they are: remove `{split}` from [data]",
+                listing.root.display()
+            ),
+        }),
+    }
+}
+
+struct Cutter<'a> {
+    decoded: &'a Decoded,
+    listing: &'a Listing,
+}
+
+impl Cutter<'_> {
+    /// Takes images out of `from`; in both the order stays.
+    fn cut(
+        &self,
+        from: &mut Vec<usize>,
+        amount: Amount,
+        salt: &[u8],
+    ) -> Result<Vec<usize>, DataError> {
+        let name = if salt.starts_with(b"test") { "test" } else { "validation" };
+        if from.len() < 2 || matches!(amount, Amount::Count(count) if count >= from.len()) {
+            return Err(DataError::Request {
+                problem: format!(
+                    "data.{name} asks for {} images, but there are only {}, and some are needed to train on",
+                    amount.of(from.len()),
+                    from.len()
+                ),
+            });
+        }
+        let taken = match amount {
+            Amount::Count(count) => self.lowest(from, count, salt),
+            Amount::Share(share) => self.below(from, share, salt),
+        };
+        // Both are in order.
+        from.retain(|at| taken.binary_search(at).is_err());
+        Ok(taken)
+    }
+
+    /// The images of each class, those with the lowest numbers first, copies of an image together.
+    fn ranked(&self, from: &[usize], salt: &[u8]) -> BTreeMap<u16, Vec<(u64, Vec<usize>)>> {
+        let mut classes: BTreeMap<u16, BTreeMap<(u64, [u8; 32]), Vec<usize>>> = BTreeMap::new();
+        for &at in from {
+            let image = self.decoded.images[at];
+            let label = self.listing.entries[image.entry].label;
+            let number = number(&image.digest, salt);
+            let copies = classes.entry(label).or_default();
+            copies.entry((number, image.digest)).or_default().push(at);
+        }
+        let ranks = |copies: BTreeMap<(u64, [u8; 32]), Vec<usize>>| {
+            copies.into_iter().map(|((number, _), images)| (number, images)).collect()
+        };
+        classes.into_iter().map(|(label, copies)| (label, ranks(copies))).collect()
+    }
+
+    /// The images whose number is below a share. A class of three or more different images gives at least one and
+    /// keeps at least one.
+    fn below(&self, from: &[usize], share: f64, salt: &[u8]) -> Vec<usize> {
+        let limit = (share * 2.0_f64.powi(64)) as u64;
+        let mut taken = Vec::new();
+        for ranked in self.ranked(from, salt).into_values() {
+            let different = ranked.len();
+            let below = ranked.iter().filter(|(number, _)| *number < limit).count();
+            let count = if different >= 3 {
+                below.clamp(1, different - 1)
+            } else {
+                below.min(different - 1)
+            };
+            taken.extend(ranked.into_iter().take(count).flat_map(|(_, images)| images));
+        }
+        taken.sort_unstable();
+        taken
+    }
+
+    /// About `wanted` images, the classes in proportion: copies of an image go along with it.
+    fn lowest(&self, from: &[usize], wanted: usize, salt: &[u8]) -> Vec<usize> {
+        let ranked = self.ranked(from, salt);
+        let mut counts = vec![0; self.listing.classes.len()];
+        for (&label, images) in &ranked {
+            counts[usize::from(label)] = images.iter().map(|(_, copies)| copies.len()).sum();
+        }
+        let shares = shares(&counts, wanted);
+        let mut taken = Vec::with_capacity(wanted);
+        for (label, images) in ranked {
+            let start = taken.len();
+            for (_, copies) in images {
+                if taken.len() - start >= shares[usize::from(label)] {
+                    break;
+                }
+                taken.extend(copies);
+            }
+        }
+        taken.sort_unstable();
+        taken
+    }
+}
+
+/// A number, uniform over all 64-bit ones, that follows from an image and a salt.
+fn number(digest: &[u8; 32], salt: &[u8]) -> u64 {
+    let hash = Sha256::new().chain_update(salt).chain_update(digest).finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    u64::from_be_bytes(first)
+}

@@ -1,0 +1,114 @@
+//! The binary files of CIFAR-10 and CIFAR-100 (Krizhevsky, "Learning multiple layers of features from tiny images",
+//! 2009): a record for each image of one label (CIFAR-100: a coarse and a fine one) and 32×32 red, green and blue bytes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::listing::{Content, Entry, Given, Listing, Part, check_classes};
+use crate::data::DataError;
+
+const SIDE: usize = 32;
+const IMAGE_LEN: usize = 3 * SIDE * SIDE;
+
+/// Where the files lie: in the folder itself, or where the published archives put them.
+const FOLDERS: [&str; 3] = ["", "cifar-10-batches-bin", "cifar-100-binary"];
+
+/// Much more than all files of either data set have.
+const FILE_BYTES_MAX: u64 = 8 << 30;
+
+/// Lists the images of a folder with such files, or of the one inside it that the published archives unpack to.
+///
+/// # Errors
+/// If there are none, or one is damaged.
+pub fn list(root: &Path) -> Result<Listing, DataError> {
+    let below = FOLDERS.map(|below| root.join(below));
+    let found = below.iter().find_map(|dir| Layout::find(dir).map(|layout| (dir, layout)));
+    let Some((dir, layout)) = found else {
+        return Err(DataError::MissingFile {
+            dir: root.into(),
+            wanted: "data_batch_1.bin (CIFAR-10) or train.bin (CIFAR-100)".into(),
+        });
+    };
+    layout.read(root, dir)
+}
+
+/// Whether there are such files.
+pub fn has_files(root: &Path) -> bool {
+    FOLDERS.iter().any(|below| Layout::find(&root.join(below)).is_some())
+}
+
+/// The files of one of the two data sets.
+struct Layout {
+    train: Vec<PathBuf>,
+    test: Option<PathBuf>,
+    names: &'static str,
+    /// Bytes before the pixels; the last of them is the label.
+    labels: usize,
+}
+
+impl Layout {
+    fn find(dir: &Path) -> Option<Self> {
+        let existing = |name: &str| Some(dir.join(name)).filter(|path| path.is_file());
+        let batches: Vec<PathBuf> =
+            (1..=5).filter_map(|number| existing(&format!("data_batch_{number}.bin"))).collect();
+        if !batches.is_empty() {
+            let test = existing("test_batch.bin");
+            return Some(Self { train: batches, test, names: "batches.meta.txt", labels: 1 });
+        }
+        let train = vec![existing("train.bin")?];
+        Some(Self { train, test: existing("test.bin"), names: "fine_label_names.txt", labels: 2 })
+    }
+
+    fn read(self, root: &Path, dir: &Path) -> Result<Listing, DataError> {
+        let mut entries = Vec::new();
+        let mut pixels = Vec::new();
+        let train = self.train.iter().map(|path| (path, Given::Train));
+        for (path, given) in train.chain(self.test.iter().map(|path| (path, Given::Test))) {
+            let bytes = read_bounded(path)?;
+            let record = self.labels + IMAGE_LEN;
+            if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
+                let problem = format!(
+                    "its {} bytes are not whole records of {record} ({} and 32×32 red, green and blue bytes)",
+                    bytes.len(),
+                    if self.labels == 1 { "a label" } else { "two labels" }
+                );
+                return Err(DataError::malformed(path, problem));
+            }
+            for record in bytes.chunks_exact(record) {
+                entries.push(Entry { label: record[self.labels - 1].into(), given });
+                pixels.extend_from_slice(&record[self.labels..]);
+            }
+        }
+        let classes = self.classes(dir, &entries)?;
+        check_classes(root, classes.len())?;
+        let parts = vec![Part { pixels, shape: [3, SIDE, SIDE] }];
+        let content = Content::Arrays(parts);
+        Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
+    }
+
+    /// The names that stand in the file beside the images; numbers where there is none.
+    fn classes(&self, dir: &Path, entries: &[Entry]) -> Result<Vec<String>, DataError> {
+        let largest = entries.iter().map(|entry| usize::from(entry.label)).max().unwrap_or(0);
+        let path = dir.join(self.names);
+        if !path.is_file() {
+            return Ok((0..=largest).map(|label| label.to_string()).collect());
+        }
+        let text = String::from_utf8_lossy(&read_bounded(&path)?).into_owned();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let names: Vec<String> = lines.map(str::to_owned).collect();
+        if largest < names.len() {
+            return Ok(names);
+        }
+        let problem =
+            format!("it names {} classes, but an image has the label {largest}", names.len());
+        Err(DataError::malformed(&path, problem))
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, DataError> {
+    let len = fs::metadata(path).map_err(DataError::read(path))?.len();
+    if len > FILE_BYTES_MAX {
+        return Err(DataError::malformed(path, format!("{len} bytes are more than CIFAR has")));
+    }
+    fs::read(path).map_err(DataError::read(path))
+}

@@ -1,0 +1,255 @@
+//! A folder of pictures, with a folder for each class, or with a file of labels.
+//!
+//! ```text
+//! photos/cat/1.jpg  photos/dog/7.png                    every class a folder
+//! photos/train/cat/1.jpg  photos/test/cat/9.jpg         the same below folders of splits
+//! photos/animals/cat/1.jpg                              or one level down, where nothing else is there
+//! photos/a.jpg  photos/labels.csv                       with `labels`: a file and its class on each line
+//! ```
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::listing::{Content, Entry, Given, Listing, check_classes};
+use crate::data::DataError;
+
+/// Folders below a class folder that are gone into.
+const DEPTH_MAX: usize = 16;
+
+/// More files than any data set has that fits into memory.
+const FILES_MAX: usize = 20_000_000;
+
+/// Lists the pictures of a folder and their classes.
+///
+/// # Errors
+/// If the folder cannot be read, has fewer than two classes, or is ordered in no way that is known.
+pub fn list(root: &Path, labels: Option<&Path>) -> Result<Listing, DataError> {
+    if !root.is_dir() {
+        return Err(match root.exists() {
+            true => DataError::malformed(
+                root,
+                "not a folder; `source = \"folder\"` reads a folder of pictures",
+            ),
+            false => DataError::Read {
+                path: root.into(),
+                source: std::io::Error::from(std::io::ErrorKind::NotFound),
+            },
+        });
+    }
+    match labels {
+        Some(labels) => super::csv::list_files(root, &root.join(labels)),
+        None => list_classes(root),
+    }
+}
+
+fn list_classes(root: &Path) -> Result<Listing, DataError> {
+    let top = top_folder(root)?;
+    let mut walk = Walk::default();
+    let splits = split_folders(&top)?;
+    if splits.is_empty() {
+        walk.split(&top, Given::Train)?;
+    }
+    for (folder, given) in splits {
+        walk.split(&folder, given)?;
+    }
+    walk.listing(root)
+}
+
+/// Where the classes or splits lie: in the folder, or one level down where it has a single folder and nothing else.
+fn top_folder(root: &Path) -> Result<PathBuf, DataError> {
+    let mut top = root.to_owned();
+    for _ in 0..2 {
+        let Inside { folders, files } = inside(&top)?;
+        let [only] = folders.as_slice() else { break };
+        if files.iter().any(|file| is_picture_name(file)) || split_of(only).is_some() {
+            break;
+        }
+        // A single class folder holds pictures; a wrapper holds folders.
+        if inside(only)?.folders.is_empty() {
+            break;
+        }
+        top = only.clone();
+    }
+    Ok(top)
+}
+
+/// The folders that are named as splits, if there is one for training.
+fn split_folders(top: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
+    let folders = inside(top)?.folders;
+    let splits: Vec<(PathBuf, Given)> =
+        folders.iter().filter_map(|folder| Some((folder.clone(), split_of(folder)?))).collect();
+    let has = |wanted: Given| splits.iter().any(|(_, given)| *given == wanted);
+    if !has(Given::Train) || !(has(Given::Test) || has(Given::Validation) || folders.len() == 1) {
+        return Ok(Vec::new());
+    }
+    for wanted in [Given::Train, Given::Validation, Given::Test] {
+        let mut same = splits.iter().filter(|(_, given)| *given == wanted);
+        if let (Some((first, _)), Some((second, _))) = (same.next(), same.next()) {
+            return Err(DataError::Ambiguous {
+                dir: top.into(),
+                first: file_name(first),
+                second: file_name(second),
+            });
+        }
+    }
+    Ok(splits)
+}
+
+fn split_of(folder: &Path) -> Option<Given> {
+    match file_name(folder).to_lowercase().as_str() {
+        "train" | "training" => Some(Given::Train),
+        "val" | "valid" | "validation" => Some(Given::Validation),
+        "test" | "testing" => Some(Given::Test),
+        _ => None,
+    }
+}
+
+/// Collects pictures, class by class.
+#[derive(Default)]
+struct Walk {
+    /// Name of the class, split, file.
+    found: Vec<(String, Given, PathBuf)>,
+    passed_over: Vec<PathBuf>,
+}
+
+impl Walk {
+    /// Every folder of a split is a class.
+    fn split(&mut self, folder: &Path, given: Given) -> Result<(), DataError> {
+        let Inside { folders, files } = inside(folder)?;
+        self.passed_over.extend(files);
+        for class in folders {
+            let name = class_name(&class)?;
+            let mut above = BTreeSet::new();
+            let before = self.found.len();
+            self.class(&class, &name, given, 0, &mut above)?;
+            if self.found.len() == before {
+                self.passed_over.push(class);
+            }
+        }
+        Ok(())
+    }
+
+    /// `above` are the folders that lead here, so that a link to one of them ends the way.
+    fn class(
+        &mut self,
+        folder: &Path,
+        name: &str,
+        given: Given,
+        depth: usize,
+        above: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), DataError> {
+        let real = fs::canonicalize(folder).map_err(DataError::read(folder))?;
+        if depth > DEPTH_MAX || !above.insert(real.clone()) {
+            self.passed_over.push(folder.into());
+            return Ok(());
+        }
+        let Inside { folders, files } = inside(folder)?;
+        for file in files {
+            if self.found.len() + self.passed_over.len() >= FILES_MAX {
+                let problem = format!("more than {FILES_MAX} files are not supported");
+                return Err(DataError::malformed(folder, problem));
+            }
+            if is_picture_name(&file) || has_picture_content(&file) {
+                self.found.push((name.to_owned(), given, file));
+            } else {
+                self.passed_over.push(file);
+            }
+        }
+        for below in folders {
+            self.class(&below, name, given, depth + 1, above)?;
+        }
+        above.remove(&real);
+        Ok(())
+    }
+
+    fn listing(self, root: &Path) -> Result<Listing, DataError> {
+        let names: BTreeSet<&String> = self.found.iter().map(|(name, _, _)| name).collect();
+        let classes: Vec<String> = names.into_iter().cloned().collect();
+        if self.found.is_empty() {
+            return Err(DataError::malformed(
+                root,
+                "no pictures in folders of classes: it should hold a folder for each class, with PNG, JPEG, WebP, \
+                 BMP, TIFF or PNM files, or `train` and `test` folders with such folders",
+            ));
+        }
+        check_classes(root, classes.len())?;
+        let entry = |(name, given, _): &(String, Given, PathBuf)| Entry {
+            label: classes.binary_search(name).unwrap_or_default() as u16,
+            given: *given,
+        };
+        let entries = self.found.iter().map(entry).collect();
+        let files = self.found.into_iter().map(|(_, _, file)| file).collect();
+        Ok(Listing {
+            root: root.into(),
+            classes,
+            entries,
+            content: Content::Files(files),
+            passed_over: self.passed_over,
+        })
+    }
+}
+
+/// The folders and files in a folder, by name; hidden ones are none.
+struct Inside {
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+}
+
+fn inside(folder: &Path) -> Result<Inside, DataError> {
+    let mut inside = Inside { folders: Vec::new(), files: Vec::new() };
+    for entry in fs::read_dir(folder).map_err(DataError::read(folder))? {
+        let path = entry.map_err(DataError::read(folder))?.path();
+        if is_hidden(&path) {
+            continue;
+        }
+        // Follows links; one that leads nowhere is a file that cannot be read.
+        if path.is_dir() {
+            inside.folders.push(path);
+        } else {
+            inside.files.push(path);
+        }
+    }
+    inside.folders.sort();
+    inside.files.sort();
+    Ok(inside)
+}
+
+/// Hidden files, and what systems leave in folders of pictures.
+fn is_hidden(path: &Path) -> bool {
+    let name = file_name(path);
+    name.starts_with('.')
+        || ["thumbs.db", "desktop.ini", "__macosx"].contains(&name.to_lowercase().as_str())
+}
+
+/// Whether a file is named as pictures are, so that it has to be one.
+fn is_picture_name(path: &Path) -> bool {
+    const EXTENSIONS: [&str; 12] =
+        ["png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
+    let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
+    EXTENSIONS.contains(&extension.as_str())
+}
+
+/// Whether the first bytes of a file of another name are those of a picture.
+fn has_picture_content(path: &Path) -> bool {
+    use std::io::Read;
+    let mut start = [0; 16];
+    let read = fs::File::open(path).and_then(|mut file| file.read(&mut start));
+    read.is_ok_and(|len| crate::data::image_file::is_known_format(&start[..len]))
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The name of a folder as the name of a class.
+fn class_name(folder: &Path) -> Result<String, DataError> {
+    match folder.file_name().and_then(OsStr::to_str) {
+        Some(name) if !name.chars().any(char::is_control) => Ok(name.to_owned()),
+        _ => Err(DataError::malformed(
+            folder,
+            "the name of this folder is that of a class, and has to be UTF-8 without control characters: rename it",
+        )),
+    }
+}

@@ -1,0 +1,179 @@
+//! What a source says of its images before they are decoded.
+
+use std::path::{Path, PathBuf};
+
+use crate::data::DataError;
+use crate::data::image_file::{Picture, PictureError};
+
+/// The images of a source, their classes, and where each may go.
+#[derive(Debug)]
+pub struct Listing {
+    /// What was read: a folder or a file.
+    pub root: PathBuf,
+    /// The name of each class, by label.
+    pub classes: Vec<String>,
+    /// One for each image.
+    pub entries: Vec<Entry>,
+    /// Their content.
+    pub content: Content,
+    /// Files that hold no picture, as far as their name or content tells.
+    pub passed_over: Vec<PathBuf>,
+}
+
+/// An image that was listed.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its class.
+    pub label: u16,
+    /// The split that the source puts it in.
+    pub given: Given,
+}
+
+/// Where the source puts an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Given {
+    /// With the training images, of which other splits may be carved.
+    Train,
+    /// With the validation images.
+    Validation,
+    /// With the test images.
+    Test,
+}
+
+impl Given {
+    /// The name of its part in a record.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
+/// Where the pixels are, in the order of the entries.
+#[derive(Debug)]
+pub enum Content {
+    /// A picture file each.
+    Files(Vec<PathBuf>),
+    /// Raw images, `[count, channels, height, width]`, of parts that may differ in shape.
+    Arrays(Vec<Part>),
+}
+
+/// Raw images of one shape, one after another.
+#[derive(Debug)]
+pub struct Part {
+    /// Bytes.
+    pub pixels: Vec<u8>,
+    /// `[channels, height, width]` of each.
+    pub shape: [usize; 3],
+}
+
+impl Part {
+    fn image_len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn count(&self) -> usize {
+        self.pixels.len() / self.image_len().max(1)
+    }
+}
+
+/// Largest picture file that is read.
+const FILE_BYTES_MAX: u64 = 512 << 20;
+
+impl Listing {
+    /// Whether the source has images of a split.
+    pub fn gives(&self, given: Given) -> bool {
+        self.entries.iter().any(|entry| entry.given == given)
+    }
+
+    /// What an image is called in messages.
+    pub fn name(&self, index: usize) -> String {
+        match &self.content {
+            Content::Files(paths) => paths[index].display().to_string(),
+            Content::Arrays(_) => {
+                let entry = self.entries[index];
+                let same = self.entries[..index].iter().filter(|other| other.given == entry.given);
+                format!("{} image {}", entry.given.role(), same.count())
+            }
+        }
+    }
+
+    /// The bytes of an image's file; `None` for a raw image.
+    fn file(&self, index: usize) -> Option<Result<Vec<u8>, PictureError>> {
+        let Content::Files(paths) = &self.content else {
+            return None;
+        };
+        Some(read_bounded(&paths[index]))
+    }
+
+    fn array(&self, mut index: usize) -> (&[u8], [usize; 3]) {
+        if let Content::Arrays(parts) = &self.content {
+            for part in parts {
+                if index < part.count() {
+                    let len = part.image_len();
+                    return (&part.pixels[index * len..][..len], part.shape);
+                }
+                index -= part.count();
+            }
+        }
+        (&[], [1, 0, 0])
+    }
+
+    /// Rows and columns of an image, as its file says.
+    pub fn size(&self, index: usize) -> Result<(usize, usize), PictureError> {
+        match self.file(index) {
+            Some(bytes) => Picture::size_of(&bytes?),
+            None => {
+                let [_, height, width] = self.array(index).1;
+                Ok((height, width))
+            }
+        }
+    }
+
+    /// The pixels of a raw image `[channels, height, width]`, where it has the wanted shape already.
+    pub fn raw(&self, index: usize, shape: [usize; 3]) -> Option<&[u8]> {
+        let (pixels, found) = self.array(index);
+        (found == shape && !pixels.is_empty()).then_some(pixels)
+    }
+
+    /// An image, decoded.
+    pub fn picture(&self, index: usize) -> Result<Picture, PictureError> {
+        match self.file(index) {
+            Some(bytes) => Picture::decode(&bytes?),
+            None => {
+                let (pixels, shape) = self.array(index);
+                Ok(Picture::of_planes(pixels, shape))
+            }
+        }
+    }
+}
+
+/// The content of a picture file, if it is no larger than pictures are.
+fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
+    let metadata = std::fs::metadata(path).map_err(PictureError::Read)?;
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(PictureError::TooLarge { bytes: metadata.len() });
+    }
+    let bytes = std::fs::read(path).map_err(PictureError::Read)?;
+    if bytes.is_empty() { Err(PictureError::Empty) } else { Ok(bytes) }
+}
+
+/// Checks that a data set has as many classes as a classifier can tell apart.
+pub fn check_classes(root: &Path, classes: usize) -> Result<(), DataError> {
+    match classes {
+        2..=crate::data::splits::CLASSES_MAX => Ok(()),
+        0 | 1 => Err(DataError::malformed(
+            root,
+            format!(
+                "images of {classes} class{}: a classifier needs at least 2",
+                if classes == 1 { "" } else { "es" }
+            ),
+        )),
+        _ => Err(DataError::malformed(
+            root,
+            format!("{classes} classes are more than {}", crate::data::splits::CLASSES_MAX),
+        )),
+    }
+}

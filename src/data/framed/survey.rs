@@ -1,0 +1,119 @@
+//! The sizes and colours of images, and the frame that they are brought to unless the study says another.
+
+use rayon::prelude::*;
+
+use super::listing::{Content, Listing};
+use crate::data::frame::{Frame, GREY_BACKGROUND};
+use crate::data::load::Framing;
+use crate::data::{CHANNELS_MAX, DataError};
+use crate::spec::Size;
+use crate::sys::signals::StopFlag;
+use crate::sys::spread::spread;
+
+/// The sizes and colours of a source's images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// Rows and columns of every image that can be read, sorted by area.
+    pub sizes: Vec<(usize, usize)>,
+    /// Whether some image of a sample is in colour.
+    pub is_colour: bool,
+}
+
+/// Images that are looked at for colour, spread over all.
+const SAMPLE: usize = 256;
+
+/// Longest side of images that are taken in their own size where all have the same.
+const OWN_SIDE_MAX: usize = 96;
+
+/// Pixels a side where images differ, unless most of them are smaller.
+const USUAL_SIDE: usize = 64;
+
+impl Survey {
+    /// Looks at the size of every image, and at the colours of some.
+    pub fn of(listing: &Listing, stop: &StopFlag) -> Result<Self, DataError> {
+        let count = listing.entries.len();
+        let is_stopped = || stop.requested().is_some();
+        let (mut sizes, is_colour) = spread(|| {
+            let sizes: Vec<(usize, usize)> = match &listing.content {
+                Content::Files(_) => (0..count)
+                    .into_par_iter()
+                    .filter(|_| !is_stopped())
+                    .filter_map(|index| listing.size(index).ok())
+                    .collect(),
+                Content::Arrays(_) => {
+                    (0..count).filter_map(|index| listing.size(index).ok()).collect()
+                }
+            };
+            let stride = count.div_ceil(SAMPLE).max(1);
+            let is_colour = (0..count).into_par_iter().step_by(stride).any(|index| {
+                !is_stopped() && listing.picture(index).is_ok_and(|picture| picture.is_colour())
+            });
+            (sizes, is_colour)
+        });
+        if is_stopped() {
+            return Err(DataError::Stopped);
+        }
+        sizes.sort_unstable_by_key(|&(height, width)| (height * width, height));
+        Ok(Self { sizes, is_colour })
+    }
+
+    /// The frame that the images are brought to, as far as the study does not say.
+    pub fn frame(&self, framing: &Framing) -> Frame {
+        let Size { height, width } = framing.size.unwrap_or_else(|| self.size());
+        let channels = framing.channels.unwrap_or(if self.is_colour { CHANNELS_MAX } else { 1 });
+        let fit = framing.fit.unwrap_or_default();
+        Frame { channels, height, width, fit, background: GREY_BACKGROUND }
+    }
+
+    /// That of the images where all have the same and it is small; else a square of at most [`USUAL_SIDE`].
+    fn size(&self) -> Size {
+        let square = |side| Size { height: side, width: side };
+        match self.sizes.as_slice() {
+            [] => square(USUAL_SIDE),
+            [(height, width), .., last] if (*height, *width) == *last => {
+                if *height.max(width) <= OWN_SIDE_MAX {
+                    return Size { height: *height, width: *width };
+                }
+                square(USUAL_SIDE)
+            }
+            sizes => {
+                let (height, width) = sizes[sizes.len() / 2];
+                square(height.min(width).clamp(8, USUAL_SIDE))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(sizes: &[(usize, usize)]) -> (usize, usize) {
+        let survey = Survey { sizes: sizes.to_vec(), is_colour: false };
+        let Size { height, width } = survey.size();
+        (height, width)
+    }
+
+    #[test]
+    fn small_images_of_one_size_keep_it_and_others_get_a_square() {
+        assert_eq!(size(&[(28, 28), (28, 28)]), (28, 28));
+        assert_eq!(size(&[(40, 96), (40, 96)]), (40, 96));
+        assert_eq!(size(&[(150, 150), (150, 150)]), (64, 64));
+        assert_eq!(size(&[(400, 300), (500, 400), (600, 500)]), (64, 64));
+        assert_eq!(size(&[(16, 20), (24, 30), (30, 48)]), (24, 24));
+        assert_eq!(size(&[(2, 2), (2, 3), (3, 3)]), (8, 8));
+    }
+
+    #[test]
+    fn the_study_has_the_last_word() {
+        let survey = Survey { sizes: vec![(500, 400)], is_colour: true };
+        let frame = survey.frame(&Framing::default());
+        assert_eq!(frame.shape(), [3, 64, 64]);
+        let framing = Framing {
+            size: Some(Size { height: 32, width: 48 }),
+            channels: Some(1),
+            ..Framing::default()
+        };
+        assert_eq!(survey.frame(&framing).shape(), [1, 32, 48]);
+    }
+}

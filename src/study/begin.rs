@@ -1,0 +1,62 @@
+//! The study for a data set that somebody has, when there is none.
+
+use std::path::Path;
+
+use super::launch::{LaunchError, LaunchListener, Settings, input_shape};
+use super::recorded_data::absolute;
+use crate::data::detect::detect;
+use crate::data::{DataError, Loaded};
+use crate::spec::{StudyFile, is_run_name};
+use crate::tune::starting_study;
+
+/// Looks at a folder or file of images, and says with which study to begin on it.
+///
+/// # Errors
+///
+/// When it holds no data set that is known, or its images cannot be read.
+pub(crate) fn begin_study(
+    path: &Path,
+    settings: &Settings,
+    listener: &mut dyn LaunchListener,
+) -> Result<(StudyFile, Loaded), LaunchError> {
+    let path = absolute(path);
+    if path.to_str().is_none() {
+        return Err(LaunchError::Data(DataError::Request {
+            problem: format!(
+                "{}: this name is not UTF-8, so a study file cannot hold it; name the data by another path",
+                path.display()
+            ),
+        }));
+    }
+    let workers = settings.workers()?;
+    let _entered = workers.enter();
+    let mut data = detect(&path)?;
+    let seed = StudyFile::new("any", Vec::new()).train.seed;
+    let loaded = settings.load(&data, seed, listener)?;
+    loaded.origin.record_in(&mut data, loaded.dataset.validation.len());
+    let counts = loaded.dataset.train.class_counts(loaded.dataset.classes.len());
+    let study = starting_study(&name(&path), data, input_shape(&loaded.dataset), &counts);
+    Ok((study, loaded))
+}
+
+/// The name of a folder or file as that of a study.
+fn name(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let allowed = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    let name: String = stem.chars().map(allowed).take(40).collect();
+    let name = name.trim_matches('-');
+    if is_run_name(name) { name.to_owned() } else { "images".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_study_is_named_after_its_data() {
+        assert_eq!(name(Path::new("/data/My Photos (2)")), "My-Photos--2");
+        assert_eq!(name(Path::new("digits.npz")), "digits");
+        assert_eq!(name(Path::new("/data/日本")), "images");
+        assert_eq!(name(Path::new("/")), "images");
+    }
+}
