@@ -20,14 +20,13 @@ fn subset() -> Subset {
 
 fn batches(criterion: &mut Criterion) {
     let elastic = Some(Elastic { alpha: 34.0, sigma: 4.0 });
+    let affine =
+        Augmentation { shift: 2, rotate_degrees: 10.0, scale: 0.1, ..Augmentation::default() };
     let settings = [
         ("plain", Augmentation::default()),
         ("shift", Augmentation { shift: 2, ..Augmentation::default() }),
-        ("affine", Augmentation { shift: 2, rotate_degrees: 10.0, scale: 0.1, elastic: None }),
-        (
-            "affine and elastic",
-            Augmentation { shift: 2, rotate_degrees: 10.0, scale: 0.1, elastic },
-        ),
+        ("affine", affine),
+        ("affine and elastic", Augmentation { elastic, ..affine }),
     ];
     let subset = subset();
     let normalization = Normalization::measure(&subset);

@@ -3,6 +3,7 @@
 //! `cargo run --release --example errors_by_kind`
 
 use burgeon::prelude::*;
+use burgeon::spec::Source;
 
 fn advice(error: &LaunchError) -> &'static str {
     match error.kind() {
@@ -18,6 +19,7 @@ fn advice(error: &LaunchError) -> &'static str {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runs = tempfile::tempdir()?;
     let mut lost = StudyFile::new("lost", vec![Layer::Dense(Dense::of(8))]);
+    lost.data.source = Source::Idx;
     lost.data.path = Some(runs.path().join("nowhere"));
     let wrong = StudyDocument::new("wrong.toml", "name = 3");
     for failed in [

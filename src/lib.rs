@@ -21,12 +21,13 @@
 //! | --- | --- |
 //! | describe a study, or build one in code | [`spec`] |
 //! | run a study from a program | [`study::Launch`] |
-//! | drive the loop with a trainer of your own | [`study::Launch::trainer`], [`study::Trainer`] |
-//! | train one network, step by step | [`train::train`] |
+//! | stop a study and resume it | [`study::Launch::stop`], [`study::Launch::resume`] |
+//! | use your own images, policy or trainer | [`data::Dataset`], [`tune::Policy`], [`study::Trainer`] |
+//! | train one network without growth | [`train::train()`] |
 //! | use a trained network | [`model::Classifier`] |
 //! | follow what happened | [`ledger`] |
 //! | report the results | [`report`] |
-//! | have the usual names at hand | [`prelude`] |
+//! | import the usual names at once | [`prelude`] |
 //!
 //! ```no_run
 //! use burgeon::spec::StudyDocument;

@@ -44,7 +44,7 @@ pub fn notify(command: &[String], study: &str, result: &StudyResult) -> Result<(
     notify_while(command, study, result, &mut || true)
 }
 
-/// As [`notify`], and asks `go_on` while it waits. Once that says no, the program gets a little time
+/// As [`notify`], and asks `keep_going` while it waits. Once that says no, the program gets a little time
 /// to end by itself, and is killed then.
 ///
 /// # Errors
@@ -54,12 +54,12 @@ pub fn notify_while(
     command: &[String],
     study: &str,
     result: &StudyResult,
-    go_on: &mut dyn FnMut() -> bool,
+    keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<(), NotifyError> {
     let Some((program, arguments)) = command.split_first() else {
         return Ok(());
     };
-    if !go_on() {
+    if !keep_going() {
         return Err(NotifyError::Stopped { program: program.clone() });
     }
     let failed = |source| NotifyError::Start { program: program.clone(), source };
@@ -74,7 +74,7 @@ pub fn notify_while(
         .stdout(Stdio::null())
         .spawn()
         .map_err(failed)?;
-    let status = wait_while(&mut child, go_on).map_err(failed)?;
+    let status = wait_while(&mut child, keep_going).map_err(failed)?;
     let status = status.ok_or_else(|| NotifyError::Stopped { program: program.clone() })?;
     if status.success() {
         Ok(())
@@ -90,14 +90,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How the program ended; `None` when it had to be killed.
 fn wait_while(
     child: &mut Child,
-    go_on: &mut dyn FnMut() -> bool,
+    keep_going: &mut dyn FnMut() -> bool,
 ) -> io::Result<Option<ExitStatus>> {
     let mut until = None;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
-        if !go_on() && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + GRACE) {
+        if !keep_going() && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + GRACE) {
             child.kill()?;
             child.wait()?;
             return Ok(None);

@@ -115,11 +115,12 @@ pub mod data {
 pub mod study {
     //! Of the module `study`.
     pub use crate::study::launch::{EventObserver, StudySource, describe, input_shape};
-    pub use crate::study::local_trainer::{AtWork, LocalTrainer};
+    pub use crate::study::local_trainer::{LocalTrainer, RunningTrials};
     pub use crate::study::observer::Silent;
     pub use crate::study::publish::PublishError;
     pub use crate::study::recorded_data::{OtherData, data_hash};
-    pub use crate::study::run::{Study, StudySetup};
+    pub use crate::study::run::Study;
+    pub use crate::study::setup::StudySetup;
     pub use crate::study::*;
 }
 
@@ -136,7 +137,7 @@ pub mod train {
 
 pub mod report {
     //! Of the module `report`.
-    pub use crate::report::lineage::{Carried, Epoch, Generation, Lineage};
+    pub use crate::report::lineage::{Carried, Epoch, Lineage, LineageTrial};
     pub use crate::report::words::grouped;
     pub use crate::report::write::Written;
     pub use crate::report::*;

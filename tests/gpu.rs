@@ -2,8 +2,7 @@
 //!
 //! `cargo test --features wgpu --test gpu`; needs a Vulkan driver, of which Debian's
 //! mesa-vulkan-drivers is one in software.
-#![cfg_attr(feature = "wgpu", expect(clippy::unwrap_used, reason = "a test may panic"))]
-#![cfg(feature = "wgpu")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use burgeon::data::Normalization;
 use burgeon::spec::{InputShape, Spec, StudyDocument};

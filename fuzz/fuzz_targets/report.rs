@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(parsed) = parse_events(bytes) else { return };
-    let report = Report::of(&parsed.records);
+    let report = Report::from_records(&parsed.records);
     let page = report.to_html();
     for forbidden in ["<script", "<style", "<img", "javascript:\""] {
         assert!(!page.contains(forbidden), "{forbidden}");

@@ -4,8 +4,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::error::CheckpointError;
 use super::manifest::Meta;
-use super::store::{CheckpointError, CheckpointStore, Written};
+use super::store::{CheckpointStore, Written};
 
 /// A disk that takes longer for one checkpoint is not slow but stuck.
 const PATIENCE_SECONDS: u32 = 900;

@@ -1,16 +1,14 @@
 //! Reads checkpoints back, believing none of their bytes.
 
-// In a circle with store: a store opens checkpoints through it, and it reads the store's folders.
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::error::CheckpointError;
 use super::manifest::{
-    MANIFEST_LIMIT_BYTES, Manifest, ManifestError, Meta, parse_manifest, sha256,
+    MANIFEST_FILE, MANIFEST_LIMIT_BYTES, Manifest, ManifestError, Meta, parse_manifest, sha256,
 };
 use super::place::Place;
-use super::store::{CheckpointError, MANIFEST_FILE};
 use crate::sys::files::{FileError, Files};
 
 /// A checkpoint of which every byte is as it was written.
@@ -76,7 +74,7 @@ impl fmt::Display for RejectionReason {
                 write!(f, "has {found} of its {expected} bytes")
             }
             Self::Length { expected, .. } => write!(f, "has more than its {expected} bytes"),
-            Self::Hash => write!(f, "does not have the hash that it was written with"),
+            Self::Hash => write!(f, "does not match its hash"),
         }
     }
 }

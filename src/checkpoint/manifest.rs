@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+/// Name of the file that makes a folder a checkpoint.
+pub(super) const MANIFEST_FILE: &str = "manifest.json";
+
 /// Of the layout of folder and manifest; what the parts hold is up to their writers.
 pub const FORMAT_VERSION: u32 = 1;
 
@@ -65,10 +68,10 @@ pub enum ManifestError {
     #[error("longer than {MANIFEST_LIMIT_BYTES} bytes")]
     TooLong,
     /// Its first bytes are not those of a manifest.
-    #[error("does not open with its hash")]
+    #[error("does not start with its hash")]
     NoHash,
     /// Its hash is another.
-    #[error("does not have the hash that it was written with")]
+    #[error("does not match its hash")]
     WrongHash,
     /// Its hash is right, but it is no JSON, or lacks something.
     #[error("cannot be read")]
@@ -195,7 +198,7 @@ fn is_part_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(allowed)
         && !name.starts_with('.')
-        && name != super::store::MANIFEST_FILE
+        && name != MANIFEST_FILE
 }
 
 /// In lower-case hex.

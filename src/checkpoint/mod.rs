@@ -7,6 +7,7 @@
 //! that is there.
 
 mod background;
+mod error;
 mod load;
 mod manifest;
 mod place;
@@ -14,10 +15,11 @@ mod store;
 mod training;
 
 pub use background::BackgroundWriter;
+pub use error::CheckpointError;
 pub use load::{Checkpoint, Found, Rejection, RejectionReason, newest_valid};
 pub use manifest::{
     FORMAT_VERSION, Manifest, ManifestError, Meta, Mismatch, PartEntry, parse_manifest,
 };
 pub use place::Place;
-pub use store::{CheckpointError, CheckpointStore, Written};
+pub use store::{CheckpointStore, Written};
 pub use training::{Owner, Parts, StateError, from_parts, to_parts};

@@ -1,20 +1,16 @@
 //! Writes checkpoints, and keeps the newest two and the best one.
 
-// In a circle with manifest: the manifest lists what the store wrote, in the store's own types.
-
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::error::CheckpointError;
 use super::load::{Found, load_manifest, newest_valid, places};
-use super::manifest::{FORMAT_VERSION, Manifest, ManifestError, Meta, PartEntry, sha256};
+use super::manifest::{FORMAT_VERSION, MANIFEST_FILE, Manifest, Meta, PartEntry, sha256};
 use super::place::Place;
-use crate::sys::fence::{Fence, FenceError};
+use crate::sys::fence::Fence;
 use crate::sys::files::{FileError, Files, LEFTOVER_WRITE};
-
-/// Name of the file that makes a folder a checkpoint.
-pub(super) const MANIFEST_FILE: &str = "manifest.json";
 
 /// Two, so that one is left when the newest turns out to be damaged.
 const NEWEST_KEPT: usize = 2;
@@ -44,41 +40,6 @@ pub struct Written {
     pub bytes: u64,
     /// Time that writing took.
     pub seconds: f64,
-}
-
-/// Why a checkpoint could not be written, or none be looked for.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The disk refused a part of it; the checkpoints before it are untouched.
-    #[error("cannot write checkpoint {} of {bytes} bytes in all: {source}", path.display())]
-    Write {
-        /// Its folder.
-        path: PathBuf,
-        /// How much room it needs.
-        bytes: u64,
-        /// What failed.
-        source: FileError,
-    },
-    /// A manifest that cannot be written, or is of another version.
-    #[error("checkpoint manifest {} {source}", path.display())]
-    Manifest {
-        /// Where the manifest lies.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: ManifestError,
-    },
-    /// Another process has taken over the run.
-    #[error(transparent)]
-    Fence(#[from] FenceError),
-    /// The folder of checkpoints could not be made, listed or cleared.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The system would not start the thread that writes.
-    #[error("cannot start the thread that writes checkpoints")]
-    Thread(#[source] std::io::Error),
-    /// The thread that writes has ended, after an error that was already told or by a panic.
-    #[error("the thread that writes checkpoints has ended")]
-    WriterGone,
 }
 
 impl CheckpointStore {

@@ -1,15 +1,14 @@
 //! `burgeon check`: the layer table.
 
-// In a circle with view: both write figures for people, and share how.
-
 use std::fmt::Write;
 use std::path::Path;
 
 use super::args::Common;
+use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
-use super::view::View;
-use super::{CliError, document, launch};
+use super::view::{View, grouped};
+use super::{document, launch};
 use crate::spec::{GateSpec, LayerPlan, LayerTable, Spec};
 use crate::study::{Checked, ConstantAnswer, Growth};
 
@@ -118,22 +117,4 @@ fn gate_words(gate: &GateSpec) -> String {
     let floors = [accuracy, balanced, least].into_iter().flatten();
     let floors = floors.map(|(name, floor)| format!("{name}{:.1} %", floor * 100.0));
     floors.collect::<Vec<_>>().join(" and ")
-}
-
-/// A whole number with its thousands apart: 61,706.
-pub fn grouped(number: usize) -> String {
-    crate::report::grouped(number as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_stand_apart() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(61_706), "61,706");
-        assert_eq!(grouped(1_000_000), "1,000,000");
-    }
 }

@@ -4,10 +4,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::args::{Common, DataArguments};
+use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use super::view::View;
-use super::{CliError, document, launch};
+use super::{document, launch};
 use crate::data::{Dataset, Loaded, Split, sheet};
 use crate::ledger::DataOrigin;
 use crate::report::grouped;

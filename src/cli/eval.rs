@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::args::{Common, SplitName};
+use super::error::CliError;
 use super::exit::Exit;
+use super::launch;
 use super::output::Output;
 use super::view::{View, percent};
-use super::{CliError, launch};
 use crate::data::Loaded;
 use crate::ledger::{DataOrigin, Event, Ledger, RunFolder};
 use crate::model::{Network, SavedModel};
@@ -133,7 +134,7 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
     let names = &loaded.dataset.classes;
     let wide = names.iter().map(String::len).max().unwrap_or(1).max(5);
     let mut text = format!(
-        "{} of {} {} images right: {}, loss {:.4}\n\n",
+        "{} of {} {} images classified correctly: {}, loss {:.4}\n\n",
         result.correct(),
         result.images(),
         split_name(split),

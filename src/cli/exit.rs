@@ -12,7 +12,7 @@ pub enum Exit {
     /// Usage or study file is wrong; nothing was started.
     Usage,
     /// Finished, but the gate was not passed.
-    GateShut,
+    GateNotPassed,
     /// The run is locked by a living process.
     Locked,
     /// Stopped by SIGINT after writing a checkpoint.
@@ -30,7 +30,7 @@ impl Exit {
             Self::Success => 0,
             Self::Failed => 1,
             Self::Usage => 2,
-            Self::GateShut => 3,
+            Self::GateNotPassed => 3,
             Self::Locked => 4,
             Self::Interrupted => 130,
             Self::Terminated => 143,

@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use super::args::Common;
+use super::error::CliError;
 use super::exit::Exit;
+use super::launch;
 use super::output::Output;
 use super::view::View;
-use super::{CliError, launch};
 use crate::data::Loaded;
 use crate::report::grouped;
 use crate::spec::{Source, StudyDocument, StudyFile};
@@ -22,8 +23,8 @@ pub fn init(path: &Path, common: &Common, output: &Output) -> Result<Exit, CliEr
 /// The study for a data set, as `tune` and `train` take it.
 pub fn document(path: &Path, common: &Common, output: &Output) -> Result<StudyDocument, CliError> {
     let (study, loaded) = begin_study(path, &launch(common, Growth::Off), &mut View::new(*output))?;
-    output.say(&found(&loaded));
-    output.say(&chosen(&study));
+    output.print(&found(&loaded));
+    output.print(&chosen(&study));
     let name = format!("the study for {}", path.display());
     Ok(StudyDocument::new(name, text(path, &study, &loaded)))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::CliError;
+use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::ledger::read;
@@ -13,7 +13,7 @@ use crate::sys::files::RealFiles;
 /// Prints the tree, or with `--json` the trials as an array.
 pub fn lineage(run: &Path, output: &Output) -> Result<Exit, CliError> {
     let records = read(&RealFiles, &run.join("events.jsonl")).map_err(LaunchError::from)?;
-    let lineage = Lineage::of(&records);
+    let lineage = Lineage::from_records(&records);
     if lineage.trials.is_empty() {
         return Err(CliError::NoTrials { folder: run.into() });
     }

@@ -2,9 +2,10 @@
 
 mod args;
 mod check;
-mod complain;
 mod data;
 mod environment;
+mod error;
+mod error_text;
 mod eval;
 mod exit;
 mod init;
@@ -18,23 +19,19 @@ mod supervise;
 mod view;
 mod watchdog;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
 
 use self::args::{Arguments, Command, Common};
+use self::error::CliError;
 use self::exit::Exit;
 use self::output::Output;
+use crate::data::Download;
 use crate::data::fetch::FetchLimits;
-use crate::data::{DataError, Download};
-use crate::ledger::RunFolderError;
-use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
-use crate::report::ReportError;
-use crate::spec::{self, Override, SpecError, StudyDocument};
-use crate::study::{Growth, LaunchError, Settings, StudyError};
-use crate::supervise::SuperviseError;
-use crate::sys::lock::LockError;
+use crate::spec::{self, Override, StudyDocument};
+use crate::study::{Growth, Settings};
 
 /// The study that runs when none is named.
 const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
@@ -51,7 +48,7 @@ pub fn main() -> ExitCode {
     let exit = match dispatch(&arguments, &output) {
         Ok(exit) => exit,
         Err(error) => {
-            output.complain(&error);
+            output.print_error(&error);
             error.exit()
         }
     };
@@ -86,95 +83,6 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Arguments::command(), "burgeon", &mut script);
             output.result(&String::from_utf8_lossy(&script))
-        }
-    }
-}
-
-/// Whatever can go wrong with a command.
-#[derive(Debug, thiserror::Error)]
-enum CliError {
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    #[error("cannot read the study file {}", path.display())]
-    StudyFile { path: PathBuf, source: std::io::Error },
-    #[error("cannot write to standard output")]
-    Output(#[source] std::io::Error),
-    #[error("not all events could be written to standard output; {} has them all", events.display())]
-    Events { events: PathBuf, source: std::io::Error },
-    #[error("the test images were not read, because that could not be recorded in {}", folder.display())]
-    TestRead { folder: PathBuf, source: Box<LaunchError> },
-    #[error(transparent)]
-    Supervise(#[from] SuperviseError),
-    #[error("cannot listen for signals")]
-    Signals(#[source] std::io::Error),
-    #[error(transparent)]
-    Model(#[from] OpenError),
-    #[error(transparent)]
-    Input(#[from] InputError),
-    #[error("the model's input shape does not match the data")]
-    OtherImages(#[from] PreparationError),
-    #[error("{} records no trial: is it a run folder, such as runs/lenet-5-0001?", folder.display())]
-    NoTrials { folder: PathBuf },
-    #[error(transparent)]
-    Report(#[from] ReportError),
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error("cannot draw the contact sheet")]
-    Sheet(#[source] image::ImageError),
-    #[error("{} of {images} pictures could not be read", failed)]
-    Pictures { failed: usize, images: usize },
-}
-
-impl From<SpecError> for CliError {
-    fn from(error: SpecError) -> Self {
-        Self::Launch(error.into())
-    }
-}
-
-impl From<DeviceError> for CliError {
-    fn from(error: DeviceError) -> Self {
-        Self::Launch(error.into())
-    }
-}
-
-impl From<DataError> for CliError {
-    fn from(error: DataError) -> Self {
-        Self::Launch(error.into())
-    }
-}
-
-impl From<RunFolderError> for CliError {
-    fn from(error: RunFolderError) -> Self {
-        Self::Launch(error.into())
-    }
-}
-
-impl CliError {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Launch(
-                LaunchError::Spec(_)
-                | LaunchError::Device(_)
-                | LaunchError::NoStudy
-                | LaunchError::Changed { .. }
-                | LaunchError::Fixed { .. }
-                | LaunchError::Study(StudyError::Extension(_) | StudyError::Spec(_))
-                | LaunchError::OtherData(_)
-                | LaunchError::Cpu(_)
-                | LaunchError::Fault(_),
-            )
-            | Self::StudyFile { .. } => Exit::Usage,
-            Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
-            Self::TestRead { source, .. }
-                if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>
-            {
-                Exit::Locked
-            }
-            // A reader that has seen enough, such as `head`, is no failure.
-            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
-            _ => Exit::Failed,
         }
     }
 }

@@ -1,12 +1,10 @@
 //! Where words go: results to stdout, or to stderr when stdout carries events.
 
-// In a circle with cli: it shows errors of the command, which the command's modules return.
-
 use std::io::{IsTerminal, Write};
 
-use super::CliError;
 use super::args::Common;
-use super::complain::{chain, study_error};
+use super::error::CliError;
+use super::error_text::{chain, study_error};
 use super::exit::Exit;
 use crate::study::LaunchError;
 
@@ -38,14 +36,14 @@ impl Output {
     }
 
     /// Says a line that `--quiet` leaves out.
-    pub fn say(&self, line: &str) {
+    pub fn print(&self, line: &str) {
         if !self.quiet {
-            self.announce(line);
+            self.print_always(line);
         }
     }
 
     /// Says a line in any case. A closed terminal is no reason to stop training.
-    pub fn announce(&self, line: &str) {
+    pub fn print_always(&self, line: &str) {
         let _ = if self.json {
             writeln!(std::io::stderr(), "{line}")
         } else {
@@ -75,7 +73,7 @@ impl Output {
     }
 
     /// Says what went wrong.
-    pub fn complain(&self, error: &CliError) {
+    pub fn print_error(&self, error: &CliError) {
         let mut stderr = std::io::stderr();
         let _ = match error {
             CliError::Launch(LaunchError::Spec(spec)) => {

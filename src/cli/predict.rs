@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::args::{Common, InvertName, PredictArguments};
+use super::error::CliError;
 use super::exit::Exit;
+use super::launch;
 use super::output::Output;
 use super::view::percent;
-use super::{CliError, launch};
 use crate::data::DataError;
 use crate::data::image_file::{Invert, Picture};
 use crate::model::{Classifier, InputError, SavedModel};
@@ -39,7 +40,7 @@ pub fn predict(
             }
             Err(error) => {
                 failed += 1;
-                output.complain(&error);
+                output.print_error(&error);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::CliError;
+use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::ledger::RunFolder;

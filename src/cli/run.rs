@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use super::args::{Common, ResumeArguments, ResumeName, StudyArguments};
+use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
-use super::view::{View, percent};
+use super::view::{View, grouped, percent};
 use super::watchdog::Watchdog;
-use super::{CliError, check, document, launch, overrides};
+use super::{document, launch, overrides};
 use crate::record::{Outcome, StudyResult};
 use crate::spec::Override;
 use crate::study::{Ended, Extension, Growth, Launch, LaunchError, Resume, Settings};
@@ -33,7 +34,7 @@ pub fn run(
         profiling: if arguments.profile { Profiling::On } else { Profiling::Off },
         ..launch(common, growth)
     };
-    watched(output, |view, stop| {
+    with_view(output, |view, stop| {
         Launch::new(&study).settings(settings).listener(view).stop(stop).run()
     })
 }
@@ -49,7 +50,7 @@ pub fn resume(
         more_epochs: arguments.more_epochs.unwrap_or(0),
         gate: arguments.gate,
     };
-    watched(output, |view, stop| {
+    with_view(output, |view, stop| {
         Launch::default()
             .settings(launch(common, Growth::On))
             .overrides(overrides(common))
@@ -60,7 +61,7 @@ pub fn resume(
     })
 }
 
-fn watched(
+fn with_view(
     output: &Output,
     work: impl FnOnce(&mut View, &StopFlag) -> Result<Ended, LaunchError>,
 ) -> Result<Exit, CliError> {
@@ -78,24 +79,24 @@ fn watched(
     });
     match ended? {
         Ended::Finished(finished) => {
-            let exit = tell(&finished.result, output);
+            let exit = print_result(&finished.result, output);
             lost_events.map_or(Ok(stopped.unwrap_or(exit)), Err)
         }
         Ended::Stopped(ended) => {
             if let Some(error) = lost_events {
-                output.complain(&error);
+                output.print_error(&error);
             }
             let kept = match watchdog.begun().load(Ordering::SeqCst) {
                 true => "the training state is saved; continue with `burgeon resume`",
                 false => "training had not begun",
             };
-            output.announce(&format!("stopped by {}; {kept}", ended.reason.name()));
+            output.print_always(&format!("stopped by {}; {kept}", ended.reason.name()));
             Ok(stopped.unwrap_or(Exit::Terminated))
         }
     }
 }
 
-fn tell(finished: &StudyResult, output: &Output) -> Exit {
+fn print_result(finished: &StudyResult, output: &Output) -> Exit {
     let trials = match finished.trials {
         1 => "1 trial".into(),
         trials => format!("{trials} trials"),
@@ -107,17 +108,17 @@ fn tell(finished: &StudyResult, output: &Output) -> Exit {
             finished
                 .test_accuracy
                 .map_or(String::new(), |test| format!(", {} on test images", percent(test))),
-            check::grouped(finished.parameters as usize),
+            grouped(finished.parameters as usize),
         ),
         None => "no trial finished an epoch".into(),
     };
     let (word, exit) = match finished.outcome {
         Outcome::Accepted => ("accepted", Exit::Success),
-        Outcome::Rejected => ("rejected", Exit::GateShut),
+        Outcome::Rejected => ("rejected", Exit::GateNotPassed),
     };
-    output.announce(&format!("{word}: {best}; {trials} in {:.1} s", finished.seconds));
+    output.print_always(&format!("{word}: {best}; {trials} in {:.1} s", finished.seconds));
     if finished.best_trial.is_some() {
-        output.announce(&format!("best model: {}/best", finished.run));
+        output.print_always(&format!("best model: {}/best", finished.run));
     }
     exit
 }

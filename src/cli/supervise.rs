@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::CliError;
 use super::args::SuperviseArguments;
+use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use crate::supervise::{SuperviseOptions, supervise as keep_running};

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::CliError;
-use super::check::grouped;
+use super::error::CliError;
 use super::output::Output;
 use super::profile;
 use crate::data;
@@ -103,8 +102,8 @@ impl View {
         text
     }
 
-    fn say(&self, line: &str) {
-        self.progress.suspend(|| self.output.say(line));
+    fn print(&self, line: &str) {
+        self.progress.suspend(|| self.output.print(line));
     }
 
     fn warn(&self, line: &str) {
@@ -112,12 +111,12 @@ impl View {
     }
 
     /// Says something of one trial.
-    fn tell(&self, trial: u32, line: &str) {
-        self.say(&format!("{}{line}", self.whose(trial)));
+    fn print_for(&self, trial: u32, line: &str) {
+        self.print(&format!("{}{line}", self.prefix(trial)));
     }
 
     /// What a line of one trial begins with.
-    fn whose(&self, trial: u32) -> String {
+    fn prefix(&self, trial: u32) -> String {
         if self.is_shared { format!("  [{trial}]") } else { String::new() }
     }
 
@@ -163,7 +162,7 @@ impl Listener for View {
             spec.train().learning_rate
         );
         match proposal {
-            None => self.say(&format!("\ntrial {trial}: {size}")),
+            None => self.print(&format!("\ntrial {trial}: {size}")),
             Some(proposal) => {
                 let edits: Vec<String> = proposal.edits.iter().map(ToString::to_string).collect();
                 let mut text = format!(
@@ -176,7 +175,7 @@ impl Listener for View {
                         text += &format!("\n    {line}");
                     }
                 }
-                self.say(&text);
+                self.print(&text);
             }
         }
         let seen = Seen {
@@ -204,9 +203,9 @@ impl Listener for View {
             }
         } else if self.last_plain_line.elapsed() >= PLAIN_LINE_EVERY {
             self.last_plain_line = Instant::now();
-            self.output.say(&format!(
+            self.output.print(&format!(
                 "{}  epoch {}/{}, step {}/{}: loss {:.3}, accuracy {}, {} images/s",
-                self.whose(trial),
+                self.prefix(trial),
                 progress.epoch,
                 progress.epochs,
                 progress.step,
@@ -224,23 +223,24 @@ impl Listener for View {
                 self.warn(&format!("{path} {why}; continuing from the checkpoint before it"));
             }
             TrialNote::Resumed { epoch, step } => {
-                self.tell(trial, &format!("  resuming after epoch {epoch}, step {step}"));
+                self.print_for(trial, &format!("  resuming after epoch {epoch}, step {step}"));
             }
-            TrialNote::Grafted(report) => self.tell(
+            TrialNote::Grafted(report) => self.print_for(
                 trial,
                 &format!(
                     "  carried over {} of {} weight arrays{}",
                     report.carried.len(),
                     report.carried.len() + report.fresh.len(),
                     match report.changed.as_slice() {
-                        _ if report.preserved => ": its outputs begin equal to its parent's".into(),
+                        _ if report.preserved =>
+                            ": at first it computes the same outputs as its parent".into(),
                         [] => String::new(),
                         changed => format!(": {}", changed.join("; ")),
                     }
                 ),
             ),
             TrialNote::Profiled(profile) => {
-                self.progress.suspend(|| self.output.announce(&profile::table(profile)));
+                self.progress.suspend(|| self.output.print_always(&profile::table(profile)));
             }
             TrialNote::CheckpointWritten { .. } => {}
         }
@@ -260,7 +260,7 @@ impl Listener for View {
             seen.accuracies.push(record.validation_accuracy);
             epochs = seen.spec.train().epochs;
         }
-        self.tell(
+        self.print_for(
             trial,
             &format!(
                 "  epoch {:>2}/{epochs}  loss {:.4}  accuracy {:>7}  |  validation {:.4} {:>7}  |  {:.1} s",
@@ -279,7 +279,7 @@ impl Listener for View {
             Some(rate) => format!("the best learning rate is about {rate:.1e}"),
             None => "the loss falls at no learning rate, so the cause lies elsewhere".into(),
         };
-        self.tell(trial, &format!("  range test: {found}"));
+        self.print_for(trial, &format!("  range test: {found}"));
     }
 
     fn out_of_time(&mut self, trial: u32, why: &str) {
@@ -287,11 +287,11 @@ impl Listener for View {
             0 => "no epoch could be evaluated in that time, so it yields no model",
             _ => "its best epoch is kept",
         };
-        self.tell(trial, &format!("  out of time: {why}; {kept}"));
+        self.print_for(trial, &format!("  out of time: {why}; {kept}"));
     }
 
     fn budget_spent(&mut self, why: &str) {
-        self.say(&format!("no further trial: {why}"));
+        self.print(&format!("no further trial: {why}"));
     }
 
     fn trial_ended(&mut self, trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
@@ -300,11 +300,11 @@ impl Listener for View {
             seen.bar.finish_and_clear();
         }
         if let Some(why) = trial.curve.last().and_then(|last| last.given_up.as_ref()) {
-            self.tell(number, &format!("  given up: {why}"));
+            self.print_for(number, &format!("  given up: {why}"));
         }
-        self.tell(number, &format!("  {judgement}"));
-        if !judgement.opens {
-            self.tell(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
+        self.print_for(number, &format!("  {judgement}"));
+        if !judgement.passes {
+            self.print_for(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
         }
     }
 }
@@ -314,7 +314,7 @@ impl LaunchListener for View {
         match progress {
             data::Progress::Downloading { file, url, received, total } => {
                 if self.bar.prefix() != file {
-                    self.output.say(&format!("fetching {url}"));
+                    self.output.print(&format!("fetching {url}"));
                     self.start_bar(
                         total.unwrap_or(received),
                         "  {prefix} {wide_bar:.green} {bytes}/{total_bytes}  {eta} left",
@@ -377,7 +377,7 @@ impl LaunchListener for View {
             Resumed::No => "in",
             Resumed::Yes => "continues in",
         };
-        self.output.say(&format!(
+        self.output.print(&format!(
             "{} {verb} {}\ndata    {}: {} training, {} validation, {} test images\ndevice  {}, {} threads",
             ready.spec.name(),
             ready.folder.path().display(),
@@ -394,12 +394,12 @@ impl LaunchListener for View {
     }
 
     fn report_failed(&mut self, error: &ReportError) {
-        let why = super::complain::chain(error);
+        let why = super::error_text::chain(error);
         self.output.warn(&format!("no report was written: {why}"));
     }
 
     fn notification_failed(&mut self, error: &NotifyError) {
-        self.output.warn(&super::complain::chain(error));
+        self.output.warn(&super::error_text::chain(error));
     }
 
     fn recorder(&mut self) -> Option<EventObserver> {
@@ -424,6 +424,11 @@ fn curve(accuracies: &[f64]) -> String {
     let bar = |accuracy: &f64| BARS[((accuracy * 8.0) as usize).min(7)];
     // More epochs than a line has room for: the last ones.
     accuracies.iter().rev().take(60).rev().map(bar).collect()
+}
+
+/// A whole number with its thousands apart: 61,706.
+pub fn grouped(number: usize) -> String {
+    crate::report::grouped(number as u64)
 }
 
 /// A fraction as people read it.

@@ -343,7 +343,8 @@ mod tests {
 
     #[test]
     fn every_plane_is_distorted_alike() {
-        let moved = Augmentation { shift: 2, flip: true, flip_vertical: true, ..Default::default() };
+        let moved =
+            Augmentation { shift: 2, flip: true, flip_vertical: true, ..Default::default() };
         let turned = Augmentation {
             rotate_degrees: 20.0,
             elastic: Some(Elastic { alpha: 20.0, sigma: 3.0 }),

@@ -17,12 +17,17 @@ pub(crate) fn detect(path: &Path) -> Result<DataSpec, DataError> {
         return match extension.as_str() {
             "npz" => Ok(of(Source::Npz)),
             "csv" => Ok(of(Source::Csv)),
-            _ => Err(DataError::malformed(path, "not a data set: use a folder, or a .npz or .csv file")),
+            _ => Err(DataError::malformed(
+                path,
+                "not a data set: use a folder, or a .npz or .csv file",
+            )),
         };
     }
     let mut names: Vec<String> = Vec::new();
     for entry in std::fs::read_dir(path).map_err(DataError::read(path))? {
-        names.push(entry.map_err(DataError::read(path))?.file_name().to_string_lossy().to_lowercase());
+        names.push(
+            entry.map_err(DataError::read(path))?.file_name().to_string_lossy().to_lowercase(),
+        );
     }
     if folder::find(path).is_ok() {
         return Ok(of(Source::Idx));

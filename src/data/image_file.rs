@@ -268,7 +268,9 @@ fn complete_webp(bytes: &[u8]) -> Result<(), PictureError> {
     let said = bytes.get(4..8).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     match said {
         Some(said) if bytes.len() as u64 >= u64::from(said) + 8 => Ok(()),
-        _ => Err(PictureError::Truncated { format: "WebP", missing: "its last chunks are missing" }),
+        _ => {
+            Err(PictureError::Truncated { format: "WebP", missing: "its last chunks are missing" })
+        }
     }
 }
 

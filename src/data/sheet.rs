@@ -80,7 +80,8 @@ mod tests {
         let sheet = image::load_from_memory(&contact_sheet(&data).unwrap()).unwrap().to_rgb8();
         assert_eq!(sheet.dimensions(), (2 + 12 * 4, 2 + 2 * 4));
         // Row 0 shows images 0 and 3, row 1 images 1 and 2; what is left is grey.
-        let seen = [(2, 2), (6, 2), (2, 6), (6, 6), (10, 2)].map(|(x, y)| sheet.get_pixel(x, y).0[0]);
+        let seen =
+            [(2, 2), (6, 2), (2, 6), (6, 6), (10, 2)].map(|(x, y)| sheet.get_pixel(x, y).0[0]);
         assert_eq!(seen, [0, 180, 60, 120, 128]);
     }
 }

@@ -147,7 +147,10 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     /// Writes the warped image, normalised by a factor and a term; `image` and `out` are `[height, width]`.
-    #[expect(clippy::too_many_arguments, reason = "an image, what is done to it, and where it goes")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an image, what is done to it, and where it goes"
+    )]
     pub fn sample(
         &mut self,
         image: &[u8],

@@ -7,29 +7,28 @@ use crate::spec::GateSpec;
 
 pub(crate) use crate::record::{FloorJudgement, wilson_lower_bound};
 
-/// What the gate says of one trial.
+/// The judgement of the gate on one trial. `Display` gives it as a clause.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
-    /// Whether the trial passes: every floor is reached.
-    pub opens: bool,
+    /// Whether the trial passes: every required minimum is reached.
+    pub passes: bool,
     /// Accuracy on the validation images, 0..=1.
     pub accuracy: f64,
-    /// What was held against the threshold: the accuracy, or the lower bound of its interval.
+    /// The value compared to the threshold: the accuracy, or its lower confidence bound.
     pub judged: f64,
-    /// What accuracy had to be reached; 0 where none had.
+    /// The required accuracy, 0..=1; 0 if the gate requires none.
     pub threshold: f64,
-    /// The floors beside the accuracy's.
+    /// The judgements on balanced accuracy and least recall, where required.
     pub floors: [Option<FloorJudgement>; 2],
 }
 
 impl Judgement {
-    /// The lower confidence bound that was held against the threshold; `None` where the accuracy
-    /// itself was.
+    /// The lower confidence bound that was compared to the threshold; `None` if the accuracy itself was.
     pub fn bound(&self) -> Option<f64> {
         (self.judged != self.accuracy && self.judged.is_finite()).then_some(self.judged)
     }
 
-    /// The floors beside the accuracy's.
+    /// The judgements on balanced accuracy and least recall, where required.
     pub fn other_floors(&self) -> impl Iterator<Item = &FloorJudgement> {
         self.floors.iter().flatten()
     }
@@ -42,10 +41,9 @@ impl fmt::Display for Judgement {
     }
 }
 
-/// What the gate says of an accuracy, as a sentence without its full stop, with as many digits as
-/// it takes to tell the figures apart. `bound` is the lower confidence bound, where the gate judges
-/// by it; `floors` what it asks for beside the accuracy. A gate that asks for no accuracy says
-/// nothing of it.
+/// The judgement on an accuracy as a clause, with as many digits as it takes to tell the figures apart.
+/// `bound` is the lower confidence bound, if the gate judges by it; `floors` are the other required
+/// minimums. The accuracy is left out if the gate does not require one.
 pub(crate) fn in_words(
     accuracy: f64,
     bound: Option<f64>,
@@ -66,17 +64,17 @@ fn accuracy_in_words(accuracy: f64, bound: Option<f64>, threshold: f64) -> Strin
     }
     let digits = (2..5).find(|&digits| percent(judged, digits) != percent(threshold, digits));
     let show = |fraction| percent(fraction, digits.unwrap_or(2));
-    let opens = judged >= threshold;
+    let passes = judged >= threshold;
     match bound {
         None => {
-            let verb = if opens { "reaches" } else { "is below" };
+            let verb = if passes { "reaches" } else { "is below" };
             format!("validation accuracy {} {verb} the gate of {}", show(accuracy), show(threshold))
         }
         Some(bound) => format!(
             "validation accuracy {} has a lower confidence bound of {}, which {} the gate of {}",
             show(accuracy),
             show(bound),
-            if opens { "reaches" } else { "is below" },
+            if passes { "reaches" } else { "is below" },
             show(threshold)
         ),
     }
@@ -86,7 +84,23 @@ fn percent(fraction: f64, digits: usize) -> String {
     format!("{:.digits$} %", fraction * 100.0)
 }
 
-/// Judges a trial's best epoch on so many validation images. No epoch and no images never pass, nor does NaN.
+/// Judges a trial by its best epoch. `images` is the number of validation images, for confidence bounds. Without an
+/// epoch, without images or with NaN it does not pass.
+///
+/// ```
+/// use burgeon::gate::judge;
+/// use burgeon::record::EpochRecord;
+/// use burgeon::spec::{Layer, StudyFile};
+///
+/// let gate = StudyFile::new("study", Vec::<Layer>::new()).gate; // 80 % accuracy by default
+/// let epoch = EpochRecord { validation_accuracy: 0.75, ..EpochRecord::default() };
+/// let judgement = judge(&gate, Some(&epoch), 5000);
+/// assert!(!judgement.passes);
+/// assert_eq!(
+///     judgement.to_string(),
+///     "validation accuracy 75.00 % is below the gate of 80.00 %"
+/// );
+/// ```
 pub fn judge(gate: &GateSpec, best: Option<&EpochRecord>, images: usize) -> Judgement {
     let recalls = best.map_or(&[][..], |best| &best.recalls);
     judge_figures(gate, best.map_or(0.0, |best| best.validation_accuracy), recalls, images)
@@ -114,7 +128,7 @@ fn judge_figures(
     ];
     let holds = floors.iter().flatten().all(FloorJudgement::holds);
     Judgement {
-        opens: images > 0 && judged >= gate.accuracy && holds,
+        passes: images > 0 && judged >= gate.accuracy && holds,
         accuracy,
         judged,
         threshold: gate.accuracy,
@@ -122,8 +136,8 @@ fn judge_figures(
     }
 }
 
-/// Whether a model that names the same class for every image would pass, and which class that is: the one with the
-/// most of the validation images, which are given by class.
+/// The most frequent class, if a model that predicts it for every image would pass the gate. `counts` holds the
+/// number of validation images of each class.
 pub fn passing_constant_answer(gate: &GateSpec, counts: &[usize]) -> Option<usize> {
     let most = *counts.iter().max()?;
     let class = counts.iter().position(|&count| count == most)?;
@@ -133,7 +147,7 @@ pub fn passing_constant_answer(gate: &GateSpec, counts: &[usize]) -> Option<usiz
     });
     let recalls: Vec<ClassRecall> = recalls.collect();
     let accuracy = Measure::Accuracy.of(&recalls);
-    judge_figures(gate, accuracy, &recalls, counts.iter().sum()).opens.then_some(class)
+    judge_figures(gate, accuracy, &recalls, counts.iter().sum()).passes.then_some(class)
 }
 
 #[cfg(test)]
@@ -150,35 +164,39 @@ mod tests {
 
     #[test]
     fn the_gate_opens_at_its_threshold_and_not_below() {
-        assert!(judge(&gate(0.8, None), 0.8, 1000).opens);
-        assert!(!judge(&gate(0.8, None), 0.799, 1000).opens);
+        assert!(judge(&gate(0.8, None), 0.8, 1000).passes);
+        assert!(!judge(&gate(0.8, None), 0.799, 1000).passes);
     }
 
     #[test]
     fn no_images_never_pass() {
-        assert!(!judge(&gate(0.0, None), 0.0, 0).opens);
+        assert!(!judge(&gate(0.0, None), 0.0, 0).passes);
     }
 
     #[test]
     fn with_a_confidence_luck_on_few_images_does_not_pass() {
-        assert!(judge(&gate(0.8, None), 0.9, 10).opens);
-        assert!(!judge(&gate(0.8, Some(0.95)), 0.9, 10).opens);
-        assert!(judge(&gate(0.8, Some(0.95)), 0.9, 10_000).opens);
+        assert!(judge(&gate(0.8, None), 0.9, 10).passes);
+        assert!(!judge(&gate(0.8, Some(0.95)), 0.9, 10).passes);
+        assert!(judge(&gate(0.8, Some(0.95)), 0.9, 10_000).passes);
     }
 
     #[test]
     fn all_floors_must_be_reached() {
         let recalls = [(95, 100), (6, 10)].map(|(right, images)| ClassRecall { right, images });
-        let opens = |gate: GateSpec| {
-            judge_figures(&gate, Measure::Accuracy.of(&recalls), &recalls, 110).opens
+        let passes = |gate: GateSpec| {
+            judge_figures(&gate, Measure::Accuracy.of(&recalls), &recalls, 110).passes
         };
         let gate = gate(0.9, None);
-        assert!(opens(GateSpec { least_recall: Some(0.6), balanced_accuracy: Some(0.77), ..gate }));
-        assert!(!opens(GateSpec { least_recall: Some(0.61), ..gate }));
-        assert!(!opens(GateSpec { balanced_accuracy: Some(0.78), ..gate }));
-        assert!(!opens(GateSpec { accuracy: 0.92, least_recall: Some(0.6), ..gate }));
+        assert!(passes(GateSpec {
+            least_recall: Some(0.6),
+            balanced_accuracy: Some(0.77),
+            ..gate
+        }));
+        assert!(!passes(GateSpec { least_recall: Some(0.61), ..gate }));
+        assert!(!passes(GateSpec { balanced_accuracy: Some(0.78), ..gate }));
+        assert!(!passes(GateSpec { accuracy: 0.92, least_recall: Some(0.6), ..gate }));
         // Six of ten may be luck.
-        assert!(!opens(GateSpec {
+        assert!(!passes(GateSpec {
             accuracy: 0.0,
             least_recall: Some(0.6),
             confidence: Some(0.95),
@@ -189,7 +207,7 @@ mod tests {
     #[test]
     fn a_floor_that_was_not_measured_is_not_reached() {
         let gate = GateSpec { least_recall: Some(0.0), ..gate(0.0, None) };
-        assert!(!judge(&gate, 1.0, 100).opens);
+        assert!(!judge(&gate, 1.0, 100).passes);
     }
 
     #[test]
@@ -218,7 +236,7 @@ mod tests {
             judge_figures(&gate(threshold, confidence), accuracy, &[], 400)
         };
         let judged = judged_at(0.8, Some(0.95), 0.81);
-        assert!(!judged.opens && judged.bound().is_some());
+        assert!(!judged.passes && judged.bound().is_some());
         assert_eq!(
             judged.to_string(),
             "validation accuracy 81.00 % has a lower confidence bound of 76.87 %, which is below the gate of 80.00 %"

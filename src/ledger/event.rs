@@ -1,4 +1,4 @@
-//! What can happen in a study.
+//! The events of a study.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,12 +10,13 @@ use crate::record::{
 use crate::spec::Edit;
 use crate::sys::nan_if_null;
 
-/// One thing that happened. Losses may be NaN (written as `null`); accuracies are fractions.
+/// An event of a study, as one line of `events.jsonl`. Losses may be NaN, written as `null`; accuracies
+/// are fractions, 0..=1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
-    /// A study began.
+    /// A study started.
     StudyStarted {
         /// The study's name.
         name: String,
@@ -29,49 +30,49 @@ pub enum Event {
         data_hash: String,
         /// The study's seed.
         seed: u64,
-        /// What computes.
+        /// Name of the device.
         device: String,
-        /// Threads that compute.
+        /// Number of CPU threads.
         threads: usize,
-        /// Images trained on.
+        /// Number of training images.
         train_images: usize,
-        /// Images that gate and policies read.
+        /// Number of validation images.
         validation_images: usize,
-        /// Images kept for the accepted model.
+        /// Number of test images.
         test_images: usize,
-        /// The gate's accuracy.
+        /// The accuracy that the gate requires.
         threshold: f64,
-        /// Most trials.
+        /// The largest number of trials.
         trials: u32,
-        /// The instruction set that the CPU computes with; the same bits hold on one alone.
+        /// The instruction set of the CPU kernels; results have the same bits on the same one only.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instruction_set: Option<String>,
     },
-    /// The data that was asked for could not be had, and the fallback was taken.
+    /// The requested data was not available, so the built-in digits are used.
     DataFallback {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The images were looked at before anything was trained on them.
+    /// The images were examined before the first trial.
     DataExamined {
         /// The name of each class, by label.
         classes: Vec<String>,
-        /// Images of each class.
+        /// Images of each class in each split.
         counts: SplitCounts,
-        /// What is odd about them.
+        /// What is unusual about them.
         findings: Vec<DataFinding>,
     },
-    /// A trial began.
+    /// A trial started.
     TrialStarted {
         /// Counted from 1.
         trial: u32,
-        /// The trial that it grew from.
+        /// The trial that it was grown from.
         parent: Option<u32>,
         /// The edits that led from the parent's spec to this one's.
         edits: Vec<Edit>,
-        /// What the trial keeps of what its parent learned.
+        /// What the trial inherits from its parent.
         inherit: Inherit,
-        /// Why these, in words.
+        /// The reason for the edits, as a clause.
         reason: String,
         /// Hash of the trial's spec.
         spec_hash: String,
@@ -79,29 +80,29 @@ pub enum Event {
         parameters: u64,
         /// Floating-point operations of a forward pass of one image.
         flops_per_image: u64,
-        /// How long it may take, judged by how long its parent took.
+        /// Expected seconds of training, estimated from its parent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected_seconds: Option<f64>,
     },
-    /// Weights were carried over from the parent.
+    /// Weights were grafted from the parent.
     Grafted {
-        /// The trial that got them.
+        /// The child.
         trial: u32,
-        /// The trial that they came from.
+        /// The parent.
         parent: u32,
-        /// What was carried over, and what was not.
+        /// Which weights were carried over.
         summary: GraftReport,
     },
-    /// An epoch ended.
+    /// An epoch was trained and evaluated.
     EpochFinished {
         /// The trial.
         trial: u32,
         /// Counted from 1.
         epoch: u32,
-        /// Mean loss over the training images, as they were trained on.
+        /// Mean loss over the training batches.
         #[serde(deserialize_with = "nan_if_null")]
         train_loss: f64,
-        /// Accuracy over the training images, as they were trained on.
+        /// Accuracy over the training batches.
         #[serde(deserialize_with = "nan_if_null")]
         train_accuracy: f64,
         /// Mean loss over the validation images.
@@ -110,29 +111,29 @@ pub enum Event {
         /// Accuracy over the validation images.
         #[serde(deserialize_with = "nan_if_null")]
         validation_accuracy: f64,
-        /// The rate of the epoch's last step.
+        /// Learning rate of the epoch's last step.
         #[serde(deserialize_with = "nan_if_null")]
         learning_rate: f64,
-        /// Time it took.
+        /// Seconds of training.
         #[serde(deserialize_with = "nan_if_null")]
         seconds: f64,
-        /// Training images seen in it.
+        /// Training images used in it.
         #[serde(default, skip_serializing_if = "is_zero")]
         images: u64,
         /// Mean training loss over each eighth of it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         course: Vec<f64>,
-        /// What the network did inside: dead units, gradients, and so on.
+        /// Activations and gradients after it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<Probe>,
-        /// How many validation images of each class were classified correctly, by label.
+        /// Correctly classified validation images of each class, by label.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         recalls: Vec<ClassRecall>,
-        /// Why the trial was given up after it.
+        /// Why the trial was given up in it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         given_up: Option<String>,
     },
-    /// A checkpoint is on the disk.
+    /// A checkpoint was written.
     CheckpointWritten {
         /// The trial.
         trial: u32,
@@ -140,22 +141,22 @@ pub enum Event {
         epoch: u32,
         /// The step.
         step: u64,
-        /// Where, relative to the run folder.
+        /// Its folder, relative to the run folder.
         path: String,
-        /// Its size.
+        /// Its size in bytes.
         bytes: u64,
-        /// Time it took to write, beside training.
+        /// Seconds that writing took, in parallel to training.
         #[serde(deserialize_with = "nan_if_null")]
         seconds: f64,
     },
-    /// A checkpoint cannot be used.
+    /// A checkpoint is damaged and was not used.
     CheckpointRejected {
-        /// The file that is wrong.
+        /// The damaged file.
         path: String,
         /// What is wrong with it.
         why: String,
     },
-    /// Where a trial's time went, where it was asked for.
+    /// Where a trial's time went, with `--profile`.
     TrialProfiled {
         /// The trial.
         trial: u32,
@@ -166,60 +167,60 @@ pub enum Event {
     TrialFinished {
         /// The trial.
         trial: u32,
-        /// Epochs trained.
+        /// Number of epochs trained.
         epochs: u32,
         /// Accuracy over the validation images.
         #[serde(deserialize_with = "nan_if_null")]
         validation_accuracy: f64,
-        /// Time spent training.
+        /// Seconds of training.
         #[serde(deserialize_with = "nan_if_null")]
         train_seconds: f64,
-        /// Training images a second.
+        /// Training images per second.
         #[serde(deserialize_with = "nan_if_null")]
         images_per_second: f64,
-        /// How it ended, and what its curves say.
+        /// Why it ended, and its diagnosis.
         diagnosis: Conclusion,
     },
-    /// It was tested at which learning rates a trial's network learns.
+    /// A learning rate range test was made.
     RatesTested {
         /// The trial.
         trial: u32,
-        /// The rate of each step.
+        /// The learning rate of each step.
         rates: Vec<f64>,
         /// The smoothed loss before each step.
         losses: Vec<f64>,
-        /// The rate that it comes to; `None` where no rate helps.
+        /// The suggested rate; `None` if the loss fell at no rate.
         suggestion: Option<f64>,
     },
-    /// The gate was asked.
+    /// The gate was applied to a trial.
     GateDecided {
         /// The trial.
         trial: u32,
-        /// What it said.
+        /// The decision.
         decision: Verdict,
-        /// The accuracy that it asks for.
+        /// The accuracy that it requires.
         threshold: f64,
         /// The trial's accuracy on the validation images.
         #[serde(deserialize_with = "nan_if_null")]
         accuracy: f64,
-        /// The lower confidence bound of that accuracy, where the gate judges by it.
+        /// The lower confidence bound of that accuracy, if the gate judges by it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         judged: Option<f64>,
-        /// What it asks for beside the accuracy, and what it saw of that.
+        /// The judgements on balanced accuracy and least recall, if required.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         floors: Vec<FloorJudgement>,
     },
-    /// A study that had stopped goes on.
+    /// A stopped study was resumed.
     StudyResumed {
         /// The run folder.
         run: String,
-        /// Trials that are done.
+        /// Number of finished trials.
         trials: u32,
-        /// The instruction set that it goes on with.
+        /// The instruction set that it continues with.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         instruction_set: Option<String>,
     },
-    /// A trial that had stopped goes on from a checkpoint.
+    /// A trial was resumed from a checkpoint.
     TrialResumed {
         /// The trial.
         trial: u32,
@@ -228,13 +229,13 @@ pub enum Event {
         /// The checkpoint's step.
         step: u64,
     },
-    /// Somebody read the test images with the best model, outside the study.
+    /// The best model was evaluated on the test images outside of the study.
     TestSplitRead {
-        /// The command that did.
+        /// The command that did that.
         command: String,
-        /// Images read.
+        /// Number of images.
         images: u64,
-        /// Accuracy over them, which whoever asked now knows.
+        /// Accuracy on them.
         #[serde(deserialize_with = "nan_if_null")]
         accuracy: f64,
         /// Hash of the model's weights.
@@ -242,57 +243,57 @@ pub enum Event {
         /// Hash of the images and labels.
         data_hash: String,
     },
-    /// A study stopped before its end, because it was asked to.
+    /// A study was stopped on request.
     StudyStopped {
         /// The signal's name.
         signal: String,
     },
-    /// A trial's checkpoints were removed: nothing can need them any more.
+    /// A trial's checkpoints, which are no longer needed, were removed.
     CheckpointsRemoved {
         /// The trial.
         trial: u32,
     },
-    /// A study that was over goes on with another budget or another gate.
+    /// A finished study was extended.
     StudyExtended {
         /// Counted from 1.
         extension: u32,
-        /// Trials that were added to its budget, besides the one that `more_epochs` asks for.
+        /// Trials added to the budget, without the one that trains for `more_epochs`.
         more_trials: u32,
-        /// Epochs for which the best trial's training goes on.
+        /// Epochs that the best trial is trained further.
         more_epochs: u32,
-        /// The new gate, where one was given.
+        /// The new gate, if changed.
         gate: Option<f64>,
-        /// Most trials from now on, those before included.
+        /// The largest number of trials from now on, including earlier ones.
         trials: u32,
-        /// The accuracy that the gate asks for from now on.
+        /// The accuracy that the gate requires from now on.
         threshold: f64,
         /// What tells a supervised command from every other: started again, it extends nothing twice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<String>,
     },
-    /// A study ended.
+    /// A study finished.
     StudyFinished(StudyResult),
-    /// The supervisor is about to start the trainer again.
+    /// The supervisor is about to restart the trainer.
     SupervisorRestarted {
-        /// What ended it.
+        /// Why the trainer ended.
         cause: String,
         /// Counted from 1.
         attempt: u32,
-        /// Seconds waited before.
+        /// Seconds before the restart.
         #[serde(deserialize_with = "nan_if_null")]
         delay: f64,
     },
-    /// The supervisor no longer starts the trainer.
+    /// The supervisor gave up.
     SupervisorGaveUp {
-        /// Why.
+        /// The reason.
         cause: String,
-        /// Restarts made.
+        /// Number of restarts.
         restarts: u32,
     },
-    /// An event of a newer version, kept as it is.
+    /// An event written by a newer version of burgeon, kept as it is.
     #[serde(skip)]
     Unknown {
-        /// The version that wrote it.
+        /// The format version of its line.
         version: u64,
         /// Its name.
         name: String,
@@ -305,15 +306,15 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// What the gate said of a trial.
+/// The decision of the gate on a trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The trial passes.
     Accept,
-    /// It does not; there may be another trial.
+    /// It does not pass; there may be another trial.
     Continue,
-    /// It does not, and there will be no other.
+    /// It does not pass, and there will be no other trial.
     Reject,
 }
 

@@ -1,14 +1,13 @@
-//! Appends events, each durable before the next thing happens, and repairs what a crash left.
+//! Appends events, each durable before anything else happens, and repairs an unfinished last line.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::event::Event;
 use super::parse::{LINE_LIMIT_BYTES, LineError, parse_pieces};
+use super::recorded::Recorded;
 use super::replay::EventKey;
 use crate::sys::clock::{Clock, RealClock};
 use crate::sys::fence::{Fence, FenceError};
@@ -18,15 +17,6 @@ use crate::sys::files::{FileError, Files, WritableFile, WriteMode, parent};
 pub const LOG_LIMIT_BYTES: u64 = 16 << 30;
 /// So much of it is read at a time.
 const PIECE_BYTES: usize = 4 << 20;
-
-/// An event with its time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Recorded {
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub event: Event,
-}
 
 /// An event log that is open for appending.
 pub struct Ledger {
@@ -39,7 +29,7 @@ pub struct Ledger {
     observer: Option<Observer>,
 }
 
-/// Gets every recorded event and its line, without the newline.
+/// Receives every recorded event and its line, without the newline.
 type Observer = Box<dyn FnMut(&Recorded, &str) + Send>;
 
 struct Sink {
@@ -52,7 +42,7 @@ struct Sink {
     has_tail: bool,
 }
 
-/// What was cut off an event log when it was opened.
+/// The unfinished last line that was removed from an event log when it was opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repair {
     /// The log.
@@ -75,9 +65,9 @@ impl fmt::Display for Repair {
 /// What [`Ledger::append_once`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
-    /// Recorded the event.
+    /// It recorded the event.
     Now,
-    /// Nothing: an earlier process had recorded it.
+    /// It did nothing, as the event was recorded already.
     Before,
 }
 
@@ -92,7 +82,7 @@ pub enum LedgerError {
         /// Which line, and what is wrong with it.
         source: LineError,
     },
-    /// An event that has no line.
+    /// An event that cannot be written as JSON.
     #[error("cannot write the event `{event}` as JSON")]
     Unwritable {
         /// Its name.
@@ -100,7 +90,7 @@ pub enum LedgerError {
         /// Why.
         source: serde_json::Error,
     },
-    /// An event whose line, or a log whose length, would be more than is read back.
+    /// An event or a log that would exceed the limit for reading it back.
     #[error("the event `{event}` of {bytes} bytes is too large for {}", path.display())]
     TooLarge {
         /// The log.
@@ -223,7 +213,7 @@ impl Ledger {
     pub fn append_once(&mut self, event: Event) -> Result<Appended, LedgerError> {
         let last = event.key().and_then(|key| self.last_places.get(&key));
         let is_recorded =
-            last.is_some_and(|&place| says_the_same(&self.records[place].event, &event));
+            last.is_some_and(|&place| differ_only_in_times(&self.records[place].event, &event));
         if is_recorded {
             return Ok(Appended::Before);
         }
@@ -232,8 +222,8 @@ impl Ledger {
     }
 }
 
-/// Whether two events differ in times alone. Compared as text, in which a NaN equals itself.
-fn says_the_same(one: &Event, other: &Event) -> bool {
+/// Whether two events are equal but for times. Compared as text, in which NaN equals NaN.
+fn differ_only_in_times(one: &Event, other: &Event) -> bool {
     let text = |event: &Event| serde_json::to_string(&event.without_times());
     match (text(one), text(other)) {
         (Ok(one), Ok(other)) => one == other,
@@ -332,6 +322,8 @@ fn parse(files: &dyn Files, path: &Path) -> Result<super::Parsed, LedgerError> {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use jiff::Timestamp;
 
     use super::*;
     use crate::ledger::event::samples;

@@ -1,21 +1,39 @@
-//! The record of a study: its events, and the run folder that they lie in.
+//! The record of a study: its events, and the run folder that holds them.
 //!
-//! Invariant: `events.jsonl` is only ever appended to, one synced line an event; whatever else a
-//! study leaves behind can be derived from it or from a checkpoint.
+//! A program reads a run with [`parse_events`]:
+//!
+//! ```no_run
+//! use burgeon::ledger::{Event, parse_events};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let log = std::fs::read("runs/lenet-5-0001/events.jsonl")?;
+//! for recorded in parse_events(&log)?.records {
+//!     if let Event::EpochFinished { trial, epoch, validation_accuracy, .. } = recorded.event {
+//!         println!("{} trial {trial}, epoch {epoch}: {validation_accuracy:.4}", recorded.at);
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariant: `events.jsonl` is append-only, with one synced line per event; everything else that a
+//! study writes can be derived from it or from a checkpoint.
 
 mod event;
 pub(crate) mod log;
 mod parse;
 pub(crate) mod provenance;
+mod recorded;
 pub(crate) mod replay;
 pub(crate) mod run_folder;
 
 pub(crate) use crate::record::Outcome;
 pub use event::{Event, Verdict};
+pub use log::LedgerError;
 pub(crate) use log::{Appended, Ledger, Repair, read};
-pub use log::{LedgerError, Recorded};
 pub use parse::{LineError, Parsed, parse_events};
 pub(crate) use provenance::cpu_name;
 pub use provenance::{DataOrigin, Provenance};
+pub use recorded::Recorded;
 pub(crate) use run_folder::RunFolder;
 pub use run_folder::RunFolderError;

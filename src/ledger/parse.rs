@@ -1,13 +1,11 @@
-//! Lines of `events.jsonl`, there and back.
-
-// In a circle with log: lines become the records that the log is made of.
+//! Parses and writes lines of `events.jsonl`.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::event::Event;
-use super::log::Recorded;
+use super::recorded::Recorded;
 use crate::sys::clock::rfc3339;
 
 /// The format's version, `"v"` in every line.
@@ -16,21 +14,21 @@ pub const VERSION: u64 = 1;
 /// The longest line that is written or read, with its newline.
 pub const LINE_LIMIT_BYTES: usize = 1 << 20;
 
-/// What the bytes of an event log say.
+/// The parsed content of an event log.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Parsed {
-    /// Every whole line.
+    /// The event of every complete line.
     pub records: Vec<Recorded>,
-    /// Bytes that these lines take, from the start.
+    /// Length of these lines in bytes.
     pub whole_bytes: usize,
-    /// Bytes after them: a line that a crash cut short.
+    /// Bytes after them, of a last line that a crash cut short.
     pub torn_bytes: usize,
 }
 
-/// A line that no crash can have left.
+/// A damaged line, other than an unfinished last one.
 #[derive(Debug, thiserror::Error)]
 pub enum LineError {
-    /// Not JSON, though lines follow it.
+    /// A line that is not JSON and not the last.
     #[error("line {line} is damaged")]
     Damaged {
         /// Counted from 1.
@@ -38,7 +36,7 @@ pub enum LineError {
         /// What is wrong.
         source: serde_json::Error,
     },
-    /// JSON, but not an event.
+    /// A line that is JSON, but not an event.
     #[error("line {line} is not an event: {why}")]
     NotAnEvent {
         /// Counted from 1.
@@ -46,7 +44,7 @@ pub enum LineError {
         /// What is wrong.
         why: String,
     },
-    /// Longer than any event.
+    /// A line that is longer than any event.
     #[error("line {line} is longer than {LINE_LIMIT_BYTES} bytes")]
     TooLong {
         /// Counted from 1.
@@ -54,17 +52,17 @@ pub enum LineError {
     },
 }
 
-/// Reads an event log. Memory stays within a small multiple of its length.
+/// Parses an event log. Memory stays within a small multiple of its length.
 ///
-/// A last line that is cut short, or was never finished by its newline, was never acknowledged to
-/// anyone: it is counted as torn and left out.
+/// A last line that is incomplete or lacks its newline is left out and counted in
+/// [`Parsed::torn_bytes`]; the study that wrote it had not continued yet.
 ///
 /// # Errors
 ///
-/// When any other line is not an event; it is named by its number.
+/// When any other line is not an event, with the number of the line.
 pub fn parse_events(bytes: &[u8]) -> Result<Parsed, LineError> {
     let mut parsed = Parsed::default();
-    parsed.whole_bytes = take_lines(bytes, Lines::All, 0, &mut parsed.records)?;
+    parsed.whole_bytes = parse_lines(bytes, Lines::All, 0, &mut parsed.records)?;
     parsed.torn_bytes = bytes.len() - parsed.whole_bytes;
     Ok(parsed)
 }
@@ -85,7 +83,7 @@ pub(super) fn parse_pieces<E: From<LineError>>(
         let lines = if piece.is_empty() { Lines::All } else { Lines::AllButTheLast };
         pending.extend(piece);
         let lines_before = parsed.records.len();
-        let taken = take_lines(&pending, lines, lines_before, &mut parsed.records)?;
+        let taken = parse_lines(&pending, lines, lines_before, &mut parsed.records)?;
         pending.drain(..taken);
         parsed.whole_bytes += taken;
         if lines == Lines::All {
@@ -106,7 +104,7 @@ enum Lines {
 }
 
 /// Reads whole lines and answers how many bytes they took; `lines_before` lines came before.
-fn take_lines(
+fn parse_lines(
     bytes: &[u8],
     lines: Lines,
     lines_before: usize,
@@ -126,8 +124,9 @@ fn take_lines(
             return Err(LineError::TooLong { line: number });
         }
         match serde_json::from_slice(text) {
-            Ok(value) => records
-                .push(record(value).map_err(|why| LineError::NotAnEvent { line: number, why })?),
+            Ok(value) => records.push(
+                parse_record(value).map_err(|why| LineError::NotAnEvent { line: number, why })?,
+            ),
             Err(_) if is_last => break,
             Err(source) => {
                 return Err(LineError::Damaged { line: number, source });
@@ -138,7 +137,7 @@ fn take_lines(
     Ok(taken)
 }
 
-fn record(value: Value) -> Result<Recorded, String> {
+fn parse_record(value: Value) -> Result<Recorded, String> {
     let Value::Object(mut fields) = value else {
         return Err("not an object".into());
     };

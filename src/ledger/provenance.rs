@@ -1,11 +1,11 @@
-//! Where a run comes from: enough to make it again.
+//! The provenance of a run: what is needed to repeat it.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Content of `provenance.json`.
+/// The content of `provenance.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Version of burgeon.
@@ -16,14 +16,14 @@ pub struct Provenance {
     pub dirty: Option<bool>,
     /// The command line.
     pub command: Vec<String>,
-    /// What computes.
+    /// Name of the device.
     pub device: String,
-    /// Threads that compute.
+    /// Number of CPU threads.
     pub threads: usize,
-    /// The processor's name, where the system tells.
+    /// Name of the processor, if known.
     pub cpu: Option<String>,
-    /// The instruction set that the CPU computes with: `portable`, `avx2` or `avx512`; runs of
-    /// version 0.1.0 do not tell.
+    /// The instruction set of the CPU kernels: `portable`, `avx2` or `avx512`. Not recorded by version
+    /// 0.1.0.
     #[serde(default)]
     pub instruction_set: Option<String>,
     /// The study's seed.
@@ -39,16 +39,15 @@ pub struct Provenance {
 /// Where images come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataOrigin {
-    /// What was read: a folder, an address, or the name of a generator.
+    /// What was read, in words: a folder, an address, or the built-in generator.
     pub origin: String,
-    /// The folder that was read, named from the root; `None` where there is none, or its name is
-    /// not text.
+    /// Absolute path of the folder that was read; `None` if there is none, or it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<String>,
-    /// Why not what the study asked for; `None` when it is.
+    /// Why the built-in digits stand in for the requested data; `None` if they do not.
     pub fallback: Option<String>,
-    /// How validation images are chosen, where they are carved out of the training file
-    /// ([`SPLIT_VERSION`](crate::data::SPLIT_VERSION)); version 0.1.0 did not tell.
+    /// Version of the rule that chooses validation images from the training images
+    /// ([`SPLIT_VERSION`](crate::data::SPLIT_VERSION)). Not recorded by version 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split: Option<u32>,
     /// SHA-256 of every file or array, by name, in hex.

@@ -1,17 +1,13 @@
-//! What two records of one study have in common, though one was interrupted and one was not.
-
-// In a circle with log: it compares the records that the log is made of, and names the events that
-// the log indexes.
+//! Compares records of the same study, one of which was interrupted.
 
 use std::collections::HashMap;
 
 use super::event::Event;
-use super::log::Recorded;
+use super::recorded::Recorded;
 
-/// The events of a study as if it had never been interrupted: without times, without what only
-/// tells of interruptions and checkpoints, and each event that happens once a single time, at its
-/// first place, with its last values, trial by trial, however trials that ran at the same time took
-/// turns. Two runs of the same study on the CPU give equal lists.
+/// The events of a study as if it had not been interrupted: sorted by trial, without times, without
+/// events of interruptions and checkpoints, and without repetitions, of which the last values count.
+/// Two runs of the same study on the CPU give equal lists.
 pub fn uninterrupted(records: &[Recorded]) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut places = HashMap::new();

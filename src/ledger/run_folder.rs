@@ -1,4 +1,4 @@
-//! The folder of one run: `runs/lenet-5-0001/` and what lies where in it.
+//! The folder of a run, such as `runs/lenet-5-0001/`, and the files in it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,30 +22,30 @@ pub struct TrialFolder {
     path: PathBuf,
 }
 
-/// Why there is no run folder.
+/// Why a run folder cannot be created, opened or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
-    /// A name that cannot be part of a folder's name.
+    /// The name of the study cannot be the name of a folder.
     #[error("{name:?} cannot be the name of a run folder; use {RUN_NAME_RULE}")]
     Name {
         /// The rejected name.
         name: String,
     },
-    /// Not the folder of a run.
+    /// The folder is not a run folder.
     #[error("{} is not a run: it has no study.toml", path.display())]
     NotARun {
         /// The folder that was opened.
         path: PathBuf,
     },
-    /// A provenance that cannot be read or written.
-    #[error("{} holds no provenance", path.display())]
+    /// The provenance cannot be read or written.
+    #[error("{} has no valid provenance", path.display())]
     Provenance {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The disk refuses.
+    /// A file or folder cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
 }

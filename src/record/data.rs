@@ -1,4 +1,4 @@
-//! What a look at a data set showed: images by class and split, and what is odd about them.
+//! Results of examining a data set: counts by class and split, and findings.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +10,12 @@ pub enum Split {
     Train,
     /// What the gate and every policy read.
     Validation,
-    /// Read once, after a model is accepted.
+    /// Read after a model is accepted, and otherwise never.
     Test,
 }
 
 impl Split {
-    /// `training`, `validation` or `test`, as messages have it.
+    /// `training`, `validation` or `test`, for messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Train => "training",
@@ -36,7 +36,7 @@ pub struct SplitCounts {
     pub test: Vec<usize>,
 }
 
-/// One thing that is odd about a data set. Classes are named by their labels.
+/// Something unusual about a data set. Classes are given by label.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "finding", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -48,26 +48,26 @@ pub enum DataFinding {
         /// The class.
         class: usize,
     },
-    /// A split has classes that no training image has, so that they cannot be learned.
+    /// A split has classes without training images, which cannot be learned.
     NotTrained {
         /// The split.
         split: Split,
         /// The classes.
         classes: Vec<usize>,
     },
-    /// A split has no image of classes that are trained on, so that nothing is measured of them.
+    /// A split has no images of some trained classes, whose accuracy is therefore not measured.
     NotMeasured {
         /// The split.
         split: Split,
         /// The classes.
         classes: Vec<usize>,
     },
-    /// No split has an image of these classes, though larger labels occur.
+    /// No split has images of these classes, although larger labels occur.
     NoImages {
         /// The classes.
         classes: Vec<usize>,
     },
-    /// One class outnumbers the others by far.
+    /// One class has most of the images.
     Majority {
         /// The split.
         split: Split,
@@ -76,18 +76,18 @@ pub enum DataFinding {
         /// Its share of the split's images, 0..=1.
         share: f64,
     },
-    /// Images of one split are in another one too, pixel for pixel.
+    /// Images of one split are also in another one, pixel for pixel.
     SharedImages {
-        /// The split that is measured on.
+        /// The split on which accuracy is measured.
         split: Split,
-        /// The split that has the same images.
+        /// The split that also has them.
         other: Split,
-        /// How many images of `split` it has.
+        /// Number of images of `split` that are in both.
         images: usize,
     },
-    /// Images with equal pixels have different labels.
+    /// Images with the same pixels have different labels.
     ConflictingLabels {
-        /// How many images, over all splits.
+        /// Number of such images in all splits.
         images: usize,
     },
     /// Files that cannot be read and were left out.
@@ -111,7 +111,7 @@ pub enum DataFinding {
         /// The first of them, each with those that show the same.
         named: Vec<String>,
     },
-    /// Images show nothing: all their pixels are of one shade.
+    /// Images whose pixels all have the same value.
     ConstantImages {
         /// The split.
         split: Split,
@@ -121,7 +121,7 @@ pub enum DataFinding {
 }
 
 impl DataFinding {
-    /// What is odd, in words.
+    /// The finding as a clause; `names` holds the class names by label.
     pub fn words(&self, names: &[String]) -> String {
         let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
         match self {
@@ -155,12 +155,20 @@ impl DataFinding {
             ),
             Self::Unreadable { files, named } => format!(
                 "{files} {} left out: {}",
-                if *files == 1 { "file that cannot be read was" } else { "files that cannot be read were" },
+                if *files == 1 {
+                    "file that cannot be read was"
+                } else {
+                    "files that cannot be read were"
+                },
                 first_of(named, *files, "; ")
             ),
             Self::NoPictures { files, named } => format!(
                 "{files} {} passed over: {}",
-                if *files == 1 { "file or folder without pictures was" } else { "files or folders without pictures were" },
+                if *files == 1 {
+                    "file or folder without pictures was"
+                } else {
+                    "files or folders without pictures were"
+                },
                 first_of(named, *files, ", ")
             ),
             Self::Duplicates { images, named } => format!(

@@ -1,4 +1,4 @@
-//! What is wrong with a trial, as it is recorded.
+//! The diagnosis of a trial.
 
 use std::fmt;
 
@@ -10,46 +10,46 @@ use super::Ending;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Diagnosis {
-    /// Nothing: the gate is open.
+    /// Nothing is wrong: it passes the gate.
     Healthy,
-    /// Numbers overflowed.
+    /// The loss or the weights became infinite or NaN.
     Diverged,
-    /// Steps are so long that nothing is learned, or what was learned is lost again.
+    /// Steps are too long: nothing is learned, or accuracy keeps collapsing.
     LearningRateTooHigh,
-    /// Learning goes on steadily, but far too slowly.
+    /// The loss falls steadily, but far too slowly.
     LearningRateTooLow,
-    /// Nothing gets through: dead or saturated units, or gradients that vanish.
+    /// Units are dead or saturated, or gradients vanish.
     Stalled,
     /// Accuracy was still rising when the epochs ran out.
     StillImproving,
-    /// The network is too small for what it is shown: it fails on training images too.
+    /// The network is too small: accuracy is low on training images too.
     Underfit,
-    /// What should keep the network from learning by heart keeps it from learning.
+    /// Dropout, weight decay, label smoothing or augmentation prevent learning.
     OverRegularized,
-    /// The network does well on training images only.
+    /// Accuracy is high on training images, but low on validation images.
     Overfit,
-    /// The images or labels are not what they should be.
+    /// Something is wrong with the images or labels.
     DataSuspicious,
 }
 
-/// A diagnosis with the figures behind it.
+/// A diagnosis with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What is wrong.
+    /// Why the trial misses its gate.
     pub diagnosis: Diagnosis,
-    /// The figures that say so, in words.
+    /// The measurements that the diagnosis rests on, as a clause.
     pub evidence: String,
 }
 
 impl Finding {
-    /// A diagnosis and the figures that say so.
+    /// A diagnosis with its evidence.
     pub fn new(diagnosis: Diagnosis, evidence: impl Into<String>) -> Self {
         Self { diagnosis, evidence: evidence.into() }
     }
 }
 
 impl Diagnosis {
-    /// Whether the learning rate may be what is wrong, so that a range test is worth its steps.
+    /// Whether the learning rate may be the cause, so that a range test is worth its steps.
     pub fn suspects_the_rate(self) -> bool {
         matches!(
             self,
@@ -68,34 +68,34 @@ impl fmt::Display for Diagnosis {
             Self::Stalled => "stalled",
             Self::StillImproving => "still improving",
             Self::Underfit => "underfit",
-            Self::OverRegularized => "held back",
+            Self::OverRegularized => "over-regularized",
             Self::Overfit => "overfit",
             Self::DataSuspicious => "data suspicious",
         })
     }
 }
 
-/// How a trial ended and what its curves say: the `diagnosis` of a `trial_finished` event.
+/// How a trial ended, and its diagnosis: the `diagnosis` of a `trial_finished` event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conclusion {
-    /// What is wrong.
+    /// Why the trial misses its gate.
     pub diagnosis: Diagnosis,
-    /// How the trial ended.
+    /// Why the training ended.
     pub ending: Ending,
-    /// The figures that say so, in words.
+    /// The measurements that the diagnosis rests on, as a clause.
     pub evidence: String,
-    /// Which bound on its time ended the trial, in words.
+    /// The time limit that ended the trial, as a clause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_time: Option<String>,
 }
 
 impl Conclusion {
-    /// What a trial came to that ended so.
+    /// The conclusion from a finding and an ending.
     pub fn new(finding: Finding, ending: Ending) -> Self {
         Self { diagnosis: finding.diagnosis, ending, evidence: finding.evidence, out_of_time: None }
     }
 
-    /// What its curves say.
+    /// The diagnosis with its evidence.
     pub fn finding(&self) -> Finding {
         Finding::new(self.diagnosis, self.evidence.clone())
     }

@@ -1,22 +1,22 @@
-//! How a training ended.
+//! Why a training ended.
 
 use serde::{Deserialize, Serialize};
 
-/// How a training ended, for the loop, the policies and the record alike.
+/// Why a training ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// All planned epochs are done.
+    /// All planned epochs were trained.
     Completed,
-    /// Validation accuracy no longer rose.
+    /// Early stopping: validation accuracy no longer rose.
     StoppedEarly,
-    /// Something stopped being a number.
+    /// The loss or the weights became infinite or NaN.
     Diverged,
-    /// It could not have passed the gate.
+    /// It was given up because it could not have passed the gate.
     GivenUp,
-    /// The time that the study file allows had passed; the best epoch is kept.
+    /// A time limit of the study passed; the best epoch counts.
     OutOfTime,
-    /// Whoever watches asked for it; the state is saved, and the training can go on. Never the
-    /// ending of a trial in the record.
+    /// A stop was requested; the state is saved, and training can continue. No recorded trial has this
+    /// ending.
     Stopped,
 }

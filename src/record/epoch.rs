@@ -1,4 +1,4 @@
-//! One epoch, as it is recorded.
+//! The record of one epoch.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,8 +6,17 @@ use super::{ClassRecall, Measure, Probe};
 use crate::spec::GateSpec;
 use crate::sys::nan_if_null;
 
-/// What an epoch came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One epoch of a training, measured.
+///
+/// A trainer that measures less than everything fills in the rest by default:
+///
+/// ```
+/// use burgeon::record::EpochRecord;
+///
+/// let epoch = EpochRecord { epoch: 1, validation_accuracy: 0.9, ..EpochRecord::default() };
+/// assert!(epoch.recalls.is_empty() && epoch.probe.is_none());
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
@@ -23,33 +32,33 @@ pub struct EpochRecord {
     /// Accuracy on the validation images, 0..=1.
     #[serde(deserialize_with = "nan_if_null")]
     pub validation_accuracy: f64,
-    /// Rate of the epoch's last step.
+    /// Learning rate of the epoch's last step.
     #[serde(deserialize_with = "nan_if_null")]
     pub learning_rate: f64,
-    /// Seconds of training, evaluation not counted.
+    /// Seconds of training, without evaluation.
     #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
-    /// Training images seen in the epoch.
+    /// Training images used in the epoch; 0 if not counted.
     #[serde(default)]
     pub images: u64,
-    /// Mean training loss over each eighth of the epoch; fewer for an epoch of fewer steps.
+    /// Mean training loss over each eighth of the epoch; fewer values for an epoch of fewer steps.
     #[serde(default)]
     pub course: Vec<f64>,
-    /// A look into the network after the epoch.
+    /// Activations and gradients after the epoch, if measured.
     #[serde(default)]
     pub probe: Option<Probe>,
-    /// How many validation images of each class were classified correctly, by label; empty where the
-    /// trainer does not tell.
+    /// Correctly classified validation images of each class, by label; empty if the trainer does not
+    /// report them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub recalls: Vec<ClassRecall>,
-    /// Why the trial was given up here; its last epoch may then be cut short.
+    /// Why the trial was given up in this epoch, which may then be incomplete.
     #[serde(default)]
     pub given_up: Option<String>,
 }
 
 impl EpochRecord {
-    /// Whether this epoch is better than another one, in the eyes of this gate; the accuracy
-    /// decides between equals, and then the loss.
+    /// Whether this epoch is better than `other`: by [`score`](Self::score), then by accuracy, then by
+    /// loss.
     pub fn beats(&self, other: &Self, gate: &GateSpec) -> bool {
         let (mine, theirs) = (self.score(gate), other.score(gate));
         if mine != theirs {
@@ -59,9 +68,10 @@ impl EpochRecord {
         mine > theirs || (mine == theirs && self.validation_loss < other.validation_loss)
     }
 
-    /// What the gate ranks epochs and trials by: the accuracy where that alone decides; else how
-    /// far the worst of its floors is exceeded, below 0 where it is missed, put on the scale of
-    /// the highest one. NaN where a floor's figure was not measured.
+    /// The figure by which epochs and trials are ranked under a gate. If the gate asks for accuracy
+    /// alone, that; otherwise the highest floor plus the smallest margin over any floor, so that it
+    /// reaches the highest floor exactly when all floors are reached. NaN if a needed figure was not
+    /// measured.
     pub fn score(&self, gate: &GateSpec) -> f64 {
         if gate.is_accuracy_alone() {
             return self.validation_accuracy;

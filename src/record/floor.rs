@@ -1,4 +1,4 @@
-//! What a gate says of a figure besides the accuracy.
+//! The judgement of a gate on a figure other than the accuracy.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 use super::Measure;
 use crate::sys::nan_if_null;
 
-/// What the gate says of one figure besides the accuracy.
+/// The judgement of a gate on one figure other than the accuracy.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FloorJudgement {
-    /// What was measured.
+    /// The kind of figure.
     pub measure: Measure,
-    /// The figure, 0..=1; NaN where the trainer does not tell it.
+    /// Its measured value, 0..=1; NaN if the trainer does not report it.
     #[serde(deserialize_with = "nan_if_null")]
     pub measured: f64,
-    /// What was held against the floor: the figure, or the lower bound of its interval.
+    /// The value compared to the floor: `measured`, or its lower confidence bound.
     #[serde(deserialize_with = "nan_if_null")]
     pub judged: f64,
-    /// What had to be reached.
+    /// The value that must be reached.
     pub floor: f64,
 }
 
 impl FloorJudgement {
-    /// Whether the floor is reached; NaN reaches none.
+    /// Whether the floor is reached. NaN does not reach it.
     pub fn holds(&self) -> bool {
         self.judged >= self.floor
     }

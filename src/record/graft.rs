@@ -1,21 +1,21 @@
-//! What became of a parent's weights in its child.
+//! The report of a graft.
 
 use serde::{Deserialize, Serialize};
 
-/// What became of a parent's weights.
+/// What a child took over from its parent's weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GraftReport {
-    /// Arrays of the child that hold the parent's numbers, whole or in part.
+    /// Arrays of the child with values of the parent, in whole or in part.
     pub carried: Vec<String>,
-    /// Arrays of the child that start afresh.
+    /// Arrays of the child with fresh initial values.
     pub fresh: Vec<String>,
-    /// Whether the child says what the parent said until its first step.
+    /// Whether the child computes the same outputs as the parent until its first step.
     #[serde(default)]
     pub preserved: bool,
-    /// What changed in what the network says, in words.
+    /// What changes the outputs, as clauses.
     #[serde(default)]
     pub changed: Vec<String>,
-    /// Whether the optimizer goes on with what it knows of the parent's gradients.
+    /// Whether the optimizer's state was taken over as well.
     #[serde(default)]
     pub optimizer: bool,
 }

@@ -1,18 +1,18 @@
-//! What a child keeps of what its parent learned.
+//! What a child inherits from its parent.
 
 use serde::{Deserialize, Serialize};
 
-/// What a child keeps of what its parent learned.
+/// What a child inherits from its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inherit {
-    /// Nothing: the parent's weights are broken, or there is no parent.
+    /// Nothing: it starts from fresh weights.
     Nothing,
-    /// Every weight that fits; the epochs start anew.
+    /// Every weight that fits; its epochs are counted from 1.
     Weights,
-    /// As `Weights`, but every weight is shrunk and perturbed, so that a network that is sure of
-    /// nearly every image can learn what was added to it.
+    /// Like `Weights`, but shrunk and perturbed (Ash and Adams 2020), so that a network that fits nearly
+    /// every training image can still learn.
     Refreshed,
-    /// Weights, optimizer and position: the parent's training goes on.
+    /// The whole training state: the child continues its parent's training.
     State,
 }

@@ -1,9 +1,9 @@
-//! What can be measured of a classifier on labelled images, and how far luck may have helped.
+//! Measures of a classifier on labelled images, and their confidence bounds.
 
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erf_inv;
 
-/// How many of one class's images were classified correctly.
+/// Correctly classified images of one class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassRecall {
     /// Images classified correctly.
@@ -13,27 +13,27 @@ pub struct ClassRecall {
 }
 
 impl ClassRecall {
-    /// Share of the images classified correctly, 0..=1; `None` of a class without images.
+    /// Share of images classified correctly, 0..=1; `None` for a class without images.
     pub fn share(self) -> Option<f64> {
         (self.images > 0).then(|| self.right as f64 / self.images as f64)
     }
 }
 
-/// A figure that a gate can put a floor under.
+/// A measure that a gate can require a minimum of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Share of all images classified correctly.
     Accuracy,
-    /// Mean of the classes' recalls; every class counts the same.
+    /// Mean of the recalls of all classes.
     BalancedAccuracy,
-    /// The lowest of the classes' recalls.
+    /// The lowest recall of any class.
     LeastRecall,
 }
 
 impl Measure {
-    /// The figure over these classes, 0..=1; classes without images do not count. NaN where there
-    /// is no image at all.
+    /// The measure over these classes, 0..=1; classes without images do not count. NaN if there are no
+    /// images.
     pub fn of(self, recalls: &[ClassRecall]) -> f64 {
         let shares = || recalls.iter().filter_map(|recall| recall.share());
         match self {
@@ -46,10 +46,11 @@ impl Measure {
         }
     }
 
-    /// Lower end of the figure's interval at a confidence in (0, 1); NaN where there is no image.
+    /// Lower bound of the measure's confidence interval, at a confidence in (0, 1); NaN if there are no
+    /// images.
     ///
-    /// Of the accuracy it is Wilson's; of the least recall the lowest of the classes' own bounds;
-    /// of the balanced accuracy those bounds put together by squaring and adding (MOVER: Zou and
+    /// For the accuracy, Wilson's bound; for the least recall, the lowest Wilson bound of any class; for
+    /// the balanced accuracy, those bounds combined by squaring and adding (MOVER: Zou and
     /// Donner, "Construction of confidence limits about effect measures", 2008).
     pub fn lower_bound(self, recalls: &[ClassRecall], confidence: f64) -> f64 {
         let bounds = || {
@@ -71,7 +72,7 @@ impl Measure {
         }
     }
 
-    /// What it is called in messages.
+    /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Accuracy => "accuracy",
@@ -87,8 +88,8 @@ fn sums(recalls: &[ClassRecall]) -> (u64, u64) {
         .fold((0, 0), |(right, images), class| (right + class.right, images + class.images))
 }
 
-/// Lower end of the two-sided Wilson score interval (Wilson 1927) for a share among
-/// `images` at a confidence in (0, 1); 0 for no images.
+/// Lower bound of the two-sided Wilson score interval (Wilson 1927) of a share of `images`, at a
+/// confidence in (0, 1); 0 for no images.
 pub fn wilson_lower_bound(share: f64, images: usize, confidence: f64) -> f64 {
     if images == 0 {
         return 0.0;

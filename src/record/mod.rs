@@ -1,5 +1,5 @@
-//! What a training tells: its epochs, what a look inside showed, what was tested, how it ended, and
-//! what is wrong with it. Values only.
+//! The facts of a training as they are recorded: epochs, probes, range tests, endings, diagnoses.
+//! Plain values, without behaviour and without burn.
 
 mod data;
 mod diagnosis;

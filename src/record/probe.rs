@@ -1,29 +1,29 @@
-//! A look into a network in training.
+//! Measurements inside a network in training.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sys::nan_if_null;
 
-/// What a network does inside on some of its training images, undistorted.
+/// Activations and gradients of a network on some of its training images, without augmentation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// Images looked at.
+    /// Number of images used.
     pub images: usize,
-    /// Images that an epoch has.
+    /// Number of training images in an epoch.
     #[serde(default)]
     pub training_images: usize,
-    /// Accuracy on them without dropout and distortion, 0..=1.
+    /// Accuracy on the used images without dropout, 0..=1.
     #[serde(deserialize_with = "nan_if_null")]
     pub accuracy: f64,
-    /// Standard deviation of their pixels as the network sees them; 0 when all are alike.
+    /// Standard deviation of their normalized pixels; 0 if all are equal.
     #[serde(deserialize_with = "nan_if_null")]
     pub pixel_deviation: f64,
     /// Layers with weights, the head last.
     pub layers: Vec<LayerProbe>,
-    /// Classes that no training image has.
+    /// Classes without training images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_classes: Vec<usize>,
-    /// Classes with validation images, none of which the network ever names.
+    /// Classes that have validation images but are never predicted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unnamed_classes: Vec<usize>,
 }
@@ -31,12 +31,12 @@ pub struct Probe {
 /// One layer with weights.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LayerProbe {
-    /// Its index in the study; the number of layers for the head.
+    /// Index of the layer in the study, counted from 0; for the classifier head, the number of layers.
     pub layer: usize,
-    /// Share of its units that return the same whatever the image.
+    /// Share of its units whose output is the same for every image, 0..=1.
     #[serde(deserialize_with = "nan_if_null")]
     pub dead: f64,
-    /// Share of what it returns that lies where its activation is flat.
+    /// Share of its outputs in the flat parts of its activation, 0..=1.
     #[serde(deserialize_with = "nan_if_null")]
     pub saturated: f64,
     /// Root mean square of the gradient of its weights.

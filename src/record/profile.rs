@@ -8,20 +8,20 @@ use crate::sys::nan_if_null;
 /// ahead, a part is the time that the host spent on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Epochs that were timed, a started one counting as what was done of it.
+    /// Epochs that were timed; a partial one counts as a fraction.
     #[serde(deserialize_with = "nan_if_null")]
     pub epochs: f64,
-    /// Steps that were timed.
+    /// Training steps that were timed.
     pub steps: u64,
-    /// Images that were trained on.
+    /// Images trained on in these steps.
     pub images: u64,
     /// Sum of all parts.
     #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
-    /// Filling batches, and bringing them to the device.
+    /// Preparing batches and copying them to the device.
     #[serde(deserialize_with = "nan_if_null")]
     pub data_seconds: f64,
-    /// Each layer, the classifier last; a pool that is part of a layer counts there.
+    /// Every layer, the classifier last; a pool that is fused with a layer counts there.
     pub layers: Vec<LayerProfile>,
     /// The loss and its gradient.
     #[serde(deserialize_with = "nan_if_null")]
@@ -35,20 +35,20 @@ pub struct Profile {
     /// Copying the state for checkpoints, which are written beside the training.
     #[serde(deserialize_with = "nan_if_null")]
     pub checkpoint_seconds: f64,
-    /// Bookkeeping, and telling whoever watches.
+    /// Everything else.
     #[serde(deserialize_with = "nan_if_null")]
     pub rest_seconds: f64,
     /// Floating-point operations of the layers a second, in forward and backward passes.
     #[serde(deserialize_with = "nan_if_null")]
     pub flops_per_second: f64,
-    /// The most that this machine's threads reach, measured; none where another device trains.
+    /// The measured peak of this machine's threads; `None` for other devices.
     pub peak_flops_per_second: Option<f64>,
 }
 
 /// A layer's share of a [`Profile`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerProfile {
-    /// As the layer table calls it.
+    /// Name of the layer, as in the layer table.
     pub name: String,
     /// Time of its forward passes.
     #[serde(deserialize_with = "nan_if_null")]

@@ -1,19 +1,19 @@
-//! What came of a learning rate range test (Smith 2017).
+//! The result of a learning rate range test (Smith 2017).
 
 use serde::{Deserialize, Serialize};
 
-/// What came of a range test.
+/// The result of a learning rate range test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RangeTest {
-    /// The rate of each step, rising.
+    /// The learning rate of each step, ascending.
     pub rates: Vec<f64>,
     /// The smoothed loss before each step.
     pub losses: Vec<f64>,
 }
 
 impl RangeTest {
-    /// A rate to train at: a quarter of the one at which the loss was lowest, before it rose again.
-    /// `None` where the loss hardly fell at any rate, which is then not what is wrong.
+    /// The learning rate to use: a quarter of the rate at which the loss was lowest. `None` if the loss
+    /// fell at no rate, so that the rate is not the cause.
     pub fn suggestion(&self) -> Option<f64> {
         let first = *self.losses.first()?;
         let pairs = self.rates.iter().zip(&self.losses);

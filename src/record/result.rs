@@ -1,4 +1,4 @@
-//! What a study came to.
+//! The result of a study.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::sys::nan_if_null;
 pub enum Outcome {
     /// A model passed the gate.
     Accepted,
-    /// None did.
+    /// No model passed, and the budget is used up.
     Rejected,
 }
 
@@ -24,34 +24,34 @@ impl Outcome {
     }
 }
 
-/// What a finished study came to: the keys of its `study_finished` event.
+/// The result of a finished study: the content of its `study_finished` event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StudyResult {
-    /// Whether a model passed.
+    /// Whether a model passed the gate.
     pub outcome: Outcome,
-    /// The trial of the best model; `None` when no trial finished an epoch.
+    /// The trial of the best model; `None` if no trial finished an epoch.
     pub best_trial: Option<u32>,
     /// The best model's accuracy on the validation images, 0..=1.
     #[serde(deserialize_with = "nan_if_null")]
     pub validation_accuracy: f64,
     /// The accepted model's accuracy on the test images, 0..=1.
     pub test_accuracy: Option<f64>,
-    /// How often the test split was read for this study so far; not in records of version 0.1.0.
+    /// How often the study has read the test images so far; not in records of version 0.1.0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_readings: Option<u32>,
     /// The best model's trainable parameters.
     pub parameters: u64,
-    /// Trials trained.
+    /// Number of judged trials.
     pub trials: u32,
-    /// Seconds from beginning to end, without the time that the study was stopped.
+    /// Seconds of work, without the time in which the study was stopped.
     #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
-    /// The run folder.
+    /// Path of the run folder.
     pub run: String,
 }
 
 impl StudyResult {
-    /// How often the test split was read, also where an older version did not count.
+    /// How often the study has read the test images, also for records that lack the count.
     pub fn test_readings(&self) -> u32 {
         self.test_readings.unwrap_or_else(|| self.test_accuracy.is_some().into())
     }

@@ -1,15 +1,15 @@
-//! The report for test runners: a test case a trial, and one for the gate.
+//! The report for test runners: a test case for each trial, and one for the gate.
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
-use super::{Generation, Report, State, words};
+use super::{LineageTrial, Report, State, trial_words, words};
 
 impl Report {
-    /// JUnit XML. The case `gate` passes when the study is accepted, fails when it is rejected, and
-    /// is an error while neither is so: a study that never ended must not look like one that
-    /// passed. A trial that left the gate shut is skipped, for that is how a study grows.
+    /// JUnit XML. The case `gate` passes if the study is accepted, fails if it is rejected, and is an
+    /// error while it is unfinished, which must not look like passing. A trial that missed the gate
+    /// counts as skipped, because growth expects such trials.
     ///
     /// # Errors
     ///
@@ -29,18 +29,18 @@ impl Report {
         Ok(without_skipped(report.to_string()?))
     }
 
-    fn case(&self, trial: &Generation) -> TestCase {
+    fn case(&self, trial: &LineageTrial) -> TestCase {
         let status = if trial.opened {
             TestCaseStatus::success()
         } else {
             let mut skipped = TestCaseStatus::skipped();
-            skipped.set_message(why_not(trial, self.started.threshold));
+            skipped.set_message(why_not_passed(trial, self.started.threshold));
             skipped
         };
         let mut case =
-            TestCase::new(format!("trial {}: {}", trial.trial, words::edits(trial)), status);
+            TestCase::new(format!("trial {}: {}", trial.trial, trial_words::edits(trial)), status);
         case.set_classname(&self.started.name).set_time(time(trial.seconds()));
-        case.set_system_out(told(trial));
+        case.set_system_out(trial_text(trial));
         case
     }
 
@@ -54,15 +54,15 @@ impl Report {
         };
         let mut status = TestCaseStatus::non_success(kind);
         status.set_message(match (&self.state, self.started.threshold) {
-            (State::Rejected, Some(threshold)) => self.against(threshold),
+            (State::Rejected, Some(threshold)) => self.gate_text(threshold),
             _ => self.outcome(),
         });
         status
     }
 }
 
-/// `quick_junit` counts what was skipped on `<testsuites>` too, where the schema of Jenkins' xUnit
-/// plugin has no such attribute.
+/// Removes the number of skipped cases that `quick_junit` writes on `<testsuites>`: the schema of
+/// Jenkins' xUnit plugin has no such attribute there.
 fn without_skipped(mut xml: String) -> String {
     const ATTRIBUTE: &str = " skipped=\"";
     let tag = xml.find("<testsuites").and_then(|start| {
@@ -77,15 +77,15 @@ fn without_skipped(mut xml: String) -> String {
     xml
 }
 
-fn why_not(trial: &Generation, threshold: Option<f64>) -> String {
+fn why_not_passed(trial: &LineageTrial, threshold: Option<f64>) -> String {
     match (trial.train_seconds, threshold) {
         (None, _) => "not finished".into(),
-        (_, Some(threshold)) => trial.against(threshold),
+        (_, Some(threshold)) => trial.gate_text(threshold),
         (_, None) => "it does not pass the gate".into(),
     }
 }
 
-fn told(trial: &Generation) -> String {
+fn trial_text(trial: &LineageTrial) -> String {
     let mut lines = vec![format!(
         "{} on validation images, {}, {} FLOPs an image, {}",
         words::percent(trial.measured()),
@@ -93,7 +93,7 @@ fn told(trial: &Generation) -> String {
         words::grouped(trial.flops_per_image),
         words::count(trial.epochs.into(), "epoch"),
     )];
-    lines.extend(trial.kept().map(|kept| format!("{kept}; because {}", trial.reason)));
+    lines.extend(trial.inherited_text().map(|kept| format!("{kept}; because {}", trial.reason)));
     lines.extend(trial.given_up.as_ref().map(|why| format!("given up: {why}")));
     lines.extend(trial.out_of_time.as_ref().map(|why| format!("out of time: {why}")));
     let finding = trial.finding.as_ref();
@@ -101,7 +101,7 @@ fn told(trial: &Generation) -> String {
     lines.join("\n")
 }
 
-/// No time, where a figure is none.
+/// Seconds as a duration; zero for NaN.
 fn time(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
@@ -113,7 +113,7 @@ mod tests {
     use crate::ledger::{Event, Outcome};
 
     fn suite(events: Vec<Event>) -> TestSuite {
-        let xml = Report::of(&records(events)).to_junit().unwrap();
+        let xml = Report::from_records(&records(events)).to_junit().unwrap();
         let mut report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
         report.test_suites.remove(0)
     }
@@ -174,7 +174,7 @@ mod tests {
         });
         events.push(ended(Outcome::Rejected, 1, 0.81));
         let said = "validation accuracy 81.00 % has a lower confidence bound of 76.80 %, which is below the gate of 80.00 %";
-        let report = Report::of(&records(events.clone()));
+        let report = Report::from_records(&records(events.clone()));
         assert!(report.outcome().contains(said), "{}", report.outcome());
         assert!(
             report.to_markdown().contains("lower confidence bound"),

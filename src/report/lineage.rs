@@ -1,4 +1,4 @@
-//! The tree of a study's trials, out of its record.
+//! The tree of a study's trials.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -10,74 +10,74 @@ use crate::gate::{FloorJudgement, in_words};
 use crate::ledger::{Event, Recorded, Verdict};
 use crate::record::{Finding, Inherit};
 
-/// The trials of a study, each with the one that it grew from.
+/// The trials of a study, each with its parent.
 ///
-/// Events are told apart by the trial that they name, never by their order: trials that run at the
-/// same time write into each other's midst.
+/// Events belong to the trial that they name, whatever their order: trials that run at the same time
+/// write alternately.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lineage {
-    /// By number.
-    pub trials: Vec<Generation>,
+    /// The trials, sorted by number.
+    pub trials: Vec<LineageTrial>,
 }
 
 /// One trial of a [`Lineage`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Generation {
-    /// Its number, counted from 1.
+pub struct LineageTrial {
+    /// Number of the trial, counted from 1.
     pub trial: u32,
-    /// The trial that it grew from.
+    /// The trial that it was grown from.
     pub parent: Option<u32>,
-    /// What was changed, in words.
+    /// The edits, as clauses.
     pub edits: Vec<String>,
-    /// Why.
+    /// The reason for the edits.
     pub reason: String,
-    /// What it kept of what its parent learned.
+    /// What it inherits from its parent.
     pub inherit: Inherit,
-    /// What became of its parent's weights, where they were carried over.
+    /// How much of its parent's weights was carried over.
     pub carried: Option<Carried>,
     /// Trainable parameters.
     pub parameters: u64,
-    /// Floating-point operations for one image, forward.
+    /// Floating-point operations of a forward pass of one image.
     pub flops_per_image: u64,
-    /// Epochs that it trained itself so far.
+    /// Number of epochs trained so far, without its parent's.
     pub epochs: u32,
-    /// Best validation accuracy so far, 0..=1; NaN where it diverged.
+    /// Best validation accuracy so far, 0..=1; NaN if it diverged.
     pub accuracy: f64,
-    /// What the gate held against its threshold, 0..=1; `None` until it was asked.
+    /// The value that the gate compared to its threshold, 0..=1; `None` until it was judged.
     pub judged: Option<f64>,
-    /// What the gate saw of what it asks for beside the accuracy.
+    /// The gate's judgements on balanced accuracy and least recall.
     pub floors: Vec<FloorJudgement>,
-    /// The lower confidence bound of its accuracy, where the gate judged by it.
+    /// The lower confidence bound of its accuracy, if the gate judged by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound: Option<f64>,
     /// Seconds of training; `None` while it runs.
     pub train_seconds: Option<f64>,
-    /// Training images a second; `None` while it runs.
+    /// Training images per second; `None` while it runs.
     pub images_per_second: Option<f64>,
-    /// What its curves say; `None` while it runs.
+    /// The diagnosis; `None` while it runs.
     pub finding: Option<Finding>,
     /// Why it was given up before its end.
     pub given_up: Option<String>,
-    /// Which bound on its time ended the trial, where one did.
+    /// The time limit that ended it, if one did.
     pub out_of_time: Option<String>,
-    /// Whether it opened the gate.
+    /// Whether it passed the gate.
     pub opened: bool,
-    /// The epochs that it trained itself, by number.
+    /// Its own epochs, in order.
     pub curve: Vec<Epoch>,
 }
 
-/// What became of a parent's weights.
+/// How much of a parent's weights was carried over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Carried {
-    /// Arrays that hold the parent's numbers, whole or in part.
+    /// Number of arrays with values of the parent, in whole or in part.
     pub arrays: usize,
-    /// Arrays that start afresh.
+    /// Number of arrays with fresh values.
     pub fresh: usize,
-    /// Whether the child begins by saying what its parent said.
+    /// Whether the child starts with the same outputs as its parent.
     pub preserved: bool,
 }
 
-/// The figures of one epoch. Accuracies are fractions; all may be NaN.
+/// The figures of one epoch. Accuracies are fractions, 0..=1; all may be NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Epoch {
     /// Counted from 1.
@@ -90,13 +90,13 @@ pub struct Epoch {
     pub validation_loss: f64,
     /// Accuracy over the validation images.
     pub validation_accuracy: f64,
-    /// Time it took.
+    /// Seconds of training.
     pub seconds: f64,
 }
 
 impl Lineage {
-    /// Folds a record.
-    pub fn of(records: &[Recorded]) -> Self {
+    /// Builds the tree from a record.
+    pub fn from_records(records: &[Recorded]) -> Self {
         let mut lineage = Self { trials: Vec::new() };
         for recorded in records {
             lineage.take(&recorded.event);
@@ -108,7 +108,7 @@ impl Lineage {
         match event {
             Event::TrialStarted { trial, .. } => {
                 if let Err(place) = self.place(*trial)
-                    && let Some(started) = Generation::started(event)
+                    && let Some(started) = LineageTrial::started(event)
                 {
                     self.trials.insert(place, started);
                 }
@@ -130,35 +130,35 @@ impl Lineage {
     }
 
     /// The trial of this number.
-    pub fn find(&self, trial: u32) -> Option<&Generation> {
+    pub fn find(&self, trial: u32) -> Option<&LineageTrial> {
         self.place(trial).ok().map(|place| &self.trials[place])
     }
 
-    /// The trial that this one stands under. One that is not in the record, or that is no older,
-    /// is none, so that following parents always ends.
-    pub fn parent(&self, of: &Generation) -> Option<&Generation> {
+    /// The parent of a trial; `None` if it is not in the record or not older, so that following parents
+    /// always ends.
+    pub fn parent(&self, of: &LineageTrial) -> Option<&LineageTrial> {
         self.find(of.parent.filter(|&parent| parent < of.trial)?)
     }
 
-    /// The trials that stand under this one; those that stand under none, for `None`.
-    pub fn children(&self, of: Option<u32>) -> impl Iterator<Item = &Generation> {
+    /// The children of a trial; the roots for `None`.
+    pub fn children(&self, of: Option<u32>) -> impl Iterator<Item = &LineageTrial> {
         self.trials.iter().filter(move |trial| self.parent(trial).map(|parent| parent.trial) == of)
     }
 
-    /// A trial and all that it descends from, youngest first.
-    pub fn ancestry(&self, trial: u32) -> impl Iterator<Item = &Generation> {
+    /// A trial and its ancestors, youngest first.
+    pub fn ancestry(&self, trial: u32) -> impl Iterator<Item = &LineageTrial> {
         std::iter::successors(self.find(trial), |trial| self.parent(trial))
     }
 
-    /// The trial of the best validation accuracy so far.
-    pub fn best(&self) -> Option<&Generation> {
+    /// The trial with the best validation accuracy so far.
+    pub fn best(&self) -> Option<&LineageTrial> {
         let measured = self.trials.iter().filter(|trial| trial.measured().is_some());
-        // Of equal ones the first, which is the smallest and the cheapest to get.
+        // Of equal ones the first, which is usually the smallest.
         measured.rev().max_by(|one, other| one.accuracy.total_cmp(&other.accuracy))
     }
 
-    /// The tree as text, a trial under the one that it grew from. What lies deeper than a line has
-    /// room for begins again at the margin.
+    /// The tree as text, with each trial below its parent. Trials too deep for a line start again at the
+    /// left margin.
     pub fn tree(&self) -> String {
         let mut drawing = Drawing { children: HashMap::new(), text: String::new(), deep: vec![] };
         for trial in &self.trials {
@@ -181,18 +181,18 @@ impl Lineage {
     }
 }
 
-/// Trials deeper than that begin again at the margin.
+/// Deeper trials start again at the left margin.
 const DEPTH_MAX: usize = 24;
 
 struct Drawing<'a> {
-    children: HashMap<Option<u32>, Vec<&'a Generation>>,
+    children: HashMap<Option<u32>, Vec<&'a LineageTrial>>,
     text: String,
     /// Trials that are too deep to be drawn where they belong.
-    deep: Vec<&'a Generation>,
+    deep: Vec<&'a LineageTrial>,
 }
 
 impl Drawing<'_> {
-    fn draw(&mut self, trial: &Generation, first: &str, rest: &str, depth: usize) {
+    fn draw(&mut self, trial: &LineageTrial, first: &str, rest: &str, depth: usize) {
         let _ = writeln!(self.text, "{first}{}", trial.headline());
         let children = self.children.remove(&Some(trial.trial)).unwrap_or_default();
         let stem = if children.is_empty() { " " } else { "│" };
@@ -214,7 +214,7 @@ impl Drawing<'_> {
     }
 }
 
-impl Generation {
+impl LineageTrial {
     fn started(event: &Event) -> Option<Self> {
         let Event::TrialStarted {
             trial,
@@ -307,7 +307,7 @@ impl Generation {
         }
     }
 
-    /// An epoch that a crash had undone comes again, and its last figures are the ones that count.
+    /// Adds an epoch. One that is repeated after a crash replaces the one before.
     fn take_epoch(&mut self, epoch: Epoch) {
         match self.curve.binary_search_by_key(&epoch.epoch, |found| found.epoch) {
             Ok(place) => self.curve[place] = epoch,
@@ -318,14 +318,14 @@ impl Generation {
         self.accuracy = accuracies.fold(0.0, f64::max);
     }
 
-    /// Its accuracy, where there is one: 0..=1, never NaN.
+    /// Its best validation accuracy, 0..=1; `None` instead of NaN.
     pub fn measured(&self) -> Option<f64> {
         let is_measured = !self.curve.is_empty() || self.train_seconds.is_some();
         (is_measured && self.accuracy.is_finite()).then_some(self.accuracy)
     }
 
-    /// What the gate says of it, in words.
-    pub fn against(&self, threshold: f64) -> String {
+    /// The gate's judgement as a clause.
+    pub fn gate_text(&self, threshold: f64) -> String {
         in_words(self.measured().unwrap_or(f64::NAN), self.bound, threshold, &self.floors)
     }
 
@@ -336,8 +336,8 @@ impl Generation {
         self.train_seconds.unwrap_or_else(so_far)
     }
 
-    /// What it kept of its parent, in words; `None` for a trial that has none.
-    pub fn kept(&self) -> Option<String> {
+    /// What it inherits, as a clause; `None` for a trial without parent.
+    pub fn inherited_text(&self) -> Option<String> {
         self.parent?;
         let kept = match self.inherit {
             Inherit::Weights => "keeps its parent's weights",
@@ -350,7 +350,11 @@ impl Generation {
             Some(Carried { arrays, fresh, preserved }) => format!(
                 "{kept} ({arrays} of {} arrays{})",
                 arrays + fresh,
-                if *preserved { "; its outputs begin equal to its parent's" } else { "" }
+                if *preserved {
+                    "; at first it computes the same outputs as its parent"
+                } else {
+                    ""
+                }
             ),
         })
     }
@@ -373,7 +377,7 @@ impl Generation {
 
     fn details(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.edits.iter().map(|edit| format!("+ {edit}")).collect();
-        if let Some(kept) = self.kept() {
+        if let Some(kept) = self.inherited_text() {
             lines.push(format!("{kept}; because {}", self.reason));
         }
         if let Some(why) = &self.given_up {
@@ -385,7 +389,7 @@ impl Generation {
         if let Some(finding) = self.finding.as_ref().filter(|_| !self.opened) {
             lines.push(format!("{}: {}", finding.diagnosis, finding.evidence));
         }
-        // A line break within would leave the tree.
+        // A line break would break the drawing.
         lines.iter().map(|line| line.replace(char::is_control, " ")).collect()
     }
 }
@@ -399,7 +403,7 @@ mod tests {
     fn a_trial_stands_under_the_one_it_grew_from() {
         let events =
             [started(1, None), started(2, Some(1)), started(3, Some(2)), started(4, Some(1))];
-        let tree = Lineage::of(&records(events)).tree();
+        let tree = Lineage::from_records(&records(events)).tree();
         let line = |trial: u32| {
             let headline = format!("trial {trial} ");
             tree.lines().position(|line| line.contains(&headline)).unwrap()
@@ -421,8 +425,8 @@ mod tests {
             finished(2, 0.7),
         ];
         let mixed = [0, 4, 1, 5, 6, 2, 3].map(|place: usize| one_by_one[place].clone());
-        let lineage = Lineage::of(&records(mixed));
-        assert_eq!(lineage, Lineage::of(&records(one_by_one)));
+        let lineage = Lineage::from_records(&records(mixed));
+        assert_eq!(lineage, Lineage::from_records(&records(one_by_one)));
         assert_eq!(lineage.trials[0].curve.len(), 2);
         assert_eq!(lineage.best().unwrap().trial, 2);
     }
@@ -430,13 +434,13 @@ mod tests {
     #[test]
     fn an_epoch_that_came_again_counts_once_with_its_last_figures() {
         let again = [started(1, None), epoch(1, 1, 0.5), epoch(1, 2, 0.9), epoch(1, 2, 0.6)];
-        let lineage = Lineage::of(&records(again));
+        let lineage = Lineage::from_records(&records(again));
         assert_eq!((lineage.trials[0].epochs, lineage.trials[0].accuracy), (2, 0.6));
     }
 
     #[test]
     fn parents_that_cannot_be_are_none() {
-        let lineage = Lineage::of(&records([started(2, Some(3)), started(3, Some(9))]));
+        let lineage = Lineage::from_records(&records([started(2, Some(3)), started(3, Some(9))]));
         assert_eq!(lineage.children(None).count(), 2);
         assert_eq!(lineage.ancestry(2).count(), 1);
     }
@@ -450,7 +454,7 @@ mod tests {
             epoch(2, 1, f64::NAN),
             finished(2, f64::NAN),
         ];
-        let lineage = Lineage::of(&records(events));
+        let lineage = Lineage::from_records(&records(events));
         assert_eq!(lineage.best().unwrap().trial, 1);
         assert_eq!(lineage.trials[1].measured(), None);
     }

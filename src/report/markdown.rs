@@ -3,11 +3,11 @@
 use crate::record::FloorJudgement;
 use std::fmt::Write;
 
-use super::{Generation, Report, State, moment, words};
+use super::{LineageTrial, Report, State, moment, trial_words, words};
 
 /// Hosts of code cut or refuse comments that are longer than some 65,000 characters.
 const TREE_LIMIT_BYTES: usize = 30_000;
-/// Of more trials the most telling ones are shown.
+/// Of more trials, a selection is shown.
 const TRIALS_MAX: usize = 120;
 
 impl Report {
@@ -38,7 +38,7 @@ impl Report {
         text += &self.tree();
         text += &self.interruptions();
         text += &self.provenance();
-        let _ = writeln!(text, "{}", inline(&self.basis()));
+        let _ = writeln!(text, "{}", inline(&self.source_note()));
         text
     }
 
@@ -56,7 +56,7 @@ impl Report {
         text + "\n"
     }
 
-    /// What the gate asked for beside the accuracy.
+    /// The judgements on balanced accuracy and least recall.
     fn floors(&self) -> String {
         let mut text = String::new();
         for trial in self.lineage.trials.iter().filter(|trial| !trial.floors.is_empty()) {
@@ -66,7 +66,7 @@ impl Report {
         if text.is_empty() { text } else { text + "\n" }
     }
 
-    /// What is odd about the data.
+    /// The findings about the data.
     fn data(&self) -> String {
         let Some(data) = self.data.as_ref().filter(|data| !data.findings.is_empty()) else {
             return String::new();
@@ -111,18 +111,18 @@ impl Report {
     }
 }
 
-fn row(trial: &Generation) -> String {
+fn row(trial: &LineageTrial) -> String {
     let cells = [
         trial.trial.to_string(),
         trial.parent.map_or(String::new(), |parent| parent.to_string()),
-        words::edits(trial),
+        trial_words::edits(trial),
         words::percent(trial.measured()),
         words::grouped(trial.parameters),
         words::magnitude(trial.flops_per_image),
         trial.epochs.to_string(),
         format!("{:.1}", trial.seconds()),
         trial.images_per_second.map_or(String::new(), |rate| words::grouped(rate as u64)),
-        words::gate(trial).into(),
+        trial_words::gate(trial).into(),
     ];
     format!("| {} |", cells.map(|cell| inline(&cell)).join(" | "))
 }
@@ -131,7 +131,7 @@ fn longest_run(text: &str, of: char) -> usize {
     text.split(|character| character != of).map(str::len).max().unwrap_or(0)
 }
 
-/// Text that means nothing to Markdown and stays on its line.
+/// Text without meaning to Markdown, on a single line.
 fn inline(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_accepted_study_fits_a_pull_request() {
-        let text = Report::of(&records(accepted())).to_markdown();
+        let text = Report::from_records(&records(accepted())).to_markdown();
         assert!(text.starts_with("# seedling\n\n✅ Accepted: trial 2, 87.18 %"), "{text}");
         assert!(text.contains("| 2 | 1 | train for 2 more epochs | 87.18 % | 1,370 | 20.0 k |"));
         assert!(text.contains("```text\ntrial 1  40.00 %"), "{text}");
@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn what_is_odd_about_the_data_and_what_the_gate_missed_is_said() {
-        let text = Report::of(&records(super::super::samples::imbalanced())).to_markdown();
+        let text =
+            Report::from_records(&records(super::super::samples::imbalanced())).to_markdown();
         assert!(text.contains("- ⚠️ 99.00 % of the training images are of class cat"), "{text}");
         assert!(
             text.contains("- trial 1: least recall 0.00 % is below the gate of 50.00 %"),
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_on_its_line_and_in_its_cell() {
-        let text = Report::of(&records(hostile())).to_markdown();
+        let text = Report::from_records(&records(hostile())).to_markdown();
         let (before, after) = text.split_once("```text\n").unwrap();
         let (tree, after) = after.split_once("\n```\n").unwrap();
         assert!(tree.contains("<script>") && tree.contains("`x`"), "{tree}");
@@ -201,7 +202,7 @@ mod tests {
             }
             event
         });
-        let text = Report::of(&records(chain)).to_markdown();
+        let text = Report::from_records(&records(chain)).to_markdown();
         assert!(text.len() < 60_000 && text.contains("… the rest is in report.html\n```\n"));
     }
 }

@@ -1,18 +1,18 @@
-//! What people read of a run: its events folded into a page, a text, and test cases.
+//! Reports of a run for people: a page, a text and test cases, built from its events.
 //!
 //! ```text
-//! events.jsonl ─ Lineage   the trials, each under the one that it grew from
-//!              └ Report    and what came of the study, and what befell it
+//! events.jsonl ─ Lineage   the trials, each with its parent
+//!              └ Report    the trials, the result of the study, and its interruptions
 //!                   ├─ report.html   no scripts, nothing fetched but report/style.css beside it
 //!                   ├─ report.md     for a pull request
 //!                   └─ junit.xml     for a test runner
 //! ```
 //!
-//! [`Report::of`] and what it writes are pure; [`write()`] reads a run folder and writes into it. It
-//! takes no lock and touches nothing but its own files, so that a run may be looked at while
-//! it trains.
+//! [`Report::from_records`] and the writers are pure; [`write()`] reads a run folder and writes the
+//! reports into it. It takes no lock and changes no other file, so it can be called while the run
+//! trains.
 //!
-//! Invariant: whatever stands in a record is untrusted text, and is escaped where it is written.
+//! Invariant: all text from a record is untrusted, and escaped where it is written.
 
 mod chart;
 mod html;
@@ -24,6 +24,7 @@ mod markup;
 mod samples;
 mod selection;
 mod sentences;
+mod trial_words;
 pub(crate) mod words;
 pub(crate) mod write;
 
@@ -31,35 +32,35 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-pub(crate) use self::lineage::{Epoch, Generation, Lineage};
+pub(crate) use self::lineage::{Epoch, Lineage, LineageTrial};
 pub(crate) use self::words::grouped;
 pub use self::write::{ReportError, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
 use crate::record::SplitCounts;
 use crate::record::StudyResult;
 
-/// Where the page's style sheet lies, seen from the page.
+/// Path of the style sheet, relative to the page.
 pub(crate) const STYLE_SHEET: &str = "report/style.css";
 const STYLE: &str = include_str!("style.css");
 
-/// A run, folded.
+/// A run, summarized from its events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The trials.
     pub lineage: Lineage,
-    /// How far the study has come.
+    /// Whether the study finished, and how.
     pub state: State,
-    /// The figures of the study: final ones, or so far.
+    /// The figures of the study, final or so far.
     pub figures: Figures,
     started: Started,
-    /// Why not the data that was asked for.
+    /// Why the built-in digits stand in for the requested data.
     fallback: Option<String>,
-    /// Trials that the lineage leaves out.
+    /// Number of trials that the lineage leaves out.
     omitted_trials: usize,
     data: Option<Examined>,
     interruptions: Vec<Interruption>,
     test_reads: Vec<TestRead>,
-    /// Events of a newer version by name, and how many.
+    /// Events of newer versions: number by name.
     unknown: BTreeMap<String, u64>,
     events: usize,
     last_event_at: Option<Timestamp>,
@@ -68,45 +69,45 @@ pub struct Report {
     study: Option<String>,
 }
 
-/// How far a study has come.
+/// Whether a study finished, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     /// A model passed the gate.
     Accepted,
-    /// None did, and there will be no other.
+    /// No model passed, and the budget is used up.
     Rejected,
-    /// It was asked to stop.
+    /// It was stopped on request.
     Stopped {
-        /// By this signal.
+        /// The signal, or `request`.
         signal: String,
     },
-    /// The supervisor no longer starts it.
+    /// The supervisor gave up restarting it.
     GaveUp {
         /// Why.
         cause: String,
     },
-    /// It is at work, or was killed: its record cannot tell.
+    /// It is running, or was killed: the record cannot tell which.
     Unfinished,
 }
 
-/// What a study came to, or has come to so far.
+/// The figures of a study, final or so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figures {
     /// The trial of the best model.
     pub best_trial: Option<u32>,
-    /// Its accuracy over the validation images, 0..=1.
+    /// Its accuracy on the validation images, 0..=1.
     pub validation_accuracy: Option<f64>,
-    /// Its accuracy over the test images, 0..=1; read for accepted models only.
+    /// Its accuracy on the test images, 0..=1; measured for accepted models only.
     pub test_accuracy: Option<f64>,
     /// Its trainable parameters.
     pub parameters: Option<u64>,
-    /// Trials begun.
+    /// Number of started trials.
     pub trials: u64,
-    /// Seconds from beginning to end; of training alone while there is no end.
+    /// Seconds of the whole study; of training alone while it is unfinished.
     pub seconds: f64,
 }
 
-/// What a study began with.
+/// The facts that a study started with.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Started {
     name: String,
@@ -121,17 +122,17 @@ struct Started {
     threshold: Option<f64>,
 }
 
-/// What a look at the images showed.
+/// The results of examining the images.
 #[derive(Debug, Clone, PartialEq)]
 struct Examined {
     classes: Vec<String>,
     counts: SplitCounts,
-    /// What is odd, in words.
+    /// What is unusual, as clauses.
     findings: Vec<String>,
 }
 
 impl Examined {
-    /// For each class its name and how many training, validation and test images it has.
+    /// For each class, its name and its numbers of training, validation and test images.
     fn rows(&self) -> impl Iterator<Item = [String; 4]> {
         let count = |counts: &[usize], class: usize| {
             grouped(counts.get(class).copied().unwrap_or(0) as u64)
@@ -143,14 +144,14 @@ impl Examined {
     }
 }
 
-/// Something that kept a study from going straight on.
+/// An interruption of a study, or of a trial.
 #[derive(Debug, Clone, PartialEq)]
 struct Interruption {
     at: Timestamp,
     what: String,
 }
 
-/// A reading of the test images outside the study.
+/// An evaluation on the test images outside of the study.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct TestRead {
     images: u64,
@@ -158,9 +159,9 @@ struct TestRead {
 }
 
 impl Report {
-    /// Folds a record.
-    pub fn of(records: &[Recorded]) -> Self {
-        let lineage = Lineage::of(records);
+    /// Summarizes a record.
+    pub fn from_records(records: &[Recorded]) -> Self {
+        let lineage = Lineage::from_records(records);
         let mut report = Self {
             figures: Figures::so_far(&lineage),
             lineage,
@@ -186,14 +187,14 @@ impl Report {
         report
     }
 
-    /// Also tells where the run comes from.
+    /// Adds the provenance of the run.
     #[must_use]
     pub fn with_provenance(mut self, provenance: Option<Provenance>) -> Self {
         self.provenance = provenance;
         self
     }
 
-    /// Also shows the resolved study file.
+    /// Adds the resolved study file.
     #[must_use]
     pub fn with_study(mut self, toml: impl Into<String>) -> Self {
         self.study = Some(toml.into());
@@ -261,7 +262,7 @@ impl Report {
             Event::SupervisorGaveUp { cause, .. } => {
                 self.state = State::GaveUp { cause: cause.clone() };
             }
-            // Whatever else happens shows that it went on.
+            // Any other event shows that it continued.
             _ => self.state = State::Unfinished,
         }
     }
@@ -276,7 +277,7 @@ impl Figures {
         let best = lineage.best();
         Self {
             best_trial: best.map(|best| best.trial),
-            validation_accuracy: best.and_then(Generation::measured),
+            validation_accuracy: best.and_then(LineageTrial::measured),
             test_accuracy: None,
             parameters: best.map(|best| best.parameters),
             trials: lineage.trials.len() as u64,
@@ -347,7 +348,7 @@ mod tests {
 
     #[test]
     fn an_accepted_study_is_told_in_a_sentence() {
-        let report = Report::of(&records(accepted()));
+        let report = Report::from_records(&records(accepted()));
         assert_eq!(report.state, State::Accepted);
         let outcome = report.outcome();
         assert!(
@@ -360,23 +361,23 @@ mod tests {
     fn what_happens_after_a_stop_shows_that_it_went_on() {
         let mut events = vec![study_started(), started(1, None), epoch(1, 1, 0.4)];
         events.push(Event::StudyStopped { signal: "SIGTERM".into() });
-        let stopped = Report::of(&records(events.clone()));
+        let stopped = Report::from_records(&records(events.clone()));
         assert_eq!(stopped.state, State::Stopped { signal: "SIGTERM".into() });
         events.push(Event::StudyResumed { run: "r".into(), trials: 0, instruction_set: None });
-        let resumed = Report::of(&records(events.clone()));
+        let resumed = Report::from_records(&records(events.clone()));
         assert_eq!((&resumed.state, resumed.interruptions.len()), (&State::Unfinished, 2));
         events.push(Event::SupervisorGaveUp { cause: "same step".into(), restarts: 3 });
-        let given_up = Report::of(&records(events));
+        let given_up = Report::from_records(&records(events));
         assert!(given_up.outcome().contains("gave up: same step"), "{}", given_up.outcome());
     }
 
     #[test]
     fn an_unfinished_study_is_told_with_what_it_has() {
-        let nothing = Report::of(&records([study_started(), started(1, None)]));
+        let nothing = Report::from_records(&records([study_started(), started(1, None)]));
         assert_eq!(nothing.figures.best_trial, None);
         assert!(nothing.outcome().contains("no trial finished an epoch"), "{}", nothing.outcome());
         let events = [study_started(), started(1, None), epoch(1, 1, 0.4), epoch(1, 2, f64::NAN)];
-        let some = Report::of(&records(events));
+        let some = Report::from_records(&records(events));
         assert_eq!(some.figures.validation_accuracy, Some(0.4));
     }
 
@@ -392,12 +393,12 @@ mod tests {
             threshold: 0.9,
             request: None,
         });
-        let report = Report::of(&records(events.clone()));
+        let report = Report::from_records(&records(events.clone()));
         assert_eq!(report.state, State::Unfinished);
         let what = &report.interruptions[0].what;
         assert_eq!(what, "the study was extended: a gate of 90.00 %, 2 more trials");
         events.push(ended(Outcome::Rejected, 2, 0.8718));
-        let outcome = Report::of(&records(events)).outcome();
+        let outcome = Report::from_records(&records(events)).outcome();
         assert!(outcome.contains("87.18 % is below the gate of 90.00 %"), "{outcome}");
     }
 
@@ -415,7 +416,7 @@ mod tests {
             seconds: 2.0,
             run: "r".into(),
         }));
-        let outcome = Report::of(&records(events)).outcome();
+        let outcome = Report::from_records(&records(events)).outcome();
         assert!(
             outcome.contains("no validation accuracy was measured; the gate is 80.00 %"),
             "{outcome}"
@@ -426,7 +427,7 @@ mod tests {
     fn events_of_a_newer_version_are_counted_by_name() {
         let unknown =
             || Event::Unknown { version: 9, name: "paused".into(), fields: serde_json::Map::new() };
-        let report = Report::of(&records([study_started(), unknown(), unknown()]));
-        assert!(report.basis().contains("paused ×2"), "{}", report.basis());
+        let report = Report::from_records(&records([study_started(), unknown(), unknown()]));
+        assert!(report.source_note().contains("paused ×2"), "{}", report.source_note());
     }
 }

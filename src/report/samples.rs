@@ -8,7 +8,7 @@ use crate::record::{Conclusion, Diagnosis, Ending, Inherit, Measure, StudyResult
 use crate::record::{DataFinding, Split, SplitCounts};
 use crate::spec::Edit;
 
-/// Text that must not leave its place.
+/// Text that must be escaped in every format.
 pub(super) const HOSTILE: &str = "</title><script>alert(1)</script> | `x` \"y\" & 'z'\n## ]]>\u{7}";
 
 pub(super) fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
@@ -160,7 +160,7 @@ pub(super) fn imbalanced() -> Vec<Event> {
     ]
 }
 
-/// Wherever text may stand there is text that wants out, and wherever a number, a NaN.
+/// Events with hostile text in every place for text, and NaN in every place for a number.
 pub(super) fn hostile() -> Vec<Event> {
     let text = || HOSTILE.to_owned();
     let mut study = study_started();

@@ -1,26 +1,26 @@
-//! Which trials of a long study people are shown.
+//! Which trials of a long study are shown.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::{Generation, Lineage, Report, words};
+use super::{Lineage, LineageTrial, Report, words};
 
 impl Report {
-    /// The same report with at most some `limit` trials in its lineage: the best one and the last of
-    /// those that it grew from, those of the highest accuracy, and the newest.
+    /// The same report with at most about `limit` trials in its lineage: the best one and its latest
+    /// ancestors, those with the highest accuracy, and the newest.
     pub(super) fn abridged(&self, limit: usize) -> Cow<'_, Self> {
         let trials = &self.lineage.trials;
         if trials.len() <= limit {
             return Cow::Borrowed(self);
         }
-        let shown = self.telling(limit);
+        let shown = self.most_informative(limit);
         let kept = trials.iter().filter(|trial| shown.contains(&trial.trial)).cloned();
         let lineage = Lineage { trials: kept.collect() };
         let omitted_trials = trials.len() - lineage.trials.len();
         Cow::Owned(Self { lineage, omitted_trials, ..self.clone() })
     }
 
-    /// What is not shown, if anything is.
+    /// A note about trials that are not shown; `None` if all are.
     pub(super) fn omission(&self) -> Option<String> {
         (self.omitted_trials > 0).then(|| {
             let shown = self.lineage.trials.len() as u64;
@@ -32,12 +32,12 @@ impl Report {
         })
     }
 
-    fn telling(&self, limit: usize) -> BTreeSet<u32> {
+    fn most_informative(&self, limit: usize) -> BTreeSet<u32> {
         let trials = &self.lineage.trials;
         let best = self.figures.best_trial.into_iter();
         let ancestry = best.flat_map(|best| self.lineage.ancestry(best)).take(limit / 4);
         let newest = trials.iter().rev().take(limit / 4);
-        let mut by_accuracy: Vec<&Generation> =
+        let mut by_accuracy: Vec<&LineageTrial> =
             trials.iter().filter(|trial| trial.measured().is_some()).collect();
         by_accuracy.sort_by(|one, other| other.accuracy.total_cmp(&one.accuracy));
         let highest = by_accuracy.into_iter().take(limit / 2);
@@ -72,7 +72,7 @@ mod tests {
             ("a forest", |_| None),
         ];
         for (shape, parent) in shapes {
-            let report = Report::of(&long(6000, parent));
+            let report = Report::from_records(&long(6000, parent));
             let page = report.to_html();
             assert!(page.len() < 3_000_000, "{shape}: {} bytes", page.len());
             assert!(page.contains("of 6,000 trials are shown"), "{shape}");
@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn the_tree_of_a_long_chain_tells_of_every_trial_and_does_not_run_off_to_the_right() {
-        let tree = Lineage::of(&long(6000, |trial| (trial > 1).then(|| trial - 1))).tree();
+        let tree =
+            Lineage::from_records(&long(6000, |trial| (trial > 1).then(|| trial - 1))).tree();
         for trial in [1, 25, 26, 3000, 6000] {
             let headline = |line: &str| {
                 let line = line.trim_start_matches(['│', '├', '└', '─', ' ']);
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_short_study_is_shown_whole() {
-        let report = Report::of(&long(90, |_| None));
+        let report = Report::from_records(&long(90, |_| None));
         assert!(!report.to_html().contains("are shown"));
         assert_eq!(report.to_html().matches("<strong>Trial ").count(), 180);
     }

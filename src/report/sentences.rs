@@ -1,15 +1,15 @@
-//! What came of a study, where it comes from, and what that was read from, in words.
+//! Sentences of the report: result, provenance and source.
 
 use super::{Report, State, moment, words};
 use crate::gate::in_words;
 use crate::ledger::Provenance;
 
 impl Report {
-    /// What the gate says of the best trial, in words.
-    pub(super) fn against(&self, threshold: f64) -> String {
+    /// The gate's judgement on the best trial, as a clause.
+    pub(super) fn gate_text(&self, threshold: f64) -> String {
         let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));
         match best {
-            Some(best) => best.against(threshold),
+            Some(best) => best.gate_text(threshold),
             None => {
                 let accuracy = self.figures.validation_accuracy.unwrap_or(f64::NAN);
                 in_words(accuracy, None, threshold, &[])
@@ -17,7 +17,7 @@ impl Report {
         }
     }
 
-    /// What came of it, in one sentence.
+    /// The result in one sentence.
     pub fn outcome(&self) -> String {
         let trials = words::count(self.figures.trials, "trial");
         let time = words::duration(Some(self.figures.seconds));
@@ -25,7 +25,7 @@ impl Report {
         match &self.state {
             State::Accepted => format!("Accepted: {best}; {trials} in {time}."),
             State::Rejected => {
-                let short = self.short_of_the_gate();
+                let short = self.why_rejected();
                 format!("Rejected: {short}. Best: {best}; {trials} in {time}.")
             }
             State::Stopped { signal } => format!(
@@ -41,12 +41,12 @@ impl Report {
         }
     }
 
-    fn short_of_the_gate(&self) -> String {
+    fn why_rejected(&self) -> String {
         let threshold = self.started.threshold;
-        threshold.map_or("no trial passed the gate".into(), |threshold| self.against(threshold))
+        threshold.map_or("no trial passed the gate".into(), |threshold| self.gate_text(threshold))
     }
 
-    /// What the gate asks for: `80 %`, `80 %, least recall 50 %`.
+    /// The requirements of the gate: `80 %`, `80 %, least recall 50 %`.
     pub(super) fn gate_words(&self) -> String {
         let floors = self.lineage.trials.iter().map(|trial| &trial.floors);
         let floors = floors.max_by_key(|floors| floors.len()).map_or(&[][..], |floors| floors);
@@ -75,7 +75,7 @@ impl Report {
         text
     }
 
-    /// Where the run comes from, item by item.
+    /// The provenance, as names and values.
     pub(super) fn origins(&self) -> Vec<(String, String)> {
         let started = &self.started;
         let mut items: Vec<(&str, String)> = vec![("run", started.run.clone())];
@@ -103,7 +103,7 @@ impl Report {
         items.chain(hashes).collect()
     }
 
-    /// How often the test images were looked at, where anybody but the study did.
+    /// How often the test images were evaluated, if that happened outside of the study too.
     fn test_readings(&self) -> Option<String> {
         let last = self.test_reads.last()?;
         let by_study = u64::from(self.figures.test_accuracy.is_some());
@@ -116,8 +116,8 @@ impl Report {
         ))
     }
 
-    /// How much was read, and what of it is not shown.
-    pub(super) fn basis(&self) -> String {
+    /// The number of events, and those that are not shown.
+    pub(super) fn source_note(&self) -> String {
         let mut text = format!("From {}", words::count(self.events as u64, "event"));
         if let Some(at) = self.last_event_at {
             text += &format!(", the last of {}", moment(at));

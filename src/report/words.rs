@@ -1,10 +1,6 @@
-//! Figures as people read them.
+//! Numbers and short texts for people.
 
-// In a circle with lineage: trials are put into words, of which the tree is made.
-
-use super::lineage::Generation;
-
-/// A fraction, or a dash where there is none.
+/// A fraction as a percentage, or a dash for none and NaN.
 pub(super) fn percent(fraction: Option<f64>) -> String {
     match fraction {
         Some(fraction) if fraction.is_finite() => format!("{:.2} %", fraction * 100.0),
@@ -12,13 +8,13 @@ pub(super) fn percent(fraction: Option<f64>) -> String {
     }
 }
 
-/// A percentage without the zeros that say nothing: `80 %`, `99.5 %`.
+/// A fraction as a percentage without trailing zeros: `80 %`, `99.5 %`.
 pub(super) fn short_percent(fraction: f64) -> String {
     let digits = format!("{:.3}", fraction * 100.0);
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
-/// A whole number with its thousands apart: `61,706`.
+/// A whole number with thousands separators: `61,706`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -49,7 +45,7 @@ pub(super) fn magnitude(number: u64) -> String {
     format!("{value:.digits$} {}", PREFIXES[prefix]).trim_end().to_owned()
 }
 
-/// `4.7 s`, `12 min 5 s`, `3 h 12 min`; a dash where there is none.
+/// `4.7 s`, `12 min 5 s`, `3 h 12 min`; a dash for none and NaN.
 pub(super) fn duration(seconds: Option<f64>) -> String {
     match seconds {
         Some(seconds) if (0.0..59.95).contains(&seconds) => format!("{seconds:.1} s"),
@@ -73,33 +69,6 @@ pub(super) fn count(number: u64, what: &str) -> String {
     }
 }
 
-/// The edits of a trial in a line; of the first one, that there are none.
-pub(super) fn edits(trial: &Generation) -> String {
-    match (trial.edits.as_slice(), trial.parent) {
-        ([], None) => "as written".into(),
-        ([], Some(_)) => "no edits".into(),
-        (edits, _) => edits.join("; "),
-    }
-}
-
-/// What became of a trial, in a word or two.
-pub(super) fn verdict(trial: &Generation) -> &'static str {
-    match (trial.opened, trial.train_seconds) {
-        (true, _) => "passed the gate",
-        (false, Some(_)) => "did not pass the gate",
-        (false, None) => "not finished",
-    }
-}
-
-/// The same in the column of a table.
-pub(super) fn gate(trial: &Generation) -> &'static str {
-    match (trial.opened, trial.train_seconds) {
-        (true, _) => "passed",
-        (false, Some(_)) => "not passed",
-        (false, None) => "–",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +78,10 @@ mod tests {
         assert_eq!(percent(Some(f64::NAN)), "–");
         assert_eq!(percent(Some(0.8718)), "87.18 %");
         assert_eq!(short_percent(0.995), "99.5 %");
-        assert_eq!(grouped(1_234_567), "1,234,567");
+        for (number, text) in [(0, "0"), (999, "999"), (61_706, "61,706"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(grouped(number), text);
+        }
         let of = [0, 999, 1000, 15_386, 832_000, 999_600, 1_204_000_000].map(magnitude);
         assert_eq!(of, ["0", "999", "1.00 k", "15.4 k", "832 k", "1.00 M", "1.20 G"]);
         assert_eq!(duration(Some(725.0)), "12 min 5 s");

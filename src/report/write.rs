@@ -6,7 +6,7 @@ use super::{Report, STYLE, STYLE_SHEET};
 use crate::ledger::{LedgerError, RunFolder, RunFolderError, read};
 use crate::sys::files::{FileError, parent};
 
-/// Where the reports of a run lie.
+/// The paths of a run's reports.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Written {
     /// The page for browsers.
@@ -19,10 +19,10 @@ pub struct Written {
     pub junit: PathBuf,
 }
 
-/// Why there is no report.
+/// Why no report could be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The folder tells of no study.
+    /// The folder has no record of a study.
     #[error("{} records no study yet: its events.jsonl is missing or empty", folder.display())]
     NothingRecorded {
         /// The run folder.
@@ -34,7 +34,7 @@ pub enum ReportError {
     /// The study file or the provenance cannot be read.
     #[error(transparent)]
     Folder(#[from] RunFolderError),
-    /// The test cases cannot be put into words.
+    /// The test cases cannot be written as XML.
     #[error("cannot write {}", path.display())]
     Junit {
         /// The report file.
@@ -59,8 +59,9 @@ pub fn write(folder: &RunFolder) -> Result<Written, ReportError> {
     if records.is_empty() {
         return Err(ReportError::NothingRecorded { folder: folder.path().into() });
     }
-    let report =
-        Report::of(&records).with_provenance(provenance(folder)?).with_study(folder.read_study()?);
+    let report = Report::from_records(&records)
+        .with_provenance(provenance(folder)?)
+        .with_study(folder.read_study()?);
     let written = Written {
         html: folder.report_html(),
         style_sheet: folder.path().join(STYLE_SHEET),
@@ -80,7 +81,7 @@ pub fn write(folder: &RunFolder) -> Result<Written, ReportError> {
     Ok(written)
 }
 
-/// A run of a trainer of one's own need not say where it comes from.
+/// The provenance; `None` for a run that was made without a launch.
 fn provenance(folder: &RunFolder) -> Result<Option<crate::ledger::Provenance>, RunFolderError> {
     match folder.read_provenance() {
         Ok(provenance) => Ok(Some(provenance)),

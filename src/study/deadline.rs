@@ -1,4 +1,4 @@
-//! When a trial has to end, by the seconds that the study file allows.
+//! Time limits of a trial: `train.seconds` and `tune.seconds`.
 
 use std::time::{Duration, Instant};
 
@@ -6,28 +6,28 @@ use crate::ledger::{Event, Recorded};
 use crate::spec::Spec;
 use crate::train::Phase;
 
-/// When a trial has to end.
+/// The moment at which a trial has to end.
 #[derive(Debug, Clone)]
 pub(super) struct Deadline {
     at: Instant,
-    /// How much longer the evaluation of what was trained may take.
+    /// Time after `at` that the final evaluation may take.
     grace: Duration,
-    /// Which bound it comes from, in words.
+    /// The limit that it comes from, as a clause for messages.
     pub(super) why: String,
 }
 
-/// The evaluation that a training ends with may take this share of the time more, within bounds.
+/// The final evaluation may take this share of the limit beyond it, within the bounds below.
 const GRACE_SHARE: f64 = 0.1;
 const GRACE_SECONDS_LEAST: f64 = 1.0;
 const GRACE_SECONDS_MOST: f64 = 60.0;
 
-/// More than anybody waits, and no more than a clock can hold.
+/// About 32 years; a longer limit would overflow `Instant`.
 const SECONDS_MOST: f64 = 1e9;
 
 impl Deadline {
-    /// The earlier one of two bounds: that of all trials together, of which `study_spent` seconds
-    /// have passed, and that of the trial alone, which has spent `trial_spent`. `None` where neither
-    /// is set.
+    /// The earlier of two limits: `tune.seconds`, of which all trials together have used
+    /// `study_spent`, and `train.seconds`, of which this trial has used `trial_spent`. `None` if
+    /// neither is set.
     pub(super) fn of(
         spec: &Spec,
         study_seconds: Option<f64>,
@@ -52,7 +52,7 @@ impl Deadline {
         Self { at, grace: Duration::from_secs_f64(grace), why }
     }
 
-    /// Whether there is no more time for this.
+    /// Whether the limit has passed for this kind of work.
     pub(super) fn has_passed(&self, phase: Phase) -> bool {
         let now = Instant::now();
         match phase {
@@ -62,8 +62,8 @@ impl Deadline {
     }
 }
 
-/// Seconds that the processes before this one spent from the first event on that `from` accepts,
-/// without the time between them. The last of a killed process count up to its last event.
+/// Seconds that earlier processes worked, counted from the first event that `from` accepts; the
+/// time between processes does not count. A killed process counts up to its last event.
 pub(super) fn seconds_before(records: &[Recorded], from: impl Fn(&Event) -> bool) -> f64 {
     let this_process = records.iter().rposition(|recorded| {
         matches!(recorded.event, Event::StudyStarted { .. }) || is_return(&recorded.event)
@@ -74,11 +74,11 @@ pub(super) fn seconds_before(records: &[Recorded], from: impl Fn(&Event) -> bool
     };
     let spans = earlier[begun..].windows(2);
     let spans = spans.filter(|pair| !is_return(&pair[1].event));
-    // A clock that was set back takes no time off.
+    // A clock that was set back must not subtract time.
     spans.map(|pair| pair[1].at.duration_since(pair[0].at).as_secs_f64().max(0.0)).sum()
 }
 
-/// Whether a process comes back to a study with this event, after a time that does not count.
+/// Whether a process resumes a study with this event, so that the time before it does not count.
 fn is_return(event: &Event) -> bool {
     matches!(
         event,

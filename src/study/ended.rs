@@ -1,4 +1,4 @@
-//! How a run of a study ended.
+//! The result of running a study.
 
 use std::path::PathBuf;
 
@@ -7,35 +7,36 @@ use crate::record::StudyResult;
 use crate::sys::signals::StopReason;
 use crate::tune::TrialRecord;
 
-/// How a call of `Study::run` or [`Launch::run`](super::Launch::run) ended.
+/// The result of [`Launch::run`](super::Launch::run) and [`Launch::resume`](super::Launch::resume).
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "one is made a run")]
 pub enum Ended {
-    /// The study is over.
+    /// The study finished: a model was accepted, or the budget was used up.
     Finished(Finished),
-    /// It was asked to stop; it can be resumed.
+    /// A stop was requested. The run can be resumed where it stopped.
     Stopped(Stopped),
 }
 
-/// A study that is over.
+/// The result of a finished study.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
-    /// What it came to.
+    /// Outcome, best trial and accuracies.
     pub result: StudyResult,
-    /// The trials that were judged, with their specs and curves, in order.
+    /// All judged trials with their specs and learning curves, in order.
     pub trials: Vec<TrialRecord>,
-    /// The run folder.
+    /// The run folder, such as `runs/lenet-5-0001`; the best model is in `best/` below it.
     pub run: PathBuf,
-    /// Where the images come from; `None` for a `Study` that was driven by hand.
+    /// Where the images came from, including whether the built-in digits stood in for MNIST. Always
+    /// there after a [`Launch`](super::Launch).
     pub data: Option<DataOrigin>,
 }
 
-/// A study that was asked to stop.
+/// A study that was stopped on request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stopped {
-    /// The run folder, for [`Launch::resume`](super::Launch::resume); `None` where it was stopped
+    /// The run folder, for [`Launch::resume`](super::Launch::resume); `None` if it was stopped
     /// before there was one.
     pub run: Option<PathBuf>,
-    /// What asked for it.
+    /// Whether a signal or the program requested the stop.
     pub reason: StopReason,
 }

@@ -1,4 +1,4 @@
-//! Whether a gate can tell a model that has learned something from one that has not, on the images at hand.
+//! Rejects gates that a model passes without having learned anything.
 
 use super::launch::StudySource;
 use crate::data::{DataFinding, DataReport, Split};
@@ -25,8 +25,8 @@ impl ConstantAnswer {
     }
 }
 
-/// Refuses a gate that a model passes by always naming the same class, unless the study confirms it, and one that asks
-/// for figures of classes that the validation images do not have.
+/// Rejects a gate that a model passes by always predicting the same class, unless the study confirms it with
+/// `allow-majority`, and a gate on per-class recall where a class has no validation image.
 pub(super) fn check_gate(
     study: &StudySource,
     spec: &Spec,

@@ -1,10 +1,12 @@
-//! Which trials' checkpoints stay, and removing the others as the study goes.
+//! Removes the checkpoints of trials that are no longer needed.
 //!
-//! What is removed follows from the trials that were judged and those that run, at the same places
-//! of the loop whether it was interrupted or not. It is recorded before it is done, and done again
-//! where a crash came between.
+//! Which ones follows from the judged and the running trials alone, at fixed points of the loop, so an
+//! interrupted study removes the same ones. A removal is recorded before it is done, and repeated
+//! if a crash came between.
 
-use super::run::{Study, StudyError, to_train_on};
+use super::phase::to_train_on;
+use super::run::Study;
+use super::setup::StudyError;
 use super::trainer::{Trainer, TrialTask};
 use crate::ledger::Event;
 use crate::record::Inherit;
@@ -12,7 +14,7 @@ use crate::spec::{Goal, Keep};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord};
 
 impl<T: Trainer> Study<'_, T> {
-    /// Removes the checkpoints of trials that nothing can need any more.
+    /// Removes the checkpoints of all trials that nothing can need any more.
     pub(super) fn remove_unneeded(
         &self,
         history: &[TrialRecord],

@@ -1,4 +1,4 @@
-//! The trainer that really trains, on this machine, and saves its state as it goes.
+//! The default trainer: trains on this machine and writes checkpoints.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -27,46 +27,46 @@ use crate::train::{
 /// Trains on this machine's CPU or GPU.
 #[derive(Debug)]
 pub struct LocalTrainer {
-    /// The images.
+    /// Training, validation and test images.
     pub data: Dataset,
-    /// What they are, in words.
+    /// Name of the data for the model card.
     pub data_name: String,
-    /// Hash of the images.
+    /// Hash of images and labels; a checkpoint of other data is rejected.
     pub data_hash: String,
-    /// What trains.
+    /// The device that trains.
     pub device: OpenDevice,
-    /// The disk.
+    /// Access to the disk.
     pub files: Arc<dyn Files>,
-    /// Leave to write into the run folder.
+    /// Permission to write into the run folder, checked before each checkpoint.
     pub fence: Fence,
     /// The run folder.
     pub run: PathBuf,
-    /// Whether trials tell where their time goes.
+    /// Whether trials record where their time goes.
     pub profiling: Profiling,
-    /// The trials that train now, and what they share.
-    pub at_work: AtWork,
+    /// The running trials and what they share.
+    pub running_trials: RunningTrials,
 }
 
-/// The trials that train now. They share the threads and the heartbeat of their study.
+/// The running trials of a study, which share its threads and its heartbeat.
 #[derive(Debug)]
-pub struct AtWork {
+pub struct RunningTrials {
     workers: Workers,
     heartbeat: Arc<Heartbeat>,
     trials: Mutex<BTreeSet<u32>>,
 }
 
-impl AtWork {
-    /// Nobody yet; whoever trains computes with `workers` and tells `heartbeat` of it.
+impl RunningTrials {
+    /// No trial yet. Trials compute on `workers` and write `heartbeat`.
     pub fn new(workers: Workers, heartbeat: Arc<Heartbeat>) -> Self {
         Self { workers, heartbeat, trials: Mutex::default() }
     }
 
-    /// Counts a trial in until the guard is dropped.
+    /// Counts a trial as running until the guard is dropped.
     fn enter(&self, trial: u32) -> Working<'_> {
         self.change(|trials| {
             trials.insert(trial);
         });
-        Working { at_work: self, trial }
+        Working { running_trials: self, trial }
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeSet<u32>)) {
@@ -75,30 +75,30 @@ impl AtWork {
         self.workers.share_among(trials.len());
     }
 
-    /// A sign of life. One that cannot be written must not end the training that it tells of; the
-    /// checkpoints beside it will say what the disk lacks.
+    /// Writes a heartbeat. A failure does not end the training: the next checkpoint reports what is
+    /// wrong with the disk.
     fn beat(&self) {
         let _ = self.heartbeat.beat();
     }
 }
 
-/// One trial's part in [`AtWork`].
+/// Guard of one running trial.
 struct Working<'a> {
-    at_work: &'a AtWork,
+    running_trials: &'a RunningTrials,
     trial: u32,
 }
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        let _ = self.at_work.heartbeat.leave(self.trial);
-        self.at_work.change(|trials| {
+        let _ = self.running_trials.heartbeat.leave(self.trial);
+        self.running_trials.change(|trials| {
             trials.remove(&self.trial);
         });
     }
 }
 
 impl LocalTrainer {
-    /// Where a trial starts: from its own saved state, or else from its parent.
+    /// The state that a trial starts from: its own newest checkpoint, or else its parent's weights.
     fn start(
         &self,
         task: &TrialTask,
@@ -145,14 +145,14 @@ impl LocalTrainer {
                 if parent.inherit == Inherit::Refreshed {
                     state = state.refreshed(task.spec, task.trial, &mut report)?;
                 }
-                self.at_work.beat();
+                self.running_trials.beat();
                 observer.note(TrialNote::Grafted(report))?;
                 Ok(state)
             }
         }
     }
 
-    /// The last state that a finished trial saved.
+    /// The last checkpoint of a finished trial.
     fn saved_state(&self, folder: &Path) -> Result<TrainState, TrainerError> {
         let folder = folder.join(CHECKPOINTS);
         let found = newest_valid(&*self.files, &folder)?;
@@ -184,12 +184,12 @@ impl Trainer for LocalTrainer {
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError> {
-        let _entered = self.at_work.workers.enter();
+        let _entered = self.running_trials.workers.enter();
         let folder = task.folder.join(CHECKPOINTS);
         let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
-        self.at_work.beat();
+        self.running_trials.beat();
         let state = self.start(task, &mut store, observer)?;
-        let working = self.at_work.enter(task.trial);
+        let working = self.running_trials.enter(task.trial);
         let mut watch = TrialWatch {
             observer,
             working,
@@ -207,7 +207,7 @@ impl Trainer for LocalTrainer {
             profiling: self.profiling,
         };
         // A resumed trial may have no step left, and still fail in its evaluation.
-        watch.tell_position(state.position.epoch + 1, state.position.step);
+        watch.beat_at(state.position.epoch + 1, state.position.step);
         let trained = train(setup, state, &mut watch)?;
         watch.finish()?;
         let curve = trained.state.curve;
@@ -225,9 +225,9 @@ impl Trainer for LocalTrainer {
         &self,
         task: &TrialTask,
         middle: f64,
-        go_on: &mut dyn FnMut() -> bool,
+        keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<RangeTest>, TrainerError> {
-        let _entered = self.at_work.workers.enter();
+        let _entered = self.running_trials.workers.enter();
         let setup = TrainingSetup {
             spec: task.spec,
             data: &self.data,
@@ -236,11 +236,11 @@ impl Trainer for LocalTrainer {
             profiling: Profiling::Off,
         };
         let weights = Weights::initial(task.spec, task.trial);
-        let mut go_on = || {
-            self.at_work.beat();
-            go_on()
+        let mut keep_going = || {
+            self.running_trials.beat();
+            keep_going()
         };
-        Ok(test_rates(setup, &weights, middle, &mut go_on)?)
+        Ok(test_rates(setup, &weights, middle, &mut keep_going)?)
     }
 
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
@@ -253,9 +253,9 @@ impl Trainer for LocalTrainer {
             best: &record,
             data: &self.data_name,
         };
-        self.at_work.beat();
+        self.running_trials.beat();
         write_model(&self.files, folder, model)?;
-        self.at_work.beat();
+        self.running_trials.beat();
         Ok(())
     }
 
@@ -278,25 +278,25 @@ impl Trainer for LocalTrainer {
     fn test_while(
         &self,
         task: &TrialTask,
-        go_on: &mut dyn FnMut() -> bool,
+        keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<TestResult>, TrainerError> {
-        let _entered = self.at_work.workers.enter();
+        let _entered = self.running_trials.workers.enter();
         let (weights, _) = self.best(task)?;
         let network = Network::new(task.spec, &weights, &self.device.device)?;
         let classes = task.spec.input().classes;
         let (data, device) = (&self.data, &self.device.device);
-        let mut go_on = || {
-            self.at_work.beat();
-            go_on()
+        let mut keep_going = || {
+            self.running_trials.beat();
+            keep_going()
         };
         let normalization = data.normalization;
         let result =
-            evaluate_while(&network, &data.test, normalization, classes, device, &mut go_on)?;
+            evaluate_while(&network, &data.test, normalization, classes, device, &mut keep_going)?;
         Ok(result.map(|result| TestResult { correct: result.correct(), images: result.images() }))
     }
 }
 
-/// Passes on what training tells, saves its state, and shows that it is alive.
+/// Passes progress on to the observer, writes checkpoints and heartbeats.
 struct TrialWatch<'a> {
     observer: &'a mut dyn TrialObserver,
     working: Working<'a>,
@@ -310,20 +310,20 @@ struct TrialWatch<'a> {
 impl TrialWatch<'_> {
     /// Waits for the last checkpoint to be on the disk.
     fn finish(mut self) -> Result<(), WatchError> {
-        let at_work = self.working.at_work;
-        match self.writer.flush_while(&mut || at_work.beat())? {
-            Some(written) => self.tell(&written),
+        let running_trials = self.working.running_trials;
+        match self.writer.flush_while(&mut || running_trials.beat())? {
+            Some(written) => self.report_written(&written),
             None => Ok(()),
         }
     }
 
-    fn tell_position(&self, epoch: usize, step: usize) {
+    fn beat_at(&self, epoch: usize, step: usize) {
         let (trial, epoch, step) = (self.owner.trial, epoch as u32, step as u64);
-        // As with every other sign of life, failing to write it is no reason to end.
-        let _ = self.working.at_work.heartbeat.move_to(Position { trial, epoch, step });
+        // As with every heartbeat, failing to write it is no reason to end.
+        let _ = self.working.running_trials.heartbeat.move_to(Position { trial, epoch, step });
     }
 
-    fn tell(&mut self, written: &Written) -> Result<(), WatchError> {
+    fn report_written(&mut self, written: &Written) -> Result<(), WatchError> {
         let path = written.path.strip_prefix(self.run).unwrap_or(&written.path);
         self.observer.note(TrialNote::CheckpointWritten {
             epoch: written.place.epoch as usize,
@@ -337,12 +337,12 @@ impl TrialWatch<'_> {
 
 impl Watch for TrialWatch<'_> {
     fn step(&mut self, progress: &StepProgress) -> Flow {
-        self.tell_position(progress.epoch, progress.step);
+        self.beat_at(progress.epoch, progress.step);
         self.observer.step(progress)
     }
 
     fn working(&mut self, phase: Phase) -> Flow {
-        self.working.at_work.beat();
+        self.working.running_trials.beat();
         self.observer.working(phase)
     }
 
@@ -366,12 +366,12 @@ impl Watch for TrialWatch<'_> {
     fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError> {
         self.last_checkpoint = Instant::now();
         let (meta, parts) = to_parts(state, &self.owner)?;
-        let at_work = self.working.at_work;
-        if let Some(written) = self.writer.flush_while(&mut || at_work.beat())? {
-            self.tell(&written)?;
+        let running_trials = self.working.running_trials;
+        if let Some(written) = self.writer.flush_while(&mut || running_trials.beat())? {
+            self.report_written(&written)?;
         }
         if let Some(written) = self.writer.submit(meta, parts)? {
-            self.tell(&written)?;
+            self.report_written(&written)?;
         }
         Ok(())
     }

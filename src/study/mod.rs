@@ -1,14 +1,16 @@
-//! The loop: train, judge, diagnose, edit, train on.
+//! The loop: train a trial, apply the gate, diagnose, edit, train the next trial.
 //!
-//! `Study` is the sole owner of a study's state. It talks to a [`Trainer`], so that a test runs
-//! the whole loop in milliseconds, and it records everything it does as events. The loop has no
-//! state but those: a study opened again runs the same loop from the start, takes what a trial
-//! came to from the record where it has it, and so decides what it decided before.
+//! Programs use [`Launch`]: it loads the data, opens the device, makes a run folder, runs the loop
+//! and writes the report. [`Launch::resume`] continues a run that was stopped or killed.
 //!
-//! `[tune] jobs` trials train at the same time, on threads of their own. They are judged in the
-//! order of their numbers, and what is proposed for trial *k* rests on the trials up to *k* − jobs
-//! and on what those between are about to try; so nothing depends on who ends first, and the
-//! number of jobs, which does matter, is part of the study.
+//! The loop itself (`Study`) trains through a [`Trainer`], so tests run it in milliseconds, and
+//! records everything as events. It keeps no other state: a resumed study runs the same loop from
+//! the start, takes the results of finished trials from the record, and so makes the same decisions.
+//!
+//! `[tune] jobs` trials train at the same time, each on its own thread. They are judged in the order
+//! of their numbers, and the proposal for trial *k* depends only on the results of trials up to
+//! *k* − jobs and on the edits of those that are running. So it does not matter which one ends first;
+//! the number of jobs does matter, and is part of the study.
 
 mod begin;
 mod deadline;
@@ -23,6 +25,7 @@ pub(crate) mod publish;
 mod recorded;
 pub(crate) mod recorded_data;
 pub(crate) mod run;
+pub(crate) mod setup;
 mod trainer;
 mod trial;
 
@@ -36,7 +39,7 @@ pub use observer::Listener;
 pub(crate) use observer::Silent;
 pub use phase::Extension;
 pub(crate) use recorded_data::{OtherData, data_hash};
-pub use run::{Growth, StudyError};
+pub use setup::{Growth, StudyError};
 pub use trainer::{
     Parent, TestResult, Trainer, TrainerError, TrialNote, TrialObserver, TrialOutcome, TrialTask,
 };

@@ -1,4 +1,4 @@
-//! Between a trial and the record: every epoch becomes an event, and a stop request is passed on.
+//! Turns the progress of trials into events and listener calls, and passes on stop requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,66 +14,66 @@ use crate::tune::{Proposal, TrialRecord, hopeless};
 use super::deadline::Deadline;
 use super::trainer::{TrialNote, TrialObserver};
 
-/// Whoever watches a study: a terminal, a test, a program. Nothing here changes the outcome.
-/// Events themselves are heard through [`Ledger::observed_by`].
+/// Receives the progress of a study, for a terminal, a test or a program. No method can change the
+/// outcome, and all do nothing by default. The recorded events themselves are available through
+/// [`LaunchListener::recorder`](super::LaunchListener::recorder).
 pub trait Listener: Send {
-    /// A trial begins; `proposal` says what was changed and why, except for the first one.
+    /// A trial starts. `proposal` holds the edits and the reason; `None` for the first trial.
     fn trial(&mut self, _trial: u32, _spec: &Spec, _proposal: Option<&Proposal>) {}
 
-    /// A step is done.
+    /// A training step is done.
     fn step(&mut self, _trial: u32, _progress: &StepProgress) {}
 
-    /// Something happened besides steps and epochs: weights were grafted, a state was saved,
-    /// passed over as damaged, or gone on from.
+    /// Weights were grafted, a checkpoint was written, rejected as damaged, or resumed from.
     fn note(&mut self, _trial: u32, _note: &TrialNote) {}
 
-    /// An epoch is done.
+    /// An epoch was trained and evaluated.
     fn epoch(&mut self, _trial: u32, _record: &EpochRecord) {}
 
-    /// What would be tried next if the running trial ended now.
+    /// The proposal that would follow if the running trial ended now without passing the gate.
     fn planned(&mut self, _trial: u32, _next: &Proposal) {}
 
-    /// It was tested at which rates a trial's network learns.
+    /// A learning rate range test was made; `suggestion` is the best rate, `None` if the loss fell at
+    /// no rate.
     fn rates_tested(&mut self, _trial: u32, _suggestion: Option<f64>) {}
 
-    /// A trial was ended because the time was up, before [`trial_ended`](Self::trial_ended) tells
-    /// what it came to.
+    /// A trial reached its time limit; [`trial_ended`](Self::trial_ended) follows.
     fn out_of_time(&mut self, _trial: u32, _why: &str) {}
 
-    /// No further trial will be begun, though the gate is shut or a better network is asked for.
+    /// The budget is used up, so no further trial will start; `why` names the limit.
     fn budget_spent(&mut self, _why: &str) {}
 
-    /// A trial ended.
+    /// A trial ended and was judged.
     fn trial_ended(&mut self, _trial: &TrialRecord, _judgement: &Judgement, _finding: &Finding) {}
 }
 
-/// Hears everything and says nothing.
+/// A listener that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 
 impl Listener for Silent {}
 
-/// The record of the study and its listener, shared by all trials.
+/// The event log and the listener of a study, shared by all trials.
 pub(super) struct StudyRecord<'a> {
     pub(super) ledger: Ledger,
     pub(super) listener: &'a mut dyn Listener,
 }
 
-/// Records what one trial does.
+/// Records the events of one trial.
 pub(super) struct Recorder<'a, 'study_record> {
     pub(super) study_record: &'a Mutex<StudyRecord<'study_record>>,
     pub(super) stop: &'a StopFlag,
-    /// Raised when the study needs no trial any more.
+    /// Set when the study needs no further results.
     pub(super) over: &'a AtomicBool,
     pub(super) trial: u32,
     pub(super) parent: Option<u32>,
-    /// When the trial has to end.
+    /// The time limit of the trial.
     pub(super) deadline: Option<&'a Deadline>,
-    /// The trial's spec, where a hopeless trial may be given up for another one.
+    /// The trial's spec, if the trial may be given up once it cannot pass the gate.
     pub(super) may_give_up: Option<&'a Spec>,
     /// The trial's epochs so far.
     pub(super) curve: Vec<EpochRecord>,
-    /// What would be tried next if the trial ended with such a curve.
+    /// The proposal that would follow if the trial ended with this curve.
     pub(super) plan: &'a dyn Fn(&[EpochRecord]) -> Option<Proposal>,
 }
 

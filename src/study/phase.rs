@@ -1,39 +1,37 @@
-//! The phases of a study: as it began, and as every extension of it goes on.
-
-// In a circle with run: a study consists of phases, which are made of what it was set up with.
+//! The phases of a study: the original one, and one for each extension.
 
 use serde::{Deserialize, Serialize};
 
-use super::run::{Growth, StudySetup};
+use super::setup::{Growth, StudySetup};
 use crate::ledger::{Event, Recorded};
+use crate::record::Ending;
 use crate::spec::{Spec, SpecError};
+use crate::tune::TrialRecord;
 
-/// How a finished study is extended. What it learned is kept, and its trials are numbered on.
+/// How to extend a finished study. Its trials are kept, and new ones continue their numbering.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Extension {
-    /// So many trials more than it was allowed so far. A study that was begun by `train` may grow
-    /// from then on.
+    /// Trials added to the budget. A study that began without growth may grow from then on.
     pub more_trials: u32,
-    /// The best trial's training goes on for so many epochs, as a trial of its own.
+    /// Epochs that the best trial is trained further, as a new trial.
     pub more_epochs: u32,
-    /// The accuracy that opens the gate from then on, 0..=1; a model that reaches it is accepted
-    /// without training.
+    /// The new accuracy of the gate, 0..=1. A trained model that reaches it is accepted at once.
     pub gate: Option<f64>,
 }
 
 impl Extension {
-    /// Whether it asks for nothing.
+    /// Whether nothing would be extended.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What goes for the trials between a study's beginning, or an extension, and the end after it.
+/// The settings of the trials from the start of a study, or of an extension, to the end after it.
 #[derive(Debug, Clone)]
 pub(super) struct Phase {
-    /// Extensions up to it; 0 for the study as it began.
+    /// Number of the extension; 0 for the original study.
     pub(super) number: u32,
-    /// What was asked for; nothing for the study as it began.
+    /// The extension; empty for the original study.
     pub(super) extension: Extension,
     /// The first trial's spec, with the gate and the budget of this phase.
     pub(super) spec: Spec,
@@ -44,7 +42,7 @@ pub(super) struct Phase {
 }
 
 impl Phase {
-    /// The study as it began.
+    /// The original study.
     pub(super) fn first(setup: &StudySetup) -> Self {
         Self {
             number: 0,
@@ -55,7 +53,7 @@ impl Phase {
         }
     }
 
-    /// The phase that an extension of this one begins, after `trials` judged ones.
+    /// The phase that `extension` starts, after `trials` judged trials.
     ///
     /// # Errors
     ///
@@ -78,7 +76,7 @@ impl Phase {
         })
     }
 
-    /// All phases that the record tells of, the present one last.
+    /// All phases in the record, the current one last.
     ///
     /// # Errors
     ///
@@ -100,7 +98,7 @@ impl Phase {
         Ok(phases)
     }
 
-    /// A trial's spec under this phase's gate and budget, by which policies judge it.
+    /// A trial's spec with the gate and budget of this phase, for policies to read.
     ///
     /// # Errors
     ///
@@ -114,4 +112,10 @@ impl Phase {
         file.tune = self.spec.tune().clone();
         Spec::new(file, spec.input())
     }
+}
+
+/// The trial whose training can go on: the most accurate one that did not diverge.
+pub(super) fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
+    let sound = history.iter().filter(|record| record.ending != Ending::Diverged);
+    sound.reduce(|best, record| if record.score() >= best.score() { record } else { best })
 }

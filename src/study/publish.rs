@@ -1,4 +1,4 @@
-//! What a study leaves for people and programs: the trial's files, and the best model's folder.
+//! Writes the files of a trial and the folder of the best model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::sys::files::{FileError, Files};
 /// Why a file of the run could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// The disk refused.
-    #[error("the disk refused")]
+    /// The disk failed, or is full.
+    #[error("the file cannot be written")]
     File(#[from] FileError),
     /// The model file cannot be put together.
     #[error("the model file cannot be assembled")]

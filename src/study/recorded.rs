@@ -1,13 +1,9 @@
-//! What the record tells of a study's trials, read in one pass.
-
-// In a circle with trial: a trial asks what is recorded of it.
-// In a circle with phase: what goes for recorded trials is that of their phase.
-// In a circle with run: the loop reads what it did before from the record, with its errors.
+//! The trials of a study as its record holds them, read in one pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::phase::Phase;
-use super::run::{StudyError, StudySetup};
+use super::setup::{StudyError, StudySetup};
 use crate::ledger::{Event, Recorded};
 use crate::record::{Ending, EpochRecord, Inherit, RangeTest, StudyResult};
 use crate::spec::{Edit, Spec};
@@ -26,7 +22,7 @@ pub(super) struct RecordedStudy {
     trials: BTreeMap<u32, RecordedTrial>,
 }
 
-/// What the record tells of one trial.
+/// The recorded facts of one trial.
 #[derive(Default)]
 struct RecordedTrial {
     started: Option<Started>,

@@ -1,6 +1,6 @@
-//! Which images a run was begun with, and whether those of now are the same.
+//! Checks that a resumed run has the images that it began with.
 //!
-//! Files are compared by what they hold and what part they play, never by where they lie or how they are compressed.
+//! Files are compared by content and role, not by location or compression.
 
 // In a circle with images: images on the way in are told apart by the same hashes.
 // In a circle with error: which data a run began with is checked on the way in, and its error is
@@ -16,11 +16,11 @@ use crate::data::folder::Part;
 use crate::data::{Loaded, Origin, SPLIT_VERSION, Split};
 use crate::ledger::{DataOrigin, RunFolder, RunFolderError};
 
-/// Why the images of now are not those of a run.
+/// How the images differ from those that a run began with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OtherData {
-    /// Other files, or other content in them.
+    /// Other files, or other content.
     #[error(
         "the data is not what {} began with:{}\nrestore the data, or start a new run",
         folder.display(),
@@ -29,12 +29,12 @@ pub enum OtherData {
     Content {
         /// The run folder.
         folder: PathBuf,
-        /// One clause for each thing that differs.
+        /// A clause for each difference.
         differences: Vec<String>,
     },
-    /// The same files, split another way.
+    /// The same files, but other validation images are chosen from them.
     #[error(
-        "{} was begun by a version of burgeon that chose validation images another way (split version {then} there, {SPLIT_VERSION} here): resuming would measure accuracy on images that were trained on; start a new run, or resume with the version that began it",
+        "{} was started by a version of burgeon that chose other validation images (split version {then}; this version has {SPLIT_VERSION}): resuming would measure accuracy on images that were trained on; start a new run, or resume with the version that started it",
         folder.display()
     )]
     Split {
@@ -50,11 +50,11 @@ fn lines(differences: &[String]) -> String {
 }
 
 impl DataOrigin {
-    /// What the record keeps of where images come from.
+    /// The part of an origin that is recorded.
     pub fn of(origin: &Origin) -> Self {
         Self {
             origin: describe(origin),
-            // A record is text; a folder whose name is none can only be named again.
+            // A record is text, so a path that is not UTF-8 is left out.
             dir: origin.dir().map(absolute).and_then(|dir| dir.to_str().map(str::to_owned)),
             fallback: origin.fallback_reason().map(str::to_owned),
             split: is_carved(origin).then_some(SPLIT_VERSION),
@@ -63,12 +63,12 @@ impl DataOrigin {
     }
 }
 
-/// The same place, named from the root; `path` itself where the current folder is gone.
+/// The absolute path; `path` itself if the current folder was deleted.
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// SHA-256 of what every file holds, by its name.
+/// SHA-256 of the content of every file, by file name.
 fn digests(origin: &Origin) -> BTreeMap<String, String> {
     if let Origin::Framed { content, .. } = origin {
         return content.clone();
@@ -77,12 +77,12 @@ fn digests(origin: &Origin) -> BTreeMap<String, String> {
     origin.files().iter().map(|file| (name(&file.path), file.sha256.clone())).collect()
 }
 
-/// Whether validation images are carved out of the training file.
+/// Whether validation images are chosen from the training images.
 fn is_carved(origin: &Origin) -> bool {
     !matches!(origin, Origin::Synthetic { .. })
 }
 
-/// SHA-256 in hex over what the images are and how they are split.
+/// SHA-256 in hex of the images, labels and splits.
 pub fn data_hash(loaded: &Loaded) -> String {
     let data = &loaded.dataset;
     let mut hash = Sha256::new();
@@ -98,14 +98,14 @@ pub fn data_hash(loaded: &Loaded) -> String {
     hex::encode(hash.finalize())
 }
 
-/// The same hashes by what the files are for: `train-labels` and so on.
+/// The same hashes by the role of the file: `train-labels` and so on.
 fn by_part(sha256: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let part =
         |name: &String| Part::of_name(name).map_or_else(|| name.clone(), |part| part.role().into());
     sha256.iter().map(|(name, sha256)| (part(name), sha256.clone())).collect()
 }
 
-/// What differs between the data of a record and that of now, a clause each.
+/// The differences between recorded and present data, a clause each.
 fn differences(then: &DataOrigin, now: &DataOrigin) -> Vec<String> {
     let (old, new) = (by_part(&then.sha256), by_part(&now.sha256));
     if old == new {
@@ -129,7 +129,7 @@ fn moved(then: &DataOrigin, now: &DataOrigin) -> Option<String> {
     (!is_same).then(|| format!("{} recorded, {} now", then.origin, now.origin))
 }
 
-/// What a run's provenance tells of its data; `None` for a run that has none, as trainers of one's own may leave it.
+/// The data in a run's provenance; `None` for a run without provenance.
 pub(super) fn recorded_origin(folder: &RunFolder) -> Result<Option<DataOrigin>, RunFolderError> {
     match folder.read_provenance() {
         Ok(provenance) => Ok(Some(provenance.data)),
@@ -138,8 +138,8 @@ pub(super) fn recorded_origin(folder: &RunFolder) -> Result<Option<DataOrigin>, 
     }
 }
 
-/// Compares images with those that a run began with: what they are, and how this split of them is made. A run whose
-/// provenance tells of none, as a trainer of one's own may leave it, is not compared.
+/// Compares the content of the images, and how `split` is chosen, with what the run began with. A run without
+/// provenance is not compared.
 pub(super) fn check_same_data(
     folder: &RunFolder,
     now: &DataOrigin,
@@ -152,7 +152,7 @@ pub(super) fn check_same_data(
     Ok(())
 }
 
-/// Compares files with those that a run began with.
+/// Compares the content of the files.
 fn check_content(folder: &RunFolder, then: &DataOrigin, now: &DataOrigin) -> Result<(), OtherData> {
     match differences(then, now) {
         none if none.is_empty() => Ok(()),
@@ -160,7 +160,7 @@ fn check_content(folder: &RunFolder, then: &DataOrigin, now: &DataOrigin) -> Res
     }
 }
 
-/// Compares how a split is made with how the run made it. The test split has always been the whole test file.
+/// Compares how a split is chosen. The test split has always been the whole test file.
 fn check_split(
     folder: &RunFolder,
     then: &DataOrigin,

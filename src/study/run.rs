@@ -8,102 +8,17 @@ use std::thread::Scope;
 use super::deadline::seconds_before;
 use super::ended::{Ended, Finished, Stopped};
 use super::observer::{Listener, StudyRecord};
-use super::phase::{Extension, Phase};
-use super::publish::PublishError;
+use super::phase::{Extension, Phase, to_train_on};
 use super::recorded::RecordedStudy;
-use super::trainer::{TestResult, Trainer, TrainerError, TrialTask};
-use super::trial::{ASKED_FOR, Running, Trial, proposals_of};
+use super::setup::{Growth, StudyError, StudySetup};
+use super::trainer::{TestResult, Trainer, TrialTask};
+use super::trial::{REQUESTED_REASON, Running, Trial, proposals_of};
 use crate::gate::{Judgement, judge};
-use crate::ledger::{Event, Ledger, LedgerError, Recorded, RunFolder, RunFolderError, Verdict};
-use crate::record::{Ending, Inherit, Outcome, StudyResult};
-use crate::spec::{Edit, EditError, Goal, Spec, SpecError};
+use crate::ledger::{Event, Ledger, Recorded, RunFolder, Verdict};
+use crate::record::{Inherit, Outcome, StudyResult};
+use crate::spec::{Edit, Goal};
 use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord, exhausted, policy_for};
-
-/// What a study runs on.
-#[derive(Debug, Clone)]
-pub struct StudySetup {
-    /// The first trial's spec; its `[gate]` and `[tune]` go for all trials.
-    pub spec: Spec,
-    /// Validation images, which decide how much luck an accuracy may owe.
-    pub validation_images: usize,
-    /// Whether failed trials are followed by edited ones.
-    pub growth: Growth,
-}
-
-/// Whether failed trials are followed by edited ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Growth {
-    /// Until a trial passes the gate or the budget is used up.
-    On,
-    /// One trial and the gate.
-    Off,
-}
-
-/// What ends a study before its time.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StudyError {
-    /// The record cannot be written.
-    #[error("the record cannot be written")]
-    Ledger(#[from] LedgerError),
-    /// The run folder cannot be written.
-    #[error("the run folder cannot be written")]
-    Folder(#[from] RunFolderError),
-    /// A file of the run cannot be written.
-    #[error("a file of the run cannot be written")]
-    Publish(#[from] PublishError),
-    /// The trainer failed.
-    #[error("trial {trial} failed")]
-    Trainer {
-        /// Which trial.
-        trial: u32,
-        /// Why.
-        source: TrainerError,
-    },
-    /// The record tells of a trial that would not be tried now.
-    #[error(
-        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): resume with the version and policy that began this run, or start a new one"
-    )]
-    DecidesDifferently {
-        /// Which trial.
-        trial: u32,
-        /// The spec's hash in the record.
-        recorded: String,
-        /// The spec's hash now.
-        now: String,
-    },
-    /// The record lacks what the study rests on.
-    #[error("the record does not say how trial {trial} {what}, although it has later events")]
-    NotRecorded {
-        /// Which trial.
-        trial: u32,
-        /// `began` or `ended`.
-        what: &'static str,
-    },
-    /// An edit in the record cannot be made.
-    #[error("the record's trial {trial} cannot be rebuilt")]
-    Edit {
-        /// Which trial.
-        trial: u32,
-        /// Why.
-        source: EditError,
-    },
-    /// The gate or the budget that a study is extended to is out of range.
-    #[error("the extended study is invalid")]
-    Spec(#[from] SpecError),
-    /// The policy proposed what cannot be trained.
-    #[error("the policy's proposal for trial {trial} cannot be used: {why}")]
-    Proposal {
-        /// Which trial.
-        trial: u32,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The study cannot be extended like that.
-    #[error("the study cannot be extended: {0}")]
-    Extension(String),
-}
 
 /// One run of the loop.
 pub struct Study<'a, T: Trainer> {
@@ -228,7 +143,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             return refuse("every trial diverged, so there is none whose training can continue");
         }
         self.phase = extended.clone();
-        let passes = history.iter().any(|record| self.judge(record).opens);
+        let passes = history.iter().any(|record| self.judge(record).passes);
         let is_open = passes && extended.spec.tune().goal == Goal::Pass;
         if is_open && extension.gate.is_none() && extension.more_epochs == 0 {
             return refuse(
@@ -283,10 +198,10 @@ impl<'a, T: Trainer> Study<'a, T> {
         };
         let longer = self.phase.extension.more_epochs as usize;
         self.judge_again(history)?;
-        if self.is_enough(history) && longer == 0 {
+        if self.is_goal_reached(history) && longer == 0 {
             return Ok(running);
         }
-        if !self.judge(last).opens && self.may_go_on_after(last.trial) && last.rates.is_none() {
+        if !self.judge(last).passes && self.may_start_after(last.trial) && last.rates.is_none() {
             let rates = self.tested_rates(last)?;
             history[history.len() - 1].rates = rates;
         }
@@ -297,7 +212,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
         if let Some(parent) = to_train_on(history).filter(|_| longer > 0) {
             let edits = vec![Edit::AddEpochs { epochs: longer }];
-            let proposal = Proposal::new(parent, edits, ASKED_FOR, Inherit::State);
+            let proposal = Proposal::new(parent, edits, REQUESTED_REASON, Inherit::State);
             let trial = parent.trial;
             let proposal = proposal.map_err(|source| StudyError::Edit { trial, source })?;
             self.start_next(proposal, history, &mut running, scope, over)?;
@@ -335,8 +250,8 @@ impl<'a, T: Trainer> Study<'a, T> {
                 }
                 _ => None,
             });
-            if before != Some(judgement.opens) {
-                let decision = if judgement.opens { Verdict::Accept } else { Verdict::Continue };
+            if before != Some(judgement.passes) {
+                let decision = if judgement.passes { Verdict::Accept } else { Verdict::Continue };
                 study_record.ledger.append_once(gate_decided(
                     record.trial,
                     decision,
@@ -348,7 +263,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     /// Whether the goal asks for no further trial.
-    fn is_enough(&self, history: &[TrialRecord]) -> bool {
+    fn is_goal_reached(&self, history: &[TrialRecord]) -> bool {
         self.phase.spec.tune().goal == Goal::Pass && !self.passing(history).is_empty()
     }
 
@@ -368,9 +283,9 @@ impl<'a, T: Trainer> Study<'a, T> {
             let trial = record.trial;
             record.spec = self.phase.adopt(&record.spec)?;
             let judgement = self.judge(&record);
-            if !judgement.opens
-                && self.may_go_on_after(trial)
-                && self.spent(&history, running.len() + 1).is_none()
+            if !judgement.passes
+                && self.may_start_after(trial)
+                && self.exhausted_budget(&history, running.len() + 1).is_none()
             {
                 record.rates = self.tested_rates(&record)?;
                 // What was cut short is tested by whoever goes on, before anything is decided.
@@ -381,13 +296,13 @@ impl<'a, T: Trainer> Study<'a, T> {
             history.push(record);
             let proposals = self.proposals(&history, &running);
             let is_last = proposals.is_empty() && running.is_empty();
-            let decision = match (judgement.opens, is_last) {
+            let decision = match (judgement.passes, is_last) {
                 (true, _) => Verdict::Accept,
                 (false, false) => Verdict::Continue,
                 (false, true) => Verdict::Reject,
             };
             self.study_record().ledger.append_once(gate_decided(trial, decision, &judgement))?;
-            if is_last || judgement.opens && self.phase.spec.tune().goal == Goal::Pass {
+            if is_last || judgement.passes && self.phase.spec.tune().goal == Goal::Pass {
                 break;
             }
             if self.stop.requested().is_some() {
@@ -403,7 +318,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         self.remove_unneeded(&history, &proposals_of(&running))?;
         if self.phase.growth == Growth::On
             && (self.phase.spec.tune().goal != Goal::Pass || self.passing(&history).is_empty())
-            && let Some(why) = self.spent(&history, 0)
+            && let Some(why) = self.exhausted_budget(&history, 0)
         {
             self.study_record().listener.budget_spent(&why);
         }
@@ -420,7 +335,7 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// Why no further trial may start beside those that are running. A trial that was begun before
     /// an interruption goes on: it had the time.
-    fn spent(&self, history: &[TrialRecord], running: usize) -> Option<String> {
+    fn exhausted_budget(&self, history: &[TrialRecord], running: usize) -> Option<String> {
         let next = (history.len() + running + 1) as u32;
         let is_start =
             |event: &Event| matches!(event, Event::TrialStarted { trial, .. } if *trial == next);
@@ -451,7 +366,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     /// Whether the time that a hopeless trial would take may go to another one.
-    pub(super) fn may_go_on_after(&self, trial: u32) -> bool {
+    pub(super) fn may_start_after(&self, trial: u32) -> bool {
         self.phase.growth == Growth::On && (trial as usize) < self.phase.spec.tune().trials
     }
 
@@ -461,7 +376,9 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let tune = self.phase.spec.tune();
-        if self.phase.growth == Growth::Off || self.spent(history, running.len()).is_some() {
+        if self.phase.growth == Growth::Off
+            || self.exhausted_budget(history, running.len()).is_some()
+        {
             return None;
         }
         let passing = self.passing(history);
@@ -479,7 +396,7 @@ impl<'a, T: Trainer> Study<'a, T> {
 
     /// The trials that open the gate.
     pub(super) fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
-        let passing = history.iter().filter(|record| self.judge(record).opens);
+        let passing = history.iter().filter(|record| self.judge(record).passes);
         passing.map(|record| record.trial).collect()
     }
 
@@ -487,7 +404,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     /// that is the goal. Of equals the later one wins.
     pub(super) fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
         let goal = self.phase.spec.tune().goal;
-        let passes = |record: &TrialRecord| self.judge(record).opens;
+        let passes = |record: &TrialRecord| self.judge(record).passes;
         let beats = |record: &TrialRecord, best: &TrialRecord| match goal {
             Goal::Smallest if passes(record) && passes(best) => {
                 record.spec.table().parameters() <= best.spec.table().parameters()
@@ -551,8 +468,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         let task =
             TrialTask { trial: best.trial, spec: &best.spec, parent: None, folder: folder.path() };
         let trial = best.trial;
-        let mut go_on = || self.stop.requested().is_none();
-        let result = self.trainer.test_while(&task, &mut go_on);
+        let mut keep_going = || self.stop.requested().is_none();
+        let result = self.trainer.test_while(&task, &mut keep_going);
         let result = result.map_err(|source| StudyError::Trainer { trial, source })?;
         Ok(result.map(TestResult::accuracy))
     }
@@ -601,10 +518,4 @@ fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {
         judged: judgement.bound(),
         floors: judgement.other_floors().copied().collect(),
     }
-}
-
-/// The trial whose training can go on: the most accurate one that did not diverge.
-pub(super) fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
-    let sound = history.iter().filter(|record| record.ending != Ending::Diverged);
-    sound.reduce(|best, record| if record.score() >= best.score() { record } else { best })
 }

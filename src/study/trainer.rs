@@ -1,5 +1,5 @@
-//! What the loop asks of whoever trains. The loop never sees a tensor, so a test runs it in
-//! milliseconds with a trainer that invents its curves.
+//! The interface between the loop and what trains. The loop never sees a tensor, so a test can run it
+//! in milliseconds with a trainer that makes up its curves.
 
 use std::path::Path;
 
@@ -9,79 +9,134 @@ use crate::record::{
 use crate::spec::{Edit, Spec};
 use crate::train::{Flow, Phase, WatchError};
 
-/// One trial to train.
+/// A trial to train.
 #[derive(Debug, Clone, Copy)]
 pub struct TrialTask<'a> {
-    /// Its number, counted from 1.
+    /// Number of the trial within its study, counted from 1.
     pub trial: u32,
-    /// What to train.
+    /// The network and how to train it.
     pub spec: &'a Spec,
-    /// The trial that it grew from, if any.
+    /// The trial that it was grown from; `None` for the first.
     pub parent: Option<Parent<'a>>,
-    /// Where the trial may keep what it needs to go on after a crash. A trial that finds its own
-    /// state there goes on from it.
+    /// A folder for checkpoints. A trainer that finds a checkpoint of the trial here continues from
+    /// it; the loop calls [`Trainer::train`] again after a crash.
     pub folder: &'a Path,
 }
 
-/// The trial that another one grew from.
+/// The trial that another one was grown from.
 #[derive(Debug, Clone, Copy)]
 pub struct Parent<'a> {
-    /// Its number.
+    /// Number of the parent.
     pub trial: u32,
-    /// What was trained.
+    /// The spec that the parent was trained with.
     pub spec: &'a Spec,
-    /// Where it kept its state.
+    /// The parent's folder of checkpoints.
     pub folder: &'a Path,
-    /// What was changed.
+    /// The edits that led from the parent's spec to the child's.
     pub edits: &'a [Edit],
-    /// What the child keeps of what its parent learned.
+    /// What the child inherits: nothing, weights, or the whole training state.
     pub inherit: Inherit,
 }
 
-/// What a trial came to.
+/// The result of training a trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrialOutcome {
-    /// Its epochs, in order.
+    /// One record for each epoch, in order, including those before an interruption.
     pub curve: Vec<EpochRecord>,
-    /// How it ended.
+    /// Why the training ended.
     pub ending: Ending,
-    /// Seconds of training, over all interruptions.
+    /// Seconds of training, interruptions excluded.
     pub train_seconds: f64,
-    /// Training images a second.
+    /// Training images per second.
     pub images_per_second: f64,
 }
 
-/// Accuracy on images that nothing was steered by.
+/// Result on the test images, which influence no decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TestResult {
-    /// Test images whose class was classified correctly.
+    /// Test images classified correctly.
     pub correct: u64,
-    /// Test images.
+    /// All test images.
     pub images: u64,
 }
 
 impl TestResult {
-    /// Share of images whose class was classified correctly, 0..=1.
+    /// Share of images classified correctly, 0..=1.
     pub fn accuracy(self) -> f64 {
         self.correct as f64 / self.images.max(1) as f64
     }
 }
 
-/// Trains networks for a study, several at the same time where `[tune] jobs` says so.
+/// Trains the trials of a study. With `[tune] jobs` above 1, its methods are called from several
+/// threads at the same time.
+///
+/// The default trains with burn on this machine; [`Launch::trainer`](super::Launch::trainer) sets
+/// another one. This one trains nothing and reports an accuracy for each trial:
+///
+/// ```
+/// use burgeon::prelude::*;
+///
+/// struct Fake;
+///
+/// impl Trainer for Fake {
+///     fn train(
+///         &self,
+///         task: &TrialTask,
+///         observer: &mut dyn TrialObserver,
+///     ) -> Result<TrialOutcome, TrainerError> {
+///         let accuracy = f64::from(task.trial) * 0.4;
+///         let epoch =
+///             EpochRecord { epoch: 1, validation_accuracy: accuracy, ..EpochRecord::default() };
+///         observer.epoch(&epoch)?; // records it, and answers whether to continue
+///         Ok(TrialOutcome {
+///             curve: vec![epoch],
+///             ending: Ending::Completed,
+///             train_seconds: 0.1,
+///             images_per_second: 0.0,
+///         })
+///     }
+///
+///     fn publish(
+///         &self,
+///         _task: &TrialTask,
+///         folder: &std::path::Path,
+///     ) -> Result<(), TrainerError> {
+///         std::fs::create_dir_all(folder)?;
+///         Ok(std::fs::write(folder.join("model.bin"), [0])?)
+///     }
+///
+///     fn test(&self, _task: &TrialTask) -> Result<TestResult, TrainerError> {
+///         Ok(TestResult { correct: 79, images: 100 })
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let images = |label: u8| Images::new(vec![0; 128], vec![0, label], 8, 8);
+/// let data = Dataset::new(images(1)?, images(1)?, images(1)?, 2)?;
+/// let mut study = StudyFile::new("fake", vec![Layer::Dense(Dense::of(4))]);
+/// study.gate.accuracy = 0.75;
+/// let runs = tempfile::tempdir()?;
+/// let ended = Launch::new(study).data(data).trainer(Fake).runs(runs.path()).run()?;
+/// let Ended::Finished(finished) = ended else { unreachable!("no stop was requested") };
+/// assert_eq!((finished.result.trials, finished.result.test_accuracy), (2, Some(0.79)));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Trainer: Sync {
     /// Trains a trial to its end, or until the observer stops it.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the trial from going on; a diverging loss is an outcome, not an error.
+    /// Whatever prevents the training from continuing. A diverging loss is not an error but an
+    /// [`Ending`].
     fn train(
         &self,
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError>;
 
-    /// Tests at which rates, around `middle`, the trial's network learns from fresh weights; `None`
-    /// when that cannot be tested, or once `go_on`, asked between steps, says no.
+    /// Makes a learning rate range test around the rate `middle`, from fresh weights. `None` if the
+    /// trainer cannot, or once `keep_going`, called between steps, returns `false`.
     ///
     /// # Errors
     ///
@@ -90,38 +145,38 @@ pub trait Trainer: Sync {
         &self,
         _task: &TrialTask,
         _middle: f64,
-        _go_on: &mut dyn FnMut() -> bool,
+        _keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<RangeTest>, TrainerError> {
         Ok(None)
     }
 
-    /// Writes the trial's best network into `folder`, replacing what was there.
+    /// Writes the network of the trial's best epoch into `folder`, replacing its content.
     ///
     /// # Errors
     ///
-    /// When the network cannot be read back or written.
+    /// When the network cannot be read or written.
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError>;
 
-    /// Removes whatever the trial saved to go on from, which nothing can need any more; called again
-    /// after a crash, when it may be gone already.
+    /// Removes the trial's checkpoints, which are no longer needed. May be called again after a
+    /// crash, when they are gone already.
     ///
     /// # Errors
     ///
-    /// When it cannot be removed.
+    /// When they cannot be removed.
     fn remove_checkpoints(&self, _task: &TrialTask) -> Result<(), TrainerError> {
         Ok(())
     }
 
-    /// Evaluates the trial's best network on the test split. Called after acceptance, once for every
-    /// model that is accepted: an extended study may accept another one.
+    /// Evaluates the network of the trial's best epoch on the test images. Called once for each
+    /// accepted model; an extended study may accept another one.
     ///
     /// # Errors
     ///
-    /// When the network cannot be read back.
+    /// When the network cannot be read.
     fn test(&self, task: &TrialTask) -> Result<TestResult, TrainerError>;
 
-    /// As [`test`](Self::test), which is all that it does unless overridden, but asks `go_on` between
-    /// batches and answers `None` once it says no. It is then called again by whoever goes on.
+    /// Like [`test`](Self::test), which the default calls, but calls `keep_going` between batches and
+    /// returns `None` once that returns `false`. The resumed study then calls it again.
     ///
     /// # Errors
     ///
@@ -129,7 +184,7 @@ pub trait Trainer: Sync {
     fn test_while(
         &self,
         task: &TrialTask,
-        _go_on: &mut dyn FnMut() -> bool,
+        _keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<TestResult>, TrainerError> {
         self.test(task).map(Some)
     }
@@ -148,9 +203,9 @@ impl<T: Trainer + ?Sized> Trainer for Box<T> {
         &self,
         task: &TrialTask,
         middle: f64,
-        go_on: &mut dyn FnMut() -> bool,
+        keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<RangeTest>, TrainerError> {
-        (**self).test_rates(task, middle, go_on)
+        (**self).test_rates(task, middle, keep_going)
     }
 
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
@@ -164,9 +219,9 @@ impl<T: Trainer + ?Sized> Trainer for Box<T> {
     fn test_while(
         &self,
         task: &TrialTask,
-        go_on: &mut dyn FnMut() -> bool,
+        keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<TestResult>, TrainerError> {
-        (**self).test_while(task, go_on)
+        (**self).test_while(task, keep_going)
     }
 
     fn remove_checkpoints(&self, task: &TrialTask) -> Result<(), TrainerError> {
@@ -174,70 +229,70 @@ impl<T: Trainer + ?Sized> Trainer for Box<T> {
     }
 }
 
-/// Why a trainer could not do its part.
+/// An error of a trainer.
 pub type TrainerError = WatchError;
 
-/// Hears of a trial as it goes, and may stop it.
+/// Receives the progress of one trial from the trainer, and tells it when to stop.
 pub trait TrialObserver {
-    /// After every step.
+    /// To be called after each step.
     fn step(&mut self, progress: &StepProgress) -> Flow;
 
-    /// Between two pieces of work that are no steps; see
+    /// To be called between other pieces of work, such as the batches of an evaluation; see
     /// [`Watch::working`](crate::train::Watch::working).
     fn working(&mut self, _phase: Phase) -> Flow {
         Flow::Continue
     }
 
-    /// Why the trial should be given up, if it should; see
+    /// Whether to give the trial up, and why; see
     /// [`Watch::give_up`](crate::train::Watch::give_up).
     fn give_up(&mut self, _so_far: &SoFar) -> Option<String> {
         None
     }
 
-    /// After every epoch. A resumed trial repeats epochs that were told before; the observer
-    /// recognises them by their number.
+    /// To be called after each epoch. A resumed trial may repeat epochs; the observer recognizes them
+    /// by their number.
     ///
     /// # Errors
     ///
-    /// When the epoch cannot be recorded; the trial then ends.
+    /// When the epoch cannot be recorded; the trainer should then return this error.
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError>;
 
-    /// Something else that belongs in the record.
+    /// To be called for whatever else belongs in the record.
     ///
     /// # Errors
     ///
-    /// When it cannot be recorded; the trial then ends.
+    /// When it cannot be recorded; the trainer should then return this error.
     fn note(&mut self, note: TrialNote) -> Result<(), WatchError>;
 }
 
-/// What a trainer has to say besides steps and epochs.
+/// Progress of a trial besides steps and epochs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrialNote {
-    /// The parent's weights went into the child.
+    /// The parent's weights were grafted onto the child.
     Grafted(GraftReport),
-    /// The trial goes on from a saved state.
+    /// The trial continues from a checkpoint.
     Resumed {
-        /// Epochs that were done.
+        /// Finished epochs.
         epoch: usize,
-        /// Steps that were done in the running epoch.
+        /// Finished steps of the epoch after those.
         step: usize,
     },
-    /// The state was saved.
+    /// A checkpoint was written.
     CheckpointWritten {
-        /// Epochs done.
+        /// Finished epochs.
         epoch: usize,
-        /// Steps done in the running epoch.
+        /// Finished steps of the epoch after those.
         step: usize,
-        /// Where, relative to the run folder.
+        /// Its folder, relative to the run folder.
         path: String,
-        /// Its size.
+        /// Its size in bytes.
         bytes: u64,
-        /// Time it took to write, beside training.
+        /// Seconds that writing took, in parallel to training.
         seconds: f64,
     },
-    /// Where the trial's time went, in this process.
+    /// Where this process spent the trial's time.
     Profiled(Profile),
-    /// A saved state is damaged and was passed over.
+    /// A checkpoint is damaged, so the one before it is used.
     CheckpointRejected {
         /// The damaged file.
         path: String,

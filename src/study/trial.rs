@@ -1,4 +1,4 @@
-//! One trial of the loop: begun, trained here or on a thread of its own, and ended.
+//! One trial of the loop: starting it, training it here or on its own thread, and ending it.
 
 // In a circle with run: the loop is one type in two files: the order of trials, and one trial.
 
@@ -12,36 +12,37 @@ use super::deadline::{Deadline, seconds_before};
 use super::observer::{Recorder, StudyRecord};
 use super::publish::{write_curve, write_spec};
 use super::recorded::recorded_curve;
-use super::run::{Growth, Study, StudyError};
+use super::run::Study;
+use super::setup::{Growth, StudyError};
 use super::trainer::{Parent, Trainer, TrainerError, TrialTask};
 use crate::ledger::Event;
 use crate::record::{Conclusion, Ending, EpochRecord, Inherit, RangeTest};
 use crate::spec::{self, Edit, EditCost, Spec, training_flops};
 use crate::tune::{Proposal, TrialRecord, diagnose, recommended_rate};
 
-/// A trial that is to be trained.
+/// A trial to train.
 pub(super) struct Trial {
     /// Counted from 1.
     number: u32,
     spec: Spec,
-    /// Where it comes from; `None` for the first.
+    /// Its proposal and its parent; `None` for the first.
     origin: Option<Origin>,
 }
 
-/// Where a trial comes from.
+/// The proposal of a trial, and its parent.
 struct Origin {
     proposal: Proposal,
-    /// The spec of the trial that it grows from.
+    /// The parent's spec.
     parent: Spec,
 }
 
-/// A trial that was begun and waits for its turn to end.
+/// A started trial that has not been judged yet.
 pub(super) enum Running<'scope> {
-    /// An earlier process has recorded its end.
+    /// An earlier process trained it to its end.
     Recorded(Arc<Trial>, Box<TrialRecord>),
-    /// It is trained when its turn comes.
+    /// It will be trained on this thread when its turn comes.
     Due(Arc<Trial>),
-    /// It trains on a thread of its own.
+    /// It trains on its own thread.
     Training(Arc<Trial>, ScopedJoinHandle<'scope, Result<Option<Trained>, StudyError>>),
 }
 
@@ -49,17 +50,17 @@ pub(super) enum Running<'scope> {
 pub(super) struct Trained {
     record: TrialRecord,
     images_per_second: f64,
-    /// Which bound on its time ended it, in words.
+    /// The time limit that ended it, as a clause.
     out_of_time: Option<String>,
 }
 
 impl Trial {
-    /// The study as it was written.
+    /// The first trial: the study as it was written.
     pub(super) fn first(spec: &Spec) -> Self {
         Self { number: 1, spec: spec.clone(), origin: None }
     }
 
-    /// What a policy proposes, out of the history that it read.
+    /// A trial from a policy's proposal, checked against the history that the policy was given.
     ///
     /// # Errors
     ///
@@ -85,8 +86,8 @@ impl Trial {
         Ok(Self { number, spec, origin: Some(Origin { proposal, parent: parent.spec.clone() }) })
     }
 
-    /// A trial that was begun before its study was extended, and goes on under the gate and budget
-    /// that it was begun under.
+    /// A trial that was started before its study was extended, and continues under the gate and budget
+    /// that it was started under.
     pub(super) fn unfinished(
         number: u32,
         proposal: Proposal,
@@ -118,7 +119,7 @@ impl Trial {
 }
 
 impl Running<'_> {
-    /// What the trial was proposed as.
+    /// The proposal of the trial.
     fn proposal(&self) -> Option<&Proposal> {
         match self {
             Self::Recorded(trial, _) | Self::Due(trial) | Self::Training(trial, _) => {
@@ -128,19 +129,19 @@ impl Running<'_> {
     }
 }
 
-/// What running trials were proposed as, in order.
+/// The proposals of the running trials, in order.
 pub(super) fn proposals_of(running: &VecDeque<Running>) -> Vec<Proposal> {
     running.iter().filter_map(Running::proposal).cloned().collect()
 }
 
 impl<'a, T: Trainer> Study<'a, T> {
-    /// The record and whoever watches it, for one trial at a time.
+    /// The event log and the listener, locked for one trial at a time.
     pub(super) fn study_record(&self) -> MutexGuard<'_, StudyRecord<'a>> {
         // A panic elsewhere leaves the record whole: every event is appended in one piece.
         self.study_record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a trial, which trains beside the others where several may.
+    /// Starts a trial; with several jobs it trains on its own thread from now on.
     pub(super) fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
@@ -198,7 +199,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(())
     }
 
-    /// Waits for a trial's end and records it; `None` when it was stopped.
+    /// Waits for a trial to end and records that; `None` if it was stopped.
     pub(super) fn end(
         &self,
         running: Running,
@@ -219,8 +220,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         trained.map(|trained| self.conclude(&trial, trained, history)).transpose()
     }
 
-    /// Trains a trial; `None` when it was stopped. With a `history`, what would come next is told
-    /// at every epoch.
+    /// Trains a trial; `None` if it was stopped. With a `history`, the listener is told after each
+    /// epoch what would be proposed next.
     fn train(
         &self,
         trial: &Trial,
@@ -242,7 +243,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         let plan = |curve: &[EpochRecord]| {
             let running = trial.record(curve.to_vec(), Ending::Completed, 0.0);
             let so_far: Vec<TrialRecord> = history?.iter().cloned().chain([running]).collect();
-            let opens = self.judge(so_far.last()?).opens;
+            let opens = self.judge(so_far.last()?).passes;
             let goes_on = self.phase.growth == Growth::On && !opens;
             goes_on.then(|| self.policy.propose(&so_far, &[])).flatten()
         };
@@ -271,7 +272,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(Some(Trained { record, images_per_second, out_of_time }))
     }
 
-    /// When a trial that trains from now on has to end.
+    /// The time limit of a trial that starts training now.
     fn deadline(&self, trial: &Trial) -> Option<Deadline> {
         let tune = self.phase.spec.tune();
         let is_start = |event: &Event| matches!(event, Event::TrialStarted { trial: started, .. } if *started == trial.number);
@@ -279,16 +280,16 @@ impl<'a, T: Trainer> Study<'a, T> {
         Deadline::of(&trial.spec, tune.seconds, self.phase_seconds(), trial_spent)
     }
 
-    /// Whether the time of a hopeless trial may go to another one. One that a person asked for is
-    /// trained to its end.
+    /// Whether a trial that cannot pass the gate may be given up for another one. One that a person
+    /// asked for is trained to its end.
     fn may_give_up(&self, trial: &Trial) -> bool {
         let is_asked_for = trial.proposal().is_some_and(|proposal| {
-            self.phase.extension.more_epochs > 0 && proposal.reason == ASKED_FOR
+            self.phase.extension.more_epochs > 0 && proposal.reason == REQUESTED_REASON
         });
-        self.may_go_on_after(trial.number) && !is_asked_for
+        self.may_start_after(trial.number) && !is_asked_for
     }
 
-    /// Publishes a trained trial where it is the best so far, and records its end.
+    /// Publishes a trained trial if it is the best so far, and records its end.
     fn conclude(
         &self,
         trial: &Trial,
@@ -306,7 +307,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             published.map_err(|source| failed(number, source))?;
         }
         let judgement = self.judge(&record);
-        let finding = diagnose(&record, judgement.opens);
+        let finding = diagnose(&record, judgement.passes);
         let mut study_record = self.study_record();
         study_record.ledger.append_once(Event::TrialFinished {
             trial: number,
@@ -326,8 +327,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(record)
     }
 
-    /// At which rates a trial's network learns, where that may be what is wrong: out of the record,
-    /// or by a test.
+    /// A learning rate range test of a trial whose rate may be wrong: from the record, or made now.
     pub(super) fn tested_rates(
         &self,
         record: &TrialRecord,
@@ -352,11 +352,11 @@ impl<'a, T: Trainer> Study<'a, T> {
         let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
         let middle = recommended_rate(&record.spec.train().optimizer);
         let budget = self.setup.spec.tune().seconds;
-        let mut go_on = || {
+        let mut keep_going = || {
             self.stop.requested().is_none()
                 && budget.is_none_or(|seconds| self.active_seconds() < seconds)
         };
-        let tested = self.trainer.test_rates(&task, middle, &mut go_on);
+        let tested = self.trainer.test_rates(&task, middle, &mut keep_going);
         let tested = tested.map_err(|source| failed(trial, source))?;
         if let Some(test) = &tested {
             let suggestion = test.suggestion();
@@ -372,7 +372,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(tested)
     }
 
-    /// What a trial came to, where the record tells.
+    /// The result of a trial that is finished in the record.
     fn recorded(&self, trial: &Trial) -> Option<TrialRecord> {
         let study_record = self.study_record();
         study_record.ledger.records().iter().find_map(|recorded| match &recorded.event {
@@ -387,14 +387,14 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 }
 
-/// Why a trial goes on with the training of another one in an extension.
-pub(super) const ASKED_FOR: &str = "asked to train for longer";
+/// Reason of a trial that continues another one in an extension.
+pub(super) const REQUESTED_REASON: &str = "asked to train for longer";
 
 fn failed(trial: u32, source: TrainerError) -> StudyError {
     StudyError::Trainer { trial, source }
 }
 
-/// How long a proposal may take, by how long the computations of its parent took.
+/// Expected seconds of a proposal, estimated from the time and the FLOPs of its parent.
 fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64> {
     let parent = history.iter().find(|record| record.trial == proposal.parent)?;
     let done = match proposal.inherit {

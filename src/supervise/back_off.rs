@@ -1,11 +1,11 @@
-//! Waits that double with every failure.
+//! Delays before restarts, which double with every failure.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::options::SuperviseOptions;
 use crate::sys::CounterRng;
 
-/// The next wait, and the one after.
+/// Computes the delay before each restart.
 #[derive(Debug)]
 pub(super) struct BackOff {
     initial: Duration,
@@ -18,8 +18,7 @@ pub(super) struct BackOff {
 impl BackOff {
     pub(super) fn new(options: &SuperviseOptions) -> Self {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        // Meant to differ between supervisors, so it is seeded by who and when; no result depends
-        // on it.
+        // Seeded by process and time, so that supervisors differ; no result depends on it.
         let seed = since_1970.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(32);
         Self {
             initial: options.initial_delay,

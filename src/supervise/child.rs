@@ -1,6 +1,4 @@
-//! The trainer as a process.
-
-// In a circle with supervise: it returns the errors of the module.
+//! The trainer as a child process.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -12,10 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
-use super::SuperviseError;
+use super::error::SuperviseError;
 use crate::sys::announce::{SUPERVISED_VARIABLE, SUPERVISOR_VARIABLE};
 
-/// A trainer that runs, or has ended and was not looked at.
+/// A trainer process that was started, and perhaps ended since.
 #[derive(Debug)]
 pub(super) struct Child {
     pid: Pid,
@@ -45,7 +43,7 @@ impl Child {
         self.pid.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Sends a signal to the trainer and whatever it started.
+    /// Sends a signal to the trainer and the processes that it started.
     pub(super) fn signal(&self, signal: Signal) {
         if self.ended.get().is_none() {
             // Only fails for a group that has just ended, which `reap` is about to find.
@@ -53,7 +51,7 @@ impl Child {
         }
     }
 
-    /// Buries every child that has ended, and tells whether the trainer is among them.
+    /// Reaps every child that ended; returns the trainer's status if it is one of them.
     pub(super) fn reap(&self) -> Option<ExitStatus> {
         while let Some((pid, status)) = reap_one() {
             if pid == self.pid {
@@ -64,7 +62,7 @@ impl Child {
     }
 }
 
-/// Buries adopted orphans that have ended, while no trainer runs.
+/// Reaps adopted orphans that ended while no trainer runs.
 pub(super) fn reap_orphans() {
     while reap_one().is_some() {}
 }
@@ -74,8 +72,8 @@ fn reap_one() -> Option<(Pid, ExitStatus)> {
     Some((pid, ExitStatus::from_raw(status.as_raw())))
 }
 
-/// As process 1 of a container this process gets all orphans anyway; elsewhere it asks for those
-/// of its trainers, so that nothing outlives them unseen.
+/// Makes orphans of trainers children of this process, as they are anyway if it is process 1 of a
+/// container.
 #[cfg(target_os = "linux")]
 pub(super) fn adopt_orphans() {
     // A kernel without it gives orphans to process 1.

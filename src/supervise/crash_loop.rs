@@ -1,13 +1,13 @@
-//! Tells a trainer that fails for ever from one that fails now and then.
+//! Detects trainers that would fail forever.
 
 use std::collections::BTreeMap;
 
 use super::options::SuperviseOptions;
 use crate::sys::heartbeat::Position;
 
-/// So many times the failures at one step that end a crash loop do so wherever they are, if none gets
-/// further than was got before: a trainer that dies while it writes beside the training never dies
-/// at quite the same step.
+/// Failures at different steps without progress end a crash loop after this many times the number of
+/// failures at the same step: a trainer that dies while it writes in the background never dies at exactly
+/// the same step.
 const STUCK: u32 = 3;
 
 /// Failures so far.
@@ -18,9 +18,9 @@ pub(super) struct CrashLoop {
     /// Where the trials that trained at the same time were at the last failure (none: before the
     /// first step), and how many failures in a row were there.
     last: Option<(Vec<Position>, u32)>,
-    /// The furthest that any life got with each trial.
+    /// The furthest that any run got with each trial.
     furthest: BTreeMap<u32, Position>,
-    /// Failures since any life got further than those before it, with any trial; `None` before the
+    /// Failures since any run got further than those before it, with any trial; `None` before the
     /// first failure.
     stuck: Option<u32>,
     restarts_since_healthy: u32,
@@ -40,8 +40,8 @@ impl CrashLoop {
         }
     }
 
-    /// Counts a failure where the trials that trained at the same time were at `positions`, which is
-    /// empty before the first step; answers why there should be no restart, if so.
+    /// Counts a failure at `positions`, one for each running trial and none before the first step. Returns
+    /// the reason if the trainer should not be restarted.
     pub(super) fn failed_at(&mut self, positions: &[Position]) -> Option<String> {
         let in_a_row = match &self.last {
             Some((last, count)) if last == positions => count + 1,
@@ -66,7 +66,7 @@ impl CrashLoop {
             .then(|| format!("restarted {} times", self.restarts_since_healthy))
     }
 
-    /// Whether any trial is further than in any life before.
+    /// Whether any trial got further than before.
     fn note_furthest(&mut self, positions: &[Position]) -> bool {
         let mut got_further = false;
         for position in positions {
@@ -90,8 +90,8 @@ impl CrashLoop {
         self.restarts
     }
 
-    /// A healthy life does not undo failing at the same step: a checkpoint an hour before it takes
-    /// an hour to fail again.
+    /// Resets the number of restarts, but not the failures at the same step: from a checkpoint an hour
+    /// before, it takes a healthy hour to fail there again.
     pub(super) fn forget_restarts(&mut self) {
         self.restarts_since_healthy = 0;
     }

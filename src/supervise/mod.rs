@@ -1,15 +1,16 @@
-//! Keeps a trainer running to its end: starts it as a child, watches its heartbeat, and starts it
-//! again, within bounds, when it crashes or hangs.
+//! Runs a trainer as a child process, watches its heartbeat, and restarts it, within limits, when it
+//! crashes or hangs.
 //!
-//! Invariant: the supervisor writes to a run folder only while no trainer runs, and under the same
-//! lock; it knows nothing of training but the heartbeat and the exit code.
+//! Invariant: the supervisor writes to a run folder only while no trainer runs, holding the same lock.
+//! All it reads of the training are the heartbeat and the exit code.
 
 mod back_off;
 mod child;
 mod crash_loop;
+mod error;
+mod heartbeats;
 mod notice;
 mod options;
-mod pulse;
 mod record;
 mod signals;
 mod verdict;
@@ -27,46 +28,28 @@ use crate::sys::signals::StopSignal;
 use back_off::BackOff;
 use child::{AnnouncementFile, Child, adopt_orphans};
 use crash_loop::CrashLoop;
-use pulse::Pulse;
+use heartbeats::Heartbeats;
 use signals::Signals;
 use verdict::{Ending, Next};
 
+pub use error::SuperviseError;
+pub use heartbeats::{Silence, SilentSince};
 pub use notice::Notice;
 pub use options::SuperviseOptions;
-pub use pulse::{Silence, SilentSince};
 
-/// Why there was no supervising at all.
-#[derive(Debug, thiserror::Error)]
-pub enum SuperviseError {
-    /// The path of this program is not known.
-    #[error("cannot find the program to supervise")]
-    Program(#[source] std::io::Error),
-    /// The system refused the handlers of signals.
-    #[error("cannot watch for signals")]
-    Signals(#[source] std::io::Error),
-    /// There is no place for the file in which the trainer names its run folder.
-    #[error("cannot create a folder in {} for the trainer's announcement", path.display())]
-    Announcement {
-        /// The folder for temporary files.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-}
-
-/// Runs `burgeon ARGS…` until it finishes, is stopped on request, or keeps failing; answers the
-/// exit code to end with. `tell` hears of everything that people may want to know.
+/// Runs `burgeon ARGS…` until it finishes, is stopped on request, or keeps failing; returns the exit code
+/// to end with. `notify` receives what people may want to know.
 ///
-/// Takes over this process's signals and all its children: call it from a process that does
-/// nothing else.
+/// It handles the signals and all children of this process, so call it from a process that does nothing
+/// else.
 ///
 /// # Errors
 ///
-/// When supervising cannot begin. What happens later is told, and ends in an exit code.
+/// When supervising cannot start. Later errors go to `notify` and lead to an exit code.
 pub fn supervise(
     args: &[OsString],
     options: &SuperviseOptions,
-    tell: &mut dyn FnMut(&Notice),
+    notify: &mut dyn FnMut(&Notice),
 ) -> Result<u8, SuperviseError> {
     let program = match &options.program {
         Some(program) => program.clone(),
@@ -84,12 +67,12 @@ pub fn supervise(
         run_folder: None,
         back_off: BackOff::new(options),
         crash_loop: CrashLoop::new(options),
-        tell,
+        notify,
     };
     Ok(supervisor.run())
 }
 
-/// Whoever starts a study under a supervisor means it to be gone on with.
+/// Adds `--resume auto` to `tune` and `train`, unless there is a `--resume`: a restart must continue.
 fn with_resume(args: &[OsString]) -> Vec<OsString> {
     let mut args = args.to_vec();
     let is = |arg: &OsString, text: &str| arg.to_str() == Some(text);
@@ -111,13 +94,13 @@ struct Supervisor<'a> {
     run_folder: Option<PathBuf>,
     back_off: BackOff,
     crash_loop: CrashLoop,
-    tell: &'a mut dyn FnMut(&Notice),
+    notify: &'a mut dyn FnMut(&Notice),
 }
 
-/// One life of the trainer, afterwards.
-struct Life {
+/// How one process of the trainer ended.
+struct TrainerRun {
     ending: Ending,
-    /// Where the trials were that trained at the same time; empty before the first step.
+    /// The positions of the running trials; empty before the first step.
     positions: Vec<Position>,
     was_healthy: bool,
 }
@@ -125,16 +108,16 @@ struct Life {
 impl Supervisor<'_> {
     fn run(&mut self) -> u8 {
         loop {
-            let life = self.live();
-            let cause = match life.ending.next(self.signals.told_to_stop()) {
+            let run = self.run_trainer();
+            let cause = match run.ending.next(self.signals.stop_requested()) {
                 Next::Finish(code) => return code,
                 Next::Restart(cause) => cause,
             };
-            if life.was_healthy {
+            if run.was_healthy {
                 self.back_off.reset();
                 self.crash_loop.forget_restarts();
             }
-            if let Some(reason) = self.crash_loop.failed_at(&life.positions) {
+            if let Some(reason) = self.crash_loop.failed_at(&run.positions) {
                 self.give_up(&format!("{cause}; {reason}"));
                 return 1;
             }
@@ -144,41 +127,41 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Starts the trainer and stays with it until it ends.
-    fn live(&mut self) -> Life {
+    /// Starts the trainer and watches it until it ends.
+    fn run_trainer(&mut self) -> TrainerRun {
         let started = Instant::now();
         // Before the start, lest a first beat be taken for an old one.
-        let mut pulse = Pulse::new(self.beat(), self.preparing(), now_ms(), started);
+        let mut heartbeats = Heartbeats::new(self.beat(), self.preparing(), now_ms(), started);
         let child = match Child::start(&self.program, &self.args, self.announcement.path()) {
             Ok(child) => child,
             Err(error) => {
-                return Life {
+                return TrainerRun {
                     ending: Ending::NotStarted(error.to_string()),
                     positions: Vec::new(),
                     was_healthy: false,
                 };
             }
         };
-        self.say(Notice::Started { pid: child.pid() });
-        let ending = self.watch(&child, &mut pulse);
+        self.notify(Notice::Started { pid: child.pid() });
+        let ending = self.watch(&child, &mut heartbeats);
         self.find_run_folder();
-        pulse.look(self.beat(), Instant::now());
-        Life {
+        heartbeats.observe(self.beat(), Instant::now());
+        TrainerRun {
             ending,
-            positions: pulse.positions(),
+            positions: heartbeats.positions(),
             was_healthy: started.elapsed() >= self.options.healthy_after,
         }
     }
 
-    fn watch(&mut self, child: &Child, pulse: &mut Pulse) -> Ending {
+    fn watch(&mut self, child: &Child, heartbeats: &mut Heartbeats) -> Ending {
         let mut hang: Option<(Silence, Instant)> = None;
-        let mut told_to_stop: Option<Instant> = None;
+        let mut stop_requested: Option<Instant> = None;
         loop {
             if let Some(status) = child.reap() {
                 return Ending::new(status, hang.map(|(silence, _)| silence));
             }
             for signal in self.signals.take() {
-                self.say(Notice::Forwarded { signal });
+                self.notify(Notice::Forwarded { signal });
                 child.signal(match signal {
                     StopSignal::Interrupt => Signal::INT,
                     StopSignal::Terminate => Signal::TERM,
@@ -186,17 +169,17 @@ impl Supervisor<'_> {
             }
             self.find_run_folder();
             let now = Instant::now();
-            if self.signals.told_to_stop().is_some() {
+            if self.signals.stop_requested().is_some() {
                 // A trainer that is stuck, or stopped itself, must not keep whoever waits for us.
-                let since = *told_to_stop.get_or_insert(now);
+                let since = *stop_requested.get_or_insert(now);
                 if now >= since + self.options.stop_grace {
                     child.signal(Signal::KILL);
                 }
             }
-            pulse.look_at_preparing(self.preparing(), now);
-            pulse.look(self.beat(), now);
+            heartbeats.observe_preparing(self.preparing(), now);
+            heartbeats.observe(self.beat(), now);
             match hang {
-                None => hang = self.end_if_hung(child, pulse, now),
+                None => hang = self.end_if_hung(child, heartbeats, now),
                 Some((_, since)) if now >= since + self.options.kill_grace => {
                     child.signal(Signal::KILL);
                 }
@@ -209,11 +192,11 @@ impl Supervisor<'_> {
     fn end_if_hung(
         &mut self,
         child: &Child,
-        pulse: &Pulse,
+        heartbeats: &Heartbeats,
         now: Instant,
     ) -> Option<(Silence, Instant)> {
-        let silence = pulse.silence(now, self.options)?;
-        self.say(Notice::Hung { silence });
+        let silence = heartbeats.silence(now, self.options)?;
+        self.notify(Notice::Hung { silence });
         child.signal(Signal::TERM);
         Some((silence, now))
     }
@@ -224,18 +207,18 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Waits as long as the back-off says; answers an exit code when told to stop meanwhile.
+    /// Waits before a restart; returns an exit code if a stop is requested meanwhile.
     fn wait_before_restart(&mut self, cause: String) -> Option<u8> {
         let delay = self.back_off.next_delay();
         let attempt = self.crash_loop.count_restart();
         if let Some(folder) = &self.run_folder {
             let recorded = record::restart(folder, &cause, attempt, delay);
-            self.say_if_lost(recorded);
+            self.report_unrecorded(recorded);
         }
-        self.say(Notice::Restarting { cause, attempt, delay });
+        self.notify(Notice::Restarting { cause, attempt, delay });
         let until = Instant::now() + delay;
         loop {
-            if let Some(signal) = self.signals.told_to_stop() {
+            if let Some(signal) = self.signals.stop_requested() {
                 return Some(signal.exit_code());
             }
             let left = until.saturating_duration_since(Instant::now());
@@ -243,7 +226,7 @@ impl Supervisor<'_> {
                 return None;
             }
             self.signals.wait(left);
-            // Orphans that end meanwhile are ours to bury.
+            // Orphans that end meanwhile must be reaped here.
             child::reap_orphans();
             self.signals.take();
         }
@@ -252,29 +235,29 @@ impl Supervisor<'_> {
     fn give_up(&mut self, cause: &str) {
         if let Some(folder) = &self.run_folder {
             let recorded = record::give_up(folder, cause, self.crash_loop.restarts());
-            self.say_if_lost(recorded);
+            self.report_unrecorded(recorded);
         }
-        self.say(Notice::GaveUp { cause: cause.into() });
+        self.notify(Notice::GaveUp { cause: cause.into() });
     }
 
     fn beat(&self) -> Option<Beat> {
         last_beat(self.run_folder.as_deref()?)
     }
 
-    /// The last sign of life from a trainer that has no run folder yet.
+    /// The last heartbeat of a trainer that has no run folder yet.
     fn preparing(&self) -> Option<Beat> {
         last_beat(self.announcement.path().parent()?)
     }
 
-    /// An event that cannot be recorded must not keep the trainer from being started again.
-    fn say_if_lost(&mut self, recorded: Result<(), record::RecordError>) {
+    /// Reports an event that could not be recorded; the trainer is restarted all the same.
+    fn report_unrecorded(&mut self, recorded: Result<(), record::RecordError>) {
         if let Err(error) = recorded {
-            self.say(Notice::NotRecorded { why: error.to_string() });
+            self.notify(Notice::NotRecorded { why: error.to_string() });
         }
     }
 
-    fn say(&mut self, notice: Notice) {
-        (self.tell)(&notice);
+    fn notify(&mut self, notice: Notice) {
+        (self.notify)(&notice);
     }
 }
 

@@ -1,44 +1,44 @@
-//! What a supervisor tells people.
+//! Messages of a supervisor.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::pulse::Silence;
+use super::heartbeats::Silence;
 use crate::sys::signals::StopSignal;
 
-/// Something that happened to the trainer.
+/// A message about the trainer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
-    /// It runs.
+    /// It was started.
     Started {
         /// Its process id.
         pid: u32,
     },
     /// A signal was passed on to it.
     Forwarded {
-        /// Which.
+        /// The signal.
         signal: StopSignal,
     },
-    /// It hangs and is being ended.
+    /// It hangs, and is being ended.
     Hung {
-        /// How that was seen.
+        /// How long there was no heartbeat.
         silence: Silence,
     },
-    /// It ended and will be started again.
+    /// It ended, and will be restarted.
     Restarting {
         /// Why it ended.
         cause: String,
-        /// Counted from 1.
+        /// Number of the restart, counted from 1.
         attempt: u32,
-        /// Time until then.
+        /// Time until the restart.
         delay: Duration,
     },
-    /// It will not be started again.
+    /// It will not be restarted.
     GaveUp {
         /// Why.
         cause: String,
     },
-    /// A restart, or giving up, could not be recorded in the run folder.
+    /// An event of the supervisor could not be recorded in the run folder.
     NotRecorded {
         /// Why.
         why: String,
@@ -48,8 +48,8 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Self::Started { pid } => write!(f, "the trainer runs as process {pid}"),
-            Self::Forwarded { signal } => write!(f, "passed {} on to the trainer", signal.name()),
+            Self::Started { pid } => write!(f, "started the trainer as process {pid}"),
+            Self::Forwarded { signal } => write!(f, "forwarded {} to the trainer", signal.name()),
             Self::Hung { silence } => write!(f, "ending the trainer: {silence}"),
             Self::Restarting { cause, attempt, delay } => {
                 write!(f, "{cause}; restart {attempt} in {:.1} s", delay.as_secs_f64())

@@ -1,37 +1,35 @@
-//! How patient a supervisor is.
+//! Options of a supervisor.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Bounds of supervising; the defaults are for trainings of minutes to weeks.
+/// Limits of a supervisor; the defaults suit trainings of minutes to weeks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SuperviseOptions {
-    /// What to run; this program unless said.
+    /// The program to run; `None` for this one.
     pub program: Option<PathBuf>,
-    /// Wait before the first restart; doubles with each that follows.
+    /// Delay before the first restart; doubles with each further one.
     pub initial_delay: Duration,
-    /// Longest wait before a restart, but for the jitter.
+    /// Longest delay before a restart, without jitter.
     pub max_delay: Duration,
-    /// Share by which a wait is randomly longer or shorter, in 0..=1, so that many supervisors
-    /// whose trainers failed together do not restart them together.
+    /// Share by which a delay is randomly longer or shorter, 0..=1, so that trainers that failed together
+    /// are not restarted together.
     pub jitter: f64,
-    /// A trainer that lived this long was healthy: waits and restarts are counted afresh.
+    /// A trainer that ran this long was healthy: delay and restart count are reset.
     pub healthy_after: Duration,
-    /// Time in which a trainer gives at least one sign of life. A hang is found before it has
-    /// lasted twice as long.
+    /// Longest time between heartbeats. A hang is detected within twice this time.
     pub heartbeat: Duration,
-    /// Time that a trainer has from its start to its first sign of life: for fetching data and
-    /// warming up.
+    /// Time from the start to the first heartbeat.
     pub startup_grace: Duration,
-    /// Time from SIGTERM to SIGKILL for a trainer that hangs.
+    /// Time from SIGTERM to SIGKILL for a hanging trainer.
     pub kill_grace: Duration,
-    /// Time that a trainer has from a request to stop to its end, after which it is killed. It ends
-    /// by itself before, so this only catches one that cannot.
+    /// Time from a requested stop to SIGKILL. A trainer ends by itself well before that unless it is
+    /// stuck.
     pub stop_grace: Duration,
-    /// Failures at the same step, one after the other, after which the supervisor gives up; three times
-    /// as many where they are at different steps, none of them further than before.
+    /// Failures in a row at the same step after which the supervisor gives up; three times as many if they
+    /// are at different steps without progress.
     pub same_step_failures: u32,
-    /// Restarts without a healthy life between them, after which the supervisor gives up.
+    /// Restarts without a healthy trainer in between after which the supervisor gives up.
     pub max_restarts: u32,
 }
 
@@ -54,13 +52,12 @@ impl Default for SuperviseOptions {
 }
 
 impl SuperviseOptions {
-    /// How often the heartbeat is looked at.
+    /// How often the heartbeat is read.
     pub(super) fn look_every(&self) -> Duration {
         (self.heartbeat / 8).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 
-    /// The silence that is a hang: two heartbeats, less the delays of seeing the last one and of
-    /// seeing that no other follows.
+    /// Time without a heartbeat that counts as a hang: two heartbeat times, less the delay of reading.
     pub(super) fn hung_after(&self) -> Duration {
         self.heartbeat * 7 / 4
     }

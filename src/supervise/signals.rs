@@ -1,4 +1,4 @@
-//! Waits for signals and deadlines at once.
+//! Waits for signals with a timeout.
 
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
@@ -10,13 +10,13 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 use crate::sys::signals::StopSignal;
 
-/// The signals that a supervisor lives by.
+/// The signals that a supervisor handles.
 #[derive(Debug)]
 pub(super) struct Signals {
     /// Gets a byte with every signal.
     woken: UnixStream,
     pending: [(Arc<AtomicBool>, StopSignal); 3],
-    told_to_stop: Option<StopSignal>,
+    stop_requested: Option<StopSignal>,
 }
 
 impl Signals {
@@ -36,26 +36,26 @@ impl Signals {
         for signal in [SIGCHLD, SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, waker.try_clone()?)?;
         }
-        Ok(Self { woken, pending, told_to_stop: None })
+        Ok(Self { woken, pending, stop_requested: None })
     }
 
-    /// The requests to stop that came since the last call.
+    /// The stop signals since the last call.
     pub(super) fn take(&mut self) -> Vec<StopSignal> {
         let came = |(flag, meaning): &(Arc<AtomicBool>, StopSignal)| {
             flag.swap(false, Ordering::SeqCst).then_some(*meaning)
         };
         let taken: Vec<_> = self.pending.iter().filter_map(came).collect();
-        self.told_to_stop = self.told_to_stop.or(taken.first().copied());
+        self.stop_requested = self.stop_requested.or(taken.first().copied());
         taken
     }
 
-    /// The first request to stop that ever came.
-    pub(super) fn told_to_stop(&mut self) -> Option<StopSignal> {
+    /// The first stop signal.
+    pub(super) fn stop_requested(&mut self) -> Option<StopSignal> {
         self.take();
-        self.told_to_stop
+        self.stop_requested
     }
 
-    /// Waits for a signal, at most so long.
+    /// Waits for a signal, up to a timeout.
     pub(super) fn wait(&mut self, at_most: Duration) {
         let at_most = at_most.max(Duration::from_millis(1));
         // An error here is a time-out or a signal: either way there is something to look at.

@@ -1,32 +1,32 @@
-//! What the end of a trainer means.
+//! Whether to restart a trainer that ended.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use super::pulse::Silence;
+use super::heartbeats::Silence;
 use crate::sys::signals::StopSignal;
 
-/// How a trainer's life ended.
+/// How a trainer process ended.
 #[derive(Debug)]
 pub(super) enum Ending {
     /// By itself, or by a signal from elsewhere.
     Exited(ExitStatus),
     /// The supervisor killed it.
     Hung(Silence),
-    /// It never began; what the system said.
+    /// It could not be started, with the system's error.
     NotStarted(String),
 }
 
-/// What follows.
+/// What the supervisor does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// The supervisor ends with this code.
     Finish(u8),
-    /// The trainer is started again; why.
+    /// The trainer is restarted, for this reason.
     Restart(String),
 }
 
-/// Finished, however it came out: passed; wrong usage; gate not passed; locked by another.
+/// Exit codes that are final: gate passed, wrong usage, gate not passed, locked by another process.
 const FINISHED: [i32; 4] = [0, 2, 3, 4];
 
 impl Ending {
@@ -39,12 +39,12 @@ impl Ending {
         }
     }
 
-    pub(super) fn next(&self, told_to_stop: Option<StopSignal>) -> Next {
+    pub(super) fn next(&self, stop_requested: Option<StopSignal>) -> Next {
         let code = match self {
             Self::Exited(status) => status.code(),
             Self::Hung(_) | Self::NotStarted(_) => None,
         };
-        match (code, told_to_stop) {
+        match (code, stop_requested) {
             (Some(code), _) if FINISHED.contains(&code) => Next::Finish(code as u8),
             // Asked to stop, it answers with the signal's code, or with that of an error on the
             // way, which must not be hidden.
@@ -76,7 +76,7 @@ fn name(signal: i32) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::super::pulse::SilentSince;
+    use super::super::heartbeats::SilentSince;
     use super::*;
 
     fn exited(code: i32) -> Ending {

@@ -1,15 +1,33 @@
 //! Files that fail on purpose, at a chosen step: how the tests prove that nothing is lost.
 
-// In a circle with files: it is a disk that fails, made of the disk that it wraps, and the real
-// disk is wrapped where a fault was asked for.
-
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::files::{FileError, Files, Operation, PathKind, WritableFile, WriteMode};
+use super::files::{FileError, Files, Operation, PathKind, RealFiles, WritableFile, WriteMode};
+
+/// Environment variable that makes a binary built with the feature `fault-injection`, as the tests
+/// build it, fail at its n-th step on disk, such as `crash@17`; see [`Fault`]. Any other binary
+/// ignores it.
+pub const FAULT_VARIABLE: &str = "BURGEON_FAULT";
+
+/// The machine's files; in tests with [`FAULT_VARIABLE`] set, files that fail as it says.
+///
+/// # Errors
+///
+/// When the variable is set to something else than a fault.
+pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
+    let real: Arc<dyn Files> = Arc::new(RealFiles);
+    match std::env::var_os(FAULT_VARIABLE) {
+        Some(fault) if cfg!(feature = "fault-injection") => {
+            let fault = fault.to_string_lossy().parse()?;
+            Ok(Arc::new(FaultyFiles::new(real, fault, OnCrash::EndTheProcess)))
+        }
+        _ => Ok(real),
+    }
+}
 
 /// What goes wrong, and at which changing step (open, write, sync, truncate, rename, create,
 /// remove), counted from 1. Reading steps are not counted.

@@ -57,7 +57,7 @@ pub enum FenceError {
         by_host: String,
     },
     /// The file is not what a writer left there.
-    #[error("{} holds no fence number", path.display())]
+    #[error("{} has no valid fence number", path.display())]
     Unreadable {
         /// The fence file.
         path: PathBuf,

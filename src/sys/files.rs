@@ -11,30 +11,8 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::faults::{FaultError, FaultyFiles, OnCrash};
-
-/// Environment variable that makes a binary built with the feature `fault-injection`, as the tests
-/// build it, fail at its n-th step on disk, such as `crash@17`; see [`super::faults::Fault`]. Any
-/// other binary pays it no heed.
-pub const FAULT_VARIABLE: &str = "BURGEON_FAULT";
-
-/// The machine's files; in tests with [`FAULT_VARIABLE`] set, files that fail as it says.
-///
-/// # Errors
-///
-/// When the variable counts and cannot be read.
-pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
-    let real: Arc<dyn Files> = Arc::new(RealFiles);
-    match std::env::var_os(FAULT_VARIABLE) {
-        Some(fault) if cfg!(feature = "fault-injection") => {
-            let fault = fault.to_string_lossy().parse()?;
-            Ok(Arc::new(FaultyFiles::new(real, fault, OnCrash::EndTheProcess)))
-        }
-        _ => Ok(real),
-    }
-}
+pub use super::faults::{FAULT_VARIABLE, real_files};
 
 /// A disk.
 pub trait Files: fmt::Debug + Send + Sync {

@@ -43,7 +43,7 @@ struct State {
     file: File,
     beats: u64,
     /// How far each trial is that trains now.
-    at_work: BTreeMap<u32, Position>,
+    running_trials: BTreeMap<u32, Position>,
     /// Where training was last.
     last: Position,
     /// Bytes of the longest beat; shorter ones are padded, so that nothing of it is left behind.
@@ -96,8 +96,8 @@ impl Heartbeat {
             .truncate(false)
             .open(&path)
             .map_err(|e| FileError::new(Operation::Open, &path, WIDTH_BYTES as u64, e))?;
-        let (at_work, last) = (BTreeMap::new(), Position::default());
-        let state = State { file, beats: 0, at_work, last, width: WIDTH_BYTES };
+        let (running_trials, last) = (BTreeMap::new(), Position::default());
+        let state = State { file, beats: 0, running_trials, last, width: WIDTH_BYTES };
         Ok(Self { path, state: Mutex::new(state) })
     }
 
@@ -117,8 +117,8 @@ impl Heartbeat {
     ///
     /// When the file cannot be written.
     pub fn move_to(&self, position: Position) -> Result<(), FileError> {
-        self.change(|at_work| {
-            at_work.insert(position.trial, position);
+        self.change(|running_trials| {
+            running_trials.insert(position.trial, position);
         })
     }
 
@@ -128,16 +128,16 @@ impl Heartbeat {
     ///
     /// When the file cannot be written.
     pub fn leave(&self, trial: u32) -> Result<(), FileError> {
-        self.change(|at_work| {
-            at_work.remove(&trial);
+        self.change(|running_trials| {
+            running_trials.remove(&trial);
         })
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Position>)) -> Result<(), FileError> {
         // Every part of the state is whole at any time, whoever panicked.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state.at_work);
-        let mut positions = state.at_work.values().copied();
+        change(&mut state.running_trials);
+        let mut positions = state.running_trials.values().copied();
         let first = positions.next();
         let beside = positions.collect();
         state.last = first.unwrap_or(state.last);

@@ -2,7 +2,7 @@
 //!
 //! The file `lock` is held with `flock`, which the kernel lets go of when its holder dies, however
 //! it dies; its content says who that is. Where `flock` does not reach (some network folders, two
-//! machines on one of them), claims decide: see `claim.rs` beside this file. Whoever takes over raises
+//! machines on one of them), claims decide: see `claim/` beside this file. Whoever takes over raises
 //! the [`Fence`], so that a holder wrongly taken for dead does no harm.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::claim::{
     BEAT_EVERY, Claim, ClaimError, ClaimFolder, Claimant, Granted, Kernel, RealFolder, claimed_by,
@@ -21,6 +20,8 @@ use super::claim::{
 use super::fence::{EPOCH_MAX, Fence, FenceError};
 use super::files::{FileError, Files, Operation};
 use super::process::{Cause, ProcessName};
+
+pub use super::holder::Holder;
 
 /// Name of the lock's file in a run folder.
 pub const LOCK_FILE: &str = "lock";
@@ -52,20 +53,6 @@ impl LockRequest {
     pub fn new(command: impl Into<String>) -> Self {
         Self { command: command.into(), patience: Duration::from_secs(20) }
     }
-}
-
-/// Content of the lock's file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The process.
-    #[serde(flatten)]
-    pub process: ProcessName,
-    /// Since when.
-    pub since: Timestamp,
-    /// What it does.
-    pub command: String,
-    /// Its fencing number.
-    pub fence: u64,
 }
 
 /// A lock that its last holder never gave back.

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod fence;
 pub mod files;
 pub mod heartbeat;
+mod holder;
 mod json;
 pub mod lock;
 pub mod process;

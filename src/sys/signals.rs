@@ -1,8 +1,8 @@
-//! Being asked to stop.
+//! Requests to stop.
 //!
-//! The first SIGINT or SIGTERM only raises a flag, which training looks at between steps: it then
-//! writes a checkpoint and ends. A second SIGINT ends the process on the spot; whatever was being
-//! written is repaired by the next start like after any other crash.
+//! The first SIGINT or SIGTERM only sets a flag, which training reads between steps: it then writes a
+//! checkpoint and ends. A second SIGINT ends the process at once; the next start repairs what was being
+//! written, as after any other crash.
 
 use std::io;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
-/// Why a study stops before its end.
+/// What requested a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
     /// The process got a signal.
     Signal(StopSignal),
-    /// The program that runs the study called [`StopFlag::request`].
+    /// The program called [`StopFlag::request`].
     Requested,
 }
 
@@ -29,7 +29,8 @@ impl StopReason {
         }
     }
 
-    /// The exit code that tells of it; a program's own request ends as SIGTERM does.
+    /// The exit code for a process that ends for this reason; [`Requested`](Self::Requested) has that of
+    /// SIGTERM.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Signal(signal) => signal.exit_code(),
@@ -38,17 +39,17 @@ impl StopReason {
     }
 }
 
-/// A signal that asks a process to stop.
+/// A signal that requests a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
-    /// SIGINT, which is Ctrl-C.
+    /// SIGINT, sent by Ctrl-C.
     Interrupt,
-    /// SIGTERM, which is what containers and service managers send.
+    /// SIGTERM, sent by containers and service managers.
     Terminate,
 }
 
 impl StopSignal {
-    /// The exit code that tells of it: 128 and the signal's number.
+    /// The exit code for a process that ends for it: 128 plus the signal's number.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -73,18 +74,18 @@ impl StopSignal {
     }
 }
 
-/// A flag that asks training to stop; clones share it.
+/// A flag that requests a stop. Clones share it, so a listener or another thread can set it.
 #[derive(Debug, Clone, Default)]
 pub struct StopFlag(Arc<AtomicUsize>);
 
 impl StopFlag {
-    /// A flag that only [`StopFlag::request`] raises.
+    /// A flag that only [`StopFlag::request`] sets.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A flag that the first SIGINT or SIGTERM raises; the second SIGINT ends the process with
-    /// exit code 130. Call it once a process.
+    /// A flag that the first SIGINT or SIGTERM sets; a second SIGINT ends the process with exit code 130.
+    /// Call it once per process.
     ///
     /// # Errors
     ///
@@ -103,12 +104,12 @@ impl StopFlag {
         Ok(stop)
     }
 
-    /// Asks training to stop: it saves its state and ends, and can be resumed.
+    /// Requests a stop: the training saves its state and ends, and can be resumed.
     pub fn request(&self) {
         self.0.store(REQUESTED, Ordering::SeqCst);
     }
 
-    /// Whether to stop, and what asked for it last.
+    /// What requested a stop, if anything did; the last one of several.
     pub fn requested(&self) -> Option<StopReason> {
         const INTERRUPT: usize = SIGINT as usize;
         const TERMINATE: usize = SIGTERM as usize;

@@ -13,7 +13,7 @@ use crate::record::ClassRecall;
 /// Images in one forward pass; enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;
 
-/// How a network does on a split.
+/// Result of evaluating a network on a split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// Mean cross-entropy in nats; NaN for no images.
@@ -26,18 +26,18 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Images evaluated.
+    /// Number of evaluated images.
     pub fn images(&self) -> u64 {
         self.confusion.values().sum()
     }
 
-    /// Images whose class was classified correctly.
+    /// Number of correctly classified images.
     pub fn correct(&self) -> u64 {
         let right = self.confusion.iter().filter(|((label, named), _)| label == named);
         right.map(|(_, images)| images).sum()
     }
 
-    /// How many images of each class were classified correctly, by label.
+    /// Correctly classified images of each class, by label.
     pub fn recalls(&self) -> Vec<ClassRecall> {
         let mut recalls = vec![ClassRecall { right: 0, images: 0 }; self.classes];
         for (&(label, named), &images) in &self.confusion {
@@ -58,13 +58,14 @@ impl Evaluation {
         counts
     }
 
-    /// Share of images whose class was classified correctly, 0..=1; 0 for no images.
+    /// Share of images classified correctly, 0..=1; 0 for no images.
     pub fn accuracy(&self) -> f64 {
         self.correct() as f64 / self.images().max(1) as f64
     }
 }
 
-/// Evaluates a network on a split. A NaN in the logits makes the loss NaN, and names class 0.
+/// Evaluates a network on a split, in batches. A NaN in the logits of an image makes the loss NaN and
+/// the prediction class 0.
 ///
 /// # Errors
 ///
@@ -84,7 +85,7 @@ pub fn evaluate(
     Ok(sums.mean_over(subset.len()))
 }
 
-/// As [`evaluate`], but asks `go_on` before every batch, and answers `None` once it says no.
+/// Like [`evaluate`], but calls `keep_going` before each batch, and returns `None` once that returns `false`.
 ///
 /// # Errors
 ///
@@ -95,16 +96,16 @@ pub fn evaluate_while(
     normalization: Normalization,
     classes: usize,
     device: &Device,
-    go_on: &mut dyn FnMut() -> bool,
+    keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>, ReadError> {
     let mut sums = Sums::new(classes);
-    let mut is_whole = go_on();
+    let mut is_whole = keep_going();
     if is_whole {
         let mut seen = 0;
         for_batches(network, subset, normalization, device, |logits, labels| {
             sums.add(logits, labels);
             seen += labels.len();
-            is_whole = seen == subset.len() || go_on();
+            is_whole = seen == subset.len() || keep_going();
             is_whole
         })?;
     }

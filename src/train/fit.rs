@@ -1,9 +1,9 @@
-//! The step loop.
+//! The training loop.
 
 use std::time::Instant;
 
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Bytes, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bytes, Device, Tensor};
 
 use super::average::move_towards;
 use super::clip::clip;
@@ -11,19 +11,16 @@ use super::evaluate::{Evaluation, evaluate_while, images_tensor};
 use super::optimizer::optimizer;
 use super::probe::probe;
 use super::profile::{Part, Profiler, Profiling};
+use super::setup::{TrainError, TrainingSetup, check_images, labels_tensor};
 use super::state::{BestEpoch, RunningSums, STRETCHES, TrainState};
-use super::{Flow, Phase, Watch, WatchError};
-use crate::data::Dataset;
+use super::{Flow, Phase, Watch};
 use crate::data::augment::{Augmentation, Augmenter, Elastic};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
 use crate::data::colour::ColourJitter;
 use crate::data::warp::Border;
-use crate::model::{
-    GraftError, Mode, Network, OpenDevice, OptimizerRecord, OptimizerRecordError, ReadError,
-    Weights, WeightsError, read_scalar,
-};
+use crate::model::{Mode, Network, OptimizerRecord, ReadError, Weights, read_scalar};
 use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
-use crate::spec::{self, Augment, InputShape, Spec, learning_rate};
+use crate::spec::{self, Augment, learning_rate};
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
 use burgeon_kernel::backend::cross_entropy;
@@ -31,69 +28,73 @@ use burgeon_kernel::backend::cross_entropy;
 /// Steps between two looks at the losses on devices that compute while the host runs ahead.
 const STEPS_IN_FLIGHT: usize = 16;
 
-/// What a training needs besides its state.
-#[derive(Debug, Clone, Copy)]
-pub struct TrainingSetup<'a> {
-    /// What to train, and how.
-    pub spec: &'a Spec,
-    /// What to train on. The test split is never touched.
-    pub data: &'a Dataset,
-    /// Where.
-    pub device: &'a OpenDevice,
-    /// The trial within its study; part of every counter.
-    pub trial: u32,
-    /// Whether to find out where the time goes.
-    pub profiling: Profiling,
-}
-
-/// A training that ended by itself or was stopped.
+/// The result of a training that ended or was stopped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
-    /// Where it stands now.
+    /// The state at the end, from which training could continue.
     pub state: TrainState,
-    /// How it ended.
+    /// Why it ended.
     pub ending: Ending,
-    /// What stopped being a number, or why it was given up, in words.
+    /// For [`Ending::Diverged`] and [`Ending::GivenUp`], the reason as a clause.
     pub why: Option<String>,
 }
 
-/// What keeps a training from going on.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// The weights do not belong to the spec.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The device failed.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The parent's state cannot be carried over.
-    #[error(transparent)]
-    Graft(#[from] GraftError),
-    /// The optimizer's saved state is not of this network.
-    #[error("the saved state of the optimizer cannot be used")]
-    OptimizerRecord(#[from] OptimizerRecordError),
-    /// The spec was made for other images.
-    #[error("the network takes {spec}, but the data has {data}")]
-    OtherImages {
-        /// What the spec was validated for.
-        spec: String,
-        /// What the data set holds.
-        data: String,
-    },
-    /// The optimizer's saved state cannot be read.
-    #[error("the saved state of the optimizer cannot be read: {0}")]
-    Optimizer(String),
-    /// The watcher could not record or save.
-    #[error(transparent)]
-    Watch(#[from] WatchError),
-}
-
-/// Trains from `state` to the spec's last epoch, or until something ends it.
+/// Trains a network from `state` to the spec's last epoch, or until `watch` or the training itself ends
+/// it earlier.
+///
+/// This is one training without gate, growth, run folder or report; [`Launch`](crate::study::Launch)
+/// adds those.
+///
+/// ```
+/// use burgeon::model::{DeviceChoice, Weights};
+/// use burgeon::prelude::*;
+/// use burgeon::record::StepProgress;
+/// use burgeon::train::{Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError, train};
+///
+/// struct Quiet;
+///
+/// impl Watch for Quiet {
+///     fn step(&mut self, _progress: &StepProgress) -> Flow {
+///         Flow::Continue
+///     }
+///     fn epoch(&mut self, _record: &EpochRecord) -> Result<Flow, WatchError> {
+///         Ok(Flow::Continue)
+///     }
+///     fn wants_checkpoint(&mut self, _progress: &StepProgress) -> bool {
+///         false
+///     }
+///     fn checkpoint(&mut self, _state: &TrainState) -> Result<(), WatchError> {
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // Images of 8×8 pixels, in which the left or the right half is white.
+/// let halves = |count: usize| {
+///     let white = |at: usize| u8::from((at % 8 < 4) == (at / 64).is_multiple_of(2)) * 255;
+///     let pixels: Vec<u8> = (0..count * 64).map(white).collect();
+///     Images::new(pixels, [0_u8, 1].repeat(count / 2), 8, 8)
+/// };
+/// let data = Dataset::new(halves(200)?, halves(40)?, halves(40)?, 2)?;
+/// let mut file = StudyFile::new("halves", vec![Layer::Dense(Dense::of(4))]);
+/// (file.train.epochs, file.train.batch_size) = (5, 10);
+/// let spec = Spec::new(file, InputShape { channels: 1, height: 8, width: 8, classes: 2 })?;
+/// let device = DeviceChoice::Cpu.open()?;
+/// let setup =
+///     TrainingSetup { spec: &spec, data: &data, device: &device, trial: 1, profiling: Profiling::Off };
+/// let trained = train(setup, TrainState::start(Weights::initial(&spec, 1)), &mut Quiet)?;
+/// assert_eq!((trained.ending, trained.state.curve.len()), (Ending::Completed, 5));
+/// let best = trained.state.best.ok_or("five epochs have a best one")?;
+/// assert!(best.record.validation_accuracy > 0.9);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 ///
-/// When the state does not fit the spec, or the watcher cannot do its part. A non-finite loss,
-/// gradient or weight is no error: it ends the training as [`Ending::Diverged`].
+/// When the state does not fit the spec, the spec does not fit the data, the device fails, or `watch`
+/// returns an error. A loss, gradient or weight that is not finite is not an error: it ends the training
+/// with [`Ending::Diverged`].
 pub fn train(
     setup: TrainingSetup,
     state: TrainState,
@@ -123,7 +124,7 @@ struct Fit<'a> {
     profiler: Option<Profiler>,
 }
 
-/// A step whose outcome the host has not read yet.
+/// A step whose loss the host has not read yet.
 struct Pending {
     loss: Tensor<1>,
     correct: Tensor<1>,
@@ -131,10 +132,10 @@ struct Pending {
     stretch: usize,
 }
 
-/// How a training ended, and why where that needs words.
+/// Why a training ended, with a reason where that needs one.
 type Ended = (Ending, Option<String>);
 
-/// What one epoch ended with.
+/// How one epoch ended.
 enum EpochEnd {
     Done,
     Stopped,
@@ -143,7 +144,7 @@ enum EpochEnd {
     GivenUp(String),
 }
 
-/// What an epoch is judged by.
+/// The evaluation of an epoch.
 struct Review {
     weights: Weights,
     validation: Evaluation,
@@ -201,8 +202,8 @@ impl<'a> Fit<'a> {
             };
             let review = match self.review(is_cut, watch)? {
                 Ok(review) => review,
-                // The state before the evaluation is as good as any: whoever goes on begins with
-                // it. Not so one that was given up, which only the step before can lead to.
+                // A resumed training repeats the evaluation from this state. An epoch that was given
+                // up is an exception: only the step before leads there again.
                 Err(Flow::Stop) => {
                     if given_up.is_none() {
                         self.save(watch)?;
@@ -224,7 +225,7 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// How the training ends where it stands between two epochs; `None` when it goes on.
+    /// Why the training ends between two epochs; `None` if it continues.
     fn ending(&self) -> Option<Ended> {
         let train = self.setup.spec.train();
         let last = self.state.curve.last();
@@ -271,7 +272,7 @@ impl<'a> Fit<'a> {
             let is_last = self.state.position.step == steps;
             let in_flight = if setup.device.is_asynchronous { STEPS_IN_FLIGHT } else { 1 };
             if (is_last || self.pending.len() >= in_flight)
-                && let Some(what) = self.settle()?
+                && let Some(what) = self.read_pending()?
             {
                 return Ok(EpochEnd::Diverged(what));
             }
@@ -288,7 +289,7 @@ impl<'a> Fit<'a> {
             if stretch_of(self.state.position.step, steps)
                 > stretch_of(self.state.position.step - 1, steps)
             {
-                if let Some(what) = self.settle()? {
+                if let Some(what) = self.read_pending()? {
                     return Ok(EpochEnd::Diverged(what));
                 }
                 let course = self.state.sums.course();
@@ -297,7 +298,7 @@ impl<'a> Fit<'a> {
                 }
             }
             if flow != Flow::Continue || watch.wants_checkpoint(&progress) {
-                if let Some(what) = self.settle()? {
+                if let Some(what) = self.read_pending()? {
                     return Ok(EpochEnd::Diverged(what));
                 }
                 if flow != Flow::OutOfTime {
@@ -364,8 +365,8 @@ impl<'a> Fit<'a> {
         Ok(())
     }
 
-    /// Reads the outcome of the steps in flight; what is not finite is returned in words.
-    fn settle(&mut self) -> Result<Option<String>, ReadError> {
+    /// Reads the losses of pending steps; returns a message if one is not finite.
+    fn read_pending(&mut self) -> Result<Option<String>, ReadError> {
         for pending in self.pending.drain(..) {
             let loss = f64::from(read_scalar(pending.loss)?);
             let correct = read_scalar(pending.correct)?;
@@ -389,8 +390,7 @@ impl<'a> Fit<'a> {
         Ok(None)
     }
 
-    /// Evaluates the epoch that has ended or was cut, leaving the state as it is; or why that was
-    /// abandoned.
+    /// Evaluates the epoch that ended, without changing the state; or why that was abandoned.
     fn review(
         &mut self,
         is_cut: bool,
@@ -398,7 +398,7 @@ impl<'a> Fit<'a> {
     ) -> Result<Result<Review, Flow>, TrainError> {
         let setup = self.setup;
         let mut flow = Flow::Continue;
-        let mut go_on = || {
+        let mut keep_going = || {
             flow = watch.working(Phase::Evaluating);
             flow == Flow::Continue
         };
@@ -411,7 +411,7 @@ impl<'a> Fit<'a> {
             setup.data.normalization,
             setup.spec.input().classes,
             &self.device,
-            &mut go_on,
+            &mut keep_going,
         )?;
         self.lap(Part::Evaluation);
         let Some(validation) = validation else {
@@ -425,7 +425,7 @@ impl<'a> Fit<'a> {
             epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_cut;
         let mut seen = None;
         if is_worth_a_look && validation.loss.is_finite() {
-            seen = probe(setup, &weights, &validation, &mut go_on)?;
+            seen = probe(setup, &weights, &validation, &mut keep_going)?;
             // Without time for a look, the evaluation still counts.
             if seen.is_none() && flow == Flow::Stop {
                 return Ok(Err(flow));
@@ -534,29 +534,9 @@ impl<'a> Fit<'a> {
     }
 }
 
-/// Refuses a spec that was validated for images of another size or other classes.
-pub(super) fn check_images(setup: TrainingSetup) -> Result<(), TrainError> {
-    let InputShape { channels, height, width, classes } = setup.spec.input();
-    let found = (setup.data.input_shape(), setup.data.classes.len());
-    if found == ([channels, height, width], classes) {
-        return Ok(());
-    }
-    let words = |([channels, height, width], classes): ([usize; 3], usize)| {
-        format!("{channels}×{height}×{width} images of {classes} classes")
-    };
-    let spec = words(([channels, height, width], classes));
-    Err(TrainError::OtherImages { spec, data: words(found) })
-}
-
 /// The stretch of an epoch that a step, counted from 0, belongs to.
 fn stretch_of(step: usize, steps: usize) -> usize {
     step * STRETCHES / steps.max(1)
-}
-
-pub(super) fn labels_tensor(labels: &[u16], device: &Device) -> Tensor<1, Int> {
-    let labels: Vec<i32> = labels.iter().map(|&label| i32::from(label)).collect();
-    let shape = [labels.len()];
-    Tensor::from_data(TensorData::new(labels, shape), device)
 }
 
 /// Smoothness of the elastic displacement in pixels, as Simard, Steinkraus and Platt found best.

@@ -1,6 +1,6 @@
-//! Where a grown child begins: with its parent's weights and what its optimizer knows of them.
+//! The state that a grown child starts from: its parent's weights and optimizer state.
 
-use super::fit::TrainError;
+use super::setup::TrainError;
 use super::state::TrainState;
 use crate::model::{Graft, GraftReport, OptimizerRecord, WeightsError, keeps_optimizer, refreshed};
 use crate::spec::{Edit, Spec};

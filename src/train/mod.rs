@@ -1,8 +1,7 @@
-//! One training: steps, schedule, evaluation, stopping.
+//! Training of one network: steps, schedule, evaluation, early end.
 //!
-//! [`train`] takes a [`TrainState`] and goes on from exactly there, so a fresh start, a resumed
-//! trial and "more epochs" are the same code. Everything random comes from counters; the state
-//! holds no generator.
+//! [`train()`] continues from a [`TrainState`], so a fresh start, a resumed trial and more epochs are
+//! the same code. All randomness comes from counters; the state holds no generator.
 
 mod average;
 mod clip;
@@ -13,6 +12,7 @@ mod optimizer;
 mod probe;
 mod profile;
 pub(crate) mod range;
+mod setup;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;
@@ -20,9 +20,10 @@ pub(crate) mod workers;
 
 pub(crate) use evaluate::evaluate_while;
 pub use evaluate::{Evaluation, evaluate};
-pub use fit::{TrainError, Trained, TrainingSetup, train};
+pub use fit::{Trained, train};
 pub use profile::Profiling;
 pub(crate) use range::test_rates;
+pub use setup::{TrainError, TrainingSetup};
 pub use state::TrainState;
 pub(crate) use state::{BestEpoch, Position, RunningSums};
 
@@ -31,73 +32,72 @@ use crate::record::{EpochRecord, Profile, SoFar, StepProgress};
 pub(crate) use workers::Workers;
 pub(crate) use workers::WorkersError;
 
-/// What the watcher of a training wants next.
+/// Whether a training should continue, as a [`Watch`] answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// Go on.
+    /// Continue.
     Continue,
-    /// Stop after saving the state, to go on later.
+    /// Save the state and stop, to continue later.
     Stop,
-    /// End for good, keeping the best epoch: the time is up.
+    /// The time is up: end for good, and keep the best epoch.
     OutOfTime,
 }
 
-/// What a training works on when it asks whether to go on.
+/// What a training is doing when it asks whether to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Steps over the training images.
+    /// Training steps.
     Training,
-    /// An epoch's evaluation on the validation images, or the look into the network that follows.
+    /// Evaluation of an epoch on the validation images, or the measurements that follow.
     Evaluating,
 }
 
-/// Hears of a training as it goes, and may stop it.
+/// Receives the progress of a training, saves its state, and may stop it.
 pub trait Watch {
-    /// After every step.
+    /// Called after each step.
     fn step(&mut self, progress: &StepProgress) -> Flow;
 
-    /// Between two pieces of work that are no steps, such as the batches of an evaluation, and
-    /// before every epoch but the first: a sign of life, and a chance to end. An evaluation that is
-    /// told to stop is abandoned and done again by whoever goes on; one that is out of time is
-    /// abandoned for good.
+    /// Called between other pieces of work, such as the batches of an evaluation, and before each epoch
+    /// but the first. An evaluation that is stopped is repeated when training continues; one that is
+    /// out of time is not.
     fn working(&mut self, _phase: Phase) -> Flow {
         Flow::Continue
     }
 
-    /// Asked after every eighth of an epoch and after every epoch but the last: why the training
-    /// should be given up, if it should. The answer has to follow from the arguments alone, so
-    /// that a resumed training is given up where the uninterrupted one would have been.
+    /// Called after each eighth of an epoch, and after each epoch but the last: a reason to give the
+    /// training up, if there is one. It must depend on the argument alone, so that a resumed training
+    /// is given up at the same point.
     fn give_up(&mut self, _so_far: &SoFar) -> Option<String> {
         None
     }
 
-    /// After every epoch's evaluation.
+    /// Called after each epoch and its evaluation.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the watcher from recording it; the training then ends.
+    /// When the epoch cannot be recorded. The training then ends with this error.
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError>;
 
-    /// Whether the state should be saved now, asked after every step that does not end an epoch.
+    /// Whether to save the state now. Called after each step that does not end an epoch.
     fn wants_checkpoint(&mut self, progress: &StepProgress) -> bool;
 
-    /// Save this state. Called at every epoch's end, when [`wants_checkpoint`](Self::wants_checkpoint)
-    /// said so, and before a stop.
+    /// Saves the state. Called after each epoch, when [`wants_checkpoint`](Self::wants_checkpoint) asks
+    /// for it, and before a stop.
     ///
     /// # Errors
     ///
-    /// Whatever keeps the watcher from saving it; the training then ends.
+    /// When the state cannot be saved. The training then ends with this error.
     fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError>;
 
-    /// Where the time went; told once, at the end, where it was asked for.
+    /// Called once at the end with where the time went, under [`Profiling::On`].
     ///
     /// # Errors
     ///
-    /// Whatever keeps the watcher from recording it.
+    /// When it cannot be recorded. The training then ends with this error.
     fn profile(&mut self, _profile: &Profile) -> Result<(), WatchError> {
         Ok(())
     }
 }
 
-/// Why a watcher could not do its part.
+/// An error of a [`Watch`].
 pub type WatchError = Box<dyn std::error::Error + Send + Sync>;

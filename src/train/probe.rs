@@ -1,13 +1,11 @@
-//! A look into a network: what its layers return and what gradients reach them, on a few images.
-
-// In a circle with fit: a training probes its network with its own setup.
+//! Measures activations and gradients of a network on a few images.
 
 use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::evaluate::{Evaluation, evaluate_while, images_tensor};
-use super::fit::{TrainError, TrainingSetup, labels_tensor};
+use super::setup::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
 use crate::model::{Mode, Network, ReadError, Weights, read_scalar, read_values, weight_number};
@@ -16,14 +14,14 @@ use crate::spec::{Activation, Layer, Spec};
 use crate::sys::{Purpose, counter_seed, permutation};
 use burgeon_kernel::backend::cross_entropy;
 
-/// Images looked at, at most; fewer where an epoch has few.
+/// The most images used; fewer for small data sets.
 const IMAGES: usize = 256;
 
 /// A unit whose outputs differ by less than this over all images tells them apart in no way.
 const DEAD_SPREAD: f32 = 1e-4;
 
 /// Looks at some training images through a network of these weights. The network in training
-/// is left alone, because batch-norm would take the look for a step. `go_on` is asked between the
+/// is left alone, because batch-norm would take the look for a step. `keep_going` is asked between the
 /// parts of it; the answer is `None` once it says no.
 ///
 /// # Errors
@@ -33,7 +31,7 @@ pub(super) fn probe(
     setup: TrainingSetup,
     weights: &Weights,
     validation: &Evaluation,
-    go_on: &mut dyn FnMut() -> bool,
+    keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Probe>, TrainError> {
     let data = setup.data;
     let classes = setup.spec.input().classes;
@@ -43,13 +41,13 @@ pub(super) fn probe(
     let (mut batch, subset) = some_images(setup, images);
     let pixel_deviation = deviation(&batch.pixels);
     let (normalization, device) = (data.normalization, &plain);
-    let evaluated = evaluate_while(&network, &subset, normalization, classes, device, go_on)?;
-    let Some(evaluated) = evaluated.filter(|_| go_on()) else {
+    let evaluated = evaluate_while(&network, &subset, normalization, classes, device, keep_going)?;
+    let Some(evaluated) = evaluated.filter(|_| keep_going()) else {
         return Ok(None);
     };
     let input = images_tensor(&mut batch, &data.train, &plain);
     let mut layers = outputs(setup.spec, &network, input)?;
-    if !go_on() {
+    if !keep_going() {
         return Ok(None);
     }
     gradients(setup, weights, images, &mut layers)?;
@@ -62,7 +60,7 @@ pub(super) fn probe(
         pixel_deviation,
         layers,
         missing_classes: missing.map(|(class, _)| class).collect(),
-        unnamed_classes: unnamed(validation),
+        unnamed_classes: never_predicted(validation),
     }))
 }
 
@@ -202,7 +200,7 @@ impl ModuleVisitor for Sizes<'_> {
     }
 }
 
-fn unnamed(validation: &Evaluation) -> Vec<usize> {
+fn never_predicted(validation: &Evaluation) -> Vec<usize> {
     let classes = validation.recalls().into_iter().zip(validation.named()).enumerate();
     let unnamed = classes.filter(|(_, (shown, named))| shown.images > 0 && *named == 0);
     unnamed.map(|(class, _)| class).collect()

@@ -1,4 +1,4 @@
-//! Where the time of a training goes.
+//! Measures where the time of a training goes.
 
 use std::time::Instant;
 
@@ -8,17 +8,17 @@ use crate::spec::Spec;
 use burgeon_kernel::backend::Marks;
 use burgeon_kernel::{Executor, peak_flops_per_second};
 
-/// Whether a training is timed part by part.
+/// Whether a training measures where its time goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profiling {
-    /// It is not, and pays nothing.
+    /// No.
     #[default]
     Off,
-    /// It is.
+    /// Yes, part by part and layer by layer; see [`Watch::profile`](super::Watch::profile).
     On,
 }
 
-/// Something that a training spends its time on.
+/// A part of a training that time is spent on.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Part {
     Data,
@@ -30,7 +30,7 @@ pub(super) enum Part {
     Rest,
 }
 
-/// Takes the time. Everything between two laps belongs to the part that the later one names.
+/// Measures time. The time between two laps belongs to the part that the later one names.
 #[derive(Debug)]
 pub(super) struct Profiler {
     profile: Profile,
@@ -107,14 +107,14 @@ impl Profiler {
         let mut layer = None;
         for passed in self.marks.take_passed() {
             let seconds = self.until(passed.at);
-            self.book_backward(layer, seconds);
+            self.add_backward(layer, seconds);
             layer = Some(passed.number);
         }
         let seconds = self.until(Instant::now());
-        self.book_backward(layer, seconds);
+        self.add_backward(layer, seconds);
     }
 
-    fn book_backward(&mut self, layer: Option<usize>, seconds: f64) {
+    fn add_backward(&mut self, layer: Option<usize>, seconds: f64) {
         match layer.and_then(|layer| self.profile.layers.get_mut(layer)) {
             Some(layer) => layer.backward_seconds += seconds,
             None => self.profile.loss_seconds += seconds,

@@ -5,8 +5,8 @@ use burn::optim::GradientsParams;
 
 use super::clip::clip;
 use super::evaluate::images_tensor;
-use super::fit::{TrainError, TrainingSetup, check_images, labels_tensor};
 use super::optimizer::optimizer;
+use super::setup::{TrainError, TrainingSetup, check_images, labels_tensor};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
 use crate::model::{Mode, Network, Weights, read_scalar};
 use crate::record::RangeTest;
@@ -21,7 +21,7 @@ const DECADES: f64 = 3.0;
 const MEMORY: f64 = 0.8;
 
 /// Steps from fresh weights of the setup's spec, at rates around `middle`. Ends early when the
-/// loss explodes. `go_on` is asked before every step; the answer is `None` once it says no.
+/// loss explodes. `keep_going` is asked before every step; the answer is `None` once it says no.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub fn test_rates(
     setup: TrainingSetup,
     weights: &Weights,
     middle: f64,
-    go_on: &mut dyn FnMut() -> bool,
+    keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<RangeTest>, TrainError> {
     check_images(setup)?;
     let train = setup.spec.train();
@@ -41,7 +41,7 @@ pub fn test_rates(
     let mut batch = Batch::default();
     let (mut sum, mut share) = (0.0, 0.0);
     for step in 0..STEPS {
-        if !go_on() {
+        if !keep_going() {
             return Ok(None);
         }
         fill(setup, step, &mut batch);

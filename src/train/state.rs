@@ -1,4 +1,4 @@
-//! Everything that training needs to go on bit for bit.
+//! The state of a training, complete enough to continue with the same bits.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,41 +10,41 @@ use crate::sys::nan_if_null;
 /// The complete state of a training between two steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainState {
-    /// The network's numbers.
+    /// The weights of the network.
     pub weights: Weights,
     /// The optimizer's state as burn records it; empty before the first step.
     pub optimizer: Vec<u8>,
-    /// What comes next.
+    /// The position within the training.
     pub position: Position,
-    /// Sums over the running epoch.
+    /// Sums over the current epoch.
     pub sums: RunningSums,
-    /// Epochs done, in order.
+    /// Finished epochs, in order.
     pub curve: Vec<EpochRecord>,
-    /// The best epoch so far, in the eyes of the gate.
+    /// The best epoch so far.
     pub best: Option<BestEpoch>,
     /// The moving average of the weights, where the study asks for one and steps were taken. It is
     /// what epochs are judged by, and what the best of them holds.
     pub average: Option<Weights>,
 }
 
-/// Where a training stands.
+/// A position within a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Position {
-    /// Epochs done.
+    /// Finished epochs.
     pub epoch: usize,
-    /// Steps done in the running epoch.
+    /// Finished steps of the current epoch.
     pub step: usize,
 }
 
-/// Sums over the running epoch's training batches.
+/// Sums over the training batches of the current epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunningSums {
     /// Sum over images of the loss.
     #[serde(deserialize_with = "nan_if_null")]
     pub loss: f64,
-    /// Images whose class was classified correctly.
+    /// Images classified correctly.
     pub correct: u64,
-    /// Images seen.
+    /// Images used.
     pub images: u64,
     /// Seconds of training, before any interruption and after.
     #[serde(deserialize_with = "nan_if_null")]
@@ -63,7 +63,7 @@ pub struct Stretch {
     /// Sum over images of the loss.
     #[serde(deserialize_with = "nan_if_null")]
     pub loss: f64,
-    /// Images seen.
+    /// Images used.
     pub images: u64,
 }
 
@@ -75,17 +75,17 @@ impl RunningSums {
     }
 }
 
-/// The best epoch, in the eyes of the gate; see [`EpochRecord::beats`].
+/// The best epoch, by [`EpochRecord::beats`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct BestEpoch {
-    /// Its record.
+    /// The record of the epoch.
     pub record: EpochRecord,
-    /// The network after it.
+    /// The weights after the epoch.
     pub weights: Weights,
 }
 
 impl TrainState {
-    /// Before the first step.
+    /// The state before the first step, with these weights.
     pub fn start(weights: Weights) -> Self {
         Self {
             weights,
@@ -98,8 +98,8 @@ impl TrainState {
         }
     }
 
-    /// The same network and optimizer at the same position, with an empty record: where a child
-    /// that only trains longer begins.
+    /// The same network, optimizer and position with an empty record: the start of a child that only
+    /// trains longer.
     #[must_use]
     pub fn continued(self) -> Self {
         Self { curve: Vec::new(), best: None, sums: RunningSums::default(), ..self }

@@ -264,11 +264,12 @@ fn a_range_test_that_is_told_to_stop_answers_nothing() {
     let (spec, data, device) = (spec(|_| {}), digits(), cpu());
     let weights = Weights::initial(&spec, 1);
     let mut left = 7;
-    let mut go_on = || {
+    let mut keep_going = || {
         left -= 1;
         left > 0
     };
-    let stopped = test_rates(setup(&spec, &data, &device), &weights, 1e-3, &mut go_on).unwrap();
+    let stopped =
+        test_rates(setup(&spec, &data, &device), &weights, 1e-3, &mut keep_going).unwrap();
     assert_eq!((stopped, left), (None, 0));
 }
 

@@ -1,11 +1,11 @@
-//! Whether a study may afford another trial.
+//! The budget of a study: trials and seconds.
 
 use super::history::TrialRecord;
 use crate::spec::TuneSpec;
 
-/// Why no further trial may start beside those that are `running`, in words; `None` while one may.
-/// `seconds` is how long the study has taken so far. Trials that were trained elsewhere may have
-/// taken longer, by what they say themselves; those at the same time share it.
+/// Why no further trial may start beside the `running` ones, as a clause; `None` while one may.
+/// `seconds` is how long the study has worked so far. If the trials themselves report more seconds, as
+/// trials trained elsewhere may, those count, divided among jobs that train at the same time.
 pub fn exhausted(
     tune: &TuneSpec,
     history: &[TrialRecord],

@@ -1,8 +1,12 @@
-//! What is wrong with a trial, and what to change next.
+//! Diagnoses trials and proposes the next ones.
+//!
+//! [`diagnose`] explains why a trial misses its gate. A [`Policy`] proposes the next trial from the
+//! history of a study: [`Grow`] edits the best trial by its diagnosis, [`Random`], [`Tpe`] and [`Asha`]
+//! search the space that `[tune.space]` gives, and [`Shrink`] looks for smaller networks once one
+//! has passed.
 //!
 //! Invariant: everything here is a pure function of the history, without I/O, clock or global
-//! randomness, so a study resumed from its events decides what it would have decided. The test
-//! split never reaches this module.
+//! randomness, so a resumed study makes the same decisions. Test images never reach this module.
 
 pub(crate) mod budget;
 mod diagnosis;
@@ -22,8 +26,20 @@ pub use diagnosis::diagnose;
 pub use grow::Grow;
 pub use history::TrialRecord;
 pub(crate) use outlook::hopeless;
-pub use policy::{Policy, Proposal, policy_for};
+pub use policy::{Policy, Proposal};
 pub(crate) use recommended::recommended_rate;
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
 pub(crate) use starter::starting_study;
+
+use crate::spec;
+
+/// The policy that a study file names.
+pub fn policy_for(policy: spec::Policy) -> Box<dyn Policy> {
+    match policy {
+        spec::Policy::Grow => Box::new(Grow),
+        spec::Policy::Random => Box::new(Random),
+        spec::Policy::Tpe => Box::new(Tpe),
+        spec::Policy::Asha => Box::new(Asha),
+    }
+}

@@ -1,23 +1,23 @@
-//! Whether a running trial can still come to something.
+//! Gives up running trials that cannot pass their gate any more.
 
 use crate::record::{EpochRecord, SoFar};
 use crate::spec::{Schedule, Spec};
 
-/// Fewer steps than this say nothing yet.
+/// Nothing is decided before this many steps.
 const STEPS_LEAST: usize = 100;
-/// The first steps gain much, or nothing yet.
+/// Curves are not extrapolated before this many steps, as early gains are not typical.
 const STEPS_TO_EXTRAPOLATE: usize = 400;
 
-/// Why a trial cannot reach its gate, where that is clear already: it still guesses after half an
-/// epoch, or its curve leads nowhere near. Every estimate leans to the trial's favour.
+/// Why a trial cannot pass its gate, as a clause; `None` while it may. A trial is given up if it still
+/// guesses after half an epoch, or if even an optimistic extrapolation stays below the gate.
 pub fn hopeless(spec: &Spec, so_far: &SoFar) -> Option<String> {
     if so_far.steps < STEPS_LEAST {
         return None;
     }
-    guessing(spec, so_far).or_else(|| leads_nowhere(spec, so_far))
+    still_guesses(spec, so_far).or_else(|| extrapolates_below_gate(spec, so_far))
 }
 
-fn guessing(spec: &Spec, so_far: &SoFar) -> Option<String> {
+fn still_guesses(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let classes = spec.input().classes as f64;
     let (loss, accuracy) = match (so_far.course, so_far.curve) {
         ([], [only]) => (only.train_loss, only.train_accuracy),
@@ -33,8 +33,8 @@ fn guessing(spec: &Spec, so_far: &SoFar) -> Option<String> {
     })
 }
 
-/// Extrapolates the curve as a straight line, which real curves stay below.
-fn leads_nowhere(spec: &Spec, so_far: &SoFar) -> Option<String> {
+/// Extrapolates the curve as a straight line; real curves stay below it.
+fn extrapolates_below_gate(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let curve = so_far.curve;
     let last = curve.last()?;
     let planned = spec.train().epochs;
@@ -45,12 +45,12 @@ fn leads_nowhere(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let best = |epochs: &[EpochRecord]| {
         epochs.iter().map(|epoch| epoch.validation_accuracy).fold(0.0, f64::max)
     };
-    // Over several epochs, so that one bad one decides nothing.
+    // Over several epochs, so that a single bad one does not decide.
     let window = (curve.len() / 3).max(1);
     let (before, recent) = curve.split_at(curve.len() - window);
     let gain = ((best(recent) - best(before)) / window as f64).max(0.0);
     let left = planned.saturating_sub(last.epoch) as f64;
-    // A falling rate lifts accuracy at the end, by a good third of the errors.
+    // A falling learning rate removes up to a good third of the errors at the end.
     let settling = match spec.train().schedule {
         Schedule::Constant {} => 0.15,
         Schedule::Cosine { .. } | Schedule::OneCycle { .. } => 0.5,
@@ -70,7 +70,7 @@ fn leads_nowhere(spec: &Spec, so_far: &SoFar) -> Option<String> {
     })
 }
 
-/// Whether the rate has yet to peak, and with it the accuracy to rise.
+/// Whether the learning rate is still rising, so that accuracy may yet rise.
 fn is_rising(spec: &Spec, epoch: usize) -> bool {
     let progress = epoch as f64 / spec.train().epochs.max(1) as f64;
     let peak_at = match spec.train().schedule {

@@ -1,39 +1,30 @@
-//! Who proposes the next edits.
+//! Policies and their proposals.
 
-// In a circle with draft: the trait, and the function that names its implementations.
-// In a circle with tpe: the trait, and the function that names its implementations.
-// In a circle with asha: the trait, and the function that names its implementations.
-// In a circle with search: the trait, and the function that names its implementations.
-// In a circle with grow: the trait, and the function that names its implementations.
-
-use super::grow::Grow;
 use super::history::TrialRecord;
-use super::search::{Asha, Random, Tpe};
 use crate::record::Inherit;
-use crate::spec::{self, Edit, EditError, Spec};
+use crate::spec::{Edit, EditError, Spec};
 
-/// The next trial: which one to change, how, and why.
+/// A proposal for the next trial.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
-    /// The trial to grow from.
+    /// Number of the trial to grow from.
     pub parent: u32,
-    /// What to change.
+    /// The edits to apply to the parent's spec.
     pub edits: Vec<Edit>,
-    /// Why, in words that a newcomer understands.
+    /// The reason, as a clause for people.
     pub reason: String,
-    /// What the child keeps of what its parent learned.
+    /// What the child inherits from its parent's training.
     pub inherit: Inherit,
-    /// The parent's spec with the edits made.
+    /// The parent's spec with the edits applied.
     pub spec: Spec,
 }
 
 impl Proposal {
-    /// A trial that grows from `parent`, a trial of the history, by these edits; its spec follows
-    /// from them.
+    /// A proposal to apply `edits` to `parent`, a trial of the history.
     ///
     /// # Errors
     ///
-    /// When an edit cannot be made.
+    /// When an edit does not fit, or the edited study is invalid.
     pub fn new(
         parent: &TrialRecord,
         edits: Vec<Edit>,
@@ -45,32 +36,67 @@ impl Proposal {
     }
 }
 
-/// Proposes trials from the history of a study.
+/// Proposes the next trial from the history of a study.
+///
+/// [`Launch::policy`](crate::study::Launch::policy) uses a policy instead of the one that the study
+/// names. This one doubles the width of the first layer, up to 64 units:
+///
+/// ```
+/// use burgeon::record::{Ending, EpochRecord, Inherit};
+/// use burgeon::spec::{Dense, Edit, InputShape, Layer, Spec, StudyFile};
+/// use burgeon::tune::{Policy, Proposal, TrialRecord};
+///
+/// struct Double;
+///
+/// impl Policy for Double {
+///     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
+///         let last = history.last()?;
+///         let width = match last.spec.layers() {
+///             [Layer::Dense(dense), ..] if dense.units < 64 => dense.units * 2,
+///             _ => return None,
+///         };
+///         let edits = vec![Edit::Widen { layer: 0, width }];
+///         // With several jobs, the next trial differs from the running ones.
+///         if running.iter().any(|proposal| proposal.edits == edits) {
+///             return None;
+///         }
+///         Proposal::new(last, edits, "twice as wide", Inherit::Weights).ok()
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = StudyFile::new("wider", vec![Layer::Dense(Dense::of(32))]);
+/// let first = TrialRecord {
+///     trial: 1,
+///     parent: None,
+///     edits: vec![],
+///     spec: Spec::new(file, InputShape::MNIST)?,
+///     curve: vec![EpochRecord { epoch: 1, validation_accuracy: 0.7, ..EpochRecord::default() }],
+///     ending: Ending::Completed,
+///     train_seconds: 1.0,
+///     rates: None,
+/// };
+/// let proposal = Double.propose(&[first], &[]).ok_or("it should widen the layer")?;
+/// assert_eq!((proposal.parent, proposal.edits[0].to_string()), (1, "widen layer 1 to 64".into()));
+/// # Ok(())
+/// # }
+/// ```
 pub trait Policy: Send + Sync {
-    /// The next trial; `None` when the policy knows nothing more to try. `history` is never empty
-    /// and every proposal's parent is in it. `running` are the trials that come right behind the
-    /// history and have not ended yet: what they try need not be tried again.
+    /// The next trial; `None` if there is nothing more to try. `history` holds the judged trials in
+    /// order and is never empty; the proposal's parent must be one of them. `running` holds the
+    /// proposals of the trials that follow and have not been judged yet, so that the policy can
+    /// propose something else.
     ///
-    /// It is asked before trials are started, and once more after every epoch of a running trial,
-    /// with what that trial has come to so far as the last of the history: the answer is shown to
-    /// whoever watches and otherwise dropped. So it has to be a function of its arguments alone,
-    /// and to cost little.
+    /// The result must depend on the arguments alone: a resumed study calls it again and expects the
+    /// same answers. It should also be fast, because it is called after each epoch of a running trial
+    /// too, with that trial's results so far at the end of the history; that answer is only shown to
+    /// the listener.
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal>;
 
-    /// Whether a trial of the history may still be the parent of a proposal that keeps anything of
-    /// what it learned. The checkpoints of one that may not are removed as the study goes; the
-    /// default keeps all. Once it says no of a trial, it has to stay with that.
+    /// Whether `trial` may still become the parent of a proposal that inherits weights or state from it.
+    /// If not, its checkpoints are removed. By default every trial may. Once the answer for a trial is
+    /// no, it must stay no.
     fn may_grow_from(&self, _trial: &TrialRecord, _history: &[TrialRecord]) -> bool {
         true
-    }
-}
-
-/// The policy that a study asks for.
-pub fn policy_for(policy: spec::Policy) -> Box<dyn Policy> {
-    match policy {
-        spec::Policy::Grow => Box::new(Grow),
-        spec::Policy::Random => Box::new(Random),
-        spec::Policy::Tpe => Box::new(Tpe),
-        spec::Policy::Asha => Box::new(Asha),
     }
 }

@@ -1,22 +1,22 @@
-//! After the gate has opened: the smallest network that still opens it.
+//! Looks for the smallest network that passes the gate, once one has passed.
 
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
 use crate::record::Inherit;
 use crate::spec::{Edit, FeatureShape, Layer, Schedule, Spec};
 
-/// Shrinks the smallest trial that passes, keeping what its weights have learned.
+/// Shrinks the smallest trial that passes the gate, inheriting its weights. Used with `goal = "smallest"`.
 #[derive(Debug, Clone, Default)]
 pub struct Shrink {
-    /// Trials that opened the gate.
+    /// Numbers of the trials that passed the gate.
     pub passing: Vec<u32>,
 }
 
-/// A child this close to the gate is trained longer before it is given up.
+/// A child that misses the gate by no more than this is trained longer, once.
 const NEAR: f64 = 0.004;
-/// A child with fewer than this share of the parameters is too bold.
+/// The smallest share of the parameters that a child may keep.
 const BOLDEST: f64 = 0.3;
-/// A child with more than this share is not worth a trial.
+/// The largest share of the parameters that is still worth a trial.
 const MILDEST: f64 = 0.95;
 
 impl Policy for Shrink {
@@ -35,7 +35,7 @@ impl Policy for Shrink {
         })
     }
 
-    /// The smallest trial that passes, and the last one, which may get another round.
+    /// The smallest trial that passes, and the last one, which may be trained longer.
     fn may_grow_from(&self, trial: &TrialRecord, history: &[TrialRecord]) -> bool {
         [self.base(history), history.last()]
             .into_iter()
@@ -51,7 +51,7 @@ impl Shrink {
         passing.min_by_key(|trial| (trial.spec.table().parameters(), trial.trial))
     }
 
-    /// The last trial, where it is smaller and only just failed: another round for it.
+    /// Longer training for the last trial, if it is smaller and just missed the gate.
     fn second_chance(&self, history: &[TrialRecord], base: &TrialRecord) -> Option<Proposal> {
         let last = history.last()?;
         let is_second = matches!(last.edits.as_slice(), [Edit::SetEpochs { .. }]);
@@ -77,7 +77,7 @@ fn proposal(parent: &TrialRecord, edits: Vec<Edit>, spec: Spec, because: &str) -
     }
 }
 
-/// Ways to shrink a network, the boldest that is not too bold first.
+/// Ways to shrink a network, the smallest result first.
 fn candidates(spec: &Spec) -> Vec<(Vec<Edit>, &'static str)> {
     let mut found: Vec<(Vec<Edit>, &'static str)> = Vec::new();
     for share in [0.5, 0.7, 0.85] {
@@ -116,7 +116,7 @@ fn candidates(spec: &Spec) -> Vec<(Vec<Edit>, &'static str)> {
     sized.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// Every layer, or the one named, with a share of its units.
+/// Every layer, or `only` that one, with a share of its units.
 fn narrower(spec: &Spec, share: f64, only: Option<usize>) -> Vec<Edit> {
     let layers = spec.layers().iter().enumerate();
     let layers = layers.filter(|(layer, _)| only.is_none_or(|only| only == *layer));
@@ -132,7 +132,7 @@ fn narrower(spec: &Spec, share: f64, only: Option<usize>) -> Vec<Edit> {
     edits.collect()
 }
 
-/// A conv block that halves the plane before the classifier.
+/// A conv block that halves the feature map before the classifier.
 fn pooled(spec: &Spec) -> Option<Edit> {
     let (at, shape) = spec.end_of_features();
     let FeatureShape::Image { channels, height, width } = shape? else {

@@ -6,8 +6,8 @@
 //! images in about ten seconds each.
 
 use crate::spec::{
-    Augment, BatchNorm, Border, Conv, DataSpec, Dense, Dropout, GateSpec, InputShape, Layer, Optimizer, Pool,
-    Schedule, StudyFile,
+    Augment, BatchNorm, Border, Conv, DataSpec, Dense, Dropout, GateSpec, InputShape, Layer,
+    Optimizer, Pool, Schedule, StudyFile,
 };
 
 /// Filters of the convolutions, in order.
@@ -29,7 +29,12 @@ const BALANCED_MAX: usize = 2;
 /// The study to start from.
 ///
 /// `counts` are the images of each class.
-pub fn starting_study(name: &str, data: DataSpec, input: InputShape, counts: &[usize]) -> StudyFile {
+pub fn starting_study(
+    name: &str,
+    data: DataSpec,
+    input: InputShape,
+    counts: &[usize],
+) -> StudyFile {
     let images: usize = counts.iter().sum();
     let is_colour = input.channels > 1;
     let mut study = StudyFile::new(name, layers(input));
@@ -63,7 +68,10 @@ fn layers(input: InputShape) -> Vec<Layer> {
     let mut layers = Vec::new();
     let mut filters = FILTERS.into_iter().peekable();
     while let Some(width) = filters.next() {
-        layers.push(Layer::Conv(Conv { activation: crate::spec::Activation::None, ..Conv::same(width, 3) }));
+        layers.push(Layer::Conv(Conv {
+            activation: crate::spec::Activation::None,
+            ..Conv::same(width, 3)
+        }));
         let activation = crate::spec::Activation::Relu;
         layers.push(Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() }));
         if side <= LAST_SIDE {
@@ -95,9 +103,15 @@ mod tests {
 
     #[test]
     fn every_size_has_a_network_that_fits_it() {
-        for (channels, height, width) in
-            [(1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 1, 1), (3, 8, 200), (3, 300, 300), (1, 9, 5)]
-        {
+        for (channels, height, width) in [
+            (1, 28, 28),
+            (3, 32, 32),
+            (3, 64, 64),
+            (1, 1, 1),
+            (3, 8, 200),
+            (3, 300, 300),
+            (1, 9, 5),
+        ] {
             let input = InputShape { channels, height, width, classes: 3 };
             let study = study(input, &[500, 400, 300]);
             let convs = study.model.layers.iter().filter(|layer| layer.kind() == "conv").count();

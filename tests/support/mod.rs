@@ -1,6 +1,4 @@
 //! The real binary on a study that is small enough to run in a second or two.
-#![allow(dead_code, reason = "each test program uses a part of it")]
-#![allow(clippy::allow_attributes, reason = "which part differs by program")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -41,9 +39,14 @@ trials = 6
 impl Bench {
     /// A fresh folder with [`GROWING`] in it.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("study.toml"), GROWING).unwrap();
-        Self { folder }
+        Self::with_study(GROWING)
+    }
+
+    /// A fresh folder with this study in it.
+    pub fn with_study(study: &str) -> Self {
+        let bench = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::write(bench.study(), study).unwrap();
+        bench
     }
 
     pub fn path(&self) -> &Path {

@@ -173,7 +173,11 @@ impl Cutter<'_> {
         for ranked in self.ranked(from, salt).into_values() {
             let different = ranked.len();
             let below = ranked.iter().filter(|(number, _)| *number < limit).count();
-            let count = if different >= 3 { below.clamp(1, different - 1) } else { below.min(different - 1) };
+            let count = if different >= 3 {
+                below.clamp(1, different - 1)
+            } else {
+                below.min(different - 1)
+            };
             taken.extend(ranked.into_iter().take(count).flat_map(|(_, images)| images));
         }
         taken.sort_unstable();

@@ -99,7 +99,8 @@ impl Layout {
         if largest < names.len() {
             return Ok(names);
         }
-        let problem = format!("it names {} classes, but an image has the label {largest}", names.len());
+        let problem =
+            format!("it names {} classes, but an image has the label {largest}", names.len());
         Err(DataError::malformed(&path, problem))
     }
 }

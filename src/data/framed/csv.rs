@@ -26,7 +26,8 @@ const COLUMNS_MAX: usize = 1 << 24;
 /// # Errors
 /// If there is none, or a line is not like the others.
 pub fn list(path: &Path, size: Option<Size>) -> Result<Listing, DataError> {
-    let files = if path.is_dir() { split_files(path)? } else { vec![(path.to_owned(), Given::Train)] };
+    let files =
+        if path.is_dir() { split_files(path)? } else { vec![(path.to_owned(), Given::Train)] };
     let mut lines = Lines { size, ..Lines::default() };
     for (file, given) in files {
         lines.read(&file, given)?;
@@ -57,7 +58,11 @@ fn split_files(dir: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
         };
         if let Some(other) = found.insert(given, path.clone()) {
             let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into();
-            return Err(DataError::Ambiguous { dir: dir.into(), first: name(&other), second: name(&path) });
+            return Err(DataError::Ambiguous {
+                dir: dir.into(),
+                first: name(&other),
+                second: name(&path),
+            });
         }
     }
     if !found.contains_key(&Given::Train) {
@@ -86,7 +91,8 @@ impl Lines {
             number += 1;
             if number == 1 && record.iter().any(|field| field.trim().parse::<f64>().is_err()) {
                 // Names of columns, unless it is only the class that is no number.
-                let is_name = |field: &str| LABEL_COLUMNS.contains(&field.trim().to_lowercase().as_str());
+                let is_name =
+                    |field: &str| LABEL_COLUMNS.contains(&field.trim().to_lowercase().as_str());
                 let words = record.iter().skip(1).any(|field| field.trim().parse::<f64>().is_err());
                 if words || record.iter().any(is_name) {
                     match record.iter().position(is_name) {
@@ -111,7 +117,8 @@ impl Lines {
         path: &Path,
         number: u64,
     ) -> Result<(), DataError> {
-        let refuse = |problem: String| Err(DataError::malformed(path, format!("line {number}: {problem}")));
+        let refuse =
+            |problem: String| Err(DataError::malformed(path, format!("line {number}: {problem}")));
         let len = record.len().saturating_sub(1);
         if len == 0 || len > COLUMNS_MAX {
             return refuse(format!("a class and {len} pixels are no image"));
@@ -130,7 +137,10 @@ impl Lines {
             match value {
                 Some(value) => self.pixels.push(value.round() as u8),
                 None => {
-                    return refuse(format!("{field:?} in column {} is no pixel from 0 to 255", column + 1));
+                    return refuse(format!(
+                        "{field:?} in column {} is no pixel from 0 to 255",
+                        column + 1
+                    ));
                 }
             }
         }
@@ -142,7 +152,10 @@ impl Lines {
 
     fn listing(self, root: &Path) -> Result<Listing, DataError> {
         let Some(len) = self.image_len else {
-            return Err(DataError::malformed(root, "it has no images: a line is a class and its pixels"));
+            return Err(DataError::malformed(
+                root,
+                "it has no images: a line is a class and its pixels",
+            ));
         };
         let shape = shape(len, self.size).map_err(|problem| DataError::malformed(root, problem))?;
         let names = self.labels.iter().map(|(label, _)| label.as_str());
@@ -187,8 +200,7 @@ fn classes<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
 }
 
 fn labelled(labels: &[(String, Given)], classes: &[String]) -> Vec<Entry> {
-    let numbers: BTreeMap<&str, u16> =
-        classes.iter().map(String::as_str).zip(0_u16..).collect();
+    let numbers: BTreeMap<&str, u16> = classes.iter().map(String::as_str).zip(0_u16..).collect();
     let number = |label: &str| {
         // `07` and `7` are one number.
         let plain = label.parse::<usize>().map(|number| number.to_string());
@@ -226,19 +238,22 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
             continue;
         }
         let field = |at: usize| record.get(at).map(str::trim).filter(|field| !field.is_empty());
-        let refuse = |problem: String| DataError::malformed(labels, format!("line {number}: {problem}"));
+        let refuse =
+            |problem: String| DataError::malformed(labels, format!("line {number}: {problem}"));
         let (Some(file), Some(label)) = (field(file_column), field(label_column)) else {
             return Err(refuse("a line has a file and its class".into()));
         };
-        let is_inside =
-            Path::new(file).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let is_inside = Path::new(file)
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !is_inside {
             return Err(refuse(format!("{file:?} does not lie in {}", root.display())));
         }
         let given = match split_column.and_then(field) {
             None => Given::Train,
-            Some(split) => split_named(split)
-                .ok_or_else(|| refuse(format!("{split:?} is no split: use train, validation or test")))?,
+            Some(split) => split_named(split).ok_or_else(|| {
+                refuse(format!("{split:?} is no split: use train, validation or test"))
+            })?,
         };
         match existing(&root.join(file)) {
             Some(path) => {
@@ -250,11 +265,8 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
     }
     if !missing.is_empty() {
         let named = missing.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
-        let problem = format!(
-            "{} of its files are not in {}: {named}",
-            missing.len(),
-            root.display()
-        );
+        let problem =
+            format!("{} of its files are not in {}: {named}", missing.len(), root.display());
         return Err(DataError::malformed(labels, problem));
     }
     let names: BTreeSet<&String> = rows.iter().map(|(label, _)| label).collect();

@@ -156,9 +156,9 @@ impl Decoded {
         }
         let names = Sha256::digest(listing.classes.join("\n"));
         let named = [("classes".to_owned(), hex::encode(names))];
-        let parts = hashes.into_iter().map(|(role, hash)| {
-            (format!("{role}-images"), hex::encode(hash.finalize()))
-        });
+        let parts = hashes
+            .into_iter()
+            .map(|(role, hash)| (format!("{role}-images"), hex::encode(hash.finalize())));
         parts.chain(named).collect()
     }
 

@@ -28,7 +28,10 @@ const FILES_MAX: usize = 20_000_000;
 pub fn list(root: &Path, labels: Option<&Path>) -> Result<Listing, DataError> {
     if !root.is_dir() {
         return Err(match root.exists() {
-            true => DataError::malformed(root, "not a folder; `source = \"folder\"` reads a folder of pictures"),
+            true => DataError::malformed(
+                root,
+                "not a folder; `source = \"folder\"` reads a folder of pictures",
+            ),
             false => DataError::Read {
                 path: root.into(),
                 source: std::io::Error::from(std::io::ErrorKind::NotFound),
@@ -75,10 +78,8 @@ fn top_folder(root: &Path) -> Result<PathBuf, DataError> {
 /// The folders that are named as splits, if there is one for training.
 fn split_folders(top: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
     let folders = inside(top)?.folders;
-    let splits: Vec<(PathBuf, Given)> = folders
-        .iter()
-        .filter_map(|folder| Some((folder.clone(), split_of(folder)?)))
-        .collect();
+    let splits: Vec<(PathBuf, Given)> =
+        folders.iter().filter_map(|folder| Some((folder.clone(), split_of(folder)?))).collect();
     let has = |wanted: Given| splits.iter().any(|(_, given)| *given == wanted);
     if !has(Given::Train) || !(has(Given::Test) || has(Given::Validation) || folders.len() == 1) {
         return Ok(Vec::new());
@@ -224,9 +225,8 @@ fn is_hidden(path: &Path) -> bool {
 
 /// Whether a file is named as pictures are, so that it has to be one.
 fn is_picture_name(path: &Path) -> bool {
-    const EXTENSIONS: [&str; 12] = [
-        "png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm",
-    ];
+    const EXTENSIONS: [&str; 12] =
+        ["png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
     EXTENSIONS.contains(&extension.as_str())
 }

@@ -166,7 +166,10 @@ pub fn check_classes(root: &Path, classes: usize) -> Result<(), DataError> {
         2..=crate::data::splits::CLASSES_MAX => Ok(()),
         0 | 1 => Err(DataError::malformed(
             root,
-            format!("images of {classes} class{}: a classifier needs at least 2", if classes == 1 { "" } else { "es" }),
+            format!(
+                "images of {classes} class{}: a classifier needs at least 2",
+                if classes == 1 { "" } else { "es" }
+            ),
         )),
         _ => Err(DataError::malformed(
             root,

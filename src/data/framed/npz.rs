@@ -16,7 +16,15 @@ const ARRAY_BYTES_MAX: u64 = 16 << 30;
 
 /// Names of the arrays of each split: images, then labels.
 const NAMES: [(Given, &[[&str; 2]]); 3] = [
-    (Given::Train, &[["train_images", "train_labels"], ["x_train", "y_train"], ["images", "labels"], ["x", "y"]]),
+    (
+        Given::Train,
+        &[
+            ["train_images", "train_labels"],
+            ["x_train", "y_train"],
+            ["images", "labels"],
+            ["x", "y"],
+        ],
+    ),
     (Given::Validation, &[["val_images", "val_labels"], ["x_val", "y_val"]]),
     (Given::Test, &[["test_images", "test_labels"], ["x_test", "y_test"]]),
 ];
@@ -30,10 +38,8 @@ pub fn list(path: &Path) -> Result<Listing, DataError> {
     let refuse = |problem: String| DataError::malformed(path, problem);
     let mut archive = ZipArchive::new(BufReader::new(file))
         .map_err(|error| refuse(format!("not an archive of NumPy arrays (.npz): {error}")))?;
-    let present: Vec<String> = archive
-        .file_names()
-        .filter_map(|name| Some(name.ok()?.into_owned()))
-        .collect();
+    let present: Vec<String> =
+        archive.file_names().filter_map(|name| Some(name.ok()?.into_owned())).collect();
     let mut parts: Vec<Part> = Vec::new();
     let mut labels: Vec<(i64, Given)> = Vec::new();
     for (given, names) in NAMES {
@@ -44,11 +50,16 @@ pub fn list(path: &Path) -> Result<Listing, DataError> {
         if !has(classes) {
             return Err(refuse(format!("it has {images}, but no {classes}")));
         }
-        let part = read(&mut archive, images).and_then(|array| array.images(images)).map_err(refuse)?;
+        let part =
+            read(&mut archive, images).and_then(|array| array.images(images)).map_err(refuse)?;
         let count = part.pixels.len() / part.shape.iter().product::<usize>().max(1);
-        let found = read(&mut archive, classes).and_then(|array| array.labels(classes)).map_err(refuse)?;
+        let found =
+            read(&mut archive, classes).and_then(|array| array.labels(classes)).map_err(refuse)?;
         if found.len() != count {
-            return Err(refuse(format!("{images} has {count} images, but {classes} {} labels", found.len())));
+            return Err(refuse(format!(
+                "{images} has {count} images, but {classes} {} labels",
+                found.len()
+            )));
         }
         labels.extend(found.into_iter().map(|label| (label, given)));
         parts.push(part);
@@ -89,7 +100,8 @@ enum Values {
 }
 
 fn read(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<Array, String> {
-    let entry = archive.by_name(&format!("{name}.npy")).map_err(|error| format!("{name}: {error}"))?;
+    let entry =
+        archive.by_name(&format!("{name}.npy")).map_err(|error| format!("{name}: {error}"))?;
     let mut reader = BufReader::new(entry);
     let header = NpyHeader::from_reader(&mut reader)
         .map_err(|error| format!("{name} is no NumPy array: {error}"))?;
@@ -178,9 +190,11 @@ impl Array {
             Values::Bytes(bytes) => bytes,
             Values::Whole(values) => {
                 let byte = |&value: &i64| u8::try_from(value).ok();
-                values.iter().map(byte).collect::<Option<_>>().ok_or(format!(
-                    "{name} has values outside of 0 to 255"
-                ))?
+                values
+                    .iter()
+                    .map(byte)
+                    .collect::<Option<_>>()
+                    .ok_or(format!("{name} has values outside of 0 to 255"))?
             }
             Values::Fractions(values) => {
                 // Either from 0 to 1 or from 0 to 255.
@@ -194,7 +208,9 @@ impl Array {
         };
         if is_last && channels == 3 {
             let len = height * width * channels;
-            let planes = pixels.chunks_exact(len).flat_map(|image| crate::data::frame::planes(image, channels));
+            let planes = pixels
+                .chunks_exact(len)
+                .flat_map(|image| crate::data::frame::planes(image, channels));
             pixels = planes.collect();
         }
         Ok(Part { pixels, shape: [channels, height, width] })

@@ -14,7 +14,8 @@ use crate::spec::{Amount, Fit, Size, Source};
 fn pixels(number: u32, height: u32, width: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let value = |channel: u32| {
-            let mixed = number.wrapping_mul(2_654_435_761).wrapping_add(x * 97 + y * 89 + channel * 83);
+            let mixed =
+                number.wrapping_mul(2_654_435_761).wrapping_add(x * 97 + y * 89 + channel * 83);
             (mixed.wrapping_mul(0x9e37_79b9) >> 24) as u8
         };
         image::Rgb([value(0), value(1), value(2)])
@@ -64,7 +65,8 @@ fn folders_are_classes_and_splits_are_carved() {
     let data = loaded(&request(Source::Folder, root.path())).unwrap().dataset;
     assert_eq!(data.classes, ["cat", "dog"]);
     assert_eq!(data.input_shape(), [3, 8, 8]);
-    let counts = [Split::Train, Split::Validation, Split::Test].map(|split| data.split(split).len());
+    let counts =
+        [Split::Train, Split::Validation, Split::Test].map(|split| data.split(split).len());
     assert_eq!(counts.iter().sum::<usize>(), 200);
     // A fifth for testing, a fifth of the rest for validation, as the hashes fall.
     assert!((20..60).contains(&counts[2]) && (15..50).contains(&counts[1]), "{counts:?}");
@@ -115,7 +117,8 @@ fn copies_of_an_image_stand_in_one_split_and_are_named() {
             ..request(Source::Folder, root.path())
         };
         let loaded = loaded(&request).unwrap();
-        let is_shared = |finding: &&DataFinding| matches!(finding, DataFinding::SharedImages { .. });
+        let is_shared =
+            |finding: &&DataFinding| matches!(finding, DataFinding::SharedImages { .. });
         assert_eq!(loaded.report.findings.iter().find(is_shared), None);
         let named = loaded.report.findings.iter().find_map(|finding| match finding {
             DataFinding::Duplicates { images, named } => Some((*images, named.clone())),
@@ -135,11 +138,15 @@ fn folders_of_splits_are_taken_as_they_are() {
     let loaded_all = loaded(&request(Source::Folder, root.path())).unwrap();
     assert_eq!(loaded_all.dataset.test.len(), 10);
     // The test images are among the training images, and that is said.
-    assert!(loaded_all.report.findings.iter().any(|finding| matches!(
-        finding,
-        DataFinding::SharedImages { split: Split::Test, .. }
-    )));
-    let asked = DataRequest { test: Some(Amount::Count(3)), ..request(Source::Folder, root.path()) };
+    assert!(
+        loaded_all
+            .report
+            .findings
+            .iter()
+            .any(|finding| matches!(finding, DataFinding::SharedImages { split: Split::Test, .. }))
+    );
+    let asked =
+        DataRequest { test: Some(Amount::Count(3)), ..request(Source::Folder, root.path()) };
     assert!(problem(&asked).contains("has test images of its own"));
     two_classes(&root.path().join("val"), 7);
     let data = loaded(&request(Source::Folder, root.path())).unwrap().dataset;
@@ -228,7 +235,10 @@ fn names_in_any_encoding_are_read() {
     two_classes(root.path(), 20);
     let image = encoded(&pixels(900, 8, 8), ImageFormat::Png);
     write(root.path().join("cat").join(OsStr::from_bytes(b"caf\xe9.png")), &image);
-    write(root.path().join("cat/日本 \u{1f431}.png"), &encoded(&pixels(901, 8, 8), ImageFormat::Png));
+    write(
+        root.path().join("cat/日本 \u{1f431}.png"),
+        &encoded(&pixels(901, 8, 8), ImageFormat::Png),
+    );
     let data = loaded(&request(Source::Folder, root.path())).unwrap().dataset;
     assert_eq!(data.train.len() + data.validation.len() + data.test.len(), 42);
     let class = root.path().join(OsStr::from_bytes(b"h\xe9"));
@@ -316,20 +326,26 @@ fn archives_of_arrays_are_read_in_either_order_of_channels() {
         images.iter().flat_map(|image| crate::data::frame::planes(image.as_raw(), 3)).collect();
     let labels: Vec<u8> = (0..30_i64).flat_map(|number| (number % 2).to_le_bytes()).collect();
     let bytes: Vec<u8> = (0..30).map(|number| number % 2).collect();
-    npz(&path, &[
-        ("train_images", npy(&last, "|u1", "(30, 4, 6, 3)")),
-        ("train_labels", npy(&bytes, "|u1", "(30, 1)")),
-        ("val_images", npy(&last[..10 * 72], "|u1", "(10, 4, 6, 3)")),
-        ("val_labels", npy(&bytes[..10], "|u1", "(10, 1)")),
-    ]);
+    npz(
+        &path,
+        &[
+            ("train_images", npy(&last, "|u1", "(30, 4, 6, 3)")),
+            ("train_labels", npy(&bytes, "|u1", "(30, 1)")),
+            ("val_images", npy(&last[..10 * 72], "|u1", "(10, 4, 6, 3)")),
+            ("val_labels", npy(&bytes[..10], "|u1", "(10, 1)")),
+        ],
+    );
     let a = loaded(&request(Source::Npz, &path)).unwrap().dataset;
     assert_eq!((a.validation.len(), a.train.len() + a.test.len()), (10, 30));
-    npz(&path, &[
-        ("x_train", npy(&first, "|u1", "(30, 3, 4, 6)")),
-        ("y_train", npy(&labels, "<i8", "(30,)")),
-        ("x_val", npy(&first[..10 * 72], "|u1", "(10, 3, 4, 6)")),
-        ("y_val", npy(&labels[..80], "<i8", "(10,)")),
-    ]);
+    npz(
+        &path,
+        &[
+            ("x_train", npy(&first, "|u1", "(30, 3, 4, 6)")),
+            ("y_train", npy(&labels, "<i8", "(30,)")),
+            ("x_val", npy(&first[..10 * 72], "|u1", "(10, 3, 4, 6)")),
+            ("y_val", npy(&labels[..80], "<i8", "(10,)")),
+        ],
+    );
     let b = loaded(&request(Source::Npz, &path)).unwrap().dataset;
     for split in [Split::Train, Split::Validation, Split::Test] {
         assert_eq!(content(a.split(split)), content(b.split(split)));

@@ -3,10 +3,10 @@ use super::*;
 /// Written by libjpeg-turbo: progressive with subsampled colours, progressive in grey, progressive with restart
 /// markers, and sequential with restart markers.
 const WHOLE: [&[u8]; 4] = [
-    include_bytes!("../../../tests/data/pictures/progressive.jpg"),
-    include_bytes!("../../../tests/data/pictures/progressive-grey.jpg"),
-    include_bytes!("../../../tests/data/pictures/progressive-restarts.jpg"),
-    include_bytes!("../../../tests/data/pictures/restarts.jpg"),
+    include_bytes!("../../../tests/library/data/pictures/progressive.jpg"),
+    include_bytes!("../../../tests/library/data/pictures/progressive-grey.jpg"),
+    include_bytes!("../../../tests/library/data/pictures/progressive-restarts.jpg"),
+    include_bytes!("../../../tests/library/data/pictures/restarts.jpg"),
 ];
 
 fn check(bytes: &[u8]) -> Result<(), Fault> {

@@ -328,7 +328,7 @@ fn any_layer() -> impl Strategy<Value = Layer> {
         (1..4_usize).prop_map(|groups| Layer::Conv(Conv { groups, ..Conv::same(6, 3) })),
         any_activation().prop_map(|activation| {
             Layer::MaxPool(Pool { stride: Some(1), padding: PoolPadding::Same, ..Pool::of(3) })
-                .residual(activation)
+                .in_a_block(activation)
         }),
     ]
 }
@@ -342,7 +342,7 @@ fn any_part() -> impl Strategy<Value = Layer> {
 }
 
 impl Layer {
-    fn residual(self, activation: Activation) -> Self {
+    fn in_a_block(self, activation: Activation) -> Self {
         Self::Residual(Residual { activation, ..Residual::of(vec![self]) })
     }
 }

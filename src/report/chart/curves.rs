@@ -1,4 +1,4 @@
-//! The small pictures of one trial: loss and accuracy, on training and on validation images.
+//! Charts of one trial: loss and accuracy on training and validation images.
 
 use super::scale::Scale;
 use super::{Frame, dot, polylines, text};
@@ -37,7 +37,7 @@ fn draw(
     what: &str,
     scale: &Scale,
     figures: Figures,
-    say: fn(f64) -> String,
+    format_value: fn(f64) -> String,
     label: fn(f64) -> String,
 ) -> Markup {
     let title = format!("{what} over epochs, training and validation");
@@ -55,7 +55,7 @@ fn draw(
             let radius = if curve.len() > 25 { 1.5 } else { 3.0 };
             for (epoch, point) in curve.iter().zip(&points) {
                 if let Some(point) = point {
-                    let value = say(figures(epoch)[place]);
+                    let value = format_value(figures(epoch)[place]);
                     let title = format!("epoch {}, {name} {what}: {value}", epoch.epoch);
                     dot(svg, name, *point, radius, &title);
                 }

@@ -1,18 +1,18 @@
-//! The picture of a growing study: validation accuracy, epoch by epoch, trial after trial.
+//! The chart of a growing study: validation accuracy by epoch and trial.
 
 use std::fmt::Display;
 
 use super::scale::Scale;
 use super::{Frame, dot, drawn, line, polylines, text};
 use crate::report::markup::{Markup, Px};
-use crate::report::{Generation, Report, words};
+use crate::report::{LineageTrial, Report, trial_words, words};
 
-/// For which screens. A wide picture shrunk to a phone could not be read.
+/// For which screens the chart is. A wide one shrunk to a phone is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::report) enum Size {
-    /// A desk's.
+    /// Desktop screens.
     Wide,
-    /// A phone's.
+    /// Phones.
     Narrow,
 }
 
@@ -38,9 +38,9 @@ struct Chart<'a> {
     bands: Vec<Band<'a>>,
 }
 
-/// A trial's part of the picture.
+/// The vertical band of one trial.
 struct Band<'a> {
-    trial: &'a Generation,
+    trial: &'a LineageTrial,
     start: f64,
     width: f64,
     /// Whether the best trial is this one or descends from it.
@@ -238,7 +238,9 @@ const SHORT_LABEL: f64 = 56.0;
 fn label(band: &Band) -> String {
     let trial = band.trial;
     let label = match band.width {
-        width if width >= FULL_LABEL => format!("trial {}: {}", trial.trial, words::edits(trial)),
+        width if width >= FULL_LABEL => {
+            format!("trial {}: {}", trial.trial, trial_words::edits(trial))
+        }
         width if width >= SHORT_LABEL => format!("trial {}", trial.trial),
         _ => return trial.trial.to_string(),
     };
@@ -261,7 +263,7 @@ fn bands<'a>(report: &'a Report, frame: &Frame) -> Vec<Band<'a>> {
     let trials = &report.lineage.trials;
     let epochs: usize = trials.iter().map(|trial| trial.curve.len()).sum();
     let least = 0.5 * epochs as f64 / trials.len().max(1) as f64;
-    let weight = |trial: &Generation| (trial.curve.len() as f64).max(least).max(1.0);
+    let weight = |trial: &LineageTrial| (trial.curve.len() as f64).max(least).max(1.0);
     let unit = (frame.right - frame.left) / trials.iter().map(weight).sum::<f64>();
     let ancestry = report.figures.best_trial.into_iter();
     let ancestry = ancestry.flat_map(|best| report.lineage.ancestry(best));
@@ -278,12 +280,12 @@ fn bands<'a>(report: &'a Report, frame: &Frame) -> Vec<Band<'a>> {
         .collect()
 }
 
-fn title(trial: &Generation) -> String {
+fn title(trial: &LineageTrial) -> String {
     let from = trial.parent.map_or(String::new(), |parent| format!(", grown from trial {parent}"));
     format!(
         "trial {}{from}: {}\n{}, {}",
         trial.trial,
-        words::edits(trial),
+        trial_words::edits(trial),
         words::percent(trial.measured()),
         words::count(trial.parameters, "parameter")
     )
@@ -306,7 +308,7 @@ mod tests {
     };
 
     fn chart(events: impl IntoIterator<Item = Event>, size: Size) -> String {
-        growth_chart(&Report::of(&records(events)), size).finish()
+        growth_chart(&Report::from_records(&records(events)), size).finish()
     }
 
     /// The value of an attribute in every element of a kind.

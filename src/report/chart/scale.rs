@@ -1,4 +1,4 @@
-//! Which heights figures are drawn at, so that what matters can be told apart.
+//! Scales of charts, chosen so that the values that matter can be told apart.
 
 /// Maps figures to heights.
 #[derive(Debug, Clone, PartialEq)]

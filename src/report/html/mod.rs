@@ -10,7 +10,7 @@ use super::chart::{Size, growth_chart};
 use super::markup::Markup;
 use super::{Examined, Report, STYLE_SHEET, State, moment, words};
 
-/// Of more trials a page shows the most telling ones.
+/// Of more trials, a page shows a selection.
 const TRIALS_MAX: usize = 250;
 
 impl Report {
@@ -29,7 +29,7 @@ impl Report {
                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n",
                 );
                 head.raw("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
-                head.leaf("title", &[], format!("{}: {}", self.started.name, self.word()));
+                head.leaf("title", &[], format!("{}: {}", self.started.name, self.state_word()));
                 head.raw("<link rel=\"stylesheet\" href=\"");
                 head.raw(STYLE_SHEET);
                 head.raw("\"/>\n");
@@ -63,10 +63,10 @@ impl Report {
                 details.leaf("pre", &[], study);
             });
         }
-        main.leaf("footer", &[], self.basis());
+        main.leaf("footer", &[], self.source_note());
     }
 
-    fn word(&self) -> &'static str {
+    fn state_word(&self) -> &'static str {
         match self.state {
             State::Accepted => "accepted",
             State::Rejected => "rejected",
@@ -83,7 +83,7 @@ impl Report {
                 warning.leaf(
                     "p",
                     &[],
-                    "This study was trained and judged on the built-in digits. The the accuracies below are not those of MNIST.",
+                    "This study was trained and judged on the built-in digits. The accuracies below are not those of MNIST.",
                 );
                 warning.leaf("p", &[], reason);
             });
@@ -100,7 +100,7 @@ impl Report {
             header.element("h1", &[], |title| {
                 title.text(&self.started.name);
                 title.raw(" ");
-                title.leaf("span", &[("class", &"badge")], self.word());
+                title.leaf("span", &[("class", &"badge")], self.state_word());
             });
             header.leaf("p", &[], self.outcome());
         });
@@ -170,7 +170,7 @@ impl Report {
     }
 }
 
-/// What is odd about the data, and how many images each class has.
+/// Findings about the data, and the number of images of each class.
 fn data_look(main: &mut Markup, data: &Examined) {
     if data.findings.is_empty() {
         main.leaf("p", &[("class", &"quiet")], "No problems were found in the images and labels.");
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     fn page(events: Vec<crate::ledger::Event>) -> String {
-        Report::of(&records(events)).with_study("name = \"</pre>\"").to_html()
+        Report::from_records(&records(events)).with_study("name = \"</pre>\"").to_html()
     }
 
     /// The tags that are open at the end; panics where one closes that is not the last opened.

@@ -3,7 +3,7 @@
 use crate::record::FloorJudgement;
 use crate::report::chart::{accuracy_curve, loss_curve};
 use crate::report::markup::Markup;
-use crate::report::{Generation, Report, words};
+use crate::report::{LineageTrial, Report, trial_words, words};
 
 /// So many trials are shown with their curves; of more, a reader opens those that matter.
 const OPEN_TRIALS: usize = 4;
@@ -12,7 +12,7 @@ impl Report {
     /// The tree. The line that leads to the best trial runs straight down; what branches off it is
     /// set in, so that thirty generations do not take thirty columns.
     pub(super) fn lineage_list(&self, main: &mut Markup) {
-        let roots: Vec<&Generation> = self.lineage.children(None).collect();
+        let roots: Vec<&LineageTrial> = self.lineage.children(None).collect();
         if roots.is_empty() {
             main.leaf("p", &[("class", &"quiet")], "No trial has begun.");
         }
@@ -25,12 +25,13 @@ impl Report {
     }
 
     /// A trial and, straight below it, one child of each in turn.
-    fn line_from(&self, list: &mut Markup, first: &Generation, main_line: &[u32]) {
+    fn line_from(&self, list: &mut Markup, first: &LineageTrial, main_line: &[u32]) {
         list.element("ol", &[("class", &"tree")], |list| {
             let mut next = Some(first);
             while let Some(trial) = next {
-                let children: Vec<&Generation> = self.lineage.children(Some(trial.trial)).collect();
-                let is_main = |child: &&Generation| main_line.contains(&child.trial);
+                let children: Vec<&LineageTrial> =
+                    self.lineage.children(Some(trial.trial)).collect();
+                let is_main = |child: &&LineageTrial| main_line.contains(&child.trial);
                 next = children.iter().copied().find(is_main).or(children.last().copied());
                 let class = match (self.figures.best_trial == Some(trial.trial), trial.opened) {
                     (true, true) => "best opened",
@@ -101,7 +102,7 @@ impl Report {
                     summary.text(format!(
                         " {} · {}",
                         words::percent(trial.measured()),
-                        words::edits(trial)
+                        trial_words::edits(trial)
                     ));
                 });
                 detail(details, trial);
@@ -110,19 +111,19 @@ impl Report {
     }
 }
 
-fn card(item: &mut Markup, trial: &Generation) {
+fn card(item: &mut Markup, trial: &LineageTrial) {
     item.element("p", &[("class", &"head")], |head| {
         head.leaf("strong", &[], format!("Trial {}", trial.trial));
         head.leaf("b", &[("class", &"figure")], words::percent(trial.measured()));
         let class = if trial.opened { "badge opened" } else { "badge" };
-        head.leaf("span", &[("class", &class)], words::verdict(trial));
+        head.leaf("span", &[("class", &class)], trial_words::verdict(trial));
     });
     item.element("ul", &[("class", &"edits")], |list| {
         for edit in &trial.edits {
             list.leaf("li", &[], edit);
         }
         if trial.edits.is_empty() {
-            list.leaf("li", &[("class", &"none")], words::edits(trial));
+            list.leaf("li", &[("class", &"none")], trial_words::edits(trial));
         }
     });
     let why = trial.parent.map(|_| trial.reason.as_str());
@@ -130,7 +131,7 @@ fn card(item: &mut Markup, trial: &Generation) {
     let finding = finding.map(|found| format!("{}: {}", found.diagnosis, found.evidence));
     item.element("dl", &[("class", &"facts")], |facts| {
         fact(facts, "why", why);
-        fact(facts, "keeps", kept(trial).as_deref());
+        fact(facts, "keeps", inherited_text(trial).as_deref());
         fact(facts, "cost", Some(&cost(trial)));
         fact(facts, "given up", trial.given_up.as_deref());
         fact(facts, "out of time", trial.out_of_time.as_deref());
@@ -145,11 +146,11 @@ fn fact(facts: &mut Markup, name: &str, value: Option<&str>) {
     }
 }
 
-fn kept(trial: &Generation) -> Option<String> {
-    Some(format!("from trial {}: {}", trial.parent?, trial.kept()?))
+fn inherited_text(trial: &LineageTrial) -> Option<String> {
+    Some(format!("from trial {}: {}", trial.parent?, trial.inherited_text()?))
 }
 
-fn cost(trial: &Generation) -> String {
+fn cost(trial: &LineageTrial) -> String {
     let rate = trial.images_per_second.filter(|rate| rate.is_finite());
     format!(
         "{}, {} FLOPs an image, {}, {}{}",
@@ -161,19 +162,19 @@ fn cost(trial: &Generation) -> String {
     )
 }
 
-fn row(body: &mut Markup, trial: &Generation, class: &str) {
+fn row(body: &mut Markup, trial: &LineageTrial, class: &str) {
     let rate = trial.images_per_second.filter(|rate| rate.is_finite());
     let cells = [
         ("number", trial.trial.to_string()),
         ("number", trial.parent.map_or(String::new(), |parent| parent.to_string())),
-        ("text", words::edits(trial)),
+        ("text", trial_words::edits(trial)),
         ("number", words::percent(trial.measured())),
         ("number", words::grouped(trial.parameters)),
         ("number", words::magnitude(trial.flops_per_image)),
         ("number", trial.epochs.to_string()),
         ("number", format!("{:.1}", trial.seconds())),
         ("number", rate.map_or("–".into(), |rate| words::grouped(rate as u64))),
-        ("text", words::gate(trial).into()),
+        ("text", trial_words::gate(trial).into()),
     ];
     body.element("tr", &[("class", &class)], |row| {
         for (class, cell) in cells {
@@ -182,7 +183,7 @@ fn row(body: &mut Markup, trial: &Generation, class: &str) {
     });
 }
 
-fn detail(details: &mut Markup, trial: &Generation) {
+fn detail(details: &mut Markup, trial: &LineageTrial) {
     if trial.curve.is_empty() {
         details.leaf("p", &[("class", &"quiet")], "It has not finished an epoch.");
         return;
@@ -236,9 +237,9 @@ mod tests {
     #[test]
     fn a_chain_is_one_list_and_a_branch_a_list_within() {
         let chain = (1..=30).map(|trial| started(trial, (trial > 1).then(|| trial - 1)));
-        assert_eq!(tree(&Report::of(&records(chain))).matches("<ol").count(), 1);
+        assert_eq!(tree(&Report::from_records(&records(chain))).matches("<ol").count(), 1);
         let forked = [started(1, None), started(2, Some(1)), started(3, Some(1))];
-        let tree = tree(&Report::of(&records(forked)));
+        let tree = tree(&Report::from_records(&records(forked)));
         let at = |text: &str| tree.find(text).unwrap();
         assert_eq!(tree.matches("<ol").count(), 2, "{tree}");
         // The branch closes before the line goes on with the younger child.
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_trial_tells_what_changed_why_what_was_kept_what_it_cost_and_what_it_lacked() {
-        let tree = tree(&Report::of(&records(accepted())));
+        let tree = tree(&Report::from_records(&records(accepted())));
         for said in [
             "<li>train for 2 more epochs</li>",
             "<dd>why not</dd>",

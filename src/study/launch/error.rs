@@ -1,4 +1,4 @@
-//! Why a study could not be run, and of which kind that is.
+//! Errors of a launch, and their kinds.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -15,37 +15,38 @@ use crate::sys::lock::LockError;
 use crate::train::WorkersError;
 use burgeon_kernel::CpuError;
 
-/// What keeps a study from starting, or ends it before its time.
+/// An error that prevents a study from starting, or ends it early.
 ///
-/// [`kind`](Self::kind) sorts it; every cause is in [`source`](Error::source).
+/// [`kind`](Self::kind) tells what a program can do about it; [`source`](Error::source) gives the cause.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaunchError {
     /// The study file is wrong; nothing was started.
     #[error("the study is invalid")]
     Spec(#[from] SpecError),
-    /// There is no study to run: neither one was given nor a run that has one.
+    /// [`Launch::run`](super::Launch::run) was called on [`Launch::default`](super::Launch::default),
+    /// which has no study.
     #[error("there is no study to run; give one to `Launch::new`")]
     NoStudy,
-    /// The device cannot be had; nothing was started.
+    /// The device is not available; nothing was started.
     #[error("the device cannot be used")]
     Device(#[from] DeviceError),
-    /// The images cannot be had.
+    /// The images cannot be found, fetched or read.
     #[error("the images cannot be loaded")]
     Data(#[from] DataError),
-    /// The run folder cannot be made or read.
+    /// The run folder cannot be created or read.
     #[error("the run folder cannot be used")]
     Folder(#[from] RunFolderError),
-    /// Another process works in the run folder.
+    /// Another process works on the run.
     #[error("the run cannot be locked")]
     Lock(#[from] LockError),
     /// The record cannot be read or written.
     #[error("the record of the run cannot be used")]
     Ledger(#[from] LedgerError),
-    /// The loop failed.
+    /// The loop ended with an error.
     #[error("the study failed")]
     Study(#[from] StudyError),
-    /// The run began with something else.
+    /// The run began with another study or other images.
     #[error(
         "{} cannot be resumed: {what} changed since it began (hash {then} then, {now} now); undo the change, or start a new run{}",
         folder.display(),
@@ -54,17 +55,17 @@ pub enum LaunchError {
     Changed {
         /// The run folder.
         folder: PathBuf,
-        /// What changed.
+        /// What changed: the study file or the images.
         what: &'static str,
-        /// Its hash in the record.
+        /// The hash in the record.
         then: String,
-        /// Its hash now.
+        /// The hash now.
         now: String,
-        /// The lines of the study file that differ, as [`diff`](crate::spec::diff) gives them, where
-        /// the run still has the study that it began with.
+        /// The differing lines of the study file, as [`diff`](crate::spec::diff) gives them; empty if
+        /// the run folder no longer has its study.
         lines: Vec<String>,
     },
-    /// A run was asked to go on with other settings than it began with.
+    /// A run cannot be resumed with other settings than it began with.
     #[error(
         "{} keeps the study that it began with, which {settings} would change; extend it by --more-trials, --more-epochs or --gate, or start a new run{}",
         folder.display(),
@@ -73,51 +74,51 @@ pub enum LaunchError {
     Fixed {
         /// The run folder.
         folder: PathBuf,
-        /// The settings that were asked for, such as `--set train.epochs=3`.
+        /// The requested settings, such as `--set train.epochs=3`.
         settings: String,
         /// The lines of the study file that would change.
         lines: Vec<String>,
     },
-    /// The images are not those that the run began with.
+    /// The images differ from those that the run began with.
     #[error(transparent)]
     OtherData(#[from] OtherData),
     /// A file could not be written.
     #[error("a file of the run cannot be used")]
     File(#[from] FileError),
-    /// The instruction set that `BURGEON_CPU` asks for cannot be had.
+    /// The instruction set named by `BURGEON_CPU` is not available.
     #[error("the requested instruction set cannot be used")]
     Cpu(#[from] CpuError),
-    /// There are the compute threads cannot be started.
+    /// The system refused to start the compute threads.
     #[error("the compute threads cannot be started")]
     Workers(#[source] WorkersError),
-    /// The request for a simulated fault cannot be read.
+    /// `BURGEON_FAULT`, which only test builds read, is not a fault.
     #[error("the simulated fault cannot be set up")]
     Fault(#[from] FaultError),
 }
 
-/// What kind of thing went wrong, for a program that reacts to it.
+/// The kind of an error, for programs that react to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// The study is wrong, or there is none; nothing was started.
+    /// The study is invalid or missing; nothing was started.
     BadStudy,
-    /// The device, or the instruction set, cannot be had.
+    /// The device or the instruction set is not available.
     NoDevice,
     /// Images are missing, cannot be fetched, or are not what they should be.
     MissingData,
     /// The disk, or the quota on it, is full. What was recorded stays, and the run can be resumed.
     NoSpace,
-    /// Another process works in the run folder, or has taken it over.
+    /// Another process works on the run, or has taken it over.
     Locked,
-    /// The study or the images are not those that the run began with.
+    /// The study or the images differ from those that the run began with.
     Changed,
-    /// The folder is no run.
+    /// The folder is not a run folder.
     NotARun,
-    /// The record cannot be read.
+    /// The event log is damaged.
     DamagedRecord,
-    /// A study that is not over, or has nothing to gain, cannot be extended like that.
+    /// The extension is not possible: the study is not finished, or nothing would change.
     CannotExtend,
-    /// The trainer failed, or the policy proposed what cannot be trained.
+    /// The trainer failed, or the policy proposed a trial that cannot be trained.
     Training,
     /// A file or folder cannot be read or written, for another reason than a full disk.
     Io,
@@ -126,8 +127,8 @@ pub enum Kind {
 }
 
 impl LaunchError {
-    /// What kind of thing went wrong. A full disk and a run that was taken over are told whatever
-    /// they kept from being done.
+    /// The kind of this error. A full disk and a run that was taken over are recognized whatever the
+    /// operation that failed.
     pub fn kind(&self) -> Kind {
         if let Some(kind) = first_cause(self) {
             return kind;
@@ -158,7 +159,7 @@ impl LaunchError {
     }
 }
 
-/// A cause that decides the kind, however deep it lies.
+/// The kind of a cause that decides it at any depth of the chain of sources.
 fn first_cause(error: &LaunchError) -> Option<Kind> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! The images that a study is launched on: loaded as `[data]` says, or a program's own.
+//! The images of a launch: loaded as `[data]` says, or given by the program.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::study::recorded_data::data_hash;
 /// Images, where they come from, and the hash that tells them from others.
 pub(super) struct StudyImages {
     pub(super) dataset: Dataset,
-    /// What a look at them showed.
+    /// Counts by class, and anything unusual.
     pub(super) report: DataReport,
     pub(super) origin: DataOrigin,
     pub(super) hash: String,
@@ -20,7 +20,7 @@ pub(super) struct StudyImages {
     pub(super) chosen: Option<Origin>,
 }
 
-/// The images of a program, and what it calls them.
+/// Images given by a program, with a name for the record.
 #[derive(Debug, Clone)]
 pub(super) struct OwnImages {
     pub(super) dataset: Dataset,
@@ -65,7 +65,7 @@ impl StudyImages {
 }
 
 impl OwnImages {
-    /// What `[data]` says of them.
+    /// The `[data]` section that stands for them in the record.
     pub(super) fn spec(&self) -> DataSpec {
         DataSpec {
             source: Source::Own,
@@ -95,7 +95,7 @@ fn split_hash(split: &Subset) -> String {
     hex::encode(hash.finalize())
 }
 
-/// What the data hands to a network.
+/// Size, channels and classes of the images, as the network's input.
 pub fn input_shape(data: &Dataset) -> InputShape {
     let [channels, height, width] = data.input_shape();
     InputShape { channels, height, width, classes: data.classes.len() }

@@ -1,4 +1,4 @@
-//! Who hears of a launch as it goes.
+//! Listeners of a launch.
 
 use crate::data::{self, DataReport, Dataset};
 use crate::ledger::{DataOrigin, Recorded, Repair, RunFolder};
@@ -7,62 +7,62 @@ use crate::report::ReportError;
 use crate::spec::Spec;
 use crate::study::Listener;
 
-/// Hears of a launch as it goes.
+/// A [`Listener`] that also receives what happens before the first trial and after the last one.
 pub trait LaunchListener: Listener {
-    /// Data is being fetched or drawn.
+    /// Progress of downloading, reading or drawing images.
     fn data(&mut self, _progress: data::Progress) {}
 
-    /// Everything is ready and the loop begins.
+    /// Data, device and run folder are ready; the loop starts.
     fn ready(&mut self, _ready: &Ready) {}
 
-    /// The study is over or stopped, but its reports could not be written.
+    /// The study ended, but its report could not be written.
     fn report_failed(&mut self, _error: &ReportError) {}
 
-    /// The study is over, but whom it notifies could not be told.
+    /// The study finished, but the command of `[notify]` failed.
     fn notification_failed(&mut self, _error: &NotifyError) {}
 
-    /// Hears every event and its line from now on; called once, before the first event.
+    /// A function to receive every recorded event; called once, before the first event.
     fn recorder(&mut self) -> Option<EventObserver> {
         None
     }
 }
 
-/// Gets every recorded event and its line, without the newline.
+/// Receives every recorded event and its line in `events.jsonl`, without the newline.
 pub type EventObserver = Box<dyn FnMut(&Recorded, &str) + Send>;
 
 impl LaunchListener for crate::study::Silent {}
 
-/// Whether a run had begun before.
+/// Whether a run is new or resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resumed {
-    /// It begins now.
+    /// It is new.
     No,
-    /// It goes on.
+    /// It continues.
     Yes,
 }
 
-/// What a study is about to run on.
+/// Everything that a study is about to run with.
 #[derive(Debug)]
 pub struct Ready<'a> {
     /// The first trial's spec.
     pub spec: &'a Spec,
     /// The images.
     pub data: &'a Dataset,
-    /// Where they come from.
+    /// Where the images come from, including whether the built-in digits stand in for MNIST.
     pub origin: &'a DataOrigin,
-    /// What a look at them showed.
+    /// Counts by class, and anything unusual about the images.
     pub report: &'a DataReport,
-    /// What trains, in words.
+    /// Name of the device.
     pub device: &'a str,
     /// CPU threads.
     pub threads: usize,
     /// The run folder.
     pub folder: &'a RunFolder,
-    /// Whether the run had begun before.
+    /// Whether the run is new or resumed.
     pub resumed: Resumed,
-    /// The instruction set that the run last computed with, where this process has another one: it
-    /// will compute other bits from here on.
+    /// The instruction set that the run used so far, if this process uses another one: results then
+    /// differ in their last bits.
     pub other_instruction_set: Option<&'a str>,
-    /// What a crash had left of a last event, now removed.
+    /// The unfinished last event that a crash left and that was removed.
     pub repaired: Option<&'a Repair>,
 }

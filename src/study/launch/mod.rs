@@ -1,4 +1,4 @@
-//! From a study to its end: data, device, run folder, record and loop put together.
+//! Running a study from a program: data, device, run folder, record and loop put together.
 
 mod error;
 mod images;
@@ -25,13 +25,14 @@ use self::session::{
 use self::settings::recordable;
 use super::ended::{Ended, Stopped};
 use super::gate_check::check_gate;
-use super::local_trainer::{AtWork, LocalTrainer};
+use super::local_trainer::{LocalTrainer, RunningTrials};
 use super::observer::Silent;
 use super::phase::Extension;
 use super::recorded_data::absolute;
-use super::run::{Growth, Study, StudySetup};
+use super::run::Study;
+use super::setup::{Growth, StudySetup};
 use super::trainer::Trainer;
-use crate::data::{DataError, Dataset, Split};
+use crate::data::{DataError, Dataset, Download, Split};
 use crate::ledger::{Event, Ledger, RunFolder};
 use crate::model::OpenDevice;
 use crate::notify::{NotifyError, notify_while};
@@ -46,25 +47,54 @@ use crate::sys::signals::StopFlag;
 use crate::train::Workers;
 use crate::tune::Policy;
 
-/// Runs a study in a run folder of its own: with lock, record, checkpoints, provenance and report.
+/// Runs a study: loads its images, makes a run folder, trains, grows and judges trials, and writes
+/// the report.
 ///
-/// Everything but the study is optional. A program may bring its own images, policy or trainer, and
-/// may stop the study and go on with it later.
+/// A [`StudyFile`] only describes a study. A launch adds the run folder with its lock against a second
+/// process, the event log, checkpoints to resume from, provenance, the best model and the report.
+/// Everything but the study is optional: a program may bring its own images, policy, trainer and
+/// listener.
 ///
-/// ```no_run
-/// use burgeon::spec::{Layer, Dense, StudyFile};
-/// use burgeon::study::{Ended, Launch};
+/// ```
+/// use burgeon::prelude::*;
+/// use burgeon::spec::{Amount, Source};
 ///
-/// # fn main() -> Result<(), burgeon::study::LaunchError> {
-/// let mut study = StudyFile::new("digits", vec![Layer::Dense(Dense::of(32))]);
-/// study.gate.accuracy = 0.95;
-/// match Launch::new(study).run()? {
-///     Ended::Finished(finished) => println!("{:?}", finished.result),
-///     Ended::Stopped(stopped) => println!("resume {:?}", stopped.run),
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut study = StudyFile::new("digits", vec![Layer::Dense(Dense::of(16))]);
+/// study.data.source = Source::Synthetic; // digits drawn by burgeon itself
+/// (study.data.train, study.data.validation) = (Some(600), Some(Amount::Count(200)));
+/// (study.train.epochs, study.gate.accuracy) = (2, 0.3);
+/// let runs = tempfile::tempdir()?;
+/// match Launch::new(study).runs(runs.path()).run()? {
+///     Ended::Finished(finished) => {
+///         assert_eq!(finished.result.outcome, Outcome::Accepted);
+///         assert!(finished.run.join("report.html").exists());
+///         let classifier = Classifier::open(&finished.run)?;
+///         assert_eq!(classifier.classify(&[vec![0; 28 * 28]])?[0].len(), 10);
+///     }
+///     Ended::Stopped(stopped) => println!("continue with resume({:?})", stopped.run),
 /// }
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Environment and network
+///
+/// Besides its arguments, a launch depends on these:
+///
+/// - A study whose `[data]` has `source = "mnist"`, the default, looks for MNIST in
+///   the folder that [`Settings::data`], else `BURGEON_DATA`, else `[data] path` names. If none of them
+///   names one, it looks in `data/` below the current folder and in `burgeon/mnist` below
+///   `XDG_CACHE_HOME` or `~/.cache`, and if neither has it, MNIST **is downloaded** into the latter
+///   (about 11 MB, checked by hash), unless [`offline`](Self::offline) forbids that. With
+///   `fallback = "synthetic"` the built-in digits stand in if that fails too, and
+///   [`Finished::data`](super::Finished::data) says so. Other sources, and [`data`](Self::data), use no
+///   network.
+/// - `BURGEON_CPU` names the instruction set to compute with: `portable`, `avx2` or `avx512`.
+/// - `BURGEON_SUPERVISED` and `BURGEON_SUPERVISOR` are set by `burgeon supervise` for its child.
+///
+/// Other variables `BURGEON_…` are options of the command, and the library ignores them. A study with
+/// a `[notify]` command runs that command at its end.
 #[derive(Default)]
 #[must_use = "a launch does nothing until it is run"]
 pub struct Launch<'a> {
@@ -80,81 +110,91 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    /// Launches a study: the text of a study file, or a [`StudyFile`] built in code.
-    /// [`Launch::default`] launches none, and can [`resume`](Self::resume) a run that has one.
+    /// A launch of this study: a [`StudyFile`] built in code, or a
+    /// [`StudyDocument`](crate::spec::StudyDocument) with the text of a study file.
+    /// [`Launch::default`] has no study, and can only [`resume`](Self::resume).
     pub fn new(study: impl Into<StudySource>) -> Self {
         Self { study: Some(study.into()), ..Self::default() }
     }
 
-    /// Where it runs; the defaults of [`Settings`] unless said.
+    /// Device, threads, folders and so on; by default those of [`Settings::default`].
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// The folder that the run folder is made in; `runs` unless said.
+    /// The folder in which the run folder is created; by default `runs`.
     pub fn runs(mut self, folder: impl Into<PathBuf>) -> Self {
         self.settings.runs = folder.into();
         self
     }
 
-    /// Trains on these images instead of those that the study's `[data]` asks for, which then says
-    /// `source = "own"`. A run that began with images of one's own needs the same ones to go on.
+    /// Never downloads anything: MNIST that is in none of the usual folders is then an error of the
+    /// kind [`Kind::MissingData`], or replaced by the built-in digits if the study allows that.
+    pub fn offline(mut self) -> Self {
+        self.settings.download = Download::Never;
+        self
+    }
+
+    /// Trains on these images instead of those that the study's `[data]` names; the recorded study then
+    /// has `source = "own"`. To [`resume`](Self::resume) the run, give it the same images again.
     pub fn data(self, images: Dataset) -> Self {
         self.named_data("images of the program", images)
     }
 
-    /// As [`data`](Self::data), with a name for the record, the report and the model's card.
+    /// Like [`data`](Self::data), with a name for the record, the report and the model card.
     pub fn named_data(mut self, name: impl Into<String>, images: Dataset) -> Self {
         self.images = Some(OwnImages { dataset: images, name: name.into() });
         self
     }
 
-    /// Proposes trials through this policy instead of the study's. A run that began with it needs it
-    /// to go on.
+    /// Uses this policy instead of the one that the study's `[tune]` names. To [`resume`](Self::resume)
+    /// the run, give it the same policy again.
     pub fn policy(mut self, policy: impl Policy + 'a) -> Self {
         self.policy = Some(Box::new(policy));
         self
     }
 
-    /// Trains through this trainer instead of [`LocalTrainer`].
+    /// Uses this trainer instead of training with burn on this machine. To [`resume`](Self::resume) the
+    /// run, give it the same trainer again.
     pub fn trainer(mut self, trainer: impl Trainer + 'a) -> Self {
         self.trainer = Some(Box::new(trainer));
         self
     }
 
-    /// Tells this listener what happens.
+    /// Reports progress to this listener.
     pub fn listener(mut self, listener: &'a mut dyn LaunchListener) -> Self {
         self.listener = Some(listener);
         self
     }
 
-    /// Stops when this flag is raised.
+    /// Stops the study when [`StopFlag::request`] is called on this flag or a clone of it; after a step
+    /// at the latest, with everything saved that [`resume`](Self::resume) needs.
     pub fn stop(mut self, stop: &StopFlag) -> Self {
         self.stop = stop.clone();
         self
     }
 
-    /// Settings that a run is asked to go on with. Those that would change its study are refused by
-    /// [`resume`](Self::resume); whom it notifies may change.
+    /// Changes keys of a resumed run's study. Only `[notify]` may change: anything else makes
+    /// [`resume`](Self::resume) fail with [`LaunchError::Fixed`].
     pub fn overrides(mut self, overrides: Vec<Override>) -> Self {
         self.overrides = overrides;
         self
     }
 
-    /// Has [`resume`](Self::resume) extend a study that is over.
+    /// Makes [`resume`](Self::resume) extend a finished study by trials or epochs, or to another gate.
     pub fn extend(mut self, extension: Extension) -> Self {
         self.extension = extension;
         self
     }
 
-    /// Runs the study: in a new run folder, or, with [`Resume::Auto`], in the newest one of its name
-    /// where that one is not finished.
+    /// Runs the study to its end, or until a stop is requested. It runs in a new run folder or, with
+    /// [`Resume::Auto`], in the newest one of its name if that run is unfinished.
     ///
     /// # Errors
     ///
-    /// [`LaunchError`]; a wrong study file and a missing device are told before anything is
-    /// written.
+    /// [`LaunchError`]. An invalid study, missing images and a missing device are found before
+    /// anything is written; after that, the run can be resumed once the cause is removed.
     pub fn run(mut self) -> Result<Ended, LaunchError> {
         let study = self.study.take().ok_or(LaunchError::NoStudy)?;
         let (session, device) = match self.prepare(&study, self.settings.growth, None) {
@@ -180,14 +220,36 @@ impl<'a> Launch<'a> {
         self.enter(folder, session, device)
     }
 
-    /// Goes on with a run exactly where it stopped, or extends it. A run that is over says what it
-    /// came to. Where a study was given, it has to be the one that the run began with.
+    /// Continues a run exactly where it was stopped or killed, or extends it. A finished run that is not
+    /// extended returns its result again, without training. A study that is given must be the one
+    /// that the run began with; usually none is, as the run folder has it.
+    ///
+    /// ```
+    /// use burgeon::prelude::*;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let images = |count| Images::new(vec![0; 128 * count], [0_u8, 1].repeat(count), 8, 8);
+    /// let data = Dataset::new(images(20)?, images(5)?, images(5)?, 2)?;
+    /// let mut study = StudyFile::new("mine", vec![Layer::Dense(Dense::of(4))]);
+    /// study.tune.trials = 1;
+    /// let runs = tempfile::tempdir()?;
+    /// let stop = StopFlag::new();
+    /// stop.request(); // as a listener or another thread may do at any time
+    /// let launch = Launch::new(study).data(data.clone()).runs(runs.path()).stop(&stop);
+    /// let Ended::Stopped(stopped) = launch.run()? else { unreachable!("a stop was requested") };
+    /// // There is no run folder if it was stopped while the images were loaded.
+    /// let run = stopped.run.ok_or("these images were loaded already")?;
+    /// let ended = Launch::default().data(data).resume(&run)?;
+    /// assert!(matches!(ended, Ended::Finished(finished) if finished.trials.len() == 1));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`LaunchError`]; among them [`LaunchError::Changed`] when the study file or the images are
-    /// no longer what the run began with, and [`LaunchError::Fixed`] when it should go on with
-    /// other settings.
+    /// [`LaunchError`]; among them [`LaunchError::Changed`] and [`LaunchError::OtherData`] if the study
+    /// or the images differ from those that the run began with, and [`LaunchError::Fixed`] if
+    /// [`overrides`](Self::overrides) would change the study.
     pub fn resume(mut self, run: impl AsRef<Path>) -> Result<Ended, LaunchError> {
         let folder = RunFolder::open(real_files()?, run.as_ref())?;
         let growth = recorded_growth(&folder)?;
@@ -202,7 +264,7 @@ impl<'a> Launch<'a> {
         self.enter(folder, session, device)
     }
 
-    /// A stop that was asked for while images were loaded is no error.
+    /// Turns the error of a requested stop during loading into [`Ended::Stopped`].
     fn stopped_while_loading(
         &self,
         error: LaunchError,
@@ -216,7 +278,7 @@ impl<'a> Launch<'a> {
         }
     }
 
-    /// The study that a run began with, but for whom it notifies.
+    /// The study that a run began with; only its `[notify]` may be overridden.
     fn study_of(&self, folder: &RunFolder) -> Result<StudySource, LaunchError> {
         let recorded = recorded_study(folder)?;
         if self.overrides.is_empty() {
@@ -238,8 +300,8 @@ impl<'a> Launch<'a> {
         })
     }
 
-    /// Checks the study and gets what it runs on. What can be checked without the images is checked
-    /// before they are looked for.
+    /// Checks the study, opens the device and loads the images. What can be checked without the images
+    /// is checked before they are loaded.
     fn prepare(
         &mut self,
         study: &StudySource,
@@ -340,8 +402,8 @@ impl<'a> Launch<'a> {
         });
         let was_over = is_over(ledger.records());
         match resumed {
-            Resumed::No => begin(&mut ledger, &session, &folder)?,
-            Resumed::Yes if !was_over => go_on(&mut ledger, &folder)?,
+            Resumed::No => record_start(&mut ledger, &session, &folder)?,
+            Resumed::Yes if !was_over => record_resumption(&mut ledger, &folder)?,
             Resumed::Yes => {}
         }
         let was_cut = is_notification_due(ledger.records());
@@ -365,7 +427,7 @@ impl<'a> Launch<'a> {
                 fence: lock.fence(),
                 run: folder.path().into(),
                 profiling: self.settings.profiling,
-                at_work: AtWork::new(
+                running_trials: RunningTrials::new(
                     match workers {
                         Some(workers) => workers,
                         None => self.settings.workers()?,
@@ -383,17 +445,17 @@ impl<'a> Launch<'a> {
             && study.extend_once(self.extension, supervision().as_deref())?;
         let mut ended = study.run()?;
         let _ = heartbeat.beat();
-        // Before anybody is notified, who may want to send them on.
+        // Before the notification, whose command may want to send them on.
         let reported = report::write(&folder);
         let mut notified = Ok(());
         if let Ended::Finished(finished) = &mut ended {
             finished.data = Some(origin);
             if let Some(command) = command.filter(|_| is_extended || !was_over || was_cut) {
-                let mut go_on = || {
+                let mut keep_going = || {
                     let _ = heartbeat.beat();
                     self.stop.requested().is_none()
                 };
-                notified = notify_while(&command, &name, &finished.result, &mut go_on);
+                notified = notify_while(&command, &name, &finished.result, &mut keep_going);
                 if matches!(notified, Err(NotifyError::Stopped { .. })) {
                     study.stopped()?;
                 } else if was_cut {
@@ -412,8 +474,12 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Records what a run begins with.
-fn begin(ledger: &mut Ledger, session: &Session, folder: &RunFolder) -> Result<(), LaunchError> {
+/// Records the start of a run.
+fn record_start(
+    ledger: &mut Ledger,
+    session: &Session,
+    folder: &RunFolder,
+) -> Result<(), LaunchError> {
     ledger.append_once(session.started(folder))?;
     if let Some(reason) = &session.images.origin.fallback {
         ledger.append_once(Event::DataFallback { reason: reason.clone() })?;
@@ -427,8 +493,8 @@ fn begin(ledger: &mut Ledger, session: &Session, folder: &RunFolder) -> Result<(
     Ok(())
 }
 
-/// Records that a run goes on that had stopped.
-fn go_on(ledger: &mut Ledger, folder: &RunFolder) -> Result<(), LaunchError> {
+/// Records that a run is resumed.
+fn record_resumption(ledger: &mut Ledger, folder: &RunFolder) -> Result<(), LaunchError> {
     let records = ledger.records().iter();
     let finished = records.filter(|recorded| matches!(recorded.event, Event::TrialFinished { .. }));
     let trials = finished.count() as u32;
@@ -440,11 +506,11 @@ fn go_on(ledger: &mut Ledger, folder: &RunFolder) -> Result<(), LaunchError> {
     })?)
 }
 
-/// The lines that one text has and the other has not: `- ` before those that go, `+ ` before those
-/// that come.
+/// The lines that only one of two texts has: with `- ` those that are removed, with `+ ` those that are
+/// added.
 fn changed_lines(before: &str, after: &str) -> Vec<String> {
     let has = |text: &str, line: &str| text.lines().any(|other| other == line);
-    let gone = before.lines().filter(|line| !has(after, line)).map(|line| format!("- {line}"));
-    let come = after.lines().filter(|line| !has(before, line)).map(|line| format!("+ {line}"));
-    gone.chain(come).collect()
+    let removed = before.lines().filter(|line| !has(after, line)).map(|line| format!("- {line}"));
+    let added = after.lines().filter(|line| !has(before, line)).map(|line| format!("+ {line}"));
+    removed.chain(added).collect()
 }

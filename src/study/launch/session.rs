@@ -1,4 +1,4 @@
-//! Everything that a study runs on, held against what its run began with.
+//! Everything that a study runs with, compared to what its run began with.
 
 use burgeon_kernel::Executor;
 use jiff::Timestamp;
@@ -15,11 +15,11 @@ use crate::study::Growth;
 use crate::study::recorded_data::check_same_data;
 use crate::train::Workers;
 
-/// Everything that a study runs on, before there is a folder for it.
+/// Everything that a study runs with, before there is a run folder.
 pub(super) struct Session {
     pub(super) spec: Spec,
     pub(super) images: StudyImages,
-    /// What trains, in words.
+    /// Name of the device.
     pub(super) device: String,
     /// `None` where a trainer of the program computes on threads of its own.
     pub(super) workers: Option<Workers>,
@@ -28,7 +28,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// What the record begins with.
+    /// The first event of the record.
     pub(super) fn started(&self, folder: &RunFolder) -> Event {
         let data = &self.images.dataset;
         Event::StudyStarted {
@@ -52,7 +52,7 @@ impl Session {
         }
     }
 
-    /// Where a run that begins now comes from.
+    /// The provenance of a run that starts now.
     pub(super) fn provenance(&self, command: &[String]) -> Provenance {
         let build = |value: &str| (!value.is_empty()).then(|| value.to_owned());
         Provenance {
@@ -71,16 +71,15 @@ impl Session {
         }
     }
 
-    /// Whether this study goes on in the newest run of its name. A finished run of another study
-    /// is left alone; an unfinished one is [`check`](Self::check)ed when it is entered.
+    /// Whether this study continues the newest run of its name. A finished run of another study is left
+    /// alone; an unfinished one is [`check`](Self::check)ed later.
     pub(super) fn belongs_in(&self, latest: &RunFolder) -> Result<bool, LaunchError> {
         let records = read(&**latest.files(), &latest.events_file())?;
         Ok(!is_over(&records) || self.check(&records, latest).is_ok())
     }
 
-    /// Compares with what the run began with. A record that does not say what it began with, as
-    /// that of a study that was driven by hand, cannot be compared: there, a trial's checkpoints
-    /// are.
+    /// Compares study and images with those that the run began with. A record without them, as that of
+    /// a `Study` without a launch, cannot be compared; the checkpoints of its trials are.
     pub(super) fn check(
         &self,
         records: &[Recorded],
@@ -115,8 +114,8 @@ impl Session {
         Ok(Resumed::Yes)
     }
 
-    /// The lines in which this study differs from the one in the run folder; none where that cannot
-    /// be read.
+    /// The lines in which this study differs from the one in the run folder; none if that cannot be
+    /// read.
     fn difference(&self, folder: &RunFolder) -> Vec<String> {
         let begun =
             recorded_study(folder).ok().and_then(|study| study.validate(self.spec.input()).ok());
@@ -129,7 +128,7 @@ pub(super) fn instruction_set() -> &'static str {
     Executor::current().cpu().name()
 }
 
-/// The instruction set that a run last computed with; `None` where its record does not tell.
+/// The instruction set that a run last computed with; `None` if it is not recorded.
 pub(super) fn instruction_set_of(records: &[Recorded]) -> Option<&str> {
     records.iter().rev().find_map(|recorded| match &recorded.event {
         Event::StudyStarted { instruction_set, .. }
@@ -138,7 +137,7 @@ pub(super) fn instruction_set_of(records: &[Recorded]) -> Option<&str> {
     })
 }
 
-/// Whether the last thing that a study was asked for is over: itself, or its last extension.
+/// Whether the study, or its last extension, is finished.
 pub(super) fn is_over(records: &[Recorded]) -> bool {
     let last = records.iter().rev().find(|recorded| {
         matches!(recorded.event, Event::StudyFinished { .. } | Event::StudyExtended { .. })
@@ -146,7 +145,7 @@ pub(super) fn is_over(records: &[Recorded]) -> bool {
     last.is_some_and(|recorded| matches!(recorded.event, Event::StudyFinished { .. }))
 }
 
-/// Whether a study is over, but was stopped before it could say so.
+/// Whether a study finished, but was stopped before its notification was sent.
 pub(super) fn is_notification_due(records: &[Recorded]) -> bool {
     let last = records.iter().rev().find_map(|recorded| match recorded.event {
         Event::StudyStopped { .. } => Some(true),
@@ -163,7 +162,7 @@ pub(super) fn recorded_study(folder: &RunFolder) -> Result<StudyDocument, RunFol
     Ok(StudyDocument::new(folder.study_file().display().to_string(), folder.read_study()?))
 }
 
-/// Whether the run began with growth, where its record tells.
+/// Whether the run began with growth; yes if that is not recorded.
 pub(super) fn recorded_growth(folder: &RunFolder) -> Result<Growth, LedgerError> {
     let records = read(&**folder.files(), &folder.events_file())?;
     let command = records.into_iter().find_map(|recorded| match recorded.event {

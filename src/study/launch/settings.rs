@@ -1,4 +1,4 @@
-//! Where a study runs: device, threads, folders, downloads.
+//! Settings of a launch: device, threads, folders, downloads.
 
 use std::path::{Path, PathBuf};
 
@@ -18,33 +18,28 @@ use crate::sys::heartbeat::Heartbeat;
 use crate::sys::signals::StopFlag;
 use crate::train::{Profiling, Workers, WorkersError};
 
-/// How to run a study, beyond what its file says.
-///
-/// The library reads these of the environment: `HOME` and `XDG_CACHE_HOME` for the folder that
-/// downloads are kept in, `BURGEON_DATA` nowhere (it is an option of the command; here it is
-/// [`data`](Self::data)), `BURGEON_CPU` for an instruction set, and what a supervisor sets for its
-/// child. It downloads MNIST where a study asks for it, no folder has it, and
-/// [`download`](Self::download) allows it.
+/// How to run a study, beyond what its file says. [`Launch`](super::Launch) tells which environment
+/// variables count and when something is downloaded.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Whether failed trials are followed by edited ones.
+    /// Whether a trial that misses the gate is followed by an edited one.
     pub growth: Growth,
-    /// Which device trains.
+    /// The device to train on.
     pub device: DeviceChoice,
-    /// CPU threads; all cores unless said.
+    /// Number of CPU threads; `None` for one per core. Every study has threads of its own.
     pub threads: Option<usize>,
-    /// Folder with the MNIST files, looked at before the usual places.
+    /// Folder with the MNIST files; it is an error if it has none. `None` searches the usual folders.
     pub data: Option<PathBuf>,
-    /// Whether and whence MNIST is fetched when no folder has it.
+    /// Whether MNIST may be downloaded when no folder has it, and from where; see
+    /// [`Launch::offline`](super::Launch::offline).
     pub download: Download,
-    /// Folder that run folders are made in.
+    /// Folder in which run folders are created.
     pub runs: PathBuf,
-    /// Whether an unfinished run of the same study is gone on with.
+    /// Whether to continue an unfinished run of the same study.
     pub resume: Resume,
-    /// Whether trials tell where their time goes.
+    /// Whether trials record where their time goes.
     pub profiling: Profiling,
-    /// What to call this process where it is named: in the lock and in the provenance. Text for
-    /// people, in which an argument that is not UTF-8 has replacement characters.
+    /// The command line of this process, for the lock and the provenance.
     pub command: Vec<String>,
 }
 
@@ -73,29 +68,29 @@ pub(crate) struct Checked {
     pub constant_answer: Result<ConstantAnswer, String>,
 }
 
-/// Whether an unfinished run of the same study is gone on with.
+/// Whether to continue an unfinished run of the same study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
-    /// Every launch makes a new run.
+    /// No: every launch makes a new run folder.
     Never,
-    /// The newest run of the study's name, where it is not finished; one that is finished says
-    /// what it came to, and is not repeated.
+    /// Continue the newest run of the study's name if it is unfinished. If it is finished and of the
+    /// same study, its result is returned again without training.
     Auto,
 }
 
 impl Settings {
-    /// Reads and checks the study, and loads its images. What can be checked without the images is
-    /// checked before they are looked for.
+    /// Checks the study and loads its images. What can be checked without the images is checked before
+    /// they are loaded.
     ///
     /// # Errors
     ///
-    /// When the study is wrong or the images cannot be had.
+    /// When the study is invalid or the images cannot be loaded.
     pub fn prepare(
         &self,
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<(Spec, Loaded), LaunchError> {
-        // On threads of its own: what else runs in the process keeps its own.
+        // On its own threads, which it shares with nothing else in the process.
         let workers = self.workers()?;
         let _entered = workers.enter();
         let study = StudySource::from(study);
@@ -165,11 +160,11 @@ impl Settings {
         Ok(offline.load(&data, file.train.seed, listener))
     }
 
-    /// Loads the images that `[data]` asks for; a relative path is taken from the current folder.
+    /// Loads the images that `[data]` names; a relative path starts at the current folder.
     ///
     /// # Errors
     ///
-    /// When they cannot be had.
+    /// When they cannot be found, fetched or read.
     pub fn load(
         &self,
         spec: &DataSpec,
@@ -179,12 +174,12 @@ impl Settings {
         self.load_from(spec, seed, None, listener, &StopFlag::new())
     }
 
-    /// Loads the images that a run was begun with, from where they were then if they are still there.
+    /// Loads the images that a run began with, from the same folder if they are still there.
     ///
     /// # Errors
     ///
-    /// When they cannot be had, or are others: in content, or, where the split is carved out of the
-    /// training file, in the way that it is.
+    /// When they cannot be loaded, or differ: in content, or in how validation images are chosen from
+    /// the training images.
     pub fn load_recorded(
         &self,
         folder: &RunFolder,
@@ -233,7 +228,7 @@ impl Settings {
             seed,
             stop: stop.clone(),
         };
-        // There is no run folder yet to give signs of life in.
+        // There is no run folder yet to write heartbeats into.
         let heartbeat = supervisor_folder().and_then(|folder| Heartbeat::open(&folder).ok());
         data::load(&request, &mut |progress| {
             if let Some(heartbeat) = &heartbeat {
@@ -243,12 +238,12 @@ impl Settings {
         })
     }
 
-    /// Threads to compute with, of this study's own: what else runs in the process keeps its own.
+    /// The compute threads of a study, shared with nothing else in the process.
     ///
     /// # Errors
     ///
-    /// When `BURGEON_CPU` asks for an instruction set that is not there, or the system refuses the
-    /// threads.
+    /// When `BURGEON_CPU` names an unknown or unavailable instruction set, or the system refuses to start
+    /// the threads.
     pub fn workers(&self) -> Result<Workers, LaunchError> {
         Workers::new(self.threads).map_err(|error| match error {
             WorkersError::Cpu(error) => error.into(),
@@ -257,14 +252,14 @@ impl Settings {
     }
 }
 
-/// A path as a run's study file can keep it.
+/// The absolute path, which must be UTF-8 to stand in the study file of a run.
 pub(super) fn recordable(path: &Path) -> Result<PathBuf, DataError> {
     let path = absolute(path);
     match path.to_str() {
         Some(_) => Ok(path),
         None => Err(DataError::Request {
             problem: format!(
-                "{}: this name is not UTF-8, so a study file cannot hold it; name the data by another path",
+                "{}: this path is not UTF-8, so a study file cannot hold it; use another path to the data",
                 path.display()
             ),
         }),

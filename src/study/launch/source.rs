@@ -1,16 +1,16 @@
-//! What a program may hand over as a study: the text of a study file, or one built in code.
+//! The study of a launch: the text of a study file, or one built in code.
 
 use std::path::{Path, PathBuf};
 
 use crate::spec::{InputShape, Source, Spec, SpecError, StudyDocument, StudyFile};
 use crate::study::recorded_data::absolute;
 
-/// A study, as text that messages can point into or as a value.
+/// A study as text, so that messages can point at a line, or as a value.
 #[derive(Debug, Clone)]
 pub enum StudySource {
-    /// The text of a study file, with overrides.
+    /// The text of a study file, and overrides.
     Document(StudyDocument),
-    /// A study that was built in code.
+    /// A study built in code.
     File(Box<StudyFile>),
 }
 
@@ -35,8 +35,7 @@ impl StudySource {
         Ok(file)
     }
 
-    /// The folder that relative paths are taken from: the study file's, where there is one, else the
-    /// current one.
+    /// The folder at which relative paths start: that of the study file, or the current one.
     pub(super) fn base(&self) -> PathBuf {
         let Self::Document(study) = self else {
             return absolute(Path::new("."));
@@ -53,7 +52,7 @@ impl StudySource {
         }
     }
 
-    /// Points a problem at its line, where there is one.
+    /// Adds the line to a problem, if there is text.
     pub(in crate::study) fn locate(&self, error: SpecError) -> SpecError {
         match self {
             Self::Document(document) => document.locate(error),
@@ -61,8 +60,7 @@ impl StudySource {
         }
     }
 
-    /// Checks what [`parse`](Self::parse) gave, changed or not, and points at the lines of what is
-    /// wrong where there are any.
+    /// Checks the result of [`parse`](Self::parse), possibly changed since, and adds lines to problems.
     pub(super) fn check(&self, file: StudyFile, input: InputShape) -> Result<Spec, SpecError> {
         Spec::new(file, input).map_err(|error| self.locate(error))
     }

@@ -1,7 +1,7 @@
-//! What a trial's curves, gradients and activations say about why it fails.
+//! Why a trial misses its gate, by its learning curves, gradients and activations.
 //!
-//! [`Signs`] are what can be measured; [`diagnose`] weighs them against what is unusual about the
-//! study ([`suspects`]), and names the cause that explains most.
+//! [`Signs`] are the measurements; [`diagnose`] compares them with the unusual settings of the study
+//! ([`suspects`]) and names the cause that explains most.
 
 mod signs;
 mod words;
@@ -13,9 +13,9 @@ use super::history::TrialRecord;
 use super::recommended::{Effect, Suspect, suspects};
 use crate::record::{Diagnosis, Ending, Finding};
 
-/// Reads a trial's curve. `gate_open` is the gate's word on it.
-pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
-    if gate_open {
+/// Why a trial misses its gate, with the evidence; [`Diagnosis::Healthy`] if `passes_gate`.
+pub fn diagnose(trial: &TrialRecord, passes_gate: bool) -> Finding {
+    if passes_gate {
         let accuracy = Percent(trial.accuracy());
         return Finding::new(Diagnosis::Healthy, format!("validation accuracy is {accuracy}"));
     }
@@ -46,7 +46,7 @@ pub fn diagnose(trial: &TrialRecord, gate_open: bool) -> Finding {
         .unwrap_or_else(|| examination.too_short_or_too_small())
 }
 
-/// `; ` and the suspects that do any of this effect.
+/// `; ` and the suspects with one of these effects, or nothing.
 fn because(suspects: &[Suspect], effects: &[Effect]) -> String {
     let what: Vec<&str> = suspects
         .iter()
@@ -100,7 +100,7 @@ impl Examination<'_> {
                 list(&probe.missing_classes)
             ));
         }
-        // A class that is never named by a network that names the others well.
+        // A class that is never predicted by a network that is right about the others.
         let share = probe.unnamed_classes.len() as f64 / self.signs.classes;
         if !probe.unnamed_classes.is_empty()
             && self.signs.train_accuracy > 0.97
@@ -115,7 +115,7 @@ impl Examination<'_> {
         None
     }
 
-    /// The network guesses.
+    /// The network does no better than guessing.
     fn learns_nothing(&self) -> Finding {
         let signs = self.signs;
         let guessing = format!(
@@ -168,7 +168,7 @@ impl Examination<'_> {
         Finding::new(Diagnosis::Stalled, format!("{what}{stall}{}", self.because(&effects)))
     }
 
-    /// Something is learned, though the steps are far too long or too short.
+    /// Something is learned, but steps are far too long or too short.
     fn wrong_steps(&self) -> Option<Finding> {
         let signs = self.signs;
         if self.has(Effect::StepsTooLong) {
@@ -235,10 +235,10 @@ impl Examination<'_> {
         let signs = self.signs;
         let gate = self.trial.spec.gate().highest_floor();
         let gap = signs.train_accuracy - signs.accuracy;
-        // What is learned by heart fails by less where the gate is high.
+        // The higher the gate, the smaller the gap that matters.
         let allowed = (1.5 * (1.0 - gate)).clamp(0.005, 0.03);
         let luck = 2.0 * signs.train_accuracy_error;
-        // What gets training images right that well lacks nothing but other images.
+        // A network that is right about nearly all training images lacks variety of images.
         let knows_by_heart = signs.train_accuracy - luck > 1.0 - (1.0 - gate) / 2.0;
         ((gap > allowed + luck || knows_by_heart) && signs.train_accuracy >= gate - 0.01).then(|| {
             Finding::new(

@@ -1,4 +1,4 @@
-//! What can be measured on a trial.
+//! Measurements on a trial.
 
 use std::fmt;
 

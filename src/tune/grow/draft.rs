@@ -28,7 +28,7 @@ impl Draft {
         &self.edits
     }
 
-    /// Makes an edit where it applies, the result works, and something changes by it.
+    /// Applies an edit if it fits, the result is valid, and something changes.
     pub(super) fn make(&mut self, edit: Edit, because: &str) -> bool {
         match edit.apply(&self.spec) {
             Ok(edited) if edited != self.spec => {
@@ -43,8 +43,8 @@ impl Draft {
         }
     }
 
-    /// Makes usual what is not.
-    pub(super) fn mend(&mut self, suspects: &[&Suspect]) {
+    /// Applies the edits that bring suspects into their recommended ranges.
+    pub(super) fn repair(&mut self, suspects: &[&Suspect]) {
         for suspect in suspects {
             for edit in &suspect.edits {
                 self.make(edit.clone(), &suspect.what);
@@ -52,13 +52,13 @@ impl Draft {
         }
     }
 
-    /// Has the child shrink and perturb what it takes over.
+    /// Makes the child shrink and perturb the inherited weights.
     pub(super) fn refresh(&mut self, because: &str) {
         self.inherit = Inherit::Refreshed;
         self.reasons.push(because.to_owned());
     }
 
-    /// What the child can take over.
+    /// What the child can inherit.
     pub(super) fn inherit(&self) -> Inherit {
         // Where the position in the parent's epochs still means something, training goes on.
         let is_new = self.edits.iter().any(Edit::changes_network);

@@ -13,7 +13,7 @@ mod time;
 
 use self::draft::Draft;
 use super::diagnosis::diagnose;
-use super::growth::{beyond_form, is_small_for_its_gate, slimming, towards_form};
+use super::growth::{is_small_for_its_gate, reductions, step_beyond_target, step_towards_target};
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
 use super::recommended::{
@@ -76,17 +76,17 @@ impl<'a> FailedTrial<'a> {
         let first = match diagnosis {
             Diagnosis::DataSuspicious if self.is_beyond_help() => return Vec::new().into_iter(),
             Diagnosis::Diverged | Diagnosis::LearningRateTooHigh => {
-                vec![self.mended(&[Effect::StepsTooLong, Effect::BadStart]), self.slower()]
+                vec![self.repaired(&[Effect::StepsTooLong, Effect::BadStart]), self.slower()]
             }
             Diagnosis::LearningRateTooLow => {
-                vec![self.mended(&[Effect::StepsTooShort]), self.faster()]
+                vec![self.repaired(&[Effect::StepsTooShort]), self.faster()]
             }
             Diagnosis::Stalled => vec![
-                self.mended(&[Effect::BadStart, Effect::Fading, Effect::Mismatch]),
+                self.repaired(&[Effect::BadStart, Effect::Fading, Effect::Mismatch]),
                 self.normalized(),
                 self.slower(),
             ],
-            Diagnosis::OverRegularized => vec![self.mended(&[Effect::HeldBack])],
+            Diagnosis::OverRegularized => vec![self.repaired(&[Effect::HeldBack])],
             Diagnosis::StillImproving => vec![self.longer()],
             Diagnosis::Overfit => vec![self.varied(), self.dropping_out()],
             Diagnosis::Underfit | Diagnosis::DataSuspicious | Diagnosis::Healthy => Vec::new(),
@@ -136,17 +136,17 @@ impl<'a> FailedTrial<'a> {
 
     /// Makes usual whatever does one of these effects, and everything unusual where the trial is far
     /// from its gate.
-    fn mended(&self, effects: &[Effect]) -> Draft {
+    fn repaired(&self, effects: &[Effect]) -> Draft {
         let mut draft = self.draft(self.keep_weights());
         if !self.suspects.iter().any(|suspect| effects.contains(&suspect.effect)) {
             return draft;
         }
         let (named, others): (Vec<&Suspect>, Vec<&Suspect>) =
             self.suspects.iter().partition(|suspect| effects.contains(&suspect.effect));
-        draft.mend(&named);
+        draft.repair(&named);
         self.use_tested_rate(&mut draft);
         if self.is_far() {
-            draft.mend(&others);
+            draft.repair(&others);
             if is_small_for_its_gate(self.spec) {
                 self.grow(&mut draft);
             }
@@ -171,10 +171,10 @@ impl<'a> FailedTrial<'a> {
     /// Mends what is left, and takes as many steps as the distance from the gate asks for.
     fn grown(&self) -> Draft {
         let mut draft = self.draft(self.keep_weights());
-        draft.mend(&self.suspects.iter().collect::<Vec<_>>());
+        draft.repair(&self.suspects.iter().collect::<Vec<_>>());
         self.grow(&mut draft);
         if draft.edits().is_empty()
-            && let Some((edit, because)) = beyond_form(self.spec)
+            && let Some((edit, because)) = step_beyond_target(self.spec)
         {
             draft.make(edit, because);
         }
@@ -206,7 +206,7 @@ impl<'a> FailedTrial<'a> {
     fn grow(&self, draft: &mut Draft) {
         let steps = self.distance().log2().ceil().clamp(1.0, 6.0) as usize;
         for _ in 0..steps {
-            let Some((edit, because)) = towards_form(draft.spec()) else {
+            let Some((edit, because)) = step_towards_target(draft.spec()) else {
                 break;
             };
             if !draft.make(edit, because) {
@@ -219,7 +219,7 @@ impl<'a> FailedTrial<'a> {
     fn longer(&self) -> Draft {
         let is_spoiled = self.keep_weights() == Inherit::Nothing;
         let mut draft = self.draft(if is_spoiled { Inherit::Nothing } else { Inherit::State });
-        draft.mend(&self.suspects.iter().collect::<Vec<_>>());
+        draft.repair(&self.suspects.iter().collect::<Vec<_>>());
         self.vary_few_images(&mut draft);
         let more = time::more_epochs(self.parent, draft.spec());
         draft.make(Edit::AddEpochs { epochs: more }, "training continues from its last state");
@@ -259,7 +259,7 @@ impl<'a> FailedTrial<'a> {
     /// Shows more of what an image may look like, to a network that is no larger than it has to be.
     fn varied(&self) -> Draft {
         let mut draft = self.draft(self.keep_weights());
-        draft.mend(&self.suspects.iter().collect::<Vec<_>>());
+        draft.repair(&self.suspects.iter().collect::<Vec<_>>());
         self.slim(&mut draft);
         self.distort(&mut draft);
         if draft.edits().is_empty() {
@@ -275,7 +275,7 @@ impl<'a> FailedTrial<'a> {
         if self.spec.table().parameters() < 100 * self.images {
             return;
         }
-        for edit in slimming(self.spec) {
+        for edit in reductions(self.spec) {
             draft.make(edit, "so many weights can memorize so few images");
         }
     }

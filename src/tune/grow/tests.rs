@@ -226,12 +226,12 @@ fn every_unusual_setting_is_named_and_made_usual() {
             |spec| matches!(&spec.layers()[1], Layer::BatchNorm(norm) if norm.momentum > 0.01),
         ),
     ];
-    for (name, break_it, diagnosis, is_mended) in cases {
+    for (name, break_it, diagnosis, is_repaired) in cases {
         let mut file = file();
         break_it(&mut file);
         let (found, proposal) = treat(&failed(file, guessing()));
         assert_eq!(found, diagnosis, "{name}");
-        assert!(is_mended(&proposal.spec), "{name}: {:?}", proposal.edits);
+        assert!(is_repaired(&proposal.spec), "{name}: {:?}", proposal.edits);
     }
 }
 

@@ -1,12 +1,15 @@
 //! Layers that keep a network from seeing shapes, and the edits that give them back.
 
-// In a circle with recommended: suspects by geometry are one sort of suspects, in their own file.
-
-use super::{Effect, Suspect, recommended_kernel};
+use super::suspect::{Effect, Suspect};
 use crate::spec::{Edit, FeatureShape, Layer, Padding, Spec};
 
 /// A plane of fewer pixels a side tells little of where something is.
 const SIDE_LEAST: usize = 3;
+
+/// The side of a conv kernel for a plane of this side.
+pub(in crate::tune) fn recommended_kernel(side: usize) -> usize {
+    if side < 12 { 3 } else { 5 }
+}
 
 /// The side of the plane that reaches the first flat layer.
 pub(in crate::tune) fn final_side(spec: &Spec) -> usize {

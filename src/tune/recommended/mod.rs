@@ -5,47 +5,15 @@
 //! textbooks recommend, so that a study that works is never touched.
 
 pub(super) mod geometry;
+mod suspect;
 
 use self::geometry::geometry;
+pub use self::suspect::{Effect, Suspect};
 use crate::spec::mean_share;
 use crate::spec::{
     Activation, AdamParameters, Augment, BatchNorm, Conv, Edit, GradientClipping, Layer, Optimizer,
     Schedule, SgdParameters, Spec, TrainSpec,
 };
-
-/// How a setting outside its recommended range affects training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// Steps are too long.
-    StepsTooLong,
-    /// Steps are too short.
-    StepsTooShort,
-    /// There are too few steps.
-    TooFewSteps,
-    /// What is learned is held back: dropout, smoothing, decay, distortion.
-    HeldBack,
-    /// Units start where their activation is flat.
-    BadStart,
-    /// Gradients fade from layer to layer.
-    Fading,
-    /// The image is thrown away before it is looked at.
-    PixelsLost,
-    /// Training and evaluation do not see the same network.
-    Mismatch,
-    /// Training ends before it has to.
-    EndsEarly,
-}
-
-/// One setting outside its recommended range, and the edits that bring it back.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Suspect {
-    /// What it does.
-    pub effect: Effect,
-    /// What is unusual, in words.
-    pub what: String,
-    /// The edits that bring it back.
-    pub edits: Vec<Edit>,
-}
 
 /// A batch from which small networks learn much of every image, and no slower than from larger ones.
 pub const RECOMMENDED_BATCH: usize = 64;
@@ -53,11 +21,6 @@ pub const RECOMMENDED_BATCH: usize = 64;
 /// A batch that leaves few images enough steps.
 pub(super) fn recommended_batch(images: usize) -> usize {
     (images / 16).next_power_of_two().clamp(16, RECOMMENDED_BATCH)
-}
-
-/// The side of a conv kernel for a plane of this side.
-pub(super) fn recommended_kernel(side: usize) -> usize {
-    if side < 12 { 3 } else { 5 }
 }
 
 /// A learning rate that works for most small networks, by optimizer.

@@ -1,20 +1,19 @@
 //! Successive halving without waiting (Li et al. 2018, "Massively parallel hyperparameter tuning").
 
-// In a circle with search: both searches share how a point is drawn and proposed.
-
 use std::cmp::Ordering;
 
-use super::{drawn, even};
+use super::draw::{drawn, even};
 use crate::record::{Ending, Inherit};
 use crate::spec::Edit;
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
 
-/// Trains many trials shortly, and trains on the best third of each rung.
+/// Asynchronous successive halving: trains many trials briefly, and the best third of them longer (Li et
+/// al. 2018).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asha;
 
-/// One in so many is promoted.
+/// One in this many trials is promoted to the next rung.
 const REDUCTION: usize = 3;
 
 impl Policy for Asha {

@@ -106,7 +106,8 @@ impl Point {
             Edit::SetOptimizer { optimizer } => Some(optimizer),
             _ => None,
         })?;
-        let named = space.optimizer.iter().position(|&name| with_usual(name) == *optimizer);
+        let named =
+            space.optimizer.iter().position(|&name| with_default_parameters(name) == *optimizer);
         places.push(named.map_or(f64::NAN, |at| at as f64));
         let epochs = last(|edit| match edit {
             Edit::SetEpochs { epochs } => Some(*epochs as f64),
@@ -144,7 +145,9 @@ impl Point {
         let mut edits = vec![Edit::SetLayers { layers }];
         edits.extend(rate.map(|rate| Edit::SetLearningRate { rate: round_to_digits(rate, 3) }));
         edits.extend(batch.map(|images| Edit::SetBatchSize { images }));
-        edits.extend(optimizer.map(|name| Edit::SetOptimizer { optimizer: with_usual(name) }));
+        edits.extend(
+            optimizer.map(|name| Edit::SetOptimizer { optimizer: with_default_parameters(name) }),
+        );
         edits.extend(epochs.map(|epochs| Edit::SetEpochs { epochs }));
         edits
     }
@@ -199,7 +202,7 @@ fn place<T: PartialEq>(choices: &[T], chosen: &T) -> f64 {
     choices.iter().position(|choice| choice == chosen).map_or(f64::NAN, |at| at as f64)
 }
 
-fn with_usual(name: OptimizerName) -> Optimizer {
+fn with_default_parameters(name: OptimizerName) -> Optimizer {
     match name {
         OptimizerName::Sgd => Optimizer::Sgd(SgdParameters::default()),
         OptimizerName::Adam => Optimizer::Adam(AdamParameters::default()),

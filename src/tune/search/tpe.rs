@@ -1,19 +1,18 @@
 //! The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011).
 
-// In a circle with search: both searches share how a point is drawn and proposed.
-
+use super::draw::{drawn, even};
 use super::point::{Axis, Point, axes};
-use super::{drawn, even};
 use crate::spec::Spec;
 use crate::sys::CounterRng;
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
 
-/// Draws from where good trials lie dense and bad ones do not.
+/// The tree-structured Parzen estimator: after some random trials, draws from where good trials are dense
+/// and bad ones are not (Bergstra, Bardenet, Bengio and Kégl 2011).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tpe;
 
-/// Trials drawn evenly before the estimate means anything.
+/// Number of uniformly drawn trials before the estimate is used.
 const WARM_UP: usize = 10;
 /// Points drawn from the good ones' density, of which the most promising is tried.
 const CANDIDATES: usize = 24;

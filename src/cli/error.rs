@@ -1,0 +1,103 @@
+//! Whatever can go wrong with a command, and the exit code that it means.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use crate::data::DataError;
+use crate::ledger::RunFolderError;
+use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
+use crate::report::ReportError;
+use crate::spec::SpecError;
+use crate::study::{LaunchError, StudyError};
+use crate::supervise::SuperviseError;
+use crate::sys::lock::LockError;
+
+/// Whatever can go wrong with a command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CliError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error("cannot read the study file {}", path.display())]
+    StudyFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot write to standard output")]
+    Output(#[source] std::io::Error),
+    #[error("not all events could be written to standard output; {} has them all", events.display())]
+    Events { events: PathBuf, source: std::io::Error },
+    #[error("the test images were not read, because that could not be recorded in {}", folder.display())]
+    TestRead { folder: PathBuf, source: Box<LaunchError> },
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
+    #[error("cannot listen for signals")]
+    Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Model(#[from] OpenError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error("the model's input shape does not match the data")]
+    OtherImages(#[from] PreparationError),
+    #[error("{} records no trial: is it a run folder, such as runs/lenet-5-0001?", folder.display())]
+    NoTrials { folder: PathBuf },
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("cannot draw the contact sheet")]
+    Sheet(#[source] image::ImageError),
+    #[error("{} of {images} pictures could not be read", failed)]
+    Pictures { failed: usize, images: usize },
+}
+
+impl From<SpecError> for CliError {
+    fn from(error: SpecError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl From<DeviceError> for CliError {
+    fn from(error: DeviceError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl From<DataError> for CliError {
+    fn from(error: DataError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl From<RunFolderError> for CliError {
+    fn from(error: RunFolderError) -> Self {
+        Self::Launch(error.into())
+    }
+}
+
+impl CliError {
+    /// The exit code that the command ends with.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Launch(
+                LaunchError::Spec(_)
+                | LaunchError::Device(_)
+                | LaunchError::NoStudy
+                | LaunchError::Changed { .. }
+                | LaunchError::Fixed { .. }
+                | LaunchError::Study(StudyError::Extension(_) | StudyError::Spec(_))
+                | LaunchError::OtherData(_)
+                | LaunchError::Cpu(_)
+                | LaunchError::Fault(_),
+            )
+            | Self::StudyFile { .. } => Exit::Usage,
+            Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
+            Self::TestRead { source, .. }
+                if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>
+            {
+                Exit::Locked
+            }
+            // A reader that has seen enough, such as `head`, is no failure.
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
+            _ => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! An event as it stands in the log.
+
+use jiff::Timestamp;
+
+use super::event::Event;
+
+/// An event with its time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// When it was appended, by the clock of the machine that ran the study.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}

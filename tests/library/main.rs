@@ -1,0 +1,17 @@
+//! The library as programs use it, in this process or, where a test is about processes, in one of its own.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod data;
+mod growth_loop;
+#[path = "../support/mnist_files.rs"]
+mod mnist_files;
+mod one_process;
+mod onnx_metadata;
+mod own_data;
+mod processes;
+#[path = "../support/server.rs"]
+mod server;
+#[path = "../support/small_sets.rs"]
+mod small_sets;
+mod study_file;
+mod supervise;
