@@ -69,10 +69,12 @@ pub mod model {
 pub mod data {
     //! Of the module `data`.
     pub use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-    pub use crate::data::load::{DataRequest, Download, Loaded, Origin, load};
+    pub use crate::data::load::load;
+    pub use crate::data::loaded::{Loaded, Origin};
     pub use crate::data::look::DataReport;
     pub use crate::data::mnist::Places;
     pub use crate::data::progress::Progress;
+    pub use crate::data::request::{DataRequest, Download};
     pub use crate::data::splits::{SPLIT_VERSION, SplitSizes, carve};
     pub use crate::data::*;
     pub use crate::record::{DataFinding, Split, SplitCounts};

@@ -7,6 +7,7 @@ use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::image_file::Picture;
+use super::layout::planes;
 use crate::spec::Fit;
 
 /// The shape that pictures are brought to, and how.
@@ -119,24 +120,6 @@ impl Frame {
     }
 }
 
-/// `[height, width, channels]` → `[channels, height, width]`.
-pub(crate) fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
-    if channels == 1 {
-        return bytes.to_vec();
-    }
-    let channel = |channel| bytes.iter().skip(channel).step_by(channels).copied();
-    (0..channels).flat_map(channel).collect()
-}
-
-/// `[channels, height, width]` → `[height, width, channels]`.
-pub(crate) fn interleaved(planes: &[u8], channels: usize) -> Vec<u8> {
-    if channels == 1 {
-        return planes.to_vec();
-    }
-    let plane = planes.len() / channels;
-    (0..plane).flat_map(|at| (0..channels).map(move |c| planes[c * plane + at])).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,13 +165,6 @@ mod tests {
         // Seen as grey it is as bright as red is (ITU-R BT.709).
         let grey = frame(1, 2, 2, Fit::Crop).take(&Picture::of_planes(&red, [3, 4, 8]), false);
         assert!(grey.iter().all(|&value| (41..=44).contains(&value)), "{grey:?}");
-    }
-
-    #[test]
-    fn planes_and_pixels_are_two_orders_of_the_same_bytes() {
-        let image: Vec<u8> = (0..24).collect();
-        assert_eq!(planes(&interleaved(&image, 3), 3), image);
-        assert_eq!(interleaved(&image, 3)[..6], [0, 8, 16, 1, 9, 17]);
     }
 
     #[test]

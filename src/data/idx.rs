@@ -136,7 +136,7 @@ fn images(path: &Path, (dims, pixels, file): Content) -> Result<IdxImages, DataE
     };
     let pixels = if is_last && channels > 1 {
         let images = pixels.chunks_exact(channels * height * width);
-        images.flat_map(|image| super::frame::planes(image, channels)).collect()
+        images.flat_map(|image| super::layout::planes(image, channels)).collect()
     } else {
         pixels
     };

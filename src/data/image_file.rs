@@ -119,7 +119,7 @@ impl Picture {
     /// # Panics
     /// If there are other than 1 or 3 channels or another number of bytes.
     pub(crate) fn of_planes(planes: &[u8], [channels, height, width]: [usize; 3]) -> Self {
-        let bytes = super::frame::interleaved(planes, channels);
+        let bytes = super::layout::interleaved(planes, channels);
         let (columns, rows) = (width as u32, height as u32);
         let pixels = match channels {
             1 => GrayImage::from_raw(columns, rows, bytes).map(DynamicImage::ImageLuma8),

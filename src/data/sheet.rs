@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, GrayImage, ImageError, ImageFormat, RgbImage};
 
-use super::frame::interleaved;
+use super::layout::interleaved;
 use super::{Dataset, Subset};
 
 /// Images of each class, side by side.

@@ -31,7 +31,9 @@ pub(crate) use crate::record::Outcome;
 pub use event::{Event, Verdict};
 pub use log::LedgerError;
 pub(crate) use log::{Appended, Ledger, Repair, read};
-pub use parse::{LineError, Parsed, parse_events};
+#[doc(hidden)]
+pub use parse::LineError;
+pub use parse::{Parsed, parse_events};
 pub(crate) use provenance::cpu_name;
 pub use provenance::{DataOrigin, Provenance};
 pub use recorded::Recorded;

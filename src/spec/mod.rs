@@ -32,7 +32,9 @@ pub(crate) use edit::EditCost;
 pub(crate) use edit::never_negative;
 pub(crate) use edit::training_flops;
 pub use edit::{Edit, EditError, diff};
-pub use error::{Location, Problem, SpecError};
+#[doc(hidden)]
+pub use error::Location;
+pub use error::{Problem, SpecError};
 pub use gate::GateSpec;
 pub use keep::Keep;
 pub(crate) use layer::Residual;
@@ -44,7 +46,9 @@ pub(crate) use plan::projection_stride;
 pub use pool::Pool;
 pub(crate) use schedule::{learning_rate, mean_share};
 pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
-pub use space::{OptimizerName, SearchSpace};
+#[doc(hidden)]
+pub use space::OptimizerName;
+pub use space::SearchSpace;
 pub(crate) use study::json_schema;
 pub use study::{NotifySpec, Spec, StudyFile};
 pub use train::{

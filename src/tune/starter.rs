@@ -66,11 +66,12 @@ pub fn starting_study(
 fn layers(input: InputShape) -> Vec<Layer> {
     let mut side = input.height.min(input.width);
     let mut layers = Vec::new();
+    let kernel = if side < 3 { 1 } else { 3 };
     let mut filters = FILTERS.into_iter().peekable();
     while let Some(width) = filters.next() {
         layers.push(Layer::Conv(Conv {
             activation: crate::spec::Activation::None,
-            ..Conv::same(width, 3)
+            ..Conv::same(width, kernel)
         }));
         let activation = crate::spec::Activation::Relu;
         layers.push(Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() }));
@@ -79,7 +80,6 @@ fn layers(input: InputShape) -> Vec<Layer> {
         }
         layers.push(Layer::MaxPool(Pool::of(2)));
         side /= 2;
-        // However small the images are, there are two convolutions.
         if filters.peek().is_none() {
             break;
         }

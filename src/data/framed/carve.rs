@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::decode::Decoded;
 use super::listing::{Given, Listing};
 use crate::data::frame::Frame;
-use crate::data::load::FramedSettings;
+use crate::data::loaded::FramedSettings;
 use crate::data::splits::shares;
 use crate::data::{DataError, Dataset, Images, Subset};
 use crate::spec::Amount;

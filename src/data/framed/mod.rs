@@ -27,7 +27,8 @@ use std::path::Path;
 use self::carve::Carving;
 use self::listing::Listing;
 use self::survey::Survey;
-use super::load::{DataRequest, Loaded, Origin};
+use super::loaded::{Loaded, Origin, looked_at};
+use super::request::DataRequest;
 use super::{DataError, Progress};
 use crate::spec::Source;
 
@@ -59,7 +60,7 @@ pub(super) fn load(
         content,
         settings: split.settings(frame),
     };
-    let mut loaded = super::load::looked_at(split.dataset, origin)?;
+    let mut loaded = looked_at(split.dataset, origin)?;
     findings.append(&mut loaded.report.findings);
     loaded.report.findings = findings;
     Ok(loaded)

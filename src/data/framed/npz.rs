@@ -210,7 +210,7 @@ impl Array {
             let len = height * width * channels;
             let planes = pixels
                 .chunks_exact(len)
-                .flat_map(|image| crate::data::frame::planes(image, channels));
+                .flat_map(|image| crate::data::layout::planes(image, channels));
             pixels = planes.collect();
         }
         Ok(Part { pixels, shape: [channels, height, width] })

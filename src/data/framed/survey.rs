@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::listing::{Content, Listing};
 use crate::data::frame::{Frame, GREY_BACKGROUND};
-use crate::data::load::Framing;
+use crate::data::request::Framing;
 use crate::data::{CHANNELS_MAX, DataError};
 use crate::spec::Size;
 use crate::sys::signals::StopFlag;

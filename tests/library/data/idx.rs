@@ -70,11 +70,11 @@ fn each_flaw_is_told_with_what_would_be_right() {
         (good[..10].to_vec(), "FILE: ends within the IDX header"),
         (
             label_file(&in_turn(5, 3)),
-            "FILE: starts with the bytes 00000801, but an IDX image file starts with 00000803",
+            "FILE: starts with the bytes 00000801, but an IDX image file starts with 00000803 (or 00000804, in colour)",
         ),
         (
             b"<!DOCTYPE html>".to_vec(),
-            "FILE: starts with the bytes 3c21444f, but an IDX image file starts with 00000803",
+            "FILE: starts with the bytes 3c21444f, but an IDX image file starts with 00000803 (or 00000804, in colour)",
         ),
         (with(4, [0; 4]), "FILE: its header declares 0 items; at least 1 is needed"),
         (

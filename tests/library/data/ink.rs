@@ -157,7 +157,9 @@ fn shares(
     let (mut right, mut undecided, mut count) = (0, 0, 0);
     for (at, digit) in source().iter().enumerate() {
         for dark in [true, false] {
-            let kind = name.bytes().fold(u64::from(dark), |sum, byte| sum * 31 + u64::from(byte));
+            let kind = name.bytes().fold(u64::from(dark), |sum, byte| {
+                sum.wrapping_mul(31).wrapping_add(u64::from(byte))
+            });
             let mut rng =
                 CounterRng::new(counter_seed(kind, at as u64, Purpose::Augmentation, 0, 0));
             let (page, light) = (place(digit, &mut rng), light(&mut rng));

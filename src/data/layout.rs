@@ -1,0 +1,31 @@
+//! The two orders of an image's bytes: a plane for each channel, or the channels of each pixel together.
+
+/// `[height, width, channels]` → `[channels, height, width]`.
+pub(crate) fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
+    if channels == 1 {
+        return bytes.to_vec();
+    }
+    let channel = |channel| bytes.iter().skip(channel).step_by(channels).copied();
+    (0..channels).flat_map(channel).collect()
+}
+
+/// `[channels, height, width]` → `[height, width, channels]`.
+pub(crate) fn interleaved(planes: &[u8], channels: usize) -> Vec<u8> {
+    if channels == 1 {
+        return planes.to_vec();
+    }
+    let plane = planes.len() / channels;
+    (0..plane).flat_map(|at| (0..channels).map(move |c| planes[c * plane + at])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_and_pixels_are_two_orders_of_the_same_bytes() {
+        let image: Vec<u8> = (0..24).collect();
+        assert_eq!(planes(&interleaved(&image, 3), 3), image);
+        assert_eq!(interleaved(&image, 3)[..6], [0, 8, 16, 1, 9, 17]);
+    }
+}
