@@ -174,11 +174,14 @@ fn gradients(
     Ok(())
 }
 
+/// Root mean squares of a gradient and of its weights.
+type GradientAndWeight = (f64, f64);
+
 /// Root mean squares of every weight array with two axes or more, by its number: of its gradient, and
 /// its own.
 struct Sizes<'a> {
     gradients: &'a GradientsParams,
-    found: Result<Vec<(ParamId, (f64, f64))>, ReadError>,
+    found: Result<Vec<(ParamId, GradientAndWeight)>, ReadError>,
 }
 
 impl ModuleVisitor for Sizes<'_> {

@@ -117,6 +117,9 @@ fn refuse_own(listing: &Listing, split: &str, said: Option<Amount>) -> Result<()
     }
 }
 
+/// Images of a class by their number and what they show.
+type Copies = BTreeMap<(u64, [u8; 32]), Vec<usize>>;
+
 struct Cutter<'a> {
     decoded: &'a Decoded,
     listing: &'a Listing,
@@ -151,7 +154,7 @@ impl Cutter<'_> {
 
     /// The images of each class, those with the lowest numbers first, copies of an image together.
     fn ranked(&self, from: &[usize], salt: &[u8]) -> BTreeMap<u16, Vec<(u64, Vec<usize>)>> {
-        let mut classes: BTreeMap<u16, BTreeMap<(u64, [u8; 32]), Vec<usize>>> = BTreeMap::new();
+        let mut classes: BTreeMap<u16, Copies> = BTreeMap::new();
         for &at in from {
             let image = self.decoded.images[at];
             let label = self.listing.entries[image.entry].label;
@@ -159,7 +162,7 @@ impl Cutter<'_> {
             let copies = classes.entry(label).or_default();
             copies.entry((number, image.digest)).or_default().push(at);
         }
-        let ranks = |copies: BTreeMap<(u64, [u8; 32]), Vec<usize>>| {
+        let ranks = |copies: Copies| {
             copies.into_iter().map(|((number, _), images)| (number, images)).collect()
         };
         classes.into_iter().map(|(label, copies)| (label, ranks(copies))).collect()

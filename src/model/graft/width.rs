@@ -89,16 +89,16 @@ fn consumer<'a>(
     part: Part,
     from: usize,
 ) -> Option<(&'a LayerCells, bool, usize)> {
-    for index in from..cells.len() {
+    for (index, cell) in cells.iter().enumerate().skip(from) {
         if part.consumes(index) {
             let inputs = part.rows[index].input.len();
             return match part.layers.get(index) {
                 Some(Layer::Conv(conv)) if conv.groups > 1 => None,
-                layer => Some((&cells[index], matches!(layer, Some(Layer::Conv(_))), inputs)),
+                layer => Some((cell, matches!(layer, Some(Layer::Conv(_))), inputs)),
             };
         }
         if let Some((block, row)) = part.block(index) {
-            let found = consumer(&cells[index].inner, Part::of_block(block, row), 0);
+            let found = consumer(&cell.inner, Part::of_block(block, row), 0);
             if found.is_some() {
                 return found;
             }

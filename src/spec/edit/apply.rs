@@ -243,17 +243,17 @@ fn set_activation(layers: &mut [Layer], activation: Activation, all_are_linear: 
 /// whether the channels end in other weights.
 fn follow_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
     for layer in layers {
-        match layer {
+        let ends = match layer {
             Layer::Conv(conv) if old > 1 && conv.groups == old && conv.filters == old => {
                 (conv.groups, conv.filters) = (new, new);
+                false
             }
-            Layer::Conv(_) | Layer::Dense(_) => return true,
-            Layer::Residual(block) => {
-                if follow_depthwise(&mut block.layers, old, new) {
-                    return true;
-                }
-            }
-            _ => {}
+            Layer::Conv(_) | Layer::Dense(_) => true,
+            Layer::Residual(block) => follow_depthwise(&mut block.layers, old, new),
+            _ => false,
+        };
+        if ends {
+            return true;
         }
     }
     false
