@@ -75,6 +75,7 @@ pub mod data {
     pub use crate::data::mnist::Places;
     pub use crate::data::progress::Progress;
     pub use crate::data::request::{DataRequest, Download};
+    pub use crate::data::sheet::contact_sheet;
     pub use crate::data::splits::{SPLIT_VERSION, SplitSizes, carve};
     pub use crate::data::*;
     pub use crate::record::{DataFinding, Split, SplitCounts};
@@ -116,6 +117,7 @@ pub mod data {
 #[cfg(feature = "train")]
 pub mod study {
     //! Of the module `study`.
+    pub use crate::study::begin::begin_study;
     pub use crate::study::launch::{EventObserver, StudySource, describe, input_shape};
     pub use crate::study::local_trainer::{LocalTrainer, RunningTrials};
     pub use crate::study::observer::Silent;

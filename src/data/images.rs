@@ -355,7 +355,7 @@ impl Normalization {
     /// The factor and the term of the same map in one step: `pixel × factor + term`.
     ///
     /// # Panics
-    /// If `channel` is not below [`CHANNELS_MAX`].
+    /// If `channel` is not below 3.
     pub fn affine(&self, channel: usize) -> (f32, f32) {
         let (mean, std) = (self.mean[channel], self.std[channel]);
         (1.0 / (255.0 * std), -mean / std)

@@ -18,7 +18,7 @@ use crate::spec::{Fallback, Source};
 /// # Errors
 /// If a file is missing or wrong, the request asks for more images than there are, MNIST is not in the folder that was
 /// named for it, or is nowhere to be had and there is no fallback, or nothing can be learned from the images, as
-/// [`DataReport::refusal`] says.
+/// [`DataReport::refusal`](super::DataReport::refusal) says.
 pub fn load(
     request: &DataRequest,
     progress: &mut dyn FnMut(Progress<'_>),

@@ -56,7 +56,7 @@ pub enum Origin {
     },
     /// The built-in digits.
     Synthetic {
-        /// [`GENERATOR_VERSION`].
+        /// [`GENERATOR_VERSION`](super::synthetic::GENERATOR_VERSION).
         generator: u32,
         /// The seed they were drawn from.
         seed: u64,

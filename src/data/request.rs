@@ -31,7 +31,7 @@ pub struct DataRequest {
     pub download: Download,
     /// Decides which images validate, and what the built-in digits look like.
     pub seed: u64,
-    /// Once raised, downloading and drawing end with [`DataError::Stopped`].
+    /// Once raised, downloading and drawing end with [`DataError::Stopped`](super::DataError::Stopped).
     pub stop: StopFlag,
 }
 

@@ -24,7 +24,7 @@ const SIDE_MAX: usize = 8192;
 ///
 /// # Errors
 /// If the encoder fails.
-pub(crate) fn contact_sheet(data: &Dataset) -> Result<Vec<u8>, ImageError> {
+pub fn contact_sheet(data: &Dataset) -> Result<Vec<u8>, ImageError> {
     let [channels, height, width] = data.input_shape();
     let fitting = |side: usize, most: usize| most.min((SIDE_MAX - GAP) / (side + GAP)).max(1);
     let (rows, columns) = (fitting(height, ROWS_MAX), fitting(width, COLUMNS));

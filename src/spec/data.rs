@@ -169,6 +169,7 @@ impl Amount {
     }
 
     /// A fifth of `total`, but at most `most`.
+    #[cfg(feature = "train")]
     pub(crate) fn fifth(total: usize, most: usize) -> Self {
         if total / 5 > most { Self::Count(most) } else { Self::Share(0.2) }
     }
@@ -334,7 +335,9 @@ mod tests {
     fn a_share_is_rounded_and_never_nothing() {
         assert_eq!(Amount::Share(0.2).of(2527), 505);
         assert_eq!(Amount::Share(0.2).of(2), 1);
+        #[cfg(feature = "train")]
         assert_eq!(Amount::fifth(60_000, 5000), Amount::Count(5000));
+        #[cfg(feature = "train")]
         assert_eq!(Amount::fifth(2527, 5000), Amount::Share(0.2));
     }
 }

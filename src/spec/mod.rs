@@ -20,6 +20,8 @@ pub(crate) mod pool;
 mod render;
 pub(crate) mod schedule;
 mod shape;
+#[cfg(feature = "cli")]
+mod short;
 mod space;
 pub(crate) mod study;
 mod tagged;

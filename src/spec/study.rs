@@ -75,8 +75,9 @@ impl StudyFile {
     }
 
     /// The same without what has its default anyway, as somebody would write it.
+    #[cfg(feature = "cli")]
     pub(crate) fn to_short_toml(&self) -> String {
-        super::render::to_short_toml(self)
+        super::short::to_short_toml(self)
     }
 }
 

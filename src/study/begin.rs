@@ -14,7 +14,7 @@ use crate::tune::starting_study;
 /// # Errors
 ///
 /// When it holds no data set that is known, or its images cannot be read.
-pub(crate) fn begin_study(
+pub fn begin_study(
     path: &Path,
     settings: &Settings,
     listener: &mut dyn LaunchListener,

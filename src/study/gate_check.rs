@@ -1,4 +1,5 @@
 //! Rejects gates that a model passes without having learned anything.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "for the command"))]
 
 use super::launch::StudySource;
 use crate::data::{DataFinding, DataReport, Split};

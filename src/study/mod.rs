@@ -12,7 +12,7 @@
 //! *k* − jobs and on the edits of those that are running. So it does not matter which one ends first;
 //! the number of jobs does matter, and is part of the study.
 
-mod begin;
+pub(crate) mod begin;
 mod deadline;
 mod ended;
 mod gate_check;

@@ -38,6 +38,7 @@ impl InFolder {
     }
 
     /// Calls `clear` if nobody else is in the folder, and leaves it.
+    #[cfg(feature = "train")]
     pub(crate) fn leave(self, clear: impl FnOnce()) {
         self.clear_if_alone(clear);
     }

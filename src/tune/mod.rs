@@ -18,6 +18,7 @@ mod policy;
 pub(crate) mod recommended;
 mod search;
 mod shrink;
+#[cfg(feature = "train")]
 mod starter;
 
 pub(crate) use crate::record::Finding;
@@ -30,6 +31,7 @@ pub use policy::{Policy, Proposal};
 pub(crate) use recommended::recommended_rate;
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
+#[cfg(feature = "train")]
 pub(crate) use starter::starting_study;
 
 use crate::spec;

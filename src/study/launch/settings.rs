@@ -1,4 +1,5 @@
 //! Settings of a launch: device, threads, folders, downloads.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "for the command"))]
 
 use std::path::{Path, PathBuf};
 

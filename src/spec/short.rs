@@ -1,0 +1,97 @@
+//! [`StudyFile`] → the TOML that somebody would write, without what has its default anyway.
+
+// In a circle with study: a study writes itself as text.
+
+use serde::Serialize;
+use toml::Value;
+
+use super::gate::GateSpec;
+use super::layer::{BatchNorm, Conv, Dense, Layer};
+use super::render::inline;
+use super::study::StudyFile;
+
+/// The file without what has its default anyway, as somebody would write it.
+pub fn to_short_toml(file: &StudyFile) -> String {
+    let plain = StudyFile::new(&file.name, Vec::new());
+    let mut text = format!("name = {}\n", inline(&file.name));
+    short_section(&mut text, "data", &file.data, &plain.data, &["source"]);
+    text += "\n[model]\nlayers = [\n";
+    for layer in &file.model.layers {
+        text += &format!("  {},\n", inline(&short_layer(layer)));
+    }
+    text += "]\n";
+    short_section(&mut text, "train", &file.train, &plain.train, &["epochs", "learning-rate"]);
+    let gate = if file.gate.is_accuracy_alone() { "accuracy" } else { "balanced-accuracy" };
+    // Where another floor is given, none is asked of the accuracy unless said.
+    let plain_gate = GateSpec { accuracy: file.gate.accuracy, ..plain.gate };
+    short_section(&mut text, "gate", &file.gate, &plain_gate, &[gate]);
+    text
+}
+
+/// The keys of a section that differ from a plain study's, and those that are `always` worth a look.
+fn short_section<T: Serialize>(
+    text: &mut String,
+    name: &str,
+    values: &T,
+    plain: &T,
+    always: &[&str],
+) {
+    let (Ok(Value::Table(table)), Ok(Value::Table(plain))) =
+        (Value::try_from(values), Value::try_from(plain))
+    else {
+        return;
+    };
+    let kept = table
+        .iter()
+        .filter(|(key, value)| always.contains(&key.as_str()) || plain.get(*key) != Some(*value));
+    *text += &format!("\n[{name}]\n");
+    for (key, value) in kept {
+        *text += &format!("{key} = {}\n", inline(&without(value, plain.get(key))));
+    }
+}
+
+/// A layer without the settings that a plain one of its kind has.
+fn short_layer(layer: &Layer) -> Value {
+    let plain = match layer {
+        Layer::Conv(conv) => Some(Layer::Conv(Conv::same(conv.filters, conv.kernel))),
+        Layer::BatchNorm(_) => Some(Layer::BatchNorm(BatchNorm::default())),
+        Layer::Dense(dense) => Some(Layer::Dense(Dense::of(dense.units))),
+        _ => None,
+    };
+    let value = |layer: &Layer| Value::try_from(layer).unwrap_or(Value::Boolean(false));
+    let (full, plain) = (value(layer), plain.as_ref().map(value));
+    let (Value::Table(full), Some(Value::Table(plain))) = (&full, plain) else {
+        return full;
+    };
+    let inside = full.iter().map(|(kind, settings)| {
+        let mut short = without(settings, plain.get(kind));
+        // What makes the layer what it is.
+        if let (Value::Table(short), Value::Table(settings)) = (&mut short, settings) {
+            let named: Vec<_> = settings
+                .iter()
+                .filter(|(key, _)| {
+                    ["filters", "kernel", "units"].contains(&key.as_str())
+                        || short.contains_key(*key)
+                })
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            *short = named.into_iter().collect();
+        }
+        (kind.clone(), short)
+    });
+    Value::Table(inside.collect())
+}
+
+/// A table without the keys that a plain one has with the same value; other values as they are.
+fn without(value: &Value, plain: Option<&Value>) -> Value {
+    match (value, plain) {
+        (Value::Table(table), Some(Value::Table(plain))) => Value::Table(
+            table
+                .iter()
+                .filter(|(key, value)| plain.get(*key) != Some(*value))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        ),
+        _ => value.clone(),
+    }
+}
