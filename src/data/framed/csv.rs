@@ -255,7 +255,7 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
                 refuse(format!("{split:?} is no split: use train, validation or test"))
             })?,
         };
-        match existing(&root.join(file)) {
+        match existing(root, file) {
             Some(path) => {
                 files.push(path);
                 rows.push((label.to_owned(), given));
@@ -286,16 +286,22 @@ fn split_named(name: &str) -> Option<Given> {
     }
 }
 
-/// The file, or, where a list names it without its ending, the one with an ending.
-fn existing(path: &Path) -> Option<PathBuf> {
-    if path.is_file() {
-        return Some(path.to_owned());
-    }
-    ["jpg", "png", "jpeg", "webp", "bmp", "tif", "tiff"].into_iter().find_map(|extension| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".");
-        name.push(extension);
-        Some(PathBuf::from(name)).filter(|path| path.is_file())
+/// Where pictures lie that a list names without their folder.
+const PICTURE_FOLDERS: [&str; 4] = ["", "images", "train", "img"];
+
+/// The file that a list names: in the folder or in one of [`PICTURE_FOLDERS`], with its ending or without.
+fn existing(root: &Path, file: &str) -> Option<PathBuf> {
+    PICTURE_FOLDERS.iter().find_map(|folder| {
+        let path = root.join(folder).join(file);
+        if path.is_file() {
+            return Some(path);
+        }
+        ["jpg", "png", "jpeg", "webp", "bmp", "tif", "tiff"].into_iter().find_map(|extension| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".");
+            name.push(extension);
+            Some(PathBuf::from(name)).filter(|path| path.is_file())
+        })
     })
 }
 

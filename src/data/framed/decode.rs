@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::listing::{Content, Listing};
-use crate::data::frame::Frame;
-use crate::data::image_file::PictureError;
-use crate::data::{DataError, Progress};
+use crate::data::frame::{Frame, GREY_BACKGROUND};
+use crate::data::image_file::{Picture, PictureError};
+use crate::data::{CHANNELS_MAX, DataError, Progress};
 use crate::record::DataFinding;
 use crate::sys::signals::StopFlag;
 use crate::sys::spread::spread;
@@ -28,7 +28,8 @@ pub struct Decoded {
 /// What is known of one decoded image.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodedImage {
-    /// The SHA-256 of its pixels.
+    /// The SHA-256 of its pixels as they were before it was brought to the frame, so that splits do not
+    /// depend on that.
     pub digest: [u8; 32],
     /// Its place in the listing.
     pub entry: usize,
@@ -65,12 +66,8 @@ pub fn decode(
         let block = start..(start + BLOCK_LEN).min(total);
         let done = block.end;
         let decode_one = |entry| -> Result<(Vec<u8>, [u8; 32]), PictureError> {
-            let image = match listing.raw(entry, shape) {
-                Some(raw) => raw.to_vec(),
-                None => frame.take(&listing.picture(entry)?, false),
-            };
-            let digest = Sha256::digest(&image).into();
-            Ok((image, digest))
+            let picture = listing.picture(entry)?;
+            Ok((frame.take(&picture, false), digest(&picture)))
         };
         let decoded: Vec<_> = spread(|| block.clone().into_par_iter().map(decode_one).collect());
         for (entry, image) in block.zip(decoded) {
@@ -95,6 +92,16 @@ pub fn decode(
             named: decoded.named_unreadable(listing),
         }),
     }
+}
+
+/// SHA-256 over the size of a picture and its pixels in colour.
+fn digest(picture: &Picture) -> [u8; 32] {
+    let (height, width) = picture.size();
+    let mut hash = Sha256::new();
+    hash.update((height as u64).to_le_bytes());
+    hash.update((width as u64).to_le_bytes());
+    hash.update(picture.interleaved(CHANNELS_MAX, GREY_BACKGROUND));
+    hash.finalize().into()
 }
 
 /// Room for all images, or an error that says how much they need.

@@ -132,12 +132,6 @@ impl Listing {
         }
     }
 
-    /// The pixels of a raw image `[channels, height, width]`, where it has the wanted shape already.
-    pub fn raw(&self, index: usize, shape: [usize; 3]) -> Option<&[u8]> {
-        let (pixels, found) = self.array(index);
-        (found == shape && !pixels.is_empty()).then_some(pixels)
-    }
-
     /// An image, decoded.
     pub fn picture(&self, index: usize) -> Result<Picture, PictureError> {
         match self.file(index) {

@@ -105,6 +105,19 @@ fn a_further_file_moves_no_other_and_names_do_not_matter() {
 }
 
 #[test]
+fn the_size_that_images_are_brought_to_moves_none_to_another_split() {
+    let root = TempDir::new().unwrap();
+    two_classes(root.path(), 60);
+    let mut request = request(Source::Folder, root.path());
+    let counts = [5, 8, 16].map(|side| {
+        request.framing.size = Some(Size { height: side, width: side });
+        let data = loaded(&request).unwrap().dataset;
+        [Split::Train, Split::Validation, Split::Test].map(|s| data.split(s).indices().to_vec())
+    });
+    assert!(counts[0] == counts[1] && counts[1] == counts[2]);
+}
+
+#[test]
 fn copies_of_an_image_stand_in_one_split_and_are_named() {
     let root = TempDir::new().unwrap();
     two_classes(root.path(), 50);
@@ -277,7 +290,8 @@ fn a_list_of_files_gives_classes_and_splits() {
         write(root.path().join(format!("images/{number}.png")), &image);
         let split = ["train", "train", "val", "test"][number as usize % 4];
         // Competitions leave the ending out.
-        list += &format!("{split},images/{number},{}\n", ["pine", "oak"][number as usize % 2]);
+        let folder = if number < 30 { "" } else { "images/" };
+        list += &format!("{split},{folder}{number},{}\n", ["pine", "oak"][number as usize % 2]);
     }
     fs::write(root.path().join("labels.csv"), &list).unwrap();
     let mut request = request(Source::Folder, root.path());
