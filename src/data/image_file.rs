@@ -66,6 +66,9 @@ pub enum PictureError {
         /// How large it is.
         bytes: u64,
     },
+    /// It is a pipe, a device or a socket.
+    #[error("not a regular file")]
+    NotAFile,
     /// The file has no content.
     #[error("the file is empty")]
     Empty,
@@ -184,7 +187,12 @@ impl Picture {
     /// # Errors
     /// When it cannot be read or [decoded](Self::decode); the error names the file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let len = std::fs::metadata(path).map_err(DataError::read(path))?.len();
+        let metadata = std::fs::metadata(path).map_err(DataError::read(path))?;
+        // Reading a pipe would wait for whoever writes into it; a folder says so itself.
+        if !metadata.is_file() && !metadata.is_dir() {
+            return Err(DataError::picture(path)(PictureError::NotAFile));
+        }
+        let len = metadata.len();
         if len > FILE_BYTES_MAX {
             let problem = format!("{len} bytes are more than a picture may have");
             return Err(DataError::malformed(path, problem));

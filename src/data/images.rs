@@ -281,13 +281,6 @@ impl Subset {
         Self::new(self.images.clone(), indices)
     }
 
-    /// Every `stride`-th of these images, from the first on, at most `count` of them.
-    #[must_use]
-    pub fn every(&self, stride: usize, count: usize) -> Self {
-        let indices = self.indices.iter().step_by(stride.max(1)).take(count).copied().collect();
-        Self { images: self.images.clone(), indices }
-    }
-
     /// Which images of the underlying set these are.
     pub fn indices(&self) -> &[u32] {
         &self.indices

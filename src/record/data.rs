@@ -165,9 +165,9 @@ impl DataFinding {
             Self::NoPictures { files, named } => format!(
                 "{files} {} passed over: {}",
                 if *files == 1 {
-                    "file or folder without pictures was"
+                    "file or folder without pictures of a known format was"
                 } else {
-                    "files or folders without pictures were"
+                    "files or folders without pictures of a known format were"
                 },
                 first_of(named, *files, ", ")
             ),

@@ -49,12 +49,8 @@ fn split_files(dir: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
         let Some(stem) = name.strip_suffix(".csv").filter(|_| !name.starts_with('.')) else {
             continue;
         };
-        let is = |word: &str| stem.split(['_', '-', ' ', '.']).any(|part| part == word);
-        let given = match () {
-            () if is("train") || is("training") => Given::Train,
-            () if is("val") || is("valid") || is("validation") => Given::Validation,
-            () if is("test") || is("testing") => Given::Test,
-            () => continue,
+        let Some(given) = stem.split(['_', '-', ' ', '.']).find_map(Given::of_name) else {
+            continue;
         };
         if let Some(other) = found.insert(given, path.clone()) {
             let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into();
@@ -251,7 +247,7 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
         }
         let given = match split_column.and_then(field) {
             None => Given::Train,
-            Some(split) => split_named(split).ok_or_else(|| {
+            Some(split) => Given::of_name(split).ok_or_else(|| {
                 refuse(format!("{split:?} is no split: use train, validation or test"))
             })?,
         };
@@ -275,15 +271,6 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
     let entries = labelled(&rows, &classes);
     let content = Content::Files(files);
     Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
-}
-
-fn split_named(name: &str) -> Option<Given> {
-    match name.to_lowercase().as_str() {
-        "train" | "training" => Some(Given::Train),
-        "val" | "valid" | "validation" => Some(Given::Validation),
-        "test" | "testing" => Some(Given::Test),
-        _ => None,
-    }
 }
 
 /// Where pictures lie that a list names without their folder.

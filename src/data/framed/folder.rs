@@ -63,7 +63,9 @@ fn top_folder(root: &Path) -> Result<PathBuf, DataError> {
     for _ in 0..2 {
         let Inside { folders, files } = inside(&top)?;
         let [only] = folders.as_slice() else { break };
-        if files.iter().any(|file| is_picture_name(file)) || split_of(only).is_some() {
+        if files.iter().any(|file| is_picture_name(file))
+            || Given::of_name(&file_name(only)).is_some()
+        {
             break;
         }
         // A single class folder holds pictures; a wrapper holds folders.
@@ -78,8 +80,10 @@ fn top_folder(root: &Path) -> Result<PathBuf, DataError> {
 /// The folders that are named as splits, if there is one for training.
 fn split_folders(top: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
     let folders = inside(top)?.folders;
-    let splits: Vec<(PathBuf, Given)> =
-        folders.iter().filter_map(|folder| Some((folder.clone(), split_of(folder)?))).collect();
+    let splits: Vec<(PathBuf, Given)> = folders
+        .iter()
+        .filter_map(|folder| Some((folder.clone(), Given::of_name(&file_name(folder))?)))
+        .collect();
     let has = |wanted: Given| splits.iter().any(|(_, given)| *given == wanted);
     if !has(Given::Train) || !(has(Given::Test) || has(Given::Validation) || folders.len() == 1) {
         return Ok(Vec::new());
@@ -95,15 +99,6 @@ fn split_folders(top: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
         }
     }
     Ok(splits)
-}
-
-fn split_of(folder: &Path) -> Option<Given> {
-    match file_name(folder).to_lowercase().as_str() {
-        "train" | "training" => Some(Given::Train),
-        "val" | "valid" | "validation" => Some(Given::Validation),
-        "test" | "testing" => Some(Given::Test),
-        _ => None,
-    }
 }
 
 /// Collects pictures, class by class.
@@ -234,6 +229,10 @@ fn is_picture_name(path: &Path) -> bool {
 /// Whether the first bytes of a file of another name are those of a picture.
 fn has_picture_content(path: &Path) -> bool {
     use std::io::Read;
+    // Opening a pipe would wait for whoever writes into it.
+    if !path.is_file() {
+        return false;
+    }
     let mut start = [0; 16];
     let read = fs::File::open(path).and_then(|mut file| file.read(&mut start));
     read.is_ok_and(|len| crate::data::image_file::is_known_format(&start[..len]))

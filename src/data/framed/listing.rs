@@ -41,6 +41,16 @@ pub enum Given {
 }
 
 impl Given {
+    /// The part that a folder, a column or a file of this name is for.
+    pub fn of_name(name: &str) -> Option<Self> {
+        match name.to_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "val" | "valid" | "validation" => Some(Self::Validation),
+            "test" | "testing" => Some(Self::Test),
+            _ => None,
+        }
+    }
+
     /// The name of its part in a record.
     pub fn role(self) -> &'static str {
         match self {
@@ -147,6 +157,10 @@ impl Listing {
 /// The content of a picture file, if it is no larger than pictures are.
 fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
     let metadata = std::fs::metadata(path).map_err(PictureError::Read)?;
+    // Reading a pipe would wait for whoever writes into it.
+    if !metadata.is_file() {
+        return Err(PictureError::NotAFile);
+    }
     if metadata.len() > FILE_BYTES_MAX {
         return Err(PictureError::TooLarge { bytes: metadata.len() });
     }

@@ -233,6 +233,18 @@ fn a_picture_of_enormous_size_is_refused_by_its_header() {
 }
 
 #[test]
+fn pipes_are_named_and_not_waited_for() {
+    let root = TempDir::new().unwrap();
+    two_classes(root.path(), 20);
+    for name in ["cat/pipe.png", "dog/pipe"] {
+        let made = std::process::Command::new("mkfifo").arg(root.path().join(name)).status();
+        assert!(made.unwrap().success());
+    }
+    let text = problem(&request(Source::Folder, root.path()));
+    assert!(text.contains("pipe.png: not a regular file"), "{text}");
+}
+
+#[test]
 fn links_that_go_round_end() {
     let root = TempDir::new().unwrap();
     two_classes(root.path(), 20);
