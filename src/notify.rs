@@ -1,4 +1,4 @@
-//! Tells whoever wants to know that a study is over.
+//! Runs the command of `[notify]` when a study is over.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 
 use crate::record::StudyResult;
 
-/// A notification that could not be given.
+/// A failure of the command of `[notify]`.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The program could not be started.
-    #[error("the notification `{program}` could not be started")]
+    #[error("the command of [notify], `{program}`, could not be started")]
     Start {
         /// The first word of `[notify] command`.
         program: String,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The program says that it failed.
-    #[error("the notification `{program}` failed: {status}")]
+    /// The program ended with a failure.
+    #[error("the command of [notify], `{program}`, failed: {status}")]
     Failed {
         /// The first word of `[notify] command`.
         program: String,
@@ -27,7 +27,9 @@ pub enum NotifyError {
         status: ExitStatus,
     },
     /// This process was asked to stop before the program had ended.
-    #[error("the notification `{program}` was cut short; `burgeon resume` runs it again")]
+    #[error(
+        "the command of [notify], `{program}`, was stopped early; `burgeon resume` runs it again"
+    )]
     Stopped {
         /// The first word of `[notify] command`.
         program: String,
@@ -39,17 +41,17 @@ pub enum NotifyError {
 ///
 /// # Errors
 ///
-/// When the program cannot be started or fails. The study is over all the same.
+/// If the program cannot be started or fails. The result of the study stands.
 pub fn notify(command: &[String], study: &str, result: &StudyResult) -> Result<(), NotifyError> {
     notify_while(command, study, result, &mut || true)
 }
 
-/// As [`notify`], and asks `keep_going` while it waits. Once that says no, the program gets a little time
-/// to end by itself, and is killed then.
+/// Like [`notify`], but calls `keep_going` while it waits. Once that returns `false`, the program has two
+/// seconds to end by itself before it is killed.
 ///
 /// # Errors
 ///
-/// As [`notify`], and [`NotifyError::Stopped`] when the program had not ended.
+/// Those of [`notify`], and [`NotifyError::Stopped`] if the program was not started or was killed.
 pub fn notify_while(
     command: &[String],
     study: &str,
@@ -83,11 +85,11 @@ pub fn notify_while(
     }
 }
 
-/// How long a program may take to end once there is no more time for it.
+/// How long a program may take to end once it is to be stopped.
 const GRACE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How the program ended; `None` when it had to be killed.
+/// How the program ended; `None` if it had to be killed.
 fn wait_while(
     child: &mut Child,
     keep_going: &mut dyn FnMut() -> bool,

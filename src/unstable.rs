@@ -1,5 +1,5 @@
 //! What the command, the benchmarks, the fuzz targets and the tests of burgeon itself need beyond the
-//! public surface. Nothing here is promised: it may change or go with every version.
+//! public interface. Nothing here is stable: it may change or be removed in any version.
 
 pub mod spec {
     //! Of the module `spec`.

@@ -25,12 +25,12 @@ pub struct Arguments {
 /// The commands of `burgeon`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print the study for a folder of images, to be edited
+    /// Print a study for a folder of images, to start from
     Init {
         /// A folder of images, or a .npz or .csv file
         data: PathBuf,
     },
-    /// Show the classes, counts and oddities of a data set
+    /// Show the classes, counts, splits and problems of a data set
     Data(DataArguments),
     /// Train, and grow the network until it passes the gate or the budget is used up
     Tune(StudyArguments),
@@ -42,10 +42,11 @@ pub enum Command {
     Supervise(SuperviseArguments),
     /// Validate a study and print its layer table
     Check {
-        /// The study file; without one, the built-in LeNet-5
+        /// The study file, or a folder of images (or a .npz or .csv file) to start a study on; without
+        /// one, the built-in LeNet-5 on MNIST
         study: Option<PathBuf>,
     },
-    /// Accuracy, per-class figures and confusion matrix of a run's best model
+    /// Print accuracy, per-class figures and confusion matrix of a run's best model
     Eval {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
@@ -53,9 +54,9 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = SplitName::Validation, env = "BURGEON_SPLIT")]
         split: SplitName,
     },
-    /// Classify PNG or JPEG files with a run's best model
+    /// Classify picture files with a run's best model
     Predict(PredictArguments),
-    /// Print the tree of a run's trials: edits, accuracy, cost and reasons
+    /// Print the tree of a run's trials, with edits, accuracy, cost and reasons
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
@@ -77,8 +78,8 @@ pub enum Command {
 /// Arguments of `tune` and `train`.
 #[derive(Debug, Args)]
 pub struct StudyArguments {
-    /// The study file, or a folder of images (or a .npz or .csv file) to begin a study on; without one, the
-    /// built-in LeNet-5
+    /// The study file, or a folder of images (or a .npz or .csv file) to start a study on; without one,
+    /// the built-in LeNet-5 on MNIST
     pub study: Option<PathBuf>,
     /// Whether to continue an unfinished run of the same study
     #[arg(long, value_enum, default_value_t = ResumeName::Never, env = "BURGEON_RESUME")]
@@ -94,7 +95,7 @@ pub struct StudyArguments {
 /// Arguments of `data`.
 #[derive(Debug, Args)]
 pub struct DataArguments {
-    /// A study file, a folder of images, or a .npz or .csv file; without one, the built-in LeNet-5's data
+    /// A study file, a folder of images, or a .npz or .csv file; without one, MNIST
     pub study: Option<PathBuf>,
     /// Write a picture with some training images of each class to this PNG file
     #[arg(long, value_name = "FILE")]
@@ -122,13 +123,13 @@ pub struct ResumeArguments {
 pub struct PredictArguments {
     /// A run folder, such as runs/lenet-5-0001, or a model folder, such as runs/lenet-5-0001/best
     pub run: PathBuf,
-    /// PNG or JPEG files of any size
+    /// Picture files of any size: PNG, JPEG, WebP, BMP, TIFF or PNM
     #[arg(required = true)]
     pub images: Vec<PathBuf>,
-    /// Whether the ink of digits is dark and must be inverted; other pictures are inverted by `always` only
+    /// Whether digits are in dark ink and must be inverted; other pictures are inverted only with `always`
     #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
     pub invert: InvertName,
-    /// Use whole pictures: do not find the ink, crop or centre, even if the model was trained on digits
+    /// Use whole pictures, without cutting out and centring digits, even if the model was trained on digits
     #[arg(long, env = "BURGEON_AS_IS")]
     pub as_is: bool,
 }
@@ -142,13 +143,13 @@ pub struct SuperviseArguments {
     /// Longest wait before a restart, in seconds
     #[arg(long, default_value_t = 60.0, env = "BURGEON_RESTART_DELAY_MAX", value_name = "SECONDS", value_parser = seconds)]
     pub max_delay: f64,
-    /// A trainer that ran for this many seconds was healthy: the delay and the restart count are reset
+    /// Seconds after which a running trainer counts as healthy, so that delay and restart count are reset
     #[arg(long, default_value_t = 600.0, env = "BURGEON_HEALTHY_AFTER", value_name = "SECONDS", value_parser = seconds)]
     pub healthy_after: f64,
-    /// Seconds without a heartbeat after which a trainer hangs; detected within twice this time
+    /// Longest time between heartbeats, in seconds; a hang is detected within twice this time
     #[arg(long, default_value_t = 60.0, env = "BURGEON_HEARTBEAT", value_name = "SECONDS", value_parser = seconds)]
     pub heartbeat: f64,
-    /// Seconds from the start within which the first heartbeat must come
+    /// Longest time from the start to the first heartbeat, in seconds
     #[arg(long, default_value_t = 900.0, env = "BURGEON_STARTUP_GRACE", value_name = "SECONDS", value_parser = seconds)]
     pub startup_grace: f64,
     /// Seconds from SIGTERM to SIGKILL for a trainer that hangs
@@ -188,7 +189,7 @@ pub enum ResumeName {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// auto, cpu, gpu[:N], cuda[:N] or ndarray
+    /// Device to compute on: auto, cpu, gpu[:N], cuda[:N] or ndarray
     #[arg(
         long,
         global = true,
@@ -201,10 +202,10 @@ pub struct Common {
     #[arg(long, global = true, env = "BURGEON_THREADS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Folder with the MNIST files, directly or in MNIST/raw, raw or mnist
+    /// Folder with the MNIST files, directly or in a subfolder MNIST/raw, raw or mnist
     #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address to fetch MNIST from, instead of the published mirrors; repeatable
+    /// Address to download MNIST from, instead of the published mirrors; repeatable
     #[arg(
         long = "mirror",
         global = true,
@@ -247,7 +248,7 @@ pub enum SplitName {
     Train,
     /// The images that the gate is applied to
     Validation,
-    /// The held-out images that influenced nothing
+    /// The held-out images, which influence no decision
     Test,
 }
 
@@ -264,7 +265,7 @@ impl From<SplitName> for Split {
 /// `--invert` by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum InvertName {
-    /// Detect it: the background covers most of the picture
+    /// Detect it: the background is what covers most of the picture
     Auto,
     /// The ink is dark
     Always,

@@ -1,4 +1,4 @@
-//! `burgeon check`: the layer table.
+//! `burgeon check`: validates a study and prints its layer table.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -12,8 +12,8 @@ use super::{document, launch};
 use crate::spec::{GateSpec, LayerPlan, LayerTable, Spec};
 use crate::study::{Checked, ConstantAnswer, Growth};
 
-/// Validates a study and prints its layer table, and holds its gate against a constant answer. Images
-/// have to be there only where their shape is not known without.
+/// Validates a study, prints its layer table, and compares its gate with always predicting the most
+/// frequent class. Images are needed only if their shape is not known otherwise.
 pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<Exit, CliError> {
     let study = document(study, common, output)?;
     let checked = launch(common, Growth::Off).check(&study, &mut View::new(*output))?;
@@ -33,7 +33,7 @@ fn json(checked: &Checked) -> String {
     format!("{value}\n")
 }
 
-/// A layer; of a residual block with those of its branch, and its projection where it has one.
+/// A layer as JSON; a residual block with its inner layers and its projection.
 fn row_json(row: &LayerPlan) -> serde_json::Value {
     let mut json = serde_json::json!({
         "layer": row.name, "output": row.output.to_string(),
@@ -51,15 +51,17 @@ fn row_json(row: &LayerPlan) -> serde_json::Value {
 fn table(checked: &Checked) -> String {
     let constant_answer = match &checked.constant_answer {
         Ok(ConstantAnswer { class, accuracy }) => format!(
-            "a model that always answers {class} is right on {:.1} % of the validation images",
+            "a model that always predicts {class} is right on {:.1} % of the validation images",
             accuracy * 100.0
         ),
-        Err(why) => format!("the gate was not compared with a constant answer: {why}"),
+        Err(why) => {
+            format!("the gate was not compared with always predicting one class: {why}")
+        }
     };
     format!("{}{constant_answer}\n", layer_table(&checked.spec))
 }
 
-/// Shapes, parameters and FLOPs, a line a layer, with totals.
+/// Shapes, parameters and FLOPs, one line per layer, with totals.
 fn layer_table(spec: &Spec) -> String {
     let table = spec.table();
     let input = spec.input();
@@ -109,7 +111,7 @@ fn training_line(spec: &Spec, table: &LayerTable) -> String {
     )
 }
 
-/// What has to be reached: `80.0 %`, `80.0 % and least recall 50.0 %`.
+/// The minimums of the gate: `80.0 %`, `80.0 % and least recall 50.0 %`.
 fn gate_words(gate: &GateSpec) -> String {
     let accuracy = (gate.accuracy > 0.0 || gate.is_accuracy_alone()).then_some(("", gate.accuracy));
     let balanced = gate.balanced_accuracy.map(|floor| ("balanced accuracy ", floor));

@@ -1,4 +1,4 @@
-//! `burgeon data`: what a data set holds, as a table, as JSON, or as a picture.
+//! `burgeon data`: the classes, counts and problems of a data set, as a table, as JSON, or as a picture.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -65,7 +65,7 @@ fn json(loaded: &Loaded) -> String {
     format!("{value}\n")
 }
 
-/// Classes that are listed one by one.
+/// Most classes that are listed one by one.
 const LISTED: usize = 100;
 
 fn table(loaded: &Loaded) -> String {

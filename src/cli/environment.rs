@@ -1,5 +1,5 @@
-//! Options from the environment: empty is unset, and an error names the variable that nobody would
-//! look for behind the name of an option.
+//! Options from environment variables. An empty variable counts as unset, and the error for a wrong value
+//! names the variable, not the option.
 
 use std::ffi::OsString;
 
@@ -9,17 +9,17 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches, Pars
 
 use super::args::Arguments;
 
-/// Reads the command line, and from the environment what it does not say.
+/// Parses the command line, and takes the options that it lacks from the environment.
 ///
 /// # Errors
 ///
-/// What is wrong, for clap to print and to exit with.
+/// clap's error, which it prints and exits with; also for `--help` and `--version`.
 pub fn parse(command_line: Vec<OsString>) -> Result<Arguments, Error> {
     let read = |variables: &Variables| matches(variables, &command_line);
-    // The command line is judged by itself first, so that whatever is wrong after that is so
-    // because of a variable.
+    // The command line is parsed without variables first, so that an error after that must come from
+    // a variable.
     let typed = match read(&Variables::Without) {
-        // Help tells of the variables, whatever is in them.
+        // Help lists the variables, whatever their values.
         Err(error) if !error.use_stderr() => return Arguments::try_parse_from(command_line),
         other => typed(&other?),
     };
@@ -28,9 +28,9 @@ pub fn parse(command_line: Vec<OsString>) -> Result<Arguments, Error> {
         .map_err(|error| name_the_variable(error, read))
 }
 
-/// Which of the variables that are set count.
+/// Which environment variables are read.
 enum Variables {
-    /// Those of options that the command line does not say.
+    /// Those of options that are not on the command line.
     AllBut(Vec<String>),
     Without,
     Only(OsString),
@@ -46,7 +46,7 @@ impl Variables {
     }
 }
 
-/// The options that the command line says, before or after the subcommand.
+/// The options on the command line, before or after the subcommand.
 fn typed(matches: &ArgMatches) -> Vec<String> {
     let is_typed =
         |id: &&str| matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
@@ -58,7 +58,7 @@ fn matches(variables: &Variables, command_line: &[OsString]) -> Result<ArgMatche
     with(Arguments::command(), variables).try_get_matches_from(command_line)
 }
 
-/// The command and its subcommands, with what counts of the environment.
+/// The command and its subcommands, with the values of the variables that are read.
 fn with(command: Command, variables: &Variables) -> Command {
     command
         .mut_args(|arg| from_variable(arg, variables))

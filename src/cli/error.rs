@@ -1,4 +1,4 @@
-//! Whatever can go wrong with a command, and the exit code that it means.
+//! The errors of the command, and their exit codes.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::study::{LaunchError, StudyError};
 use crate::supervise::SuperviseError;
 use crate::sys::lock::LockError;
 
-/// Whatever can go wrong with a command.
+/// An error that ends a command.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
     #[error(transparent)]
@@ -21,9 +21,9 @@ pub(super) enum CliError {
     StudyFile { path: PathBuf, source: std::io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
-    #[error("not all events could be written to standard output; {} has them all", events.display())]
+    #[error("some events could not be written to standard output; {} has them all", events.display())]
     Events { events: PathBuf, source: std::io::Error },
-    #[error("the test images were not read, because that could not be recorded in {}", folder.display())]
+    #[error("the test images are not evaluated, because that cannot be recorded in {}", folder.display())]
     TestRead { folder: PathBuf, source: Box<LaunchError> },
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
@@ -35,7 +35,7 @@ pub(super) enum CliError {
     Input(#[from] InputError),
     #[error("the model's input shape does not match the data")]
     OtherImages(#[from] PreparationError),
-    #[error("{} records no trial: is it a run folder, such as runs/lenet-5-0001?", folder.display())]
+    #[error("{} has no recorded trials; give a run folder, such as runs/lenet-5-0001", folder.display())]
     NoTrials { folder: PathBuf },
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -95,7 +95,7 @@ impl CliError {
             {
                 Exit::Locked
             }
-            // A reader that has seen enough, such as `head`, is no failure.
+            // A reader that stops early, such as `head`, is not a failure.
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             _ => Exit::Failed,
         }

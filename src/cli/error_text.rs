@@ -1,4 +1,4 @@
-//! Errors as people read them on a terminal.
+//! Errors as text for a terminal.
 
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
@@ -6,7 +6,7 @@ use miette::{
 
 use crate::spec::{Problem, SpecError};
 
-/// Renders a refused study: each problem with its line underlined.
+/// The problems of an invalid study, each with its line of the study file underlined.
 pub fn study_error(error: &SpecError, color: bool) -> String {
     let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
@@ -26,7 +26,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Transparent wrappers repeat their source's words.
+        // The message of a transparent error is that of its source.
         if !text.ends_with(&cause_text) {
             text += &format!(": {cause_text}");
         }

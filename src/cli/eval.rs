@@ -31,7 +31,8 @@ pub fn eval(
     let best = SavedModel::open(run)?;
     let folder = RunFolder::open(real_files().map_err(LaunchError::from)?, run)?;
     let launch = launch(common, Growth::Off);
-    // Before anything is read: a run at work, or one that cannot be written to, keeps its secret.
+    // Opened before the test images are read: each reading must be recorded, so a run that is locked or
+    // cannot be written to is refused.
     let record = match split {
         SplitName::Test => Some(TestRecord::open(run)?),
         SplitName::Train | SplitName::Validation => None,
@@ -49,12 +50,12 @@ pub fn eval(
     let network = Network::new(&spec, &best.file.weights, &device.device)?;
     let data = &loaded.dataset;
     let subset = data.split(split.into());
-    // What the network was trained with, which other images may not share.
+    // The normalization that the network was trained with, not that of the images loaded now.
     let normalization = preparation.normalization();
     let start = Instant::now();
     let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device)?;
     let seconds = start.elapsed().as_secs_f64();
-    // Recorded before it is told: nobody knows a figure that the record does not.
+    // Recorded before it is printed, so that no reading of the test images goes unrecorded.
     if let Some(record) = record {
         record.write(Event::TestSplitRead {
             command: "eval".into(),
@@ -71,7 +72,7 @@ pub fn eval(
     }
 }
 
-/// A run's record, open for a reading of its test images.
+/// The record of a run, opened to record a reading of its test images.
 struct TestRecord {
     run: PathBuf,
     ledger: Ledger,
@@ -157,7 +158,7 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
         );
     }
     if result.classes > SHOWN_CLASSES_MAX {
-        text += "\nthe confusion matrix of so many classes is printed with --json\n";
+        text += "\nthe confusion matrix is too large to print here; --json prints it\n";
         return text;
     }
     let _ = writeln!(text, "\nrows: true class; columns: predicted class");
@@ -178,16 +179,17 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
     text
 }
 
-/// Most classes of which a whole matrix is printed.
+/// With more classes, `--json` prints the confusion matrix as a list of its entries.
 const MATRIX_CLASSES_MAX: usize = 1000;
 
-/// `[label][named]` counts images; of very many classes, only the pairs that occur, `[label, named, images]`.
+/// Numbers of images, `[label][predicted]`; for very many classes, a list of those that are not zero,
+/// `[label, predicted, images]`.
 fn confusion(result: &Evaluation) -> serde_json::Value {
     if result.classes > MATRIX_CLASSES_MAX {
         let pairs = result
             .confusion
             .iter()
-            .map(|(&(label, named), &images)| serde_json::json!([label, named, images]));
+            .map(|(&(label, predicted), &images)| serde_json::json!([label, predicted, images]));
         return pairs.collect();
     }
     serde_json::json!(matrix(result))
@@ -195,13 +197,13 @@ fn confusion(result: &Evaluation) -> serde_json::Value {
 
 fn matrix(result: &Evaluation) -> Vec<Vec<u64>> {
     let mut matrix = vec![vec![0; result.classes]; result.classes];
-    for (&(label, named), &images) in &result.confusion {
-        matrix[label][named] = images;
+    for (&(label, predicted), &images) in &result.confusion {
+        matrix[label][predicted] = images;
     }
     matrix
 }
 
-/// Most classes of which the matrix fits a terminal.
+/// Most classes whose confusion matrix fits a terminal.
 const SHOWN_CLASSES_MAX: usize = 30;
 
 struct ClassFigures {
@@ -221,9 +223,9 @@ impl ClassFigures {
 fn class_figures(result: &Evaluation) -> Vec<ClassFigures> {
     let share = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
     let classes = result.recalls().into_iter().zip(result.named());
-    let figures = classes.map(|(class, named)| ClassFigures {
+    let figures = classes.map(|(class, predicted)| ClassFigures {
         images: class.images,
-        precision: share(class.right, named),
+        precision: share(class.right, predicted),
         recall: share(class.right, class.images),
     });
     figures.collect()

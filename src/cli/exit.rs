@@ -1,25 +1,25 @@
-//! Outcomes → exit codes, in this one place.
+//! The exit codes of the command, all in one place.
 
 use std::process::ExitCode;
 
-/// What the process tells its caller.
+/// How the command ended, as its exit code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The gate opened, or the command did what it should.
+    /// 0: the gate was passed, or the command succeeded.
     Success,
-    /// I/O, data, or internal.
+    /// 1: an error of files, data or training.
     Failed,
-    /// Usage or study file is wrong; nothing was started.
+    /// 2: the usage or the study is wrong; nothing was started.
     Usage,
-    /// Finished, but the gate was not passed.
+    /// 3: the study finished, but the gate was not passed.
     GateNotPassed,
-    /// The run is locked by a living process.
+    /// 4: another process works on the run.
     Locked,
-    /// Stopped by SIGINT after writing a checkpoint.
+    /// 130: stopped by SIGINT.
     Interrupted,
-    /// Stopped by SIGTERM after writing a checkpoint.
+    /// 143: stopped by SIGTERM.
     Terminated,
-    /// What a supervised process ended with.
+    /// The exit code of a supervised process.
     Of(u8),
 }
 

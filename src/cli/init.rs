@@ -1,5 +1,5 @@
-//! `burgeon init`, and what `tune` and `train` do with a folder instead of a study: look at the data, and write the
-//! study that begins on it.
+//! `burgeon init`, and `tune` and `train` of a folder instead of a study: examines the images and writes
+//! a study to start with.
 
 use std::path::Path;
 
@@ -14,13 +14,13 @@ use crate::report::grouped;
 use crate::spec::{Source, StudyDocument, StudyFile};
 use crate::study::{Growth, begin_study};
 
-/// Prints the study for a data set.
+/// Prints a study for a data set.
 pub fn init(path: &Path, common: &Common, output: &Output) -> Result<Exit, CliError> {
     let (study, loaded) = begin_study(path, &launch(common, Growth::Off), &mut View::new(*output))?;
     output.result(&text(path, &study, &loaded))
 }
 
-/// The study for a data set, as `tune` and `train` take it.
+/// A study for a data set, for `tune` and `train`.
 pub fn document(path: &Path, common: &Common, output: &Output) -> Result<StudyDocument, CliError> {
     let (study, loaded) = begin_study(path, &launch(common, Growth::Off), &mut View::new(*output))?;
     output.print(&found(&loaded));
@@ -37,18 +37,19 @@ fn text(path: &Path, study: &StudyFile, loaded: &Loaded) -> String {
         text += &format!("# {}\n", line.replace(char::is_control, " "));
     }
     if study.train.augment.flip {
-        text += "# Where left and right differ in meaning, as in letters and road signs, remove `flip`.\n";
+        text +=
+            "# Remove `flip` if left and right differ in meaning, as in letters and road signs.\n";
     }
     text + &study.to_short_toml()
 }
 
-/// What was found, in words.
+/// A clause about the images that were found.
 fn found(loaded: &Loaded) -> String {
     let data = &loaded.dataset;
     let [channels, height, width] = data.input_shape();
     let count = |images: usize| grouped(images as u64);
     format!(
-        "found {} training, {} validation and {} test images of {} classes, taken as {height}×{width} in {}",
+        "found {} training, {} validation and {} test images of {} classes, used at {height}×{width} pixels in {}",
         count(data.train.len()),
         count(data.validation.len()),
         count(data.test.len()),
@@ -57,21 +58,24 @@ fn found(loaded: &Loaded) -> String {
     )
 }
 
-/// What was chosen, in words.
+/// A clause about the settings that were chosen.
 fn chosen(study: &StudyFile) -> String {
     let convs = study.model.layers.iter().filter(|layer| layer.kind() == "conv").count();
     let gate = match study.gate.balanced_accuracy {
         Some(floor) => {
-            format!("balanced accuracy of {:.0} %, as the classes differ in size", floor * 100.0)
+            format!(
+                "{:.0} % balanced validation accuracy, because the classes differ in size",
+                floor * 100.0
+            )
         }
-        None => format!("accuracy of {:.0} %", study.gate.accuracy * 100.0),
+        None => format!("{:.0} % validation accuracy", study.gate.accuracy * 100.0),
     };
     let framed = match study.data.source {
         Source::Folder => "; size, fit and channels can be changed in [data]",
         _ => "",
     };
     format!(
-        "chose {convs} conv layers, {} epochs, and a gate at a validation {gate}{framed}",
+        "chose {convs} conv layers, {} epochs, and a gate of {gate}{framed}",
         study.train.epochs
     )
 }

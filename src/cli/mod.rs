@@ -1,4 +1,4 @@
-//! Arguments, terminal output, exit codes: the only place that prints.
+//! The command line: arguments, terminal output and exit codes. Only this module prints.
 
 mod args;
 mod check;
@@ -33,10 +33,10 @@ use crate::data::fetch::FetchLimits;
 use crate::spec::{self, Override, StudyDocument};
 use crate::study::{Growth, Settings};
 
-/// The study that runs when none is named.
+/// The study that runs if none is given.
 const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
 
-/// Parses the command line, does what it says, and returns the documented exit code.
+/// Parses the command line, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
     burgeon_kernel::keep_freed_memory();
     let arguments = match environment::parse(std::env::args_os().collect()) {
@@ -55,11 +55,11 @@ pub fn main() -> ExitCode {
     exit.into()
 }
 
-/// Bounds the threads of burn's own operations, which use rayon's pool of the whole process. That
-/// belongs to the command, so it is set here and by no part of the library.
+/// Limits the threads of burn's own operations, which use rayon's global pool. Only the command may
+/// configure that pool, since the library shares its process with others.
 fn bound_threads(common: &Common) {
     if let Some(threads) = common.threads {
-        // It only fails where it was set before, which nothing has done yet.
+        // Fails only if the pool was configured before, which nothing does.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
     }
 }
@@ -87,9 +87,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     }
 }
 
-/// The study that the arguments name, with `--seed` and `--set` on top.
-///
-/// Where they name images instead, it is the study that begins on them.
+/// The study that the arguments name, or a new one for the images that they name, with `--seed` and
+/// `--set` applied.
 fn document(
     study: Option<&Path>,
     common: &Common,
@@ -108,7 +107,7 @@ fn document(
     Ok(document.with_overrides(overrides(common)))
 }
 
-/// `--seed` and `--set`.
+/// The changes of `--seed` and `--set`.
 fn overrides(common: &Common) -> Vec<Override> {
     let seed = common.seed.map(Override::seed);
     seed.into_iter().chain(common.set.clone()).collect()

@@ -1,4 +1,4 @@
-//! Where words go: results to stdout, or to stderr when stdout carries events.
+//! Terminal output: results to stdout, or to stderr when stdout carries events.
 
 use std::io::{IsTerminal, Write};
 
@@ -8,12 +8,12 @@ use super::error_text::{chain, study_error};
 use super::exit::Exit;
 use crate::study::LaunchError;
 
-/// How much is said, where, and in which colours.
+/// How much is printed, where, and in which colours.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     /// Whether stdout carries events and nothing else.
     pub json: bool,
-    /// Whether only errors and the outcome are said.
+    /// Whether only errors and the outcome are printed.
     pub quiet: bool,
     /// Whether colours may be used.
     pub color: bool,
@@ -22,7 +22,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// What the options and the terminal allow.
+    /// The output that the options and the terminal allow.
     pub fn new(common: &Common) -> Self {
         let stderr = std::io::stderr().is_terminal();
         let no_color =
@@ -35,14 +35,14 @@ impl Output {
         }
     }
 
-    /// Says a line that `--quiet` leaves out.
+    /// Prints a line that `--quiet` leaves out.
     pub fn print(&self, line: &str) {
         if !self.quiet {
             self.print_always(line);
         }
     }
 
-    /// Says a line in any case. A closed terminal is no reason to stop training.
+    /// Prints a line in any case. A failure is ignored: a closed terminal must not end the training.
     pub fn print_always(&self, line: &str) {
         let _ = if self.json {
             writeln!(std::io::stderr(), "{line}")
@@ -51,7 +51,7 @@ impl Output {
         };
     }
 
-    /// Writes what a command was called for to stdout.
+    /// Writes the result of a command to stdout, whatever the options.
     pub fn result(&self, text: &str) -> Result<Exit, CliError> {
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
@@ -59,20 +59,20 @@ impl Output {
         Ok(Exit::Success)
     }
 
-    /// Says a line on stderr, which is not the command's own but about it.
+    /// Prints a line to stderr that `--quiet` leaves out.
     pub fn note(&self, line: &str) {
         if !self.quiet {
             let _ = writeln!(std::io::stderr(), "{line}");
         }
     }
 
-    /// Says a warning, whatever else is left out.
+    /// Prints a warning to stderr, also with `--quiet`.
     pub fn warn(&self, line: &str) {
         let label = if self.color { "\u{1b}[1;33mwarning\u{1b}[0m" } else { "warning" };
         let _ = writeln!(std::io::stderr(), "{label}: {line}");
     }
 
-    /// Says what went wrong.
+    /// Prints an error with its causes to stderr.
     pub fn print_error(&self, error: &CliError) {
         let mut stderr = std::io::stderr();
         let _ = match error {

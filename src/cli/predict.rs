@@ -1,4 +1,4 @@
-//! `burgeon predict`: what a run's best model sees in picture files.
+//! `burgeon predict`: classifies picture files with a run's best model.
 
 use std::path::Path;
 
@@ -13,8 +13,7 @@ use crate::data::image_file::{Invert, Picture};
 use crate::model::{Classifier, InputError, SavedModel};
 use crate::study::Growth;
 
-/// Names the class of every picture. A picture that cannot be read does not keep the others from
-/// being named.
+/// Prints the class of every picture. After one that cannot be read, the others are still classified.
 pub fn predict(
     arguments: &PredictArguments,
     common: &Common,
@@ -62,7 +61,7 @@ fn classify(classifier: &Classifier, path: &Path, invert: Invert) -> Result<Vec<
     }
 }
 
-/// Classes with their probabilities, the likeliest first.
+/// Classes with their probabilities, the most probable first.
 fn rank(classifier: &Classifier, probabilities: Vec<f32>) -> Vec<(&str, f64)> {
     let names = classifier.classes().iter().map(String::as_str);
     let mut ranked: Vec<(&str, f64)> =

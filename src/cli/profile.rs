@@ -1,4 +1,4 @@
-//! Where the time of a training went, as a table.
+//! The table of `--profile`: where the time of a training went.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use crate::record::Profile;
 /// Columns of the widest bar.
 const BAR_WIDTH: f64 = 24.0;
 
-/// The parts of a line, which may be missing but for the name and the sum.
+/// A line of the table; `forward` and `backward` are `None` for parts other than layers.
 struct Line<'a> {
     name: &'a str,
     forward: Option<f64>,
@@ -15,7 +15,7 @@ struct Line<'a> {
     seconds: f64,
 }
 
-/// The table, of an epoch on average.
+/// The table of an average epoch.
 pub fn table(profile: &Profile) -> String {
     let per_epoch = 1.0 / profile.epochs.max(f64::MIN_POSITIVE);
     let whole = |name, seconds: f64| Line {
@@ -41,8 +41,8 @@ pub fn table(profile: &Profile) -> String {
     let total = profile.seconds * per_epoch;
     let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
     let mut text = format!(
-        "\ntime of an epoch, {total:.2} s in all\n  {:<width$} {:>9} {:>9} {:>9} {:>7}\n",
-        "", "forward", "backward", "together", "share"
+        "\ntime of an average epoch: {total:.2} s\n  {:<width$} {:>9} {:>9} {:>9} {:>7}\n",
+        "", "forward", "backward", "total", "share"
     );
     for line in &lines {
         let share = line.seconds / total.max(f64::MIN_POSITIVE);
@@ -61,7 +61,7 @@ pub fn table(profile: &Profile) -> String {
     let _ = match profile.peak_flops_per_second {
         Some(peak) => write!(
             text,
-            "the layers reach {reached:.1} GFLOP/s, {:.0} % of the {:.1} that this machine's threads were measured to reach",
+            "the layers reach {reached:.1} GFLOP/s, {:.0} % of the {:.1} GFLOP/s measured as the peak of these threads",
             100.0 * profile.flops_per_second / peak,
             peak / 1e9
         ),

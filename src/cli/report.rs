@@ -1,4 +1,4 @@
-//! `burgeon report`: what people read of a run.
+//! `burgeon report`: writes the reports of a run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::ledger::RunFolder;
 use crate::report;
 use crate::sys::files::RealFiles;
 
-/// Writes the three reports and prints their paths, one a line, or with `--json` as an object.
+/// Writes the three reports and prints their paths, one per line, or with `--json` as an object.
 pub fn report(run: &Path, output: &Output) -> Result<Exit, CliError> {
     let folder = RunFolder::open(Arc::new(RealFiles), run)?;
     let written = report::write(&folder)?;

@@ -16,7 +16,7 @@ use crate::sys::announce::stop_with_supervisor;
 use crate::sys::signals::{StopFlag, StopSignal};
 use crate::train::Profiling;
 
-/// Runs a study to its end and says what came of it.
+/// Runs a study to its end and prints the result.
 pub fn run(
     arguments: &StudyArguments,
     common: &Common,
@@ -39,7 +39,7 @@ pub fn run(
     })
 }
 
-/// Goes on with a run, or extends it, and says what came of it.
+/// Continues a run, or extends it, and prints the result.
 pub fn resume(
     arguments: &ResumeArguments,
     common: &Common,
@@ -68,11 +68,11 @@ fn with_view(
     let watchdog = Watchdog::start().map_err(CliError::Signals)?;
     let stop = StopFlag::on_signals().map_err(CliError::Signals)?;
     stop_with_supervisor();
-    let mut view = View::new(*output).raising(watchdog.begun());
+    let mut view = View::new(*output).setting(watchdog.begun());
     let ended = work(&mut view, &stop);
     view.close();
     let lost_events = view.lost_events();
-    // Whoever asked for a stop is told of it, also where the study ended meanwhile.
+    // After a signal, the exit code is the signal's, even if the study finished meanwhile.
     let stopped = watchdog.signal().map(|signal| match signal {
         StopSignal::Interrupt => Exit::Interrupted,
         StopSignal::Terminate => Exit::Terminated,

@@ -1,4 +1,4 @@
-//! A study as it is seen on a terminal: bars while it runs, a line for everything that stays.
+//! Shows the progress of a study on a terminal: bars for what is running, lines for what is done.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,38 +21,38 @@ use crate::spec::{Spec, diff};
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote};
 use crate::tune::{Finding, Proposal, TrialRecord};
 
-/// Without a terminal, a line this often shows that training goes on.
+/// Without a terminal, how often a line shows that training continues.
 const PLAIN_LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Says what a study does.
+/// Prints the progress of a study.
 pub struct View {
     output: Output,
     progress: MultiProgress,
-    /// The bar of what happens before there are trials.
+    /// The bar of loading the images.
     bar: ProgressBar,
     last_plain_line: Instant,
-    /// Whether several trials may run, so that each line has to say whose it is.
+    /// Whether several trials may run at once, so that each line names its trial.
     is_shared: bool,
     trials: BTreeMap<u32, Seen>,
-    /// The run's events, and why they could not be written to standard output.
     events_file: PathBuf,
+    /// The first error of writing an event to standard output.
     lost_events: Arc<Mutex<Option<std::io::Error>>>,
-    /// Raised when everything is ready and the loop begins.
+    /// Set when everything is ready and the loop starts.
     has_begun: Arc<AtomicBool>,
 }
 
-/// What was seen of a trial, for its children to be held against.
+/// What was shown of a trial, for comparison with its children.
 struct Seen {
     spec: Spec,
     parent: Option<u32>,
     accuracies: Vec<f64>,
-    /// What would be tried next.
+    /// The edits that would be tried next.
     next: Option<String>,
     bar: ProgressBar,
 }
 
 impl View {
-    /// A view that has nothing to show yet.
+    /// A view that shows nothing yet.
     pub fn new(output: Output) -> Self {
         Self {
             output,
@@ -67,19 +67,19 @@ impl View {
         }
     }
 
-    /// Why not all events are on standard output, if they should be, and where all of them are.
+    /// The error of events that could not be written to standard output, if there was one.
     pub fn lost_events(&self) -> Option<CliError> {
         let mut lost = self.lost_events.lock().unwrap_or_else(PoisonError::into_inner);
         let source = lost.take()?;
         Some(CliError::Events { events: self.events_file.clone(), source })
     }
 
-    /// Also raises `has_begun` when everything is ready and the loop begins.
-    pub fn raising(self, has_begun: Arc<AtomicBool>) -> Self {
+    /// Sets `has_begun` when everything is ready and the loop starts.
+    pub fn setting(self, has_begun: Arc<AtomicBool>) -> Self {
         Self { has_begun, ..self }
     }
 
-    /// Takes the progress bars away.
+    /// Removes the progress bars.
     pub fn close(&self) {
         self.bar.finish_and_clear();
         for seen in self.trials.values() {
@@ -110,12 +110,12 @@ impl View {
         self.progress.suspend(|| self.output.warn(line));
     }
 
-    /// Says something of one trial.
+    /// Prints a line about one trial.
     fn print_for(&self, trial: u32, line: &str) {
         self.print(&format!("{}{line}", self.prefix(trial)));
     }
 
-    /// What a line of one trial begins with.
+    /// The prefix of lines about one trial.
     fn prefix(&self, trial: u32) -> String {
         if self.is_shared { format!("  [{trial}]") } else { String::new() }
     }
@@ -233,7 +233,7 @@ impl Listener for View {
                     report.carried.len() + report.fresh.len(),
                     match report.changed.as_slice() {
                         _ if report.preserved =>
-                            ": at first it computes the same outputs as its parent".into(),
+                            ": it starts with the same outputs as its parent".into(),
                         [] => String::new(),
                         changed => format!(": {}", changed.join("; ")),
                     }
@@ -277,14 +277,14 @@ impl Listener for View {
     fn rates_tested(&mut self, trial: u32, suggestion: Option<f64>) {
         let found = match suggestion {
             Some(rate) => format!("the best learning rate is about {rate:.1e}"),
-            None => "the loss falls at no learning rate, so the cause lies elsewhere".into(),
+            None => "the loss does not fall at any learning rate, so the cause is another".into(),
         };
-        self.print_for(trial, &format!("  range test: {found}"));
+        self.print_for(trial, &format!("  learning rate range test: {found}"));
     }
 
     fn out_of_time(&mut self, trial: u32, why: &str) {
         let kept = match self.trials.get(&trial).map_or(0, |seen| seen.accuracies.len()) {
-            0 => "no epoch could be evaluated in that time, so it yields no model",
+            0 => "no epoch could be evaluated in that time, so it has no model",
             _ => "its best epoch is kept",
         };
         self.print_for(trial, &format!("  out of time: {why}; {kept}"));
@@ -314,7 +314,7 @@ impl LaunchListener for View {
         match progress {
             data::Progress::Downloading { file, url, received, total } => {
                 if self.bar.prefix() != file {
-                    self.output.print(&format!("fetching {url}"));
+                    self.output.print(&format!("downloading {url}"));
                     self.start_bar(
                         total.unwrap_or(received),
                         "  {prefix} {wide_bar:.green} {bytes}/{total_bytes}  {eta} left",
@@ -323,14 +323,14 @@ impl LaunchListener for View {
                 }
                 self.bar.set_position(received);
             }
-            // Told again, with all the other places, when the last one has failed.
+            // Reported with all other places once the last one has failed.
             data::Progress::MirrorFailed { .. } => {}
             data::Progress::FellBack { reason } => {
                 self.close();
                 self.warn(&format!(
                     "MNIST is not available: {reason}\n\
                      warning: TRAINING ON THE BUILT-IN DIGITS INSTEAD; the accuracies below are not those of MNIST.\n\
-                     warning: to train on MNIST, put its four files into data/ or name their folder with --data"
+                     warning: to train on MNIST, put its four files into data/, or give their folder with --data"
                 ));
             }
             data::Progress::Reading { done, total } => {
@@ -368,14 +368,14 @@ impl LaunchListener for View {
         }
         if let Some(then) = ready.other_instruction_set {
             self.output.warn(&format!(
-                "this run has used the instruction set {then} so far and continues with another; \
-                 from here on its figures may differ in the last digits from those of an uninterrupted run. \
-                 BURGEON_CPU={then} selects the first one again where the processor supports it"
+                "this run has used the instruction set {then} so far and continues with another, so its \
+                 results may differ in the last digits from those of an uninterrupted run; to continue with \
+                 {then} on a processor that has it, set BURGEON_CPU={then}"
             ));
         }
         let verb = match ready.resumed {
             Resumed::No => "in",
-            Resumed::Yes => "continues in",
+            Resumed::Yes => "continued in",
         };
         self.output.print(&format!(
             "{} {verb} {}\ndata    {}: {} training, {} validation, {} test images\ndevice  {}, {} threads",
@@ -407,7 +407,7 @@ impl LaunchListener for View {
             let lost = Arc::clone(&self.lost_events);
             Box::new(move |_, line| match writeln!(std::io::stdout(), "{line}") {
                 Ok(()) => {}
-                // Whoever read the events has gone; the run folder keeps them all the same.
+                // The reader of the events has gone; the run folder has them all.
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
                 Err(error) => {
                     let mut lost = lost.lock().unwrap_or_else(PoisonError::into_inner);
@@ -418,20 +418,20 @@ impl LaunchListener for View {
     }
 }
 
-/// Accuracies as bars; a full one is all right.
+/// Accuracies as a row of bars; a full one is 100 %.
 fn curve(accuracies: &[f64]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let bar = |accuracy: &f64| BARS[((accuracy * 8.0) as usize).min(7)];
-    // More epochs than a line has room for: the last ones.
+    // As many of the last epochs as fit a line.
     accuracies.iter().rev().take(60).rev().map(bar).collect()
 }
 
-/// A whole number with its thousands apart: 61,706.
+/// A whole number with thousands separators: `61,706`.
 pub fn grouped(number: usize) -> String {
     crate::report::grouped(number as u64)
 }
 
-/// A fraction as people read it.
+/// A fraction as a percentage: `87.50 %`.
 pub fn percent(fraction: f64) -> String {
     format!("{:.2} %", fraction * 100.0)
 }

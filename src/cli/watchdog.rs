@@ -1,10 +1,9 @@
-//! Ends a process that was asked to stop and does not get to it.
+//! Ends the process if it does not stop in time after a signal.
 //!
-//! The orderly way is the usual one: whatever works looks at the stop flag between two pieces of
-//! work, saves its state and returns. A piece that takes longer than whoever waits will wait, such as
-//! a step of a huge network or a server that does not answer, is abandoned instead. That is as safe
-//! as being killed at that moment: what is written atomically is there or not, and the record is
-//! repaired when it is opened.
+//! Normally the work stops by itself: it checks the stop flag between two pieces of work, saves its
+//! state and returns. But a single piece may take too long, such as a step of a huge network, or the
+//! answer of a server. Then the process exits in the middle of it. That is as safe as being killed:
+//! files are written atomically, and an unfinished event is removed when the log is opened.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -18,15 +17,15 @@ use signal_hook::{flag, low_level};
 
 use crate::sys::signals::StopSignal;
 
-/// How long the orderly way may take once there is something to save. Containers are given ten
-/// seconds before they are killed, and promised five.
+/// How long stopping may take once training has begun. Containers are killed after ten seconds, and
+/// burgeon promises to end within five.
 const PATIENCE: Duration = Duration::from_millis(3500);
 
-/// How long it may take while there is nothing to save yet.
+/// How long stopping may take while there is nothing to save yet.
 const PATIENCE_BEFORE: Duration = Duration::from_millis(500);
 
-/// A signal that comes again so soon is the same request, sent twice: `timeout` signals the process
-/// and then its group.
+/// A second signal within this time is the same request: `timeout` signals the process and then its
+/// group. A later one ends the process at once.
 const ECHO: Duration = Duration::from_millis(300);
 
 /// Watches for requests to stop, until the process ends.
@@ -41,20 +40,20 @@ impl Watchdog {
     ///
     /// # Errors
     ///
-    /// When the system refuses the handlers or the thread.
+    /// If the system refuses the signal handlers or the thread.
     pub fn start() -> io::Result<Self> {
         let (mut woken, waker) = UnixStream::pair()?;
         let last_signal = Arc::new(AtomicUsize::new(0));
         for signal in [SIGINT, SIGTERM] {
             flag::register_usize(signal, Arc::clone(&last_signal), signal as usize)?;
-            // After the number, so that whoever is woken finds it.
+            // Registered after the number, so that the woken thread finds the number set.
             low_level::pipe::register(signal, waker.try_clone()?)?;
         }
         let has_begun = Arc::new(AtomicBool::new(false));
         let (begun, last) = (Arc::clone(&has_begun), Arc::clone(&last_signal));
         let watch = move || {
             if woken.read_exact(&mut [0]).is_ok() {
-                wait_for_the_orderly_way(&mut woken, &begun);
+                wait_for_stop(&mut woken, &begun);
                 end(&last, begun.load(Ordering::SeqCst));
             }
         };
@@ -62,7 +61,7 @@ impl Watchdog {
         Ok(Self { has_begun, last_signal })
     }
 
-    /// From now on there is something to save.
+    /// A flag to set once training has begun, from when on there is something to save.
     pub fn begun(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.has_begun)
     }
@@ -73,8 +72,9 @@ impl Watchdog {
     }
 }
 
-/// Returns when it has had its time, or a second request came.
-fn wait_for_the_orderly_way(woken: &mut UnixStream, has_begun: &AtomicBool) {
+/// Returns after the time for stopping, or at a second signal. If the process stops in time, this never
+/// returns.
+fn wait_for_stop(woken: &mut UnixStream, has_begun: &AtomicBool) {
     let since = Instant::now();
     loop {
         let patience = if has_begun.load(Ordering::SeqCst) { PATIENCE } else { PATIENCE_BEFORE };
@@ -97,13 +97,13 @@ fn end(last_signal: &AtomicUsize, has_begun: bool) -> ! {
         false => "training had not begun",
     };
     let line = format!("stopped by {}; {what}\n", signal.name());
-    // On a thread of its own, for whoever reads it may have stopped reading.
-    let told = thread::Builder::new().spawn(move || io::stderr().write_all(line.as_bytes()));
+    // On its own thread: if nobody reads standard error, writing to it may block.
+    let printed = thread::Builder::new().spawn(move || io::stderr().write_all(line.as_bytes()));
     let until = Instant::now() + Duration::from_millis(200);
-    while told.as_ref().is_ok_and(|told| !told.is_finished()) && Instant::now() < until {
+    while printed.as_ref().is_ok_and(|printed| !printed.is_finished()) && Instant::now() < until {
         thread::sleep(Duration::from_millis(5));
     }
-    // Without any clean-up: whatever is stuck could keep it from ending.
+    // Without clean-up, in which the process could get stuck.
     low_level::exit(signal.exit_code().into())
 }
 

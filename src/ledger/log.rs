@@ -1,4 +1,5 @@
-//! Appends events, each durable before anything else happens, and repairs an unfinished last line.
+//! The event log: appends events, each synced to disk before the study continues, and removes an
+//! unfinished last line when it is opened.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,9 +14,9 @@ use crate::sys::clock::{Clock, RealClock};
 use crate::sys::fence::{Fence, FenceError};
 use crate::sys::files::{FileError, Files, WritableFile, WriteMode, parent};
 
-/// The largest log that is written or read: some millions of trials.
+/// The largest log that is written or read, enough for millions of trials.
 pub const LOG_LIMIT_BYTES: u64 = 16 << 30;
-/// So much of it is read at a time.
+/// How much of it is read at a time.
 const PIECE_BYTES: usize = 4 << 20;
 
 /// An event log that is open for appending.
@@ -23,7 +24,7 @@ pub struct Ledger {
     sink: Option<Sink>,
     clock: Arc<dyn Clock>,
     records: Vec<Recorded>,
-    /// Where in `records` the last event of each key is.
+    /// The index in `records` of the last event of each key.
     last_places: HashMap<EventKey, usize>,
     repaired: Option<Repair>,
     observer: Option<Observer>,
@@ -36,9 +37,9 @@ struct Sink {
     file: Box<dyn WritableFile>,
     path: PathBuf,
     fence: Fence,
-    /// Up to here the file is whole lines.
+    /// Length of the complete lines.
     whole_bytes: u64,
-    /// A write failed, and so did cutting off what it left.
+    /// Whether part of a line follows them, left by a failed write.
     has_tail: bool,
 }
 
@@ -109,11 +110,11 @@ pub enum LedgerError {
 }
 
 impl Ledger {
-    /// Opens an event log, creating it where it is missing, and cuts off an unfinished last line.
+    /// Opens an event log, creating it if it is missing, and removes an unfinished last line.
     ///
     /// # Errors
     ///
-    /// When the log is damaged anywhere else, or the disk refuses.
+    /// If another line is damaged, or the file cannot be read or written.
     pub fn open(
         files: &dyn Files,
         path: &Path,
@@ -160,14 +161,14 @@ impl Ledger {
         }
     }
 
-    /// Also hands every event that is recorded from now on, with its line, to `observer`.
+    /// Calls `observer` with every event that is recorded from now on, and its line.
     #[must_use]
     pub fn observed_by(mut self, observer: impl FnMut(&Recorded, &str) + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
 
-    /// What was cut off when the log was opened.
+    /// The unfinished last line that was removed when the log was opened.
     pub fn repaired(&self) -> Option<&Repair> {
         self.repaired.as_ref()
     }
@@ -177,12 +178,12 @@ impl Ledger {
         &self.records
     }
 
-    /// Records an event; when this returns, no crash can undo it.
+    /// Records an event. Once this returns, the event survives a crash.
     ///
     /// # Errors
     ///
-    /// When the disk refuses or another process has taken over; the log is then as it was before,
-    /// or will be when it is next opened.
+    /// If the event cannot be written, or another process has taken over the run. The log is then
+    /// unchanged, at the latest when it is opened again.
     pub fn append(&mut self, event: Event) -> Result<(), LedgerError> {
         let at = self.clock.now();
         let recorded = Recorded { at, event };
@@ -203,9 +204,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Records an event unless it was already: for a process that goes on from a checkpoint and
-    /// comes again through what happened after it. An event counts as recorded when the last one
-    /// about the same thing, such as the end of the same epoch, has the same values but for times.
+    /// Records an event unless it is recorded already: a process that continues from a checkpoint
+    /// repeats what happened after it. An event is recorded already if the last one about the same
+    /// thing, such as the end of the same epoch, has the same values apart from times.
     ///
     /// # Errors
     ///
@@ -227,7 +228,7 @@ fn differ_only_in_times(one: &Event, other: &Event) -> bool {
     let text = |event: &Event| serde_json::to_string(&event.without_times());
     match (text(one), text(other)) {
         (Ok(one), Ok(other)) => one == other,
-        // An event that cannot be written is refused where it is.
+        // An event that cannot be written as JSON is refused by `append`.
         _ => false,
     }
 }
@@ -260,8 +261,8 @@ impl Sink {
             self.has_tail = false;
             self.whole_bytes += bytes as u64;
         } else {
-            // Half a line must not stay, or the next one would be joined to it. If it cannot be cut
-            // now, it is before the next append, or when the log is opened again.
+            // Part of a line must not stay, or the next line would be appended to it. If it cannot be
+            // removed now, it is before the next append, or when the log is opened again.
             let _ = self.cut_tail();
         }
         Ok(written?)
@@ -282,8 +283,8 @@ impl Sink {
     }
 }
 
-/// Reads an event log that another process may be writing: an unfinished last line is left out,
-/// and nothing is repaired. A log that is missing is empty.
+/// Reads an event log, which another process may be writing. An unfinished last line is left out, but
+/// not removed. A missing log has no events.
 ///
 /// # Errors
 ///
@@ -293,7 +294,7 @@ pub fn read(files: &dyn Files, path: &Path) -> Result<Vec<Recorded>, LedgerError
 }
 
 fn parse(files: &dyn Files, path: &Path) -> Result<super::Parsed, LedgerError> {
-    /// What a piece of a log can fail by.
+    /// Why a piece of a log cannot be read.
     enum Failure {
         Line(LineError),
         File(FileError),

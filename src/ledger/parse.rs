@@ -67,12 +67,12 @@ pub fn parse_events(bytes: &[u8]) -> Result<Parsed, LineError> {
     Ok(parsed)
 }
 
-/// Reads an event log piece by piece, so that a long one need not be in memory twice. `next_piece`
-/// is asked until it answers with no bytes.
+/// Parses an event log piece by piece, so that a long one is not in memory as a whole. `next_piece`
+/// is called with an offset until it returns no bytes.
 ///
 /// # Errors
 ///
-/// As for [`parse_events`], and when `next_piece` fails.
+/// Those of [`parse_events`] and of `next_piece`.
 pub(super) fn parse_pieces<E: From<LineError>>(
     mut next_piece: impl FnMut(u64) -> Result<Vec<u8>, E>,
 ) -> Result<Parsed, E> {
@@ -103,7 +103,8 @@ enum Lines {
     AllButTheLast,
 }
 
-/// Reads whole lines and answers how many bytes they took; `lines_before` lines came before.
+/// Parses complete lines and returns their length in bytes; `lines_before` is the number of lines
+/// before them, for errors.
 fn parse_lines(
     bytes: &[u8],
     lines: Lines,
@@ -179,7 +180,7 @@ pub(super) fn line(recorded: &Recorded) -> Result<String, serde_json::Error> {
         Event::Unknown { fields, .. } => inner(&serde_json::to_string(fields)?).to_owned(),
         event => {
             let tagged = serde_json::to_string(event)?;
-            // Its tag comes first, which is where ours comes.
+            // serde writes the tag first; `v`, the tag and `at` replace it below.
             let tag = format!("\"event\":{name}");
             let inner = inner(&tagged);
             inner.strip_prefix(&tag).unwrap_or(inner).trim_start_matches(',').to_owned()
@@ -193,7 +194,7 @@ pub(super) fn line(recorded: &Recorded) -> Result<String, serde_json::Error> {
     Ok(format!("{{\"v\":{version},\"event\":{name},\"at\":\"{at}\"{comma}{fields}}}"))
 }
 
-/// Without its braces.
+/// The text of a JSON object without its braces.
 fn inner(object: &str) -> &str {
     object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(object)
 }
@@ -203,7 +204,7 @@ impl Recorded {
     ///
     /// # Errors
     ///
-    /// When a free-form value holds what JSON cannot say.
+    /// If the event cannot be written as JSON.
     pub fn to_line(&self) -> Result<String, serde_json::Error> {
         line(self)
     }

@@ -44,7 +44,7 @@ pub struct DataOrigin {
     /// Absolute path of the folder that was read; `None` if there is none, or it is not UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dir: Option<String>,
-    /// Why the built-in digits stand in for the requested data; `None` if they do not.
+    /// Why the built-in digits replace the requested data; `None` if they do not.
     pub fallback: Option<String>,
     /// Version of the rule that chooses validation images from the training images
     /// ([`SPLIT_VERSION`](crate::data::SPLIT_VERSION)). Not recorded by version 0.1.0.
@@ -54,7 +54,7 @@ pub struct DataOrigin {
     pub sha256: BTreeMap<String, String>,
 }
 
-/// The processor's name, where the system tells.
+/// The name of the processor; `None` where the system does not provide it.
 pub fn cpu_name() -> Option<String> {
     let info = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = info.lines().find(|line| line.starts_with("model name"))?;

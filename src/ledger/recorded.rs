@@ -1,4 +1,4 @@
-//! An event as it stands in the log.
+//! An event with its time, as it is in the log.
 
 use jiff::Timestamp;
 

@@ -82,7 +82,7 @@ impl Event {
             }
             Self::StudyStarted { run, instruction_set, .. } => {
                 run.clear();
-                // Where it ran, not what it did.
+                // It depends on the machine, not on the study.
                 *instruction_set = None;
             }
             Self::TrialStarted { expected_seconds, .. } => *expected_seconds = None,

@@ -25,14 +25,14 @@ pub struct TrialFolder {
 /// Why a run folder cannot be created, opened or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
-    /// The name of the study cannot be the name of a folder.
-    #[error("{name:?} cannot be the name of a run folder; use {RUN_NAME_RULE}")]
+    /// The name of the study is not valid.
+    #[error("{name:?} is not a valid study name; use {RUN_NAME_RULE}")]
     Name {
         /// The rejected name.
         name: String,
     },
     /// The folder is not a run folder.
-    #[error("{} is not a run: it has no study.toml", path.display())]
+    #[error("{} is not a run folder: it has no study.toml", path.display())]
     NotARun {
         /// The folder that was opened.
         path: PathBuf,
@@ -55,12 +55,12 @@ const STUDY_LIMIT_BYTES: u64 = 4 << 20;
 const PROVENANCE_LIMIT_BYTES: u64 = 1 << 20;
 
 impl RunFolder {
-    /// Makes the next free folder for a study of this name; two processes that do so at once get
+    /// Creates the next free folder for a study of this name; two processes that do so at once get
     /// two folders.
     ///
     /// # Errors
     ///
-    /// When the name cannot be a folder's, or the disk refuses.
+    /// If the name is not valid, or the folder cannot be created.
     pub fn create(files: Arc<dyn Files>, runs: &Path, name: &str) -> Result<Self, RunFolderError> {
         check_name(name)?;
         files.create_folders(runs)?;
@@ -78,8 +78,8 @@ impl RunFolder {
         }
     }
 
-    /// Makes the next free folder for a study of this name, with what a run begins with. What
-    /// processes that died at this left behind is removed.
+    /// Creates the next free folder for a study of this name, with its provenance and its study.
+    /// Incomplete folders, which processes that died in this function left behind, are removed.
     ///
     /// # Errors
     ///
@@ -96,16 +96,16 @@ impl RunFolder {
         let _inside = InFolder::enter(runs, || remove_unbegun(&*files, runs, name));
         let folder = Self::create(files, runs, name)?;
         folder.write_provenance(provenance)?;
-        // Last: a folder without it is none that anything was begun in.
+        // Last, because a folder without it does not count as a run.
         folder.write_study(study)?;
         Ok(folder)
     }
 
-    /// A run that was made before.
+    /// Opens the folder of an existing run.
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// [`RunFolderError::NotARun`] if it has no `study.toml`.
     pub fn open(files: Arc<dyn Files>, path: impl Into<PathBuf>) -> Result<Self, RunFolderError> {
         let run = Self { files, path: path.into() };
         match run.files.kind(&run.study_file())? {
@@ -114,11 +114,11 @@ impl RunFolder {
         }
     }
 
-    /// The newest run of a study of this name; folders in which nothing was begun are passed over.
+    /// The newest run of a study of this name; folders without a study are skipped.
     ///
     /// # Errors
     ///
-    /// When the name cannot be a folder's, or the disk refuses.
+    /// If the name is not valid, or the folders cannot be listed.
     pub fn find_latest(
         files: &Arc<dyn Files>,
         runs: &Path,
@@ -143,7 +143,7 @@ impl RunFolder {
         RunLock::acquire(&self.files, &self.path, request)
     }
 
-    /// The disk it lies on.
+    /// Access to the disk that it is on.
     pub fn files(&self) -> &Arc<dyn Files> {
         &self.files
     }
@@ -159,42 +159,42 @@ impl RunFolder {
         name.to_string_lossy().into_owned()
     }
 
-    /// The resolved study.
+    /// The resolved study: `study.toml`.
     pub fn study_file(&self) -> PathBuf {
         self.path.join("study.toml")
     }
 
-    /// Where the run comes from.
+    /// The provenance: `provenance.json`.
     pub fn provenance_file(&self) -> PathBuf {
         self.path.join("provenance.json")
     }
 
-    /// The event log.
+    /// The event log: `events.jsonl`.
     pub fn events_file(&self) -> PathBuf {
         self.path.join("events.jsonl")
     }
 
-    /// The accepted accuracy, one number.
+    /// The validation accuracy of the accepted model, a single number: `accuracy.txt`.
     pub fn accuracy_file(&self) -> PathBuf {
         self.path.join("accuracy.txt")
     }
 
-    /// The report for browsers.
+    /// The report for browsers: `report.html`.
     pub fn report_html(&self) -> PathBuf {
         self.path.join("report.html")
     }
 
-    /// The report for reading as text.
+    /// The report as Markdown: `report.md`.
     pub fn report_markdown(&self) -> PathBuf {
         self.path.join("report.md")
     }
 
-    /// The report for test runners.
+    /// The report for test runners: `junit.xml`.
     pub fn junit_file(&self) -> PathBuf {
         self.path.join("junit.xml")
     }
 
-    /// The best model's folder.
+    /// The folder of the best model: `best`.
     pub fn best(&self) -> PathBuf {
         self.path.join("best")
     }
@@ -208,7 +208,7 @@ impl RunFolder {
     ///
     /// # Errors
     ///
-    /// When the disk refuses.
+    /// If it cannot be written.
     pub fn write_study(&self, toml: &str) -> Result<(), RunFolderError> {
         Ok(self.files.write_atomically(&self.study_file(), toml.as_bytes())?)
     }
@@ -223,11 +223,11 @@ impl RunFolder {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Writes where the run comes from.
+    /// Writes the provenance.
     ///
     /// # Errors
     ///
-    /// When the disk refuses.
+    /// If it cannot be written.
     pub fn write_provenance(&self, provenance: &Provenance) -> Result<(), RunFolderError> {
         let path = self.provenance_file();
         let mut json = serde_json::to_vec_pretty(provenance)
@@ -236,22 +236,22 @@ impl RunFolder {
         Ok(self.files.write_atomically(&path, &json)?)
     }
 
-    /// Reads where the run comes from.
+    /// Reads the provenance.
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn read_provenance(&self) -> Result<Provenance, RunFolderError> {
         let path = self.provenance_file();
         let json = self.files.read(&path, PROVENANCE_LIMIT_BYTES)?;
         serde_json::from_slice(&json).map_err(|source| RunFolderError::Provenance { path, source })
     }
 
-    /// Writes the accepted accuracy, a fraction.
+    /// Writes the validation accuracy of the accepted model, as a fraction.
     ///
     /// # Errors
     ///
-    /// When the disk refuses.
+    /// If it cannot be written.
     pub fn write_accuracy(&self, accuracy: f64) -> Result<(), RunFolderError> {
         let text = format!("{accuracy}\n");
         Ok(self.files.write_atomically(&self.accuracy_file(), text.as_bytes())?)
@@ -280,12 +280,13 @@ impl TrialFolder {
     }
 }
 
-/// Removes the folders of this name that hold nothing but a part of what a run begins with. Nobody may be making one.
+/// Removes the incomplete folders of this name, those without a study. No other process may be creating
+/// one at the same time.
 fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
     let is_beginning = |found: &String| {
         ["provenance.json", ".provenance.json.tmp", ".study.toml.tmp"].contains(&found.as_str())
     };
-    // What cannot be listed or removed is passed over, as it is where runs are looked for.
+    // A folder that cannot be listed or removed is skipped; `find_latest` skips it as well.
     for number in numbers(files, runs, name).unwrap_or_default() {
         let folder = folder(runs, name, number);
         let is_folder = matches!(files.kind(&folder), Ok(Some(PathKind::Folder)));
@@ -313,7 +314,7 @@ fn numbers(files: &dyn Files, runs: &Path, name: &str) -> Result<Vec<u32>, FileE
 fn number_of(found: &str, name: &str) -> Option<u32> {
     let digits = found.strip_prefix(name)?.strip_prefix('-')?;
     let number = digits.parse().ok()?;
-    // Written in no other way, so that `a-1-0001` is no run of `a`, nor is `a-+007`.
+    // Only numbers as `folder` writes them, so that neither `a-1-0001` nor `a-+007` is a run of `a`.
     (format!("{number:04}") == digits).then_some(number)
 }
 

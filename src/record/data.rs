@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Split {
-    /// What the network learns from.
+    /// The images that the network is trained on.
     Train,
-    /// What the gate and every policy read.
+    /// The images on which trials are judged.
     Validation,
-    /// Read after a model is accepted, and otherwise never.
+    /// The images that are evaluated only after a model is accepted.
     Test,
 }
 
@@ -172,13 +172,13 @@ impl DataFinding {
                 first_of(named, *files, ", ")
             ),
             Self::Duplicates { images, named } => format!(
-                "{images} {} of another one; copies stand in one split: {}",
+                "{images} {} of another one, which were all put into the same split: {}",
                 if *images == 1 { "image is a copy" } else { "images are copies" },
                 first_of(named, named.len(), "; ")
             ),
             Self::ConstantImages { split, images } => {
                 format!(
-                    "{} of one shade throughout, without content",
+                    "{} without content: all pixels have the same value",
                     counted(*images, split.name())
                 )
             }
@@ -186,7 +186,7 @@ impl DataFinding {
     }
 }
 
-/// Those that are named, and how many more there are.
+/// The named ones, and how many more there are.
 fn first_of(named: &[String], all: usize, between: &str) -> String {
     match all.saturating_sub(named.len()) {
         0 => named.join(between),
@@ -202,7 +202,7 @@ fn counted(images: usize, split: &str) -> String {
     }
 }
 
-/// `3`, `3 or 4`, `1, 2 or 3`; of many, the first.
+/// `3`, `3 or 4`, `1, 2 or 3`; of many, only the first ones.
 fn listed(classes: &[usize], name: impl Fn(usize) -> String) -> String {
     const SHOWN: usize = 10;
     let mut names: Vec<String> = classes.iter().take(SHOWN).map(|&class| name(class)).collect();

@@ -6,9 +6,9 @@ use super::{ClassRecall, Measure, Probe};
 use crate::spec::GateSpec;
 use crate::sys::nan_if_null;
 
-/// One epoch of a training, measured.
+/// The measurements of one epoch.
 ///
-/// A trainer that measures less than everything fills in the rest by default:
+/// A trainer that does not measure everything uses defaults for the rest:
 ///
 /// ```
 /// use burgeon::record::EpochRecord;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a child took over from its parent's weights.
+/// What a child inherited from its parent's weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GraftReport {
     /// Arrays of the child with values of the parent, in whole or in part.
@@ -15,7 +15,7 @@ pub struct GraftReport {
     /// What changes the outputs, as clauses.
     #[serde(default)]
     pub changed: Vec<String>,
-    /// Whether the optimizer's state was taken over as well.
+    /// Whether the optimizer's state was carried over as well.
     #[serde(default)]
     pub optimizer: bool,
 }

@@ -1,5 +1,5 @@
-//! The facts of a training as they are recorded: epochs, probes, range tests, endings, diagnoses.
-//! Plain values, without behaviour and without burn.
+//! The values that are recorded about trainings and data: epochs, probes, range tests, endings,
+//! diagnoses, results. Plain data; this module does not use burn.
 
 mod data;
 mod diagnosis;

@@ -38,7 +38,7 @@ pub struct Profile {
     /// Everything else.
     #[serde(deserialize_with = "nan_if_null")]
     pub rest_seconds: f64,
-    /// Floating-point operations of the layers a second, in forward and backward passes.
+    /// Floating-point operations per second of the layers, in forward and backward passes.
     #[serde(deserialize_with = "nan_if_null")]
     pub flops_per_second: f64,
     /// The measured peak of this machine's threads; `None` for other devices.

@@ -87,7 +87,7 @@ fn why_not_passed(trial: &LineageTrial, threshold: Option<f64>) -> String {
 
 fn trial_text(trial: &LineageTrial) -> String {
     let mut lines = vec![format!(
-        "{} on validation images, {}, {} FLOPs an image, {}",
+        "{} on validation images, {}, {} FLOPs per image, {}",
         words::percent(trial.measured()),
         words::count(trial.parameters, "parameter"),
         words::grouped(trial.flops_per_image),

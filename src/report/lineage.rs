@@ -99,12 +99,12 @@ impl Lineage {
     pub fn from_records(records: &[Recorded]) -> Self {
         let mut lineage = Self { trials: Vec::new() };
         for recorded in records {
-            lineage.take(&recorded.event);
+            lineage.add(&recorded.event);
         }
         lineage
     }
 
-    fn take(&mut self, event: &Event) {
+    fn add(&mut self, event: &Event) {
         match event {
             Event::TrialStarted { trial, .. } => {
                 if let Err(place) = self.place(*trial)
@@ -118,7 +118,7 @@ impl Lineage {
             | Event::TrialFinished { trial, .. }
             | Event::GateDecided { trial, .. } => {
                 if let Ok(place) = self.place(*trial) {
-                    self.trials[place].take(event);
+                    self.trials[place].add(event);
                 }
             }
             _ => {}
@@ -172,7 +172,7 @@ impl Lineage {
         while let Some(root) = drawing.deep.pop() {
             let mut deeper = std::mem::take(&mut drawing.deep);
             drawing.draw(root, "", "", 0);
-            // First what goes on from here.
+            // The descendants of this trial come before the other deep ones.
             drawing.deep.reverse();
             deeper.append(&mut drawing.deep);
             drawing.deep = deeper;
@@ -253,7 +253,7 @@ impl LineageTrial {
         })
     }
 
-    fn take(&mut self, event: &Event) {
+    fn add(&mut self, event: &Event) {
         match event {
             Event::Grafted { summary, .. } => {
                 self.carried = Some(Carried {
@@ -273,7 +273,7 @@ impl LineageTrial {
                 ..
             } => {
                 self.given_up.clone_from(given_up);
-                self.take_epoch(Epoch {
+                self.add_epoch(Epoch {
                     epoch: *epoch,
                     train_loss: *train_loss,
                     train_accuracy: *train_accuracy,
@@ -308,7 +308,7 @@ impl LineageTrial {
     }
 
     /// Adds an epoch. One that is repeated after a crash replaces the one before.
-    fn take_epoch(&mut self, epoch: Epoch) {
+    fn add_epoch(&mut self, epoch: Epoch) {
         match self.curve.binary_search_by_key(&epoch.epoch, |found| found.epoch) {
             Ok(place) => self.curve[place] = epoch,
             Err(place) => self.curve.insert(place, epoch),
@@ -350,11 +350,7 @@ impl LineageTrial {
             Some(Carried { arrays, fresh, preserved }) => format!(
                 "{kept} ({arrays} of {} arrays{})",
                 arrays + fresh,
-                if *preserved {
-                    "; at first it computes the same outputs as its parent"
-                } else {
-                    ""
-                }
+                if *preserved { "; it starts with the same outputs as its parent" } else { "" }
             ),
         })
     }

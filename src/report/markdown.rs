@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use super::{LineageTrial, Report, State, moment, trial_words, words};
 
-/// Hosts of code cut or refuse comments that are longer than some 65,000 characters.
+/// GitHub and GitLab cut or refuse comments longer than about 65,000 characters.
 const TREE_LIMIT_BYTES: usize = 30_000;
-/// Of more trials, a selection is shown.
+/// With more trials, a selection is shown.
 const TRIALS_MAX: usize = 120;
 
 impl Report {
@@ -86,7 +86,7 @@ impl Report {
             tree.truncate(end);
             tree += "… the rest is in report.html\n";
         }
-        // A fence longer than any in the tree, which so cannot end it.
+        // Longer than any fence in the tree, so that none of them can end it.
         let fence = "`".repeat(longest_run(&tree, '`').max(2) + 1);
         format!("## Lineage\n\n{fence}text\n{tree}{fence}\n\n")
     }

@@ -1,4 +1,4 @@
-//! Markup whose tags close and whose text is escaped, because there is no other way to write it.
+//! Writes markup through functions that always close tags and escape text.
 
 use std::fmt::{Display, Write};
 
@@ -55,7 +55,7 @@ impl Markup {
         }
     }
 
-    /// Markup that is ours, word for word.
+    /// Markup from this crate, unescaped.
     pub(super) fn raw(&mut self, markup: &'static str) {
         self.text += markup;
     }
@@ -65,7 +65,7 @@ impl Markup {
         self.text += &other.text;
     }
 
-    /// What was written.
+    /// The markup as text.
     pub(super) fn finish(self) -> String {
         self.text
     }

@@ -179,7 +179,7 @@ impl Report {
             study: None,
         };
         for recorded in records {
-            report.take(&recorded.event);
+            report.add(&recorded.event);
             if let Some(what) = interruption(&recorded.event) {
                 report.interruptions.push(Interruption { at: recorded.at, what });
             }
@@ -201,7 +201,7 @@ impl Report {
         self
     }
 
-    fn take(&mut self, event: &Event) {
+    fn add(&mut self, event: &Event) {
         match event {
             Event::StudyStarted {
                 name,

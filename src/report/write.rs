@@ -23,7 +23,7 @@ pub struct Written {
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The folder has no record of a study.
-    #[error("{} records no study yet: its events.jsonl is missing or empty", folder.display())]
+    #[error("{} has no record of a study: its events.jsonl is missing or empty", folder.display())]
     NothingRecorded {
         /// The run folder.
         folder: PathBuf,
@@ -47,8 +47,8 @@ pub enum ReportError {
     File(#[from] FileError),
 }
 
-/// Writes `report.html` with its style sheet, `report.md` and `junit.xml` of a run that may be at work, finished or dead,
-/// each atomically and none of it locked.
+/// Writes `report.html` with its style sheet, `report.md` and `junit.xml` into a run folder, each
+/// atomically. The run may be finished, interrupted, or still running.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The problems of a study, as they are found: what is wrong, under which key, and what would be right.
+//! Collects the problems of a study: what is wrong, under which key, and what would be right.
 
 use super::error::Problem;
 
@@ -22,9 +22,11 @@ impl Check {
         }
     }
 
-    pub(super) fn at_most(&mut self, key: &str, value: usize, max: usize) {
+    /// `unit` is what is counted, in the plural.
+    pub(super) fn at_most(&mut self, key: &str, value: usize, unit: &str, max: usize) {
         if value > max {
-            self.problem(key, format!("{value} are too many"), format!("use at most {max}"));
+            let problem = format!("{value} {unit} are too many");
+            self.problem(key, problem, format!("use at most {max}"));
         }
     }
 
@@ -36,7 +38,7 @@ impl Check {
     }
 
     pub(super) fn share(&mut self, key: &str, value: f64) {
-        self.number(key, value, (0.0..1.0).contains(&value), "from 0 up to, not including, 1");
+        self.number(key, value, (0.0..1.0).contains(&value), "of at least 0 and less than 1");
     }
 
     pub(super) fn fraction(&mut self, key: &str, value: f64) {

@@ -1,22 +1,22 @@
-//! Range checks on layers, those of residual blocks among them.
+//! Range checks on layers, including those within residual blocks.
 
 use super::check::Check;
 use super::layer::{Conv, Layer, Padding, Residual};
 use super::pool::{Pool, PoolPadding};
 
-/// Layers of a network, those of residual blocks among them; the deepest residual networks that are
-/// trained have about a thousand convolutions.
+/// Layers of a network, including those within residual blocks; the deepest residual networks in
+/// use have about a thousand convolutions.
 const LAYERS_MAX: usize = 4096;
-/// Layers of the branch of one residual block.
+/// Layers within one residual block.
 const BLOCK_LAYERS_MAX: usize = 64;
-/// How deep residual blocks may stand in one another.
+/// How deep residual blocks may be nested.
 const BLOCK_DEPTH_MAX: usize = 4;
 
-/// Checks all that can be checked of a network's layers without knowing their shapes.
+/// Checks everything about layers that can be checked without knowing their shapes.
 pub(super) fn check_model(check: &mut Check, layers: &[Layer]) {
     check_layers(check, "model.layers", layers, 0);
-    check.at_most("model.layers", layers.len(), 256);
-    check.at_most("model.layers", count(layers), LAYERS_MAX);
+    check.at_most("model.layers", layers.len(), "layers", 256);
+    check.at_most("model.layers", count(layers), "layers, with those in blocks,", LAYERS_MAX);
 }
 
 fn check_layers(check: &mut Check, list: &str, layers: &[Layer], depth: usize) {
@@ -25,7 +25,8 @@ fn check_layers(check: &mut Check, list: &str, layers: &[Layer], depth: usize) {
     }
 }
 
-/// Layers with those within them; what is nested too deep to be allowed is not gone through.
+/// Number of layers, including those within blocks. Blocks nested too deeply, which are refused
+/// anyway, are not entered, so that the recursion is bounded.
 fn count(layers: &[Layer]) -> usize {
     fn within(layers: &[Layer], depth: usize) -> usize {
         let parts = layers.iter().map(|layer| match layer {
@@ -66,17 +67,17 @@ fn check_conv(check: &mut Check, at: &str, conv: &Conv) {
     if conv.groups > 0 && !conv.filters.is_multiple_of(conv.groups) {
         check.problem(
             &key("groups"),
-            format!("{} groups do not divide {} filters", conv.groups, conv.filters),
-            "use a number that divides both the filters and the channels that arrive",
+            format!("{} filters cannot be divided into {} groups", conv.filters, conv.groups),
+            "use a number that divides both the filters and the input channels",
         );
     }
     if let Padding::Explicit(pad) = conv.padding {
         check.whole(&key("padding.explicit"), pad, 0, 31);
-        // A kernel that lies in the padding alone sees nothing of the image.
+        // At the border, a kernel would lie entirely within the padding.
         if pad >= conv.kernel && conv.kernel > 0 {
             check.problem(
                 &key("padding.explicit"),
-                format!("{pad} zeros a side hide the image from a kernel of {}", conv.kernel),
+                format!("{pad} zeros on every side are too many for a kernel of {}", conv.kernel),
                 format!("use at most {}", conv.kernel - 1),
             );
         }
@@ -87,7 +88,7 @@ fn check_conv(check: &mut Check, at: &str, conv: &Conv) {
 fn check_pool(check: &mut Check, at: &str, pool: &Pool) {
     check.whole(&format!("{at}.size"), pool.size, 1, 1024);
     check.whole(&format!("{at}.stride"), pool.stride(), 1, 1024);
-    // A window that reached further could lie beyond the image with all of its pixels.
+    // With more padding, a window could lie entirely outside the image.
     if let PoolPadding::Pixels(pixels) = pool.padding
         && pixels > pool.size / 2
     {
@@ -104,7 +105,7 @@ fn check_residual(check: &mut Check, at: &str, block: &Residual, depth: usize) {
     if depth >= BLOCK_DEPTH_MAX {
         check.problem(
             at,
-            format!("stands within {depth} other residual blocks"),
+            format!("is nested within {depth} other residual blocks"),
             format!("nest at most {BLOCK_DEPTH_MAX} of them"),
         );
         return;
@@ -112,17 +113,17 @@ fn check_residual(check: &mut Check, at: &str, block: &Residual, depth: usize) {
     if block.layers.is_empty() {
         check.problem(
             &list,
-            "are none: the block would only add its input to itself".into(),
+            "is empty: the block would only add its input to itself".into(),
             "add a layer, such as { conv = { filters = 16, kernel = 3 } }",
         );
     }
-    check.at_most(&list, block.layers.len(), BLOCK_LAYERS_MAX);
+    check.at_most(&list, block.layers.len(), "layers", BLOCK_LAYERS_MAX);
     for (index, layer) in block.layers.iter().enumerate() {
         if matches!(layer, Layer::Dense(_) | Layer::GlobalAvgPool {}) {
             check.problem(
                 &format!("{list}[{index}].{}", layer.kind()),
-                "returns flat features, to which an image cannot be added".into(),
-                "move it behind the residual block",
+                "returns flat features, which cannot be added to the block's input".into(),
+                "move it after the residual block",
             );
         }
     }

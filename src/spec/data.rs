@@ -1,4 +1,4 @@
-//! `[data]`: where images come from, what is made of them, and how many are set aside.
+//! `[data]`: where the images come from, how they are prepared, and how they are split.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,53 +12,53 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct DataSpec {
-    /// Where the images come from.
+    /// The kind of data set.
     pub source: Source,
-    /// What happens when MNIST can neither be found nor fetched, and no folder was named for it.
+    /// What to do when MNIST is neither found nor can be downloaded, and `path` is not set.
     pub fallback: Fallback,
-    /// Images set aside for validation, which the gate and the policies read: a number, or a share of those
-    /// that are not for testing. Unless said, a fifth, but at most 5,000; nothing where the data has a
+    /// Images set aside for validation, on which trials are judged: a number of images, or a share of
+    /// those that are not test images. Default: a fifth, at most 5,000; none where the data has a
     /// validation split of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<Amount>,
-    /// Images set aside for testing where the data has no test split of its own: a number, or a share.
-    /// Unless said, a fifth, but at most 10,000.
+    /// Images set aside for testing where the data has no test split of its own: a number of images, or
+    /// a share of all. Default: a fifth, at most 10,000.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test: Option<Amount>,
-    /// Use only so many training images, after validation has been carved out.
+    /// Train on only this many images, taken after the validation images were set aside.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub train: Option<usize>,
-    /// The folder of the images, or their file; with `source = "mnist"`, in place of the usual ones. A
-    /// relative one is taken from the folder of the study file; with `--set`, from the current one.
+    /// The folder or file to read; with `source = "mnist"`, instead of the default folders. A relative
+    /// path starts from the study file's folder, or, given by `--set`, from the current folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// With `source = "folder"`: a CSV file with a line for each picture, its file and its class. Without
-    /// one, the folder that a picture lies in is its class.
+    /// With `source = "folder"`: a CSV file with a line for each picture, giving its file and its class.
+    /// Without it, the name of a picture's folder is its class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
-    /// Pixels a side of the images that the network sees, or `[height, width]`. Unless said, that of the
-    /// images where all have the same and at most 96 pixels a side, else 64.
+    /// Size in pixels to which images are brought: one number for squares, or `[height, width]`. Default:
+    /// the images' own size if they all share one of at most 96 pixels a side, else 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Size>,
-    /// How a picture of another shape is brought to this one: `crop` unless said.
+    /// How images of another shape are brought to `size`. Default: `crop`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
-    /// 1 for grey, 3 for colour. Unless said, colour where some image is not grey.
+    /// 1 for grey, 3 for colour. Default: 3 if any image has colour, else 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-    /// Leave out pictures that cannot be read, and name them, instead of ending with an error.
+    /// Leave out pictures that cannot be read, and list them, instead of ending with an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub skip_unreadable: bool,
-    /// Whether the pictures to classify show digits in ink on paper, which are made light on dark and
-    /// centred as MNIST's are. If not, they are taken whole. Unless said, `mnist` and `synthetic` do
-    /// and other sources do not.
+    /// Whether pictures to classify are digits written in ink on paper, to be cut out, made light on
+    /// dark and centred as in MNIST; otherwise the whole picture is used. Default: true for `mnist` and
+    /// `synthetic`, false for other sources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub centre_digits: Option<bool>,
 }
 
 impl DataSpec {
-    /// Whether pictures to classify are digits that are centred as MNIST's are.
+    /// `centre-digits`, or its default for this source.
     pub fn centres_digits(&self) -> bool {
         self.centre_digits.unwrap_or(matches!(self.source, Source::Mnist | Source::Synthetic))
     }
@@ -83,13 +83,13 @@ impl Default for DataSpec {
     }
 }
 
-/// Where images come from.
+/// The kind of data set that images are read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The MNIST database, found on disk or downloaded.
     Mnist,
-    /// A folder of IDX files of any image size and class count.
+    /// A folder of IDX files, of any image size and number of classes.
     Idx,
     /// A folder of pictures: PNG, JPEG, WebP, BMP, TIFF or PNM, in a folder for each class.
     Folder,
@@ -97,12 +97,12 @@ pub enum Source {
     Cifar,
     /// An archive of NumPy arrays, as MedMNIST has them.
     Npz,
-    /// A file with a line for each image, its class and its pixels, as Kaggle's digits are; or a folder with
-    /// one such file for each split.
+    /// A CSV file with a line for each image, its class and its pixels, as Kaggle's digits; or a folder
+    /// with one such file for each split.
     Csv,
     /// The built-in drawn digits.
     Synthetic,
-    /// Images that a program hands over to the library; the command cannot load them.
+    /// Images that a program gives to the library; the command cannot load them.
     Own,
 }
 
@@ -121,46 +121,47 @@ impl Source {
         }
     }
 
-    /// Whether images are brought to one size and number of channels, as `size`, `fit` and `channels` say.
+    /// Whether images are brought to one size and number of channels: whether `size`, `fit`, `channels`
+    /// and `test` may be set.
     pub fn is_framed(self) -> bool {
         matches!(self, Self::Folder | Self::Cifar | Self::Npz | Self::Csv)
     }
 }
 
-/// What happens when MNIST can neither be found nor fetched.
+/// What to do when MNIST is neither found nor can be downloaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fallback {
-    /// Warn, record it, and train on the built-in digits.
+    /// Warn, record it, and train on the built-in drawn digits.
     Synthetic,
-    /// Fail.
+    /// End with an error.
     None,
 }
 
-/// How a picture of another size becomes one of the network's.
+/// How an image of another shape is brought to the size that the network sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
-    /// Scaled until it fills the frame; what hangs over on both sides is cut off.
+    /// Scale it to cover the frame, keeping its proportions, and cut off what extends beyond.
     #[default]
     Crop,
-    /// Scaled until all of it fits; the background fills the rest.
+    /// Scale it to fit inside the frame, keeping its proportions, and fill the rest with background.
     Pad,
-    /// Each axis is scaled for itself.
+    /// Scale height and width independently.
     Stretch,
 }
 
-/// How many images are set aside.
+/// How many images to set aside: in a study file a whole number, or a share such as 0.2.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Amount {
-    /// So many.
+    /// This many images.
     Count(usize),
-    /// This share of them, above 0 and below 1.
+    /// This share of the images, above 0 and below 1.
     Share(f64),
 }
 
 impl Amount {
-    /// So many of `total`, rounded, at least one of a share.
+    /// The number of images out of `total`; a share is rounded, and is at least one image.
     pub fn of(self, total: usize) -> usize {
         match self {
             Self::Count(count) => count,
@@ -201,7 +202,7 @@ impl<'de> Deserialize<'de> for Amount {
             fn visit_i64<E: Error>(self, count: i64) -> Result<Amount, E> {
                 match u64::try_from(count) {
                     Ok(count) => self.visit_u64(count),
-                    Err(_) => Err(E::custom(format_args!("{count} images are fewer than none"))),
+                    Err(_) => Err(E::custom(format_args!("{count} is not a number of images"))),
                 }
             }
 
@@ -229,12 +230,12 @@ impl JsonSchema for Amount {
     }
 }
 
-/// Rows and columns in pixels.
+/// Height and width in pixels; in a study file one number for squares, or `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Rows.
+    /// Rows of pixels.
     pub height: usize,
-    /// Columns.
+    /// Columns of pixels.
     pub width: usize,
 }
 
@@ -266,7 +267,7 @@ impl<'de> Deserialize<'de> for Size {
             fn visit_i64<E: Error>(self, side: i64) -> Result<Size, E> {
                 match u64::try_from(side) {
                     Ok(side) => self.visit_u64(side),
-                    Err(_) => Err(E::custom(format_args!("no image has {side} pixels a side"))),
+                    Err(_) => Err(E::custom(format_args!("{side} is not a size in pixels"))),
                 }
             }
 

@@ -1,21 +1,21 @@
-//! What is wrong with a study: where, what, and what would be right.
+//! Errors in a study: where, what is wrong, and what would be right.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A study that cannot work, with everything found wrong in it.
+/// A study that is not valid, with every problem found in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
     /// The file or option that the study came from; empty for a study built in code.
     pub origin: String,
-    /// The text that the locations point into.
+    /// The text that the locations refer to; `None` for a study built in code.
     pub text: Option<Arc<str>>,
-    /// Never empty.
+    /// The problems; never empty.
     pub problems: Vec<Problem>,
 }
 
-/// One thing that is wrong.
+/// One thing that is wrong with a study.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Dotted path of the offending key, such as `model.layers[2].conv.kernel`; empty where the
@@ -23,7 +23,7 @@ pub struct Problem {
     pub key: String,
     /// What is wrong.
     pub message: String,
-    /// What would be right; empty where the message says it.
+    /// What would be right; empty where the message says it already.
     pub help: String,
     /// Where in the text; `None` for studies built in code and for `--set`.
     pub location: Option<Location>,
@@ -32,11 +32,11 @@ pub struct Problem {
 /// A place in a study file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// Counted from 1.
+    /// Line, counted from 1.
     pub line: usize,
-    /// In characters, counted from 1.
+    /// Column in characters, counted from 1.
     pub column: usize,
-    /// In bytes from the start of the text.
+    /// Range in bytes from the start of the text.
     pub span: Range<usize>,
 }
 

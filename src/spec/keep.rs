@@ -7,17 +7,17 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// Which trials' checkpoints stay on the disk while a study goes on: `"needed"`, `"all"`, or a
-/// number.
+/// Which trials' checkpoints stay on the disk while a study runs; in a study file `"needed"`,
+/// `"all"`, or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keep {
-    /// Those that something may still need: the best trial's, those that train, and those that the
-    /// policy may grow or train on from.
+    /// Those that may still be used: the best trial's, those in training, and those that the policy
+    /// may grow from or train further.
     #[default]
     Needed,
     /// All of them.
     All,
-    /// Those that something may still need, and of the others so many, the newest.
+    /// Those that may still be used, and this many of the newest others.
     Newest(u32),
 }
 
@@ -79,7 +79,7 @@ impl JsonSchema for Keep {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Which trials' checkpoints stay on the disk: those that something may still need, all, or those and so many of the newest others.",
+            "description": "Which trials' checkpoints stay on the disk: \"needed\" for those that may still be used, \"all\", or a number of the newest others to keep besides those needed.",
             "anyOf": [
                 { "enum": ["needed", "all"] },
                 { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u64 }

@@ -1,4 +1,4 @@
-//! `[model]`: the layers between the image and the implied classifier head.
+//! `[model]`: the layers between the image and the classifier head.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,8 +10,8 @@ use super::tagged::name_or_table;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ModelSpec {
-    /// The layers in order. The input shape and the classifier head come from the data; an empty
-    /// list is a plain softmax classifier on pixels.
+    /// The layers in order. The input shape and the classifier head (a dense layer with softmax)
+    /// follow from the data; an empty list is a softmax classifier on pixels.
     pub layers: Vec<Layer>,
 }
 
@@ -30,11 +30,11 @@ pub enum Layer {
     BatchNorm(BatchNorm),
     /// Zeroes activations at random while training.
     Dropout(Dropout),
-    /// Mean over each channel's whole plane; what follows is dense.
+    /// Mean over all pixels of each channel; only dense layers can follow.
     GlobalAvgPool {},
     /// Fully connected layer with bias and activation; the first one flattens.
     Dense(Dense),
-    /// A block of layers to whose result its input is added.
+    /// A block of layers whose input is added to its output.
     Residual(Residual),
 }
 
@@ -127,21 +127,22 @@ pub struct Conv {
     /// How the border is treated.
     #[serde(default)]
     pub padding: Padding,
-    /// Groups that channels and filters are cut into, in order; a filter sees the channels of its
-    /// own group. It divides both; as many groups as channels is a depthwise convolution.
+    /// Number of groups that input channels and filters are divided into; a filter sees only the
+    /// channels of its own group. It must divide both; as many groups as channels make a depthwise
+    /// convolution.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     #[schemars(range(min = 1, max = 4096))]
     pub groups: usize,
     /// Applied to the result.
     #[serde(default)]
     pub activation: Activation,
-    /// What every bias starts from.
+    /// Initial value of every bias.
     #[serde(default)]
     pub initial_bias: f64,
 }
 
 impl Conv {
-    /// A "same"-padded relu convolution of stride 1.
+    /// A "same"-padded convolution with stride 1 and relu.
     pub fn same(filters: usize, kernel: usize) -> Self {
         Self {
             filters,
@@ -159,8 +160,8 @@ impl Conv {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Padding {
-    /// Zeros around the image so that the output has ⌈input / stride⌉ pixels a side; where the
-    /// number of zeros is odd, the extra one goes right and below, as in Keras.
+    /// As many zeros around the image as give an output of ⌈input / stride⌉ pixels a side; where
+    /// their number is odd, the extra one goes right and below, as in Keras.
     #[default]
     Same,
     /// No padding: the kernel stays inside the image.
@@ -173,13 +174,13 @@ pub enum Padding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct BatchNorm {
-    /// Applied to the result; none unless said.
+    /// Applied to the result; default: none.
     #[serde(default = "no_activation")]
     pub activation: Activation,
-    /// Weight of the newest batch in the running statistics.
+    /// Weight of the newest batch in the running mean and variance, as in PyTorch.
     #[serde(default = "norm_momentum")]
     pub momentum: f64,
-    /// Added to the variance.
+    /// Added to the variance, against division by zero.
     #[serde(default = "norm_epsilon")]
     pub epsilon: f64,
 }
@@ -210,13 +211,13 @@ pub struct Dense {
     /// Applied to the result.
     #[serde(default)]
     pub activation: Activation,
-    /// What every bias starts from.
+    /// Initial value of every bias.
     #[serde(default)]
     pub initial_bias: f64,
 }
 
 impl Dense {
-    /// A relu layer of `units` features.
+    /// A layer of `units` features with relu.
     pub fn of(units: usize) -> Self {
         Self { units, activation: Activation::default(), initial_bias: 0.0 }
     }
@@ -224,10 +225,10 @@ impl Dense {
 
 /// Settings of a residual block (He et al. 2016): `activation(layers(x) + shortcut(x))`.
 ///
-/// The shortcut is x itself where `layers` return its shape. Elsewhere it is a projection: a 1×1
-/// convolution with bias to the channels that they return, of the smallest stride that reaches
-/// their height and width; there has to be one. Where batch-norm stands among `layers`, a
-/// batch-norm of the last one's settings follows the projection.
+/// The shortcut is x itself where `layers` keep its shape. Otherwise it is a projection: a 1×1
+/// convolution with bias to the number of channels that `layers` return, with the smallest stride
+/// that gives their height and width; a study where no stride does is invalid. If `layers` contain
+/// a batch-norm, one with the same settings as the last of them follows the projection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Residual {
@@ -245,7 +246,7 @@ impl Residual {
         Self { layers, activation: Activation::default() }
     }
 
-    /// The batch-norm whose settings the projection's has, where it has one.
+    /// The batch-norm whose settings the projection's batch-norm copies, if it has one.
     pub(crate) fn norm(&self) -> Option<&BatchNorm> {
         self.layers.iter().rev().find_map(|layer| match layer {
             Layer::BatchNorm(norm) => Some(norm),

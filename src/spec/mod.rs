@@ -1,8 +1,10 @@
-//! The typed study: what a study file says, checked until nothing in it can fail later.
+//! Studies as types: the keys of a study file, their defaults, and their validation.
 //!
-//! [`StudyFile`] is the raw form, exactly what TOML holds. [`Spec`] is the validated form: its
-//! fields are private, so whoever holds one knows that every shape fits and every number is in
-//! range. Nothing in this module does I/O, and nothing in it knows burn.
+//! [`StudyFile`] is the raw form, exactly what the TOML holds. [`Spec`] is the validated form: its
+//! fields are private, so every shape in it fits and every number is in range. [`StudyDocument`]
+//! turns text into either and locates errors by line. [`Edit`] changes a validated study.
+//!
+//! This module does no I/O and does not use burn.
 
 mod check;
 mod check_layers;

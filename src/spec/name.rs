@@ -1,4 +1,4 @@
-//! Which names a study, and with it a run folder, may have.
+//! Which names a study may have; its run folders are named after it.
 
 /// The rule of [`is_run_name`] in words.
 pub const RUN_NAME_RULE: &str =
@@ -6,8 +6,8 @@ pub const RUN_NAME_RULE: &str =
 
 const LENGTH_MAX: usize = 64;
 
-/// Whether a study may have this name. Run folders are named after it, so it is a plain file name:
-/// it is never hidden, cannot be taken for an option, and stays within the folder of runs.
+/// Whether a study may have this name. Run folders are named after it, so it must be a plain file
+/// name that is not hidden, is not taken for a command-line option, and names no other folder.
 pub fn is_run_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());

@@ -1,4 +1,4 @@
-//! The optimizers a study may ask for, with their parameters.
+//! `[train] optimizer`: the optimizers and their parameters.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,7 +13,7 @@ pub enum Optimizer {
     Sgd(SgdParameters),
     /// Adam (Kingma and Ba 2015); weight decay is added to the gradient.
     Adam(AdamParameters),
-    /// AdamW (Loshchilov and Hutter 2019); weight decay acts on the weights directly.
+    /// AdamW (Loshchilov and Hutter 2019); weight decay shrinks the weights themselves.
     AdamW(AdamWParameters),
 }
 
@@ -57,9 +57,9 @@ impl Optimizer {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SgdParameters {
-    /// Share of the last step that is taken again, in 0..1.
+    /// Share of the previous update that is added to each update, in 0..1.
     pub momentum: f64,
-    /// Look ahead along the momentum (Sutskever et al. 2013).
+    /// Use Nesterov's momentum (Sutskever et al. 2013).
     pub nesterov: bool,
 }
 
@@ -73,11 +73,11 @@ impl Default for SgdParameters {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct AdamParameters {
-    /// Decay of the mean of gradients, in 0..1.
+    /// Decay of the running mean of gradients, in 0..1.
     pub beta_1: f64,
-    /// Decay of the mean of squared gradients, in 0..1.
+    /// Decay of the running mean of squared gradients, in 0..1.
     pub beta_2: f64,
-    /// Added to the denominator.
+    /// Added to the denominator, against division by zero.
     pub epsilon: f64,
 }
 

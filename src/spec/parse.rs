@@ -1,4 +1,4 @@
-//! Text → [`StudyFile`], with every complaint pointing at its line.
+//! Text → [`StudyFile`], with the line of every problem.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use super::shape::InputShape;
 use super::study::{Spec, StudyFile};
 use super::validate::check_ranges;
 
-/// More text than this is no study file.
+/// Longer files are refused, so that a wrong file is not parsed for minutes.
 const TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// A study file's text, the name it goes by in messages, and `--set` overrides on top.
+/// The text of a study file, with the name it has in messages and the overrides of `--set`.
 #[derive(Debug, Clone)]
 pub struct StudyDocument {
     origin: String,
@@ -41,24 +41,24 @@ enum Step {
 }
 
 impl StudyDocument {
-    /// `origin` is the file's path, or whatever else should stand before a message.
+    /// `origin` names the text in error messages: the file's path, or any other name.
     pub fn new(origin: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
         Self { origin: origin.into(), folder: None, text: text.into(), overrides: Vec::new() }
     }
 
-    /// Takes relative paths of the study from this folder.
+    /// Sets the folder that the study's relative paths start from.
     #[must_use]
     pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
     }
 
-    /// What stands before a message: the file's path, or whatever else.
+    /// The name of the text in error messages.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The folder that relative paths are taken from, where one was named.
+    /// The folder that relative paths start from, if one was set.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
@@ -85,7 +85,7 @@ impl StudyDocument {
     /// Text that is not TOML, unknown keys, missing keys and wrong types, with their place.
     pub fn parse(&self) -> Result<StudyFile, SpecError> {
         if self.text.len() > TEXT_BYTES_MAX {
-            let problem = Problem::new("", "is too long for a study file", "use at most 1 MiB");
+            let problem = Problem::new("", "the file is too long for a study", "use at most 1 MiB");
             return Err(SpecError::new(&self.origin, vec![problem]));
         }
         let file: StudyFile =
@@ -160,13 +160,13 @@ impl StudyDocument {
 }
 
 impl Override {
-    /// `train.seed`.
+    /// Sets `train.seed`.
     pub fn seed(seed: u64) -> Self {
-        // Larger seeds fit no TOML integer; validation refuses them all the same.
+        // A larger seed does not fit a TOML integer; -1 makes parsing refuse it.
         Self::whole("train", "seed", i64::try_from(seed).unwrap_or(-1))
     }
 
-    /// `tune.jobs`.
+    /// Sets `tune.jobs`.
     pub fn jobs(jobs: u16) -> Self {
         Self::whole("tune", "jobs", jobs.into())
     }
@@ -195,7 +195,7 @@ impl std::str::FromStr for Override {
         })?;
         let key = key.trim();
         let path = parse_path(key)?;
-        // Names are more pleasant to type without quotes, so what is no TOML value is a string.
+        // A value that is not TOML is a string, so that names need no quotes.
         let value = toml::from_str::<toml::Table>(&format!("value = {value}"))
             .ok()
             .and_then(|mut table| table.remove("value"))
@@ -241,7 +241,7 @@ fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
             put(item, rest, value)
         }
         Step::Key(name) => {
-            // `optimizer = "adam"` gives way to `--set train.optimizer.sgd.momentum=0`.
+            // `--set train.optimizer.sgd.momentum=0` replaces `optimizer = "adam"`.
             if !target.is_table() {
                 *target = Value::Table(toml::Table::new());
             }

@@ -1,14 +1,14 @@
-//! The layer table of a network: shapes, parameters and operations, layer by layer.
+//! Shape inference: the layer table of a network, with shapes, parameters and FLOPs of each layer.
 
 use super::error::Problem;
 use super::layer::{Activation, Conv, Layer, Padding, Residual};
 use super::pool::{Pool, same_pads};
 use super::shape::{FeatureShape, InputShape, LayerPlan, LayerTable, total};
 
-/// The longest stride of a projection, as of a convolution.
+/// The largest stride of a projection, the same as a convolution's.
 const PROJECTION_STRIDE_MAX: usize = 31;
 
-/// Infers every shape from the input's.
+/// Infers every layer's shapes from the shape of the input.
 pub(super) fn infer(layers: &[Layer], input: InputShape) -> Result<LayerTable, Problem> {
     let InputShape { channels, height, width, classes } = input;
     let image = FeatureShape::Image { channels, height, width };
@@ -19,7 +19,8 @@ pub(super) fn infer(layers: &[Layer], input: InputShape) -> Result<LayerTable, P
     Ok(LayerTable { rows })
 }
 
-/// What is wrong: its key, relative to what was planned, the complaint, and what would be right.
+/// A layer that does not fit its input: the key, relative to the layer, what is wrong, and what would
+/// be right.
 type Misfit = (String, String, String);
 
 /// The rows of `layers`, the list under the key `list`.
@@ -96,7 +97,7 @@ fn image(input: FeatureShape) -> Result<(usize, usize, usize), Misfit> {
         FeatureShape::Image { channels, height, width } => Ok((channels, height, width)),
         FeatureShape::Flat { features } => Err((
             String::new(),
-            format!("needs an image, but receives {features} flat features"),
+            format!("needs an image as input, but receives {features} flat features"),
             "move it before the first dense or global-avg-pool layer".into(),
         )),
     }
@@ -112,16 +113,16 @@ fn plan_conv(conv: &Conv, input: FeatureShape) -> Result<(FeatureShape, usize, u
         return Err((
             "kernel".into(),
             format!(
-                "a {k}×{k} kernel is larger than the {height}×{width} image that reaches it",
+                "a {k}×{k} kernel is larger than the layer's {height}×{width} input",
                 k = conv.kernel
             ),
-            format!("use at most {reach}, or pool less before it"),
+            format!("use at most {reach}, or less pooling before it"),
         ));
     }
     if !channels.is_multiple_of(conv.groups) {
         return Err((
             "groups".into(),
-            format!("{} groups do not divide the {channels} channels that arrive", conv.groups),
+            format!("the {channels} input channels cannot be divided into {} groups", conv.groups),
             format!("use {}", divisors(channels, conv.filters)),
         ));
     }
@@ -161,7 +162,7 @@ fn plan_pool(pool: &Pool, input: FeatureShape) -> Result<(FeatureShape, usize, u
         return Err((
             "size".into(),
             format!(
-                "a {s}×{s} window is larger than the {height}×{width} image that reaches it",
+                "a {s}×{s} window is larger than the layer's {height}×{width} input",
                 s = pool.size
             ),
             format!("use at most {side}, or remove this pool or one before it"),
@@ -200,8 +201,8 @@ fn plan_projection(
         return Err((
             "layers".into(),
             format!(
-                "turn {input} into {output}, and no 1×1 projection brings the shortcut there: a \
-                 stride of s makes ⌈n / s⌉ pixels of n"
+                "they turn {input} into {output}, which no 1×1 projection of the shortcut gives: a \
+                 stride of s turns n pixels into ⌈n / s⌉"
             ),
             "use padding = \"same\" in convs and pools, and the same strides for height and width"
                 .into(),
@@ -210,8 +211,8 @@ fn plan_projection(
     let filters = output.channels();
     let conv = Conv { stride, activation: Activation::None, ..Conv::same(filters, 1) };
     let (_, mut parameters, mut flops) = plan_conv(&conv, input)?;
-    let by = if stride == 1 { String::new() } else { format!(" by {stride}") };
-    let mut name = format!("projection to {filters}{by}");
+    let stride = if stride == 1 { String::new() } else { format!(", stride {stride}") };
+    let mut name = format!("projection to {filters}{stride}");
     if block.norm().is_some() {
         let (_, of_norm, norm_flops) = norm_cost(output);
         (parameters, flops) = (parameters + of_norm, flops.saturating_add(norm_flops));
@@ -220,8 +221,8 @@ fn plan_projection(
     Ok(row(name, input, output, parameters, flops))
 }
 
-/// The smallest stride at which a 1×1 convolution turns images of the one size into those of the
-/// other; `None` where there is none.
+/// The smallest stride with which a 1×1 convolution turns images of the size of `input` into images
+/// of the size of `output`; `None` if there is none.
 pub(crate) fn projection_stride(input: FeatureShape, output: FeatureShape) -> Option<usize> {
     let ([height, width], [out_height, out_width]) = (input.sides(), output.sides());
     (1..=PROJECTION_STRIDE_MAX).find(|&stride| {
@@ -244,29 +245,29 @@ fn describe(layer: &Layer) -> String {
     let text = match layer {
         Layer::Conv(conv) => {
             let padding = match conv.padding {
-                Padding::Same => "same".into(),
-                Padding::Valid => "valid".into(),
-                Padding::Explicit(pad) => format!("padded by {pad}"),
+                Padding::Same => ", same".into(),
+                Padding::Valid => ", valid".into(),
+                Padding::Explicit(pad) => format!(", padding {pad}"),
             };
             let stride = match conv.stride {
                 1 => String::new(),
-                stride => format!(" by {stride}"),
+                stride => format!(", stride {stride}"),
             };
             let groups = match conv.groups {
                 1 => String::new(),
-                groups => format!(" in {groups} groups"),
+                groups => format!(", {groups} groups"),
             };
-            format!("conv {} of {k}×{k}{stride} {padding}{groups}", conv.filters, k = conv.kernel)
+            format!("conv {} of {k}×{k}{stride}{padding}{groups}", conv.filters, k = conv.kernel)
         }
         Layer::MaxPool(pool) | Layer::AvgPool(pool) => {
             let stride = match pool.stride {
-                Some(stride) if stride != pool.size => format!(" by {stride}"),
+                Some(stride) if stride != pool.size => format!(", stride {stride}"),
                 _ => String::new(),
             };
             let padding = match pool.padding {
                 super::pool::PoolPadding::Pixels(0) => String::new(),
-                super::pool::PoolPadding::Pixels(pixels) => format!(" padded by {pixels}"),
-                super::pool::PoolPadding::Same => " same".into(),
+                super::pool::PoolPadding::Pixels(pixels) => format!(", padding {pixels}"),
+                super::pool::PoolPadding::Same => ", same".into(),
             };
             format!("{} {s}×{s}{stride}{padding}", layer.kind(), s = pool.size)
         }

@@ -1,4 +1,4 @@
-//! Settings of pooling layers.
+//! Settings of max-pool and avg-pool layers.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,13 +15,13 @@ pub struct Pool {
     #[serde(default = "two")]
     #[schemars(range(min = 1, max = 1024))]
     pub size: usize,
-    /// Pixels between neighbouring windows; the window's size unless said.
+    /// Pixels between neighbouring windows. Default: the window's size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
     pub stride: Option<usize>,
-    /// How far windows reach over the border: a number of pixels on every side, at most half a
-    /// window, or "same"; 0 unless said. Of a max-pool only pixels of the image count; for the mean
-    /// of an avg-pool those beyond it count as zeros.
+    /// How far windows extend beyond the image: a number of pixels on every side, at most half a
+    /// window, or "same". Default: 0. A max-pool ignores the pixels outside the image; an avg-pool
+    /// counts them as zeros.
     #[serde(default, skip_serializing_if = "PoolPadding::is_none")]
     pub padding: PoolPadding,
 }
@@ -32,7 +32,7 @@ impl Pool {
         Self { size, stride: None, padding: PoolPadding::default() }
     }
 
-    /// The same with windows that reach so many pixels over every border.
+    /// The same pool with windows that extend this many pixels beyond every side.
     #[must_use]
     pub fn padded(self, pixels: usize) -> Self {
         Self { padding: PoolPadding::Pixels(pixels), ..self }
@@ -43,7 +43,7 @@ impl Pool {
         self.stride.unwrap_or(self.size)
     }
 
-    /// Pixels that windows reach beyond an axis of `length` pixels, before and after it.
+    /// Padding in pixels before and after an axis of `length` pixels.
     pub fn pads(&self, length: usize) -> [usize; 2] {
         match self.padding {
             PoolPadding::Pixels(pixels) => [pixels; 2],
@@ -52,14 +52,13 @@ impl Pool {
     }
 }
 
-/// How far the windows of a pool reach over the border of its input; in a study file a whole number
-/// or "same".
+/// How far the windows of a pool extend beyond its input; in a study file a whole number or "same".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolPadding {
     /// This many pixels on every side.
     Pixels(usize),
-    /// As many that the output has ⌈input / stride⌉ pixels a side; where that is odd, the extra one
-    /// goes right and below, as in Keras.
+    /// As many as give an output of ⌈input / stride⌉ pixels a side; where their number is odd, the
+    /// extra one goes right and below, as in Keras.
     Same,
 }
 
@@ -100,7 +99,7 @@ impl Visitor<'_> for NumberOrName {
     }
 
     fn visit_u64<E: Error>(self, pixels: u64) -> Result<PoolPadding, E> {
-        // What fits no machine's numbers is far out of range as well.
+        // A number too large for usize is far out of range as well, which validation reports.
         Ok(PoolPadding::Pixels(usize::try_from(pixels).unwrap_or(usize::MAX)))
     }
 

@@ -1,4 +1,4 @@
-//! [`StudyFile`] → TOML that reads like one written by hand: one layer a line.
+//! [`StudyFile`] → TOML laid out as if written by hand: one layer per line.
 
 // In a circle with study: a study writes itself as text.
 
@@ -10,7 +10,7 @@ use super::space::SearchSpace;
 use super::study::StudyFile;
 use super::tune::TuneSpec;
 
-/// The complete file, every default written out.
+/// The complete file, with every default written out.
 pub fn to_toml(file: &StudyFile) -> String {
     let mut text = format!("name = {}\n", inline(&file.name));
     section(&mut text, "data", &file.data);
@@ -33,7 +33,7 @@ pub fn to_toml(file: &StudyFile) -> String {
     text
 }
 
-/// One layer a line, those of residual blocks indented further.
+/// One layer per line, those within residual blocks indented further.
 fn add_layers(text: &mut String, layers: &[Layer], indent: &str) {
     for layer in layers {
         match layer {

@@ -4,11 +4,11 @@ use std::f64::consts::PI;
 
 use super::{Schedule, TrainSpec};
 
-/// Learning rate of step `step` out of `steps`, both counted over the whole trial from 0.
+/// Learning rate of step `step`, counted from 0, out of `steps` in the whole trial.
 pub fn learning_rate(train: &TrainSpec, step: usize, steps: usize) -> f64 {
     let progress = step as f64 / steps.max(1) as f64;
     let share = if progress < train.warm_up {
-        // The first step gets a rate above zero.
+        // `step + 1`, so that the first step's rate is above zero.
         (step + 1) as f64 / (train.warm_up * steps as f64).max(1.0)
     } else {
         let after_warm_up = (progress - train.warm_up) / (1.0 - train.warm_up);
@@ -17,7 +17,7 @@ pub fn learning_rate(train: &TrainSpec, step: usize, steps: usize) -> f64 {
     train.learning_rate * share.min(1.0)
 }
 
-/// Mean over a trial of the rate as a share of its peak.
+/// Mean learning rate over a trial, as a share of the highest.
 pub fn mean_share(train: &TrainSpec) -> f64 {
     const SAMPLES: usize = 1000;
     let sum: f64 = (0..SAMPLES).map(|step| learning_rate(train, step, SAMPLES)).sum();

@@ -1,35 +1,35 @@
-//! Shape inference: what every layer receives, returns, holds and costs.
+//! Shapes of images and features, and the layer table that shape inference returns.
 
 use std::fmt;
 
-/// What the data hands to the network: grey or colour images of one size, and their classes.
+/// Shape of the images that a network receives, and the number of their classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct InputShape {
-    /// 1 for grey images.
+    /// 1 for grey images, 3 for colour.
     pub channels: usize,
-    /// In pixels.
+    /// Height in pixels.
     pub height: usize,
-    /// In pixels.
+    /// Width in pixels.
     pub width: usize,
     /// Number of classes, at least 2.
     pub classes: usize,
 }
 
 impl InputShape {
-    /// MNIST's: grey, 28×28, ten digits. The built-in digits have the same.
+    /// Shape of MNIST and of the built-in digits: grey, 28×28 pixels, ten classes.
     pub const MNIST: Self = Self { channels: 1, height: 28, width: 28, classes: 10 };
 }
 
-/// What flows between two layers, for one image.
+/// Shape of what passes between two layers for one image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeatureShape {
     /// `[channels, height, width]`.
     Image {
         /// Feature maps.
         channels: usize,
-        /// In pixels.
+        /// Height in pixels.
         height: usize,
-        /// In pixels.
+        /// Width in pixels.
         width: usize,
     },
     /// `[features]`.
@@ -50,12 +50,12 @@ impl FeatureShape {
         }
     }
 
-    /// Whether nothing flows; never so in a validated study.
+    /// Whether there are no values; never so in a validated study.
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
 
-    /// Height and width of an image in pixels; 1 and 1 of flat features.
+    /// Height and width of an image in pixels; 1 and 1 for flat features.
     pub(crate) fn sides(self) -> [usize; 2] {
         match self {
             Self::Image { height, width, .. } => [height, width],
@@ -63,7 +63,7 @@ impl FeatureShape {
         }
     }
 
-    /// Channels of an image, features of a vector: what batch-norm normalizes over.
+    /// Channels of an image, or the number of flat features: what batch-norm has statistics of.
     pub fn channels(self) -> usize {
         match self {
             Self::Image { channels, .. } => channels,
@@ -86,25 +86,26 @@ impl fmt::Display for FeatureShape {
 /// One row of the layer table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerPlan {
-    /// The layer in words, such as `conv 6 × 5×5 same, relu`.
+    /// The layer in words, such as `conv 6 of 5×5, same, relu`.
     pub name: String,
-    /// What it receives.
+    /// Shape of its input.
     pub input: FeatureShape,
-    /// What it returns.
+    /// Shape of its output.
     pub output: FeatureShape,
-    /// Trained values.
+    /// Number of trained values.
     pub parameters: usize,
     /// Floating-point operations for one image, forward; a multiply-add counts as two.
     pub flops: usize,
-    /// Of a residual block, the layers of its branch; they are part of the block's own figures.
+    /// The layers within a residual block, whose figures are included in the block's; empty for other
+    /// layers.
     pub inner: Vec<LayerPlan>,
-    /// Of a residual block that returns another shape than it receives, the projection of its
-    /// shortcut; part of the block's own figures as well.
+    /// The projection of a residual block's shortcut, where its output has another shape than its
+    /// input; its figures are included in the block's.
     pub projection: Option<Box<LayerPlan>>,
 }
 
 impl LayerPlan {
-    /// Values that one image leaves behind here, within the layer and after it.
+    /// Number of values that this layer, and the layers within it, return for one image.
     fn activations(&self) -> usize {
         let within = self.inner.iter().chain(self.projection.as_deref()).map(Self::activations);
         total(within).saturating_add(self.output.len())
@@ -114,12 +115,12 @@ impl LayerPlan {
 /// Every layer of a network with shapes and costs; the last row is the classifier head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerTable {
-    /// In order, the head last.
+    /// The layers in order, the head last.
     pub rows: Vec<LayerPlan>,
 }
 
 impl LayerTable {
-    /// Trained values of the whole network.
+    /// Number of trained values of the whole network.
     pub fn parameters(&self) -> usize {
         total(self.rows.iter().map(|row| row.parameters))
     }
@@ -129,7 +130,7 @@ impl LayerTable {
         total(self.rows.iter().map(|row| row.flops))
     }
 
-    /// Values that one image leaves behind between layers.
+    /// Number of values that all layers return for one image.
     pub fn activations(&self) -> usize {
         total(self.rows.iter().map(LayerPlan::activations))
     }

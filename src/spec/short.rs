@@ -1,4 +1,4 @@
-//! [`StudyFile`] → the TOML that somebody would write, without what has its default anyway.
+//! [`StudyFile`] → short TOML: without the keys that have their default.
 
 // In a circle with study: a study writes itself as text.
 
@@ -10,7 +10,8 @@ use super::layer::{BatchNorm, Conv, Dense, Layer};
 use super::render::inline;
 use super::study::StudyFile;
 
-/// The file without what has its default anyway, as somebody would write it.
+/// The file without the keys that have their default, but for those that are worth a look in every
+/// study.
 pub fn to_short_toml(file: &StudyFile) -> String {
     let plain = StudyFile::new(&file.name, Vec::new());
     let mut text = format!("name = {}\n", inline(&file.name));
@@ -22,13 +23,13 @@ pub fn to_short_toml(file: &StudyFile) -> String {
     text += "]\n";
     short_section(&mut text, "train", &file.train, &plain.train, &["epochs", "learning-rate"]);
     let gate = if file.gate.is_accuracy_alone() { "accuracy" } else { "balanced-accuracy" };
-    // Where another floor is given, none is asked of the accuracy unless said.
+    // Where another minimum is given, the default of `accuracy` is 0, so it is compared with itself.
     let plain_gate = GateSpec { accuracy: file.gate.accuracy, ..plain.gate };
     short_section(&mut text, "gate", &file.gate, &plain_gate, &[gate]);
     text
 }
 
-/// The keys of a section that differ from a plain study's, and those that are `always` worth a look.
+/// The keys of a section that differ from the default study's, and those that are `always` written.
 fn short_section<T: Serialize>(
     text: &mut String,
     name: &str,
@@ -50,7 +51,7 @@ fn short_section<T: Serialize>(
     }
 }
 
-/// A layer without the settings that a plain one of its kind has.
+/// A layer without the settings that have their default.
 fn short_layer(layer: &Layer) -> Value {
     let plain = match layer {
         Layer::Conv(conv) => Some(Layer::Conv(Conv::same(conv.filters, conv.kernel))),
@@ -65,7 +66,7 @@ fn short_layer(layer: &Layer) -> Value {
     };
     let inside = full.iter().map(|(kind, settings)| {
         let mut short = without(settings, plain.get(kind));
-        // What makes the layer what it is.
+        // These have no default.
         if let (Value::Table(short), Value::Table(settings)) = (&mut short, settings) {
             let named: Vec<_> = settings
                 .iter()
@@ -82,7 +83,7 @@ fn short_layer(layer: &Layer) -> Value {
     Value::Table(inside.collect())
 }
 
-/// A table without the keys that a plain one has with the same value; other values as they are.
+/// A table without the keys that `plain` has with the same value; other values as they are.
 fn without(value: &Value, plain: Option<&Value>) -> Value {
     match (value, plain) {
         (Value::Table(table), Some(Value::Table(plain))) => Value::Table(

@@ -1,22 +1,22 @@
-//! `[tune.space]`: what search policies choose from.
+//! `[tune.space]`: what the policies `random`, `tpe` and `asha` choose from.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::layer::Activation;
 
-/// `[tune.space]` of a study file. A trial is a pyramid of conv layers with 2×2 max-pools, then
-/// hidden dense layers; everything is chosen for itself. Lists are choices.
+/// `[tune.space]` of a study file: lists of values to choose from, each independently. A trial's
+/// network has conv layers with 2×2 max-pools between them, then hidden dense layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SearchSpace {
-    /// Conv layers.
+    /// Number of conv layers.
     pub convs: Vec<usize>,
     /// Filters of each conv layer.
     pub filters: Vec<usize>,
     /// Side of each conv layer's kernel.
     pub kernel: Vec<usize>,
-    /// Hidden dense layers.
+    /// Number of hidden dense layers.
     pub dense_layers: Vec<usize>,
     /// Units of each hidden dense layer.
     pub units: Vec<usize>,
@@ -24,11 +24,11 @@ pub struct SearchSpace {
     pub activation: Vec<Activation>,
     /// Dropout before the classifier; 0 for none.
     pub dropout: Vec<f64>,
-    /// Lowest and highest learning rate; drawn evenly over their logarithms.
+    /// Lowest and highest learning rate; drawn uniformly on a logarithmic scale.
     pub learning_rate: [f64; 2],
-    /// Images a step.
+    /// Images per step.
     pub batch_size: Vec<usize>,
-    /// The rule that turns gradients into updates.
+    /// The rule that turns gradients into weight updates.
     pub optimizer: Vec<OptimizerName>,
     /// Passes over the training images; `asha` goes from the fewest to the most.
     pub epochs: Vec<usize>,
@@ -53,13 +53,13 @@ impl Default for SearchSpace {
 }
 
 impl SearchSpace {
-    /// Whether this is the space of studies that name none.
+    /// Whether this is the default space.
     pub fn is_usual(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// An optimizer with its usual parameters.
+/// An optimizer with its default parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OptimizerName {

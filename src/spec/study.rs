@@ -1,4 +1,4 @@
-//! The whole study: the raw file and its validated form.
+//! The whole study: [`StudyFile`] as it is written, and [`Spec`] once it is validated.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,24 +17,24 @@ use super::validate::validate;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StudyFile {
-    /// Names the run folders.
+    /// The study's name: its runs are `runs/NAME-0001`, `runs/NAME-0002` and so on.
     #[serde(default = "default_name")]
     pub name: String,
-    /// Where images come from.
+    /// Where the images come from.
     #[serde(default)]
     pub data: DataSpec,
     /// The network.
     pub model: ModelSpec,
-    /// How one trial learns.
+    /// How a trial is trained.
     #[serde(default)]
     pub train: TrainSpec,
-    /// What a trial has to reach.
+    /// What a trial has to reach to be accepted.
     #[serde(default)]
     pub gate: GateSpec,
-    /// How the study looks for a better network.
+    /// How the study looks for a better network, and for how long.
     #[serde(default)]
     pub tune: TuneSpec,
-    /// Whom to tell when the study is over.
+    /// A command to run when the study is over.
     #[serde(default)]
     pub notify: NotifySpec,
 }
@@ -43,19 +43,19 @@ fn default_name() -> String {
     "study".into()
 }
 
-/// `[notify]`: whom to tell when the study is over.
+/// `[notify]`: a command to run when the study is over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct NotifySpec {
-    /// A program and its arguments, started once when the study is over, with
-    /// `BURGEON_OUTCOME` (accepted or rejected), `BURGEON_ACCURACY`, `BURGEON_RUN_DIR` and
-    /// `BURGEON_STUDY` in its environment.
+    /// A program and its arguments, run once when the study is over. Its environment holds
+    /// `BURGEON_OUTCOME` (`accepted` or `rejected`), `BURGEON_ACCURACY`, `BURGEON_RUN_DIR` and
+    /// `BURGEON_STUDY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
 }
 
 impl StudyFile {
-    /// A study of these layers with every default.
+    /// A study with these layers and every default.
     pub fn new(name: impl Into<String>, layers: Vec<Layer>) -> Self {
         Self {
             name: name.into(),
@@ -74,7 +74,7 @@ impl StudyFile {
         super::render::to_toml(self)
     }
 
-    /// The same without what has its default anyway, as somebody would write it.
+    /// The file as TOML without the keys that have their default, as one would write it by hand.
     #[cfg(feature = "cli")]
     pub(crate) fn to_short_toml(&self) -> String {
         super::short::to_short_toml(self)
@@ -94,7 +94,7 @@ impl Spec {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, each with its key and what would be right.
+    /// Everything that is wrong with the study, each problem with its key and what would be right.
     pub fn new(file: StudyFile, input: InputShape) -> Result<Self, SpecError> {
         match validate(&file, input) {
             Ok(table) => Ok(Self { file, input, table }),
@@ -107,49 +107,49 @@ impl Spec {
         &self.file
     }
 
-    /// Names the run folders.
+    /// The study's name.
     pub fn name(&self) -> &str {
         &self.file.name
     }
 
-    /// `[data]`.
+    /// The `[data]` section.
     pub fn data(&self) -> &DataSpec {
         &self.file.data
     }
 
-    /// The layers in order, without the implied head.
+    /// The layers in order, without the classifier head.
     pub fn layers(&self) -> &[Layer] {
         &self.file.model.layers
     }
 
-    /// `[train]`.
+    /// The `[train]` section.
     pub fn train(&self) -> &TrainSpec {
         &self.file.train
     }
 
-    /// `[gate]`.
+    /// The `[gate]` section.
     pub fn gate(&self) -> &GateSpec {
         &self.file.gate
     }
 
-    /// `[tune]`.
+    /// The `[tune]` section.
     pub fn tune(&self) -> &TuneSpec {
         &self.file.tune
     }
 
-    /// What the data hands to the network.
+    /// Shape of one image and number of classes.
     pub fn input(&self) -> InputShape {
         self.input
     }
 
-    /// Every layer, the head included, with shapes and costs.
+    /// Every layer, the head included, with its shapes, parameters and FLOPs.
     pub fn table(&self) -> &LayerTable {
         &self.table
     }
 
-    /// SHA-256 in hex over everything that decides what the trained weights are and what is asked
-    /// of them: all but the study's name, whom it notifies, and where its data lies, which has a
-    /// hash of its own by what it holds.
+    /// SHA-256, in hex, of everything that decides the trained weights and the gate: all but the
+    /// study's name, its `[notify]` command, and the path of its data. (The data has a hash of its
+    /// own, of its content.)
     pub fn hash(&self) -> String {
         let file = &self.file;
         let data = DataSpec { path: None, ..file.data.clone() };

@@ -1,8 +1,8 @@
 //! Lets `optimizer = "adam"` stand for `optimizer = { adam = {} }`.
 //!
-//! serde's externally tagged enums take a bare name only for variants without fields. A study
-//! file reads better when the bare name means "with every default", so the name is turned into a
-//! table with that one key and an empty value, and the derived code does the rest.
+//! serde's externally tagged enums accept a bare name only for variants without fields. In a study
+//! file, a bare name means "with every default"; so it is turned into a table with the name as its
+//! one key and an empty table as the value, which the derived code reads.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -43,7 +43,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrTable<T> {
         match map.next_key::<String>()? {
             None => Ok(value),
             Some(key) => Err(Error::custom(format_args!(
-                "`{key}` is one key too many: this table takes only one"
+                "`{key}` is one key too many: this table may have only one"
             ))),
         }
     }

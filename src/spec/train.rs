@@ -1,4 +1,4 @@
-//! `[train]`: how one trial learns.
+//! `[train]`: how a trial is trained.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -13,40 +13,42 @@ pub struct TrainSpec {
     /// Passes over the training images.
     #[schemars(range(min = 1, max = 100_000))]
     pub epochs: usize,
-    /// Images a step; a last, smaller batch is trained on too.
+    /// Images per step; the last batch of an epoch may be smaller.
     #[schemars(range(min = 1, max = 65_536))]
     pub batch_size: usize,
-    /// What turns gradients into updates.
+    /// The rule that turns gradients into weight updates.
     pub optimizer: Optimizer,
-    /// The schedule's highest rate.
+    /// The highest learning rate; the schedule scales it.
     pub learning_rate: f64,
-    /// How the rate moves over the trial.
+    /// How the learning rate changes over the trial.
     pub schedule: Schedule,
-    /// Share of all steps over which the rate first rises linearly from zero, in 0..1.
+    /// Share of all steps over which the learning rate first rises linearly from zero, in 0..1.
     pub warm_up: f64,
-    /// Pull of the weights towards zero; how it acts depends on the optimizer.
+    /// Weight decay: `sgd` and `adam` add this times the weight to its gradient, `adamw` shrinks the
+    /// weight itself.
     pub weight_decay: f64,
-    /// Bound on the gradient before the optimizer sees it.
+    /// Limit on the gradient before it reaches the optimizer. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_clipping: Option<GradientClipping>,
-    /// Probability mass spread over all classes (Szegedy et al. 2016), in 0..1.
+    /// Label smoothing: probability mass of the target that is spread over all classes (Szegedy et al.
+    /// 2016), in 0..1.
     pub label_smoothing: f64,
-    /// Decay per step of a moving average of the weights, in 0..1, such as 0.999: what is evaluated,
-    /// kept and published is then the average. Off unless said.
+    /// Decay per step of a moving average of the weights, in 0..1, such as 0.999. The average is then
+    /// what is evaluated, kept and published. Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_average: Option<f64>,
-    /// End the trial when validation accuracy no longer improves.
+    /// End the trial when validation accuracy no longer improves. Default: off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// Random distortions of training images; off unless said.
+    /// Random changes to training images. Default: off.
     pub augment: Augment,
-    /// Most seconds that a trial may take, evaluation included; what was trained by then is evaluated
-    /// and the best epoch kept. No limit unless said.
+    /// Time limit of a trial in seconds, evaluation included. When it is reached, the network is
+    /// evaluated as it is, and the best epoch is kept. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// How often the state of training is saved.
+    /// How often the training state is saved within an epoch.
     pub checkpoint: CheckpointInterval,
-    /// Decides everything random: initial weights, order, augmentation, dropout.
+    /// Seed of everything random: initial weights, order of images, augmentation, dropout.
     pub seed: u64,
 }
 
@@ -72,7 +74,7 @@ impl Default for TrainSpec {
     }
 }
 
-/// Course of the learning rate over a trial's steps.
+/// How the learning rate changes over a trial's steps.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
@@ -140,7 +142,8 @@ impl Schedule {
         }
     }
 
-    /// One cycle with its usual course: peak after 30 % of the steps, from 4 % down to zero.
+    /// One cycle with its defaults: from 4 % of the rate up to its peak after 30 % of the steps, then
+    /// down to zero.
     pub fn one_cycle() -> Self {
         Self::OneCycle { peak_at: one_cycle_peak(), start: one_cycle_start(), floor: 0.0 }
     }
@@ -153,37 +156,38 @@ fn one_cycle_start() -> f64 {
     0.04
 }
 
-/// Bound on the gradient before the optimizer sees it.
+/// Limit on the gradient before it reaches the optimizer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GradientClipping {
-    /// Every element is held within ± this.
+    /// Each element is limited to the range from −value to +value.
     Value(f64),
-    /// The gradient of all parameters together is scaled down to this Euclidean norm.
+    /// The gradient of all parameters together is scaled down to at most this Euclidean norm.
     Norm(f64),
 }
 
-/// When a trial ends before its epochs are over.
+/// When a trial ends before its last epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct EarlyStopping {
     /// Epochs without improvement that end the trial.
     #[schemars(range(min = 1))]
     pub patience: usize,
-    /// How much the validation accuracy has to rise to count as improvement.
+    /// Least rise of validation accuracy that counts as an improvement, as a fraction in 0..=1.
     #[serde(default)]
     pub min_improvement: f64,
 }
 
-/// Random distortions of training images. Every figure is the largest one drawn.
+/// Random changes to training images (data augmentation). `shift`, `rotate`, `scale`, `brightness`,
+/// `contrast` and `saturation` give the largest change; each image's own is drawn at random up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Augment {
-    /// Whole pixels along each axis.
+    /// Shift along each axis, in whole pixels.
     pub shift: u32,
-    /// Degrees either way.
+    /// Rotation in degrees, in either direction.
     pub rotate: f64,
-    /// Share by which the image grows or shrinks, in 0..1.
+    /// Share by which the image is enlarged or shrunk, in 0..1.
     pub scale: f64,
     /// Standard deviation of the elastic displacement in pixels (Simard, Steinkraus, Platt 2003).
     pub elastic: f64,
@@ -193,7 +197,7 @@ pub struct Augment {
     /// Mirrors half of the images, top to bottom.
     #[serde(skip_serializing_if = "is_default")]
     pub flip_vertical: bool,
-    /// What comes in from outside the image.
+    /// What fills the area outside a moved image.
     #[serde(skip_serializing_if = "is_default")]
     pub border: Border,
     /// Share by which brightness is changed, in 0..=1.
@@ -210,14 +214,14 @@ pub struct Augment {
     pub cutout: u32,
 }
 
-/// What comes in from outside an image that is moved, turned or shrunk.
+/// What fills the area outside an image that is shifted, rotated or shrunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Border {
-    /// Black.
+    /// Black pixels.
     #[default]
     Black,
-    /// The image, mirrored at its edge.
+    /// The image itself, mirrored at its edge.
     Reflect,
 }
 
@@ -226,14 +230,14 @@ fn is_default<T: PartialEq + Default>(value: &T) -> bool {
 }
 
 impl Augment {
-    /// Whether any distortion is asked for.
+    /// Whether any change is set.
     pub fn is_on(&self) -> bool {
         // The border alone changes nothing.
         *self != Self { border: self.border, ..Self::default() }
     }
 }
 
-/// How often the state of training is saved within an epoch; the end of an epoch always is.
+/// How often the training state is saved within an epoch; it is always saved at the end of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckpointInterval {

@@ -10,34 +10,34 @@ use super::space::SearchSpace;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct TuneSpec {
-    /// Who proposes the next edits.
+    /// How the next trial is chosen.
     pub policy: Policy,
-    /// When the study is over.
+    /// When the study is over, and which trial wins.
     pub goal: Goal,
-    /// Most trials, the first one included.
+    /// Largest number of trials, the first one included.
     #[schemars(range(min = 1, max = 100_000))]
     pub trials: usize,
-    /// Trials that train at the same time and share the cores. What is proposed for a trial rests
-    /// on those before it but for the last `jobs`, so the number decides what is tried, and who
-    /// ends first does not.
+    /// Trials that train at the same time and share the cores. Trial k is proposed from the results
+    /// of the trials up to k − `jobs`; so this number changes what is tried, and the order in which
+    /// trials finish does not.
     #[schemars(range(min = 1, max = 256))]
     pub jobs: usize,
-    /// Most seconds that the study may take, from its first trial on and without the time that it was
-    /// stopped; the trial that trains when they have passed ends, and its best epoch counts. No limit
-    /// unless said.
+    /// Time limit of the study in seconds, from the start of its first trial, without the time between
+    /// a stop and a resume. When it is reached, the trial in training ends, and its best epoch counts.
+    /// Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// Most parameters a grown network may have; no limit unless said.
+    /// Largest number of parameters that a network may have. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub parameters: Option<usize>,
-    /// Most floating-point operations that a grown network may take for one image, forward; no
-    /// limit unless said.
+    /// Largest number of floating-point operations that a network may need for one image, forward.
+    /// Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub flops: Option<usize>,
-    /// Which trials' checkpoints stay on the disk while the study goes on: "needed", "all", or a
-    /// number of trials that are kept besides those that something may still need.
+    /// Which trials' checkpoints stay on the disk: "needed" for those that may still be used, "all",
+    /// or a number of the newest other trials to keep besides those needed.
     #[serde(skip_serializing_if = "Keep::is_needed")]
     pub keep: Keep,
     /// What `random`, `tpe` and `asha` choose from.
@@ -61,30 +61,31 @@ impl Default for TuneSpec {
     }
 }
 
-/// Who proposes the next edits.
+/// How the next trial is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// Reads the curves, says what is wrong, and makes the cheapest edit that can help.
+    /// Diagnoses the last trial and makes the cheapest edit that can help.
     Grow,
-    /// Draws every trial from the search space at random.
+    /// Samples every trial from the search space at random.
     Random,
-    /// Draws from where good trials lie dense (Bergstra et al. 2011).
+    /// Samples the search space where good trials are dense: tree-structured Parzen estimator
+    /// (Bergstra et al. 2011).
     Tpe,
-    /// Draws at random, trains shortly, and trains on only the best third again and again (Li et
-    /// al. 2018).
+    /// Samples at random, trains each trial for a few epochs, and repeatedly trains only the best
+    /// third further: asynchronous successive halving (Li et al. 2018).
     Asha,
 }
 
-/// When a study is over.
+/// When a study is over, and which trial wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
-    /// At the first trial that opens the gate.
+    /// At the first trial that passes the gate, which wins.
     Pass,
-    /// When the budget ends; the most accurate trial wins.
+    /// When the budget is used up; the most accurate trial wins.
     Best,
-    /// When the budget ends or nothing is left to shrink; of the trials that open the gate, the
+    /// When the budget is used up or nothing is left to shrink; of the trials that pass the gate, the
     /// one with the fewest parameters wins.
     Smallest,
 }

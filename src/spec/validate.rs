@@ -12,21 +12,21 @@ use super::shape::{InputShape, LayerTable};
 use super::study::StudyFile;
 use super::train::{CheckpointInterval, GradientClipping, Schedule, TrainSpec};
 
-/// More would not fit the memory of any machine this trainer is meant for.
+/// With gradients and Adam's two moments, 4 GB of `f32`.
 const PARAMETERS_MAX: usize = 250_000_000;
-/// Values between layers for one batch; 8 GiB of `f32`.
+/// Values that all layers together return for one batch; 8 GiB of `f32`.
 const ACTIVATIONS_MAX: usize = 1 << 31;
 
-/// Channels of an image.
+/// Most channels of an image.
 const CHANNELS_MAX: usize = 16;
 /// Longest side of an image, in pixels.
 const IMAGE_SIDE_MAX: usize = 8192;
-/// Classes that a network tells apart.
+/// Most classes.
 const CLASSES_MAX: usize = 65_536;
 
 /// Checks everything and infers the layer table.
 pub fn validate(file: &StudyFile, input: InputShape) -> Result<LayerTable, Vec<Problem>> {
-    // Shapes of layers that are wrong in themselves would only repeat the complaint.
+    // Shapes are inferred only from layers in range: others would be reported a second time.
     check_ranges(file)?;
     let mut check = Check::default();
     check_input(&mut check, input);
@@ -49,7 +49,7 @@ pub fn check_ranges(file: &StudyFile) -> Result<(), Vec<Problem>> {
     if check.problems.is_empty() { Ok(()) } else { Err(check.problems) }
 }
 
-/// The images do not come from the study file, but a model file or a program may claim anything.
+/// The input shape is not part of the study file; a model file or a program may give any.
 fn check_input(check: &mut Check, input: InputShape) {
     let InputShape { channels, height, width, classes } = input;
     let mut limit = |what: &str, value: usize, min: usize, max: usize| {
@@ -69,7 +69,7 @@ fn check_input(check: &mut Check, input: InputShape) {
 
 fn check_name(check: &mut Check, name: &str) {
     if !is_run_name(name) {
-        let problem = format!("{name:?} cannot be the name of a run folder");
+        let problem = format!("{name:?} is not a valid study name");
         check.problem("name", problem, format!("use {RUN_NAME_RULE}"));
     }
 }
@@ -83,7 +83,7 @@ fn check_data(check: &mut Check, file: &StudyFile) {
             Some(Amount::Count(count)) => check.whole(key, count, 1, 100_000_000),
             Some(Amount::Share(share)) if !(share > 0.0 && share < 1.0) => check.problem(
                 key,
-                format!("{share} is no share of the images"),
+                format!("{share} is not a share of the images"),
                 "use a whole number of images, or a share above 0 and below 1",
             ),
             Some(Amount::Share(_)) | None => {}
@@ -105,7 +105,7 @@ fn check_data(check: &mut Check, file: &StudyFile) {
         ),
         (Source::Synthetic | Source::Own, Some(_)) => check.problem(
             "data.path",
-            format!("`{source}` reads no folder"),
+            format!("`{source}` data is not read from files"),
             "remove it, or set `source = \"folder\"`",
         ),
         _ => {}
@@ -134,7 +134,7 @@ fn check_data(check: &mut Check, file: &StudyFile) {
         if is_said && !data.source.is_framed() {
             check.problem(
                 key,
-                format!("`{source}` images are taken as they are"),
+                format!("has no effect on `{source}` images, which are used as they are"),
                 "remove it, or use the source `folder`, `cifar`, `npz` or `csv`",
             );
         }
@@ -143,7 +143,9 @@ fn check_data(check: &mut Check, file: &StudyFile) {
         [("data.labels", data.labels.is_some()), ("data.skip-unreadable", data.skip_unreadable)];
     for (key, is_said) in of_folders {
         if is_said && data.source != Source::Folder {
-            check.problem(key, format!("`{source}` has no picture files"), "remove it");
+            let problem =
+                format!("has no effect on `{source}` data, which is no folder of pictures");
+            check.problem(key, problem, "remove it, or set `source = \"folder\"`");
         }
     }
 }
@@ -182,7 +184,7 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
         check.whole("train.early-stopping.patience", stopping.patience, 1, 100_000);
         check.fraction("train.early-stopping.min-improvement", stopping.min_improvement);
     }
-    check.at_most("train.augment.shift", train.augment.shift as usize, 64);
+    check.at_most("train.augment.shift", train.augment.shift as usize, "pixels", 64);
     check.within("train.augment.rotate", train.augment.rotate, 0.0, 180.0);
     check.share("train.augment.scale", train.augment.scale);
     check.within("train.augment.elastic", train.augment.elastic, 0.0, 64.0);
@@ -193,11 +195,11 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
     ] {
         check.within(key, share, 0.0, 1.0);
     }
-    check.at_most("train.augment.cutout", train.augment.cutout as usize, 4096);
+    check.at_most("train.augment.cutout", train.augment.cutout as usize, "pixels", 4096);
     if i64::try_from(train.seed).is_err() {
         check.problem(
             "train.seed",
-            format!("{} does not fit a TOML integer", train.seed),
+            format!("{} is too large", train.seed),
             format!("use a whole number from 0 to {}", i64::MAX),
         );
     }
@@ -257,7 +259,7 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
     {
         check.problem(
             "notify.command",
-            "is empty: no program to run".into(),
+            "names no program to run".into(),
             "use a list such as [\"notify-send\", \"burgeon\"]",
         );
     }
@@ -280,7 +282,7 @@ fn check_space(check: &mut Check, file: &StudyFile) {
     for (key, length) in lengths {
         if !(1..=1000).contains(&length) {
             let key = format!("tune.space.{key}");
-            check.problem(&key, format!("has {length} choices"), "list 1 to 1000 of them");
+            check.problem(&key, format!("has {length} values"), "list 1 to 1000 of them");
         }
     }
     let each = |check: &mut Check, key: &str, values: &[usize], min: usize, max: usize| {
@@ -300,7 +302,7 @@ fn check_space(check: &mut Check, file: &StudyFile) {
     }
     let [low, high] = space.learning_rate;
     let fits = low > 0.0 && low <= high && high <= 1e6;
-    check.number("tune.space.learning-rate", low, fits, "above 0, and at most the second one");
+    check.number("tune.space.learning-rate", low, fits, "above 0 and at most the second");
 }
 
 fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {
@@ -308,15 +310,19 @@ fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {
     if parameters > PARAMETERS_MAX {
         check.problem(
             "model.layers",
-            format!("{parameters} parameters do not fit in memory"),
-            format!("use at most {PARAMETERS_MAX}: fewer filters or units, or a pool before the first dense layer"),
+            format!("{parameters} parameters are more than the supported {PARAMETERS_MAX}"),
+            "use fewer filters or units, or a pool before the first dense layer",
         );
     }
     let activations = table.activations().saturating_mul(file.train.batch_size);
     if activations > ACTIVATIONS_MAX {
         check.problem(
             "train.batch-size",
-            format!("a batch leaves {activations} values between the layers"),
+            format!(
+                "the layers return {activations} values for a batch of {}, more than the supported \
+                 {ACTIVATIONS_MAX}",
+                file.train.batch_size
+            ),
             format!(
                 "use a batch-size of at most {}",
                 (ACTIVATIONS_MAX / table.activations().max(1)).max(1)
@@ -329,7 +335,7 @@ fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {
         check.problem(
             "tune.flops",
             format!(
-                "the first network already takes {} operations for an image, over the limit of {limit}",
+                "the first network already needs {} floating-point operations for an image, over the limit of {limit}",
                 table.flops()
             ),
             "raise the limit or start smaller",

@@ -1,4 +1,4 @@
-//! The study for a data set that somebody has, when there is none.
+//! Writes a first study for a folder or file of images.
 
 use std::path::Path;
 
@@ -9,11 +9,12 @@ use crate::data::{DataError, Loaded};
 use crate::spec::{StudyFile, is_run_name};
 use crate::tune::starting_study;
 
-/// Looks at a folder or file of images, and says with which study to begin on it.
+/// Loads a folder or file of images and chooses a study to start with: how to read the images, a
+/// small network, and a gate.
 ///
 /// # Errors
 ///
-/// When it holds no data set that is known, or its images cannot be read.
+/// If it is no known kind of data set, or its images cannot be read.
 pub fn begin_study(
     path: &Path,
     settings: &Settings,
@@ -23,7 +24,7 @@ pub fn begin_study(
     if path.to_str().is_none() {
         return Err(LaunchError::Data(DataError::Request {
             problem: format!(
-                "{}: this name is not UTF-8, so a study file cannot hold it; name the data by another path",
+                "{}: this path is not UTF-8, so a study file cannot hold it; use another path to the data",
                 path.display()
             ),
         }));
@@ -39,7 +40,7 @@ pub fn begin_study(
     Ok((study, loaded))
 }
 
-/// The name of a folder or file as that of a study.
+/// The name of a folder or file, made into a valid study name.
 fn name(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let allowed = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };

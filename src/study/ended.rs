@@ -9,7 +9,7 @@ use crate::tune::TrialRecord;
 
 /// The result of [`Launch::run`](super::Launch::run) and [`Launch::resume`](super::Launch::resume).
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one is made a run")]
+#[expect(clippy::large_enum_variant, reason = "only one is made per run")]
 pub enum Ended {
     /// The study finished: a model was accepted, or the budget was used up.
     Finished(Finished),
@@ -26,8 +26,8 @@ pub struct Finished {
     pub trials: Vec<TrialRecord>,
     /// The run folder, such as `runs/lenet-5-0001`; the best model is in `best/` below it.
     pub run: PathBuf,
-    /// Where the images came from, including whether the built-in digits stood in for MNIST. Always
-    /// there after a [`Launch`](super::Launch).
+    /// Where the images came from, including whether the built-in digits replaced MNIST. Always
+    /// `Some` after a [`Launch`](super::Launch).
     pub data: Option<DataOrigin>,
 }
 

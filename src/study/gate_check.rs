@@ -6,7 +6,7 @@ use crate::data::{DataFinding, DataReport, Split};
 use crate::gate::passing_constant_answer;
 use crate::spec::{GateSpec, Problem, Spec, SpecError};
 
-/// What a model comes to that has learned nothing but which class is the most frequent.
+/// The accuracy of a model that always predicts the most frequent class.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConstantAnswer {
     /// The name of that class.
@@ -16,7 +16,7 @@ pub(crate) struct ConstantAnswer {
 }
 
 impl ConstantAnswer {
-    /// On the validation images that a report counted.
+    /// Its accuracy on the validation images, from the counts of a report.
     pub(super) fn on(report: &DataReport, classes: &[String]) -> Self {
         let counts = &report.counts.validation;
         let most = counts.iter().copied().max().unwrap_or(0);
@@ -54,7 +54,7 @@ fn passed_unlearned(gate: &GateSpec, report: &DataReport, classes: &[String]) ->
     Some(Problem {
         key: floor_key(gate).into(),
         message: format!(
-            "a model that always answers {name} would pass: {:.2} % of the validation images are of that class",
+            "a model that always predicts {name} would pass: {:.2} % of the validation images are of that class",
             share * 100.0
         ),
         help: "raise it, set `least-recall` or `balanced-accuracy`, or confirm with \
@@ -80,7 +80,7 @@ fn unmeasured(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Optio
     })
 }
 
-/// The key to point at.
+/// The key that the problem is reported for.
 fn floor_key(gate: &GateSpec) -> &'static str {
     match gate {
         GateSpec { least_recall: Some(_), .. } => "gate.least-recall",

@@ -1,8 +1,8 @@
 //! Removes the checkpoints of trials that are no longer needed.
 //!
-//! Which ones follows from the judged and the running trials alone, at fixed points of the loop, so an
-//! interrupted study removes the same ones. A removal is recorded before it is done, and repeated
-//! if a crash came between.
+//! The choice depends only on the judged and the running trials, at fixed points of the loop, so an
+//! interrupted study removes the same ones. A removal is recorded before it is made, and repeated
+//! after a crash in between.
 
 use super::phase::to_train_on;
 use super::run::Study;
@@ -14,13 +14,13 @@ use crate::spec::{Goal, Keep};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord};
 
 impl<T: Trainer> Study<'_, T> {
-    /// Removes the checkpoints of all trials that nothing can need any more.
+    /// Removes the checkpoints of all trials that are no longer needed, as `[tune] keep` says.
     pub(super) fn remove_unneeded(
         &self,
         history: &[TrialRecord],
         running: &[Proposal],
     ) -> Result<(), StudyError> {
-        let spared = match self.phase.spec.tune().keep {
+        let kept_besides = match self.phase.spec.tune().keep {
             Keep::All => return Ok(()),
             Keep::Needed => 0,
             Keep::Newest(trials) => trials as usize,
@@ -30,7 +30,7 @@ impl<T: Trainer> Study<'_, T> {
             !self.removed().contains(&record.trial)
                 && !self.may_need(record, history, running, &shrink)
         });
-        for record in unneeded.skip(spared).collect::<Vec<_>>() {
+        for record in unneeded.skip(kept_besides).collect::<Vec<_>>() {
             let trial = record.trial;
             self.removed().insert(trial);
             self.study_record().ledger.append_once(Event::CheckpointsRemoved { trial })?;
@@ -42,8 +42,8 @@ impl<T: Trainer> Study<'_, T> {
         Ok(())
     }
 
-    /// Whether anything may still need a trial's checkpoints: the study for its best model, an
-    /// extension to train on, a trial that runs or is about to as its parent, or the policy.
+    /// Whether a trial's checkpoints may still be needed: as the best model, to be trained further by
+    /// an extension, as the parent of a running or proposed trial, or by the policy.
     fn may_need(
         &self,
         record: &TrialRecord,
@@ -61,9 +61,9 @@ impl<T: Trainer> Study<'_, T> {
                 && shrink.may_grow_from(record, history)
     }
 
-    /// A proposal that can be trained: from fresh weights, where its parent's were removed before
-    /// the study was extended.
-    pub(super) fn with_what_is_left(&self, mut proposal: Proposal) -> Proposal {
+    /// The proposal, changed to start from fresh weights if its parent's checkpoints were removed
+    /// before the study was extended.
+    pub(super) fn without_removed_parent(&self, mut proposal: Proposal) -> Proposal {
         if proposal.inherit != Inherit::Nothing && self.lost.contains(&proposal.parent) {
             proposal.inherit = Inherit::Nothing;
             proposal.reason +=

@@ -57,7 +57,7 @@ impl Phase {
     ///
     /// # Errors
     ///
-    /// When the gate or the number of trials is out of range.
+    /// If the gate or the number of trials is out of range.
     pub(super) fn extended(&self, extension: Extension, trials: usize) -> Result<Self, SpecError> {
         let mut file = self.spec.file().clone();
         let allowed = match self.growth {
@@ -102,7 +102,7 @@ impl Phase {
     ///
     /// # Errors
     ///
-    /// When the two do not go together.
+    /// If the spec is not valid with them.
     pub(super) fn adopt(&self, spec: &Spec) -> Result<Spec, SpecError> {
         if spec.gate() == self.spec.gate() && spec.tune() == self.spec.tune() {
             return Ok(spec.clone());
@@ -114,8 +114,8 @@ impl Phase {
     }
 }
 
-/// The trial whose training can go on: the most accurate one that did not diverge.
+/// The trial that an extension trains further: the most accurate one that did not diverge.
 pub(super) fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
-    let sound = history.iter().filter(|record| record.ending != Ending::Diverged);
-    sound.reduce(|best, record| if record.score() >= best.score() { record } else { best })
+    let trained = history.iter().filter(|record| record.ending != Ending::Diverged);
+    trained.reduce(|best, record| if record.score() >= best.score() { record } else { best })
 }

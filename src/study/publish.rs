@@ -24,7 +24,7 @@ pub enum PublishError {
     Burnpack(String),
 }
 
-/// A trained network with what has to be known to use it.
+/// A trained network and what is needed to use it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TrainedModel<'a> {
     pub(super) spec: &'a Spec,
@@ -86,7 +86,7 @@ pub(super) fn write_model(
     write("model.onnx", &to_onnx(model.spec, model.weights, model.preparation)?)?;
     write("model.bpk", &model.weights.to_burnpack(model.spec).map_err(PublishError::Burnpack)?)?;
     write("card.md", card(model)?.as_bytes())?;
-    // Last: whoever finds it finds the rest.
+    // Last, so that where it exists, the other files do too.
     write(SPEC_FILE, model.spec.file().to_toml().as_bytes())?;
     Ok(())
 }
@@ -102,7 +102,7 @@ fn card(model: TrainedModel) -> Result<String, ModelFileError> {
          | data | {data} |\n\
          | input | {}×{}×{} |\n\
          | preparation | {} |\n\
-         | classes | {}: {} |\n| parameters | {} |\n| FLOPs an image | {} |\n| weights (SHA-256) | {} |\n\n\
+         | classes | {}: {} |\n| parameters | {} |\n| FLOPs per image | {} |\n| weights (SHA-256) | {} |\n\n\
          | layer | output | parameters |\n| --- | --- | --- |\n",
         spec.name(),
         best.validation_accuracy * 100.0,
@@ -118,16 +118,16 @@ fn card(model: TrainedModel) -> Result<String, ModelFileError> {
         model.weights.hash(),
     );
     for (number, row) in spec.table().numbered() {
-        // Layers of a residual block stand under it, each with its number.
+        // Layers within a residual block have rows below it, each with its number.
         let number = if number.contains('.') { format!("{number}: ") } else { String::new() };
         text += &format!("| {number}{} | {} | {} |\n", row.name, row.output, row.parameters);
     }
     text += &format!(
-        "\n`model.safetensors` holds the weights as PyTorch has them, of dense layers `[out, in]`; `model.bpk` holds \
-         them for burn, of dense layers `[in, out]`. `model.onnx` takes pixels from 0 to 1 and normalizes them itself.\n\n\
+        "\n`model.safetensors` holds the weights in PyTorch's layout (dense layers `[out, in]`), `model.bpk` in burn's \
+         (dense layers `[in, out]`). `model.onnx` takes pixels from 0 to 1 and normalizes them itself.\n\n\
          ## Preparation\n\n\
-         How a picture becomes the input, as it also stands in the metadata of `model.safetensors` (`burgeon`) and of \
-         `model.onnx` (`burgeon.preparation`):\n\n```json\n{json}\n```\n"
+         How a picture becomes the input of the network. The same JSON is in the metadata of `model.safetensors` (key \
+         `burgeon`) and of `model.onnx` (key `burgeon.preparation`).\n\n```json\n{json}\n```\n"
     );
     Ok(text)
 }

@@ -11,13 +11,13 @@ use crate::tune::{Proposal, TrialRecord};
 
 /// A study's record by trial.
 pub(super) struct RecordedStudy {
-    /// The present phase is the last one.
+    /// All phases; the current one is the last.
     pub(super) phases: Vec<Phase>,
-    /// What the present phase came to, where it is over.
+    /// The result of the current phase, if it is finished.
     pub(super) result: Option<StudyResult>,
-    /// What the study came to when it last ended, whether it was extended since or not.
+    /// The last result, whether the study was extended after it or not.
     pub(super) last_result: Option<StudyResult>,
-    /// Trials whose checkpoints were removed before the present phase.
+    /// Trials whose checkpoints were removed before the current phase.
     pub(super) removed: BTreeSet<u32>,
     trials: BTreeMap<u32, RecordedTrial>,
 }
@@ -27,13 +27,13 @@ pub(super) struct RecordedStudy {
 struct RecordedTrial {
     started: Option<Started>,
     curve: Vec<EpochRecord>,
-    /// How it ended, and its seconds of training.
+    /// Why its training ended, and its seconds of training.
     ended: Option<(Ending, f64)>,
     rates: Option<RangeTest>,
 }
 
 struct Started {
-    /// Place of the phase that it was begun in.
+    /// Index of the phase that it was started in.
     phase: usize,
     parent: Option<u32>,
     edits: Vec<Edit>,
@@ -47,7 +47,7 @@ impl RecordedStudy {
     ///
     /// # Errors
     ///
-    /// When an extension in it is out of range.
+    /// If an extension in it is out of range.
     pub(super) fn read(setup: &StudySetup, records: &[Recorded]) -> Result<Self, StudyError> {
         let mut study = Self {
             phases: Phase::all(setup, records)?,
@@ -73,13 +73,14 @@ impl RecordedStudy {
                 Event::CheckpointsRemoved { trial, .. } if Some(place) < extended => {
                     study.removed.insert(*trial);
                 }
-                event => study.take(phase, event),
+                event => study.add(phase, event),
             }
         }
         Ok(study)
     }
 
-    fn take(&mut self, phase: usize, event: &Event) {
+    /// Adds an event to the facts of its trial.
+    fn add(&mut self, phase: usize, event: &Event) {
         match event {
             Event::TrialStarted { trial, parent, edits, reason, inherit, spec_hash, .. } => {
                 self.trials.entry(*trial).or_default().started.get_or_insert_with(|| Started {
@@ -109,18 +110,17 @@ impl RecordedStudy {
         }
     }
 
-    /// The phase that the study is in.
+    /// The current phase.
     pub(super) fn phase(&self) -> &Phase {
         // There is always the first one.
         &self.phases[self.phases.len() - 1]
     }
 
-    /// The first `trials` trials, which were judged, under the gate and the budget of the present
-    /// phase.
+    /// The first `trials` trials, all of them judged, with the gate and the budget of the current phase.
     ///
     /// # Errors
     ///
-    /// When the record does not tell of one of them, or tells of one that cannot be made again.
+    /// If the record lacks one of them, or the spec of one cannot be rebuilt.
     pub(super) fn history(&self, trials: usize) -> Result<Vec<TrialRecord>, StudyError> {
         let mut specs: BTreeMap<u32, Spec> = BTreeMap::new();
         let mut history = Vec::new();
@@ -144,19 +144,20 @@ impl RecordedStudy {
         Ok(history)
     }
 
-    /// Trials that were begun before the present phase and never ended, in order, behind `history`.
+    /// Proposals of the trials after `history` that were started before the current phase and did not
+    /// end, in order.
     ///
     /// # Errors
     ///
-    /// When one of them cannot be made again.
+    /// If the spec of one cannot be rebuilt.
     pub(super) fn unfinished(&self, history: &[TrialRecord]) -> Result<Vec<Proposal>, StudyError> {
         let specs: BTreeMap<u32, Spec> =
             history.iter().map(|record| (record.trial, record.spec.clone())).collect();
-        let present = self.phases.len() - 1;
+        let current = self.phases.len() - 1;
         let mut proposals = Vec::new();
         for (&trial, recorded) in self.trials.range(history.len() as u32 + 1..) {
             match &recorded.started {
-                Some(started) if started.phase < present => {
+                Some(started) if started.phase < current => {
                     proposals.extend(self.begun(trial, &specs)?.0);
                 }
                 _ => break,
@@ -165,7 +166,7 @@ impl RecordedStudy {
         Ok(proposals)
     }
 
-    /// What a trial was proposed as, and its spec, given those of the trials before it.
+    /// The proposal of a recorded trial and its spec, rebuilt from the specs of the trials before it.
     fn begun(
         &self,
         trial: u32,
@@ -201,14 +202,14 @@ impl RecordedStudy {
     }
 }
 
-/// An epoch that was trained again after a crash is recorded twice where its figures differ, as
-/// they may on a GPU; the later one is what training went on from.
+/// Adds an epoch to a curve. An epoch that was trained again after a crash is recorded twice if its
+/// figures differ, as they may on a GPU; training continued from the later one, which replaces it.
 fn add_epoch(curve: &mut Vec<EpochRecord>, record: EpochRecord) {
     curve.retain(|earlier| earlier.epoch < record.epoch);
     curve.push(record);
 }
 
-/// The curve of a trial, out of the record.
+/// The curve of a trial, from the record.
 pub(super) fn recorded_curve(records: &[Recorded], of: u32) -> Vec<EpochRecord> {
     let mut curve = Vec::new();
     for recorded in records {

@@ -2,9 +2,8 @@
 //!
 //! Files are compared by content and role, not by location or compression.
 
-// In a circle with images: images on the way in are told apart by the same hashes.
-// In a circle with error: which data a run began with is checked on the way in, and its error is
-// one of those of the way in.
+// In a circle with images: loading images uses these hashes, and they are compared here.
+// In a circle with error: a launch checks its data here, and `OtherData` is one of its errors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,7 +33,7 @@ pub enum OtherData {
     },
     /// The same files, but other validation images are chosen from them.
     #[error(
-        "{} was started by a version of burgeon that chose other validation images (split version {then}; this version has {SPLIT_VERSION}): resuming would measure accuracy on images that were trained on; start a new run, or resume with the version that started it",
+        "{} was started by a version of burgeon that chose other validation images (split version {then}; this version has {SPLIT_VERSION}), so its accuracy would now be measured on images that it was trained on; start a new run, or resume with the version that started it",
         folder.display()
     )]
     Split {
@@ -167,7 +166,7 @@ fn check_split(
     now: &DataOrigin,
     split: Split,
 ) -> Result<(), OtherData> {
-    // Version 0.1.0 did not record it.
+    // Runs of version 0.1.0 do not record it.
     let version = then.split.unwrap_or(1);
     match now.split.is_some() && split != Split::Test && version != SPLIT_VERSION {
         false => Ok(()),

@@ -1,4 +1,4 @@
-//! The loop itself.
+//! The loop: the order in which trials are started, judged and proposed, and the end of a study.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ use crate::spec::{Edit, Goal};
 use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord, exhausted, policy_for};
 
-/// One run of the loop.
+/// A study in progress: what the loop reads and records to. [`Launch`](super::Launch) makes one.
 pub struct Study<'a, T: Trainer> {
     pub(super) setup: StudySetup,
     pub(super) folder: RunFolder,
@@ -28,20 +28,20 @@ pub struct Study<'a, T: Trainer> {
     pub(super) policy: Box<dyn Policy + 'a>,
     pub(super) study_record: Mutex<StudyRecord<'a>>,
     pub(super) stop: StopFlag,
-    /// What goes for the trials that are trained now.
+    /// The current phase: the gate and the budget of the trials that are trained now.
     pub(super) phase: Phase,
-    /// Trials whose checkpoints were removed before the present phase.
+    /// Trials whose checkpoints were removed before the current phase.
     pub(super) lost: BTreeSet<u32>,
-    /// Trials whose checkpoints are removed.
+    /// Trials whose checkpoints were removed in the current phase.
     removed: Mutex<BTreeSet<u32>>,
     began: std::time::Instant,
-    /// Seconds that the processes before this one spent, once somebody has asked.
+    /// Seconds that earlier processes spent on the study; computed when first needed.
     spent_before: OnceLock<f64>,
 }
 
 impl<'a, T: Trainer> Study<'a, T> {
-    /// A study that records into `folder` through `ledger`. Where the record already tells of
-    /// trials, [`run`](Self::run) goes on from there.
+    /// A study that records into `folder` through `ledger`. If the record already has trials,
+    /// [`run`](Self::run) continues after them.
     pub fn new(
         setup: StudySetup,
         folder: RunFolder,
@@ -65,26 +65,26 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
     }
 
-    /// Proposes through `policy` instead of the study file's.
+    /// Uses `policy` instead of the one that the study names.
     #[must_use]
     pub fn with_policy(mut self, policy: Box<dyn Policy + 'a>) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Extends a study that is over, so that [`run`](Self::run) goes on with it. An extension that
-    /// was begun already, as it is after a crash, is not begun again.
+    /// Extends a finished study, so that [`run`](Self::run) continues it. If the same extension has
+    /// begun already, as it has after a crash, this does nothing.
     ///
     /// # Errors
     ///
-    /// When the study is not over, the extension asks for nothing or for what cannot be, or it
-    /// cannot be recorded.
+    /// If the study is not finished, the extension is empty or impossible, or it cannot be recorded.
     pub fn extend(&mut self, extension: Extension) -> Result<(), StudyError> {
         self.extend_once(extension, None).map(drop)
     }
 
-    /// The same for a command that may be started again after the extension is over, and tells so
-    /// by its `request`: a request is granted once. Answers whether an extension begins now.
+    /// Like [`extend`](Self::extend), for a command that `burgeon supervise` may start again even
+    /// after the extension has finished: an extension with the same `request` is made only once.
+    /// Returns whether an extension begins now.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         self.study_record().ledger.records().iter().any(|recorded| is_granted(&recorded.event))
     }
 
-    /// Refuses what would end at once without having done anything.
+    /// Refuses an extension after which there would be nothing to do.
     fn check_extension(
         &mut self,
         extension: Extension,
@@ -144,10 +144,10 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
         self.phase = extended.clone();
         let passes = history.iter().any(|record| self.judge(record).passes);
-        let is_open = passes && extended.spec.tune().goal == Goal::Pass;
-        if is_open && extension.gate.is_none() && extension.more_epochs == 0 {
+        let is_reached = passes && extended.spec.tune().goal == Goal::Pass;
+        if is_reached && extension.gate.is_none() && extension.more_epochs == 0 {
             return refuse(
-                "a model is accepted already, and the goal `pass` needs no better one; use a higher gate, or more epochs for the best trial",
+                "a model is already accepted, which is all that the goal `pass` asks for; raise the gate with --gate, or train the best trial for longer with --more-epochs",
             );
         }
         Ok(())
@@ -157,13 +157,13 @@ impl<'a, T: Trainer> Study<'a, T> {
         RecordedStudy::read(&self.setup, self.study_record().ledger.records())
     }
 
-    /// Runs the loop to its end, or until the stop flag is raised. A study that is over says what
-    /// it came to.
+    /// Runs the loop to its end, or until a stop is requested. A finished study returns its result
+    /// again.
     ///
     /// # Errors
     ///
-    /// When the trainer fails or something cannot be written. What was recorded stays, and the
-    /// study can be resumed.
+    /// If the trainer fails or a file cannot be written. What was recorded stays, and the study can
+    /// be resumed.
     pub fn run(&mut self) -> Result<Ended, StudyError> {
         let recorded = self.read_record()?;
         self.phase = recorded.phase().clone();
@@ -181,8 +181,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         })
     }
 
-    /// Begins what the phase begins with: the first trial, or what an extension asks for. Nothing
-    /// where the study is over already.
+    /// Starts the first trials of the phase: the study's first one, or those that an extension asks
+    /// for. None if the goal is reached already.
     fn begin_phase<'scope>(
         &'scope self,
         recorded: &RecordedStudy,
@@ -237,8 +237,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(())
     }
 
-    /// Records what the gate of an extension says of the trials before it, where that is something
-    /// else than before.
+    /// Judges the trials before an extension by its gate, and records the decisions that changed.
     fn judge_again(&self, history: &[TrialRecord]) -> Result<(), StudyError> {
         for record in history {
             let judgement = self.judge(record);
@@ -262,7 +261,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(())
     }
 
-    /// Whether the goal asks for no further trial.
+    /// Whether the goal is `pass` and a trial passes.
     fn is_goal_reached(&self, history: &[TrialRecord]) -> bool {
         self.phase.spec.tune().goal == Goal::Pass && !self.passing(history).is_empty()
     }
@@ -288,7 +287,8 @@ impl<'a, T: Trainer> Study<'a, T> {
                 && self.exhausted_budget(&history, running.len() + 1).is_none()
             {
                 record.rates = self.tested_rates(&record)?;
-                // What was cut short is tested by whoever goes on, before anything is decided.
+                // A range test that a stop interrupted is repeated by the process that resumes, before
+                // it decides anything.
                 if self.stop.requested().is_some() {
                     return self.stopped();
                 }
@@ -313,7 +313,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             }
             self.remove_unneeded(&history, &proposals_of(&running))?;
         }
-        // Whatever still trains has nothing to add.
+        // Trials that are still in training cannot change the result.
         over.store(true, Ordering::Relaxed);
         self.remove_unneeded(&history, &proposals_of(&running))?;
         if self.phase.growth == Growth::On
@@ -333,39 +333,40 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ended::Finished(Finished { result, trials, run, data: None })
     }
 
-    /// Why no further trial may start beside those that are running. A trial that was begun before
-    /// an interruption goes on: it had the time.
+    /// The limit that forbids another trial, as a clause. A trial that an interrupted process had
+    /// already started is allowed: the limit was not reached then.
     fn exhausted_budget(&self, history: &[TrialRecord], running: usize) -> Option<String> {
         let next = (history.len() + running + 1) as u32;
         let is_start =
             |event: &Event| matches!(event, Event::TrialStarted { trial, .. } if *trial == next);
-        let was_begun = || {
+        let was_started = || {
             self.study_record().ledger.records().iter().any(|recorded| is_start(&recorded.event))
         };
         // An extension has `[tune] seconds` of its own.
         let before = self.phase.trials_before.min(history.len());
         let mut tune = self.phase.spec.tune().clone();
         tune.trials = tune.trials.saturating_sub(before);
-        exhausted(&tune, &history[before..], running, self.phase_seconds()).filter(|_| !was_begun())
+        exhausted(&tune, &history[before..], running, self.phase_seconds())
+            .filter(|_| !was_started())
     }
 
-    /// What may be trained beside the trials that run: so much that `[tune] jobs` do.
+    /// Proposals for new trials, until `[tune] jobs` are in training.
     ///
-    /// Trials end here in the order of their numbers, so that what is proposed for trial *k* rests
-    /// on the trials up to *k* − jobs, and on what the others are about to try, whoever of them
-    /// has ended by then.
+    /// Trials are judged in the order of their numbers. So the proposal for trial *k* depends on the
+    /// results of the trials up to *k* − jobs and on the edits of those after them, but not on which
+    /// of these have already finished.
     fn proposals(&self, history: &[TrialRecord], running: &VecDeque<Running>) -> Vec<Proposal> {
         let mut planned = proposals_of(running);
         let already = planned.len();
         while planned.len() < self.phase.spec.tune().jobs
             && let Some(proposal) = self.propose(history, &planned)
         {
-            planned.push(self.with_what_is_left(proposal));
+            planned.push(self.without_removed_parent(proposal));
         }
         planned.split_off(already)
     }
 
-    /// Whether the time that a hopeless trial would take may go to another one.
+    /// Whether another trial may follow this one.
     pub(super) fn may_start_after(&self, trial: u32) -> bool {
         self.phase.growth == Growth::On && (trial as usize) < self.phase.spec.tune().trials
     }
@@ -394,14 +395,14 @@ impl<'a, T: Trainer> Study<'a, T> {
         self.removed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The trials that open the gate.
+    /// The trials that pass the gate.
     pub(super) fn passing(&self, history: &[TrialRecord]) -> Vec<u32> {
         let passing = history.iter().filter(|record| self.judge(record).passes);
         passing.map(|record| record.trial).collect()
     }
 
-    /// The trial that the study is after: the best one in the eyes of the gate, or the smallest that passes where
-    /// that is the goal. Of equals the later one wins.
+    /// The best trial: the one with the highest score, or, for the goal `smallest`, the smallest that
+    /// passes the gate. Of equals, the later one wins.
     pub(super) fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
         let goal = self.phase.spec.tune().goal;
         let passes = |record: &TrialRecord| self.judge(record).passes;
@@ -416,7 +417,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         finished.reduce(|best, record| if beats(record, best) { record } else { best })
     }
 
-    /// Records what the study came to; `None` when it was stopped before that.
+    /// Reads the test split if a model is accepted, and records the result; `None` if a stop was
+    /// requested before that.
     fn finish(
         &self,
         recorded: &RecordedStudy,
@@ -474,7 +476,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(result.map(TestResult::accuracy))
     }
 
-    /// Records that what had been cut short after the study's end was made up for.
+    /// Records that the notification, which a stop had interrupted, was sent by a resumed process.
     pub(super) fn resumed(&self) -> Result<(), StudyError> {
         let mut study_record = self.study_record();
         let is_end = |recorded: &&Recorded| matches!(recorded.event, Event::TrialFinished { .. });
@@ -491,7 +493,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(Ended::Stopped(Stopped { run: Some(self.folder.path().to_path_buf()), reason }))
     }
 
-    /// The same since the last extension, where there was one.
+    /// [`active_seconds`](Self::active_seconds) of the current phase alone.
     pub(super) fn phase_seconds(&self) -> f64 {
         let number = self.phase.number;
         if number == 0 {
@@ -502,7 +504,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             + self.began.elapsed().as_secs_f64()
     }
 
-    /// Seconds spent by this process and, as far as the record's times tell, by those before it.
+    /// Seconds that this process spent on the study and, by the times in the record, those before it.
     pub(super) fn active_seconds(&self) -> f64 {
         let before = || seconds_before(self.study_record().ledger.records(), |_| true);
         self.spent_before.get_or_init(before) + self.began.elapsed().as_secs_f64()

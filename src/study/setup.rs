@@ -41,17 +41,17 @@ pub enum StudyError {
     /// The trainer failed.
     #[error("trial {trial} failed")]
     Trainer {
-        /// Which trial.
+        /// Number of the trial.
         trial: u32,
-        /// Why.
+        /// The cause.
         source: TrainerError,
     },
     /// The record holds a trial that the policy would not propose now.
     #[error(
-        "the record's trial {trial} is not the one that this version of burgeon would try (spec {recorded} there, {now} here): resume with the version and policy that began this run, or start a new one"
+        "trial {trial} in the record is not the trial that burgeon would make now (spec hash {recorded} in the record, {now} now); resume with the version and the policy that began this run, or start a new run"
     )]
     DecidesDifferently {
-        /// Which trial.
+        /// Number of the trial.
         trial: u32,
         /// The spec's hash in the record.
         recorded: String,
@@ -61,17 +61,17 @@ pub enum StudyError {
     /// The record lacks an event that later events depend on.
     #[error("the record does not say how trial {trial} {what}, although it has later events")]
     NotRecorded {
-        /// Which trial.
+        /// Number of the trial.
         trial: u32,
         /// `began` or `ended`.
         what: &'static str,
     },
     /// An edit in the record cannot be applied.
-    #[error("the record's trial {trial} cannot be rebuilt")]
+    #[error("trial {trial} cannot be rebuilt from the record")]
     Edit {
-        /// Which trial.
+        /// Number of the trial.
         trial: u32,
-        /// Why.
+        /// The cause.
         source: EditError,
     },
     /// The gate or budget of an extension is out of range.
@@ -80,7 +80,7 @@ pub enum StudyError {
     /// The policy proposed a trial that cannot be trained.
     #[error("the policy's proposal for trial {trial} cannot be used: {why}")]
     Proposal {
-        /// Which trial.
+        /// Number of the trial.
         trial: u32,
         /// What is wrong with it.
         why: String,

@@ -1,6 +1,6 @@
 //! One trial of the loop: starting it, training it here or on its own thread, and ending it.
 
-// In a circle with run: the loop is one type in two files: the order of trials, and one trial.
+// In a circle with run: the loop is one type in two files, the order of trials and a single trial.
 
 use std::collections::VecDeque;
 use std::panic::resume_unwind;
@@ -243,9 +243,9 @@ impl<'a, T: Trainer> Study<'a, T> {
         let plan = |curve: &[EpochRecord]| {
             let running = trial.record(curve.to_vec(), Ending::Completed, 0.0);
             let so_far: Vec<TrialRecord> = history?.iter().cloned().chain([running]).collect();
-            let opens = self.judge(so_far.last()?).passes;
-            let goes_on = self.phase.growth == Growth::On && !opens;
-            goes_on.then(|| self.policy.propose(&so_far, &[])).flatten()
+            let passes = self.judge(so_far.last()?).passes;
+            let is_continued = self.phase.growth == Growth::On && !passes;
+            is_continued.then(|| self.policy.propose(&so_far, &[])).flatten()
         };
         let deadline = self.deadline(trial);
         let mut recorder = Recorder {

@@ -147,7 +147,7 @@ fn check_refuses_a_gate_that_a_constant_answer_passes_where_it_can_tell() {
     };
     let refused = gate("0.05", &[]);
     expect_code(&refused, 2);
-    for part in ["a model that always answers 0 would pass", "10.00 %"] {
+    for part in ["a model that always predicts 0 would pass", "10.00 %"] {
         assert!(stderr(&refused).contains(part), "{part} is not in {}", stderr(&refused));
     }
     // As `train` does.
@@ -156,14 +156,22 @@ fn check_refuses_a_gate_that_a_constant_answer_passes_where_it_can_tell() {
     expect_code(&gate("0.05", &["--set", "gate.allow-majority=true"]), 0);
     let opened = gate("0.5", &[]);
     expect_code(&opened, 0);
-    assert!(stdout(&opened).contains("always answers 0 is right on 10.0 %"), "{}", stdout(&opened));
+    assert!(
+        stdout(&opened).contains("always predicts 0 is right on 10.0 %"),
+        "{}",
+        stdout(&opened)
+    );
     // Without images it says that it could not tell, and passes.
     let text = fs::read_to_string(bench.study()).unwrap();
     fs::write(bench.study(), text.replace("\"synthetic\"", "\"mnist\"")).unwrap();
     let mut absent = bench.command(&["check", "study.toml", "--set", "gate.accuracy=0.05"]);
     let absent = absent.env("HOME", bench.path()).env_remove("XDG_CACHE_HOME").output().unwrap();
     expect_code(&absent, 0);
-    assert!(stdout(&absent).contains("not compared with a constant answer"), "{}", stdout(&absent));
+    assert!(
+        stdout(&absent).contains("not compared with always predicting one class"),
+        "{}",
+        stdout(&absent)
+    );
 }
 
 #[test]
@@ -445,7 +453,7 @@ fn a_name_that_could_be_an_option_is_refused_by_every_command() {
         for command in ["check", "train", "tune"] {
             let output = bench.burgeon(&[command, "study.toml"]);
             expect_code(&output, 2);
-            assert!(stderr(&output).contains("cannot be the name of a run"), "{}", stderr(&output));
+            assert!(stderr(&output).contains("is not a valid study name"), "{}", stderr(&output));
         }
     }
     assert!(!bench.runs().exists());

@@ -442,7 +442,7 @@ fn an_extension_that_would_do_nothing_is_refused() {
     let (bench, expected) = finished();
     let output = bench.burgeon(&["resume", "runs/growing-0001", "--more-trials", "2"]);
     expect_code(&output, 2);
-    assert!(stderr(&output).contains("accepted already"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("already accepted"), "{}", stderr(&output));
     assert!(End::of(&bench.run()) == expected);
 }
 

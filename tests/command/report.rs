@@ -178,7 +178,7 @@ fn a_report_that_cannot_be_written_is_a_warning_and_no_failure() {
 fn a_folder_that_is_no_run_is_refused_by_name_and_left_alone() {
     let bench = Bench::new();
     fs::create_dir(bench.path().join("photos")).unwrap();
-    for (folder, why) in [("photos", "photos is not a run"), (".", "records no study")] {
+    for (folder, why) in [("photos", "photos is not a run folder"), (".", "no record of a study")] {
         // The second has a study.toml, but no record.
         let output = bench.burgeon(&["report", folder]);
         expect_code(&output, 1);

@@ -58,8 +58,8 @@ fn the_layer_table_shows_the_layers_of_blocks() {
             .any(|found| found.split_whitespace().collect::<Vec<_>>().join(" ").starts_with(line))
     };
     assert!(has("4 residual of 4 layers, relu 4×7×7"), "{text}");
-    assert!(has("5.1 conv 4 of 3×3 by 2 same in 4 groups, relu 4×4×4"), "{text}");
-    assert!(has("5.p projection to 8 by 2, batch-norm 8×4×4"), "{text}");
+    assert!(has("5.1 conv 4 of 3×3, stride 2, same, 4 groups, relu 4×4×4"), "{text}");
+    assert!(has("5.p projection to 8, stride 2, batch-norm 8×4×4"), "{text}");
     let json = stdout(&bench.burgeon(&["check", "study.toml", "--json"]));
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["layers"][3]["layers"].as_array().unwrap().len(), 4);

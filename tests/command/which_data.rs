@@ -332,7 +332,7 @@ fn a_gate_that_a_constant_answer_passes_must_be_confirmed() {
     let (bench, output) = trained(&train, &test, &["data.validation=100", "gate.accuracy=0.98"]);
     expect_code(&output, 2);
     let said = stderr(&output);
-    assert!(said.contains("always answers 0 would pass: 99.00 %"), "{said}");
+    assert!(said.contains("always predicts 0 would pass: 99.00 %"), "{said}");
     assert!(said.contains("allow-majority") && !bench.runs().exists(), "{said}");
     let confirmed = ["data.validation=100", "gate.accuracy=0.98", "gate.allow-majority=true"];
     expect_code(&trained(&train, &test, &confirmed).1, 0);

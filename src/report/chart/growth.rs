@@ -7,7 +7,7 @@ use super::{Frame, dot, drawn, line, polylines, text};
 use crate::report::markup::{Markup, Px};
 use crate::report::{LineageTrial, Report, trial_words, words};
 
-/// For which screens the chart is. A wide one shrunk to a phone is unreadable.
+/// The screens that the chart is for. A wide chart shrunk to a phone is unreadable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::report) enum Size {
     /// Desktop screens.
@@ -16,7 +16,7 @@ pub(in crate::report) enum Size {
     Narrow,
 }
 
-/// Roughly how wide a bold letter is.
+/// Approximate width of a bold letter, in SVG units.
 const LETTER: f64 = 7.0;
 
 /// Accuracies of all trials beside each other, with the gate as a dashed line; a trial's curve is
@@ -102,7 +102,7 @@ impl<'a> Chart<'a> {
         self.labels(svg);
     }
 
-    /// What is behind a trial's curve, and says what the trial is when it is pointed at.
+    /// The background of a trial's curve, with a tooltip about the trial.
     fn backdrop(&self, svg: &mut Markup, band: &Band, has_border: bool) {
         let Frame { top, bottom, .. } = self.frame;
         if has_border {
@@ -182,8 +182,8 @@ impl<'a> Chart<'a> {
         Some((end, self.points(band).flatten().next()?))
     }
 
-    /// The accuracy at the best epoch of each trial, or of the best trial alone where the trials
-    /// stand so close that the figures would run into each other.
+    /// The accuracy at the best epoch of each trial, or only of the best trial if there is no room for
+    /// all.
     fn values(&self, svg: &mut Markup) {
         let best = self.report.figures.best_trial;
         for band in &self.bands {
@@ -204,7 +204,7 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// As much about each trial as there is room for, and the best one's number in any case.
+    /// As much text about each trial as there is room for, and in any case the best one's number.
     fn labels(&self, svg: &mut Markup) {
         let (first, second) = (self.frame.bottom + 19.0, self.frame.bottom + 35.0);
         let best = self.report.figures.best_trial;
@@ -230,9 +230,9 @@ impl<'a> Chart<'a> {
     }
 }
 
-/// Bands so wide have room for their trial's edits.
+/// Width of a band with room for its trial's edits.
 const FULL_LABEL: f64 = 100.0;
-/// Bands so wide have room for `trial 1`.
+/// Width of a band with room for `trial 1`.
 const SHORT_LABEL: f64 = 56.0;
 
 fn label(band: &Band) -> String {
@@ -258,7 +258,7 @@ fn meet(one: (f64, f64), other: (f64, f64)) -> bool {
     one.0 < other.1 + 4.0 && other.0 < one.1 + 4.0
 }
 
-/// Bands as wide as their trials have epochs, though none much narrower than the others.
+/// One band per trial, in proportion to its number of epochs, but none much narrower than the others.
 fn bands<'a>(report: &'a Report, frame: &Frame) -> Vec<Band<'a>> {
     let trials = &report.lineage.trials;
     let epochs: usize = trials.iter().map(|trial| trial.curve.len()).sum();

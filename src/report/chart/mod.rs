@@ -1,5 +1,5 @@
-//! Curves as SVG. Colours come from the page's style sheet, so that they follow light and dark, or,
-//! where there is none, from presentation attributes.
+//! Charts as SVG. Colours come from the page's style sheet, which has a light and a dark theme, or, without
+//! it, from presentation attributes.
 
 mod curves;
 mod growth;
@@ -15,7 +15,7 @@ use super::markup::{Attributes, Markup, Px};
 use paint::presentation;
 use scale::Scale;
 
-/// A picture, and the part of it that the figures are drawn in, in SVG units.
+/// The size of a chart, and the rectangle in it that values are drawn in, in SVG units.
 #[derive(Debug, Clone, Copy)]
 struct Frame {
     width: f64,
@@ -31,7 +31,7 @@ impl Frame {
         self.bottom - scale.share(value) * (self.bottom - self.top)
     }
 
-    /// The picture, with its lines across, and whatever `inside` draws.
+    /// The chart, with its grid lines and what `inside` draws.
     fn draw(
         &self,
         class: &str,
@@ -73,7 +73,7 @@ fn line(svg: &mut Markup, class: &str, from: (f64, f64), to: (f64, f64)) {
     drawn(svg, "line", class, &attributes, |_| {});
 }
 
-/// An element of a picture with its presentation attributes.
+/// An element with its presentation attributes.
 fn drawn(
     svg: &mut Markup,
     element: &str,
@@ -87,14 +87,14 @@ fn drawn(
     svg.element(element, &all, inside);
 }
 
-/// A line through points; it is broken where there is none.
+/// A line through points, interrupted where a point is `None`.
 fn polylines(svg: &mut Markup, class: &str, points: impl Iterator<Item = Option<(f64, f64)>>) {
     let mut run: Vec<String> = Vec::new();
     for point in points.chain([None]) {
         match point {
             Some((x, y)) => run.push(format!("{},{}", Px(x), Px(y))),
             None => {
-                // A lone point is seen by its own mark.
+                // A single point is drawn as a dot anyway.
                 if run.len() > 1 {
                     let points = run.join(" ");
                     let attributes: [(&str, &dyn Display); 2] =
@@ -107,7 +107,7 @@ fn polylines(svg: &mut Markup, class: &str, points: impl Iterator<Item = Option<
     }
 }
 
-/// A point that says what it is when it is pointed at.
+/// A dot with a tooltip.
 fn dot(svg: &mut Markup, class: &str, (x, y): (f64, f64), radius: f64, title: &str) {
     let attributes: [(&str, &dyn Display); 4] =
         [("class", &class), ("cx", &Px(x)), ("cy", &Px(y)), ("r", &Px(radius))];

@@ -1,8 +1,7 @@
-//! How the parts of a picture look without a style sheet: as presentation attributes, which any
-//! style sheet overrides. A page that may not have its own, or that was copied without it, is still
-//! read, on light and on dark.
+//! Presentation attributes: how charts look without the style sheet, which overrides them. So a page
+//! that was copied without its style sheet, or may not load it, is still readable on light and on dark.
 
-/// The colours of the style sheet's light half that can be told from black and from white.
+/// Colours of the style sheet's light theme that are visible on black and on white.
 const ACCENT: &str = "#0b63ce";
 const SIDE: &str = "#8793a0";
 const GOOD: &str = "#1a7f37";
@@ -12,8 +11,7 @@ const RULE: &str = "#808080";
 /// An element, a class of it, and attributes with their values.
 type Look = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-/// Attributes by the name of an element and one of its classes; where several say the same, the
-/// last one counts.
+/// Attributes by element and class; where several set the same attribute, the last one counts.
 const LOOKS: [Look; 25] = [
     ("svg", "", &[("font-size", "12"), ("font-family", "sans-serif")]),
     ("svg", "narrow", &[("display", "none")]),

@@ -1,6 +1,6 @@
-//! Scales of charts, chosen so that the values that matter can be told apart.
+//! The vertical scales of charts, chosen so that the values that matter can be told apart.
 
-/// Maps figures to heights.
+/// Maps values to heights.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scale {
     kind: Kind,
@@ -42,7 +42,7 @@ impl Scale {
     /// A scale for losses, from 0; NaN and infinities are passed over.
     pub(super) fn of_losses(values: impl Iterator<Item = f64>) -> Self {
         let high = range(values).map_or(1.0, |(_, high)| high);
-        // A loss on its way to infinity must not take the scale along.
+        // A diverging loss must not stretch the scale to infinity.
         Self::linear(0.0, if high > 0.0 { high.min(1e30) } else { 1.0 }, f64::MAX)
     }
 
@@ -68,7 +68,7 @@ impl Scale {
         Self { kind: Kind::LogError, low, high, ticks }
     }
 
-    /// How far up a figure lies, 0..=1; what is outside lies on the edge.
+    /// The height of a value as a share of the chart, 0..=1; values outside lie on the edge.
     pub(super) fn share(&self, value: f64) -> f64 {
         let (low, high) = (self.transformed(self.low), self.transformed(self.high));
         ((self.transformed(value) - low) / (high - low)).clamp(0.0, 1.0)
@@ -106,7 +106,7 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-/// The least of 1, 2, 5, 10, 20, … (and 0.5, 0.2, …) that is no less.
+/// The smallest of … 0.2, 0.5, 1, 2, 5, 10, … that is at least `least`.
 fn nice_step(least: f64) -> f64 {
     let power = 10_f64.powf(least.log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power);

@@ -1,8 +1,8 @@
-//! The report as a page: nothing is fetched but the style sheet beside it, nothing runs, and a phone
-//! can show it.
+//! The report as an HTML page, without scripts, for large and small screens. It loads nothing but the
+//! style sheet beside it.
 //!
-//! Invariant: no style stands in the page, neither in a `style` element nor in an attribute of that
-//! name: servers that show files of strangers, such as Jenkins, forbid it.
+//! Invariant: the page has neither `style` elements nor `style` attributes, which servers that show
+//! untrusted files, such as Jenkins, forbid.
 
 mod trials;
 
@@ -59,7 +59,7 @@ impl Report {
         section(main, "Provenance", |main| self.provenance_list(main));
         if let Some(study) = &self.study {
             main.element("details", &[], |details| {
-                details.leaf("summary", &[], "The study, every default written out");
+                details.leaf("summary", &[], "The study, with every default written out");
                 details.leaf("pre", &[], study);
             });
         }
@@ -140,7 +140,7 @@ impl Report {
             figure.leaf(
                 "figcaption",
                 &[],
-                "Validation accuracy, epoch by epoch and trial after trial. The best trial and its ancestors are highlighted; a line from trial to trial is growth, dashed where the child began with fresh weights.",
+                "Validation accuracy, epoch by epoch and trial after trial. The best trial and its ancestors are highlighted. A line joins each trial to its parent; it is dashed if the trial started from fresh weights.",
             );
         });
     }

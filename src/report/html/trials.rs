@@ -5,7 +5,7 @@ use crate::report::chart::{accuracy_curve, loss_curve};
 use crate::report::markup::Markup;
 use crate::report::{LineageTrial, Report, trial_words, words};
 
-/// So many trials are shown with their curves; of more, a reader opens those that matter.
+/// Up to this many trials, the curves of all are shown; of more, only those of the best.
 const OPEN_TRIALS: usize = 4;
 
 impl Report {
@@ -52,7 +52,7 @@ impl Report {
         });
     }
 
-    /// One row a trial.
+    /// One row per trial.
     pub(super) fn trial_table(&self, main: &mut Markup) {
         main.element("div", &[("class", &"scroll"), ("tabindex", &"0")], |scroll| {
             scroll.element("table", &[], |table| {
@@ -153,7 +153,7 @@ fn inherited_text(trial: &LineageTrial) -> Option<String> {
 fn cost(trial: &LineageTrial) -> String {
     let rate = trial.images_per_second.filter(|rate| rate.is_finite());
     format!(
-        "{}, {} FLOPs an image, {}, {}{}",
+        "{}, {} FLOPs per image, {}, {}{}",
         words::count(trial.parameters, "parameter"),
         words::magnitude(trial.flops_per_image),
         words::count(trial.epochs.into(), "epoch"),
@@ -253,7 +253,7 @@ mod tests {
             "<li>train for 2 more epochs</li>",
             "<dd>why not</dd>",
             "from trial 1: continues from its parent&#39;s last state",
-            "1,370 parameters, 20.0 k FLOPs an image, 2 epochs, 3.0 s, 36,000 images/s",
+            "1,370 parameters, 20.0 k FLOPs per image, 2 epochs, 3.0 s, 36,000 images/s",
             "underfit: too few filters",
             "passed the gate",
         ] {

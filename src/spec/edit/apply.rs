@@ -1,4 +1,4 @@
-//! Making an edit.
+//! Applies an edit to a study.
 
 use super::Edit;
 use crate::spec::error::SpecError;
@@ -10,15 +10,15 @@ use crate::spec::study::{Spec, StudyFile};
 /// An edit that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// There is no layer of the needed kind at that index.
-    #[error("`{edit}` does not fit the layer at index {layer}")]
+    /// There is no layer that the edit can change at that index.
+    #[error("`{edit}` cannot be applied to the layer at index {layer}")]
     NoSuchLayer {
         /// The edit in words.
         edit: String,
-        /// The index.
+        /// Index of the layer, counted from 0.
         layer: usize,
     },
-    /// The edited study would not work.
+    /// The edited study would not be valid.
     #[error("`{edit}` gives an invalid study: {source}")]
     Unworkable {
         /// The edit in words.
@@ -33,7 +33,7 @@ impl Edit {
     ///
     /// # Errors
     ///
-    /// [`EditError`] when the layer is not there or the changed study would not work.
+    /// [`EditError`] if the layer does not exist or the changed study would not be valid.
     pub fn apply(&self, spec: &Spec) -> Result<Spec, EditError> {
         let mut file = spec.file().clone();
         if !self.change_layers(&mut file.model.layers, spec.input().channels)? {
@@ -43,7 +43,7 @@ impl Edit {
             .map_err(|source| EditError::Unworkable { edit: self.to_string(), source })
     }
 
-    /// The study with these changes made, one after another.
+    /// The study with these changes made in order.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Edit {
         edits.iter().try_fold(spec.clone(), |spec, edit| edit.apply(&spec))
     }
 
-    /// Changes layers that receive so many channels; `false` when the edit is about something else.
+    /// Changes layers that receive `channels` channels; returns `false` for an edit of the training.
     fn change_layers(&self, layers: &mut Vec<Layer>, channels: usize) -> Result<bool, EditError> {
         let missing = |layer: usize| EditError::NoSuchLayer { edit: self.to_string(), layer };
         match *self {
@@ -203,7 +203,7 @@ impl Edit {
     }
 }
 
-/// Does something to every layer, those of residual blocks included.
+/// Applies `change` to every layer, including those within residual blocks.
 fn each(layers: &mut [Layer], change: &mut impl FnMut(&mut Layer)) {
     for layer in layers {
         change(layer);
@@ -223,8 +223,9 @@ fn are_linear(layers: &[Layer]) -> bool {
     })
 }
 
-/// A linear layer among others is meant to be linear, as before a batch-norm; where all of them
-/// are, only those stay that a batch-norm follows.
+/// Sets the activation of every layer that has one. A layer without activation keeps none, as it may
+/// be meant so, for example before a batch-norm; unless no layer has one, when all but those before a
+/// batch-norm are set.
 fn set_activation(layers: &mut [Layer], activation: Activation, all_are_linear: bool) {
     for at in 0..layers.len() {
         let is_normalized = matches!(layers.get(at + 1), Some(Layer::BatchNorm(_)));
@@ -239,8 +240,9 @@ fn set_activation(layers: &mut [Layer], activation: Activation, all_are_linear: 
     }
 }
 
-/// Depthwise convolutions have as many filters as channels arrive, and so change with them. Returns
-/// whether the channels end in other weights.
+/// Adapts the depthwise convolutions that follow a layer whose width changed: they have as many
+/// groups and filters as input channels. Returns whether a layer was met that ends the search,
+/// because it sets its own number of channels.
 fn follow_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
     for layer in layers {
         let ends = match layer {
@@ -259,7 +261,7 @@ fn follow_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
     false
 }
 
-/// Channels behind layers of images that receive `channels`.
+/// Channels that layers on images return when they receive `channels`.
 fn channels_behind(layers: &[Layer], channels: usize) -> usize {
     layers.iter().fold(channels, |channels, layer| match layer {
         Layer::Conv(conv) => conv.filters,
@@ -268,31 +270,32 @@ fn channels_behind(layers: &[Layer], channels: usize) -> usize {
     })
 }
 
-/// A residual block for index `at`; `filters` are those of its two convolutions.
+/// A new residual block for index `at`; `filters` are those of its two convolutions.
 fn new_block(layers: &[Layer], at: usize, filters: [usize; 2], kernel: usize) -> Residual {
     let conv =
         |filters| Layer::Conv(Conv { activation: Activation::None, ..Conv::same(filters, kernel) });
-    let bent = BatchNorm { activation: fitting_activation(layers), ..BatchNorm::default() };
+    let activated = BatchNorm { activation: fitting_activation(layers), ..BatchNorm::default() };
     let branch = vec![
         conv(filters[0]),
-        Layer::BatchNorm(bent),
+        Layer::BatchNorm(activated),
         conv(filters[1]),
         Layer::BatchNorm(BatchNorm::default()),
     ];
+    // Relu keeps what is never negative, so that the block still returns its input at first.
     let is_kept_by_relu = never_negative(&layers[..at]);
     let activation = if is_kept_by_relu { Activation::Relu } else { Activation::None };
     Residual { activation, ..Residual::of(branch) }
 }
 
-/// Whether what these layers return is never below zero, as far as they tell.
+/// Whether the output of these layers is known to be never negative.
 pub(crate) fn never_negative(layers: &[Layer]) -> bool {
     // Pools and dropout keep the sign.
     let last = layers.iter().rev().find_map(Layer::activation);
     matches!(last, Some(Activation::Relu | Activation::Sigmoid))
 }
 
-/// The activation of the network's layers, so that a new layer fits in; relu where they squash,
-/// because a layer of squashing units cannot be inserted without changing what the network says.
+/// The activation for a new layer: the last one that the network uses; relu instead of tanh and
+/// sigmoid, with which a layer cannot be inserted without changing the network's output.
 fn fitting_activation(layers: &[Layer]) -> Activation {
     layers
         .iter()
@@ -303,9 +306,8 @@ fn fitting_activation(layers: &[Layer]) -> Activation {
 }
 
 impl Spec {
-    /// Where a conv block may go: before the first layer that works on flat features, or at the
-    /// end where none does. Also the image shape that reaches this place; `None` when a layer
-    /// before it already flattened.
+    /// The index at which a conv block can be inserted: before the first layer that returns flat
+    /// features, the head included. Also the image shape there; `None` if its input is already flat.
     pub fn end_of_features(&self) -> (usize, Option<FeatureShape>) {
         let rows = &self.table().rows;
         let is_flat = |row: &LayerPlan| matches!(row.output, FeatureShape::Flat { .. });

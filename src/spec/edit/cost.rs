@@ -1,19 +1,19 @@
-//! What edits cost.
+//! What edits cost in parameters, FLOPs and training time.
 
 use crate::spec::study::Spec;
 
-/// What a child costs against its parent.
+/// What a child costs compared with its parent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EditCost {
-    /// Parameters gained; negative when lost.
+    /// Change in the number of parameters.
     pub parameters: i64,
-    /// Floating-point operations of a forward pass of one image gained; negative when lost.
+    /// Change in the floating-point operations of a forward pass of one image.
     pub flops_per_image: i64,
-    /// Floating-point operations of the child's whole training, both passes.
+    /// Floating-point operations of the child's whole training, forward and backward.
     pub training_flops: f64,
 }
 
-/// A backward pass takes about twice the work of a forward pass.
+/// Work of training on an image in forward passes: one forward, and a backward pass of about two.
 const PASSES: f64 = 3.0;
 
 impl EditCost {
@@ -29,13 +29,14 @@ impl EditCost {
         }
     }
 
-    /// How long the child may take, where a training of `flops` took `seconds`.
+    /// Estimated training time of the child in seconds, given that a training of `flops` took
+    /// `seconds`; `None` if either is not positive.
     pub fn expected_seconds(&self, flops: f64, seconds: f64) -> Option<f64> {
         (flops > 0.0 && seconds > 0.0).then(|| self.training_flops / flops * seconds)
     }
 }
 
-/// Floating-point operations of a training of `epochs` epochs of `images` images.
+/// Floating-point operations of training for `epochs` epochs of `images` images, forward and backward.
 pub fn training_flops(spec: &Spec, images: usize, epochs: usize) -> f64 {
     PASSES * spec.table().flops() as f64 * images as f64 * epochs as f64
 }

@@ -1,4 +1,4 @@
-//! What edits change, as lines of the study file.
+//! The difference of two studies as lines of their study files.
 
 use similar::{Change, ChangeTag, TextDiff};
 

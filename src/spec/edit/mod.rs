@@ -1,4 +1,4 @@
-//! Typed changes of a study: what growth is made of.
+//! Edits: typed changes of a study, from which growth is made up.
 //!
 //! An [`Edit`] says what changes; [`apply`](Edit::apply) makes the change and checks the result;
 //! [`diff`] shows it as lines of the study file; [`EditCost`] says what it costs.
@@ -18,13 +18,14 @@ use super::layer::{Activation, Layer};
 use super::optimizer::Optimizer;
 use super::train::{Augment, EarlyStopping, GradientClipping, Schedule};
 
-/// One typed change. `Display` says it in words. Layers are counted from 0.
+/// One typed change of a study. `Display` describes it in words. Fields count layers from 0; the
+/// words count them from 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Edit {
-    /// Insert a "same"-padded convolution, with a 2×2 max-pool behind it or without.
+    /// Insert a "same"-padded convolution, optionally followed by a 2×2 max-pool.
     AddConvBlock {
-        /// Index of the layer that it goes before.
+        /// Index at which it is inserted; an index past the end appends it.
         at: usize,
         /// Output channels.
         filters: usize,
@@ -33,22 +34,22 @@ pub enum Edit {
         /// Whether a 2×2 max-pool follows.
         pool: bool,
     },
-    /// Insert a residual block that hands on what it receives at first: convolution, batch-norm,
-    /// activation, convolution and a batch-norm that begins with zero. Behind the sum stands relu
-    /// where nothing below zero arrives, nothing elsewhere.
+    /// Insert a residual block that returns its input unchanged at first: convolution, batch-norm,
+    /// activation, convolution, and a batch-norm whose scale starts at zero. The sum is followed by
+    /// relu where its input is never negative, and by no activation elsewhere.
     AddResidual {
-        /// Index of the layer that it goes before.
+        /// Index at which it is inserted; an index past the end appends it.
         at: usize,
-        /// Channels within the block.
+        /// Channels between its two convolutions.
         filters: usize,
         /// Side of its kernels.
         kernel: usize,
     },
-    /// Change the branch of a residual block: the layers of `edit` are counted within it.
+    /// Change the layers within a residual block; `edit` counts them within the block.
     Inside {
         /// Index of the block.
         layer: usize,
-        /// A change of layers.
+        /// An edit of layers.
         edit: Box<Edit>,
     },
     /// Give a conv layer more filters, or a dense layer more units.
@@ -58,7 +59,7 @@ pub enum Edit {
         /// Its new filters or units.
         width: usize,
     },
-    /// Leave a conv layer fewer filters, or a dense layer fewer units.
+    /// Give a conv layer fewer filters, or a dense layer fewer units.
     Narrow {
         /// Index of the layer.
         layer: usize,
@@ -67,12 +68,12 @@ pub enum Edit {
     },
     /// Insert a dense layer.
     AddDense {
-        /// Index of the layer that it goes before.
+        /// Index at which it is inserted; an index past the end appends it.
         at: usize,
         /// Output features.
         units: usize,
     },
-    /// Take a layer out.
+    /// Remove a layer.
     RemoveLayer {
         /// Index of the layer.
         layer: usize,
@@ -81,38 +82,38 @@ pub enum Edit {
     SetKernel {
         /// Index of the layer.
         layer: usize,
-        /// Its new side.
+        /// Side of the new kernel in pixels.
         kernel: usize,
     },
-    /// Change how far a conv layer's kernel moves.
+    /// Change the stride of a conv layer.
     SetStride {
         /// Index of the layer.
         layer: usize,
         /// Its new stride.
         stride: usize,
     },
-    /// Change the window of a pool, which then does not overlap.
+    /// Change the window of a pooling layer; its windows then do not overlap and have no padding.
     SetPool {
         /// Index of the layer.
         layer: usize,
-        /// Its new side.
+        /// Side of the new window in pixels.
         size: usize,
     },
-    /// Normalize what a conv or dense layer returns, before its activation.
+    /// Insert batch normalization after a conv or dense layer, before its activation.
     AddBatchNorm {
         /// Index of the conv or dense layer.
         layer: usize,
     },
     /// Change the settings of every batch-norm.
     SetBatchNorm {
-        /// Weight of the newest batch in the running statistics.
+        /// Weight of the newest batch in the running mean and variance.
         momentum: f64,
         /// Added to the variance.
         epsilon: f64,
     },
     /// Insert dropout.
     AddDropout {
-        /// Index of the layer that it goes before.
+        /// Index at which it is inserted; an index past the end appends it.
         at: usize,
         /// Share of activations set to zero.
         rate: f64,
@@ -127,19 +128,19 @@ pub enum Edit {
         /// The new activation.
         activation: Activation,
     },
-    /// Change what every bias starts from.
+    /// Change the initial value of every bias.
     SetInitialBias {
         /// The new value.
         bias: f64,
     },
     /// Replace all layers.
     SetLayers {
-        /// The new ones.
+        /// The new layers.
         layers: Vec<Layer>,
     },
     /// Train for this many more epochs.
     AddEpochs {
-        /// Added to the present number.
+        /// Added to the current number.
         epochs: usize,
     },
     /// Change the number of epochs.
@@ -149,14 +150,14 @@ pub enum Edit {
     },
     /// Change the learning rate.
     SetLearningRate {
-        /// The new highest rate.
+        /// The new highest learning rate.
         rate: f64,
     },
-    /// Change the course of the learning rate.
+    /// Change the learning-rate schedule.
     SetSchedule {
         /// The new schedule.
         schedule: Schedule,
-        /// Share of all steps over which the rate first rises.
+        /// Share of all steps over which the learning rate first rises from zero.
         warm_up: f64,
     },
     /// Change the optimizer.
@@ -164,40 +165,40 @@ pub enum Edit {
         /// The new optimizer, with its parameters.
         optimizer: Optimizer,
     },
-    /// Change the number of images a step.
+    /// Change the number of images per step.
     SetBatchSize {
         /// The new number.
         images: usize,
     },
-    /// Change the pull of the weights towards zero.
+    /// Change the weight decay.
     SetWeightDecay {
-        /// The new pull.
+        /// The new weight decay.
         decay: f64,
     },
-    /// Change the probability mass spread over all classes.
+    /// Change the label smoothing.
     SetLabelSmoothing {
-        /// The new share.
+        /// The new share of probability that is spread over all classes.
         share: f64,
     },
-    /// Change the bound on the gradient.
+    /// Change the gradient clipping.
     SetGradientClipping {
-        /// The new bound; `None` for no bound.
+        /// The new limit; `None` for no limit.
         clipping: Option<GradientClipping>,
     },
-    /// Change when a trial ends early.
+    /// Change the early stopping.
     SetEarlyStopping {
-        /// The new rule; `None` for never.
+        /// The new rule; `None` for no early stopping.
         stopping: Option<EarlyStopping>,
     },
-    /// Change the distortions of training images.
+    /// Change the augmentation of training images.
     SetAugment {
-        /// The new distortions.
+        /// The new augmentation.
         augment: Augment,
     },
 }
 
 impl Edit {
-    /// Whether the edit changes the network rather than only its training.
+    /// Whether the edit changes the network, not only its training.
     pub fn changes_network(&self) -> bool {
         matches!(
             self,

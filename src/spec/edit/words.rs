@@ -1,4 +1,4 @@
-//! Edits in words.
+//! The description of an edit in words.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ impl fmt::Display for Edit {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::AddConvBlock { filters, kernel, pool, .. } => {
-                let behind = if *pool { " and a 2×2 max-pool" } else { "" };
-                write!(f, "add a conv layer of {filters} {kernel}×{kernel} filters{behind}")
+                let with_pool = if *pool { " and a 2×2 max-pool" } else { "" };
+                write!(f, "add a conv layer of {filters} {kernel}×{kernel} filters{with_pool}")
             }
             Self::AddResidual { filters, kernel, .. } => {
                 write!(f, "add a residual block of {filters} {kernel}×{kernel} filters")
@@ -28,7 +28,7 @@ impl fmt::Display for Edit {
                 write!(f, "set the stride of layer {} to {stride}", layer + 1)
             }
             Self::SetPool { layer, size } => {
-                write!(f, "pool {size}×{size} in layer {}", layer + 1)
+                write!(f, "set the window of layer {} to {size}×{size}", layer + 1)
             }
             Self::AddBatchNorm { layer } => {
                 write!(f, "add batch normalization after layer {}", layer + 1)
@@ -43,11 +43,8 @@ impl fmt::Display for Edit {
             }
             Self::SetLayers { layers } => {
                 let names: Vec<String> = layers.iter().map(short).collect();
-                write!(
-                    f,
-                    "build {}",
-                    if names.is_empty() { "no layers".into() } else { names.join(", ") }
-                )
+                let names = if names.is_empty() { "none".into() } else { names.join(", ") };
+                write!(f, "replace all layers by {names}")
             }
             Self::SetInitialBias { bias } => write!(f, "set initial biases to {bias}"),
             Self::AddEpochs { epochs: 1 } => write!(f, "train for one more epoch"),
@@ -77,16 +74,16 @@ impl fmt::Display for Edit {
                 write!(f, "stop after {} epochs without improvement", stopping.patience)
             }
             Self::SetAugment { augment } if !augment.is_on() => {
-                write!(f, "remove the distortion of training images")
+                write!(f, "turn off augmentation")
             }
             Self::SetAugment { augment } => {
-                write!(f, "distort training images: {}", augment_words(augment))
+                write!(f, "augment training images: {}", augment_words(augment))
             }
         }
     }
 }
 
-/// What is asked for, in words.
+/// The settings that are not zero.
 fn augment_words(augment: &Augment) -> String {
     let figures = [
         ("shift", f64::from(augment.shift), ""),

@@ -67,7 +67,7 @@ pub enum LaunchError {
     },
     /// A run cannot be resumed with other settings than it began with.
     #[error(
-        "{} keeps the study that it began with, which {settings} would change; extend it by --more-trials, --more-epochs or --gate, or start a new run{}",
+        "{} cannot be resumed with {settings}: that would change the study that it began with; extend the run with --more-trials, --more-epochs or --gate, or start a new run{}",
         folder.display(),
         indented(lines)
     )]
@@ -110,7 +110,8 @@ pub enum Kind {
     NoSpace,
     /// Another process works on the run, or has taken it over.
     Locked,
-    /// The study or the images differ from those that the run began with.
+    /// The study, the images, or the decisions of this version or policy differ from those that the run
+    /// began with.
     Changed,
     /// The folder is not a run folder.
     NotARun,

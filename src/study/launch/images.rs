@@ -9,10 +9,10 @@ use crate::ledger::DataOrigin;
 use crate::spec::{Amount, DataSpec, Fallback, InputShape, Source};
 use crate::study::recorded_data::data_hash;
 
-/// Images, where they come from, and the hash that tells them from others.
+/// Images, where they come from, and the hash by which a resumed run recognizes them.
 pub(super) struct StudyImages {
     pub(super) dataset: Dataset,
-    /// Counts by class, and anything unusual.
+    /// Number of images per class and split, and anything unusual about them.
     pub(super) report: DataReport,
     pub(super) origin: DataOrigin,
     pub(super) hash: String,
@@ -37,7 +37,7 @@ impl StudyImages {
 
     /// # Errors
     ///
-    /// When nothing can be learned from the images.
+    /// If nothing can be learned from the images.
     pub(super) fn own(own: OwnImages) -> Result<Self, DataError> {
         let OwnImages { dataset, name } = own;
         let report = DataReport::of(&dataset);
@@ -81,7 +81,7 @@ impl OwnImages {
 fn split_hash(split: &Subset) -> String {
     let mut hash = Sha256::new();
     let [channels, height, width] = split.shape();
-    // Grey images were hashed before there were others: their hash stays.
+    // Grey images have no such part, so that runs from before there were colour images can be resumed.
     let colour = if channels == 1 { String::new() } else { format!("{channels} ") };
     hash.update(format!("{colour}{} {height} {width}\n", split.len()));
     for image in 0..split.len() {

@@ -35,9 +35,9 @@ impl LaunchListener for crate::study::Silent {}
 /// Whether a run is new or resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resumed {
-    /// It is new.
+    /// The run is new.
     No,
-    /// It continues.
+    /// The run continues after a stop or a crash.
     Yes,
 }
 
@@ -50,7 +50,7 @@ pub struct Ready<'a> {
     pub data: &'a Dataset,
     /// Where the images come from, including whether the built-in digits stand in for MNIST.
     pub origin: &'a DataOrigin,
-    /// Counts by class, and anything unusual about the images.
+    /// Number of images per class and split, and anything unusual about the images.
     pub report: &'a DataReport,
     /// Name of the device.
     pub device: &'a str,

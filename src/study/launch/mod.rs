@@ -129,8 +129,8 @@ impl<'a> Launch<'a> {
         self
     }
 
-    /// Never downloads anything: MNIST that is in none of the usual folders is then an error of the
-    /// kind [`Kind::MissingData`], or replaced by the built-in digits if the study allows that.
+    /// Never downloads anything. If MNIST is in none of the folders that are searched, that is then an
+    /// error of the kind [`Kind::MissingData`], unless the study allows to use the built-in digits.
     pub fn offline(mut self) -> Self {
         self.settings.download = Download::Never;
         self
@@ -418,7 +418,7 @@ impl<'a> Launch<'a> {
                 data_name: origin.origin.clone(),
                 data: images.dataset,
                 data_hash: images.hash,
-                // Opened already unless there is a trainer.
+                // Opened in `prepare`, unless the program has a trainer.
                 device: match device {
                     Some(device) => device,
                     None => self.settings.device.open()?,
@@ -506,8 +506,7 @@ fn record_resumption(ledger: &mut Ledger, folder: &RunFolder) -> Result<(), Laun
     })?)
 }
 
-/// The lines that only one of two texts has: with `- ` those that are removed, with `+ ` those that are
-/// added.
+/// The lines that only one of two texts has: removed ones after `- `, added ones after `+ `.
 fn changed_lines(before: &str, after: &str) -> Vec<String> {
     let has = |text: &str, line: &str| text.lines().any(|other| other == line);
     let removed = before.lines().filter(|line| !has(after, line)).map(|line| format!("- {line}"));

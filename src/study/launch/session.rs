@@ -1,4 +1,4 @@
-//! Everything that a study runs with, compared to what its run began with.
+//! Everything that a study runs with, compared with what its run began with.
 
 use burgeon_kernel::Executor;
 use jiff::Timestamp;
@@ -94,7 +94,7 @@ impl Session {
                 records.iter().any(|recorded| matches!(recorded.event, Event::TrialStarted { .. }));
             return Ok(if has_trials || is_over(records) { Resumed::Yes } else { Resumed::No });
         };
-        // First: other labels may make other classes, and those another spec.
+        // First, because changed labels may mean other classes and so another spec.
         check_same_data(folder, &self.images.origin, Split::Train)?;
         let changed = |what, then: &String, now: &str, lines| LaunchError::Changed {
             folder: folder.path().into(),

@@ -29,7 +29,8 @@ pub struct Settings {
     pub device: DeviceChoice,
     /// Number of CPU threads; `None` for one per core. Every study has threads of its own.
     pub threads: Option<usize>,
-    /// Folder with the MNIST files; it is an error if it has none. `None` searches the usual folders.
+    /// Folder with the MNIST files; it is an error if it has none. `None` searches the folders that
+    /// [`Launch`](super::Launch) lists.
     pub data: Option<PathBuf>,
     /// Whether MNIST may be downloaded when no folder has it, and from where; see
     /// [`Launch::offline`](super::Launch::offline).
@@ -60,12 +61,12 @@ impl Default for Settings {
     }
 }
 
-/// What a check of a study came to.
+/// The result of checking a study.
 #[derive(Debug)]
 pub(crate) struct Checked {
     /// The study.
     pub spec: Spec,
-    /// What a model comes to that has learned nothing; otherwise why there are no images to tell from.
+    /// The accuracy of always predicting the most frequent class, or why there are no images to count.
     pub constant_answer: Result<ConstantAnswer, String>,
 }
 
@@ -105,13 +106,14 @@ impl Settings {
         Ok((spec, loaded))
     }
 
-    /// Checks the study, and its gate against the images if they are at hand: MNIST is looked for, but not downloaded,
-    /// and of the built-in digits only those are drawn that the gate reads. Other images are needed for their shape.
+    /// Checks the study, and its gate against the images if they are on this machine. MNIST is not
+    /// downloaded, and only some of the built-in digits are drawn. Images of other sources are always
+    /// loaded, for their shape.
     ///
     /// # Errors
     ///
-    /// When the study is wrong, its gate can be passed without learning, or images that are needed
-    /// cannot be had.
+    /// If the study is invalid, its gate can be passed without learning, or images that are needed for
+    /// their shape cannot be loaded.
     pub(crate) fn check(
         &self,
         study: &StudyDocument,
@@ -137,14 +139,14 @@ impl Settings {
         Ok(Checked { spec, constant_answer })
     }
 
-    /// MNIST or the built-in digits, so far as a gate needs them; what keeps them from being at hand
-    /// is no error.
+    /// MNIST or the built-in digits, as far as a check of the gate needs them. The inner result is an
+    /// error if they are not on this machine, which does not fail the check.
     fn at_hand(
         &self,
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<Result<Loaded, DataError>, LaunchError> {
-        // Enough to learn something from, which is asked of all images.
+        // Enough to pass the checks on training images.
         const DRAWN_TO_TRAIN: usize = 1000;
         let workers = self.workers()?;
         let _entered = workers.enter();
@@ -179,8 +181,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When they cannot be loaded, or differ: in content, or in how validation images are chosen from
-    /// the training images.
+    /// If they cannot be loaded, or differ in content or in how validation images are chosen from the
+    /// training images.
     pub fn load_recorded(
         &self,
         folder: &RunFolder,
@@ -253,7 +255,7 @@ impl Settings {
     }
 }
 
-/// The absolute path, which must be UTF-8 to stand in the study file of a run.
+/// The absolute path, which must be UTF-8 to be written into the study file of a run.
 pub(super) fn recordable(path: &Path) -> Result<PathBuf, DataError> {
     let path = absolute(path);
     match path.to_str() {
