@@ -1,12 +1,12 @@
-//! Spec → network on a device, and weights in and out of it.
+//! Networks: built from a spec on a device, initialized, grafted from a parent, saved, exported, used.
 //!
-//! [`Network`] is the burn module; [`Weights`] is the same numbers as plain arrays by name, which
-//! is what is saved, compared, grafted and exported. A network is only ever built from weights, so
-//! that its numbers do not depend on the device: [`Weights::initial`] draws them from the study's
-//! seed, [`Graft`] carries them over from a parent.
+//! [`Network`] is the burn module. [`Weights`] holds the same numbers as plain arrays by name, which are
+//! saved, compared, grafted and exported. A network is always built from weights, so that its numbers do
+//! not depend on the device: [`Weights::initial`] draws them from the study's seed, [`Graft`] carries
+//! them over from a parent.
 //!
-//! A trained network is used through a [`Classifier`], which a [`SavedModel`] gives: weights, spec and
-//! [`Preparation`], which says how pictures become its input.
+//! A trained network is used through a [`Classifier`], which is opened from a [`SavedModel`]: weights,
+//! spec and [`Preparation`], which describes how pictures become the network's input.
 
 mod arrays;
 mod classifier;

@@ -1,4 +1,4 @@
-//! How a picture becomes a network's input: a part of the model, carried in every file that holds one.
+//! How a picture becomes a network's input. This is part of the model, and is saved in every model file.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,50 +7,51 @@ use crate::data::image_file::{Grey, Invert, Picture, PictureError, border, to_by
 use crate::data::{CHANNELS_MAX, Dataset, Normalization, Subset, center, ink};
 use crate::spec::{Fit, InputShape, Spec};
 
-/// What is done to a picture before the network sees it.
+/// How a picture becomes a network's input.
 ///
-/// Its JSON form stands in `model.safetensors` (metadata `burgeon`), in `model.onnx` (metadata `burgeon.preparation`)
-/// and in `card.md`. A reader refuses a [`version`](Self::version) that it does not know. Version 2 has colour;
-/// descriptions of grey images stay in version 1, which older readers know.
+/// It is saved as JSON in `model.safetensors` (metadata `burgeon`), in `model.onnx` (metadata
+/// `burgeon.preparation`) and in `card.md`. A reader refuses a [`version`](Self::version) that it does not
+/// know. Version 2 added colour; preparations of grey images are still written as version 1, for older
+/// readers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Preparation {
-    /// Of this description, at most [`Preparation::VERSION`].
+    /// Version of this format, at most [`Preparation::VERSION`].
     pub version: u32,
-    /// Rows of the network's input.
+    /// Height of the network's input in pixels.
     pub height: usize,
-    /// Columns of the network's input.
+    /// Width of the network's input in pixels.
     pub width: usize,
-    /// What a pixel holds.
+    /// Whether the input is grey or in colour.
     pub channels: Channels,
-    /// What a picture shows.
+    /// Whether pictures are cut out and centred as digits, or used whole.
     pub subject: Subject,
-    /// How a picture of another size is brought to this one, where it is taken whole.
+    /// How a whole picture of another size is brought to `height` and `width`.
     pub fit: Fit,
-    /// Brightness, 0 to 1, of what lies behind transparent parts and of what is added around a picture.
+    /// Brightness, 0..=1, that shows through transparent parts and fills the area around a padded picture.
     pub background: f32,
-    /// What black and white become before normalization.
+    /// The values of black and white before normalization.
     pub range: [f32; 2],
-    /// Subtracted from each channel of that range.
+    /// Mean of each channel, which is subtracted.
     pub mean: Vec<f32>,
-    /// What each channel is divided by then.
+    /// Standard deviation of each channel, by which the difference is divided.
     pub std: Vec<f32>,
     /// The name of each class, by label.
     pub classes: Vec<String>,
 }
 
-/// What a pixel holds.
+/// The channels of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channels {
-    /// Brightness alone; colours are weighted as in ITU-R BT.709.
+    /// One channel of brightness; colours are weighted as in ITU-R BT.709.
     Grey,
-    /// A red, a green and a blue plane.
+    /// Three channels: red, green and blue.
     Rgb,
 }
 
 impl Channels {
-    /// How many planes an image has.
+    /// The number of channels.
     pub fn count(self) -> usize {
         match self {
             Self::Grey => 1,
@@ -63,71 +64,71 @@ impl Channels {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
-    /// A digit in ink on paper: turned into light on dark, cropped, scaled and centred as MNIST's digits are.
+    /// A digit in ink on paper, which is made light on dark, cropped, scaled and centred as in MNIST.
     Digit,
-    /// Anything: the whole picture is taken.
+    /// Anything; the whole picture is used.
     Whole,
 }
 
-/// A preparation that this version cannot follow.
+/// A preparation that is invalid or not supported by this version.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PreparationError {
     /// It was written by a newer version.
     #[error(
-        "the model's preparation is of version {found}; this burgeon knows versions up to {known}: use a newer one",
+        "the model's preparation has version {found}, but this burgeon supports versions up to {known} only; use a newer burgeon",
         known = Preparation::VERSION
     )]
     Version {
-        /// Its version.
+        /// The version in the file.
         found: u64,
     },
-    /// One of its values cannot be.
-    #[error("the model's preparation says `{key}` {value}; right would be {expected}")]
+    /// A value is invalid.
+    #[error("`{key}` of the model's preparation is {value}; expected {expected}")]
     Value {
-        /// Which one.
+        /// The key.
         key: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
-        /// What would be right.
+        /// What would be valid.
         expected: &'static str,
     },
-    /// The network takes other images.
-    #[error("the model's preparation makes {prepared}, but its network takes {taken}")]
+    /// The preparation and the network differ in the shape of images.
+    #[error("the model's preparation returns {prepared}, but its network takes {taken}")]
     OtherInput {
-        /// What the preparation makes, in words.
+        /// The images that the preparation returns, in words.
         prepared: String,
-        /// What the network takes, in words.
+        /// The images that the network takes, in words.
         taken: String,
     },
 }
 
-/// Longest side of a network's input.
+/// Longest side of a network's input in pixels.
 const SIDE_MAX: usize = 8192;
 
 impl Preparation {
-    /// The version of the descriptions that this burgeon writes.
+    /// The newest version that this burgeon reads and writes.
     pub const VERSION: u32 = 2;
 
-    /// What a network of `spec` that was trained on `data` needs.
+    /// The preparation for a network of `spec` that was trained on `data`.
     pub fn new(spec: &Spec, data: &Dataset) -> Self {
         let subject =
             if spec.file().data.centres_digits() { Subject::Digit } else { Subject::Whole };
-        let spoken = &spec.file().data;
+        let data_spec = &spec.file().data;
         let grey = Self::grey(spec.input(), data.normalization, data.classes.clone(), subject);
         let prepared = match spec.input().channels {
             CHANNELS_MAX => grey.coloured(data.normalization),
             _ => grey,
         };
-        if spoken.source.is_framed() {
-            // As the training images were brought to their shape.
-            let fit = spoken.fit.unwrap_or_default();
+        if data_spec.source.is_framed() {
+            // The same as for the training images.
+            let fit = data_spec.fit.unwrap_or_default();
             return Self { fit, background: GREY_BACKGROUND, ..prepared };
         }
         Self { background: background(&data.train), ..prepared }
     }
 
-    /// The same for images of red, green and blue.
+    /// The same preparation for images in colour.
     #[must_use]
     pub fn coloured(self, normalization: Normalization) -> Self {
         Self {
@@ -139,7 +140,8 @@ impl Preparation {
         }
     }
 
-    /// For grey images of that height and width on black, stretched where pictures have another size.
+    /// A preparation for grey images of the input's height and width on black; pictures of another size are
+    /// stretched.
     pub fn grey(
         input: InputShape,
         normalization: Normalization,
@@ -161,19 +163,19 @@ impl Preparation {
         }
     }
 
-    /// The same for pictures that are taken whole, whatever they show.
+    /// The same preparation, but pictures are used whole.
     #[must_use]
     pub fn whole(self) -> Self {
         Self { subject: Subject::Whole, ..self }
     }
 
-    /// The images that it makes, and how many classes it names.
+    /// Shape of the prepared images, and the number of classes.
     pub fn input(&self) -> InputShape {
         let channels = self.channels.count();
         InputShape { channels, height: self.height, width: self.width, classes: self.classes.len() }
     }
 
-    /// What takes pixels from `0..=255` to the network's input.
+    /// The normalization of pixels in 0..=255.
     pub fn normalization(&self) -> Normalization {
         let mut normalization = Normalization::of_all(0.0, 1.0);
         for (slot, value) in normalization.mean.iter_mut().zip(&self.mean) {
@@ -185,10 +187,11 @@ impl Preparation {
         normalization
     }
 
-    /// Checks that every value is one that this version can follow.
+    /// Checks that every value is valid and supported by this version.
     ///
     /// # Errors
-    /// The first that is not.
+    ///
+    /// The first value that is not.
     pub fn check(&self) -> Result<(), PreparationError> {
         let wrong =
             |key, value: String, expected| Err(PreparationError::Value { key, value, expected });
@@ -214,7 +217,7 @@ impl Preparation {
             return wrong("std", format!("{:?}", self.std), "a number above 0 for each channel");
         }
         if self.subject == Subject::Digit && self.channels != Channels::Grey {
-            return wrong("subject", "digit".into(), "`whole`, for images in colour");
+            return wrong("subject", "digit".into(), "`whole` for images in colour");
         }
         if self.classes.len() < 2 {
             return wrong("classes", format!("{:?}", self.classes), "at least two names");
@@ -222,31 +225,35 @@ impl Preparation {
         Ok(())
     }
 
-    /// Checks that the network of `spec` takes what this makes.
+    /// Checks that the prepared images fit the network of `spec`.
     ///
     /// # Errors
-    /// What is wrong with it or does not fit.
+    ///
+    /// Those of [`check`](Self::check), and [`PreparationError::OtherInput`].
     pub fn check_fits(&self, spec: &Spec) -> Result<(), PreparationError> {
         self.check()?;
-        let (made, taken) = (self.input(), spec.input());
-        if made == taken {
+        let (prepared, taken) = (self.input(), spec.input());
+        if prepared == taken {
             return Ok(());
         }
         let words = |input: InputShape| {
             let InputShape { channels, height, width, classes } = input;
             format!("{channels}×{height}×{width} images of {classes} classes")
         };
-        Err(PreparationError::OtherInput { prepared: words(made), taken: words(taken) })
+        Err(PreparationError::OtherInput { prepared: words(prepared), taken: words(taken) })
     }
 
-    /// Turns a picture into the network's input, `[channels, height, width]` bytes. What looks like the training images is taken
-    /// as it is: a picture that already has their size, and for digits their black paper (or white, as its negative).
+    /// Turns a picture into the network's input, `[channels, height, width]` bytes.
     ///
-    /// `invert` says which of light and dark is the ink of a digit. Of pictures that are taken whole,
-    /// [`Invert::Always`] turns light into dark and dark into light, and the others change nothing.
+    /// A picture that looks like a training image already is used as it is: one of the same size and, for
+    /// digits, on black paper. A digit of that size on white paper is only inverted.
+    ///
+    /// `invert` tells whether a digit is in dark or light ink. Whole pictures are inverted with
+    /// [`Invert::Always`], and otherwise not.
     ///
     /// # Errors
-    /// For digits, when the picture is blank or its ink cannot be told from its paper.
+    ///
+    /// For digits, if the picture is blank or its ink cannot be told from its paper.
     pub fn prepare(&self, picture: &Picture, invert: Invert) -> Result<Vec<u8>, PictureError> {
         if self.subject == Subject::Whole {
             return Ok(self.frame().take(picture, invert == Invert::Always));
@@ -259,8 +266,8 @@ impl Preparation {
         center::center(&drawing, self.width, self.height).ok_or(PictureError::Blank)
     }
 
-    /// The picture as it is where it has the size of the training images and their paper, which is black, or is the
-    /// negative of one that has; `None` for any other, and for a blank one.
+    /// The pixels of a picture that has the size of the training images and black paper, or white paper,
+    /// when they are inverted; `None` for any other picture, and for a blank one.
     fn as_trained(&self, grey: &Grey, invert: Invert) -> Option<Vec<u8>> {
         if grey.alpha.is_some() || (grey.height, grey.width) != (self.height, self.width) {
             return None;
@@ -289,7 +296,7 @@ impl Preparation {
         }
     }
 
-    /// The steps in words, for people.
+    /// The preparation in words.
     pub fn describe(&self) -> String {
         let (height, width) = (self.height, self.width);
         let size = match (self.subject, self.fit) {
@@ -317,10 +324,10 @@ impl Preparation {
     }
 }
 
-/// How far paper may be from black or white: MNIST's is black, JPEG leaves a little more.
+/// How far paper may be from black or white: in MNIST it is black, but JPEG changes it a little.
 const PAPER_SPREAD: f32 = 0.1;
 
-/// The brightness that the border of most training images has.
+/// The median brightness of the border of training images.
 fn background(images: &Subset) -> f32 {
     const IMAGES_MAX: usize = 1000;
     if images.is_empty() {

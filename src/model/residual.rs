@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_adds_its_input_and_bends_the_sum() {
+    fn a_block_adds_its_input_and_activates_the_sum() {
         let layers = "layers = [{ conv = { filters = 1, kernel = 1, activation = \"none\" } }]";
         let of = |activation: &str, weight: f32, value: f32| {
             let spec = spec(&format!("{layers}, activation = \"{activation}\""));

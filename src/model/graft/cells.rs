@@ -1,7 +1,7 @@
-//! A network whose every number says where it comes from.
+//! A network of cells, each of which tells where a number of the child comes from.
 //!
-//! Grafting is done on these: an edit rearranges cells, and what comes out serves for the weights
-//! and for the optimizer's moments alike.
+//! Edits rearrange cells. The result is then applied to the parent's weights and to its optimizer's
+//! moments alike.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::model::arrays::{LayerPlace, fields, projection_fields};
 use crate::model::weights::{WeightArray, Weights};
 use crate::spec::{Layer, LayerPlan, Residual, Spec};
 
-/// The layer that an edit speaks of is not in the edited spec.
+/// The edited spec lacks the layer that the edit should have added or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoLayer;
 
@@ -18,9 +18,9 @@ pub(super) struct NoLayer;
 pub(super) enum Cell {
     /// A number of the parent, times a factor.
     Parent { array: u32, index: u32, factor: f32 },
-    /// This very value.
+    /// A fixed value.
     Value(f32),
-    /// Drawn as for a new network.
+    /// An initial value, as in a new network.
     Fresh,
 }
 
@@ -36,14 +36,14 @@ impl Cell {
     }
 }
 
-/// What becomes of the factors that a child's numbers are multiplied by.
+/// How the factors of [`Cell::Parent`] are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Factors {
-    /// They are multiplied by.
+    /// Numbers are multiplied by the factor.
     Whole,
-    /// Their sign is.
+    /// Numbers are multiplied by the sign of the factor.
     Sign,
-    /// Nothing is.
+    /// Numbers are unchanged.
     Ignored,
 }
 
@@ -60,9 +60,9 @@ impl CellArray {
         Self { shape, cells: vec![cell; len] }
     }
 
-    /// Builds every cell from its place along the axis `axis` and the same array's cells. `lines`
-    /// gives, for each new place along the axis, the old place and a factor, or the cell that
-    /// fills the line; a place that there never was is filled afresh.
+    /// The array rearranged along an axis: `lines` tells for each new index along `axis` which old index
+    /// it holds, and with which factor, or which cell fills it. An old index out of range is filled with
+    /// [`Cell::Fresh`].
     pub(super) fn rearranged(&self, axis: usize, lines: &[Line]) -> Self {
         let outer: usize = self.shape[..axis].iter().product();
         let inner: usize = self.shape[axis + 1..].iter().product();
@@ -88,12 +88,12 @@ impl CellArray {
     }
 }
 
-/// What stands at one place along an axis.
+/// The content of an array at one index along an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Line {
-    /// What stood at another place, times a factor.
+    /// The old content at index `at`, times a factor.
     Old { at: usize, factor: f32 },
-    /// The same cell throughout.
+    /// This cell everywhere.
     New(Cell),
 }
 
@@ -106,8 +106,8 @@ impl Line {
     pub(super) const FRESH: Self = Self::New(Cell::Fresh);
 }
 
-/// The arrays of one layer by field; none for layers without numbers. Of a residual block they are
-/// those of its projection, as `projection.weight`, and the layers of its branch stand within it.
+/// The arrays of one layer by field; none for layers without numbers. A residual block has the arrays of
+/// its projection, such as `projection.weight`, and its layers in `inner`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LayerCells {
     pub(super) arrays: BTreeMap<&'static str, CellArray>,
@@ -121,7 +121,7 @@ impl<const N: usize> From<[(&'static str, CellArray); N]> for LayerCells {
 }
 
 impl LayerCells {
-    /// A new layer's.
+    /// The cells of a new layer.
     pub(super) fn fresh(layer: Option<&Layer>, row: &LayerPlan) -> Self {
         let fresh = |(field, shape)| (field, CellArray::filled(shape, Cell::Fresh));
         let mut cells =
@@ -139,22 +139,22 @@ impl LayerCells {
         cells
     }
 
-    /// Calls `see` with every array here and within, and its name.
-    fn each<'a>(&'a self, prefix: &str, see: &mut dyn FnMut(String, &'a CellArray)) {
+    /// Calls `visit` with the name and the cells of every array of this layer and those within it.
+    fn each<'a>(&'a self, prefix: &str, visit: &mut dyn FnMut(String, &'a CellArray)) {
         for (field, array) in &self.arrays {
-            see(format!("{prefix}.{field}"), array);
+            visit(format!("{prefix}.{field}"), array);
         }
         for (index, layer) in self.inner.iter().enumerate() {
-            layer.each(&inner_prefix(prefix, index), see);
+            layer.each(&inner_prefix(prefix, index), visit);
         }
     }
 
-    fn each_mut(&mut self, prefix: &str, see: &mut dyn FnMut(String, &mut CellArray)) {
+    fn each_mut(&mut self, prefix: &str, visit: &mut dyn FnMut(String, &mut CellArray)) {
         for (field, array) in &mut self.arrays {
-            see(format!("{prefix}.{field}"), array);
+            visit(format!("{prefix}.{field}"), array);
         }
         for (index, layer) in self.inner.iter_mut().enumerate() {
-            layer.each_mut(&inner_prefix(prefix, index), see);
+            layer.each_mut(&inner_prefix(prefix, index), visit);
         }
     }
 }
@@ -163,7 +163,7 @@ fn inner_prefix(prefix: &str, index: usize) -> String {
     LayerPlace { prefix: prefix.into(), number: 0 }.inner(index).prefix
 }
 
-/// What a field of a block's projection goes by among the block's own arrays.
+/// The key of a projection's field among the arrays of its block.
 pub(super) fn projection_key(field: &str) -> &'static str {
     const KEYS: [&str; 6] = [
         "projection.weight",
@@ -177,8 +177,8 @@ pub(super) fn projection_key(field: &str) -> &'static str {
     key.unwrap_or("projection.weight")
 }
 
-/// Layers in a row with their shapes: a whole network's, whose last row is the head's, or those of
-/// a residual block.
+/// Consecutive layers with their rows of the layer table: those of a whole network, with a further row for
+/// the head, or those within a residual block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) layers: &'a [Layer],
@@ -194,7 +194,7 @@ impl<'a> Part<'a> {
         Self { layers: &block.layers, rows: &row.inner }
     }
 
-    /// The residual block at an index, with its row.
+    /// The residual block at an index, with its row; `None` for another layer.
     pub(super) fn block(self, index: usize) -> Option<(&'a Residual, &'a LayerPlan)> {
         match (self.layers.get(index), self.rows.get(index)) {
             (Some(Layer::Residual(block)), Some(row)) => Some((block, row)),
@@ -202,13 +202,13 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// New layers of these shapes.
+    /// The cells of new layers of these shapes.
     pub(super) fn fresh(self) -> Vec<LayerCells> {
         let rows = self.rows.iter().enumerate();
         rows.map(|(index, row)| LayerCells::fresh(self.layers.get(index), row)).collect()
     }
 
-    /// Whether the layer at an index holds weights that rearranged inputs end in; the head does.
+    /// Whether the layer at an index has weights that mix its input channels, as the head has.
     pub(super) fn consumes(self, index: usize) -> bool {
         match self.layers.get(index) {
             Some(Layer::Conv(_)) => !self.is_depthwise(index),
@@ -217,7 +217,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// Whether the layer at an index convolves every channel for itself into one.
+    /// Whether the layer at an index is a depthwise convolution with one filter per channel.
     pub(super) fn is_depthwise(self, index: usize) -> bool {
         let Some(Layer::Conv(conv)) = self.layers.get(index) else {
             return false;
@@ -227,7 +227,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A whole network of cells: a layer of the study at its index, and the head at the end.
+/// The cells of a whole network, layer by layer, the head last.
 #[derive(Debug, Clone)]
 pub(super) struct CellNetwork {
     pub(super) layers: Vec<LayerCells>,
@@ -235,7 +235,7 @@ pub(super) struct CellNetwork {
     pub(super) names: Vec<String>,
 }
 
-/// The parent's numbers, as cells name them.
+/// The parent's numbers, to look cells up in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Numbers<'a> {
     pub(super) names: &'a [String],
@@ -243,7 +243,7 @@ pub(super) struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    /// The number in a cell; 0 for one that is yet to be drawn.
+    /// The value of a cell; 0 for [`Cell::Fresh`].
     pub(super) fn value(self, cell: Cell) -> f32 {
         match cell {
             Cell::Parent { array, index, factor } => {
@@ -259,7 +259,7 @@ impl Numbers<'_> {
 }
 
 impl CellNetwork {
-    /// The parent itself.
+    /// The cells of the unchanged parent.
     pub(super) fn of(spec: &Spec) -> Self {
         let Self { mut layers, mut names } = Self::fresh(spec);
         for (index, layer) in layers.iter_mut().enumerate() {
@@ -274,12 +274,12 @@ impl CellNetwork {
         Self { layers, names }
     }
 
-    /// A new network of the spec's shape.
+    /// The cells of a new network.
     pub(super) fn fresh(spec: &Spec) -> Self {
         Self { layers: Part::of(spec).fresh(), names: Vec::new() }
     }
 
-    /// Every array with its name in `spec`.
+    /// Every array with the name that it has in a network of `spec`.
     pub(super) fn arrays(&self, spec: &Spec) -> Vec<(String, &CellArray)> {
         let mut found = Vec::new();
         for (index, layer) in self.layers.iter().enumerate() {
@@ -289,8 +289,8 @@ impl CellNetwork {
         found
     }
 
-    /// Puts the numbers in. `fill` finds what no cell of the parent gives: it gets the array's
-    /// name, the index, and the value that stands in the cell, if one does.
+    /// The numbers of the child. `fill` returns those that do not come from the parent; it receives the
+    /// array's name, the index, and the cell's value if it is a [`Cell::Value`].
     pub(super) fn numbers(
         &self,
         child: &Spec,
@@ -307,7 +307,7 @@ impl CellNetwork {
         weights
     }
 
-    /// The same for one array.
+    /// The numbers of one array.
     pub(super) fn array_numbers(
         &self,
         array: &CellArray,
@@ -358,8 +358,8 @@ impl CellNetwork {
     }
 }
 
-/// A batch-norm that hands on what it receives, by its running statistics.
-pub(super) fn normalizing_nothing(channels: usize, epsilon: f64) -> LayerCells {
+/// A batch-norm that returns its input unchanged when it uses its running statistics.
+pub(super) fn identity_norm(channels: usize, epsilon: f64) -> LayerCells {
     let filled = |value: f64| CellArray::filled(vec![channels], Cell::Value(value as f32));
     LayerCells::from([
         ("gamma", filled((1.0 + epsilon).sqrt())),

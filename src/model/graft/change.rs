@@ -1,12 +1,12 @@
-//! What an edit does to the cells of a network, or of a residual block's branch.
+//! Applies an edit to the cells of a network, or of the layers within a residual block.
 
-use super::cells::{LayerCells, NoLayer, Numbers, Part, normalizing_nothing};
-use super::inputs::{Rearrangement, Told};
+use super::cells::{LayerCells, NoLayer, Numbers, Part, identity_norm};
+use super::inputs::{Consumer, Rearrangement};
 use super::width::Resized;
 use super::{depth, fit, shortcut, width};
 use crate::spec::{Edit, FeatureShape, Layer};
 
-/// Layers before and after an edit.
+/// The layers before and after an edit.
 #[derive(Clone, Copy)]
 pub(super) struct Change<'a> {
     pub(super) before: Part<'a>,
@@ -14,27 +14,30 @@ pub(super) struct Change<'a> {
     pub(super) numbers: Numbers<'a>,
 }
 
-/// What came of an edit.
+/// The effect of an edit beyond its own layer.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
-    /// Why what the network says changes, where it does.
+    /// What changes the network's outputs, as clauses.
     pub(super) notes: Vec<String>,
-    /// Of a block's branch that returns rearranged channels: how.
-    pub(super) leaves: Option<Rearrangement>,
+    /// The rearrangement of the channels that a residual block returns, if no layer within it took it
+    /// up.
+    pub(super) leaving: Option<Rearrangement>,
 }
 
 impl From<Option<String>> for Changed {
     fn from(note: Option<String>) -> Self {
-        Self { notes: note.into_iter().collect(), leaves: None }
+        Self { notes: note.into_iter().collect(), leaving: None }
     }
 }
 
 impl From<Resized> for Changed {
-    fn from(Resized { units, told }: Resized) -> Self {
-        match told {
-            Told::All => Self::default(),
-            Told::InGroups => Some("a convolution in groups sees other channels".to_owned()).into(),
-            Told::Leaves => Self { notes: Vec::new(), leaves: Some(units) },
+    fn from(Resized { units, consumer }: Resized) -> Self {
+        match consumer {
+            Consumer::Adapted => Self::default(),
+            Consumer::PartlyAdapted => {
+                Some("a grouped convolution receives other channels".to_owned()).into()
+            }
+            Consumer::Outside => Self { notes: Vec::new(), leaving: Some(units) },
         }
     }
 }
@@ -47,8 +50,8 @@ impl Changed {
 }
 
 impl Change<'_> {
-    /// Makes the edit. `inputs` is what flowed into each layer, and gets a place for each that is
-    /// added.
+    /// Applies the edit to `cells`. `inputs` holds the input shape of each layer before the edit; a shape
+    /// is inserted for each new layer.
     pub(super) fn make(
         self,
         edit: &Edit,
@@ -62,8 +65,8 @@ impl Change<'_> {
                 let at = place(at);
                 let added = 1 + usize::from(pool);
                 inputs.splice(at..at, after.rows[at..at + added].iter().map(|row| row.input));
-                let (note, told) = depth::insert_conv(cells, before, after, at, pool)?;
-                Changed::from(told).and(note)
+                let (note, resized) = depth::insert_conv(cells, before, after, at, pool)?;
+                Changed::from(resized).and(note)
             }
             Edit::AddResidual { at, .. } => {
                 let at = place(at);
@@ -83,7 +86,7 @@ impl Change<'_> {
                 if width >= old {
                     width::widen(cells, before, layer, width).into()
                 } else {
-                    let note = format!("{} units are left out", old - width);
+                    let note = format!("{} units were removed", old - width);
                     Changed::from(width::narrow(cells, before, layer, width, numbers))
                         .and(Some(note))
                 }
@@ -92,11 +95,11 @@ impl Change<'_> {
                 cells.remove(layer);
                 inputs.remove(layer);
                 let kind = before.layers[layer].kind();
-                (kind != "dropout").then(|| format!("the {kind} is gone")).into()
+                (kind != "dropout").then(|| format!("a {kind} layer was removed")).into()
             }
             Edit::SetKernel { layer, .. } => fit::set_kernel(cells, before, after, layer)?.into(),
-            Edit::SetStride { .. } => Some("the stride has changed".to_owned()).into(),
-            Edit::SetPool { .. } => Some("the pool's window has changed".to_owned()).into(),
+            Edit::SetStride { .. } => Some("a stride changed".to_owned()).into(),
+            Edit::SetPool { .. } => Some("a pooling window changed".to_owned()).into(),
             Edit::AddBatchNorm { layer } => {
                 let at = layer + 1;
                 inputs.insert(at, after.rows[at].input);
@@ -104,7 +107,7 @@ impl Change<'_> {
                     Some(Layer::BatchNorm(norm)) => norm.epsilon,
                     _ => return Err(NoLayer),
                 };
-                cells.insert(at, normalizing_nothing(after.rows[at].input.channels(), epsilon));
+                cells.insert(at, identity_norm(after.rows[at].input.channels(), epsilon));
                 Changed::default()
             }
             Edit::AddDropout { at, .. } => {
@@ -114,8 +117,8 @@ impl Change<'_> {
                 Changed::default()
             }
             Edit::SetActivation { .. } => {
-                let bends = bends(before.layers) != bends(after.layers);
-                bends.then(|| "the activation has changed".to_owned()).into()
+                let is_changed = activations(before.layers) != activations(after.layers);
+                is_changed.then(|| "the activation changed".to_owned()).into()
             }
             Edit::SetLayers { .. } => {
                 *cells = after.fresh();
@@ -123,10 +126,10 @@ impl Change<'_> {
                 Some("all layers are new".to_owned()).into()
             }
             Edit::SetBatchNorm { .. } => {
-                Some("the settings of batch normalization have changed".to_owned()).into()
+                Some("the settings of batch normalization changed".to_owned()).into()
             }
-            // What only training sees. Each is named, so that a new edit does not compile until it is
-            // said here what becomes of the weights.
+            // These only change the training. All are listed, so that a new edit does not compile until
+            // its effect on the weights is defined here.
             Edit::SetDropout { .. }
             | Edit::SetInitialBias { .. }
             | Edit::AddEpochs { .. }
@@ -143,8 +146,8 @@ impl Change<'_> {
         })
     }
 
-    /// Makes an edit within the residual block at `layer`, and lets its shortcut and what stands
-    /// behind it follow where the block returns other channels.
+    /// Applies an edit within the residual block at `layer`. If the block then returns other channels,
+    /// its shortcut and the layers after it are adapted.
     fn make_inside(
         self,
         layer: usize,
@@ -163,7 +166,7 @@ impl Change<'_> {
         };
         let mut inputs = row.inner.iter().map(|row| row.input).collect();
         let mut changed = within.make(edit, &mut cells[layer].inner, &mut inputs)?;
-        let rearranged = changed.leaves.take();
+        let rearranged = changed.leaving.take();
         if let Some(units) = &rearranged {
             shortcut::rearrange_outputs(&mut cells[layer], units, block, row);
         }
@@ -171,10 +174,10 @@ impl Change<'_> {
             match (block.norm(), new_block.norm()) {
                 (None, Some(norm)) => {
                     let channels = new_row.output.channels();
-                    shortcut::normalize_nothing(&mut cells[layer], channels, norm.epsilon);
+                    shortcut::add_identity_norm(&mut cells[layer], channels, norm.epsilon);
                 }
                 (Some(old), Some(new)) if old.epsilon != new.epsilon => {
-                    let note = "the projection's batch normalization has other settings";
+                    let note = "the settings of a projection's batch normalization changed";
                     changed.notes.push(note.into());
                 }
                 _ => {}
@@ -183,18 +186,18 @@ impl Change<'_> {
         let Some(units) = rearranged else {
             return Ok(changed);
         };
-        let told = units.tell(cells, self.before, layer + 1, row.output);
-        let behind = Changed::from(Resized { units, told });
-        changed.notes.extend(behind.notes);
-        Ok(Changed { leaves: behind.leaves, ..changed })
+        let consumer = units.adapt_consumer(cells, self.before, layer + 1, row.output);
+        let after_block = Changed::from(Resized { units, consumer });
+        changed.notes.extend(after_block.notes);
+        Ok(Changed { leaving: after_block.leaving, ..changed })
     }
 }
 
-/// Every activation, those within residual blocks included.
-fn bends(layers: &[Layer]) -> Vec<Option<crate::spec::Activation>> {
+/// Every activation, including those within residual blocks.
+fn activations(layers: &[Layer]) -> Vec<Option<crate::spec::Activation>> {
     let each = layers.iter().flat_map(|layer| {
         let within = match layer {
-            Layer::Residual(block) => bends(&block.layers),
+            Layer::Residual(block) => activations(&block.layers),
             _ => Vec::new(),
         };
         std::iter::once(layer.activation()).chain(within)

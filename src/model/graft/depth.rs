@@ -1,27 +1,27 @@
-//! New layers that change nothing at first.
+//! Inserts new layers so that the network's function is unchanged.
 //!
-//! A new layer hands its inputs on. Where its activation would bend them, it hands on every input
-//! twice, once as it is and once negated, and its consumer takes the difference: for relu, gelu and
-//! silu a(x) − a(−x) = x, and for leaky relu it is 1.01·x. That needs twice as many units as
-//! inputs. Units beyond those look at random, and nothing listens to them yet.
+//! A new layer passes its inputs on. If its activation would change them, it passes each input on twice,
+//! once as it is and once negated, and the next layer takes the difference: a(x) − a(−x) is x for relu,
+//! gelu and silu, and 1.01·x for leaky relu. That takes twice as many units as inputs. Further units have
+//! random input weights, and the next layer's weights for them are zero.
 
 use super::cells::{Cell, CellArray, LayerCells, NoLayer, Part};
-use super::inputs::{Channel, Rearrangement, Told};
+use super::inputs::{Channel, Consumer, Rearrangement};
 use super::width::Resized;
 use crate::spec::{Activation, FeatureShape, Layer, never_negative};
 
-/// How a new layer of some activation hands on what it receives.
+/// How a new layer passes its inputs on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum PassThrough {
-    /// As it is.
+    /// Each input once.
     Plain,
-    /// As it is and negated; the difference has to be divided by this.
+    /// Each input once as it is and once negated; the difference has to be divided by `gain`.
     Paired { gain: f32 },
 }
 
 impl PassThrough {
-    /// The cheapest way that changes nothing; `None` where there is none. `input` tells whether
-    /// anything below zero can arrive.
+    /// The cheapest exact way for an activation; `None` if there is none. `input` tells whether inputs
+    /// can be negative.
     fn through(activation: Activation, input: Sign) -> Option<Self> {
         match (activation, input) {
             (Activation::None, _)
@@ -34,7 +34,7 @@ impl PassThrough {
         }
     }
 
-    /// Units that it takes to hand on so many inputs.
+    /// The number of units needed for this number of inputs.
     fn units(self, inputs: usize) -> usize {
         match self {
             Self::Plain => inputs,
@@ -42,7 +42,7 @@ impl PassThrough {
         }
     }
 
-    /// What the new layer's units are to the layer behind it.
+    /// The new layer's units as a rearrangement of its inputs, for the next layer.
     fn rearrangement(self, inputs: usize, units: usize) -> Rearrangement {
         let channels = (0..units).map(|unit| match self {
             Self::Plain if unit < inputs => Channel::Old { at: unit, factor: 1.0 },
@@ -55,7 +55,7 @@ impl PassThrough {
         Rearrangement { channels: channels.collect() }
     }
 
-    /// For a unit of the new layer: the input that it hands on, and with which sign.
+    /// The input that a unit of the new layer passes on, and its sign; `None` for further units.
     fn source(self, unit: usize, inputs: usize) -> Option<(usize, f32)> {
         match self {
             _ if unit < inputs => Some((unit, 1.0)),
@@ -65,12 +65,12 @@ impl PassThrough {
     }
 }
 
-/// What may arrive at a place of the network.
+/// The sign of values between two layers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sign {
-    /// Zero and above only.
+    /// Zero or positive.
     NeverNegative,
-    /// Anything.
+    /// Any.
     Any,
 }
 
@@ -78,8 +78,8 @@ fn sign_at(part: Part, at: usize) -> Sign {
     if never_negative(&part.layers[..at]) { Sign::NeverNegative } else { Sign::Any }
 }
 
-/// Inserts a conv layer at `at`, and a pool behind it where `child` has one. Returns why what the
-/// network says changes, where it does, and how far the layers behind could be told.
+/// Inserts a conv layer at `at`, followed by a pool if `pool`. Returns what changes the network's
+/// outputs, if anything does, and the rearrangement of channels.
 pub(super) fn insert_conv(
     cells: &mut Vec<LayerCells>,
     parent: Part,
@@ -100,7 +100,7 @@ pub(super) fn insert_conv(
     let mut weight =
         CellArray::filled(vec![conv.filters, channels, conv.kernel, conv.kernel], Cell::Fresh);
     let mut bias = CellArray::filled(vec![conv.filters], Cell::Fresh);
-    // Where nothing can be handed on exactly, most of it is better than none of it.
+    // If inputs cannot be passed on exactly, passing most of them on is better than none.
     let how = pass_through.unwrap_or(PassThrough::Plain);
     let taps = conv.kernel * conv.kernel;
     let center = conv.pads(height)[0] * conv.kernel + conv.pads(height)[0];
@@ -113,7 +113,7 @@ pub(super) fn insert_conv(
         }
     }
     let units = how.rearrangement(channels, conv.filters);
-    let told = units.tell(cells, parent, at, shape);
+    let consumer = units.adapt_consumer(cells, parent, at, shape);
     cells.insert(at, LayerCells::from([("weight", weight), ("bias", bias)]));
     if pool {
         cells.insert(at + 1, LayerCells::default());
@@ -122,16 +122,16 @@ pub(super) fn insert_conv(
         Some(_) if pool => Some("a new pool leaves fewer pixels to the layers after it".into()),
         Some(_) => None,
         None => Some(format!(
-            "{} filters with {} cannot pass {channels} channels on unchanged",
+            "{} new filters with {} cannot pass {channels} channels on unchanged",
             conv.filters,
             conv.activation.name()
         )),
     };
-    Ok((note, Resized { units, told }))
+    Ok((note, Resized { units, consumer }))
 }
 
-/// Inserts a residual block that adds nothing at first: the last batch-norm of its branch begins
-/// with zero. Returns why what the network says changes, where it does.
+/// Inserts a residual block that adds zero at first: the scale of its last batch-norm starts at zero.
+/// Returns what changes the network's outputs, if anything does.
 pub(super) fn insert_residual(
     cells: &mut Vec<LayerCells>,
     parent: Part,
@@ -151,10 +151,12 @@ pub(super) fn insert_residual(
         Activation::Relu => sign_at(parent, at) == Sign::NeverNegative,
         _ => false,
     };
-    Ok((!is_kept).then(|| format!("{} bends what the block receives", block.activation.name())))
+    Ok((!is_kept).then(|| {
+        format!("the {} after the new block changes negative values", block.activation.name())
+    }))
 }
 
-/// Inserts a dense layer at `at`. Returns why what the network says changes, where it does.
+/// Inserts a dense layer at `at`. Returns what changes the network's outputs, if anything does.
 pub(super) fn insert_dense(
     cells: &mut Vec<LayerCells>,
     parent: Part,
@@ -173,15 +175,15 @@ pub(super) fn insert_dense(
     };
     if let Some(how) = through.filter(fits) {
         let flat = FeatureShape::Flat { features: inputs };
-        let told = how.rearrangement(inputs, units).tell(cells, parent, at, flat);
-        debug_assert_eq!(told, Told::All, "behind a dense layer there are dense layers");
+        let consumer = how.rearrangement(inputs, units).adapt_consumer(cells, parent, at, flat);
+        debug_assert_eq!(consumer, Consumer::Adapted, "only dense layers follow a dense layer");
         cells.insert(at, identity(how, inputs, units));
         return Ok(None);
     }
-    Ok(absorb(cells, parent, child, at, dense.activation, units))
+    Ok(split_next(cells, parent, child, at, dense.activation, units))
 }
 
-/// A dense layer that hands on its inputs.
+/// A dense layer that passes its inputs on.
 fn identity(how: PassThrough, inputs: usize, units: usize) -> LayerCells {
     let mut weight = CellArray::filled(vec![inputs, units], Cell::Fresh);
     let mut bias = CellArray::filled(vec![units], Cell::Fresh);
@@ -197,9 +199,10 @@ fn identity(how: PassThrough, inputs: usize, units: usize) -> LayerCells {
     LayerCells::from([("weight", weight), ("bias", bias)])
 }
 
-/// Puts the weights of the dense layer behind the new one into the new one, and lets the one behind
-/// only put the halves together. It takes no more units than twice what the one behind returns.
-fn absorb(
+/// Moves the weights of the next dense layer into the new one, so that the next one only has to pass its
+/// outputs on, or take their differences. That needs at most twice as many units as the next layer has
+/// outputs.
+fn split_next(
     cells: &mut Vec<LayerCells>,
     parent: Part,
     child: Part,
@@ -209,16 +212,16 @@ fn absorb(
 ) -> Option<String> {
     let outputs = parent.rows[at].output.len();
     let how = PassThrough::through(activation, Sign::Any).filter(|how| units >= how.units(outputs));
-    let behind = cells[at].arrays.clone();
+    let next = cells[at].arrays.clone();
     let is_dense = matches!(parent.layers.get(at), Some(Layer::Dense(_)) | None);
     let (Some(how), Some(weight), Some(bias), true) =
-        (how, behind.get("weight"), behind.get("bias"), is_dense)
+        (how, next.get("weight"), next.get("bias"), is_dense)
     else {
         let fresh = child.fresh();
         cells.insert(at, fresh[at].clone());
         cells[at + 1] = fresh[at + 1].clone();
         return Some(format!(
-            "{units} units with {} cannot pass their input on unchanged",
+            "{units} new units with {} cannot pass their inputs on unchanged",
             activation.name()
         ));
     };
@@ -244,8 +247,9 @@ fn absorb(
     None
 }
 
-/// Whether only layers that keep sums stand between a place and the next layer of weights. A
-/// residual block's branch and its shortcut, which becomes a projection, both take the sums.
+/// Whether all layers from `at` to the next layer with weights are linear in each channel, so that that
+/// layer can take differences of channels. In a residual block, the first layer with weights and the
+/// shortcut, which becomes a projection, can both do so.
 fn is_linear_up_to_consumer(part: Part, at: usize) -> bool {
     for index in at..part.rows.len() {
         if part.consumes(index) {
@@ -254,14 +258,14 @@ fn is_linear_up_to_consumer(part: Part, at: usize) -> bool {
         if let Some((block, row)) = part.block(index) {
             return is_linear_up_to_consumer(Part::of_block(block, row), 0);
         }
-        let keeps_sums = matches!(
+        let is_linear = matches!(
             part.layers.get(index),
             Some(Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {})
         );
-        if !keeps_sums {
+        if !is_linear {
             return false;
         }
     }
-    // The sum behind a block's branch takes each channel for itself.
+    // The sum at the end of a residual block adds channel by channel.
     false
 }

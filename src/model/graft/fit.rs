@@ -1,10 +1,10 @@
-//! Making what is left fit: other kernels, other image sizes, other numbers of inputs.
+//! Fits arrays to changed shapes: other kernels, image sizes and numbers of inputs.
 
 use super::cells::{CellArray, LayerCells, Line, NoLayer, Part};
 use crate::spec::{FeatureShape, Layer, LayerPlan, Padding};
 
-/// Puts a kernel into one of another side, both centered, with zeros around it where it grows.
-/// Returns why what the network says changes, where it does.
+/// Fits a kernel into one of another size, centred, and filled up with zeros. Returns what changes the
+/// network's outputs, if anything does.
 pub(super) fn set_kernel(
     cells: &mut [LayerCells],
     parent: Part,
@@ -16,7 +16,7 @@ pub(super) fn set_kernel(
     else {
         return Err(NoLayer);
     };
-    // Where the old kernel's first tap lies in the new one.
+    // The index of the old kernel's first element in the new one.
     let offset = (new.kernel as isize - 1) / 2 - (old.kernel as isize - 1) / 2;
     let lines: Vec<Line> = (0..new.kernel as isize)
         .map(|tap| match usize::try_from(tap - offset) {
@@ -28,11 +28,11 @@ pub(super) fn set_kernel(
         *weight = weight.rearranged(2, &lines).rearranged(3, &lines);
     }
     let is_kept = new.kernel >= old.kernel && new.padding == Padding::Same && new.stride == 1;
-    Ok((!is_kept).then(|| format!("a kernel of {k}×{k} covers other pixels", k = new.kernel)))
+    Ok((!is_kept).then(|| format!("a kernel of {k}×{k} reads other pixels", k = new.kernel)))
 }
 
-/// Makes every array fit the child's shape. `inputs` is what flowed into each of its layers before.
-/// Returns what could not be kept as it was.
+/// Fits every array to the child's shapes. `inputs` holds the input shape of each of its layers before the
+/// edit. Returns what changes the network's outputs.
 pub(super) fn fit(cells: &mut [LayerCells], child: Part, inputs: &[FeatureShape]) -> Vec<String> {
     let mut notes = Vec::new();
     for ((cells, wanted), (row, input)) in
@@ -46,7 +46,7 @@ pub(super) fn fit(cells: &mut [LayerCells], child: Part, inputs: &[FeatureShape]
             && (height, width) != (now_high, now_wide)
         {
             notes.push(format!(
-                "{} sees {now_high}×{now_wide} pixels instead of {height}×{width}",
+                "{} receives {now_high}×{now_wide} pixels instead of {height}×{width}",
                 row.name
             ));
         }
@@ -71,23 +71,23 @@ fn fit_layer(
         };
         let kept = found.as_ref().is_some_and(|found| found.shape == wanted.shape);
         if !kept {
-            notes.push(format!("{field} of {} starts afresh", row.name));
+            notes.push(format!("the {field} of {} is initialized anew", row.name));
         }
         fitted.arrays.insert(field, found.filter(|_| kept).unwrap_or(wanted));
     }
     let mut found = std::mem::take(&mut cells.inner).into_iter();
     for (wanted, row) in wanted.inner.into_iter().zip(&row.inner) {
         let mut inner = found.next().unwrap_or_default();
-        // Nothing within a block flattens, so no weights are resampled there.
+        // No layer within a block flattens, so no weights are resampled there.
         fit_layer(&mut inner, wanted, row, row.input, notes);
         fitted.inner.push(inner);
     }
     *cells = fitted;
 }
 
-/// Weights on planes of another size: every new pixel takes those of the old one at its place. The
-/// largest of four pixels is about twice their mean, so weights grow with the square root of the
-/// area that a pixel stands for.
+/// Dense weights for images of another size: each new pixel takes the weights of the old pixel at its
+/// place. After a max-pool over four pixels, values are about twice their mean; so weights are scaled by
+/// the square root of the ratio of areas.
 fn resample(weight: CellArray, before: FeatureShape, now: FeatureShape) -> CellArray {
     let (
         FeatureShape::Image { height, width, .. },

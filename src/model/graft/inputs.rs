@@ -1,38 +1,40 @@
-//! Telling layers that their inputs have been rearranged.
+//! Adapts layers to rearranged inputs.
 
 use super::cells::{Cell, CellArray, LayerCells, Line, Part};
 use super::shortcut;
 use crate::spec::{FeatureShape, Layer};
 
-/// What became of the channels that used to flow into the layers from some place on.
+/// How the channels between two layers are rearranged.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rearrangement {
-    /// For each new channel: the old one that it holds, and what its consumer has to multiply by.
+    /// For each new channel, where it comes from.
     pub(super) channels: Vec<Channel>,
 }
 
 /// One channel of the child.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Channel {
-    /// Holds an old channel; consumers multiply by the factor.
+    /// Holds the old channel `at`; its consumers' weights are multiplied by the factor.
     Old { at: usize, factor: f32 },
-    /// Is new; consumers do not listen to it yet.
+    /// Is new; its consumers' weights are zero at first.
     New,
 }
 
-/// How far a rearrangement went.
+/// What became of the layer with weights that receives rearranged channels, their consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    /// Weights listen to the old channels where they are now.
-    All,
-    /// Weights of a convolution in groups can only listen to those that stayed in their group.
-    InGroups,
-    /// No layer of weights stands behind: the residual block returns the rearranged channels.
-    Leaves,
+pub(super) enum Consumer {
+    /// Its weights were rearranged in the same way, so that its outputs are unchanged.
+    Adapted,
+    /// It is a grouped convolution, and some channels moved into another group, so that its outputs
+    /// change.
+    PartlyAdapted,
+    /// There is none within this residual block, which therefore returns the rearranged channels.
+    Outside,
 }
 
 impl Rearrangement {
-    /// The first `old` channels of each of `groups` as they are, then new ones.
+    /// In each of `groups` groups, the old channels unchanged, followed by new ones; `old` and `new` are
+    /// total numbers of channels.
     pub(super) fn appended(old: usize, new: usize, groups: usize) -> Self {
         let (old, new) = (old / groups, new / groups);
         let channels = (0..groups).flat_map(|group| {
@@ -50,40 +52,40 @@ impl Rearrangement {
         Self { channels: kept.collect() }
     }
 
-    /// Rearranges the inputs of what stands at `from` and behind it, up to the first layer of
-    /// weights. `shape` is what flows into `from`, with the channels as they were.
-    pub(super) fn tell(
+    /// Rearranges the inputs of the layer at `from` and those after it, up to the first layer with
+    /// weights. `shape` is the input shape of `from` before the rearrangement.
+    pub(super) fn adapt_consumer(
         &self,
         cells: &mut [LayerCells],
         part: Part,
         from: usize,
         shape: FeatureShape,
-    ) -> Told {
+    ) -> Consumer {
         let mut plane = plane(shape);
         for index in from..cells.len() {
             let (layer, row, cells) =
                 (part.layers.get(index), &part.rows[index], &mut cells[index]);
             if part.consumes(index) {
                 let Some(weight) = cells.arrays.get_mut("weight") else {
-                    return Told::All;
+                    return Consumer::Adapted;
                 };
                 if let Some(Layer::Conv(conv)) = layer {
                     return self.conv_inputs(weight, row.input.channels(), conv.groups);
                 }
                 *weight = self.dense_inputs(weight, plane);
-                return Told::All;
+                return Consumer::Adapted;
             }
             if let Some((block, row)) = part.block(index) {
                 let inner = Part::of_block(block, row);
-                match self.tell(&mut cells.inner, inner, 0, row.input) {
-                    Told::Leaves => shortcut::pass_on(cells, self, row),
-                    told => {
+                match self.adapt_consumer(&mut cells.inner, inner, 0, row.input) {
+                    Consumer::Outside => shortcut::pass_on(cells, self, row),
+                    consumer => {
                         shortcut::rearrange_inputs(cells, self, block, row);
-                        return told;
+                        return consumer;
                     }
                 }
             } else {
-                // Batch-norm and depthwise convolution treat every channel for itself.
+                // Batch-norm and depthwise convolution treat each channel separately.
                 let lines = self.unscaled();
                 for array in cells.arrays.values_mut() {
                     *array = array.rearranged(0, &lines);
@@ -91,15 +93,15 @@ impl Rearrangement {
             }
             plane = self::plane(row.output);
         }
-        Told::Leaves
+        Consumer::Outside
     }
 
-    /// What consumers of weights multiply by.
+    /// How the weights of a consumer are rearranged.
     pub(super) fn lines(&self) -> Vec<Line> {
         self.channels.iter().map(|channel| channel.line()).collect()
     }
 
-    /// For numbers that belong to a channel, which go along with it.
+    /// How arrays with one number per channel are rearranged: the numbers move with their channel.
     pub(super) fn unscaled(&self) -> Vec<Line> {
         let lines = self.channels.iter().map(|channel| match *channel {
             Channel::Old { at, .. } => Line::old(at),
@@ -108,14 +110,14 @@ impl Rearrangement {
         lines.collect()
     }
 
-    /// `channels` are those that used to flow in.
-    fn conv_inputs(&self, weight: &mut CellArray, channels: usize, groups: usize) -> Told {
+    /// Rearranges the weight of a convolution; `channels` is its old number of input channels.
+    fn conv_inputs(&self, weight: &mut CellArray, channels: usize, groups: usize) -> Consumer {
         if groups == 1 {
             *weight = weight.rearranged(1, &self.lines());
-            return Told::All;
+            return Consumer::Adapted;
         }
         if !self.channels.len().is_multiple_of(groups) {
-            return Told::InGroups;
+            return Consumer::PartlyAdapted;
         }
         let (old, new) = (channels / groups, self.channels.len() / groups);
         let mut is_kept = true;
@@ -136,27 +138,28 @@ impl Rearrangement {
                 })
                 .collect();
             let of_all = weight.rearranged(1, &lines);
-            // Filters of the group, out of a weight whose filters are all told the same.
+            // The filters of the group, from a weight with all filters rearranged for this group.
             let filters = of_all.shape[0] / groups;
             let filter_len: usize = of_all.shape[1..].iter().product();
             let span = group * filters * filter_len..(group + 1) * filters * filter_len;
             let cells = rearranged
                 .get_or_insert_with(|| CellArray::filled(of_all.shape.clone(), Cell::Fresh));
             cells.cells[span.clone()].copy_from_slice(&of_all.cells[span]);
-            let listened = own.filter(|at| {
+            let received = own.filter(|at| {
                 channels
                     .iter()
                     .any(|channel| matches!(channel, Channel::Old { at: here, .. } if here == at))
             });
-            is_kept &= listened.count() == old;
+            is_kept &= received.count() == old;
         }
         if let Some(rearranged) = rearranged {
             *weight = rearranged;
         }
-        if is_kept { Told::All } else { Told::InGroups }
+        if is_kept { Consumer::Adapted } else { Consumer::PartlyAdapted }
     }
 
-    /// Flattening puts a channel's whole plane before the next channel's.
+    /// Rearranges the weight of a dense layer. Flattening puts all pixels of a channel before those of the
+    /// next one.
     fn dense_inputs(&self, weight: &CellArray, plane: usize) -> CellArray {
         let lines = self.channels.iter().flat_map(|channel| {
             (0..plane).map(move |pixel| match channel.line() {
@@ -177,7 +180,7 @@ impl Channel {
     }
 }
 
-/// Pixels of a channel; 1 for flat features.
+/// Number of pixels of a channel; 1 for flat features.
 pub(super) fn plane(shape: FeatureShape) -> usize {
     match shape {
         FeatureShape::Image { height, width, .. } => height * width,

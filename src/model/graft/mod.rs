@@ -1,8 +1,8 @@
-//! Carrying what a parent learned into its child.
+//! Grafting: initializes a child network from its parent's weights.
 //!
-//! Edits that widen and deepen change nothing of what the network says: the child's logits equal
-//! the parent's before its first step, up to rounding. Where the mathematics does not allow that,
-//! what can be carried over is, and the [`GraftReport`] says what could not.
+//! Edits that widen or deepen a network preserve its function: before the first training step, the
+//! child's logits equal the parent's up to rounding. Where that is not possible, as much as possible is
+//! carried over, and the [`GraftReport`] lists what changes the outputs.
 
 mod cells;
 mod change;
@@ -26,17 +26,17 @@ use super::weights::{WeightArray, Weights, WeightsError};
 use crate::record::GraftReport;
 use crate::spec::{Edit, EditError, FeatureShape, Spec};
 
-/// What keeps a parent's weights from being carried over.
+/// Why a parent's weights cannot be carried over.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GraftError {
-    /// An edit cannot be made of the parent.
+    /// An edit cannot be applied to the parent.
     #[error("the child cannot be made from its parent")]
     Edit(#[from] EditError),
-    /// The weights are not the parent's.
+    /// The weights do not fit the parent's spec.
     #[error("the parent's weights cannot be carried over")]
     Weights(#[from] WeightsError),
-    /// The edited spec does not hold what the edit puts into it.
+    /// The edited spec lacks the layer that the edit should have added or changed.
     #[error("`{edit}` made no layer that weights can be carried into")]
     NoLayer {
         /// The edit in words.
@@ -44,16 +44,16 @@ pub enum GraftError {
     },
 }
 
-/// What an optimizer remembers of gradients.
+/// A running mean that an optimizer keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// Means of them: a negated weight has a negated one.
+    /// Of gradients; it is negated with the weight.
     OfGradients,
-    /// Means of their squares, which are never negative.
+    /// Of squared gradients, which are never negative.
     OfSquares,
 }
 
-/// Where every number of a child comes from.
+/// The plan of a graft: where each number of the child comes from.
 #[derive(Debug, Clone)]
 pub struct Graft {
     network: CellNetwork,
@@ -61,12 +61,12 @@ pub struct Graft {
 }
 
 impl Graft {
-    /// Plans the carrying over from `parent` into the child that `edits` make of it. `weights` are
-    /// the parent's: what is narrowed keeps what matters most.
+    /// Plans the graft from `parent` onto the child that results from `edits`. `weights` are the parent's;
+    /// a narrowed layer keeps the units whose weights matter most.
     ///
     /// # Errors
     ///
-    /// When an edit cannot be made, or the weights are not the parent's.
+    /// If an edit cannot be applied, or the weights do not fit the parent's spec.
     pub fn plan(parent: &Spec, edits: &[Edit], weights: &Weights) -> Result<Self, GraftError> {
         weights.check(parent)?;
         let mut graft = Self { network: CellNetwork::of(parent), changed: Vec::new() };
@@ -98,8 +98,8 @@ impl Graft {
         Ok(())
     }
 
-    /// The child's weights: the parent's numbers where the plan has them, others as for a new
-    /// network of that trial.
+    /// The child's weights: from the parent where the plan says so, otherwise initial values of that
+    /// trial.
     pub fn weights(&self, parent: &Weights, child: &Spec, trial: u32) -> Weights {
         let initial = Weights::initial(child, trial);
         self.network.numbers(child, parent, Factors::Whole, |name, at, value| {
@@ -108,8 +108,8 @@ impl Graft {
         })
     }
 
-    /// The same rearrangement of an optimizer's moments for one array of the child's; new weights get
-    /// `fill`. `None` where the child has no such array.
+    /// The optimizer's moments for one array of the child, rearranged like its weights; new weights get
+    /// `fill`. `None` if the child has no such array.
     fn moment(
         &self,
         parent: &Weights,
@@ -127,7 +127,7 @@ impl Graft {
         Some(self.network.array_numbers(array, parent, factors, |_, _| fill))
     }
 
-    /// What is carried over and what is not.
+    /// Which arrays are carried over, which are new, and what changes the outputs.
     pub fn report(&self, child: &Spec) -> GraftReport {
         let is_carried =
             |array: &CellArray| array.cells.iter().any(|cell| matches!(cell, Cell::Parent { .. }));

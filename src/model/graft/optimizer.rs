@@ -1,4 +1,4 @@
-//! Carrying over what the parent's optimizer knows of its gradients.
+//! Carries the optimizer's state over to the child.
 
 use super::{Graft, Moment};
 use crate::model::OptimizerRecord;
@@ -7,7 +7,7 @@ use crate::model::weights::WeightArray;
 use crate::spec::{Optimizer, Spec};
 
 impl Graft {
-    /// What the child's optimizer begins with: the parent's moments, rearranged as the weights are.
+    /// The child's initial optimizer state: the parent's moments, rearranged like the weights.
     pub fn optimizer(&self, parent: &OptimizerRecord, child: &Spec) -> OptimizerRecord {
         let mut record = OptimizerRecord::default();
         let carried = self.network.arrays(child).into_iter().filter_map(|(name, array)| {
@@ -26,8 +26,8 @@ impl Graft {
                     MomentField::Velocity | MomentField::First => Moment::OfGradients,
                     MomentField::Second => Moment::OfSquares,
                 };
-                // Of squared gradients the mean of the array is the better guess: zero would let new
-                // weights take steps several times too long.
+                // For squared gradients, zero would make the first steps of new weights several times
+                // too long; the mean of the array is a better estimate.
                 let fill = match moment {
                     Moment::OfGradients => 0.0,
                     Moment::OfSquares => mean(of_source),
@@ -42,7 +42,7 @@ impl Graft {
     }
 }
 
-/// Whether the child's optimizer can use what the parent's has gathered.
+/// Whether the child's optimizer can continue with the state of the parent's.
 pub fn keeps_optimizer(parent: &Spec, child: &Spec) -> bool {
     match (&parent.train().optimizer, &child.train().optimizer) {
         (Optimizer::Sgd(old), Optimizer::Sgd(new)) => old.momentum > 0.0 && new.momentum > 0.0,

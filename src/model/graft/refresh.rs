@@ -1,22 +1,23 @@
-//! Letting a network forget some of its answers and keep its features.
+//! Shrinks and perturbs weights, so that a network that fits its training images can learn again.
 
 use crate::model::weights::{WeightArray, Weights, WeightsError};
 use crate::spec::Spec;
 
-/// What stays of a weight.
+/// Factor of the old weight.
 const KEPT: f32 = 0.5;
-/// What is added of a fresh one.
+/// Factor of the fresh weight.
 const FRESH: f32 = 0.5;
 
-/// Every weight and bias half of what it was and half of a fresh one of that trial; batch-norm's numbers stay.
+/// Replaces every weight and bias by the mean of itself and a fresh initial value of that trial; the arrays
+/// of batch-norm are unchanged.
 ///
-/// A network that names nearly every training image right sends so little gradient back that what was added to it
-/// hardly learns. Shrunk and perturbed (Ash and Adams 2020, "On warm-starting neural network training") it learns
-/// again; whether that pays is measured by the example `inheritance`.
+/// A network that classifies nearly every training image correctly has very small gradients, so that added
+/// layers and units hardly learn. After shrinking and perturbing (Ash and Adams 2020, "On warm-starting
+/// neural network training") they do; the example `inheritance` measures the effect.
 ///
 /// # Errors
 ///
-/// The weights are not those of `spec`.
+/// If the weights do not fit `spec`.
 pub fn refreshed(mut weights: Weights, spec: &Spec, trial: u32) -> Result<Weights, WeightsError> {
     weights.check(spec)?;
     for (name, fresh) in Weights::initial(spec, trial).iter() {

@@ -1,51 +1,51 @@
-//! What becomes of a residual block's shortcut when the channels around it are rearranged.
+//! Adapts a residual block's shortcut to rearranged channels.
 //!
-//! A shortcut that was the identity becomes a projection that picks the same channels out: then the
-//! block still adds to each channel what it used to add.
+//! An identity shortcut becomes a projection that selects the same channels, so that the block still adds
+//! the same values to each channel.
 
-// In a circle with inputs: a rearrangement goes through blocks, and their shortcuts follow it.
+// In a circle with inputs: a rearrangement passes through blocks, and their shortcuts are adapted to it.
 
-use super::cells::{Cell, CellArray, LayerCells, Line, normalizing_nothing, projection_key};
+use super::cells::{Cell, CellArray, LayerCells, Line, identity_norm, projection_key};
 use super::inputs::{Channel, Rearrangement};
 use crate::spec::{LayerPlan, Residual};
 
-/// The block receives rearranged channels, and returns those that it used to.
+/// Adapts the shortcut of a block that receives rearranged channels and returns the same as before.
 pub(super) fn rearrange_inputs(
     cells: &mut LayerCells,
-    told: &Rearrangement,
+    rearrangement: &Rearrangement,
     block: &Residual,
     row: &LayerPlan,
 ) {
     make_projection(cells, block, row);
     if let Some(weight) = cells.arrays.get_mut(projection_key("weight")) {
-        *weight = weight.rearranged(1, &told.lines());
+        *weight = weight.rearranged(1, &rearrangement.lines());
     }
 }
 
-/// The block's branch returns rearranged channels, and receives those that it used to.
+/// Adapts the shortcut of a block that receives the same channels as before and returns rearranged ones.
 pub(super) fn rearrange_outputs(
     cells: &mut LayerCells,
-    told: &Rearrangement,
+    rearrangement: &Rearrangement,
     block: &Residual,
     row: &LayerPlan,
 ) {
     make_projection(cells, block, row);
-    rearrange_units(cells, told);
+    rearrange_units(cells, rearrangement);
 }
 
-/// The branch hands the rearranged channels on, each for itself; an identity does so as well.
-pub(super) fn pass_on(cells: &mut LayerCells, told: &Rearrangement, row: &LayerPlan) {
+/// Adapts the shortcut of a block whose layers pass rearranged channels on. An identity does so too.
+pub(super) fn pass_on(cells: &mut LayerCells, rearrangement: &Rearrangement, row: &LayerPlan) {
     if row.projection.is_some() {
         if let Some(weight) = cells.arrays.get_mut(projection_key("weight")) {
-            *weight = weight.rearranged(1, &told.lines());
+            *weight = weight.rearranged(1, &rearrangement.lines());
         }
-        rearrange_units(cells, told);
+        rearrange_units(cells, rearrangement);
     }
 }
 
-/// Of new units only what is random looks at the input: nothing listens to them yet.
-fn rearrange_units(cells: &mut LayerCells, told: &Rearrangement) {
-    let lines = told.channels.iter().map(|channel| match *channel {
+/// Rearranges the projection's outputs. New ones have random weights, as no layer uses them yet.
+fn rearrange_units(cells: &mut LayerCells, rearrangement: &Rearrangement) {
+    let lines = rearrangement.channels.iter().map(|channel| match *channel {
         Channel::Old { at, .. } => Line::old(at),
         Channel::New => Line::FRESH,
     });
@@ -55,7 +55,7 @@ fn rearrange_units(cells: &mut LayerCells, told: &Rearrangement) {
     }
 }
 
-/// Writes the identity as a projection, where the shortcut is one.
+/// Replaces an identity shortcut by a projection that computes the identity.
 fn make_projection(cells: &mut LayerCells, block: &Residual, row: &LayerPlan) {
     let key = projection_key("weight");
     if row.projection.is_some() || cells.arrays.contains_key(key) {
@@ -70,13 +70,13 @@ fn make_projection(cells: &mut LayerCells, block: &Residual, row: &LayerPlan) {
     let bias = CellArray::filled(vec![channels], Cell::Value(0.0));
     cells.arrays.insert(projection_key("bias"), bias);
     if let Some(norm) = block.norm() {
-        normalize_nothing(cells, channels, norm.epsilon);
+        add_identity_norm(cells, channels, norm.epsilon);
     }
 }
 
-/// Puts a batch-norm behind the projection that hands on what it receives.
-pub(super) fn normalize_nothing(cells: &mut LayerCells, channels: usize, epsilon: f64) {
-    for (field, array) in normalizing_nothing(channels, epsilon).arrays {
+/// Adds a batch-norm after the projection that returns its input unchanged.
+pub(super) fn add_identity_norm(cells: &mut LayerCells, channels: usize, epsilon: f64) {
+    for (field, array) in identity_norm(channels, epsilon).arrays {
         cells.arrays.insert(projection_key(field), array);
     }
 }

@@ -1,28 +1,28 @@
-//! Wider and narrower layers.
+//! Widens and narrows layers.
 
 use super::cells::{LayerCells, Numbers, Part};
-use super::inputs::{Rearrangement, Told};
+use super::inputs::{Consumer, Rearrangement};
 use crate::spec::Layer;
 
-/// What became of a layer's units, and how far the layers behind it could be told.
+/// The rearrangement of a layer's units, and what became of the layer that receives them.
 pub(super) struct Resized {
     pub(super) units: Rearrangement,
-    pub(super) told: Told,
+    pub(super) consumer: Consumer,
 }
 
-/// Widens a layer without changing what the network says: new units look at random at what they
-/// receive, and nothing listens to them yet.
+/// Widens a layer without changing the network's function: new units have random input weights, and the
+/// next layer's weights for them are zero.
 ///
-/// Net2Net (Chen, Goodfellow and Shlens 2015) copies units instead and shares their outgoing
-/// weights. Copies get equal gradients, so that they stay copies until something tells them apart;
-/// units that nothing listens to get different gradients from the second step on.
+/// Net2Net (Chen, Goodfellow and Shlens 2015) instead copies units and divides their outgoing weights
+/// among the copies. But copies get equal gradients and stay equal until noise separates them, while
+/// units with zero outgoing weights get different gradients from the second step on.
 pub(super) fn widen(cells: &mut [LayerCells], part: Part, layer: usize, width: usize) -> Resized {
     let old = part.rows[layer].output.channels();
     resize(cells, part, layer, Rearrangement::appended(old, width, groups(part, layer)))
 }
 
-/// Leaves the units that the network listens to most: those with the largest product of the norms
-/// of their incoming and outgoing weights. Of a convolution in groups every group keeps as many.
+/// Keeps the most important units: those with the largest product of the norms of their incoming and
+/// outgoing weights. In a grouped convolution, every group keeps the same number.
 pub(super) fn narrow(
     cells: &mut [LayerCells],
     part: Part,
@@ -54,8 +54,8 @@ fn resize(cells: &mut [LayerCells], part: Part, layer: usize, units: Rearrangeme
     if let Some(bias) = arrays.get_mut("bias") {
         *bias = bias.rearranged(0, &lines);
     }
-    let told = units.tell(cells, part, layer + 1, part.rows[layer].output);
-    Resized { units, told }
+    let consumer = units.adapt_consumer(cells, part, layer + 1, part.rows[layer].output);
+    Resized { units, consumer }
 }
 
 fn groups(part: Part, layer: usize) -> usize {
@@ -65,12 +65,12 @@ fn groups(part: Part, layer: usize) -> usize {
     }
 }
 
-/// The axis of a layer's weights that counts its units.
+/// The axis of a layer's weight that belongs to its units.
 fn unit_axis(part: Part, layer: usize) -> usize {
     usize::from(!matches!(part.layers.get(layer), Some(Layer::Conv(_))))
 }
 
-/// For every unit of a layer, how much it matters to what follows.
+/// The importance of each unit of a layer.
 fn importance(cells: &[LayerCells], part: Part, layer: usize, numbers: Numbers) -> Vec<f32> {
     let units = part.rows[layer].output.channels();
     let incoming = norms(&cells[layer], unit_axis(part, layer), units, 1, numbers);
@@ -82,8 +82,8 @@ fn importance(cells: &[LayerCells], part: Part, layer: usize, numbers: Numbers) 
     incoming.iter().zip(&outgoing).map(|(incoming, outgoing)| incoming * outgoing).collect()
 }
 
-/// The first layer of weights from a place on that listens to all channels, whether it is a
-/// convolution, and how many numbers it receives.
+/// The first layer with weights from `from` on, whether it is a convolution, and the length of its
+/// input. `None` if there is none, or it is a grouped convolution.
 fn consumer<'a>(
     cells: &'a [LayerCells],
     part: Part,
@@ -107,7 +107,8 @@ fn consumer<'a>(
     None
 }
 
-/// Euclidean norms of a layer's weights by unit along an axis, where a unit has `plane` places.
+/// Euclidean norm of a layer's weights for each unit along an axis, on which each unit has `plane`
+/// consecutive places.
 fn norms(
     layer: &LayerCells,
     axis: usize,
