@@ -1,33 +1,33 @@
-//! Which arrays a spec's network has: their names, their shapes, and the numbers of those that are
+//! The arrays of a spec's network: their names, their shapes, and the parameter numbers of those that are
 //! trained.
 
 use crate::spec::{FeatureShape, Layer, LayerPlan, Spec};
 
-/// Where a layer stands: what its arrays are called, and the number that its parameters and its
-/// dropout follow from.
+/// The place of a layer in its network: the prefix of its arrays' names, and a number from which its
+/// parameter numbers and its dropout stream are computed.
 ///
-/// Layer `i` of the study has the prefix `layers.i` and the number i + 1, the head `head` and the
-/// next number. Layer `j` of the residual block there has `layers.i.residual.j`, the projection of
-/// its shortcut `layers.i.projection`. Numbers of a block's parts are those of the block times
-/// [`PARTS`] and more, so that each tells the whole path, and adding layers behind changes none.
+/// Layer `i` of the study has the prefix `layers.i` and the number i + 1; the head has the prefix `head`
+/// and the next number. Layer `j` of the residual block at `i` has the prefix `layers.i.residual.j`, and
+/// the projection `layers.i.projection`; their numbers are the block's times [`PARTS`] plus a part, so
+/// that they are unique and do not change when layers are added after the block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LayerPlace {
     pub(super) prefix: String,
     pub(super) number: u64,
 }
 
-/// More than a block has parts: its layers are counted from 1, and its projection is the last.
+/// More than the number of parts of a block. Its layers are parts 1, 2, …; its projection is the last.
 const PARTS: u64 = 512;
 
 impl LayerPlace {
-    /// Of a layer of the study; the head follows the last one.
+    /// The place of a layer of the study, or of the head, whose index is the number of layers.
     pub(super) fn of(spec: &Spec, index: usize) -> Self {
         let is_head = index == spec.layers().len();
         let prefix = if is_head { "head".into() } else { format!("layers.{index}") };
         Self { prefix, number: index as u64 + 1 }
     }
 
-    /// Of a layer of the residual block here.
+    /// The place of a layer within the residual block at this place.
     pub(super) fn inner(&self, index: usize) -> Self {
         Self {
             prefix: format!("{}.residual.{index}", self.prefix),
@@ -35,7 +35,7 @@ impl LayerPlace {
         }
     }
 
-    /// Of the projection of the residual block here.
+    /// The place of the projection of the residual block at this place.
     pub(super) fn projection(&self) -> Self {
         Self {
             prefix: format!("{}.projection", self.prefix),
@@ -43,14 +43,14 @@ impl LayerPlace {
         }
     }
 
-    /// The number of the parameter in a slot of the layer. Numbers are the same in every run, so
-    /// that saved optimizer state finds its parameter.
+    /// The number of the layer's `slot`-th parameter. It is the same in every run, so that saved optimizer
+    /// state can be matched to its parameter.
     pub(super) fn parameter(&self, slot: u64) -> u64 {
         16 * self.number + slot
     }
 }
 
-/// The number of the weight of a layer of the study, or of the head.
+/// The parameter number of the weight of a layer of the study, or of the head.
 pub(crate) fn weight_number(spec: &Spec, index: usize) -> u64 {
     LayerPlace::of(spec, index).parameter(0)
 }
@@ -60,9 +60,9 @@ pub(crate) fn weight_number(spec: &Spec, index: usize) -> u64 {
 pub(super) struct ExpectedArray<'a> {
     pub(super) name: String,
     pub(super) shape: Vec<usize>,
-    /// The number of the parameter; running statistics are measured, not trained, and have none.
+    /// The parameter number; `None` for running statistics, which are not trained.
     pub(super) parameter: Option<u64>,
-    /// The layer that it belongs to; the head and projections are in no list of layers.
+    /// The layer that it belongs to; `None` for the head and projections.
     pub(super) layer: Option<&'a Layer>,
 }
 
@@ -120,10 +120,10 @@ fn array<'a>(
     }
 }
 
-/// Fields of an array and their shapes.
+/// The fields of a layer, such as `weight`, and their shapes.
 pub(super) type Fields = Vec<(&'static str, Vec<usize>)>;
 
-/// The arrays of a layer itself, without those of the layers within it; `None` is the head.
+/// The fields of a layer, without those of layers within it; `None` is the head.
 pub(super) fn fields(layer: Option<&Layer>, row: &LayerPlan) -> Fields {
     match layer {
         Some(Layer::Conv(conv)) => {
@@ -148,7 +148,7 @@ pub(super) fn fields(layer: Option<&Layer>, row: &LayerPlan) -> Fields {
     }
 }
 
-/// The arrays of a residual block's projection.
+/// The fields of a residual block's projection.
 pub(super) fn projection_fields(projection: &LayerPlan, is_normalized: bool) -> Fields {
     let filters = projection.output.channels();
     let mut fields = conv_fields(filters, projection.input.channels(), 1);

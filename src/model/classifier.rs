@@ -1,4 +1,4 @@
-//! A trained network that names the classes of images.
+//! A trained network that classifies images.
 
 use std::path::Path;
 
@@ -13,10 +13,11 @@ use super::weights::WeightsError;
 use crate::data::image_file::{Invert, Picture, PictureError};
 use crate::spec::{InputShape, Spec};
 
-/// Images in one forward pass, as in evaluation.
+/// Number of images in one forward pass, the same as in evaluation.
 const BATCH: usize = 250;
 
-/// Names the classes of images, with what was learned and as it was learned. Threads may share one.
+/// Classifies images with a trained network, prepared like its training images. It is `Sync`: threads can
+/// share one.
 ///
 /// ```no_run
 /// use burgeon::model::Classifier;
@@ -37,14 +38,14 @@ pub struct Classifier {
     preparation: Preparation,
 }
 
-/// Weights, preparation and spec that do not belong together.
+/// Weights, preparation and spec that do not fit together.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifierError {
-    /// The weights are not those of the spec's network.
+    /// The weights do not fit the spec.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// The preparation makes what the network does not take.
+    /// The preparation does not fit the spec.
     #[error(transparent)]
     Preparation(#[from] PreparationError),
 }
@@ -55,26 +56,26 @@ pub enum ClassifierError {
 pub enum InputError {
     /// An image in memory has another size.
     #[error(
-        "image {index} has {found} bytes; the network takes {} images of {height}×{width}, which have {}",
+        "image {index} has {found} bytes; expected {} images of {height}×{width} pixels, which have {}",
         if *channels == 1 { "grey" } else { "colour" },
         channels * height * width
     )]
     Size {
-        /// Its place in the batch, counted from 0.
+        /// Its index in the batch, counted from 0.
         index: usize,
-        /// Its bytes.
+        /// Its number of bytes.
         found: usize,
-        /// Channels that the network takes.
+        /// Number of channels of the network's input.
         channels: usize,
-        /// Rows that the network takes.
+        /// Height of the network's input.
         height: usize,
-        /// Columns that the network takes.
+        /// Width of the network's input.
         width: usize,
     },
     /// An encoded picture cannot be used.
     #[error(transparent)]
     Picture(#[from] PictureError),
-    /// The device did not hand the result back.
+    /// The device did not return the result.
     #[error("the result cannot be read back from the device: {0}")]
     Device(String),
 }
@@ -85,7 +86,7 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// When there is none, or its files do not belong together.
+    /// If there is none, or its files are invalid or do not fit together.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         SavedModel::open(path)?.classifier(&Device::flex())
     }
@@ -94,7 +95,7 @@ impl Classifier {
     ///
     /// # Errors
     ///
-    /// When the file does not belong to the spec.
+    /// If the file does not fit the spec.
     pub fn new(spec: &Spec, file: ModelFile, device: &Device) -> Result<Self, ClassifierError> {
         file.preparation.check_fits(spec)?;
         Ok(Self {
@@ -114,24 +115,24 @@ impl Classifier {
         &self.preparation
     }
 
-    /// The images that the network takes.
+    /// Shape of the network's input, and the number of classes.
     pub fn input(&self) -> InputShape {
         self.preparation.input()
     }
 
-    /// The probability of every class for each image of a batch.
+    /// The probability of every class, by label, for each image of a batch.
     ///
-    /// An image is `[channels, height, width]` bytes of the network's own size, as the data set has it; pictures of any other
-    /// kind go through [`classify_encoded`](Self::classify_encoded).
+    /// An image is `[channels, height, width]` bytes in the network's own size, 0 for black. For picture
+    /// files of any size, use [`classify_encoded`](Self::classify_encoded).
     ///
     /// # Errors
     ///
-    /// When an image has another size, or the device fails.
+    /// If an image has another size, or the device fails.
     pub fn classify(&self, images: &[impl AsRef<[u8]>]) -> Result<Vec<Vec<f32>>, InputError> {
         self.rows(images, |logits| softmax(logits, 1))
     }
 
-    /// The same before the softmax.
+    /// Like [`classify`](Self::classify), but returns logits: the values before the softmax.
     ///
     /// # Errors
     ///
@@ -140,21 +141,22 @@ impl Classifier {
         self.rows(images, |logits| logits)
     }
 
-    /// The probability of every class for the content of a PNG or JPEG file of any size, prepared as
-    /// the model says.
+    /// The probability of every class, by label, for the content of a picture file of any size (PNG, JPEG,
+    /// WebP, BMP, TIFF or PNM), which is prepared like the training images.
     ///
     /// # Errors
     ///
-    /// When it cannot be decoded, is blank, or the device fails.
+    /// If it cannot be decoded, is a blank picture instead of a digit, or the device fails.
     pub fn classify_encoded(&self, bytes: &[u8]) -> Result<Vec<f32>, InputError> {
         self.classify_picture(&Picture::decode(bytes)?, Invert::Auto)
     }
 
-    /// The same for a decoded picture, whose ink is light or dark as `invert` says.
+    /// The probability of every class, by label, for a decoded picture; `invert` tells whether a digit is
+    /// in dark or light ink.
     ///
     /// # Errors
     ///
-    /// When it is blank, or the device fails.
+    /// If it is a blank picture instead of a digit, or the device fails.
     pub fn classify_picture(
         &self,
         picture: &Picture,
@@ -200,7 +202,7 @@ impl Classifier {
     }
 }
 
-/// Splits what the device returned, `[images, classes]`; a device that failed may return less.
+/// Splits `values`, `[images, classes]`, into rows; an error if the device returned another number.
 fn rows_of(
     values: &[f32],
     images: usize,

@@ -1,60 +1,60 @@
-//! Which device trains: parsing `--device`, opening it, and saying why it cannot be had.
+//! Compute devices: parses `--device` and opens the device.
 
 use std::fmt;
 use std::str::FromStr;
 
 use burn::tensor::Device;
 
-/// What `--device` asks for.
+/// The choice of a device, as `--device` gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// The CPU: for networks of this size it is the fastest device on most machines.
+    /// The CPU, which for small networks is the fastest device on most machines.
     #[default]
     Auto,
-    /// burn's flex backend, which every build has.
+    /// The CPU, with burn's flex backend, which every build has.
     Cpu,
-    /// GPU number so-and-so through Vulkan, Metal or DirectX 12 (cargo feature `wgpu`).
+    /// The GPU of this number, counted from 0, through Vulkan, Metal or DirectX 12 (cargo feature `wgpu`).
     Gpu(usize),
-    /// NVIDIA GPU number so-and-so (cargo feature `cuda`).
+    /// The NVIDIA GPU of this number, counted from 0 (cargo feature `cuda`).
     Cuda(usize),
-    /// burn's older CPU backend (cargo feature `ndarray`).
+    /// The CPU, with burn's older ndarray backend (cargo feature `ndarray`).
     NdArray,
 }
 
-/// A device that cannot be had.
+/// Why a device cannot be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
-    /// `--device` names no device.
-    #[error("`{0}` is not a device: use auto, cpu, gpu, gpu:N, cuda, cuda:N or ndarray")]
+    /// `--device` names no known device.
+    #[error("`{0}` is not a device; use auto, cpu, gpu, gpu:N, cuda, cuda:N or ndarray")]
     Unknown(String),
     /// This program was built without the backend.
     #[error(
-        "this program was built without `{device}`: build it with `cargo build --release --features {feature}`"
+        "this program was built without support for `{device}`; build it with `cargo build --release --features {feature}`"
     )]
     NotBuilt {
-        /// What was asked for.
+        /// The requested device.
         device: String,
-        /// The cargo feature that has it.
+        /// The cargo feature that adds it.
         feature: &'static str,
     },
     /// The machine has no such device.
     #[error("`{device}` was not found: {found}")]
     NotThere {
-        /// What was asked for.
+        /// The requested device.
         device: String,
-        /// What there is instead, and what would help.
+        /// The devices that exist, or what would help.
         found: String,
     },
 }
 
-/// A device that is there.
+/// An open device.
 #[derive(Debug, Clone)]
 pub struct OpenDevice {
     /// burn's handle, without autodiff.
     pub device: Device,
-    /// In words, for provenance.
+    /// Its name, for messages and the provenance.
     pub name: String,
-    /// Whether the host waits for every number it reads back.
+    /// Whether it computes while the CPU continues, as GPUs do; reading a value then waits for it.
     pub is_asynchronous: bool,
 }
 
@@ -63,7 +63,7 @@ impl DeviceChoice {
     ///
     /// # Errors
     ///
-    /// [`DeviceError::NotBuilt`] and [`DeviceError::NotThere`], which say how to get it.
+    /// [`DeviceError::NotBuilt`] or [`DeviceError::NotThere`], with what would help.
     pub fn open(self) -> Result<OpenDevice, DeviceError> {
         match self {
             Self::Auto | Self::Cpu => Ok(OpenDevice {

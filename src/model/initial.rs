@@ -1,4 +1,4 @@
-//! Initial weights, drawn on the host so that every device starts from the same bits.
+//! Initial weights, drawn on the CPU so that they have the same bits on every device.
 
 use super::arrays::{ExpectedArray, expected_arrays};
 use super::weights::{WeightArray, Weights};
@@ -9,10 +9,10 @@ impl Weights {
     /// Fresh weights for the spec's network.
     ///
     /// Conv and dense weights are uniform within ±√(6 / (fan in + fan out)) (Glorot and Bengio
-    /// 2010), also before rectifiers: on shallow networks He's wider bounds (2015) learn more
-    /// slowly, because a first layer of few channels starts several times too large. Biases are
-    /// the layer's `initial-bias`. Each array has a stream of its own, so that adding a layer
-    /// leaves the others' numbers alone.
+    /// 2010), also before rectifiers: with He's wider bounds (2015) shallow networks learn more slowly,
+    /// because the weights of a first layer with few channels are several times too large. Biases are the
+    /// layer's `initial-bias`. Each array has its own random stream, so that adding a layer does not change
+    /// the numbers of the others.
     pub fn initial(spec: &Spec, trial: u32) -> Self {
         let mut weights = Self::default();
         for ExpectedArray { name, shape, layer, .. } in expected_arrays(spec) {
@@ -39,7 +39,8 @@ fn initial_bias(layer: Option<&Layer>) -> f32 {
     }
 }
 
-/// Of a convolution in groups, an input reaches only the filters of its group.
+/// The bound for an array of this shape. In a grouped convolution, an input reaches only the filters of its
+/// group.
 fn bound(shape: &[usize], layer: Option<&Layer>) -> f32 {
     let groups = match layer {
         Some(Layer::Conv(conv)) => conv.groups,
@@ -56,7 +57,7 @@ fn bound(shape: &[usize], layer: Option<&Layer>) -> f32 {
 }
 
 fn stream(seed: u64, trial: u32, name: &str) -> CounterRng {
-    // FNV-1a: the name decides the stream, whatever other layers there are.
+    // FNV-1a of the name, so that the stream does not depend on other layers.
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -1,4 +1,4 @@
-//! The layers a network is made of: parameters, and the operation that they go into.
+//! The layers of a network: their parameters, and the kernel operation that each calls.
 
 // In a circle with weights: a layer is built from its arrays.
 // In a circle with network: a network is made of layers, which take its mode.
@@ -15,7 +15,7 @@ use burgeon_kernel::backend::{self, ConvBlockOptions, PoolOptions};
 use burgeon_kernel::conv;
 use burgeon_kernel::pool::PoolKind;
 
-/// Convolution, bias, activation, and the 2×2 max-pool behind it where there is one.
+/// Convolution with bias and activation, and the 2×2 max-pool that follows it, if there is one.
 #[derive(Module, Debug)]
 pub struct ConvLayer {
     /// `[filters, channels, kernel, kernel]`.
@@ -71,7 +71,7 @@ impl DenseLayer {
         Ok(Self { weight: source.param(0, "weight")?, bias: source.param(1, "bias")?, activation })
     }
 
-    /// The classifier: logits, no activation.
+    /// The classifier head, which returns logits.
     pub(super) fn head(source: &LayerSource) -> Result<Self, WeightsError> {
         Self::new(Activation::None, source)
     }
@@ -83,8 +83,8 @@ impl DenseLayer {
     }
 }
 
-/// Batch normalization over channels (Ioffe and Szegedy 2015), with an activation, and the 2×2
-/// max-pool behind it where there is one.
+/// Batch normalization over channels (Ioffe and Szegedy 2015) with an activation, and the 2×2 max-pool
+/// that follows it, if there is one.
 #[derive(Module, Debug)]
 pub struct BatchNormLayer {
     norm: nn::BatchNorm,
@@ -117,8 +117,8 @@ impl BatchNormLayer {
         })
     }
 
-    /// `[batch, channels, height, width]`, unchanged in shape but for the pool. With gradients it takes
-    /// the batch's statistics and moves the running ones, without it takes the running ones.
+    /// `[batch, channels, height, width]`, unchanged in shape unless a pool follows. With gradients it uses
+    /// the batch's statistics and updates the running ones; without gradients it uses the running ones.
     pub(super) fn forward(&self, images: Tensor<4>) -> Tensor<4> {
         backend::batch_norm(images, &self.norm, self.activation.into(), self.pool)
     }
@@ -130,11 +130,11 @@ impl BatchNormLayer {
     }
 }
 
-/// Dropout (Srivastava et al. 2014) whose mask follows from the step's counter.
+/// Dropout (Srivastava et al. 2014) with a mask that depends only on the step's seed.
 #[derive(Module, Debug)]
 pub struct DropoutLayer {
     rate: f64,
-    /// Tells the network's dropout layers apart.
+    /// Distinguishes the dropout layers of a network.
     stream: u64,
 }
 
@@ -189,7 +189,7 @@ impl PoolLayer {
     }
 }
 
-/// Mean over each channel's whole plane.
+/// Mean over all pixels of each channel.
 #[derive(Module, Debug)]
 pub struct GlobalAvgPoolLayer {}
 

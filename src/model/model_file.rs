@@ -10,9 +10,9 @@ use crate::spec::{DataSpec, InputShape};
 /// Everything besides the spec that is needed to use a trained network, in one safetensors file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelFile {
-    /// The network's numbers.
+    /// The trained weights.
     pub weights: Weights,
-    /// How pictures become its input, and the names of its classes.
+    /// How pictures become the network's input, and the names of its classes.
     pub preparation: Preparation,
 }
 
@@ -23,27 +23,27 @@ pub enum ModelFileError {
     /// The weights are wrong.
     #[error("its weights cannot be used")]
     Weights(#[from] WeightsError),
-    /// There is no note of burgeon's.
-    #[error("its header does not say what images the network takes: is it a model of burgeon's?")]
+    /// The metadata has no entry `burgeon`.
+    #[error("it has no metadata `{METADATA_KEY}`, so it was not written by burgeon")]
     NoNote,
-    /// The note in the header is wrong.
-    #[error("what its header says of the images that the network takes cannot be read")]
+    /// The metadata cannot be parsed or written.
+    #[error("its metadata `{METADATA_KEY}` is invalid")]
     Note(#[source] serde_json::Error),
-    /// The preparation cannot be followed.
+    /// The preparation is invalid or not supported.
     #[error(transparent)]
     Preparation(#[from] PreparationError),
-    /// The weights are arranged in a way that this version does not know.
-    #[error("its dense weights are arranged as `{found}`; this burgeon knows `{DENSE_WEIGHTS}`")]
+    /// The dense weights have a layout that this version does not support.
+    #[error("its dense weights have the layout `{found}`; this burgeon supports `{DENSE_WEIGHTS}`")]
     Layout {
-        /// How.
+        /// The layout in the file.
         found: String,
     },
 }
 
-/// How dense weights lie in the file: as PyTorch's `Linear` has them.
+/// The layout of dense weights in the file, the same as that of PyTorch's `Linear`.
 const DENSE_WEIGHTS: &str = "[out, in]";
 
-/// What stands in the header.
+/// The metadata `burgeon`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Note {
@@ -51,7 +51,7 @@ struct Note {
     preparation: Preparation,
 }
 
-/// What version 0.1.0 wrote there; its dense weights lie `[in, out]`.
+/// The metadata as version 0.1.0 wrote it; its dense weights are `[in, out]`.
 #[derive(Deserialize)]
 struct FirstNote {
     input: InputShape,
@@ -60,7 +60,7 @@ struct FirstNote {
     classes: Vec<String>,
 }
 
-/// As little of a note as tells which one it is.
+/// The part of the metadata that tells its version.
 #[derive(Deserialize)]
 struct AnyNote {
     preparation: Option<AnyPreparation>,
@@ -72,30 +72,30 @@ struct AnyPreparation {
 }
 
 impl ModelFile {
-    /// The file's bytes. Conv weights are `[filters, channels, kernel, kernel]`, dense weights `[out, in]`, as PyTorch
-    /// has them.
+    /// The content of the file. Conv weights are `[filters, channels, kernel, kernel]`, dense weights
+    /// `[out, in]`, as in PyTorch.
     ///
     /// # Errors
     ///
-    /// When the weights cannot be put into safetensors.
+    /// If the weights cannot be written as safetensors.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, ModelFileError> {
         let note =
             Note { dense_weights: DENSE_WEIGHTS.into(), preparation: self.preparation.clone() };
         let note = serde_json::to_string(&note).map_err(ModelFileError::Note)?;
-        Ok(with_dense_weights_turned(&self.weights).to_safetensors(Some(&note))?)
+        Ok(with_transposed_dense_weights(&self.weights).to_safetensors(Some(&note))?)
     }
 
-    /// Reads what [`to_safetensors`](Self::to_safetensors) wrote, or version 0.1.0; of the latter, whose files do not
-    /// say what pictures show, pictures are taken whole.
+    /// Parses the output of [`to_safetensors`](Self::to_safetensors), also of version 0.1.0. Those older files
+    /// do not tell what pictures show, so pictures are then used whole.
     ///
     /// # Errors
     ///
-    /// When the bytes are not such a file, or ask for what this version does not know.
+    /// If it is not a model file, or not supported by this version.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelFileError> {
         Self::read(bytes, Subject::Whole)
     }
 
-    /// Reads the model file of a study, whose `[data]` says what version 0.1.0 left out.
+    /// Parses the model file of a study, whose `[data]` tells what files of version 0.1.0 lack.
     pub(super) fn from_safetensors_of(
         bytes: &[u8],
         data: &DataSpec,
@@ -121,7 +121,7 @@ impl ModelFile {
         if note.dense_weights != DENSE_WEIGHTS {
             return Err(ModelFileError::Layout { found: note.dense_weights });
         }
-        Ok(Self { weights: with_dense_weights_turned(&weights), preparation: note.preparation })
+        Ok(Self { weights: with_transposed_dense_weights(&weights), preparation: note.preparation })
     }
 
     fn first(weights: Weights, note: &str, subject: Subject) -> Result<Self, ModelFileError> {
@@ -149,13 +149,13 @@ impl ModelFile {
     }
 }
 
-/// Arrays of two axes, which are dense weights, with the axes exchanged.
-fn with_dense_weights_turned(weights: &Weights) -> Weights {
-    let mut turned = Weights::default();
+/// The weights with all arrays of two axes, which are dense weights, transposed.
+fn with_transposed_dense_weights(weights: &Weights) -> Weights {
+    let mut result = Weights::default();
     for (name, array) in weights.iter() {
-        turned.insert(name, transposed(array).unwrap_or_else(|| array.clone()));
+        result.insert(name, transposed(array).unwrap_or_else(|| array.clone()));
     }
-    turned
+    result
 }
 
 fn transposed(array: &WeightArray) -> Option<WeightArray> {

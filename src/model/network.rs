@@ -19,7 +19,7 @@ use burgeon_kernel::backend::Marks;
 use burgeon_kernel::conv::Pool;
 use burgeon_kernel::pool::PoolKind;
 
-/// A convolutional network: the study's layers and the implied classifier head.
+/// A convolutional network: the study's layers and the classifier head.
 #[derive(Module, Debug)]
 pub struct Network {
     layers: Vec<NetworkLayer>,
@@ -36,7 +36,7 @@ pub(super) enum NetworkLayer {
     Residual(ResidualLayer),
 }
 
-/// What flows through the network: images until something flattens them.
+/// What passes through the network: images until a layer flattens them.
 #[derive(Clone)]
 pub(super) enum Features {
     /// `[batch, channels, height, width]`.
@@ -45,25 +45,25 @@ pub(super) enum Features {
     Flat(Tensor<2>),
 }
 
-/// Why a forward pass is made.
+/// The purpose of a forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Running statistics, no dropout.
+    /// Evaluation: without dropout.
     Evaluate,
-    /// Batch statistics and dropout.
+    /// Training: with dropout.
     Train {
-        /// Decides which activations are dropped; comes from the step's counter.
+        /// Decides which activations are dropped.
         dropout_seed: u64,
     },
 }
 
 impl Network {
-    /// Builds the spec's network with these weights on a device. An autodiff device gives a
-    /// network that can be trained.
+    /// Builds the network of a spec with these weights on a device. On an autodiff device it can be
+    /// trained.
     ///
     /// # Errors
     ///
-    /// When the weights are not the spec's.
+    /// If the weights do not fit the spec.
     pub fn new(spec: &Spec, weights: &Weights, device: &Device) -> Result<Self, WeightsError> {
         weights.check(spec)?;
         let place = |index| LayerPlace::of(spec, index);
@@ -80,12 +80,11 @@ impl Network {
         features.flat()
     }
 
-    /// The index of every layer of the study with what it returns, `[batch, features]`; a pool that
-    /// is computed with the layer before it is left out, and that layer returns what is pooled.
+    /// The output of every layer of the study, `[batch, features]`, with the layer's index. A pool that is
+    /// fused with the layer before it has no entry; that layer's output is the pooled one.
     pub fn trace(&self, spec: &Spec, images: Tensor<4>, mode: Mode) -> Vec<(usize, Tensor<2>)> {
         let layers = spec.layers();
-        let computed =
-            (0..=layers.len()).filter(|&index| !is_part_of_the_layer_before(layers, index));
+        let computed = (0..=layers.len()).filter(|&index| !is_fused_with_previous(layers, index));
         let mut features = Features::Images(images);
         let mut trace = Vec::with_capacity(self.layers.len());
         for (layer, index) in self.layers.iter().zip(computed) {
@@ -95,8 +94,9 @@ impl Network {
         trace
     }
 
-    /// As [`forward`](Self::forward), and calls `passed` after each layer with its number. The backward
-    /// pass then comes by a mark of that number in `marks` when the gradient of the layer's output is there.
+    /// Like [`forward`](Self::forward), but calls `passed` with the number of each layer after it, and sets
+    /// marks in `marks`: the backward pass reaches the mark of a layer's number when the gradient of its
+    /// output is computed.
     pub fn forward_marked(
         &self,
         images: Tensor<4>,
@@ -115,12 +115,12 @@ impl Network {
         features.flat()
     }
 
-    /// Copies every number out, in the names that [`Weights`] documents.
+    /// Reads all weights from the device, with the names that [`Weights`] documents.
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Missing`] when `spec` is not the one that the network was built from, and
-    /// [`WeightsError::Read`] when the device does not hand them over.
+    /// [`WeightsError::Missing`] if `spec` is not the one that the network was built from, and
+    /// [`WeightsError::Read`] if the device fails.
     pub fn weights(&self, spec: &Spec) -> Result<Weights, WeightsError> {
         let mut arrays = Arrays(Ok(Vec::new()));
         self.visit(&mut arrays);
@@ -152,19 +152,20 @@ impl ModuleVisitor for Arrays {
     }
 }
 
-/// For each layer of a spec's network, which rows of the spec's layer table it is.
+/// For each layer of a spec's network, the rows of the layer table that it computes: two if a pool is
+/// fused with it.
 pub fn layer_rows(spec: &Spec) -> Vec<Range<usize>> {
     let mut layers: Vec<Range<usize>> = Vec::new();
     for row in 0..spec.table().rows.len() {
         match layers.last_mut() {
-            Some(layer) if is_part_of_the_layer_before(spec.layers(), row) => layer.end = row + 1,
+            Some(layer) if is_fused_with_previous(spec.layers(), row) => layer.end = row + 1,
             _ => layers.push(row..row + 1),
         }
     }
     layers
 }
 
-fn is_part_of_the_layer_before(layers: &[Layer], index: usize) -> bool {
+fn is_fused_with_previous(layers: &[Layer], index: usize) -> bool {
     let before = index.checked_sub(1).and_then(|before| layers.get(before));
     matches!(before, Some(Layer::Conv(_) | Layer::BatchNorm(_)))
         && layers.get(index).is_some_and(is_halving_pool)
@@ -177,8 +178,7 @@ fn is_halving_pool(layer: &Layer) -> bool {
     pool.size == 2 && pool.stride() == 2 && pool.padding == Default::default()
 }
 
-/// Builds the layers of a network, or those of a residual block: a network has a row more than it
-/// has layers, which is the head's.
+/// Builds the layers of a network, whose last row is the head, or those within a residual block.
 pub(super) fn build(
     layers: &[Layer],
     rows: &[LayerPlan],
@@ -187,10 +187,10 @@ pub(super) fn build(
     device: &Device,
 ) -> Result<Vec<NetworkLayer>, WeightsError> {
     let computed = rows.iter().enumerate();
-    let computed = computed.filter(|&(index, _)| !is_part_of_the_layer_before(layers, index));
+    let computed = computed.filter(|&(index, _)| !is_fused_with_previous(layers, index));
     let built = computed.map(|(index, row)| {
         let source = LayerSource { place: place(index), weights, device };
-        // What a conv or batch-norm layer is followed by.
+        // The pool that is fused with a conv or batch-norm layer.
         let halves = layers.get(index + 1).is_some_and(is_halving_pool);
         let pool = if halves { Pool::Max2x2 } else { Pool::None };
         Ok(match layers.get(index) {
@@ -222,7 +222,7 @@ pub(super) fn build(
     built.collect()
 }
 
-/// Where a layer finds its numbers.
+/// The weights of one layer.
 pub(super) struct LayerSource<'a> {
     pub(super) place: LayerPlace,
     pub(super) weights: &'a Weights,
@@ -262,7 +262,7 @@ impl NetworkLayer {
             (Self::Dropout(layer), Features::Images(x)) => Features::Images(layer.forward(x, mode)),
             (Self::Dropout(layer), Features::Flat(x)) => Features::Flat(layer.forward(x, mode)),
             (Self::Dense(layer), features) => Features::Flat(layer.forward(features.flat())),
-            // Shape inference refuses a study with image layers behind flat ones.
+            // Unreachable: shape inference refuses image layers after flat ones.
             (_, flat @ Features::Flat(_)) => flat,
         }
     }

@@ -1,8 +1,8 @@
-//! What an optimizer remembers, as burn records it: checked before anything is believed.
+//! Reads and writes burn's record of an optimizer's state, with checks that burn does not make.
 //!
-//! burn's record is a burnpack file of tensors and scalars named `ID.FIELD`, where ID is the number that
-//! [`Network`](super::Network) gives to a parameter. Its reader panics at some wrong records and passes over others,
-//! so that an optimizer would start afresh without a word.
+//! burn's record is a burnpack file of tensors and scalars named `ID.FIELD`, where ID is the number of a
+//! parameter of the [`Network`](super::Network). burn's reader panics on some invalid records and ignores
+//! others, so that the optimizer would silently start without state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +15,11 @@ use crate::spec::Spec;
 /// An optimizer's state for the parameters of one spec's network.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct OptimizerRecord {
-    /// Of each kind of moment, an array for each parameter, of the parameter's name and shape.
+    /// For each kind of moment, an array for each parameter, with the parameter's name and shape.
     pub(super) moments: BTreeMap<MomentField, Weights>,
-    /// Steps taken, by the parameter's name; SGD does not count them.
+    /// Number of steps by parameter name; empty for SGD.
     pub(super) steps: BTreeMap<String, u64>,
-    /// The parameters that it speaks of.
+    /// Names of the parameters that have a state.
     pub(super) parameters: BTreeSet<String>,
 }
 
@@ -34,51 +34,51 @@ pub(super) enum MomentField {
     Second,
 }
 
-/// A record that does not belong to the network, or cannot be read.
+/// A record that does not fit the network, or cannot be read or written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptimizerRecordError {
-    /// It is no burnpack file.
-    #[error("not readable as burnpack: {0}")]
+    /// It is not a burnpack file.
+    #[error("cannot be read as burnpack: {0}")]
     Unreadable(String),
-    /// It cannot be put together.
+    /// It cannot be written.
     #[error("cannot be written as burnpack: {0}")]
     Unwritable(String),
-    /// An entry is about something that the network does not have, or that no optimizer of burgeon's remembers.
-    #[error("`{entry}` belongs to no known parameter and moment")]
+    /// An entry is of a parameter that the network does not have, or of an unknown field.
+    #[error("`{entry}` is of no known parameter and field")]
     Unknown {
-        /// Its name.
+        /// Name of the entry.
         entry: String,
     },
     /// An entry is of the wrong type, shape or value.
-    #[error("`{entry}` {found}; right would be {expected}")]
+    #[error("`{entry}` {found}; expected {expected}")]
     Wrong {
-        /// Its name.
+        /// Name of the entry.
         entry: String,
-        /// What is wrong.
+        /// What it is or has.
         found: String,
-        /// What would be right.
+        /// What it should be or have.
         expected: String,
     },
-    /// A parameter has a part of its state only.
+    /// A parameter has only a part of its state.
     #[error("the state of `{parameter}` lacks its {missing}")]
     Incomplete {
-        /// The parameter.
+        /// Name of the parameter.
         parameter: String,
-        /// What is not there.
+        /// The part that is missing.
         missing: &'static str,
     },
 }
 
-/// Where burn records the steps of Adam and AdamW.
+/// burn's field for the number of steps of Adam and AdamW.
 const STEPS: &str = "momentum.time";
-/// Where burn records how many axes a parameter has.
+/// burn's field for the number of axes of a parameter.
 const RANK: &str = "__rank";
 
 impl MomentField {
     const ALL: [Self; 3] = [Self::Velocity, Self::First, Self::Second];
 
-    /// What burn calls it.
+    /// burn's name of the field.
     fn name(self) -> &'static str {
         match self {
             Self::Velocity => "momentum.velocity",
@@ -89,7 +89,7 @@ impl MomentField {
 }
 
 impl OptimizerRecord {
-    /// Reads burn's bytes of an optimizer of the spec's network.
+    /// Parses burn's record of an optimizer for the spec's network.
     ///
     /// # Errors
     ///
@@ -103,16 +103,16 @@ impl OptimizerRecord {
         let reader =
             Reader::from_bytes(Bytes::from_bytes_vec(bytes.to_vec())).map_err(unreadable)?;
         for (entry, scalar) in reader.scalars() {
-            record.take_scalar(entry, *scalar, &parameters)?;
+            record.add_scalar(entry, *scalar, &parameters)?;
         }
         for tensor in reader.into_tensors().map_err(unreadable)? {
-            record.take_tensor(tensor, &parameters)?;
+            record.add_tensor(tensor, &parameters)?;
         }
         record.check_complete()?;
         Ok(record)
     }
 
-    fn take_scalar(
+    fn add_scalar(
         &mut self,
         entry: &str,
         scalar: Scalar,
@@ -143,7 +143,7 @@ impl OptimizerRecord {
         Ok(())
     }
 
-    fn take_tensor(
+    fn add_tensor(
         &mut self,
         tensor: Tensor,
         parameters: &Parameters,
@@ -159,17 +159,20 @@ impl OptimizerRecord {
             expected,
         };
         if tensor.dtype != DType::F32 {
-            return Err(wrong(format!("holds {:?}", tensor.dtype), "F32".into()));
+            return Err(wrong(format!("has numbers of type {:?}", tensor.dtype), "F32".into()));
         }
         if tensor.param_id != Some(parameter.id) {
             return Err(wrong(
-                format!("is filed under parameter {:?}", tensor.param_id),
+                format!("has the parameter number {:?}", tensor.param_id),
                 parameter.id.to_string(),
             ));
         }
         let shape = tensor.shape.to_vec();
         if shape != parameter.shape {
-            return Err(wrong(format!("has shape {shape:?}"), format!("{:?}", parameter.shape)));
+            return Err(wrong(
+                format!("has the shape {shape:?}"),
+                format!("{:?}", parameter.shape),
+            ));
         }
         let bytes = tensor
             .into_bytes()
@@ -178,7 +181,7 @@ impl OptimizerRecord {
         if values.len() != shape.iter().product::<usize>() {
             return Err(wrong(
                 format!("has {} numbers", values.len()),
-                format!("{shape:?} of them"),
+                format!("as many as the shape {shape:?} has"),
             ));
         }
         self.parameters.insert(parameter.name.clone());
@@ -187,7 +190,7 @@ impl OptimizerRecord {
         Ok(())
     }
 
-    /// What Adam knows of a parameter comes together or not at all.
+    /// Checks that each parameter has all parts of Adam's state or none.
     fn check_complete(&self) -> Result<(), OptimizerRecordError> {
         let has = |field, name: &str| {
             self.moments.get(&field).is_some_and(|moments| moments.get(name).is_ok())
@@ -206,11 +209,11 @@ impl OptimizerRecord {
         Ok(())
     }
 
-    /// The bytes that burn reads for an optimizer of the spec's network.
+    /// The record as burn reads it for an optimizer of the spec's network.
     ///
     /// # Errors
     ///
-    /// When an entry is of no parameter of the spec's, or burn cannot put them together.
+    /// If a parameter is not in the spec's network, or burn cannot write the record.
     pub fn write(&self, spec: &Spec) -> Result<Vec<u8>, OptimizerRecordError> {
         let parameters = Parameters::of(spec);
         let find = |name: &str| {
@@ -240,7 +243,7 @@ impl OptimizerRecord {
     }
 }
 
-/// The trained arrays of a spec's network with the numbers that it gives to them.
+/// The trained arrays of a spec's network with their parameter numbers.
 struct Parameters(Vec<Parameter>);
 
 struct Parameter {
@@ -259,7 +262,7 @@ impl Parameters {
         Self(trained.collect())
     }
 
-    /// The parameter that an entry is about, and what it says of it.
+    /// The parameter and the field of an entry.
     fn of_entry<'a>(&self, entry: &'a str) -> Option<(&Parameter, &'a str)> {
         let (id, field) = entry.split_once('.')?;
         let id: u64 = id.parse().ok()?;

@@ -1,9 +1,9 @@
-//! Brings numbers back from a device. A device that fails to hand them over is an error, never a NaN
-//! or an empty answer, which would be taken for what the network said.
+//! Reads numbers from a device. A failing device is an error, never a NaN or an empty result, which could
+//! be mistaken for the network's output.
 
 use burn::tensor::Tensor;
 
-/// A device did not hand over what it had computed.
+/// A device did not return what it computed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the device did not return a result: {reason}")]
 pub struct ReadError {
@@ -26,7 +26,7 @@ pub(crate) fn read_values<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f32>,
     data.try_into_vec().map_err(|error| ReadError::new(format!("{error:?}")))
 }
 
-/// The value of a tensor that has one.
+/// The value of a tensor with a single value.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The residual block: layers to whose result their input is added (He et al. 2016).
+//! The residual block: layers whose input is added to their output (He et al. 2016).
 
 // In a circle with weights: a layer is built from its arrays.
 
@@ -18,7 +18,7 @@ use burgeon_kernel::conv::Pool;
 #[derive(Module, Debug)]
 pub(super) struct ResidualLayer {
     layers: Vec<NetworkLayer>,
-    /// What brings the input to the shape that the layers return; nothing where it has that shape.
+    /// The projection of the input to the shape that the layers return; empty if it has that shape.
     projection: Vec<NetworkLayer>,
     #[module(skip)]
     activation: Activation,
@@ -54,14 +54,14 @@ impl ResidualLayer {
             (Features::Images(branch), Features::Images(shortcut)) => {
                 backend::add(branch, shortcut, self.activation.into())
             }
-            // Validation refuses layers that flatten within a block.
+            // Unreachable: validation refuses layers that flatten within a block.
             (Features::Images(images), _) | (_, Features::Images(images)) => images,
             (Features::Flat(features), _) => features.unsqueeze_dims(&[2, 3]),
         }
     }
 }
 
-/// A 1×1 convolution, with the batch-norm behind it where there is one.
+/// A 1×1 convolution, followed by a batch-norm if `norm` is given.
 fn projection(
     row: &LayerPlan,
     norm: Option<&BatchNorm>,

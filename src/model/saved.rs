@@ -1,6 +1,6 @@
-//! A model as a folder holds it: `model.safetensors` and `spec.toml`.
+//! A saved model: a folder with `model.safetensors` and `spec.toml`.
 
-// In a circle with classifier: a saved model opens as a classifier, whose errors are those of
+// In a circle with classifier: a saved model opens as a classifier, whose errors are among those of
 // opening.
 
 use std::path::{Path, PathBuf};
@@ -12,27 +12,27 @@ use super::model_file::{ModelFile, ModelFileError};
 use crate::spec::{InputShape, Spec, SpecError, StudyDocument};
 use crate::sys::files::{FileError, Files, RealFiles};
 
-/// The weights and the preparation.
+/// File of the weights and the preparation.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// The study that the model came from.
+/// File of the study of the model's trial.
 pub const SPEC_FILE: &str = "spec.toml";
-/// A run's folder of its best model.
+/// Folder of the best model within a run folder.
 pub const BEST_FOLDER: &str = "best";
-/// What makes a folder a run.
+/// A folder with this file is a run folder.
 const STUDY_FILE: &str = "study.toml";
 
 /// More than the largest network that a study may have.
 const WEIGHTS_BYTES_MAX: u64 = 2 << 30;
 const SPEC_BYTES_MAX: u64 = 4 << 20;
 
-/// The best model of a run, or any other that its folder holds.
+/// A model that was read from its folder.
 #[derive(Debug, Clone)]
 pub struct SavedModel {
-    /// The study that it came from.
+    /// The study of the model's trial.
     pub study: StudyDocument,
-    /// Its weights and its preparation.
+    /// Weights and preparation.
     pub file: ModelFile,
-    /// The folder.
+    /// The folder of the model.
     pub folder: PathBuf,
 }
 
@@ -40,33 +40,33 @@ pub struct SavedModel {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Neither a run nor a model is there.
+    /// The folder is neither a run folder nor a model folder.
     #[error(
         "{} is neither a run folder, which has a study.toml, nor a model folder, which has a {WEIGHTS_FILE} and a {SPEC_FILE}",
         folder.display()
     )]
     NoRun {
-        /// The folder without a model.
+        /// The folder that was given.
         folder: PathBuf,
     },
-    /// The run has not come to a model.
-    #[error("{} holds no accepted or best model yet", folder.display())]
+    /// The run has no model yet.
+    #[error("{} has no model yet: no trial has finished an epoch", folder.display())]
     NoModel {
-        /// The run.
+        /// The run folder.
         folder: PathBuf,
     },
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The model file is wrong.
-    #[error("{} cannot be used", path.display())]
+    /// The model file is invalid.
+    #[error("{} is not a valid model file", path.display())]
     ModelFile {
-        /// The file that cannot be used.
+        /// The model file.
         path: PathBuf,
         /// What is wrong.
         source: ModelFileError,
     },
-    /// The model's study is wrong.
+    /// The model's study is invalid.
     #[error("the study of the model in {} cannot be used", folder.display())]
     Spec {
         /// The folder.
@@ -74,7 +74,7 @@ pub enum OpenError {
         /// What is wrong.
         source: SpecError,
     },
-    /// Weights, preparation and study do not belong together.
+    /// Weights, preparation and study do not fit together.
     #[error("the model in {} cannot be used", folder.display())]
     Classifier {
         /// The folder.
@@ -113,7 +113,7 @@ impl SavedModel {
     ///
     /// # Errors
     ///
-    /// When the study does not work with the images that the model file names.
+    /// If the study is not valid for the input shape in the model file.
     pub fn spec(&self) -> Result<Spec, OpenError> {
         let input: InputShape = self.file.preparation.input();
         self.study
@@ -121,11 +121,11 @@ impl SavedModel {
             .map_err(|source| OpenError::Spec { folder: self.folder.clone(), source })
     }
 
-    /// What runs it, on a device.
+    /// A classifier with this model on a device.
     ///
     /// # Errors
     ///
-    /// When weights, preparation and study do not belong together.
+    /// If weights, preparation and study do not fit together.
     pub fn classifier(&self, device: &Device) -> Result<Classifier, OpenError> {
         let spec = self.spec()?;
         Classifier::new(&spec, self.file.clone(), device)

@@ -1,4 +1,4 @@
-//! Weights as plain arrays by name: what is saved, compared, grafted and exported.
+//! Weights as plain arrays by name, which are saved, compared, grafted and exported.
 
 // In a circle with network: a network takes and returns weights.
 
@@ -11,79 +11,82 @@ use sha2::{Digest, Sha256};
 use super::arrays::expected_shapes;
 use crate::spec::Spec;
 
-/// Every number that a network has learned, by name, in a fixed order.
+/// All arrays of a network, by name, in a fixed order.
 ///
-/// Layer `i` of the study holds `layers.i.weight` and `layers.i.bias` (conv: `[filters, channels,
-/// kernel, kernel]` and `[filters]`; dense: `[inputs, units]` and `[units]`) or `layers.i.gamma`,
-/// `beta`, `running-mean`, `running-variance` (batch-norm, `[channels]`); the classifier is
-/// `head.weight` and `head.bias`. Of a convolution in groups, `channels` are those of one group.
-/// Layer `j` of the residual block at `i` holds `layers.i.residual.j.weight` and so on, and the
-/// projection of its shortcut, where it has one, `layers.i.projection.weight`, `bias`, and those of
-/// a batch-norm where one follows it.
+/// | layer | arrays |
+/// | --- | --- |
+/// | conv at index `i` | `layers.i.weight` `[filters, channels, kernel, kernel]`, `layers.i.bias` `[filters]` |
+/// | dense at index `i` | `layers.i.weight` `[inputs, units]`, `layers.i.bias` `[units]` |
+/// | batch-norm at index `i` | `layers.i.gamma`, `layers.i.beta`, `layers.i.running-mean`, `layers.i.running-variance`, each `[channels]` |
+/// | layer `j` of the residual block at index `i` | `layers.i.residual.j.weight` and so on |
+/// | projection of the residual block at index `i` | `layers.i.projection.weight`, `layers.i.projection.bias`, and the arrays of its batch-norm, if it has one |
+/// | classifier head | `head.weight` `[inputs, classes]`, `head.bias` `[classes]` |
+///
+/// For a grouped convolution, `channels` is the number of channels of one group.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Weights {
     arrays: BTreeMap<String, WeightArray>,
 }
 
-/// One named array.
+/// An array of numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeightArray {
     /// Length of every axis.
     pub shape: Vec<usize>,
-    /// In row-major order.
+    /// The numbers in row-major order.
     pub values: Vec<f32>,
 }
 
-/// Weights that do not belong to the study at hand, or cannot be read.
+/// Weights that do not fit the study, or cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
     /// The file is not safetensors.
-    #[error("the weights are not readable as safetensors")]
+    #[error("the weights cannot be read as safetensors")]
     Unreadable(#[source] safetensors::SafeTensorError),
-    /// The arrays cannot be put into safetensors.
+    /// The arrays cannot be written as safetensors.
     #[error("the weights cannot be written as safetensors")]
     Unwritable(#[source] safetensors::SafeTensorError),
     /// An array is not 32-bit floating point.
-    #[error("`{name}` holds {dtype} numbers where F32 is expected")]
+    #[error("`{name}` has numbers of type {dtype}; expected F32")]
     NotF32 {
-        /// The array.
+        /// Name of the array.
         name: String,
-        /// What it holds.
+        /// The type of its numbers.
         dtype: String,
     },
     /// The network has an array that the weights lack.
     #[error("the weights lack `{name}`, which the study's network has")]
     Missing {
-        /// The array.
+        /// Name of the array.
         name: String,
     },
     /// An array has another shape than the network's.
-    #[error("`{name}` has shape {found:?}, but the study's network has {expected:?}")]
+    #[error("`{name}` has the shape {found:?}, but in the study's network it has {expected:?}")]
     Shape {
-        /// The array.
+        /// Name of the array.
         name: String,
-        /// In the weights.
+        /// Its shape in the weights.
         found: Vec<usize>,
-        /// In the network.
+        /// Its shape in the network.
         expected: Vec<usize>,
     },
-    /// An array has more or fewer numbers than its shape.
-    #[error("`{name}` of shape {shape:?} holds {found} numbers instead of {}", shape.iter().product::<usize>())]
+    /// An array has another number of values than its shape.
+    #[error("`{name}` of shape {shape:?} has {found} numbers instead of {}", shape.iter().product::<usize>())]
     Length {
-        /// The array.
+        /// Name of the array.
         name: String,
-        /// The lengths of its axes.
+        /// Its shape.
         shape: Vec<usize>,
-        /// How many numbers it holds.
+        /// Its number of values.
         found: usize,
     },
     /// The weights have an array that the network lacks.
-    #[error("the weights hold `{name}`, which the study's network does not have")]
+    #[error("the weights have `{name}`, which the study's network does not have")]
     Unexpected {
-        /// The array.
+        /// Name of the array.
         name: String,
     },
-    /// The device that holds them failed.
+    /// The device failed.
     #[error("the weights cannot be read from the device")]
     Read(#[from] super::ReadError),
 }
@@ -116,7 +119,7 @@ impl Weights {
         self.arrays.iter().map(|(name, array)| (name.as_str(), array))
     }
 
-    /// Every array with its name, to be changed in place.
+    /// Every array with its name, mutably.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut WeightArray)> {
         self.arrays.iter_mut().map(|(name, array)| (name.as_str(), array))
     }
@@ -130,8 +133,8 @@ impl Weights {
     ///
     /// # Errors
     ///
-    /// The first array that is missing, has another shape, holds another number of values than its
-    /// shape says, or is none of the network's.
+    /// The first array that is missing, has another shape, has another number of values than its shape, or
+    /// is not in the network.
     pub fn check(&self, spec: &Spec) -> Result<(), WeightsError> {
         let mut expected_names = BTreeSet::new();
         for (name, expected) in expected_shapes(spec) {
@@ -151,14 +154,14 @@ impl Weights {
         }
     }
 
-    /// The first array with a NaN or an infinity in it.
+    /// The name of the first array that contains a NaN or an infinity.
     pub fn first_non_finite(&self) -> Option<&str> {
         self.iter()
             .find(|(_, array)| array.values.iter().any(|value| !value.is_finite()))
             .map(|(name, _)| name)
     }
 
-    /// SHA-256 in hex over names, shapes and bits.
+    /// SHA-256, in hex, of names, shapes and bits.
     pub fn hash(&self) -> String {
         let mut hash = Sha256::new();
         for (name, array) in self.iter() {
@@ -168,11 +171,11 @@ impl Weights {
         hex::encode(hash.finalize())
     }
 
-    /// The weights as a safetensors file, with a note in its header under `burgeon`.
+    /// The weights as a safetensors file, with `note` as its metadata `burgeon`.
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Unwritable`] when safetensors refuses a shape.
+    /// [`WeightsError::Unwritable`] if an array's values do not match its shape.
     pub fn to_safetensors(&self, note: Option<&str>) -> Result<Vec<u8>, WeightsError> {
         let bytes: Vec<(&str, Cow<[u8]>, &WeightArray)> =
             self.iter().map(|(name, array)| (name, bytes_of(&array.values), array)).collect();
@@ -181,17 +184,17 @@ impl Weights {
             let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes);
             views.push((*name, view.map_err(WeightsError::Unwritable)?));
         }
-        // One key only: safetensors writes several in no fixed order.
+        // Only one key, because safetensors writes several in random order.
         let header = note.map(|note| [(METADATA_KEY.to_owned(), note.to_owned())].into());
         safetensors::serialize(views, header).map_err(WeightsError::Unwritable)
     }
 
-    /// The weights as a burnpack record of the spec's [`Network`](super::Network), which
-    /// `Network::load_file` of a program built on burn reads.
+    /// The weights as a burnpack record of the spec's [`Network`](super::Network), which a program that
+    /// uses burn can load with `Network::load_file`.
     ///
     /// # Errors
     ///
-    /// What burn says, in words.
+    /// burn's error as text.
     pub fn to_burnpack(&self, spec: &Spec) -> Result<Vec<u8>, String> {
         use burn::module::Module;
         let network = super::Network::new(spec, self, &burn::tensor::Device::flex());
@@ -200,11 +203,11 @@ impl Weights {
         Ok(bytes.to_vec())
     }
 
-    /// Reads what [`to_safetensors`](Self::to_safetensors) wrote.
+    /// Parses the output of [`to_safetensors`](Self::to_safetensors).
     ///
     /// # Errors
     ///
-    /// When the bytes are not safetensors, or hold anything but 32-bit floats.
+    /// If it is not safetensors, or has numbers other than 32-bit floats.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, WeightsError> {
         let file = SafeTensors::deserialize(bytes).map_err(WeightsError::Unreadable)?;
         let mut weights = Self::default();
@@ -220,10 +223,10 @@ impl Weights {
     }
 }
 
-/// Where burgeon's note stands in a safetensors file's metadata.
+/// The key of burgeon's entry in the metadata of a safetensors file.
 pub(super) const METADATA_KEY: &str = "burgeon";
 
-/// Little-endian bytes, without a copy where the machine is little-endian.
+/// Little-endian bytes, without a copy on little-endian machines.
 pub(crate) fn bytes_of(values: &[f32]) -> Cow<'_, [u8]> {
     if cfg!(target_endian = "little") {
         Cow::Borrowed(bytemuck::cast_slice(values))
@@ -232,7 +235,7 @@ pub(crate) fn bytes_of(values: &[f32]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Numbers out of little-endian bytes; an incomplete last one is left out.
+/// Numbers from little-endian bytes; an incomplete last number is dropped.
 pub(crate) fn values_of(bytes: &[u8]) -> Vec<f32> {
     let (numbers, _) = bytes.as_chunks();
     numbers.iter().map(|number| f32::from_le_bytes(*number)).collect()

@@ -1,4 +1,4 @@
-//! Puts a chain of ONNX nodes together, each reading what the one before it wrote.
+//! Builds a chain of ONNX nodes, each of which reads the output of the one before it.
 
 use super::proto::{
     ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, DimensionProto, FLOAT,
@@ -10,7 +10,7 @@ use crate::model::WeightArray;
 use crate::model::weights::bytes_of;
 use crate::spec::{Activation, Conv, Pool};
 
-/// The chain so far.
+/// An ONNX graph under construction.
 pub struct GraphBuilder {
     input: String,
     current: String,
@@ -28,7 +28,7 @@ impl GraphBuilder {
         }
     }
 
-    /// Of images of so many channels.
+    /// Normalizes images with this number of channels.
     pub fn normalize(&mut self, normalization: Normalization, channels: usize) {
         let per_channel = [1, channels, 1, 1];
         let shape: &[usize] = if channels == 1 { &[] } else { &per_channel };
@@ -86,19 +86,19 @@ impl GraphBuilder {
         self.node("AveragePool", vec![], attributes);
     }
 
-    /// Where the chain stands, for [`branch_from`](Self::branch_from) and [`add`](Self::add).
+    /// The current value, for [`branch_from`](Self::branch_from) and [`add`](Self::add).
     pub fn end(&self) -> String {
         self.current.clone()
     }
 
-    /// Goes on from an earlier place, and returns where the chain stood.
-    pub fn branch_from(&mut self, place: String) -> String {
-        std::mem::replace(&mut self.current, place)
+    /// Continues from an earlier value, and returns the current one.
+    pub fn branch_from(&mut self, value: String) -> String {
+        std::mem::replace(&mut self.current, value)
     }
 
-    /// Adds what stands at another place.
-    pub fn add(&mut self, place: String) {
-        self.node("Add", vec![place], vec![]);
+    /// Adds another value to the current one.
+    pub fn add(&mut self, value: String) {
+        self.node("Add", vec![value], vec![]);
     }
 
     pub fn global_average(&mut self) {
@@ -112,7 +112,7 @@ impl GraphBuilder {
     pub fn activation(&mut self, activation: Activation) {
         match activation {
             Activation::Relu => self.node("Relu", vec![], vec![]),
-            // ONNX's default slope is 0.01, as is ours.
+            // ONNX's default slope is 0.01, as burgeon's.
             Activation::LeakyRelu => self.node("LeakyRelu", vec![], vec![]),
             Activation::Gelu => self.node("Gelu", vec![], vec![]),
             Activation::Tanh => self.node("Tanh", vec![], vec![]),
@@ -126,7 +126,7 @@ impl GraphBuilder {
         }
     }
 
-    /// Names the chain's end `logits` and closes the graph.
+    /// Names the current value `logits` and finishes the graph.
     pub fn finish(mut self, name: &str, image: [usize; 3], classes: usize) -> GraphProto {
         if let Some(last) = self.nodes.last_mut() {
             last.output = vec!["logits".into()];
@@ -140,7 +140,7 @@ impl GraphBuilder {
         }
     }
 
-    /// A node that reads the chain's end and `inputs`, and becomes the chain's end.
+    /// Adds a node that reads the current value and `inputs`; its output becomes the current value.
     fn node(&mut self, operator: &str, inputs: Vec<String>, attribute: Vec<AttributeProto>) {
         let output = format!("value.{}", self.nodes.len());
         let mut input = vec![std::mem::replace(&mut self.current, output.clone())];

@@ -1,7 +1,7 @@
 //! ONNX export: a network as a graph that ONNX Runtime and others execute.
 //!
-//! The graph takes pixels in 0..=1 and normalises them itself, so that whoever runs it needs to
-//! know nothing of the data it was trained on. It uses operator set 20, the first with Gelu.
+//! The graph takes pixels in 0..=1 and normalizes them itself, so that it can be run without knowledge of
+//! the training data. It uses operator set 20, the first with Gelu.
 
 mod graph;
 mod proto;
@@ -21,12 +21,12 @@ const IR_VERSION: i64 = 9;
 const OPERATOR_SET: i64 = 20;
 
 /// The network as an ONNX file: input `images` `[batch, channels, height, width]` with pixels in
-/// 0..=1, output `logits` `[batch, classes]`. How a picture becomes such pixels stands in the
-/// metadata under `burgeon.preparation`, as the JSON of a [`Preparation`].
+/// 0..=1, output `logits` `[batch, classes]`. The metadata `burgeon.preparation` holds the JSON of the
+/// [`Preparation`], which describes how a picture becomes such pixels.
 ///
 /// # Errors
 ///
-/// When the weights are not the spec's, or the preparation makes other images than it takes.
+/// If the weights or the preparation do not fit the spec.
 pub fn to_onnx(
     spec: &Spec,
     weights: &Weights,
@@ -161,7 +161,7 @@ fn add_norm(
     Ok(())
 }
 
-/// Top, left, bottom, right, as ONNX wants them.
+/// Padding in ONNX's order: top, left, bottom, right.
 fn pads(input: FeatureShape, of: impl Fn(usize) -> [usize; 2]) -> [usize; 4] {
     let [height, width] = input.sides();
     let ([top, bottom], [left, right]) = (of(height), of(width));
