@@ -1,4 +1,4 @@
-//! Writes checkpoints beside training, which goes on while the disk works.
+//! Writes checkpoints on a background thread while training continues.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
@@ -8,12 +8,12 @@ use super::error::CheckpointError;
 use super::manifest::Meta;
 use super::store::{CheckpointStore, Written};
 
-/// A disk that takes longer for one checkpoint is not slow but stuck.
+/// A disk that takes longer than this for one checkpoint counts as stuck.
 const PATIENCE_SECONDS: u32 = 900;
 
 /// A thread that writes at most one checkpoint at a time.
 ///
-/// An error shows at the next call. Dropping the writer waits for the checkpoint in flight.
+/// An error is returned by the next call. Dropping the writer waits for the checkpoint in flight.
 #[derive(Debug)]
 pub struct BackgroundWriter {
     /// `None` once no more checkpoints will come.
@@ -34,14 +34,14 @@ impl BackgroundWriter {
     ///
     /// # Errors
     ///
-    /// When the system has no thread for it.
+    /// If the system refuses the thread.
     pub fn new(mut store: CheckpointStore) -> Result<Self, CheckpointError> {
         let (jobs, incoming) = channel::<Job>();
         let (outgoing, outcomes) = channel();
         let work = move || {
             for Job { meta, parts } in incoming {
                 let views: Vec<_> = parts.iter().map(|(name, bytes)| (&**name, &**bytes)).collect();
-                // Nobody listens any more when the writer is being dropped.
+                // Fails only if the writer is being dropped and nobody needs the result.
                 let _ = outgoing.send(store.write(meta, &views));
             }
             store
@@ -58,11 +58,12 @@ impl BackgroundWriter {
         self.in_flight
     }
 
-    /// Hands over a checkpoint, after waiting for the one in flight; answers that one.
+    /// Waits for the checkpoint in flight, starts writing the new one, and returns the one that was in
+    /// flight.
     ///
     /// # Errors
     ///
-    /// When the one in flight failed; the new one is then not written.
+    /// If the one in flight failed; the new one is then not written.
     pub fn submit(
         &mut self,
         meta: Meta,
@@ -77,11 +78,11 @@ impl BackgroundWriter {
         Ok(previous)
     }
 
-    /// The checkpoint in flight, if it was finished meanwhile. Never waits.
+    /// Returns the checkpoint in flight if it is finished. Never waits.
     ///
     /// # Errors
     ///
-    /// When it failed.
+    /// If it failed.
     pub fn poll(&mut self) -> Result<Option<Written>, CheckpointError> {
         if !self.in_flight {
             return Ok(None);
@@ -95,11 +96,11 @@ impl BackgroundWriter {
         outcome.map(Some)
     }
 
-    /// Waits for the checkpoint in flight; answers it.
+    /// Waits for the checkpoint in flight and returns it.
     ///
     /// # Errors
     ///
-    /// When it failed.
+    /// If it failed.
     pub fn flush(&mut self) -> Result<Option<Written>, CheckpointError> {
         if !self.in_flight {
             return Ok(None);
@@ -108,12 +109,12 @@ impl BackgroundWriter {
         self.outcomes.recv().unwrap_or(Err(CheckpointError::WriterGone)).map(Some)
     }
 
-    /// As [`flush`](Self::flush), and calls `waiting` every second meanwhile, though no longer than a
-    /// slow disk may take.
+    /// Like [`flush`](Self::flush), but calls `waiting` every second while it waits. It stops calling it
+    /// after 15 minutes, so that a supervisor can detect a stuck disk.
     ///
     /// # Errors
     ///
-    /// When it failed.
+    /// If it failed.
     pub fn flush_while(
         &mut self,
         waiting: &mut dyn FnMut(),
@@ -134,7 +135,7 @@ impl BackgroundWriter {
         self.flush()
     }
 
-    /// Ends the thread; answers the checkpoint that was in flight, and the store.
+    /// Ends the thread, and returns the checkpoint that was in flight and the store.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Why a checkpoint could not be written, or none be looked for.
+//! Errors of writing and finding checkpoints.
 
 use std::path::PathBuf;
 
@@ -6,23 +6,23 @@ use super::manifest::ManifestError;
 use crate::sys::fence::FenceError;
 use crate::sys::files::FileError;
 
-/// Why a checkpoint could not be written, or none be looked for.
+/// Why a checkpoint cannot be written, or checkpoints cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The disk refused a part of it; the checkpoints before it are untouched.
-    #[error("cannot write checkpoint {} of {bytes} bytes in all: {source}", path.display())]
+    /// A file of it cannot be written; earlier checkpoints are unchanged.
+    #[error("cannot write the checkpoint {} of {bytes} bytes: {source}", path.display())]
     Write {
         /// Its folder.
         path: PathBuf,
-        /// How much room it needs.
+        /// Its total size.
         bytes: u64,
-        /// What failed.
+        /// The cause.
         source: FileError,
     },
     /// A manifest that cannot be written, or is of another version.
     #[error("checkpoint manifest {} {source}", path.display())]
     Manifest {
-        /// Where the manifest lies.
+        /// Path of the manifest.
         path: PathBuf,
         /// What is wrong with it.
         source: ManifestError,
@@ -30,13 +30,13 @@ pub enum CheckpointError {
     /// Another process has taken over the run.
     #[error(transparent)]
     Fence(#[from] FenceError),
-    /// The folder of checkpoints could not be made, listed or cleared.
+    /// The folder of checkpoints cannot be created, listed or cleaned up.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The system would not start the thread that writes.
+    /// The system refused the thread that writes.
     #[error("cannot start the thread that writes checkpoints")]
     Thread(#[source] std::io::Error),
-    /// The thread that writes has ended, after an error that was already told or by a panic.
+    /// The thread that writes has ended, after an error that was already returned, or by a panic.
     #[error("the thread that writes checkpoints has ended")]
     WriterGone,
 }

@@ -1,4 +1,4 @@
-//! Reads checkpoints back, believing none of their bytes.
+//! Reads checkpoints and verifies every byte.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,35 +11,35 @@ use super::manifest::{
 use super::place::Place;
 use crate::sys::files::{FileError, Files};
 
-/// A checkpoint of which every byte is as it was written.
+/// An undamaged checkpoint: every byte is as it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// Its folder.
     pub path: PathBuf,
-    /// Where in the trial it was taken.
+    /// The position in the trial at which it was taken.
     pub place: Place,
-    /// What it is of.
+    /// Its description.
     pub meta: Meta,
-    /// Its files' content, by name.
+    /// The content of its files, by name.
     pub parts: BTreeMap<String, Vec<u8>>,
 }
 
-/// What [`newest_valid`] found.
+/// The result of [`newest_valid`].
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The newest checkpoint that is whole; `None` when there is none.
+    /// The newest undamaged checkpoint, if there is one.
     pub checkpoint: Option<Checkpoint>,
-    /// Newer ones, which are not, newest first.
+    /// Newer, damaged ones, newest first.
     pub rejected: Vec<Rejection>,
 }
 
-/// A checkpoint that cannot be used.
+/// A damaged checkpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("checkpoint file {} {reason}", path.display())]
 pub struct Rejection {
-    /// Which checkpoint.
+    /// The position in the trial at which it was taken.
     pub place: Place,
-    /// The file that is wrong.
+    /// The damaged file.
     pub path: PathBuf,
     /// What is wrong with it.
     #[source]
@@ -51,13 +51,13 @@ pub struct Rejection {
 pub enum RejectionReason {
     /// It is missing, or cannot be read.
     Unreadable(FileError),
-    /// It is the manifest, and damaged.
+    /// It is the manifest, and is damaged.
     Manifest(ManifestError),
     /// It is too short or too long.
     Length {
-        /// As written.
+        /// Its length in bytes when it was written.
         expected: u64,
-        /// As found; more than expected when it is only known to be longer.
+        /// Its length in bytes now; `expected + 1` if it is only known to be longer.
         found: u64,
     },
     /// Its bytes have changed.
@@ -68,10 +68,10 @@ impl fmt::Display for RejectionReason {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Self::Unreadable(error) if error.is_not_found() => write!(f, "is missing"),
-            Self::Unreadable(error) => write!(f, "is not readable: {error}"),
+            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
             Self::Manifest(error) => write!(f, "{error}"),
             Self::Length { expected, found } if found < expected => {
-                write!(f, "has {found} of its {expected} bytes")
+                write!(f, "has only {found} of its {expected} bytes")
             }
             Self::Length { expected, .. } => write!(f, "has more than its {expected} bytes"),
             Self::Hash => write!(f, "does not match its hash"),
@@ -89,13 +89,13 @@ impl std::error::Error for RejectionReason {
     }
 }
 
-/// Reads the newest checkpoint in `folder` of which every byte is right. Changes nothing, so it may
-/// run beside a writer. A folder that is missing holds no checkpoints.
+/// Reads the newest undamaged checkpoint in `folder`. It changes nothing, so it can run while another
+/// process writes. A missing folder has no checkpoints.
 ///
 /// # Errors
 ///
-/// When the folder cannot be listed, and when the newest readable checkpoint is of another format
-/// version: going on from an older one would silently lose what this burgeon only cannot read.
+/// If the folder cannot be listed, or the newest readable checkpoint has another format version: continuing
+/// from an older one would silently lose progress.
 pub fn newest_valid(files: &dyn Files, folder: &Path) -> Result<Found, CheckpointError> {
     let mut found = Found::default();
     for place in places(files, folder)?.into_iter().rev() {

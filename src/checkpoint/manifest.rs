@@ -1,7 +1,7 @@
-//! `manifest.json`: what a checkpoint is of, and the hash of every byte in it.
+//! `manifest.json`: describes a checkpoint and holds the hashes of its files.
 //!
-//! It opens with its own hash: `{"sha256":"…`, over everything after the 64 digits. That keeps the
-//! file plain JSON and leaves no byte of it unguarded.
+//! It begins with its own hash, `{"sha256":"…`, of everything after the 64 digits. So the file is plain
+//! JSON, and every byte of it is covered.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,22 +10,22 @@ use sha2::{Digest, Sha256};
 /// Name of the file that makes a folder a checkpoint.
 pub(super) const MANIFEST_FILE: &str = "manifest.json";
 
-/// Of the layout of folder and manifest; what the parts hold is up to their writers.
+/// Version of the layout of folder and manifest. It does not cover the content of the parts.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The largest manifest that is written or read. Its bulk is [`Meta::state`].
+/// The largest manifest that is written or read. Most of it is [`Meta::state`].
 pub const MANIFEST_LIMIT_BYTES: usize = 16 << 20;
 
-const MOST_PARTS: usize = 64;
+const PARTS_MAX: usize = 64;
 
-/// What a checkpoint is of.
+/// The description of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Meta {
     /// Number of the trial.
     pub trial: u32,
-    /// Number of the epoch.
+    /// Finished epochs.
     pub epoch: u32,
-    /// Steps done.
+    /// Finished steps of the epoch after those.
     pub step: u64,
     /// Hash of the trial's spec.
     pub spec_hash: String,
@@ -33,7 +33,7 @@ pub struct Meta {
     pub data_hash: String,
     /// Whether no earlier checkpoint of the trial had better weights.
     pub best: bool,
-    /// Everything else that training goes on from and that is not worth a file of its own.
+    /// The rest of the training state, which is too small for its own files.
     pub state: Value,
 }
 
@@ -44,9 +44,9 @@ pub struct Manifest {
     pub version: u32,
     /// Fencing number of its writer.
     pub fence: u64,
-    /// What the checkpoint is of.
+    /// The description of the checkpoint.
     pub meta: Meta,
-    /// Every other file in the folder.
+    /// All other files in the folder.
     pub parts: Vec<PartEntry>,
 }
 
@@ -55,25 +55,25 @@ pub struct Manifest {
 pub struct PartEntry {
     /// Its name in the folder.
     pub name: String,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
     /// Its SHA-256, in lower-case hex.
     pub sha256: String,
 }
 
-/// Why bytes are no manifest.
+/// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// Longer than any manifest.
-    #[error("longer than {MANIFEST_LIMIT_BYTES} bytes")]
+    #[error("is longer than {MANIFEST_LIMIT_BYTES} bytes")]
     TooLong,
     /// Its first bytes are not those of a manifest.
     #[error("does not start with its hash")]
     NoHash,
-    /// Its hash is another.
+    /// Its content does not match its hash.
     #[error("does not match its hash")]
     WrongHash,
-    /// Its hash is right, but it is no JSON, or lacks something.
+    /// Its hash is right, but it is not JSON, or a key is missing.
     #[error("cannot be read")]
     Json(#[from] serde_json::Error),
     /// Written by another version of burgeon.
@@ -82,25 +82,25 @@ pub enum ManifestError {
         /// Its version.
         found: u64,
     },
-    /// A file's name that leads out of the folder, or a second one of the same name.
-    #[error("lists a file `{name}`, which no checkpoint has")]
+    /// It lists a file with an invalid name, or two files with the same name.
+    #[error("lists the file `{name}`, whose name is invalid or repeated")]
     PartName {
-        /// The file's name, as the manifest has it.
+        /// The name of the file.
         name: String,
     },
-    /// More files than any checkpoint has.
-    #[error("lists {found} files; at most {MOST_PARTS} are allowed")]
+    /// It lists too many files.
+    #[error("lists {found} files; at most {PARTS_MAX} are allowed")]
     TooManyParts {
-        /// How many.
+        /// The number of files.
         found: usize,
     },
 }
 
-/// A checkpoint that is not of what is being trained.
+/// A checkpoint of another study or of other data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the {what} has changed since the checkpoint: it was {then} and is {now}")]
+#[error("the {what} changed since the checkpoint was written (hash {then} then, {now} now)")]
 pub struct Mismatch {
-    /// What differs.
+    /// What differs: `study` or `data`.
     pub what: &'static str,
     /// Its hash in the checkpoint.
     pub then: String,
@@ -109,11 +109,11 @@ pub struct Mismatch {
 }
 
 impl Meta {
-    /// Whether the checkpoint is of this study and this data.
+    /// Checks that the checkpoint is of this study and this data.
     ///
     /// # Errors
     ///
-    /// When it is not: training must not go on from it.
+    /// If it is not, and training must not continue from it.
     pub fn check(&self, spec_hash: &str, data_hash: &str) -> Result<(), Mismatch> {
         for (what, then, now) in
             [("study", &self.spec_hash, spec_hash), ("data", &self.data_hash, data_hash)]
@@ -130,11 +130,11 @@ const OPENING: &[u8] = b"{\"sha256\":\"";
 const HASH_DIGITS: usize = 64;
 
 impl Manifest {
-    /// The file's bytes.
+    /// The content of the file.
     ///
     /// # Errors
     ///
-    /// When it could not be read back.
+    /// If [`parse_manifest`] would refuse it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
         check_parts(&self.parts)?;
         let json = serde_json::to_string(self)?;
@@ -147,11 +147,11 @@ impl Manifest {
     }
 }
 
-/// Reads a manifest. Memory stays within a small multiple of its length.
+/// Parses and verifies a manifest. Memory stays within a small multiple of its length.
 ///
 /// # Errors
 ///
-/// When a single bit differs from what was written.
+/// If any bit differs from what was written, or the version is another.
 pub fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     if bytes.len() > MANIFEST_LIMIT_BYTES {
         return Err(ManifestError::TooLong);
@@ -163,7 +163,7 @@ pub fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
     if sha256(rest).as_bytes() != hash {
         return Err(ManifestError::WrongHash);
     }
-    // The version first: another one may lack everything else.
+    // The version first, because the other keys depend on it.
     let Version { version } = serde_json::from_slice(bytes)?;
     if version != u64::from(FORMAT_VERSION) {
         return Err(ManifestError::Version { found: version });
@@ -179,7 +179,7 @@ struct Version {
 }
 
 fn check_parts(parts: &[PartEntry]) -> Result<(), ManifestError> {
-    if parts.len() > MOST_PARTS {
+    if parts.len() > PARTS_MAX {
         return Err(ManifestError::TooManyParts { found: parts.len() });
     }
     for (index, part) in parts.iter().enumerate() {
@@ -201,7 +201,7 @@ fn is_part_name(name: &str) -> bool {
         && name != MANIFEST_FILE
 }
 
-/// In lower-case hex.
+/// SHA-256 in lower-case hex.
 pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
@@ -291,7 +291,7 @@ mod tests {
         let error = meta.check("ab", "yy").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the data has changed since the checkpoint: it was cd and is yy"
+            "the data changed since the checkpoint was written (hash cd then, yy now)"
         );
     }
 

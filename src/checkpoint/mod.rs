@@ -1,10 +1,9 @@
-//! Complete training states on the disk: written so that a crash at any moment leaves the last
-//! good one, and read so that a damaged one is never taken for good.
+//! Checkpoints: complete training states on disk. A crash at any moment leaves the last complete one, and a
+//! damaged one is always recognized.
 //!
-//! A checkpoint is a folder such as `e0003-s000412`. It is written under another name, every file
-//! synced, and renamed when it is whole; its `manifest.json`, written last, holds the SHA-256 of
-//! every other file and of itself. Checkpoints are never changed, and a new one never replaces one
-//! that is there.
+//! A checkpoint is a folder such as `e0003-s000412`. It is written under a temporary name, with every file
+//! synced, and renamed when it is complete. Its `manifest.json`, written last, holds the SHA-256 of every
+//! other file and of itself. Checkpoints are never changed, and a new one never replaces an existing one.
 
 mod background;
 mod error;

@@ -1,17 +1,17 @@
-//! Where in a trial a checkpoint was taken, which is also what its folder is called.
+//! The position in a trial at which a checkpoint was taken, from which its folder is named.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Written `e0003-s000412`; a second checkpoint of the same step is `e0003-s000412-2`. Later
-/// places are greater.
+/// The position in a trial at which a checkpoint was taken. Its text, the name of the checkpoint's folder, is
+/// `e0003-s000412`, or `e0003-s000412-2` for a second checkpoint of the same step. Later places are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// Number of the epoch.
+    /// Finished epochs.
     pub epoch: u32,
-    /// Steps done.
+    /// Finished steps of the epoch after those.
     pub step: u64,
-    /// Counted from 1.
+    /// Number of the checkpoint among those of the same step, counted from 1.
     pub attempt: u32,
 }
 
@@ -25,7 +25,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// A folder that is no checkpoint's.
+/// A name that is not that of a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not the name of a checkpoint")]
 pub struct NotAPlace;
@@ -43,7 +43,7 @@ impl FromStr for Place {
                 attempt: attempt.parse().ok()?,
             })
         };
-        // Spelled in one way only, so that no two folders are the same place.
+        // Only the exact spelling, so that no two folders have the same place.
         parsed().filter(|place| place.to_string() == name).ok_or(NotAPlace)
     }
 }

@@ -12,7 +12,7 @@ use super::place::Place;
 use crate::sys::fence::Fence;
 use crate::sys::files::{FileError, Files, LEFTOVER_WRITE};
 
-/// Two, so that one is left when the newest turns out to be damaged.
+/// Two, so that one is left if the newest is damaged.
 const NEWEST_KEPT: usize = 2;
 
 /// The checkpoints of one trial, open for writing.
@@ -21,34 +21,34 @@ pub struct CheckpointStore {
     files: Arc<dyn Files>,
     folder: PathBuf,
     fence: Fence,
-    /// Those that were written as the best so far.
+    /// All checkpoints, and whether each was the best so far when it was written.
     best: HashMap<Place, bool>,
-    /// Those known to be damaged; they no longer count as kept.
+    /// Damaged checkpoints, which are removed at the next write.
     rejected: HashSet<Place>,
 }
 
-/// A checkpoint that is on the disk.
+/// A checkpoint that was written to disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
     /// Its folder.
     pub path: PathBuf,
     /// Number of the trial.
     pub trial: u32,
-    /// Where in the trial it was taken.
+    /// The position in the trial at which it was taken.
     pub place: Place,
-    /// The length of its files.
+    /// Total size of its files.
     pub bytes: u64,
-    /// Time that writing took.
+    /// Seconds that writing took.
     pub seconds: f64,
 }
 
 impl CheckpointStore {
-    /// Opens the folder of a trial's checkpoints, making it where it is missing, and removes what
-    /// interrupted writes left in it.
+    /// Opens the folder of a trial's checkpoints, creates it if it is missing, and removes what interrupted
+    /// writes left in it.
     ///
     /// # Errors
     ///
-    /// When the disk refuses or another process has taken over.
+    /// If the folder cannot be read or written, or another process has taken over the run.
     pub fn open(
         files: Arc<dyn Files>,
         folder: impl Into<PathBuf>,
@@ -69,13 +69,13 @@ impl CheckpointStore {
         Ok(store)
     }
 
-    /// Writes a checkpoint; when this returns, no crash can undo it. `parts` are its files' names
-    /// (lower-case letters, digits, `-`, `_`, `.`) and content.
+    /// Writes a checkpoint. Once this returns, the checkpoint survives a crash. `parts` are the names
+    /// (lower-case letters, digits, `-`, `_`, `.`) and the content of its files.
     ///
     /// # Errors
     ///
-    /// When the disk refuses or another process has taken over. The checkpoints before it are as
-    /// they were, and the new one is there wholly or not at all.
+    /// If a file cannot be written, or another process has taken over the run. Earlier checkpoints are
+    /// unchanged, and the new one is either complete or missing.
     pub fn write(
         &mut self,
         meta: Meta,
@@ -100,12 +100,12 @@ impl CheckpointStore {
         })
     }
 
-    /// Reads the newest checkpoint of which every byte is right; see [`newest_valid`]. The damaged
-    /// ones that it reports are removed when the next checkpoint is written.
+    /// Reads the newest undamaged checkpoint; see [`newest_valid`]. The damaged ones that it reports are
+    /// removed when the next checkpoint is written.
     ///
     /// # Errors
     ///
-    /// As for [`newest_valid`].
+    /// Those of [`newest_valid`].
     pub fn newest_valid(&mut self) -> Result<Found, CheckpointError> {
         let found = newest_valid(&*self.files, &self.folder)?;
         self.rejected.extend(found.rejected.iter().map(|rejection| rejection.place));
@@ -121,8 +121,8 @@ impl CheckpointStore {
         self.folder.join(place.to_string())
     }
 
-    /// A checkpoint of a step that was already saved gets a place of its own: replacing a folder
-    /// would leave a moment with neither.
+    /// A place for a new checkpoint. A second one of the same step gets its own place, because replacing a
+    /// folder would leave a moment with neither.
     fn free_place(&self, meta: &Meta) -> Result<Place, CheckpointError> {
         let taken = places(&*self.files, &self.folder)?;
         let same = taken
@@ -170,7 +170,7 @@ impl CheckpointStore {
         let path = self.path(place);
         let beside = self.folder.join(format!("{LEFTOVER_WRITE}{place}"));
         let failed = |source| {
-            // Gives the room back to a full disk; where that fails too, opening the folder does it.
+            // Frees space on a full disk. If that fails too, `open` removes the folder later.
             let _ = self.files.remove_folder(&beside);
             CheckpointError::Write { path: path.clone(), bytes, source }
         };
@@ -205,7 +205,7 @@ impl CheckpointStore {
     }
 
     fn remove_superseded(&mut self) -> Result<(), CheckpointError> {
-        // Listed anew, as an earlier removal may have failed.
+        // Listed again, because an earlier removal may have failed.
         let there = places(&*self.files, &self.folder)?;
         let good = there.iter().rev().filter(|place| !self.rejected.contains(*place));
         let newest = good.clone().take(NEWEST_KEPT);

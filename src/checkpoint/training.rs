@@ -1,4 +1,4 @@
-//! A training's complete state as the parts of a checkpoint, and back.
+//! Converts a training's complete state to the files of a checkpoint and back.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ const BEST_WEIGHTS: &str = "best.safetensors";
 const AVERAGE: &str = "average.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
 
-/// Whose state it is, and what it belongs to.
+/// The trial, spec and data that a state belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// The trial's number.
@@ -23,7 +23,7 @@ pub struct Owner {
     pub data_hash: String,
 }
 
-/// A whole checkpoint that nevertheless holds no training state.
+/// An undamaged checkpoint that cannot be converted to a training state, or a state that cannot be saved.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A part is missing.
@@ -33,14 +33,14 @@ pub enum StateError {
         part: &'static str,
     },
     /// The weights cannot be read or written.
-    #[error("the checkpoint's weights are unusable")]
+    #[error("the checkpoint's weights cannot be used")]
     Weights(#[from] WeightsError),
     /// The rest cannot be read or written.
-    #[error("the checkpoint's state is unusable")]
+    #[error("the checkpoint's state cannot be used")]
     State(#[from] serde_json::Error),
 }
 
-/// What is small enough to stand in the manifest.
+/// The part of the state that is small enough for the manifest.
 #[derive(Serialize, Deserialize)]
 struct SmallState {
     position: Position,
@@ -52,11 +52,11 @@ struct SmallState {
 /// The files of a checkpoint: names and content.
 pub type Parts = Vec<(String, Vec<u8>)>;
 
-/// Takes a training's state apart for [`CheckpointStore::write`](super::CheckpointStore::write).
+/// Converts a training's state for [`CheckpointStore::write`](super::CheckpointStore::write).
 ///
 /// # Errors
 ///
-/// When the weights cannot be put into safetensors.
+/// If the weights cannot be written as safetensors.
 pub fn to_parts(state: &TrainState, owner: &Owner) -> Result<(Meta, Parts), StateError> {
     let small = SmallState {
         position: state.position,
@@ -75,7 +75,7 @@ pub fn to_parts(state: &TrainState, owner: &Owner) -> Result<(Meta, Parts), Stat
     if let Some(average) = &state.average {
         parts.push((AVERAGE.to_owned(), average.to_safetensors(None)?));
     }
-    // The best weights are often the present ones, or their average where there is one.
+    // The best weights are often the current ones, or their average if there is one.
     if let Some(best) = &state.best
         && !is_best
     {
@@ -93,11 +93,11 @@ pub fn to_parts(state: &TrainState, owner: &Owner) -> Result<(Meta, Parts), Stat
     Ok((meta, parts))
 }
 
-/// Puts a training's state together again.
+/// Converts a checkpoint to a training's state.
 ///
 /// # Errors
 ///
-/// When a part is missing or cannot be read.
+/// If a part is missing or cannot be read.
 pub fn from_parts(mut checkpoint: Checkpoint) -> Result<TrainState, StateError> {
     let small: SmallState = serde_json::from_value(checkpoint.meta.state.clone())?;
     let weights = checkpoint.parts.get(WEIGHTS);

@@ -1,18 +1,19 @@
-//! An exponential moving average of the weights: what is evaluated and kept where a study asks for it.
+//! The exponential moving average of the weights, which is evaluated and kept if a study has
+//! `weight-average`.
 //!
-//! The average of the last steps is better than the last step alone (Polyak and Juditsky 1992), and at
-//! a constant rate it does what lowering the rate would do.
+//! The average over the last steps is better than the last step alone (Polyak and Juditsky 1992); with a
+//! constant learning rate it has a similar effect to lowering the rate.
 
 use crate::model::{Weights, WeightsError};
 
-/// Moves `average` towards `weights` after `steps` steps of a training; running statistics go along.
+/// Updates `average` with the `weights` after `steps` steps of a training, running statistics included.
 ///
-/// Until the average has seen enough steps it forgets faster, so that the initial weights do not stay
-/// in it: by a share of (1 + steps) / (10 + steps), as TensorFlow's `ExponentialMovingAverage`.
+/// The decay is at most (1 + steps) / (10 + steps), as in TensorFlow's `ExponentialMovingAverage`, so that
+/// the initial weights are soon forgotten.
 ///
 /// # Errors
 ///
-/// The two are not of the same network.
+/// If the two are not of the same network.
 pub(super) fn move_towards(
     average: &mut Weights,
     weights: &Weights,

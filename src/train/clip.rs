@@ -1,4 +1,4 @@
-//! Bounds on the gradient before the optimizer sees it.
+//! Gradient clipping.
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
@@ -9,12 +9,12 @@ use crate::spec::GradientClipping;
 
 /// Clips the gradients of all parameters of the network.
 ///
-/// By norm it follows Pascanu, Mikolov and Bengio 2013: when the Euclidean norm over all
-/// parameters together exceeds the bound, everything is scaled down to it. A NaN stays a NaN.
+/// Clipping by norm follows Pascanu, Mikolov and Bengio (2013): if the Euclidean norm over all parameters
+/// together exceeds the limit, all gradients are scaled down to it. NaN stays NaN.
 ///
 /// # Errors
 ///
-/// When the device fails to hand over the norm.
+/// If the device fails.
 pub fn clip(
     gradients: GradientsParams,
     network: &Network,

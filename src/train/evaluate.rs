@@ -10,7 +10,7 @@ use crate::data::{Normalization, Subset};
 use crate::model::{Mode, Network, ReadError, read_values};
 use crate::record::ClassRecall;
 
-/// Images in one forward pass; enough to keep every core busy, few enough to stay in cache.
+/// Number of images in one forward pass: enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;
 
 /// Result of evaluating a network on a split.
@@ -18,10 +18,10 @@ const EVALUATION_BATCH: usize = 250;
 pub struct Evaluation {
     /// Mean cross-entropy in nats; NaN for no images.
     pub loss: f64,
-    /// How many classes there are.
+    /// Number of classes.
     pub classes: usize,
-    /// How many images of a class were named as a class, by (label, named); pairs that do not occur are left out,
-    /// so that very many classes need no square of them.
+    /// The confusion matrix: number of images by (label, predicted class). Entries that are zero are left
+    /// out, so that it stays small for many classes.
     pub confusion: BTreeMap<(usize, usize), u64>,
 }
 
@@ -33,27 +33,27 @@ impl Evaluation {
 
     /// Number of correctly classified images.
     pub fn correct(&self) -> u64 {
-        let right = self.confusion.iter().filter(|((label, named), _)| label == named);
+        let right = self.confusion.iter().filter(|((label, predicted), _)| label == predicted);
         right.map(|(_, images)| images).sum()
     }
 
     /// Correctly classified images of each class, by label.
     pub fn recalls(&self) -> Vec<ClassRecall> {
         let mut recalls = vec![ClassRecall { right: 0, images: 0 }; self.classes];
-        for (&(label, named), &images) in &self.confusion {
+        for (&(label, predicted), &images) in &self.confusion {
             recalls[label].images += images;
-            if label == named {
+            if label == predicted {
                 recalls[label].right += images;
             }
         }
         recalls
     }
 
-    /// How many images were named as each class, by class.
+    /// Number of images that were predicted to be of each class, by label.
     pub fn named(&self) -> Vec<u64> {
         let mut counts = vec![0; self.classes];
-        for (&(_, named), images) in &self.confusion {
-            counts[named] += images;
+        for (&(_, predicted), images) in &self.confusion {
+            counts[predicted] += images;
         }
         counts
     }
@@ -69,7 +69,7 @@ impl Evaluation {
 ///
 /// # Errors
 ///
-/// When the device fails to hand over the logits.
+/// If the device fails.
 pub fn evaluate(
     network: &Network,
     subset: &Subset,
@@ -112,13 +112,13 @@ pub fn evaluate_while(
     Ok(is_whole.then(|| sums.mean_over(subset.len())))
 }
 
-/// Hands the logits and labels of one batch after another to `take`, until that says to stop.
+/// Calls `add` with the logits and labels of one batch after another, until it returns `false`.
 fn for_batches(
     network: &Network,
     subset: &Subset,
     normalization: Normalization,
     device: &Device,
-    mut take: impl FnMut(&[f32], &[u16]) -> bool,
+    mut add: impl FnMut(&[f32], &[u16]) -> bool,
 ) -> Result<(), ReadError> {
     let network = network.valid();
     let device = device.clone().without_autodiff();
@@ -127,14 +127,14 @@ fn for_batches(
     while batches.fill_next(&mut batch) {
         let images = images_tensor(&mut batch, subset, &device);
         let logits = read_values(network.forward(images, Mode::Evaluate))?;
-        if !take(&logits, &batch.labels) {
+        if !add(&logits, &batch.labels) {
             break;
         }
     }
     Ok(())
 }
 
-/// What the batches so far came to.
+/// Sums over the batches so far.
 struct Sums {
     loss: f64,
     classes: usize,

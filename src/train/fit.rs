@@ -25,7 +25,7 @@ use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
 use burgeon_kernel::backend::cross_entropy;
 
-/// Steps between two looks at the losses on devices that compute while the host runs ahead.
+/// Steps after which losses are read from devices that compute while the host runs ahead.
 const STEPS_IN_FLIGHT: usize = 16;
 
 /// The result of a training that ended or was stopped.
@@ -163,7 +163,7 @@ impl<'a> Fit<'a> {
         let network = Network::new(setup.spec, &state.weights, &device)?;
         let mut optimizer = optimizer(setup.spec.train());
         if !state.optimizer.is_empty() {
-            // burn's reader panics at some wrong records and passes over others.
+            // Checked first, because burn's reader panics on some invalid records and ignores others.
             OptimizerRecord::read(&state.optimizer, setup.spec)?;
             optimizer = optimizer
                 .from_bytes(Bytes::from_bytes_vec(state.optimizer.clone()))
@@ -185,11 +185,11 @@ impl<'a> Fit<'a> {
 
     fn run(&mut self, watch: &mut dyn Watch) -> Result<Ended, TrainError> {
         loop {
-            // Asked before the first epoch too: a resumed training may have nothing left to do.
+            // Also before the first epoch: a resumed training may have nothing left to do.
             if let Some(ending) = self.ending() {
                 return Ok(ending);
             }
-            // A training that has nothing to show yet takes one step, and is evaluated, in any case.
+            // A training without a finished epoch takes at least one step and is evaluated.
             if !self.state.curve.is_empty() && watch.working(Phase::Training) == Flow::OutOfTime {
                 return Ok((Ending::OutOfTime, None));
             }
@@ -202,8 +202,8 @@ impl<'a> Fit<'a> {
             };
             let review = match self.review(is_cut, watch)? {
                 Ok(review) => review,
-                // A resumed training repeats the evaluation from this state. An epoch that was given
-                // up is an exception: only the step before leads there again.
+                // A resumed training repeats the evaluation from this state. The state of an epoch that
+                // was given up is not saved, because only repeating its last step leads here again.
                 Err(Flow::Stop) => {
                     if given_up.is_none() {
                         self.save(watch)?;
@@ -390,7 +390,8 @@ impl<'a> Fit<'a> {
         Ok(None)
     }
 
-    /// Evaluates the epoch that ended, without changing the state; or why that was abandoned.
+    /// Evaluates the epoch that ended, without changing the state; the inner error tells why that was
+    /// stopped.
     fn review(
         &mut self,
         is_cut: bool,
@@ -418,20 +419,19 @@ impl<'a> Fit<'a> {
             return Ok(Err(flow));
         };
         let weights = averaged.as_ref().unwrap_or(&self.network).weights(setup.spec)?;
-        // Late looks find what earlier ones found; so few of them cost little even where an epoch
-        // is short.
+        // Later probes rarely differ from earlier ones; so only a few are made, which cost little even if
+        // epochs are short.
         let epoch = self.state.position.epoch + 1;
-        let is_worth_a_look =
-            epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_cut;
-        let mut seen = None;
-        if is_worth_a_look && validation.loss.is_finite() {
-            seen = probe(setup, &weights, &validation, &mut keep_going)?;
-            // Without time for a look, the evaluation still counts.
-            if seen.is_none() && flow == Flow::Stop {
+        let is_probed = epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_cut;
+        let mut probed = None;
+        if is_probed && validation.loss.is_finite() {
+            probed = probe(setup, &weights, &validation, &mut keep_going)?;
+            // Without time for a probe, the evaluation still counts.
+            if probed.is_none() && flow == Flow::Stop {
                 return Ok(Err(flow));
             }
         }
-        Ok(Ok(Review { weights, validation, probe: seen }))
+        Ok(Ok(Review { weights, validation, probe: probed }))
     }
 
     fn finish_epoch(
@@ -534,12 +534,12 @@ impl<'a> Fit<'a> {
     }
 }
 
-/// The stretch of an epoch that a step, counted from 0, belongs to.
+/// The eighth of an epoch that a step, counted from 0, belongs to.
 fn stretch_of(step: usize, steps: usize) -> usize {
     step * STRETCHES / steps.max(1)
 }
 
-/// Smoothness of the elastic displacement in pixels, as Simard, Steinkraus and Platt found best.
+/// Smoothness of the elastic displacement in pixels: the value that Simard, Steinkraus and Platt recommend.
 const ELASTIC_SIGMA: f32 = 4.0;
 
 fn augmentation(spec: &Augment) -> Augmentation {
@@ -548,7 +548,7 @@ fn augmentation(spec: &Augment) -> Augmentation {
         rotate_degrees: spec.rotate as f32,
         scale: spec.scale as f32,
         elastic: (spec.elastic > 0.0).then_some(Elastic {
-            // So that displacements deviate by as many pixels as the study asks for.
+            // So that the standard deviation of displacements is `elastic` pixels.
             alpha: spec.elastic as f32 * ELASTIC_SIGMA / 0.16,
             sigma: ELASTIC_SIGMA,
         }),

@@ -6,14 +6,13 @@ use crate::model::{Graft, GraftReport, OptimizerRecord, WeightsError, keeps_opti
 use crate::spec::{Edit, Spec};
 
 impl TrainState {
-    /// The state in which the child that `edits` make of `parent` begins, before its first step.
-    /// The weights are those of the parent's best epoch; the optimizer's moments go along where the
-    /// child has the same optimizer.
+    /// The state of `child` before its first step, grafted from this state of its `parent`. The weights come
+    /// from the parent's best epoch; the optimizer's moments are carried over if both have the same
+    /// optimizer.
     ///
     /// # Errors
     ///
-    /// When the edits do not make `child` of `parent`, the weights are not the parent's, or the saved
-    /// state of its optimizer is not of its network.
+    /// If the edits cannot be applied, or the weights or the optimizer's state do not fit the parent's spec.
     pub fn grafted(
         self,
         parent: &Spec,
@@ -33,13 +32,12 @@ impl TrainState {
         Ok((state, report))
     }
 
-    /// A grafted state that is about to learn much more: its weights are
-    /// [`refreshed`](crate::model::refreshed) and the optimizer starts anew. `report`, that of the graft,
-    /// is brought up to date.
+    /// The grafted state with its weights [`refreshed`](crate::model::refreshed) (shrunk and perturbed) and
+    /// without the optimizer's state. `report`, that of the graft, is updated.
     ///
     /// # Errors
     ///
-    /// The weights are not those of `spec`.
+    /// If the weights do not fit `spec`.
     pub fn refreshed(
         self,
         spec: &Spec,
@@ -49,7 +47,9 @@ impl TrainState {
         let weights = refreshed(self.weights, spec, trial)?;
         report.preserved = false;
         report.optimizer = false;
-        report.changed.push("every weight is half its parent's and half a fresh one".into());
+        report
+            .changed
+            .push("every weight is the mean of the parent's and a fresh initial one".into());
         Ok(Self::start(weights))
     }
 }

@@ -1,7 +1,7 @@
-//! Training of one network: steps, schedule, evaluation, early end.
+//! Training of one network: steps, schedule, evaluation, early stopping.
 //!
-//! [`train()`] continues from a [`TrainState`], so a fresh start, a resumed trial and more epochs are
-//! the same code. All randomness comes from counters; the state holds no generator.
+//! [`train()`] continues from a [`TrainState`], so that a fresh start, a resumed trial and additional epochs
+//! use the same code. All randomness is computed from counters; the state holds no random generator.
 
 mod average;
 mod clip;

@@ -5,8 +5,8 @@ use burn::optim::ModuleOptimizer;
 use crate::spec::{AdamParameters, Optimizer, TrainSpec};
 use burgeon_kernel::backend::{FusedAdam, FusedAdamW, FusedSgd};
 
-/// A fresh optimizer with the study's parameters. Clipping by norm is done before it, over all
-/// parameters together; burn's own would bound each tensor by itself.
+/// A new optimizer with the study's parameters. It does not clip: clipping by norm is done before it, over
+/// all parameters together, whereas burn's clipping works on each tensor separately.
 pub fn optimizer(train: &TrainSpec) -> ModuleOptimizer {
     let decay = train.weight_decay as f32;
     let weight_decay = (decay > 0.0).then_some(decay);

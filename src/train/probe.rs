@@ -17,16 +17,16 @@ use burgeon_kernel::backend::cross_entropy;
 /// The most images used; fewer for small data sets.
 const IMAGES: usize = 256;
 
-/// A unit whose outputs differ by less than this over all images tells them apart in no way.
+/// A unit is dead if its outputs differ by less than this over all images.
 const DEAD_SPREAD: f32 = 1e-4;
 
-/// Looks at some training images through a network of these weights. The network in training
-/// is left alone, because batch-norm would take the look for a step. `keep_going` is asked between the
-/// parts of it; the answer is `None` once it says no.
+/// Measures a copy of the network on some training images. It is a copy, because a backward pass through
+/// the trained network would update the statistics of batch-norm. Calls `keep_going` between parts of the
+/// work, and returns `None` once that returns `false`.
 ///
 /// # Errors
 ///
-/// When the weights are not the spec's, or the device fails.
+/// If the weights do not fit the spec, or the device fails.
 pub(super) fn probe(
     setup: TrainingSetup,
     weights: &Weights,
@@ -64,18 +64,18 @@ pub(super) fn probe(
     }))
 }
 
-/// Images drawn from the whole training split: a file may begin with its easiest ones, as MNIST's does, and its classes
-/// may take turns, so that every so-manieth image is of one class. Every look of a trial is taken with the same ones.
+/// Images drawn at random from the training split, because the order of a file may follow difficulty (as in
+/// MNIST) or class. All probes of a trial use the same images.
 pub(super) fn some_images(setup: TrainingSetup, images: usize) -> (Batch, Subset) {
     let train = &setup.data.train;
     let (seed, trial) = (setup.spec.train().seed, u64::from(setup.trial));
     let mut drawn = permutation(train.len(), counter_seed(seed, trial, Purpose::Probe, 0, 0));
     drawn.truncate(images);
-    // In the order of the file, which is that of memory.
+    // Sorted for sequential memory access.
     drawn.sort_unstable();
     let chosen = drawn.into_iter().map(|position| train.indices()[position as usize]);
     let subset = train.with_indices(chosen.collect::<Vec<_>>());
-    // Indices that were just taken from a subset are in it.
+    // Cannot fail: the indices come from this subset.
     let subset = subset.unwrap_or_else(|_| train.clone());
     let mut batch = Batch::default();
     Batches::in_order(&subset, setup.data.normalization, images).fill(0, &mut batch);
@@ -89,7 +89,7 @@ fn deviation(pixels: &[f32]) -> f64 {
     (squares / count).sqrt()
 }
 
-/// What every layer with weights returns, its activation included.
+/// The share of dead and saturated outputs of every layer with weights, after its activation.
 fn outputs(
     spec: &Spec,
     network: &Network,
@@ -125,7 +125,7 @@ fn dead_units(values: &[f32], features: usize, units: usize) -> f64 {
     for row in values.chunks_exact(features.max(1)) {
         for (at, (value, first)) in row.iter().zip(first).enumerate() {
             if let Some(spread) = spread.get_mut(at / plane) {
-                // A NaN is alive.
+                // A unit that returns NaN does not count as dead.
                 *spread = if value.is_nan() { f32::MAX } else { spread.max((value - first).abs()) };
             }
         }
@@ -145,7 +145,7 @@ fn saturated(values: &[f32], activation: Activation) -> f64 {
     flat as f64 / values.len().max(1) as f64
 }
 
-/// Adds the sizes of weights and of their gradients.
+/// Adds the root mean squares of weights and of their gradients.
 fn gradients(
     setup: TrainingSetup,
     weights: &Weights,
@@ -164,7 +164,7 @@ fn gradients(
     let mut sizes = Sizes { gradients: &gradients, found: Ok(Vec::new()) };
     burn::module::Module::visit(&network, &mut sizes);
     let found = sizes.found?;
-    // Batch-norms hold vectors only and keep their zeros; weights within blocks are no layer's own.
+    // Batch-norms have only vectors, and stay at zero; weights within residual blocks are not probed.
     for probe in layers {
         let id = ParamId::from(weight_number(setup.spec, probe.layer));
         if let Some(&(_, sizes)) = found.iter().find(|(found, _)| *found == id) {
@@ -205,6 +205,6 @@ impl ModuleVisitor for Sizes<'_> {
 
 fn never_predicted(validation: &Evaluation) -> Vec<usize> {
     let classes = validation.recalls().into_iter().zip(validation.named()).enumerate();
-    let unnamed = classes.filter(|(_, (shown, named))| shown.images > 0 && *named == 0);
-    unnamed.map(|(class, _)| class).collect()
+    let never = classes.filter(|(_, (shown, predicted))| shown.images > 0 && *predicted == 0);
+    never.map(|(class, _)| class).collect()
 }

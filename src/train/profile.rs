@@ -34,9 +34,9 @@ pub(super) enum Part {
 #[derive(Debug)]
 pub(super) struct Profiler {
     profile: Profile,
-    /// Operations that one image's step takes where no zero is skipped.
+    /// Floating-point operations of a training step for one image, if no zeros are skipped.
     flops_per_image: f64,
-    /// Of this training alone, whatever else trains in the process.
+    /// The marks of this training, separate from those of others in the process.
     marks: Marks,
     last: Instant,
 }
@@ -55,8 +55,8 @@ impl Profiler {
                 }
             })
             .collect();
-        // A backward pass takes two products for each of the forward pass, and one in the first
-        // layer: nobody needs the images' gradient.
+        // A backward pass takes two products for each of the forward pass, but only one in the first
+        // layer, which needs no gradient of the images.
         let first = table.rows.first().map_or(0, |row| row.flops);
         Self {
             profile: Profile {
@@ -80,16 +80,16 @@ impl Profiler {
         }
     }
 
-    /// Where the network's layers are marked for [`lap_backward`](Self::lap_backward).
+    /// The marks that the backward pass sets for [`lap_backward`](Self::lap_backward).
     pub fn marks(&self) -> Marks {
         self.marks.clone()
     }
 
-    /// Books the time since the last lap.
+    /// Adds the time since the last lap to a part.
     pub fn lap(&mut self, part: Part) {
         let seconds = self.until(Instant::now());
         let profile = &mut self.profile;
-        let booked = match part {
+        let total = match part {
             Part::Data => &mut profile.data_seconds,
             Part::Forward(layer) => &mut profile.layers[layer].forward_seconds,
             Part::Loss => &mut profile.loss_seconds,
@@ -98,12 +98,12 @@ impl Profiler {
             Part::Checkpoint => &mut profile.checkpoint_seconds,
             Part::Rest => &mut profile.rest_seconds,
         };
-        *booked += seconds;
+        *total += seconds;
     }
 
-    /// Books the backward pass that just ended to the layers, by the marks at their outputs.
+    /// Adds the time of the backward pass that just ended to the layers, by the marks at their outputs.
     pub fn lap_backward(&mut self) {
-        // Before the first mark comes the loss; behind the mark of a layer's output, the layer.
+        // The time before the first mark belongs to the loss, that after a layer's mark to the layer.
         let mut layer = None;
         for passed in self.marks.take_passed() {
             let seconds = self.until(passed.at);
@@ -121,14 +121,14 @@ impl Profiler {
         }
     }
 
-    /// Counts a step of so many images, of an epoch of so many steps.
+    /// Counts a step of `images` images, in an epoch of `steps` steps.
     pub fn count_step(&mut self, images: usize, steps: usize) {
         self.profile.steps += 1;
         self.profile.images += images as u64;
         self.profile.epochs += 1.0 / steps as f64;
     }
 
-    /// What was found. `executor` is what trains, if the CPU does.
+    /// The profile. `executor` is the executor that trained, if the CPU did.
     pub fn finish(mut self, executor: Option<&Executor>) -> Profile {
         self.lap(Part::Rest);
         let profile = &mut self.profile;
@@ -147,7 +147,7 @@ impl Profiler {
         self.profile
     }
 
-    /// Seconds from the last lap to `now`, which becomes the last.
+    /// Seconds from the last lap to `now`, which becomes the last lap.
     fn until(&mut self, now: Instant) -> f64 {
         let seconds = now.saturating_duration_since(self.last).as_secs_f64();
         self.last = now;

@@ -1,5 +1,5 @@
-//! The learning rate range test (Smith 2017): a hundred steps at rates that rise from far too low to
-//! far too high say which rates a network learns at, for the price of a fraction of an epoch.
+//! The learning rate range test (Smith 2017): a hundred steps at rates that rise from far too low to far
+//! too high show which rates a network learns at, for a fraction of the cost of an epoch.
 
 use burn::optim::GradientsParams;
 
@@ -14,18 +14,18 @@ use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::backend::cross_entropy;
 
 const STEPS: usize = 100;
-const BATCH_MOST: usize = 128;
-/// Decades below and above the middle rate.
+const BATCH_MAX: usize = 128;
+/// How far the rates reach below and above the middle rate, in powers of ten.
 const DECADES: f64 = 3.0;
-/// Weight of the losses before in the smoothed loss.
-const MEMORY: f64 = 0.8;
+/// Weight of earlier losses in the smoothed loss.
+const SMOOTHING: f64 = 0.8;
 
-/// Steps from fresh weights of the setup's spec, at rates around `middle`. Ends early when the
-/// loss explodes. `keep_going` is asked before every step; the answer is `None` once it says no.
+/// Makes the test from `weights`, at rates around `middle`. It ends early when the loss explodes.
+/// Calls `keep_going` before each step, and returns `None` once that returns `false`.
 ///
 /// # Errors
 ///
-/// When the weights are not the spec's, the spec is not the data's, or the device fails.
+/// If the weights do not fit the spec, the spec does not fit the data, or the device fails.
 pub fn test_rates(
     setup: TrainingSetup,
     weights: &Weights,
@@ -52,8 +52,8 @@ pub fn test_rates(
         let logits = network.forward(images, Mode::Train { dropout_seed });
         let outcome = cross_entropy(logits, labels, train.label_smoothing as f32);
         let loss = f64::from(read_scalar(outcome.loss.clone().inner())?);
-        sum = MEMORY * sum + (1.0 - MEMORY) * loss;
-        share = MEMORY * share + (1.0 - MEMORY);
+        sum = SMOOTHING * sum + (1.0 - SMOOTHING) * loss;
+        share = SMOOTHING * share + (1.0 - SMOOTHING);
         let smoothed = sum / share;
         let best = test.losses.iter().copied().fold(f64::INFINITY, f64::min);
         if !loss.is_finite() || smoothed > 3.0 * best {
@@ -71,10 +71,10 @@ pub fn test_rates(
     Ok(Some(test))
 }
 
-/// The images of a step; a split with few of them is gone through again.
+/// Fills the batch of a step; a small split is used repeatedly.
 fn fill(setup: TrainingSetup, step: usize, batch: &mut Batch) {
     let train = setup.spec.train();
-    let images = train.batch_size.min(BATCH_MOST);
+    let images = train.batch_size.min(BATCH_MAX);
     let key = EpochKey { study: train.seed, trial: u64::from(setup.trial), epoch: 0 };
     let data = setup.data;
     let batches = Batches::shuffled(&data.train, data.normalization, images, LastBatch::Keep, key);

@@ -22,8 +22,8 @@ pub struct TrainState {
     pub curve: Vec<EpochRecord>,
     /// The best epoch so far.
     pub best: Option<BestEpoch>,
-    /// The moving average of the weights, where the study asks for one and steps were taken. It is
-    /// what epochs are judged by, and what the best of them holds.
+    /// The moving average of the weights, if the study has `weight-average`. It is then what is evaluated
+    /// and kept as the best epoch.
     pub average: Option<Weights>,
 }
 
@@ -49,15 +49,15 @@ pub struct RunningSums {
     /// Seconds of training, before any interruption and after.
     #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
-    /// Loss and images of each stretch of the epoch.
+    /// Loss and images of each eighth of the epoch.
     #[serde(default)]
     pub course: [Stretch; STRETCHES],
 }
 
-/// Stretches that an epoch's steps are divided into, for a look at the course of the loss.
+/// The number of parts that an epoch's steps are divided into, to record the course of the loss.
 pub const STRETCHES: usize = 8;
 
-/// One stretch of an epoch.
+/// One eighth of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Stretch {
     /// Sum over images of the loss.
@@ -68,7 +68,7 @@ pub struct Stretch {
 }
 
 impl RunningSums {
-    /// Mean training loss of each stretch of the epoch that has begun, in order.
+    /// Mean training loss of each eighth of the epoch that has begun, in order.
     pub fn course(&self) -> Vec<f64> {
         let begun = self.course.iter().filter(|stretch| stretch.images > 0);
         begun.map(|stretch| stretch.loss / stretch.images as f64).collect()
@@ -105,8 +105,8 @@ impl TrainState {
         Self { curve: Vec::new(), best: None, sums: RunningSums::default(), ..self }
     }
 
-    /// Epochs since the figure that the gate asks for (see [`EpochRecord::score`]), which is the
-    /// validation accuracy unless it says otherwise, last rose by more than `min_improvement`.
+    /// Number of epochs since the score under the gate ([`EpochRecord::score`], by default the validation
+    /// accuracy) last rose by more than `min_improvement`.
     pub fn epochs_without_improvement(&self, min_improvement: f64, gate: &GateSpec) -> usize {
         let mut best = f64::NEG_INFINITY;
         let mut since = 0;

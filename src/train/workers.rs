@@ -1,7 +1,6 @@
-//! The threads of one study: those of the network's operations and those that prepare images.
+//! The threads of one study: those that compute the network and those that prepare images.
 //!
-//! Several studies and models in one process each have their own, so that the thread count of one is
-//! not that of another.
+//! Studies in the same process each have their own threads, and so their own thread count.
 
 use std::sync::Arc;
 
@@ -16,30 +15,29 @@ pub struct Workers {
     images: ImageThreads,
 }
 
-/// Why there are the compute threads cannot be started.
+/// Why the compute threads cannot be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkersError {
-    /// The instruction set that `BURGEON_CPU` asks for cannot be had.
+    /// The instruction set that `BURGEON_CPU` names is unknown or not available.
     #[error(transparent)]
     Cpu(#[from] CpuError),
     /// The system refused the threads.
     #[error("cannot start {threads} threads")]
     Threads {
-        /// How many were asked for.
+        /// The requested number of threads.
         threads: usize,
-        /// Why.
+        /// The cause.
         source: rayon::ThreadPoolBuildError,
     },
 }
 
 impl Workers {
-    /// So many threads; as many as the process may use unless said.
+    /// Starts this many threads, or, for `None`, as many as the process may use.
     ///
     /// # Errors
     ///
-    /// When `BURGEON_CPU` asks for an instruction set that is not there, or the system refuses the
-    /// threads.
+    /// If `BURGEON_CPU` names an unknown or unavailable instruction set, or the system refuses the threads.
     pub fn new(threads: Option<usize>) -> Result<Self, WorkersError> {
         let executor = Arc::new(Executor::from_env(threads)?);
         let threads = executor.threads().count();
@@ -48,24 +46,24 @@ impl Workers {
         Ok(Self { executor, images })
     }
 
-    /// How many threads compute.
+    /// The number of threads that compute.
     pub fn count(&self) -> usize {
         self.executor.threads().count()
     }
 
-    /// Leaves a processor to each of so many threads that compute at the same time.
+    /// Divides the threads among `callers` calling threads that compute at the same time.
     pub fn share_among(&self, callers: usize) {
         self.executor.threads().share_among(callers);
     }
 
-    /// Computes with these threads on the calling thread, until what is returned is dropped.
-    #[must_use = "the threads are left again when this is dropped"]
+    /// Makes the calling thread compute with these threads, until the returned guard is dropped.
+    #[must_use = "the threads are used only until this is dropped"]
     pub fn enter(&self) -> EnteredWorkers {
         EnteredWorkers { _executor: self.executor.enter(), _images: self.images.enter() }
     }
 }
 
-/// Leaves the threads that were entered when it is dropped; the last ones entered are left first.
+/// Guard of [`Workers::enter`]. Guards must be dropped in reverse order.
 #[derive(Debug)]
 pub struct EnteredWorkers {
     _executor: Entered,
