@@ -100,7 +100,7 @@ fn layer_table(spec: &Spec) -> String {
 fn training_line(spec: &Spec, table: &LayerTable) -> String {
     let train = spec.train();
     format!(
-        "\n{} epochs of batches of {}, {} at {} ({}); {} kB of weights; gate: {}\n",
+        "\n{} epochs, batch size {}, {} with a learning rate of {} ({}); {} kB of weights; gate: {}\n",
         train.epochs,
         train.batch_size,
         train.optimizer.name(),

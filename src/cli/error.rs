@@ -32,6 +32,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Model(#[from] OpenError),
     #[error(transparent)]
+    Picture(DataError),
+    #[error(transparent)]
     Input(#[from] InputError),
     #[error("the model's input shape does not match the data")]
     OtherImages(#[from] PreparationError),

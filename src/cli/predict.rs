@@ -51,11 +51,11 @@ pub fn predict(
 }
 
 fn classify(classifier: &Classifier, path: &Path, invert: Invert) -> Result<Vec<f32>, CliError> {
-    let picture = Picture::open(path)?;
+    let picture = Picture::open(path).map_err(CliError::Picture)?;
     match classifier.classify_picture(&picture, invert) {
         Ok(probabilities) => Ok(probabilities),
         Err(InputError::Picture(source)) => {
-            Err(DataError::Picture { path: path.into(), source }.into())
+            Err(CliError::Picture(DataError::Picture { path: path.into(), source }))
         }
         Err(error) => Err(error.into()),
     }

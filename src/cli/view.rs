@@ -375,7 +375,7 @@ impl LaunchListener for View {
         }
         let verb = match ready.resumed {
             Resumed::No => "in",
-            Resumed::Yes => "continued in",
+            Resumed::Yes => "resumed in",
         };
         self.output.print(&format!(
             "{} {verb} {}\ndata    {}: {} training, {} validation, {} test images\ndevice  {}, {} threads",

@@ -93,7 +93,7 @@ fn trial_text(trial: &LineageTrial) -> String {
         words::grouped(trial.flops_per_image),
         words::count(trial.epochs.into(), "epoch"),
     )];
-    lines.extend(trial.inherited_text().map(|kept| format!("{kept}; because {}", trial.reason)));
+    lines.extend(trial.inherited_text().map(|kept| format!("{kept}; reason: {}", trial.reason)));
     lines.extend(trial.given_up.as_ref().map(|why| format!("given up: {why}")));
     lines.extend(trial.out_of_time.as_ref().map(|why| format!("out of time: {why}")));
     let finding = trial.finding.as_ref();

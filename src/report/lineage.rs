@@ -362,11 +362,11 @@ impl LineageTrial {
         };
         let mark = if self.opened { "  passes the gate" } else { "" };
         format!(
-            "trial {}  {}  {} parameters, {} FLOPs, {}, {seconds}{mark}",
+            "trial {}  {}  {} parameters, {} FLOPs per image, {}, {seconds}{mark}",
             self.trial,
             words::percent(self.measured()),
-            self.parameters,
-            self.flops_per_image,
+            words::grouped(self.parameters),
+            words::grouped(self.flops_per_image),
             words::count(self.epochs.into(), "epoch"),
         )
     }
@@ -374,7 +374,7 @@ impl LineageTrial {
     fn details(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.edits.iter().map(|edit| format!("+ {edit}")).collect();
         if let Some(kept) = self.inherited_text() {
-            lines.push(format!("{kept}; because {}", self.reason));
+            lines.push(format!("{kept}; reason: {}", self.reason));
         }
         if let Some(why) = &self.given_up {
             lines.push(format!("given up: {why}"));

@@ -140,7 +140,7 @@ impl StudyDocument {
         for set in &self.overrides {
             let origin = format!("--set {}={}", set.key, set.value);
             let refuse = |message: String| {
-                let problem = Problem::new("", message.trim().replace('\n', " "), "");
+                let problem = Problem::new("", plain(message.trim()).replace('\n', " "), "");
                 SpecError::new(&origin, vec![problem])
             };
             put(&mut table, &set.path, set.value.clone()).map_err(refuse)?;
@@ -151,7 +151,7 @@ impl StudyDocument {
     }
 
     fn toml_error(&self, error: &toml::de::Error) -> SpecError {
-        let mut problem = Problem::new("", error.message(), suggestion(error.message()));
+        let mut problem = Problem::new("", plain(error.message()), suggestion(error.message()));
         problem.location = error.span().map(|span| Location::of(&self.text, span));
         let mut error = SpecError::new(&self.origin, vec![problem]);
         error.text = Some(self.text.clone());
@@ -287,6 +287,21 @@ fn find_span(table: &DeTable, path: &[Step]) -> Option<Range<usize>> {
         rest = after;
     }
     Some(span)
+}
+
+/// serde's message with the words of a study file instead of Rust's.
+fn plain(message: &str) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("unknown variant", "unknown name"),
+        ("unknown field", "unknown key"),
+        ("missing field", "missing key"),
+        ("duplicate field", "repeated key"),
+        ("expected usize", "expected a whole number of at least 0"),
+        ("expected u64", "expected a whole number of at least 0"),
+        ("expected u32", "expected a whole number of at least 0"),
+        ("expected f64", "expected a number"),
+    ];
+    WORDS.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
 }
 
 /// "did you mean …" for serde's `unknown field` and `unknown variant` messages.

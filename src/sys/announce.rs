@@ -1,7 +1,7 @@
-//! What a trainer owes its supervisor: to tell which run folder it works in, and to stop with it.
+//! What a trainer does for its supervisor: it announces its run folder, and stops if the supervisor dies.
 //!
-//! The supervisor names a file in the environment; the trainer writes its run folder's path there.
-//! Without a supervisor there is no such variable, and nothing happens.
+//! The supervisor names a file in an environment variable; the trainer writes the path of its run folder to
+//! that file. Without a supervisor the variable is not set, and nothing happens.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,8 +16,8 @@ pub const SUPERVISED_VARIABLE: &str = "BURGEON_SUPERVISED";
 /// Environment variable that holds the supervisor's process id.
 pub const SUPERVISOR_VARIABLE: &str = "BURGEON_SUPERVISOR";
 
-/// Has the kernel send this process SIGTERM should its supervisor, if there is one, be killed. Call
-/// it once SIGTERM is handled.
+/// Makes the kernel send SIGTERM to this process if its supervisor, if there is one, dies. Call it after a
+/// handler for SIGTERM is installed.
 #[cfg(target_os = "linux")]
 pub fn stop_with_supervisor() {
     use rustix::process::{
@@ -27,34 +27,33 @@ pub fn stop_with_supervisor() {
     let Some(supervisor) = supervisor.and_then(Pid::from_raw) else {
         return;
     };
-    // Neither fails for a process of one's own.
+    // Neither call can fail for the current process.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
     if getppid() != Some(supervisor) {
-        // It died before it was asked for.
+        // The supervisor died before the call above.
         let _ = kill_process(getpid(), Signal::TERM);
     }
 }
 
-/// The supervisor's folder, if there is a supervisor: where signs of life go before there is a run
+/// The supervisor's folder, if there is a supervisor: heartbeats are written there before there is a run
 /// folder.
 pub fn supervisor_folder() -> Option<PathBuf> {
     let file = PathBuf::from(std::env::var_os(SUPERVISED_VARIABLE)?);
     file.parent().map(Path::to_owned)
 }
 
-/// What tells the supervisor's command from every other: the same for all lives of its trainer. `None` without a
-/// supervisor.
+/// An identifier of the supervisor, the same for all processes that it starts; `None` without a supervisor.
 pub fn supervision() -> Option<String> {
     let folder = supervisor_folder()?;
     Some(folder.file_name()?.to_string_lossy().into_owned())
 }
 
-/// Only Linux tells a process that its parent died.
+/// Does nothing: only Linux can notify a process of its parent's death.
 #[cfg(not(target_os = "linux"))]
 pub fn stop_with_supervisor() {}
 
-/// Tells the supervisor, if there is one, that this process works in `run_folder`. Call it once the
-/// folder is locked.
+/// Tells the supervisor, if there is one, that this process works in `run_folder`. Call it after the folder
+/// is locked.
 ///
 /// # Errors
 ///
@@ -70,13 +69,13 @@ fn write_announcement(file: &Path, run_folder: &Path) -> Result<(), FileError> {
     let failed = |e| FileError::new(Operation::Write, file, 0, e);
     let folder = std::path::absolute(run_folder).map_err(failed)?;
     let beside = file.with_extension("tmp");
-    // Never synced: it matters no longer than the two processes live.
+    // Not synced, because it is not needed after the two processes have ended.
     fs::write(&beside, folder.as_os_str().as_bytes())
         .and_then(|()| fs::rename(&beside, file))
         .map_err(failed)
 }
 
-/// The supervisor's end: the folder that was announced in `file`, if one was.
+/// For the supervisor: the run folder that was announced in `file`, if one was.
 pub fn announced(file: &Path) -> Option<PathBuf> {
     let path = fs::read(file).ok()?;
     let path = PathBuf::from(OsStr::from_bytes(path.trim_ascii_end()));

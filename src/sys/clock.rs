@@ -1,4 +1,4 @@
-//! Time, behind a trait so that tests can stop it.
+//! Clocks, behind a trait so that tests can control time.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// Tells the time.
+/// A clock.
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// The date and time, for people; may jump.
+    /// The date and time, which may jump when the clock is set.
     fn now(&self) -> Timestamp;
 
-    /// Time since some fixed moment, for measuring; never runs backwards.
+    /// Time since a fixed moment, for measuring; never goes backwards.
     fn monotonic(&self) -> Duration;
 }
 
@@ -42,7 +42,7 @@ impl Clock for RealClock {
     }
 }
 
-/// A clock that stands still until it is moved; it starts with the year 2026.
+/// A clock for tests, which changes only when it is advanced. It starts at 2026-01-01.
 #[derive(Debug, Default)]
 pub struct FakeClock {
     elapsed: Mutex<Duration>,
@@ -52,7 +52,7 @@ pub struct FakeClock {
 const FAKE_START_SECONDS: i64 = 1_767_225_600;
 
 impl FakeClock {
-    /// Moves time on.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         *self.elapsed.lock().unwrap_or_else(|broken| broken.into_inner()) += by;
     }

@@ -1,4 +1,5 @@
-//! Counter-based randomness: every random number is a function of where it is needed, never of what was drawn before.
+//! Counter-based randomness: every random number is a function of the place where it is needed, not of
+//! earlier random numbers.
 //!
 //! Invariant: for a given counter, the stream is the same on every machine and in every build of one release. The
 //! generator is ChaCha8, which is a fixed cipher; what `rand` makes of its bits may change between its releases, which
@@ -8,7 +9,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng};
 
-/// What a random number is for; it keeps streams of equal counters apart.
+/// What a random number is for. It makes streams with otherwise equal counters different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u64)]
 pub enum Purpose {
@@ -16,7 +17,7 @@ pub enum Purpose {
     ValidationSplit = 1,
     /// The order of the images in an epoch.
     EpochOrder = 2,
-    /// The distortion of one image in one epoch.
+    /// The augmentation of one image in one epoch.
     Augmentation = 3,
     /// A built-in digit of the training split.
     SyntheticTrain = 4,
@@ -26,7 +27,7 @@ pub enum Purpose {
     SyntheticTest = 6,
     /// Which images of the test file are kept when their number is limited.
     TestLimit = 7,
-    /// The weights a network starts from.
+    /// The initial weights of a network.
     InitialWeights = 8,
     /// Which activations a step drops.
     Dropout = 9,
@@ -34,7 +35,7 @@ pub enum Purpose {
     Policy = 10,
     /// Which activations a step of a range test drops.
     RangeTest = 11,
-    /// Which training images a look into a network is taken with.
+    /// Which training images a network is probed with.
     Probe = 12,
 }
 
@@ -63,7 +64,7 @@ fn split_mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A short stream of random numbers, started afresh from a counter.
+/// A short stream of random numbers, started from a counter.
 #[derive(Debug)]
 pub struct CounterRng(ChaCha8Rng);
 

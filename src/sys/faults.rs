@@ -1,4 +1,4 @@
-//! Files that fail on purpose, at a chosen step: how the tests prove that nothing is lost.
+//! Fault injection: files that fail at a chosen step, to test that nothing is lost.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ use super::files::{FileError, Files, Operation, PathKind, RealFiles, WritableFil
 /// ignores it.
 pub const FAULT_VARIABLE: &str = "BURGEON_FAULT";
 
-/// The machine's files; in tests with [`FAULT_VARIABLE`] set, files that fail as it says.
+/// The real disk; in test builds with [`FAULT_VARIABLE`] set, files that fail accordingly.
 ///
 /// # Errors
 ///
-/// When the variable is set to something else than a fault.
+/// If the variable is not a valid fault.
 pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
     let real: Arc<dyn Files> = Arc::new(RealFiles);
     match std::env::var_os(FAULT_VARIABLE) {
@@ -29,15 +29,15 @@ pub fn real_files() -> Result<Arc<dyn Files>, FaultError> {
     }
 }
 
-/// What goes wrong, and at which changing step (open, write, sync, truncate, rename, create,
-/// remove), counted from 1. Reading steps are not counted.
+/// What fails, and at which step that changes the disk (open, write, sync, truncate, rename, create,
+/// remove), counted from 1. Reads are not counted.
 ///
 /// Written `crash@17`, `torn@17`, `enospc@17`, `eio@17`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
     /// What goes wrong.
     pub kind: FaultKind,
-    /// At which step; 0 for never, which only counts.
+    /// The step; 0 for no fault, only to count steps.
     pub at: u64,
 }
 
@@ -48,13 +48,13 @@ pub enum FaultKind {
     Crash,
     /// The machine stops half-way through a write.
     TornCrash,
-    /// The disk is full from that step on; half of a write finds room.
+    /// The disk is full from that step on; half of a write still fits.
     NoSpace,
     /// The device fails at that one step.
     Io,
 }
 
-/// A fault that cannot be read.
+/// A fault that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read the fault `{text}`; write crash@N, torn@N, enospc@N or eio@N")]
 pub struct FaultError {
@@ -81,7 +81,7 @@ impl FromStr for Fault {
     }
 }
 
-/// Another disk, with one [`Fault`] in it.
+/// A disk with one [`Fault`].
 #[derive(Debug, Clone)]
 pub struct FaultyFiles {
     inner: Arc<dyn Files>,
@@ -98,20 +98,20 @@ struct Plan {
 /// What an injected crash does to this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnCrash {
-    /// All later steps fail, so that a test can look at what is left.
+    /// All later steps fail, so that a test can examine what is left.
     FailFromThenOn,
-    /// Aborts it.
+    /// The process is aborted.
     EndTheProcess,
 }
 
 impl FaultyFiles {
-    /// The disk `inner` with a fault in it.
+    /// The disk `inner` with a fault.
     pub fn new(inner: Arc<dyn Files>, fault: Fault, on_crash: OnCrash) -> Self {
         let plan = Plan { fault, steps: AtomicU64::new(0), on_crash };
         Self { inner, plan: Arc::new(plan) }
     }
 
-    /// How many changing steps were asked for so far.
+    /// Number of steps that changed the disk so far.
     pub fn steps(&self) -> u64 {
         self.plan.steps.load(Ordering::SeqCst)
     }

@@ -1,9 +1,9 @@
-//! A number in the run folder that grows with every writer, so that a stalled old one notices
-//! that it has been replaced before it publishes anything.
+//! A fencing token: a number in the run folder that grows with every writer, so that a stalled old writer
+//! notices before a write that it has been replaced.
 //!
-//! The check and the write that follows it are two steps, and no file system offers to join them.
-//! What a writer can still publish between the two does no harm: checkpoints never replace one
-//! another, and events repeat what the new writer records.
+//! The check and the write after it are two steps, which no file system can make atomic. What a replaced
+//! writer may still write between the two causes no damage: checkpoints never replace one another, and
+//! events repeat what the new writer records.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{FileError, Files};
 use super::process::ProcessName;
 
-/// Leave to write to a run folder; clones are the same leave.
+/// Permission to write to a run folder. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Fence(Option<Arc<Raised>>);
 
@@ -28,13 +28,13 @@ struct Raised {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     fence: u64,
-    /// Tells apart two writers that raised the fence at the same moment.
+    /// Distinguishes two writers that raised the fence at the same moment.
     by: ProcessName,
 }
 
 const LIMIT_BYTES: u64 = 4096;
 
-/// No writer counts so far; a file that says more is damaged.
+/// The highest number; a file with a higher one is damaged.
 pub(super) const EPOCH_MAX: u64 = i64::MAX as u64;
 
 /// Why a writer may no longer write.
@@ -56,7 +56,7 @@ pub enum FenceError {
         /// The new writer's machine.
         by_host: String,
     },
-    /// The file is not what a writer left there.
+    /// The fence file is damaged.
     #[error("{} has no valid fence number", path.display())]
     Unreadable {
         /// The fence file.
@@ -70,13 +70,13 @@ pub enum FenceError {
 }
 
 impl Fence {
-    /// Leave that nobody can take away, for folders without other writers.
+    /// Permission that cannot be withdrawn, for folders without other writers.
     pub fn none() -> Self {
         Self(None)
     }
 
-    /// Replaces all earlier writers that go by the fence file `path`. `at_least` is a number that
-    /// is known to have been used, should the file be lost.
+    /// Replaces all earlier writers that use the fence file `path`. `at_least` is a number that is known to
+    /// have been used, in case the file is lost.
     pub(crate) fn raise(
         files: &Arc<dyn Files>,
         path: &Path,
@@ -94,12 +94,12 @@ impl Fence {
         Ok(fence)
     }
 
-    /// The highest number that the fence file `path` tells of; 0 where it tells of none.
+    /// The number in the fence file `path`; 0 if it is missing or damaged.
     pub(super) fn last(files: &dyn Files, path: &Path) -> Result<u64, FenceError> {
         match read(files, path) {
             Ok(mark) if mark.fence <= EPOCH_MAX => Ok(mark.fence),
             Err(FenceError::File(error)) if error.is_not_found() => Ok(0),
-            // Nothing can be learned from a damaged file, and nobody holds by it any more.
+            // A damaged file has no number, and no earlier writer passes its check any more.
             Ok(_) | Err(FenceError::Unreadable { .. }) => Ok(0),
             Err(error) => Err(error),
         }
@@ -110,11 +110,11 @@ impl Fence {
         self.0.as_ref().map_or(0, |raised| raised.mark.fence)
     }
 
-    /// Whether this writer is still the newest one.
+    /// Checks that this writer is still the newest one.
     ///
     /// # Errors
     ///
-    /// When it is not, or the file cannot be read: who cannot know must not write.
+    /// If it is not, or the file cannot be read, so that this is unknown.
     pub fn check(&self) -> Result<(), FenceError> {
         let Some(raised) = &self.0 else {
             return Ok(());

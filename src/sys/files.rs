@@ -1,10 +1,9 @@
-//! The seam between burgeon and the disk: everything that has to survive a crash is written
-//! through [`Files`].
+//! The interface between burgeon and the disk: everything that has to survive a crash is written through
+//! [`Files`].
 //!
-//! The trait's required methods are single steps, each a place where a machine can die or a disk
-//! can fill; the provided ones combine them into writes that are either wholly there after a
-//! crash or not at all. Tests replace the steps, never the combinations, so what they prove holds
-//! for the real ones.
+//! The trait's required methods are single steps, at each of which a machine can crash or a disk can be
+//! full. The provided methods combine them into writes that are either complete after a crash or did not
+//! happen. Tests replace only the steps, so that they test the same combinations as are used.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,18 +13,18 @@ use std::path::{Path, PathBuf};
 
 pub use super::faults::{FAULT_VARIABLE, real_files};
 
-/// A disk.
+/// Access to the files of a disk.
 pub trait Files: fmt::Debug + Send + Sync {
-    /// Opens a file for writing, creating it where it is missing.
+    /// Opens a file for writing, and creates it if it is missing.
     fn open(&self, path: &Path, mode: WriteMode) -> Result<Box<dyn WritableFile>, FileError>;
 
-    /// Makes one folder; its parent must exist and the folder must not.
+    /// Creates a folder; its parent must exist, and the folder must not.
     fn create_folder(&self, path: &Path) -> Result<(), FileError>;
 
-    /// Makes the entries of a folder durable: what was created, renamed or removed in it.
+    /// Syncs the entries of a folder to disk: what was created, renamed or removed in it.
     fn sync_folder(&self, path: &Path) -> Result<(), FileError>;
 
-    /// Moves a file or folder, replacing a file that is there, never a folder with content.
+    /// Renames a file or folder; replaces an existing file, but not a folder with content.
     fn rename(&self, from: &Path, to: &Path) -> Result<(), FileError>;
 
     /// Removes a file.
@@ -38,22 +37,21 @@ pub trait Files: fmt::Debug + Send + Sync {
     /// read.
     fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError>;
 
-    /// At most `length` bytes of a file from `offset` on; none at its end and beyond.
+    /// Reads at most `length` bytes of a file from `offset` on; none at its end and beyond.
     fn read_at(&self, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>, FileError> {
         let bytes = self.read(path, u64::MAX - 1)?;
         Ok(bytes.into_iter().skip(offset as usize).take(length).collect())
     }
 
-    /// The names in a folder, sorted; names that are not UTF-8 are left out, as burgeon writes
-    /// none.
+    /// The names in a folder, sorted, without those that are not UTF-8, which burgeon does not write.
     fn list(&self, folder: &Path) -> Result<Vec<String>, FileError>;
 
-    /// What is at a path.
+    /// The kind of what is at a path; `None` if nothing is.
     fn kind(&self, path: &Path) -> Result<Option<PathKind>, FileError>;
 
     /// Creates or replaces a file so that after a crash it has either its old or its new content.
     fn write_atomically(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-        // One name for all attempts, so that interrupted ones leave a single file behind.
+        // The same name for all attempts, so that interrupted ones leave only one file behind.
         let mut name = OsStr::new(".").to_os_string();
         name.push(path.file_name().unwrap_or_default());
         name.push(".tmp");
@@ -63,16 +61,15 @@ pub trait Files: fmt::Debug + Send + Sync {
         self.sync_folder(parent(path))
     }
 
-    /// Writes a file and makes its content durable, though not its name: for files in a folder
-    /// that is itself renamed into place later.
+    /// Writes a file and syncs its content, but not its name: for files in a folder that is renamed into
+    /// place later.
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         let mut file = self.open(path, WriteMode::Replace)?;
         file.write(bytes)?;
         file.sync()
     }
 
-    /// Makes a folder and its missing parents, all of them durable. One that exists is left as
-    /// it is.
+    /// Creates a folder and its missing parents, and syncs them. An existing folder is left unchanged.
     fn create_folders(&self, path: &Path) -> Result<(), FileError> {
         let mut missing = Vec::new();
         let mut at = path;
@@ -90,8 +87,8 @@ pub trait Files: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Removes a folder so that it is either wholly there after a crash or under `.removing-…`,
-    /// a name that [`Files::remove_leftovers`] clears.
+    /// Removes a folder so that after a crash it is either complete, or renamed to `.removing-…`, which
+    /// [`Files::remove_leftovers`] removes.
     fn remove_folder_atomically(&self, path: &Path) -> Result<(), FileError> {
         let mut name = OsStr::new(LEFTOVER_REMOVAL).to_os_string();
         name.push(path.file_name().unwrap_or_default());
@@ -103,8 +100,8 @@ pub trait Files: fmt::Debug + Send + Sync {
         self.remove_folder(&aside)
     }
 
-    /// Removes what interrupted writes and removals of folders left in `folder`: whatever is
-    /// named `.tmp-…` or `.removing-…`. Answers what was removed.
+    /// Removes what interrupted writes and removals of folders left in `folder`, everything named `.tmp-…`
+    /// or `.removing-…`, and returns what was removed.
     fn remove_leftovers(&self, folder: &Path) -> Result<Vec<PathBuf>, FileError> {
         let mut removed = Vec::new();
         for name in self.list(folder)? {
@@ -127,35 +124,35 @@ const LEFTOVER_REMOVAL: &str = ".removing-";
 
 /// A file opened for writing.
 pub trait WritableFile: fmt::Debug + Send {
-    /// Writes all of `bytes` after what was written before; on failure a part may be in the file.
+    /// Appends all of `bytes`; after an error, part of them may be in the file.
     fn write(&mut self, bytes: &[u8]) -> Result<(), FileError>;
 
-    /// Makes the content durable.
+    /// Syncs the content to disk.
     fn sync(&mut self) -> Result<(), FileError>;
 
-    /// Cuts the file to its first `bytes`.
+    /// Truncates the file to its first `bytes` bytes.
     fn truncate(&mut self, bytes: u64) -> Result<(), FileError>;
 }
 
-/// Where a file opened for writing starts.
+/// How a file is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteMode {
-    /// Empty.
+    /// Its content is removed first.
     Replace,
-    /// At its end.
+    /// Its content is kept, and writes are appended.
     Append,
 }
 
-/// What a path leads to.
+/// The kind of what is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PathKind {
-    /// A file, or anything else that is no folder.
+    /// A file, or anything else that is not a folder.
     File,
     /// A folder.
     Folder,
 }
 
-/// What was being done when a [`FileError`] came.
+/// The operation that failed with a [`FileError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// Opening a file for writing.
@@ -164,11 +161,11 @@ pub enum Operation {
     Write,
     /// `fsync` of a file or folder.
     Sync,
-    /// Cutting a file.
+    /// Truncating a file.
     Truncate,
-    /// Moving a file or folder.
+    /// Renaming a file or folder.
     Rename,
-    /// Making a folder.
+    /// Creating a folder.
     CreateFolder,
     /// Removing a file or folder.
     Remove,
@@ -176,7 +173,7 @@ pub enum Operation {
     Read,
     /// Listing a folder.
     List,
-    /// Asking what a path leads to.
+    /// Finding out what is at a path.
     Inspect,
 }
 
@@ -197,7 +194,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A step on disk that failed.
+/// A failed operation on a file or folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The disk, or the quota on it, is full.
@@ -205,39 +202,39 @@ pub enum FileError {
         "no space left to {operation} {}: {needed_bytes} bytes needed, {}", path.display(), free(*free_bytes)
     )]
     NoSpace {
-        /// What was being done.
-        operation: Operation,
-        /// The file that found no room.
-        path: PathBuf,
-        /// How much it needs.
-        needed_bytes: u64,
-        /// How much its file system has for us, where it says so.
-        free_bytes: Option<u64>,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Anything else that the system refused.
-    #[error("cannot {operation} {}", path.display())]
-    Failed {
-        /// What was being done.
+        /// The operation that failed.
         operation: Operation,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The space that it needs.
+        needed_bytes: u64,
+        /// The free space on its file system, if known.
+        free_bytes: Option<u64>,
+        /// The system's error.
         source: io::Error,
     },
-    /// A file that is longer than it can rightly be.
+    /// Any other error of the system.
+    #[error("cannot {operation} {}", path.display())]
+    Failed {
+        /// The operation that failed.
+        operation: Operation,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A file is larger than any valid one.
     #[error("{} is larger than the limit of {limit_bytes} bytes", path.display())]
     TooLarge {
-        /// The file that is too large.
+        /// The file.
         path: PathBuf,
-        /// The most that would have been read.
+        /// The largest size that is read.
         limit_bytes: u64,
     },
     /// A folder or device where a file should be.
     #[error("{} is not a file", path.display())]
     NotAFile {
-        /// What is not a file.
+        /// The path.
         path: PathBuf,
     },
 }
@@ -247,7 +244,7 @@ fn free(bytes: Option<u64>) -> String {
 }
 
 impl FileError {
-    /// Sorts a system error; `needed_bytes` is said where the disk turns out to be full.
+    /// Converts a system error; `needed_bytes` is used if the disk is full.
     pub fn new(operation: Operation, path: &Path, needed_bytes: u64, source: io::Error) -> Self {
         let path = path.to_path_buf();
         match source.raw_os_error() {
@@ -267,7 +264,7 @@ impl FileError {
         self.io_kind() == Some(io::ErrorKind::NotFound)
     }
 
-    /// Whether the file or folder was there already.
+    /// Whether the file or folder already existed.
     pub fn is_already_there(&self) -> bool {
         self.io_kind() == Some(io::ErrorKind::AlreadyExists)
     }
@@ -280,7 +277,7 @@ impl FileError {
     }
 }
 
-/// Bytes that the file system of `path`, or of its nearest folder that exists, has left for us.
+/// Free bytes that this user can use on the file system of `path`, or of its nearest existing parent.
 pub fn free_space(path: &Path) -> Option<u64> {
     let there = path.ancestors().find(|at| at.exists())?;
     let answer = rustix::fs::statvfs(there).ok()?;
@@ -291,16 +288,16 @@ pub fn free_space(path: &Path) -> Option<u64> {
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
-        // A bare name lies in the current folder, and the root in itself.
+        // The parent of a bare name is the current folder, that of the root is the root.
         _ if path.has_root() => path,
         _ => Path::new("."),
     }
 }
 
-/// A block, which is what a new folder takes on most file systems.
+/// Space that a new folder takes on most file systems: one block.
 const FOLDER_BYTES: u64 = 4096;
 
-/// The machine's own files.
+/// The real disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealFiles;
 
@@ -324,8 +321,8 @@ impl Files for RealFiles {
 
     fn sync_folder(&self, path: &Path) -> Result<(), FileError> {
         match File::open(path).and_then(|folder| folder.sync_all()) {
-            // Some network file systems have no such call; their renames are durable by themselves
-            // or not at all.
+            // Some network file systems cannot sync folders; their renames are durable without it or
+            // not at all.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOTSUP)) => {
                 Ok(())
             }
@@ -347,7 +344,7 @@ impl Files for RealFiles {
 
     fn read(&self, path: &Path, limit_bytes: u64) -> Result<Vec<u8>, FileError> {
         let failed = |e| FileError::new(Operation::Read, path, 0, e);
-        // Asked before opening: opening a pipe would wait for its other end.
+        // Before opening, because opening a pipe would wait for its other end.
         let found = fs::metadata(path).map_err(failed)?;
         if !found.is_file() {
             return Err(FileError::NotAFile { path: path.into() });
@@ -357,7 +354,7 @@ impl Files for RealFiles {
             return Err(too_large());
         }
         let mut bytes = Vec::with_capacity(found.len() as usize + 1);
-        // The file may grow while it is read.
+        // Limited again, because the file may grow while it is read.
         File::open(path)
             .and_then(|file| file.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes))
             .map_err(failed)?;

@@ -1,9 +1,9 @@
-//! A sign of life in the run folder: that work goes on, and where training is. It comes from whatever
-//! makes progress, in every phase: a step, an evaluated batch, a block of a download.
+//! The heartbeat: a file in the run folder that shows that work continues, and how far the training is. It
+//! is written at every piece of progress: a step, an evaluated batch, a block of a download.
 //!
-//! The supervisor reads it to notice a hang, and to tell whether a trainer that crashed again got
-//! any further. It is overwritten in place, in one system call of a few microseconds that needs no
-//! space on the disk after the first, and is never synced: it says nothing about the past.
+//! The supervisor reads it to detect a hang, and to see whether a trainer that crashed again got further.
+//! It is overwritten in place, in one system call of a few microseconds that needs no further disk space,
+//! and it is never synced, because it does not matter after a crash of the machine.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -20,18 +20,18 @@ use super::files::{FileError, Operation};
 /// Name of the heartbeat's file in a run folder.
 pub const HEARTBEAT_FILE: &str = "heartbeat";
 
-/// Where training is.
+/// The position of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Position {
     /// Number of the trial.
     pub trial: u32,
     /// Number of the epoch.
     pub epoch: u32,
-    /// Steps done.
+    /// Finished steps of the epoch.
     pub step: u64,
 }
 
-/// The trainer's end. All threads that work on a study share it.
+/// Writes the heartbeat, for the trainer. All threads that work on a study share it.
 #[derive(Debug)]
 pub struct Heartbeat {
     path: PathBuf,
@@ -42,44 +42,43 @@ pub struct Heartbeat {
 struct State {
     file: File,
     beats: u64,
-    /// How far each trial is that trains now.
+    /// The position of each running trial.
     running_trials: BTreeMap<u32, Position>,
-    /// Where training was last.
+    /// The last position.
     last: Position,
-    /// Bytes of the longest beat; shorter ones are padded, so that nothing of it is left behind.
+    /// Length of the longest beat in bytes; shorter ones are padded to overwrite all of it.
     width: usize,
 }
 
-/// What stands in the file.
+/// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
-    /// The process that trains.
+    /// Id of the process that trains.
     pub pid: u32,
-    /// Grows by one with every sign of life, also where the position stays.
+    /// Number of heartbeats of this process; grows even if the position does not change.
     pub beats: u64,
-    /// When, in milliseconds since 1970; a restarted container gives its trainer the same process
-    /// id again, and only this tells the two apart.
+    /// Time in milliseconds since 1970. It distinguishes processes with the same id, as a restarted
+    /// container may have.
     pub at_ms: u64,
-    /// Where training is: the first of the trials that train at the same time.
+    /// Position of the first running trial.
     #[serde(flatten)]
     pub position: Position,
-    /// Where the other trials are that train at the same time.
+    /// Positions of the other running trials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<Position>,
 }
 
 impl Beat {
-    /// Where all trials are that train at the same time, the first one first; nothing before the
-    /// first step.
+    /// Positions of all running trials, in order; empty before the first step.
     pub fn positions(&self) -> Vec<Position> {
         let all = [self.position].into_iter().chain(self.beside.iter().copied());
         all.filter(|position| *position != Position::default()).collect()
     }
 }
 
-/// What a beat of one trial is padded to.
+/// Length that a beat of one trial is padded to.
 const WIDTH_BYTES: usize = 192;
-/// More than the beat of as many trials as may train at the same time.
+/// More than the length of a beat with the largest number of running trials.
 const WIDTH_BYTES_MAX: u64 = 64 << 10;
 
 impl Heartbeat {
@@ -101,8 +100,8 @@ impl Heartbeat {
         Ok(Self { path, state: Mutex::new(state) })
     }
 
-    /// Tells that work goes on, whatever work it is: an evaluated batch, a step of a range test, a
-    /// checkpoint that is being written.
+    /// Records progress without a new position: an evaluated batch, a step of a range test, a checkpoint
+    /// that is being written.
     ///
     /// # Errors
     ///
@@ -111,7 +110,7 @@ impl Heartbeat {
         self.change(|_| {})
     }
 
-    /// Tells that a trial is there now.
+    /// Records the position of a running trial.
     ///
     /// # Errors
     ///
@@ -122,7 +121,7 @@ impl Heartbeat {
         })
     }
 
-    /// Tells that a trial trains no more.
+    /// Records that a trial no longer runs.
     ///
     /// # Errors
     ///
@@ -134,7 +133,7 @@ impl Heartbeat {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<u32, Position>)) -> Result<(), FileError> {
-        // Every part of the state is whole at any time, whoever panicked.
+        // The state is consistent even if another thread panicked.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state.running_trials);
         let mut positions = state.running_trials.values().copied();
@@ -153,18 +152,18 @@ impl Heartbeat {
     }
 }
 
-/// The time as beats tell it, in milliseconds since 1970.
+/// The current time in milliseconds since 1970.
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
 }
 
-/// The supervisor's end: the last beat in a run folder, `None` where there is none yet.
+/// For the supervisor: the last beat in a run folder, `None` if there is none.
 pub fn last_beat(run_folder: &Path) -> Option<Beat> {
     let file = File::open(run_folder.join(HEARTBEAT_FILE)).ok()?;
     let mut text = Vec::new();
     file.take(WIDTH_BYTES_MAX).read_to_end(&mut text).ok()?;
-    // What follows is left of a longer beat of an earlier process.
+    // Later lines are remains of a longer beat of an earlier process.
     serde_json::from_slice(text.split(|&byte| byte == b'\n').next()?).ok()
 }
 

@@ -1,20 +1,20 @@
-//! Who holds a run folder, as its lock and its claims say.
+//! The process that holds a run folder, as it is recorded in the lock and in claims.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::process::ProcessName;
 
-/// The process that holds a lock or a claim, as it signs for it.
+/// The process that holds a lock or a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// The process.
     #[serde(flatten)]
     pub process: ProcessName,
-    /// Since when.
+    /// The time since when it holds it.
     pub since: Timestamp,
-    /// What it does.
+    /// Its command.
     pub command: String,
-    /// Its fencing number: higher than that of every holder before it.
+    /// Its fencing number, higher than those of all earlier holders.
     pub fence: u64,
 }

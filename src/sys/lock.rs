@@ -1,9 +1,9 @@
-//! One writer a run folder.
+//! The lock of a run folder, so that only one process writes to it.
 //!
-//! The file `lock` is held with `flock`, which the kernel lets go of when its holder dies, however
-//! it dies; its content says who that is. Where `flock` does not reach (some network folders, two
-//! machines on one of them), claims decide: see `claim/` beside this file. Whoever takes over raises
-//! the [`Fence`], so that a holder wrongly taken for dead does no harm.
+//! The file `lock` is held with `flock`, which the kernel releases when the process ends in any way; its
+//! content names the holder. Where `flock` does not work, as between machines that share a network folder,
+//! claims decide (see `claim/`). A process that takes over raises the [`Fence`], so that an earlier holder
+//! that is alive after all can no longer write.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -31,41 +31,40 @@ pub const FENCE_FILE: &str = "fence";
 /// A lock that this process holds until it is dropped.
 #[derive(Debug)]
 pub struct RunLock {
-    // Before the file, whose closing lets others in, who would find the claim.
+    // Dropped before the file: once the file is closed, others may lock it, and would find the claim.
     _claim: Claim,
     file: File,
     fence: Fence,
     took_over: Option<TakenOver>,
 }
 
-/// Who wants a lock, and how patiently.
+/// A request for a lock.
 #[derive(Debug, Clone)]
 pub struct LockRequest {
-    /// What the process does, shown to whoever finds the lock held.
+    /// The command of this process, shown to others that find the lock held.
     pub command: String,
-    /// How long a holder that cannot be seen, as it is on another machine, is watched for signs of
-    /// life before it is taken for dead. It gives one a second.
+    /// How long a holder on another machine is watched for heartbeats, which it writes every second, before
+    /// it counts as dead.
     pub patience: Duration,
 }
 
 impl LockRequest {
-    /// A request with the usual patience of 20 s.
+    /// A request with the default patience of 20 s.
     pub fn new(command: impl Into<String>) -> Self {
         Self { command: command.into(), patience: Duration::from_secs(20) }
     }
 }
 
-/// A lock that its last holder never gave back.
+/// The holder of a lock that ended without releasing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenOver {
-    /// Who that was.
+    /// The previous holder.
     pub from: Holder,
-    /// Why it was held to be gone; `None` for a holder on another machine that gave no sign of
-    /// life.
+    /// Why it counts as dead; `None` for a holder on another machine without heartbeats.
     pub cause: Option<Cause>,
 }
 
-/// Why a lock could not be had.
+/// Why a run folder cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// A living process holds it.
@@ -73,7 +72,7 @@ pub enum LockError {
     Locked {
         /// The lock's file.
         path: PathBuf,
-        /// Who; `None` in the moment before a new holder has signed.
+        /// The holder; `None` in the moment before a new holder has written its identity.
         holder: Option<Box<Holder>>,
     },
     /// The fence could not be raised.
@@ -95,7 +94,7 @@ fn describe(holder: Option<&Holder>) -> String {
 }
 
 impl RunLock {
-    /// Locks a run folder, now or not at all.
+    /// Locks a run folder, without waiting for another holder to release it.
     ///
     /// # Errors
     ///
@@ -122,12 +121,12 @@ impl RunLock {
         Ok(Self { file, fence: granted.fence, took_over, _claim: granted.claim })
     }
 
-    /// Leave to write, for everything that publishes into the folder.
+    /// The permission to write into the folder.
     pub fn fence(&self) -> Fence {
         self.fence.clone()
     }
 
-    /// Whose lock this was, if that holder died with it.
+    /// The previous holder, if it died without releasing the lock.
     pub fn took_over(&self) -> Option<&TakenOver> {
         self.took_over.as_ref()
     }
@@ -154,16 +153,16 @@ fn claim(
 
 impl Drop for RunLock {
     fn drop(&mut self) {
-        // The file stays: removing it would let two processes lock two files of one name. Failing
-        // to empty it only makes the next holder look for a dead one.
+        // The file is emptied, not removed: otherwise two processes could lock two files of the same name.
+        // If that fails, the next holder only has to find out that this process is dead.
         if self.fence.check().is_ok() {
             let _ = self.file.set_len(0);
         }
     }
 }
 
-/// Who holds a run folder now, without asking for its lock; `None` when nobody does. A holder on
-/// another machine is named also if it died there, which cannot be seen from here.
+/// The process that holds a run folder now, without locking it; `None` if there is none. A holder on another
+/// machine is also returned if it died, which cannot be seen from here.
 ///
 /// # Errors
 ///
@@ -203,7 +202,7 @@ fn open_locked(path: &Path) -> Result<(File, Kernel), LockError> {
             }
             Err(TryLockError::Error(_)) => Kernel::CannotTell,
         };
-        // Somebody may have removed the file between our opening and our locking it.
+        // The file may have been removed between opening and locking it.
         let ours = file.metadata().map_err(failed)?;
         match fs::metadata(path) {
             Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
@@ -216,18 +215,17 @@ fn open_locked(path: &Path) -> Result<(File, Kernel), LockError> {
     }
 }
 
-/// Whether the lock that this process has just got on a file keeps a second one out; on some file
-/// systems every lock is granted and none means anything.
+/// Whether the lock that this process has just acquired excludes a second one; some file systems grant every
+/// lock.
 fn excludes_others(path: &Path) -> bool {
     let second = File::open(path).map(|file| file.try_lock());
     matches!(second, Ok(Err(TryLockError::WouldBlock)))
 }
 
-/// Content longer than this is not a holder's.
+/// Longest content of the file that is read.
 const LIMIT_BYTES: u64 = 16 * 1024;
 
-/// The holder that signed; `None` for an empty file, and for one cut short by a crash while its
-/// holder signed.
+/// The holder that is recorded in the file; `None` if the file is empty, or incomplete after a crash.
 fn read_holder(file: &mut File, path: &Path) -> Result<Option<Holder>, LockError> {
     let mut text = Vec::new();
     file.rewind()
@@ -236,7 +234,8 @@ fn read_holder(file: &mut File, path: &Path) -> Result<Option<Holder>, LockError
     Ok(serde_json::from_slice(&text).ok())
 }
 
-/// Written in place, as a lock belongs to a file, not to its name.
+/// Writes the holder into the file. It is written in place, because a lock belongs to a file, not to its
+/// name.
 fn sign(file: &mut File, path: &Path, holder: &Holder) -> Result<(), LockError> {
     let text = serde_json::to_vec(holder).unwrap_or_default();
     file.set_len(0)

@@ -1,5 +1,5 @@
-//! The machine underneath, behind traits where a test must make it fail, and the counters that
-//! all randomness comes from.
+//! Access to the operating system (files, locks, processes, signals, clocks), behind traits where tests
+//! simulate failures; and the counters from which all random numbers are computed.
 
 pub mod announce;
 mod claim;

@@ -1,4 +1,4 @@
-//! Names of processes that hold across reboots and reused process ids.
+//! Identifies processes across reboots, containers and reused process ids.
 
 use std::fs;
 use std::path::Path;
@@ -7,24 +7,24 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
-/// One process among all that ever ran on any machine.
+/// Identifies one process among all that ever ran on any machine.
 ///
-/// A process id alone is no name: ids are reused, start again with every boot, and mean another
-/// process in every container.
+/// A process id alone does not: ids are reused, start again with every boot, and are separate in every
+/// container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessName {
     /// Process id, as the process itself sees it.
     pub pid: u32,
-    /// When it started, in clock ticks since boot; `None` where the system does not tell.
+    /// Start time in clock ticks since boot; `None` if the system does not provide it.
     pub started: Option<u64>,
-    /// The kernel's name for this boot; empty where the system has none.
+    /// The kernel's id of this boot; empty if the system has none.
     pub boot: String,
-    /// In which the id counts: containers each have their own.
+    /// The namespace of the process id; containers have separate ones.
     pub pid_namespace: Option<String>,
-    /// The machine's name.
+    /// The machine's host name.
     pub host: String,
-    /// The machine's own id, which outlives its boots; `None` where it has none, as in most
-    /// containers. Names alone do not tell machines apart: two may run containers of one name.
+    /// The machine's id, which is the same after a reboot; `None` if it has none, as most containers. It is
+    /// needed because several machines may run containers with the same host name.
     #[serde(default)]
     pub machine: Option<String>,
 }
@@ -32,22 +32,22 @@ pub struct ProcessName {
 /// Whether another process still runs, as far as this one can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {
-    /// It runs, or is stopped and may go on.
+    /// It runs, or is stopped and may continue.
     Alive,
-    /// It is gone.
+    /// It has ended.
     Dead(Cause),
     /// It is, or was, on another machine or in another container.
     Unknown,
 }
 
-/// Why a process is held to be gone.
+/// How it is known that a process has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// No process has its id, or one that ended and whose parent has not asked how.
+    /// No process has its id, or only a zombie does.
     Exited,
     /// Its id belongs to a process that started at another time.
     PidReused,
-    /// The machine was booted since.
+    /// The machine was rebooted since.
     Rebooted,
 }
 
@@ -72,7 +72,7 @@ impl ProcessName {
         self.judge(other, runs(other.pid), started(other.pid))
     }
 
-    /// The rules of [`ProcessName::liveness_of`], given what the system says about the id.
+    /// The rules of [`ProcessName::liveness_of`], given what the system reports about the process id.
     fn judge(&self, other: &Self, runs: bool, started: Option<u64>) -> Liveness {
         if self.boot != other.boot {
             let is_same_machine = self.machine.is_some() && self.machine == other.machine;
@@ -83,7 +83,7 @@ impl ProcessName {
             };
         }
         if self.pid_namespace != other.pid_namespace
-            // Without names for boots, only that of the machine tells machines apart.
+            // Without boot ids, only the host name distinguishes machines.
             || (self.boot.is_empty() && self.host != other.host)
         {
             return Liveness::Unknown;
@@ -98,13 +98,13 @@ impl ProcessName {
     }
 }
 
-/// Whether a process of that id runs or is stopped. One that ended keeps its id until its parent asks
-/// how, which process 1 of a container may never do.
+/// Whether a process with this id runs or is stopped. A zombie does not count: it keeps its id until its
+/// parent waits for it, which process 1 of a container may never do.
 fn runs(pid: u32) -> bool {
     let Some(id) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return false;
     };
-    // Somebody else's process may not be signalled, but it is there.
+    // A process of another user cannot be signalled, but exists.
     let exists = matches!(test_kill_process(id), Ok(()) | Err(Errno::PERM));
     let has_ended = stat_field(pid, 3).is_some_and(|state| matches!(&*state, "Z" | "X"));
     exists && !has_ended
@@ -114,8 +114,8 @@ fn started(pid: u32) -> Option<u64> {
     stat_field(pid, 22)?.parse().ok()
 }
 
-/// A field of `/proc/PID/stat` by its number in proc(5), which is at least 3: those are counted after
-/// the program's name, which may hold anything.
+/// A field of `/proc/PID/stat` by its number in proc(5), at least 3: fields are counted from the end of the
+/// program's name, which may contain spaces and parentheses.
 fn stat_field(pid: u32, number: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;

@@ -1,28 +1,28 @@
-//! A folder that several processes make things in, each of which is unfinished at first.
+//! A folder in which several processes create things that are incomplete at first.
 //!
-//! Invariant: what looks unfinished is cleared away only while no process is in the folder. Whoever makes something
-//! there enters first, and the kernel lets go of what a process held, however it dies. Where a file system cannot lock
-//! folders, as some network folders cannot, nothing is ever cleared away.
+//! Invariant: incomplete things are removed only while no process is inside the folder. A process enters the
+//! folder, with a shared lock, before it creates anything; the kernel releases the lock when the process ends
+//! in any way. On file systems that cannot lock folders, nothing is ever removed.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-/// Being in a folder, until this is dropped.
+/// Guard of being inside a folder.
 #[derive(Debug)]
 #[must_use = "the folder is left when this is dropped"]
 pub(crate) struct InFolder {
     handle: Option<File>,
 }
 
-/// How often somebody who is just clearing up is waited for, and how long each time.
+/// How often, and how long each time, to wait for a process that is cleaning up.
 const WAITS: usize = 100;
 const WAIT: Duration = Duration::from_millis(10);
 
 impl InFolder {
-    /// Enters a folder; where nobody else is in it, `clear` is called before anybody else can come in.
+    /// Enters a folder. If no other process is inside, `clear` is called first, while none can enter.
     pub(crate) fn enter(folder: &Path, clear: impl FnOnce()) -> Self {
-        // Without a folder on a real disk there is nothing to lock, nor to clear up.
+        // Without a folder on a real disk there is nothing to lock and nothing to clean up.
         let Ok(handle) = File::open(folder) else {
             return Self { handle: None };
         };
@@ -37,7 +37,7 @@ impl InFolder {
         inside
     }
 
-    /// Calls `clear` if nobody else is in the folder, and leaves it.
+    /// Calls `clear` if no other process is inside, and leaves the folder.
     #[cfg(feature = "train")]
     pub(crate) fn leave(self, clear: impl FnOnce()) {
         self.clear_if_alone(clear);

@@ -1,4 +1,4 @@
-//! A disk in memory that knows what was synced, and can lose the rest: for tests.
+//! A disk in memory for tests, which can lose everything that was not synced.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::files::{FileError, Files, Operation, PathKind, WritableFile, WriteMode};
 
-/// What is left of writes that were never synced, after a reboot.
+/// What remains of writes that were not synced after a reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survival {
-    /// All of it: the process was killed, the machine went on.
+    /// All of it: only the process was killed.
     Everything,
-    /// None of it: the power failed and the disk had written nothing by itself.
+    /// None of it: the power failed before the disk wrote anything by itself.
     OnlySynced,
-    /// Names survive, contents by half: what file systems that delay allocation are known for.
+    /// Names, and half of the contents, as on file systems with delayed allocation.
     NamesAndHalfTheContents,
 }
 
@@ -26,7 +26,7 @@ impl Survival {
 #[derive(Debug, Clone)]
 pub struct SimulatedDisk(Arc<Mutex<Vec<Node>>>);
 
-/// Each has what processes see and what the platters hold.
+/// Each node has the state that processes see, and the state that was synced.
 #[derive(Debug, Clone)]
 enum Node {
     File { seen: Vec<u8>, synced: Vec<u8> },
@@ -49,7 +49,7 @@ impl SimulatedDisk {
         Arc::new(self.clone())
     }
 
-    /// Loses what would be lost; files open before must no longer be used.
+    /// Loses what `survival` does not keep; files opened before must no longer be used.
     pub fn reboot(&self, survival: Survival) {
         for node in self.nodes().iter_mut() {
             match node {

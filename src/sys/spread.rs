@@ -1,7 +1,7 @@
-//! The threads that work on images: those of the study that the calling thread works for.
+//! Runs parallel work on images on the threads of the study that the calling thread works for.
 //!
-//! A library does not set up rayon's global pool, which belongs to the whole process; each study
-//! brings a pool of its own size along.
+//! A library must not configure rayon's global pool, which belongs to the whole process; so each study has its
+//! own pool.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -14,27 +14,26 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 pub struct ImageThreads(Arc<ThreadPool>);
 
 impl ImageThreads {
-    /// A pool of so many threads.
+    /// A pool of `threads` threads.
     ///
     /// # Errors
     ///
-    /// When the system refuses the threads.
+    /// If the system refuses the threads.
     pub fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
         let name = |index| format!("images-{index}");
         let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
         Ok(Self(Arc::new(pool)))
     }
 
-    /// Makes this the pool that [`spread`] on the calling thread uses, until what is returned is
-    /// dropped.
-    #[must_use = "the pool is left again when this is dropped"]
+    /// Makes [`spread`] on the calling thread use this pool, until the returned guard is dropped.
+    #[must_use = "the pool is used only until this is dropped"]
     pub fn enter(&self) -> EnteredThreads {
         ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
         EnteredThreads { stays_on_its_thread: PhantomData }
     }
 }
 
-/// Leaves a pool when it is dropped; the last one entered is left first.
+/// Guard of [`ImageThreads::enter`]. Guards must be dropped in reverse order.
 #[derive(Debug)]
 pub struct EnteredThreads {
     stays_on_its_thread: PhantomData<*const ()>,
@@ -50,8 +49,8 @@ thread_local! {
     static ENTERED: RefCell<Vec<ImageThreads>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Does work whose parallel iterators run on the pool that the calling thread has entered; on
-/// rayon's own where it has entered none.
+/// Calls `work`, whose parallel iterators run on the pool that the calling thread has entered, or else on
+/// rayon's global pool.
 pub fn spread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match ENTERED.with_borrow(|entered| entered.last().cloned()) {
         Some(ImageThreads(pool)) => pool.install(work),

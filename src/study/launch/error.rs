@@ -44,7 +44,7 @@ pub enum LaunchError {
     #[error("the record of the run cannot be used")]
     Ledger(#[from] LedgerError),
     /// The loop ended with an error.
-    #[error("the study failed")]
+    #[error("{}", match .0 { StudyError::Extension(_) => "nothing was changed", _ => "the study failed" })]
     Study(#[from] StudyError),
     /// The run began with another study or other images.
     #[error(

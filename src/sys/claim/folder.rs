@@ -1,18 +1,18 @@
-//! The folder that claims lie in.
+//! The folder of claims.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-/// Content longer than this is not a claim's.
+/// Longest content of a claim that is read.
 const LIMIT_BYTES: u64 = 16 * 1024;
 
-/// The folder that claims lie in, as all machines see it.
+/// The folder of claims, as all machines see it.
 pub(in crate::sys) trait ClaimFolder: fmt::Debug + Send + Sync {
-    /// Creates a file; of all who try, on any machine, one succeeds.
+    /// Creates a file; only one of several processes that try, on any machine, succeeds.
     fn create_new(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
-    /// Writes over the start of a file that exists, for other machines to see.
+    /// Overwrites the start of an existing file, visibly for other machines.
     fn overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
     /// Reads the start of a file.
     fn read(&self, name: &str) -> io::Result<Vec<u8>>;
@@ -22,7 +22,7 @@ pub(in crate::sys) trait ClaimFolder: fmt::Debug + Send + Sync {
     fn list(&self) -> io::Result<Vec<String>>;
 }
 
-/// A folder of this machine, or one that it shares with others.
+/// A folder of this machine, or one shared with other machines.
 #[derive(Debug)]
 pub(in crate::sys) struct RealFolder(pub(in crate::sys) PathBuf);
 
@@ -34,7 +34,7 @@ impl ClaimFolder for RealFolder {
     }
 
     fn overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        // Opened anew and closed: that is when network file systems hand on what was written.
+        // Opened and closed each time, because network file systems send what was written on close.
         OpenOptions::new().write(true).open(self.0.join(name))?.write_all(bytes)
     }
 
@@ -54,7 +54,7 @@ impl ClaimFolder for RealFolder {
     }
 }
 
-/// Removes a file that may be gone already.
+/// Removes a file, if it still exists.
 pub(super) fn remove_if_there(folder: &dyn ClaimFolder, name: &str) -> io::Result<()> {
     match folder.remove(name) {
         Err(error) if !is_gone(&error) => Err(error),
@@ -62,7 +62,8 @@ pub(super) fn remove_if_there(folder: &dyn ClaimFolder, name: &str) -> io::Resul
     }
 }
 
-/// On a network folder a file that another machine removed may also be "stale".
+/// Whether the file does not exist; on network folders, a file that another machine removed may be reported
+/// as "stale".
 pub(super) fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::StaleNetworkFileHandle)
 }

@@ -1,23 +1,23 @@
-//! Who may write to a folder, decided by files alone: for folders that no lock of the kernel reaches.
+//! Decides by files alone which process may write to a folder, where the kernel's locks do not work, as
+//! between machines that share a network folder.
 //!
-//! A claim is a file `claim-7`, created exclusively, which file systems decide among all machines:
-//! of two processes that want epoch 7, one gets it. Its holder's process signs it and from then on
-//! counts in it, once a second, from a thread of its own, so that it counts on however long a
-//! training step takes. Whoever wants the folder judges every claim that it finds: a process on
-//! this machine by its id, any other by watching whether the counter changes. Only the watcher's own
-//! monotonic clock is asked, so the machines' clocks may differ by hours.
+//! A claim is a file such as `claim-7`, created exclusively: of two processes that want epoch 7, on any
+//! machines, the file system lets only one create it. Its holder writes its identity into the file, and
+//! then a counter once a second, from its own thread, so that a long training step does not stop it. A
+//! process that wants the folder checks every claim that it finds: that of a process on this machine by
+//! its process id, any other by watching whether the counter changes. Times are measured only by the
+//! watcher's own monotonic clock, so the clocks of the machines may differ.
 //!
 //! ```text
-//! judge all claims, each must be of a process that is gone
+//! check all claims: each must be of a process that has ended
 //!   └─ create the claim of the next epoch, exclusively
-//!        └─ look again: no claim that was not judged, no fence as high as ours
-//!             └─ raise the fence to the epoch, which stops whoever was wrongly held to be gone
-//!                  └─ look again: no claim above ours; then remove those that were judged
+//!        └─ list again: there must be no unchecked claim, and no fence of this epoch
+//!             └─ raise the fence to the epoch, which stops a holder that is alive after all
+//!                  └─ list again: there must be no higher claim; then remove the checked ones
 //! ```
 //!
-//! Invariant: who holds an epoch has seen, after its own claim was visible to all, no claim of a
-//! process that may live. Of two that claim at once the later one to look sees the other, and
-//! withdraws.
+//! Invariant: after the claim of a holder was visible to all, the holder has seen no claim of a process that
+//! may be alive. Of two that claim at once, the one that lists last sees the other's claim, and withdraws.
 
 mod folder;
 #[cfg(test)]
@@ -38,13 +38,12 @@ use super::process::{Cause, Liveness, ProcessName};
 
 pub(super) use self::folder::{ClaimFolder, RealFolder};
 
-/// How often the holder of a claim counts.
+/// How often the holder of a claim writes the counter.
 pub(super) const BEAT_EVERY: Duration = Duration::from_secs(1);
-/// Claims are looked at so often before a crowd of claimants is told that the folder is taken.
+/// How often a claim is tried if several processes claim the folder at once.
 const ATTEMPTS: u32 = 8;
 const PREFIX: &str = "claim-";
-/// Every count is padded to at least this, so that writing it in place leaves nothing of the one
-/// before.
+/// The content is padded to at least this length, so that it overwrites all of the previous content.
 const WIDTH_BYTES: usize = 1024;
 
 /// A claim that this process holds until it is dropped.
@@ -53,36 +52,36 @@ pub(super) struct Claim {
     folder: Arc<dyn ClaimFolder>,
     name: String,
     holder: Holder,
-    /// Dropped with the claim, which ends the thread that counts.
+    /// Dropped with the claim, which ends the thread that writes the counter.
     counting: Option<Sender<()>>,
 }
 
-/// Who wants the folder.
+/// A process that wants the folder.
 #[derive(Debug, Clone)]
 pub(super) struct Claimant {
-    /// What will sign; its epoch is set here.
+    /// Its identity; the epoch is set by `take`.
     pub(super) holder: Holder,
-    /// How long a process that cannot be seen is watched before it is held to be gone.
+    /// How long a process on another machine is watched before it counts as dead.
     pub(super) patience: Duration,
-    /// How often it will count: much more often than that.
+    /// How often this process will write its counter; must be much less than `patience`.
     pub(super) beat_every: Duration,
-    /// What the kernel's own lock says.
+    /// What the kernel's lock tells.
     pub(super) kernel: Kernel,
 }
 
-/// What the kernel said about its lock on the folder.
+/// What the kernel's lock tells about other holders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kernel {
-    /// Nobody else on this kernel holds it.
+    /// No other process on this kernel holds the folder.
     Granted,
-    /// Locks do not work there.
+    /// Nothing: locks do not work there.
     CannotTell,
 }
 
-/// Why a claim was not had.
+/// Why a folder cannot be claimed.
 #[derive(Debug)]
 pub(super) enum ClaimError {
-    /// Somebody who lives, or may live, has it; `None` who has not signed yet.
+    /// A process that is, or may be, alive holds it; `None` if it has not written its identity yet.
     Held(Option<Box<Holder>>),
     /// The fence could not be raised.
     Fence(FenceError),
@@ -96,7 +95,7 @@ impl From<io::Error> for ClaimError {
     }
 }
 
-/// A claim, the leave to write that goes with it, and the last holder if it went without a word.
+/// A claim, the permission to write, and the previous holder if it ended without releasing the folder.
 #[derive(Debug)]
 pub(super) struct Granted {
     pub(super) claim: Claim,
@@ -104,16 +103,16 @@ pub(super) struct Granted {
     pub(super) from: Option<(Holder, Option<Cause>)>,
 }
 
-/// What a claim's file holds.
+/// The content of a claim's file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Signed {
     #[serde(flatten)]
     holder: Holder,
-    /// Grows for as long as the holder lives.
+    /// A counter that grows as long as the holder is alive.
     beats: u64,
 }
 
-/// A claim as somebody else finds it.
+/// A claim found in the folder.
 #[derive(Debug, Clone)]
 struct Found {
     name: String,
@@ -122,13 +121,13 @@ struct Found {
 }
 
 impl Claimant {
-    /// Takes the folder, now or not at all. `unclaimed` is who else signed for it and left no
-    /// claim, as version 0.1.0 did; `last_epoch` answers the highest epoch that is known to have
-    /// been used, claims aside; `raise` raises the fence to an epoch.
+    /// Claims the folder, without waiting for another holder to release it. `unclaimed` is the holder that
+    /// the lock names, which may have no claim, as in version 0.1.0; `last_epoch` returns the highest epoch
+    /// that is known to have been used, apart from claims; `raise` raises the fence to an epoch.
     ///
     /// # Errors
     ///
-    /// [`ClaimError::Held`] when anybody else holds it or is about to.
+    /// [`ClaimError::Held`] if another process holds the folder or is claiming it.
     pub(super) fn take(
         &self,
         folder: &Arc<dyn ClaimFolder>,
@@ -153,9 +152,9 @@ impl Claimant {
             let last = last_epoch().map_err(ClaimError::Fence)?;
             let used = highest.max(last);
             if used >= EPOCH_MAX {
-                // No run gets there; whoever wrote such a number was not burgeon.
+                // No run reaches this number, so burgeon did not write it.
                 let problem = format!(
-                    "epoch {used} of the lock or of a claim leaves no higher one: remove that file"
+                    "the lock or a claim has the epoch {used}, which is the highest possible; remove that file"
                 );
                 return Err(io::Error::other(problem).into());
             }
@@ -165,7 +164,7 @@ impl Claimant {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error.into()),
             };
-            // From here on an early return drops the claim, and with it its file.
+            // From here on, an early return drops the claim and removes its file.
             let judged = |name: &str| found.iter().any(|claim| claim.name == name);
             let is_new = |other: &Found| other.name != claim.name && !judged(&other.name);
             if claims(&**folder)?.iter().any(is_new)
@@ -196,17 +195,17 @@ impl Claimant {
         match &claim.holder {
             Some(holder) => self.judge(holder, look),
             None if changes(look, self.patience) => Err(ClaimError::Held(None)),
-            // Its holder died before it signed.
+            // Its holder died before it wrote its identity.
             None => Ok(None),
         }
     }
 
-    /// Whether a holder is gone, and if it is known, why. `look` answers with what changes for as
-    /// long as it lives.
+    /// Checks that a holder has ended; returns how that is known, `None` if only its counter stopped. `look`
+    /// reads something that changes as long as the holder is alive.
     ///
     /// # Errors
     ///
-    /// [`ClaimError::Held`] when it lives.
+    /// [`ClaimError::Held`] if it is alive.
     fn judge(
         &self,
         holder: &Holder,
@@ -215,7 +214,7 @@ impl Claimant {
         let this = &self.holder.process;
         match this.liveness_of(&holder.process) {
             Liveness::Dead(cause) => Ok(Some(cause)),
-            // On one kernel its word is enough, whatever container the holder was in.
+            // On the same kernel, the lock is proof, whatever container the holder was in.
             Liveness::Unknown if self.kernel == Kernel::Granted && same_kernel(this, holder) => {
                 Ok(Some(Cause::Exited))
             }
@@ -231,7 +230,7 @@ fn same_kernel(this: &ProcessName, holder: &Holder) -> bool {
     !this.boot.is_empty() && this.boot == holder.process.boot
 }
 
-/// Whether what `look` sees changes, or goes, within `patience` of this process's monotonic clock.
+/// Whether the result of `look` changes within `patience`.
 fn changes(look: impl Fn() -> Option<Vec<u8>>, patience: Duration) -> bool {
     let before = look();
     let started = Instant::now();
@@ -252,19 +251,19 @@ impl Claim {
             Ok(()) => Ok(Self { folder: Arc::clone(folder), name, holder, counting: None }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
             Err(error) => {
-                // It may be there, though nothing stands in it.
+                // The file may have been created without content.
                 let _ = folder.remove(&name);
                 Err(error)
             }
         }
     }
 
-    /// What stands in the claim.
+    /// The holder that is recorded in the claim.
     pub(super) fn holder(&self) -> &Holder {
         &self.holder
     }
 
-    /// Counts from now on until the claim is dropped.
+    /// Writes the counter from now on, until the claim is dropped.
     fn count(&mut self, every: Duration) {
         let (sender, dropped) = channel::<()>();
         let (folder, name) = (Arc::clone(&self.folder), self.name.clone());
@@ -273,13 +272,13 @@ impl Claim {
             let mut beats = 0;
             while dropped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
                 beats += 1;
-                // A count that fails is made up for by the next. One that fails for long may cost
-                // the claim, which the fence then tells.
+                // A failed write is made up for by the next. If writes fail for long, another process may
+                // take the folder over, and this one notices by the fence.
                 let _ = folder.overwrite(&name, &signed(&holder, beats));
             }
         };
         let thread = std::thread::Builder::new().name("claim".into()).spawn(count);
-        // Without a thread to spare the claim still holds on this machine.
+        // Without a thread, the claim still holds on this machine.
         self.counting = thread.ok().map(|_| sender);
     }
 }
@@ -287,7 +286,7 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         self.counting = None;
-        // One that stays is judged by whoever comes next.
+        // If that fails, the next process checks the claim of this one, which is then dead.
         let _ = self.folder.remove(&self.name);
     }
 }
@@ -321,11 +320,11 @@ fn claims(folder: &dyn ClaimFolder) -> io::Result<Vec<Found>> {
 fn epoch_of(name: &str) -> Option<u64> {
     let digits = name.strip_prefix(PREFIX)?;
     let epoch: u64 = digits.parse().ok()?;
-    // Written in no other way.
+    // Only numbers as `create` writes them.
     (epoch.to_string() == digits && epoch <= EPOCH_MAX).then_some(epoch)
 }
 
-/// Whoever claims a folder now, as its claims tell; those of processes known to be gone are none.
+/// The holder of the newest claim, leaving out processes that are known to have ended.
 pub(super) fn claimed_by(folder: &dyn ClaimFolder) -> io::Result<Option<Holder>> {
     let this = ProcessName::current();
     let holders = claims(folder)?.into_iter().rev().filter_map(|claim| claim.holder);
