@@ -23,9 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     println!("{}", grown.file().to_toml());
 
-    // What cannot work is told, with what would be right.
-    let hopeless = Edit::AddConvBlock { at: 0, filters: 16, kernel: 29, pool: false };
-    if let Err(error) = hopeless.apply(&seed) {
+    // An edit that would give an invalid study is an error, which says what would be valid.
+    let too_large = Edit::AddConvBlock { at: 0, filters: 16, kernel: 29, pool: false };
+    if let Err(error) = too_large.apply(&seed) {
         println!("# {error}");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What a trained model sees in pictures: `cargo run --release --example classify RUN PICTURE…`
+//! Classifies pictures with a trained model: `cargo run --release --example classify RUN PICTURE…`
 //!
 //! RUN is a run folder such as `runs/lenet-5-0001`, or a model folder such as `runs/lenet-5-0001/best`.
 
@@ -12,16 +12,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let classifier = Classifier::open(&run)?;
     println!("{}", classifier.preparation().describe());
 
-    // Images in memory, of the network's own size, are classified by the batch; threads may share the classifier.
+    // Images in memory, in the network's own size, are classified in batches; threads can share the classifier.
     let input = classifier.input();
     let black = vec![vec![0; input.height * input.width]; 8];
-    let answers = std::thread::scope(|scope| {
+    let results = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| classifier.classify(&black))).collect();
         threads.into_iter().map(|thread| thread.join()).collect::<Vec<_>>()
     });
-    println!("{} threads answered for {} images each", answers.len(), black.len());
+    println!("{} threads classified {} images each", results.len(), black.len());
 
-    // Pictures of any kind are prepared as the model says.
+    // Picture files of any size are prepared like the training images.
     for path in arguments {
         match classifier.classify_encoded(&std::fs::read(&path)?) {
             Ok(probabilities) => {

@@ -1,4 +1,4 @@
-//! What a program can do about an error depends on its kind.
+//! Distinguishes errors by their kind, which tells what a program can do about them.
 //!
 //! `cargo run --release --example errors_by_kind`
 
@@ -9,9 +9,9 @@ fn advice(error: &LaunchError) -> &'static str {
     match error.kind() {
         Kind::NoSpace => "free space on the disk, then resume",
         Kind::Locked => "another process works on this run",
-        Kind::MissingData => "bring the images",
-        Kind::BadStudy => "mend the study file",
-        Kind::NotARun => "this folder is no run",
+        Kind::MissingData => "provide the images",
+        Kind::BadStudy => "correct the study file",
+        Kind::NotARun => "give a run folder",
         _ => "read the message",
     }
 }

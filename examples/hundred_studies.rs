@@ -19,7 +19,7 @@ fn study(seed: u64) -> Result<f64, TrainerError> {
     let data = Dataset::new(halves(64)?, halves(20)?, halves(20)?, 2)?;
     let settings = Settings { threads: Some(1), runs: runs.path().into(), ..Settings::default() };
     let Ended::Finished(finished) = Launch::new(study).data(data).settings(settings).run()? else {
-        return Err("nobody asked it to stop".into());
+        return Err("no stop was requested".into());
     };
     Ok(finished.result.validation_accuracy)
 }

@@ -1,23 +1,22 @@
-//! What inheritance is worth: the same growth with inherited weights and without.
+//! Measures the benefit of inherited weights: the same growth with and without them.
 //!
 //! `cargo run --release --example inheritance -- SEEDS GROWTH` grows a small network by fixed edits,
 //! one a trial, until 99 % of the validation images are classified correctly. Without `GROWTH` it grows it in
 //! each of three ways:
 //!
-//! - `large`: four edits that at least triple a layer or add a large one, an epoch each;
-//! - `small`: eight edits that double a layer or add one like those before, an epoch each;
-//! - `longer`: the same, and after each edit one epoch more, as people do by hand.
+//! - `large`: four edits that at least triple a layer or add a large one, with an epoch each;
+//! - `small`: eight edits that double a layer or add one of similar size, with an epoch each;
+//! - `longer`: the same edits, and after each of them one more epoch, as people do by hand.
 //!
-//! All runs of a growth make the same edits, with the same epochs and rate schedule in each trial:
+//! All runs of a growth make the same edits, with the same epochs and learning-rate schedule in each trial:
 //!
-//! - grafted: a trial begins with what its parent learned, and more epochs go on where it left off;
-//! - refreshed: so too, but a grafted network is shrunk and perturbed before it trains
+//! - grafted: a trial starts from its parent's weights, and additional epochs continue its training;
+//! - refreshed: the same, but grafted weights are shrunk and perturbed before training
 //!   ([`TrainState::refreshed`]);
-//! - fresh: every trial begins anew and trains all its epochs.
+//! - fresh: every trial starts from fresh weights and trains all its epochs.
 //!
-//! Counted are images and seconds over all trials until 97, 98 and 99 % are reached, and, to tell
-//! what growing costs somebody who knows the last network beforehand, the images of the trial that
-//! gets there alone.
+//! It counts images and seconds over all trials until 97, 98 and 99 % are reached; and also the images of
+//! only the last trial, for comparison with training the final network alone.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -36,17 +35,17 @@ use burgeon::unstable::train::{
 type Failure = Box<dyn std::error::Error>;
 
 const TARGETS: [f64; 3] = [0.97, 0.98, 0.99];
-/// Images between two looks at the validation images.
+/// Number of training images between two evaluations.
 const SLICE: usize = 11_000;
-/// Slices that an epoch of the 55,000 training images has.
+/// Number of slices in an epoch of 55,000 training images.
 const SLICES_AN_EPOCH: usize = 5;
-/// Slices after which a run is given up: forty epochs.
+/// Number of slices after which a run is given up: forty epochs.
 const SLICES_MOST: usize = 40 * SLICES_AN_EPOCH;
 
-/// More than fit into those slices.
+/// More trials than fit into those slices.
 const TRIALS_MOST: usize = 40;
 
-/// In all arms.
+/// Label smoothing of all runs.
 const LABEL_SMOOTHING: f64 = 0.1;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -58,24 +57,24 @@ enum Start {
 
 const STARTS: [Start; 3] = [Start::Grafted, Start::Refreshed, Start::Fresh];
 
-/// The edits that make trial 2 and those after it, each of the trial before.
+/// The edits of trial 2 and later ones, each applied to the trial before.
 struct Growth {
     name: &'static str,
     edits: Vec<Edit>,
 }
 
-/// What it took to reach a target.
+/// The cost of reaching a target.
 #[derive(Clone, Copy)]
 struct Cost {
     /// Images over all trials.
     images: usize,
-    /// Images of the trial that got there.
+    /// Images of only the trial that reached it.
     of_trial: usize,
     /// Seconds of training over all trials.
     seconds: f64,
 }
 
-/// The cost of each target; `None` where it was not reached.
+/// The cost of each target; `None` if it was not reached.
 type Reached = [Option<Cost>; 3];
 
 fn main() -> Result<(), Failure> {
@@ -138,13 +137,14 @@ fn seedling(seed: u64) -> Result<Spec, Failure> {
     file.train.seed = seed;
     file.train.epochs = SLICES_AN_EPOCH;
     file.train.learning_rate = 0.004;
-    // A network that is sure of nearly every image sends too little gradient back to what is new.
+    // Without label smoothing, a network that is confident about nearly every image gives new layers and
+    // units too small gradients.
     file.train.label_smoothing = LABEL_SMOOTHING;
     file.train.schedule = Schedule::Cosine { floor: 0.0 };
     Ok(Spec::new(file, InputShape::MNIST)?)
 }
 
-/// The growth of that name; all where none is named.
+/// The growth of this name, or all.
 fn growths(wanted: Option<&str>) -> Result<Vec<Growth>, Failure> {
     let widen = |layer, width| Edit::Widen { layer, width };
     let conv = |filters| Edit::AddConvBlock { at: 4, filters, kernel: 3, pool: false };
@@ -172,7 +172,7 @@ fn growths(wanted: Option<&str>) -> Result<Vec<Growth>, Failure> {
     let names: Vec<&str> = growths.iter().map(|growth| growth.name).collect();
     match wanted {
         Some(name) if !names.contains(&name) => {
-            Err(format!("no growth {name}; there are {}", names.join(", ")).into())
+            Err(format!("no growth is named {name}; use one of {}", names.join(", ")).into())
         }
         _ => {
             let is_wanted = |growth: &Growth| wanted.is_none_or(|name| growth.name == name);
@@ -224,8 +224,8 @@ struct Race<'a> {
 }
 
 impl Race<'_> {
-    /// Trains to the end of a trial, a slice at a time: what the study calls an epoch is a slice
-    /// here, so that the schedule runs over them.
+    /// Trains a trial to its end, a slice at a time. The study's epochs are slices here, so that its schedule
+    /// extends over them.
     fn train(&mut self, spec: &Spec, state: TrainState, trial: u32) -> Result<TrainState, Failure> {
         let mut state = state;
         let first = self.slices;
@@ -308,7 +308,7 @@ fn spread(values: impl Iterator<Item = f64>) -> (f64, f64) {
     (mean, (squares / (count - 1.0).max(1.0)).sqrt())
 }
 
-/// Leaves off after an epoch.
+/// Stops after an epoch.
 struct OneEpoch;
 
 impl Watch for OneEpoch {

@@ -1,4 +1,4 @@
-//! Trains on images of one's own, stops, and goes on with the run.
+//! Trains on your own images, stops, and resumes the run.
 //!
 //! `cargo run --release --example own_data`
 
@@ -24,10 +24,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     stop.request();
     let launch = Launch::new(study).named_data("halves", images.clone());
     let Ended::Stopped(stopped) = launch.runs(runs.path()).stop(&stop).run()? else {
-        return Err("it was asked to stop".into());
+        return Err("a stop was requested".into());
     };
-    let run = stopped.run.ok_or("it has a run folder by then")?;
-    // Without its images, the run cannot go on.
+    let run = stopped.run.ok_or("own images need no loading, so there is a run folder")?;
+    // The run cannot be resumed without its images.
     let error = Launch::default().resume(&run);
     assert!(matches!(error, Err(error) if error.kind() == Kind::MissingData));
     let launch = Launch::default().named_data("halves", images);

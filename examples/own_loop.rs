@@ -1,4 +1,4 @@
-//! Trains the network of a spec by a loop of one's own, with burn's loss, gradients and optimizer.
+//! Trains the network of a spec in your own loop, with burn's loss, gradients and optimizer.
 //!
 //! `cargo run --release --example own_loop`
 

@@ -1,4 +1,4 @@
-//! Runs a study with a policy of one's own, here one that only ever widens the hidden layer.
+//! Runs a study with your own policy, here one that always widens the hidden layer.
 //!
 //! `cargo run --release --example own_policy`
 
@@ -17,7 +17,7 @@ impl Policy for Widen {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Noise has no classes, so the gate stays shut and the policy is asked until the trials run out.
+    // Noise cannot be classified, so no trial passes the gate, and all trials are used.
     let noise = |count: usize| {
         let pixels: Vec<u8> = (0..count * 64).map(|at| (at * 167 % 251) as u8).collect();
         Images::new(pixels, (0..count).map(|at| (at * 7 % 5 % 2) as u8).collect::<Vec<u8>>(), 8, 8)

@@ -1,4 +1,5 @@
-//! Runs a study with a trainer of one's own: here one that believes accuracy grows with parameters.
+//! Runs a study with your own trainer, here one that trains nothing and computes an accuracy from the number
+//! of parameters.
 //!
 //! `cargo run --release --example own_trainer`
 

@@ -1,8 +1,8 @@
-//! Runs broken studies and prints what was diagnosed, what was mended, and how long it took.
+//! Tunes broken studies and prints the diagnoses, the edits, and how long it took.
 //!
-//! `cargo run --release --example sabotage` runs all of `models/sabotaged`; studies or folders of
-//! them can be named instead. A comment line `# Diagnosis: A or B` in a study says which diagnosis
-//! the first trial should get; `*` marks the ones that got another.
+//! `cargo run --release --example sabotage` runs all of `models/sabotaged`; other studies or folders of
+//! them can be given as arguments. A comment line `# Diagnosis: A or B` in a study gives the expected
+//! diagnosis of the first trial; `*` marks studies with another one.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -40,7 +40,7 @@ impl Listener for Witness {
 
 impl LaunchListener for Witness {}
 
-/// What became of one study.
+/// The result of one study.
 struct Row {
     name: String,
     diagnosis: String,

@@ -1,4 +1,4 @@
-//! Asks the growth policy for trials, with neither training nor burn: an accuracy is made up for each.
+//! Asks the growth policy for trials without training and without burn: each trial gets an invented accuracy.
 //!
 //! `cargo run --no-default-features --example spec_and_tune`
 
@@ -7,7 +7,7 @@ use burgeon::record::{Ending, EpochRecord};
 use burgeon::spec::{Conv, Edit, InputShape, Layer, Spec, StudyFile};
 use burgeon::tune::{Grow, Policy, TrialRecord, diagnose};
 
-/// The larger the network, the more accurate.
+/// A trial whose accuracy grows with the number of parameters.
 fn trial(trial: u32, spec: Spec, parent: Option<u32>, edits: Vec<Edit>) -> TrialRecord {
     let accuracy = 1.0 - 1.0 / (spec.table().parameters() as f64).log2();
     let epoch = EpochRecord { epoch: 1, train_accuracy: accuracy, ..EpochRecord::default() };

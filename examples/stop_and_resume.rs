@@ -1,16 +1,16 @@
-//! Builds a study in code, stops it after an epoch, and goes on with it in another launch.
+//! Builds a study in code, stops it after an epoch, and resumes it in another launch.
 //!
 //! `cargo run --release --example stop_and_resume`
 
 use burgeon::prelude::*;
 use burgeon::spec::{Amount, Source};
 
-/// Asks for a stop once an epoch is over.
+/// Requests a stop after the first epoch.
 struct StopAfterAnEpoch(StopFlag);
 
 impl Listener for StopAfterAnEpoch {
     fn epoch(&mut self, _trial: u32, record: &EpochRecord) {
-        println!("epoch {} is over", record.epoch);
+        println!("epoch {} is done", record.epoch);
         self.0.request();
     }
 }
@@ -27,12 +27,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut listener = StopAfterAnEpoch(stop.clone());
     let launch = Launch::new(study).runs(runs.path()).listener(&mut listener).stop(&stop);
     let Ended::Stopped(stopped) = launch.run()? else {
-        return Err("it was asked to stop".into());
+        return Err("a stop was requested".into());
     };
-    // The run folder holds all that is needed: the study, what happened, the state of training.
-    let run = stopped.run.ok_or("it has a run folder by then")?;
+    // The run folder has all that is needed: the study, the events, and the training state.
+    let run = stopped.run.ok_or("an epoch was trained, so there is a run folder")?;
     let Ended::Finished(finished) = Launch::default().resume(&run)? else {
-        return Err("nobody asked it to stop".into());
+        return Err("no stop was requested".into());
     };
     let epochs = finished.trials[0].curve.len();
     println!("{:?} after {epochs} epochs", finished.result.outcome);

@@ -1,4 +1,4 @@
-//! Trains a study from its file, and follows it epoch by epoch.
+//! Trains a study from its file, and prints each epoch.
 //!
 //! `cargo run --release --example train_a_study -- models/single-conv.toml`
 

@@ -1,9 +1,10 @@
 //! A deep-learning trainer that grows its own network until it passes its accuracy gate.
 //!
 //! A *study* describes a model, its data, how to train it, and the accuracy it must reach. burgeon
-//! trains it, measures it on held-out images, and, as long as it misses the *gate*, diagnoses
-//! why, *edits* the typed architecture or the training plan, *grafts* the learned weights onto the new
-//! network, and trains that as the next *trial*, until one passes the gate or the budget is used up.
+//! trains the model and measures it on held-out validation images. As long as it misses the required
+//! accuracy, the *gate*, burgeon diagnoses why, *edits* the architecture or the training settings,
+//! *grafts* the learned weights onto the new network, and trains that as the next *trial*, until one passes
+//! the gate or the budget is used up.
 //!
 //! ```text
 //! models/lenet.toml
@@ -25,9 +26,9 @@
 //! | use your own images, policy or trainer | [`data::Dataset`], [`tune::Policy`], [`study::Trainer`] |
 //! | train one network without growth | [`train::train()`] |
 //! | use a trained network | [`model::Classifier`] |
-//! | follow what happened | [`ledger`] |
-//! | report the results | [`report`] |
-//! | import the usual names at once | [`prelude`] |
+//! | read the events of a run | [`ledger`] |
+//! | write reports of a run | [`report`] |
+//! | import the common names at once | [`prelude`] |
 //!
 //! ```no_run
 //! use burgeon::spec::StudyDocument;
@@ -48,8 +49,8 @@
 //! Invariant: every random number is a function of (seed, trial, purpose, epoch, step); no
 //! generator state is kept, so training can start from any step.
 //!
-//! Invariant: the events are the only record; a study has no state that cannot be rebuilt from them
-//! and the trials' own files.
+//! Invariant: the events are the only record of a study; all its state can be rebuilt from them and from
+//! the trials' own files.
 //!
 //! Invariant: [`spec`], [`gate`] and [`tune`] do no I/O and read no clock.
 //!
@@ -58,7 +59,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(
     not(feature = "cli"),
-    expect(unused_imports, reason = "modules hand each other what only the command uses")
+    expect(unused_imports, reason = "some re-exports are used by the command only")
 )]
 
 #[cfg(feature = "train")]
@@ -88,6 +89,6 @@ pub mod tune;
 #[doc(hidden)]
 pub mod unstable;
 
-/// The framework that networks run on, in the version that this crate uses.
+/// The deep-learning framework that networks run on, in the version that this crate uses.
 #[cfg(feature = "train")]
 pub use burn;

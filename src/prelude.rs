@@ -1,4 +1,4 @@
-//! What a program usually needs: `use burgeon::prelude::*;`.
+//! The names that most programs need, to be imported with `use burgeon::prelude::*;`.
 
 pub use crate::data::{DataError, Dataset, Images, Subset};
 pub use crate::model::Classifier;
