@@ -59,7 +59,7 @@ fn examples_do_what_they_say() {
         assert!(said.contains(wanted), "{wanted:?} is not in {said:?}");
     }
     assert_says(&run("build_a_spec", &[]), "name = \"in-code\"");
-    assert_says(&run("errors_by_kind", &[]), "MissingData: bring the images");
+    assert_says(&run("errors_by_kind", &[]), "MissingData: provide the images");
     assert_says(&run("hundred_studies", &[]), "100 studies");
     assert_says(&run("own_data", &[]), "Accepted");
     assert_says(&run("own_loop", &[]), "in 30 steps");
@@ -75,6 +75,6 @@ fn examples_do_what_they_say() {
     });
     paper.save(picture).unwrap();
     let said = run("classify", &["runs/growing-0001", "one.png"]);
-    assert_says(&said, "4 threads answered for 8 images each");
+    assert_says(&said, "4 threads classified 8 images each");
     assert_says(&said, "one.png: ");
 }
