@@ -109,7 +109,7 @@ mod tests {
             peak_flops_per_second: Some(2e11),
         };
         let table = table(&profile);
-        assert!(table.contains("time of an epoch, 2.00 s"), "{table}");
+        assert!(table.contains("time of an average epoch: 2.00 s"), "{table}");
         assert!(table.contains("25 % of the 200.0"), "{table}");
         let shares: Vec<f64> = table
             .lines()

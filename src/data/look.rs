@@ -337,7 +337,7 @@ mod tests {
             ]
         );
         let words: Vec<String> = report.findings.iter().map(|it| it.words(&names(2))).collect();
-        assert!(words[0].starts_with("2 training images are of one shade"), "{words:?}");
-        assert!(words[1].starts_with("1 test image is of one shade"), "{words:?}");
+        assert!(words[0].starts_with("2 training images are without content"), "{words:?}");
+        assert!(words[1].starts_with("1 test image is without content"), "{words:?}");
     }
 }

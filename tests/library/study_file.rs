@@ -104,7 +104,7 @@ fn a_wrong_type_is_refused_with_its_place() {
 fn image_layers_behind_flat_ones_are_refused() {
     let message =
         refusal(with_layers("{ dense = { units = 9 } },\n{ conv = { filters = 1, kernel = 3 } }"));
-    assert!(message.contains("needs an image, but receives 9 flat features"), "{message}");
+    assert!(message.contains("needs an image as input, but receives 9 flat features"), "{message}");
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn residual_blocks_that_cannot_be_are_refused_where_they_stand() {
     assert!(message.contains(&format!("{key}[0].dense`")), "{message}");
     let message = block("\"global-avg-pool\"");
     assert!(message.contains("returns flat features"), "{message}");
-    assert!(block("").contains("are none"));
+    assert!(block("").contains("is empty"));
     let message = block("{ conv = { filters = 4, kernel = 40 } }");
     assert!(message.contains(&format!("{key}[0].conv.kernel`")), "{message}");
     let message = block("{ max-pool = { size = 14 } }, { max-pool = { size = 3 } }");
@@ -329,12 +329,14 @@ fn groups_divide_channels_and_filters() {
     assert_eq!(validate(&grouped.file().to_toml()).unwrap(), grouped);
     let message = refusal(spec(6));
     assert!(
-        message.contains("`model.layers[1].conv.groups`: 6 groups do not divide the 8 channels"),
+        message.contains(
+            "`model.layers[1].conv.groups`: the 8 input channels cannot be divided into 6 groups"
+        ),
         "{message}"
     );
     assert!(message.contains("use 1, 2 or 4"), "{message}");
     let message = refusal(spec(8));
-    assert!(message.contains("8 groups do not divide 12 filters"), "{message}");
+    assert!(message.contains("12 filters cannot be divided into 8 groups"), "{message}");
     assert!(refusal(spec(0)).contains("from 1 to 4096"));
 }
 
@@ -350,7 +352,7 @@ fn edits_reach_into_residual_blocks() {
     let json = serde_json::to_string(&wide).unwrap();
     assert_eq!(serde_json::from_str::<Edit>(&json).unwrap(), wide);
     let error = inside(0, Edit::Widen { layer: 0, width: 12 }).apply(&spec).unwrap_err();
-    assert!(error.to_string().contains("does not fit the layer at index 0"), "{error}");
+    assert!(error.to_string().contains("cannot be applied to the layer at index 0"), "{error}");
     assert!(inside(1, Edit::SetEpochs { epochs: 3 }).apply(&spec).is_err());
     assert!(inside(1, Edit::AddDense { at: 9, units: 3 }).apply(&spec).is_err());
     let added = Edit::AddResidual { at: 3, filters: 6, kernel: 3 }.apply(&spec).unwrap();

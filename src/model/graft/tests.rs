@@ -139,7 +139,7 @@ fn a_larger_kernel_dropout_and_batch_norm_keep_the_logits() {
 }
 
 #[test]
-fn what_cannot_be_kept_is_carried_as_far_as_it_goes_and_told() {
+fn what_cannot_be_kept_is_carried_as_far_as_possible_and_reported() {
     let parent = spec(vec![conv(3, Activation::Relu), conv(4, Activation::Relu)]);
     let cases = [
         (Edit::AddConvBlock { at: 2, filters: 8, kernel: 3, pool: true }, 6),
@@ -160,7 +160,7 @@ fn what_cannot_be_kept_is_carried_as_far_as_it_goes_and_told() {
 fn narrowing_keeps_the_units_that_matter() {
     let parent = spec(vec![dense(4, Activation::None)]);
     let mut weights = trained(&parent, 5);
-    // Nothing listens to the third unit.
+    // No weight uses the third unit.
     let head = weights.arrays_mut().get_mut("head.weight").unwrap();
     head.values[10..15].fill(0.0);
     let edits = [Edit::Narrow { layer: 0, width: 3 }];
@@ -266,7 +266,7 @@ fn a_conv_before_a_block_goes_into_its_branch_and_its_shortcut() {
 }
 
 #[test]
-fn what_a_block_loses_is_told_and_the_rest_is_carried() {
+fn what_a_block_loses_is_reported_and_the_rest_is_carried() {
     let parent = spec(residual_layers(Activation::Relu));
     let edits = [
         Edit::RemoveLayer { layer: 1 },
