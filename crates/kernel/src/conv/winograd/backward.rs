@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::product::{Product, panel_vectors};
 use super::rows::PixelRows;
-use super::tiles::{Gather, Numbers, POINTS, Planes, Results, Spread, TILE, TileRow, columns_room};
+use super::tiles::{
+    Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TILE, TileRow, columns_room,
+};
 use super::weights::{AddSums, Direction, Pack, Packed, Sums};
 use super::{Tiling, covers};
 use crate::activation::Activation;
@@ -265,7 +267,7 @@ impl Backward<'_> {
             let first = tiling.image_row(y);
             if y == 0 {
                 work.d_pixels.start_at(first);
-                work.d_pixels.clear();
+                work.d_pixels.clear(SIDE - TILE);
             } else {
                 work.d_pixels.move_to(first);
             }
@@ -285,7 +287,7 @@ impl Backward<'_> {
             let is_last = y + 1 == tiling.rows;
             // SAFETY: images do not overlap, and each is in one chunk.
             let image = unsafe { self.d_images.range(n * image_len..(n + 1) * image_len) };
-            work.d_pixels.write(s, if is_last { 6 } else { TILE }, image);
+            work.d_pixels.write(s, if is_last { SIDE } else { TILE }, image);
         }
     }
 }

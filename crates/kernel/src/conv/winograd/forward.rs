@@ -213,21 +213,24 @@ impl Forward<'_> {
             results.write(s, TILE, unsafe { self.pre_activation.range(image.clone()) });
         }
         let rows = results.slot(0);
-        let activate = Activate { activation: self.tiling.shape.activation };
-        activate.run(s, &mut results.memory_mut()[rows..]);
+        let values = &mut results.memory_mut()[rows..];
+        s.outline(Activate { activation: self.tiling.shape.activation, values });
         // SAFETY: as above.
         results.write(s, TILE, unsafe { self.output.range(image) });
     }
 }
 
-struct Activate {
+struct Activate<'a> {
     activation: Activation,
+    values: &'a mut [f32],
 }
 
-impl Activate {
+impl Outlined for Activate<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn run<S: Simd>(&self, s: S, values: &mut [f32]) {
-        activate(s, self.activation, values);
+    fn run<S: Simd>(self, s: S) {
+        activate(s, self.activation, self.values);
     }
 }
 

@@ -1,7 +1,7 @@
 //! A few rows of an image with the channels of each pixel side by side, padded to whole lines.
 
 use crate::conv::transpose::{Rows, transpose};
-use crate::simd::Simd;
+use crate::simd::{Outlined, Simd};
 
 /// Floats of a cache line: channels are transformed so many at a time.
 pub(super) const LINE: usize = 16;
@@ -131,23 +131,42 @@ impl<'a, const N: usize> PixelRows<'a, N> {
         unsafe { transpose(s, (self.memory, from), [(end - start) * width, channels], (image, to)) };
     }
 
-    /// Sets all rows to zero.
-    pub fn clear(&mut self) {
-        self.memory.fill(0.0);
+    /// Sets the first `rows` rows to zero.
+    pub fn clear(&mut self, rows: usize) {
+        let (start, end) = (self.slot(0), self.slot(rows));
+        self.memory[start..end].fill(0.0);
     }
 
     /// Adds the pixels of the rows that the image has to `sums`, as long as a pixel.
     #[inline(always)]
     pub fn add_up<S: Simd>(&self, s: S, sums: &mut [f32]) {
         let [start, end] = self.inside(N);
-        let (stride, width) = (self.size.stride(), self.size.width);
-        assert!(sums.len() >= stride && self.memory.len() >= (1 + N) * width * stride);
-        for lane in (0..self.size.channels).step_by(S::LANES) {
-            // SAFETY: pixels are whole vectors, and the rows are inside the memory.
+        let row_len = self.size.row_len();
+        let pixels = &self.memory[self.slot(0)..][start * row_len..end * row_len];
+        s.outline(AddUp { pixels, stride: self.size.stride(), sums });
+    }
+}
+
+/// Adds up pixels.
+struct AddUp<'a> {
+    pixels: &'a [f32],
+    stride: usize,
+    sums: &'a mut [f32],
+}
+
+impl Outlined for AddUp<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { pixels, stride, sums } = self;
+        assert!(sums.len() >= stride && pixels.len().is_multiple_of(stride));
+        for lane in (0..stride).step_by(S::LANES) {
+            // SAFETY: pixels are whole vectors, and the sums are as long as one.
             unsafe {
                 let mut sum = s.load(sums, lane);
-                for pixel in start * width..end * width {
-                    sum = s.add(sum, s.load(self.memory, self.slot(0) + pixel * stride + lane));
+                for at in (lane..pixels.len()).step_by(stride) {
+                    sum = s.add(sum, s.load(pixels, at));
                 }
                 s.store(sums, lane, sum);
             }

@@ -5,7 +5,7 @@ use super::rows::{LINE, stride};
 use super::tiles::{POINTS, SIDE};
 use super::transform;
 use crate::conv::shape::ConvShape;
-use crate::conv::transpose::{Rows, transpose, transpose_padded};
+use crate::conv::transpose::{Rows, transpose};
 use crate::simd::{Outlined, Simd};
 use crate::{DisjointMut, Kernel, scratch};
 
@@ -78,64 +78,68 @@ impl Kernel for Pack<'_> {
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let first = chunk * CHUNK;
         let end = self.layout.columns.min(first + CHUNK);
-        for column in (first..end).step_by(S::LANES) {
-            s.outline(PackVector { pack: self, column, lanes: S::LANES.min(end - column) });
-        }
+        let terms = match self.layout.direction {
+            Direction::Forward => self.layout.terms,
+            Direction::Backward => 1,
+        };
+        scratch::with(terms * TAPS * S::LANES, |turned| {
+            turned.fill(0.0);
+            for column in (first..end).step_by(S::LANES) {
+                let lanes = S::LANES.min(end - column);
+                s.outline(PackVector { pack: self, column, lanes, turned: &mut *turned });
+            }
+        });
     }
 }
 
 /// A vector of columns.
-struct PackVector<'a> {
+struct PackVector<'a, 'b> {
     pack: &'a Pack<'a>,
     column: usize,
     lanes: usize,
+    /// Room for the taps of a term, or of all, with columns in lanes; zero beyond the last column.
+    turned: &'b mut [f32],
 }
 
-impl Outlined for PackVector<'_> {
+impl Outlined for PackVector<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Packed { direction, terms, .. } = self.pack.layout;
+        let Self { pack, column, lanes, turned } = self;
+        let Packed { direction, terms, columns, .. } = pack.layout;
+        let to = Rows { at: 0, stride: S::LANES };
         match direction {
-            Direction::Forward => scratch::with(terms * TAPS * S::LANES, |turned| {
+            Direction::Forward => {
                 let row = terms * TAPS;
-                let (from, to) = (Rows { at: self.column * row, stride: row }, lanes::<S>());
-                let size = [self.lanes, row];
-                turned.fill(0.0);
+                let from = Rows { at: column * row, stride: row };
                 // SAFETY: the filters exist, and a vector has room for a number of each.
-                unsafe { transpose(s, (self.pack.weight, from), size, (turned, to)) };
+                unsafe { transpose(s, (pack.weight, from), [lanes, row], (turned, to)) };
                 for term in 0..terms {
-                    self.term(s, term, &turned[term * TAPS * S::LANES..][..TAPS * S::LANES]);
+                    let taps = &turned[term * TAPS * S::LANES..][..TAPS * S::LANES];
+                    pack.term(s, [term, column], taps);
                 }
-            }),
-            Direction::Backward => scratch::with(TAPS * S::LANES, |turned| {
-                turned.fill(0.0);
-                let channels = self.pack.layout.columns;
+            }
+            Direction::Backward => {
                 for term in 0..terms {
-                    let at = (term * channels + self.column) * TAPS;
-                    let (from, to) = (Rows { at, stride: TAPS }, lanes::<S>());
-                    let size = [self.lanes, TAPS];
+                    let from = Rows { at: (term * columns + column) * TAPS, stride: TAPS };
                     // SAFETY: the channels of the filter exist, and a vector has room for a number of each.
-                    unsafe { transpose_padded(s, (self.pack.weight, from), size, (turned, to), 8) };
-                    self.term(s, term, turned);
+                    unsafe { transpose(s, (pack.weight, from), [lanes, TAPS], (turned, to)) };
+                    pack.term(s, [term, column], turned);
                 }
-            }),
+            }
         }
     }
 }
 
-fn lanes<S: Simd>() -> Rows {
-    Rows { at: 0, stride: S::LANES }
-}
-
-impl PackVector<'_> {
-    /// One term, whose `taps` are `[3, 3, column]`.
+impl Pack<'_> {
+    /// A vector of columns of one term, whose `taps` are `[3, 3, column]`.
     #[inline(always)]
-    fn term<S: Simd>(&self, s: S, term: usize, taps: &[f32]) {
-        let Pack { layout, packed, .. } = self.pack;
+    fn term<S: Simd>(&self, s: S, [term, column]: [usize; 2], taps: &[f32]) {
+        let Pack { layout, packed, .. } = self;
+        assert!(taps.len() >= TAPS * S::LANES);
         let [panel_step, term_step] = layout.steps::<S>();
-        let (panel, column) = (self.column / term_step, self.column % term_step);
+        let (panel, column) = (column / term_step, column % term_step);
         let at = panel * panel_step + term * term_step + column;
         let mut down = [[s.zero(); 3]; SIDE];
         for x in 0..3 {
@@ -237,11 +241,14 @@ impl Outlined for AddFilter<'_> {
             let at = filter * layout.row() + channel;
             let mut down = [[s.zero(); SIDE]; 3];
             for j in 0..SIDE {
-                let column = std::array::from_fn(|i| {
-                    let at = (i * SIDE + j) * layout.step() + at;
-                    // SAFETY: a row of sums is whole vectors.
-                    chunks().fold(s.zero(), |sum, sums| s.add(sum, unsafe { s.load(sums, at) }))
-                });
+                let mut column = [s.zero(); SIDE];
+                for sums in chunks() {
+                    for (i, sum) in column.iter_mut().enumerate() {
+                        let at = (i * SIDE + j) * layout.step() + at;
+                        // SAFETY: a row of sums is whole vectors.
+                        *sum = s.add(*sum, unsafe { s.load(sums, at) });
+                    }
+                }
                 for (y, v) in transform::weights_gradient(s, column).into_iter().enumerate() {
                     down[y][j] = v;
                 }
