@@ -160,7 +160,7 @@ impl Kernel for Backward<'_> {
         let sums_len = self.layout.len();
         // SAFETY: every chunk has its own range.
         let sums = unsafe { self.sums.range(chunk * sums_len..(chunk + 1) * sums_len) };
-        sums.fill(0.0);
+        sums[self.layout.bias_at()..].fill(0.0);
         scratch::with(lens.iter().sum(), |memory| {
             let [numbers, deltas, pixels, delta_rows, d_pixels, room, delta_room, d_room] =
                 scratch::split(memory, lens);
@@ -187,6 +187,7 @@ impl Kernel for Backward<'_> {
                     numbers: (&mut *work.numbers, image_planes),
                     deltas: (&*work.deltas, result_planes),
                     sums: &mut *work.sums,
+                    add: start > all.start,
                 });
                 if wants_images {
                     self.gather(s, rows, &mut work, image_planes);
@@ -299,6 +300,8 @@ struct Multiply<'a> {
     numbers: (&'a mut [f32], Planes),
     deltas: (&'a [f32], Planes),
     sums: &'a mut [f32],
+    /// Whether there are sums of blocks before.
+    add: bool,
 }
 
 impl Outlined for Multiply<'_> {
@@ -306,7 +309,7 @@ impl Outlined for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { backward, tiles, numbers: (numbers, of_images), deltas: (deltas, of_results), sums } =
+        let Self { backward, tiles, numbers: (numbers, of_images), deltas: (deltas, of_results), sums, add } =
             self;
         let ConvShape { in_channels, filters, .. } = backward.tiling.shape;
         let (sums_layout, packing) = (backward.layout, &backward.packing);
@@ -323,7 +326,7 @@ impl Outlined for Multiply<'_> {
                 depth: tiles,
             };
             let sums = &mut sums[point * sums_layout.step()..(point + 1) * sums_layout.step()];
-            of_weights.write(s, sums, sums_layout.row(), true);
+            of_weights.write(s, sums, sums_layout.row(), add);
             if backward.packed.is_empty() {
                 continue;
             }
