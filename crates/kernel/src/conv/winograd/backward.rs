@@ -1,6 +1,7 @@
 //! The backward pass: each chunk takes blocks of tiles from the output's gradient to the images', and adds up its part
 //! of the weights' gradient at the points.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::product::{Product, panel_vectors};
@@ -9,7 +10,7 @@ use super::tiles::{
     Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TILE, TileRow, columns_room,
 };
 use super::weights::{AddSums, Direction, Pack, Packed, Sums};
-use super::{Tiling, covers};
+use super::{Tiling, covers, suits_backward};
 use crate::activation::Activation;
 use crate::conv::shape::ConvShape;
 use crate::conv::weights::chunk_count;
@@ -27,7 +28,7 @@ pub(in crate::conv) struct WinogradBackward {
 impl WinogradBackward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers(&shape) && suits(&shape)).then(|| Self::of(shape))
+        (covers(&shape) && suits_backward(&shape)).then(|| Self::of(shape))
     }
 
     /// For a shape that it covers.
@@ -80,11 +81,6 @@ impl WinogradBackward {
             executor.run(add.chunks(), &add);
         });
     }
-}
-
-/// Whether it is faster than the other methods: `benches/kernel_shapes.rs` tells.
-fn suits(shape: &ConvShape) -> bool {
-    shape.in_channels >= 16 && shape.filters >= 16
 }
 
 /// How the images of a batch are shared out, which depends on shapes alone.
@@ -231,7 +227,7 @@ impl Backward<'_> {
                 pixels: &work.pixels,
                 room: work.room,
                 planes: work.numbers,
-                transform: Numbers,
+                transform: PhantomData::<Numbers>,
             });
             work.delta_rows.start_at((y * TILE) as isize);
             work.delta_rows.read(s, &self.delta[n * delta_len..][..delta_len], 0);
@@ -247,20 +243,14 @@ impl Backward<'_> {
                 pixels: &work.delta_rows,
                 room: work.delta_room,
                 planes: work.deltas,
-                transform: Results,
+                transform: PhantomData::<Results>,
             });
         }
     }
 
     /// Takes the images' gradient from the points to where it belongs.
     #[inline(always)]
-    fn gather<S: Simd>(
-        &self,
-        s: S,
-        rows: Range<usize>,
-        work: &mut Work<'_>,
-        image_planes: Planes,
-    ) {
+    fn gather<S: Simd>(&self, s: S, rows: Range<usize>, work: &mut Work<'_>, image_planes: Planes) {
         let tiling = self.tiling;
         let image_len = tiling.images.image_len();
         for (i, row) in rows.enumerate() {
@@ -283,7 +273,7 @@ impl Backward<'_> {
                 room: work.d_room,
                 bias: &[],
                 pixels: &mut work.d_pixels,
-                transform: Numbers,
+                transform: PhantomData::<Numbers>,
             });
             let is_last = y + 1 == tiling.rows;
             // SAFETY: images do not overlap, and each is in one chunk.
@@ -309,8 +299,14 @@ impl Outlined for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { backward, tiles, numbers: (numbers, of_images), deltas: (deltas, of_results), sums, add } =
-            self;
+        let Self {
+            backward,
+            tiles,
+            numbers: (numbers, of_images),
+            deltas: (deltas, of_results),
+            sums,
+            add,
+        } = self;
         let ConvShape { in_channels, filters, .. } = backward.tiling.shape;
         let (sums_layout, packing) = (backward.layout, &backward.packing);
         for point in 0..POINTS {

@@ -1,12 +1,13 @@
 //! The forward pass: each chunk takes a few blocks of tiles from pixels to activations.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::product::Product;
 use super::rows::{PixelRows, stride};
 use super::tiles::{Gather, Numbers, POINTS, Planes, Results, Spread, TILE, TileRow, columns_room};
 use super::weights::{Direction, Pack, Packed};
-use super::{Tiling, covers};
+use super::{Tiling, covers, suits_forward};
 use crate::conv::forward::{ForwardInput, ForwardOutput, activate};
 use crate::conv::shape::ConvShape;
 use crate::simd::{Outlined, Simd};
@@ -21,7 +22,7 @@ pub(in crate::conv) struct WinogradForward {
 impl WinogradForward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers(&shape) && suits(&shape)).then(|| Self::of(shape))
+        (covers(&shape) && suits_forward(&shape)).then(|| Self::of(shape))
     }
 
     /// For a shape that it covers.
@@ -54,11 +55,6 @@ impl WinogradForward {
             executor.run(cut.chunks, &forward);
         });
     }
-}
-
-/// Whether it is faster than the direct method: `benches/kernel_shapes.rs` tells.
-fn suits(shape: &ConvShape) -> bool {
-    shape.in_channels >= 16 && shape.filters >= 16
 }
 
 /// How the images of a batch are shared out, which depends on shapes alone.
@@ -174,7 +170,7 @@ impl Forward<'_> {
                 pixels: &work.pixels,
                 room: work.room,
                 planes: work.numbers,
-                transform: Numbers,
+                transform: PhantomData::<Numbers>,
             });
         }
         s.outline(Multiply {
@@ -197,7 +193,7 @@ impl Forward<'_> {
                 room: work.result_room,
                 bias: self.bias,
                 pixels: &mut work.results,
-                transform: Results,
+                transform: PhantomData::<Results>,
             });
             self.emit(s, n, &mut work.results);
         }

@@ -31,6 +31,7 @@ pub(super) use self::forward::WinogradForward;
 use self::rows::Size;
 use self::tiles::{POINTS, Planes, TILE};
 use super::shape::{ConvShape, Pool};
+use crate::Activation;
 
 /// How the images of a shape are cut into tiles, and tiles into blocks.
 #[derive(Clone, Debug)]
@@ -49,8 +50,7 @@ struct Tiling {
 impl Tiling {
     fn new(shape: ConvShape) -> Self {
         let [height, width] = shape.conv_size();
-        let images =
-            Size { channels: shape.in_channels, height: shape.height, width: shape.width };
+        let images = Size { channels: shape.in_channels, height: shape.height, width: shape.width };
         let results = Size { channels: shape.filters, height, width };
         let columns = width.div_ceil(TILE);
         let floats = POINTS * (images.stride() + results.stride());
@@ -90,4 +90,29 @@ pub(super) fn covers(shape: &ConvShape) -> bool {
         && shape.stride == [1, 1]
         && shape.pool == Pool::None
         && shape.output_len() > 0
+}
+
+/// Whether the forward pass is faster than the direct one.
+///
+/// By `kernel_shapes -- --methods --threads 1` on a Zen 3 machine: 1.4 to 3.2 times as fast for 12 channels and more,
+/// 0.9 to 1.1 times for 8, 1.0 for the 3 of an image.
+fn suits_forward(shape: &ConvShape) -> bool {
+    shape.in_channels >= 12 && shape.filters >= 8 && fills_tiles(shape)
+}
+
+/// Whether the backward pass is faster than the others.
+///
+/// By the same figures: 1.1 to 3.6 times as fast for 8 channels and more, 0.8 to 0.9 times for 3. Behind relu, where the
+/// other pass leaves out zeros, it is 1.5 to 2 times as fast for 16 channels and more if half are zero, and breaks even
+/// where three in four are.
+fn suits_backward(shape: &ConvShape) -> bool {
+    let least = if shape.activation == Activation::Relu { 16 } else { 8 };
+    shape.in_channels >= least && shape.filters >= least && fills_tiles(shape)
+}
+
+/// Whether at least half of what tiles compute is there.
+fn fills_tiles(shape: &ConvShape) -> bool {
+    let [height, width] = shape.conv_size();
+    let tiled = height.next_multiple_of(TILE) * width.next_multiple_of(TILE);
+    2 * height * width >= tiled
 }

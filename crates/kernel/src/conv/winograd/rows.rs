@@ -112,7 +112,9 @@ impl<'a, const N: usize> PixelRows<'a, N> {
         let to = Rows { at: self.slot(start), stride: self.size.stride() };
         let from = Rows { at, stride: height * width };
         // SAFETY: the rows are inside every channel of the image, and have room here.
-        unsafe { transpose(s, (image, from), [channels, (end - start) * width], (self.memory, to)) };
+        unsafe {
+            transpose(s, (image, from), [channels, (end - start) * width], (self.memory, to))
+        };
     }
 
     /// Writes those of the first `rows` rows that the image has to `image`, `[channels, height, width]`.
@@ -128,7 +130,9 @@ impl<'a, const N: usize> PixelRows<'a, N> {
         let from = Rows { at: self.slot(start), stride: self.size.stride() };
         let to = Rows { at, stride: height * width };
         // SAFETY: as in `read`.
-        unsafe { transpose(s, (self.memory, from), [(end - start) * width, channels], (image, to)) };
+        unsafe {
+            transpose(s, (self.memory, from), [(end - start) * width, channels], (image, to))
+        };
     }
 
     /// Sets the first `rows` rows to zero.

@@ -2,6 +2,8 @@
 //!
 //! A row of tiles is transformed down its columns first, once for all tiles that share a column, then along its rows.
 
+use std::marker::PhantomData;
+
 use super::rows::{LINE, PixelRows};
 use super::transform;
 use crate::simd::{Outlined, Simd};
@@ -112,7 +114,7 @@ pub(super) struct Spread<'a, 'b, T, const N: usize> {
     pub pixels: &'a PixelRows<'b, N>,
     pub room: &'a mut [f32],
     pub planes: &'a mut [f32],
-    pub transform: T,
+    pub transform: PhantomData<T>,
 }
 
 impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
@@ -173,7 +175,7 @@ pub(super) struct Gather<'a, 'b, T, const N: usize> {
     /// Added to every pixel; nothing where it is empty, or as long as a pixel.
     pub bias: &'a [f32],
     pub pixels: &'a mut PixelRows<'b, N>,
-    pub transform: T,
+    pub transform: PhantomData<T>,
 }
 
 impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
@@ -227,8 +229,7 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
                     let to = rows + x * stride + line + lane;
                     // SAFETY: `left + x` is one of the columns; the rows have `width` pixels each.
                     unsafe {
-                        let down =
-                            std::array::from_fn(|i| s.load(room, i * columns * LINE + at));
+                        let down = std::array::from_fn(|i| s.load(room, i * columns * LINE + at));
                         for (r, v) in T::apply(s, down).into_iter().enumerate() {
                             let to = to + r * width * stride;
                             let before = if r < N - TILE { s.load(memory, to) } else { bias };

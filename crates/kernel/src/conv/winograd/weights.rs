@@ -144,8 +144,7 @@ impl Pack<'_> {
         let mut down = [[s.zero(); 3]; SIDE];
         for x in 0..3 {
             // SAFETY: there are three rows of three vectors.
-            let rows =
-                std::array::from_fn(|y| unsafe { s.load(taps, (y * 3 + x) * S::LANES) });
+            let rows = std::array::from_fn(|y| unsafe { s.load(taps, (y * 3 + x) * S::LANES) });
             for (i, v) in transform::weights(s, rows).into_iter().enumerate() {
                 down[i][x] = v;
             }
