@@ -54,7 +54,10 @@ impl Tiling {
         let results = Size { channels: shape.filters, height, width };
         let columns = width.div_ceil(TILE);
         let floats = POINTS * (images.stride() + results.stride());
-        let tiles = (BLOCK_FLOATS / floats).clamp(TILES_MIN, TILES_MAX);
+        // With more channels there are more weights to go through for every block, while the points of so many leave the
+        // second cache anyway.
+        let least = shape.in_channels * shape.filters / (2 * (shape.in_channels + shape.filters));
+        let tiles = (BLOCK_FLOATS / floats).clamp(least.clamp(TILES_MIN, TILES_MAX), TILES_MAX);
         let block_rows = (tiles / columns.max(1)).max(1);
         Self { shape, images, results, rows: height.div_ceil(TILE), columns, block_rows }
     }
@@ -94,7 +97,7 @@ pub(super) fn covers(shape: &ConvShape) -> bool {
 
 /// Whether the forward pass is faster than the direct one.
 ///
-/// By `kernel_shapes -- --methods --threads 1` on a Zen 3 machine: 1.4 to 3.2 times as fast for 12 channels and more,
+/// By `kernel_shapes -- --methods --threads 1` on a Zen 3 machine (AVX2): 1.4 to 3.4 times as fast for 12 channels and more,
 /// 0.9 to 1.1 times for 8, 1.0 for the 3 of an image.
 fn suits_forward(shape: &ConvShape) -> bool {
     shape.in_channels >= 12 && shape.filters >= 8 && fills_tiles(shape)
@@ -102,12 +105,14 @@ fn suits_forward(shape: &ConvShape) -> bool {
 
 /// Whether the backward pass is faster than the others.
 ///
-/// By the same figures: 1.1 to 3.6 times as fast for 8 channels and more, 0.8 to 0.9 times for 3. Behind relu, where the
-/// other pass leaves out zeros, it is 1.5 to 2 times as fast for 16 channels and more if half are zero, and breaks even
-/// where three in four are.
+/// By the same figures: 1.2 to 3.6 times as fast from 8 channels and 16 filters on, 0.9 to 1.1 times for 8 of each, 0.7 to
+/// 0.9 times for 3. Behind relu, where the other pass leaves out zeros, it is 1.5 to 2 times as fast for 16 channels and
+/// more if half of the gradient is zero.
 fn suits_backward(shape: &ConvShape) -> bool {
-    let least = if shape.activation == Activation::Relu { 16 } else { 8 };
-    shape.in_channels >= least && shape.filters >= least && fills_tiles(shape)
+    let (least, pairs) = if shape.activation == Activation::Relu { (16, 256) } else { (8, 128) };
+    let [fewer, more] =
+        [shape.in_channels.min(shape.filters), shape.in_channels.max(shape.filters)];
+    fewer >= least && fewer * more >= pairs && fills_tiles(shape)
 }
 
 /// Whether at least half of what tiles compute is there.
