@@ -1,7 +1,11 @@
 //! A training step of one conv block, forward and backward, for the shapes that a growing study
-//! produces. `benches/peers/race.py` runs it beside PyTorch.
+//! produces, and for those of networks for colour images. `benches/peers/race.py` and
+//! `benches/peers/colour.py` run it beside PyTorch.
 //!
-//! `cargo bench --bench kernel_shapes -- [--threads N] [--only TEXT] [--json]`
+//! With `--methods` the direct method and Winograd's are timed in turn, wherever both can compute a
+//! shape: the rules in `crates/kernel/src/conv/winograd/mod.rs` come from it.
+//!
+//! `cargo bench --bench kernel_shapes -- [--threads N] [--only TEXT] [--json] [--methods] [--colour]`
 
 use std::time::Instant;
 
@@ -36,6 +40,42 @@ const SHAPES: [(usize, usize, usize, usize, Pool); 16] = [
 const LINEAR: [(usize, usize, usize, usize, Pool); 3] =
     [(1, 12, 28, 3, Pool::None), (12, 20, 14, 3, Pool::None), (20, 32, 7, 3, Pool::None)];
 
+/// 3×3 layers of networks for colour images: channels in and out, and the image's side. Batch-norm
+/// follows.
+const COLOUR: [(usize, usize, usize); 12] = [
+    (32, 32, 32),
+    (32, 64, 32),
+    (64, 64, 32),
+    (32, 32, 16),
+    (32, 64, 16),
+    (64, 64, 16),
+    (64, 128, 16),
+    (128, 128, 16),
+    (64, 128, 8),
+    (128, 128, 8),
+    (128, 256, 8),
+    (256, 256, 8),
+];
+
+/// More of them, to find where one method is faster than the other.
+const BORDER: [(usize, usize, usize); 15] = [
+    (3, 32, 32),
+    (3, 64, 32),
+    (8, 8, 32),
+    (8, 16, 32),
+    (12, 20, 14),
+    (16, 8, 16),
+    (16, 16, 32),
+    (16, 16, 16),
+    (16, 16, 8),
+    (16, 32, 14),
+    (20, 32, 7),
+    (24, 24, 28),
+    (32, 64, 7),
+    (64, 64, 14),
+    (16, 16, 128),
+];
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let value = |name: &str| {
@@ -47,8 +87,19 @@ fn main() {
     let json = arguments.iter().any(|argument| argument == "--json");
     let cpu = Cpu::from_env().unwrap_or_else(|error| panic!("{error}"));
     let executor = Executor::new(cpu, threads);
-    let blocks = SHAPES.map(|shape| (shape, Activation::Relu)).into_iter();
-    for (shape, activation) in blocks.chain(LINEAR.map(|shape| (shape, Activation::Linear))) {
+    let [methods, colour] =
+        ["--methods", "--colour"].map(|name| arguments.iter().any(|argument| argument == name));
+    let mut blocks: Vec<_> =
+        COLOUR.iter().map(|shape| (of_colour(*shape), Activation::Linear)).collect();
+    if methods {
+        for activation in [Activation::Linear, Activation::Relu] {
+            blocks.extend(BORDER.iter().map(|shape| (of_colour(*shape), activation)));
+        }
+    } else if !colour {
+        blocks = SHAPES.map(|shape| (shape, Activation::Relu)).to_vec();
+        blocks.extend(LINEAR.map(|shape| (shape, Activation::Linear)));
+    }
+    for (shape, activation) in blocks {
         let (channels, filters, side, kernel, pool) = shape;
         let shape = ConvShape {
             in_channels: channels,
@@ -72,7 +123,11 @@ fn main() {
         if !name.contains(only) {
             continue;
         }
-        let [forward, backward] = measure(&executor, shape);
+        if methods {
+            compare(&executor, &name, shape);
+            continue;
+        }
+        let [[forward, backward]] = measure(&executor, shape, [&ConvBlock::new(shape)]);
         if json {
             let step = forward + backward;
             println!(
@@ -84,38 +139,75 @@ fn main() {
     }
 }
 
-/// Median milliseconds of the forward and of the backward pass of a batch. The first layer of a
-/// network needs no gradient of its images.
-fn measure(executor: &Executor, shape: ConvShape) -> [f64; 2] {
-    let block = ConvBlock::new(shape);
+fn of_colour(
+    (channels, filters, side): (usize, usize, usize),
+) -> (usize, usize, usize, usize, Pool) {
+    (channels, filters, side, 3, Pool::None)
+}
+
+/// Both methods, and how many times faster Winograd's is.
+fn compare(executor: &Executor, name: &str, shape: ConvShape) {
+    let Some(winograd) = ConvBlock::winograd(shape) else {
+        return println!("{name:<28} direct only");
+    };
+    let [direct, winograd] = measure(executor, shape, [&ConvBlock::direct(shape), &winograd]);
+    print!("{name:<28}");
+    for (pass, (direct, winograd)) in
+        ["forward", "backward"].iter().zip(direct.into_iter().zip(winograd))
+    {
+        print!("   {pass} {direct:8.3} ms, {winograd:8.3} ms: {:4.2}×", direct / winograd);
+    }
+    println!();
+}
+
+/// Median milliseconds of the forward and of the backward pass of a batch with each block, in turn.
+/// The first layer of a network needs no gradient of its images.
+fn measure<const N: usize>(
+    executor: &Executor,
+    shape: ConvShape,
+    blocks: [&ConvBlock; N],
+) -> [[f64; 2]; N] {
     let images = numbers(BATCH * shape.image_len(), 1.0);
     let scale = 2.0 / (shape.filter_len() as f32).sqrt();
     let (weight, bias) = (numbers(shape.weight_len(), scale), numbers(shape.filters, 0.1));
     let mut output = vec![0.0; BATCH * shape.output_len()];
     let d_output = numbers(output.len(), 1.0);
     let (mut d_weight, mut d_bias) = (weight.clone(), bias.clone());
-    let mut d_images = (shape.in_channels > 1).then(|| images.clone());
+    let mut d_images = (shape.in_channels > 3).then(|| images.clone());
     let mut saved = Saved::default();
-    let mut times = [const { Vec::new() }; 2];
+    let mut times = [(); N].map(|()| [const { Vec::new() }; 2]);
     for round in 0..ROUNDS {
-        let start = Instant::now();
-        let saved_for_backward = Some(&mut saved);
-        block.forward(executor, BATCH, &images, &weight, &bias, &mut output, saved_for_backward);
-        let middle = Instant::now();
-        let gradients = ConvGradients {
-            images: d_images.as_deref_mut(),
-            weight: &mut d_weight,
-            bias: &mut d_bias,
-        };
-        block.backward(executor, BATCH, &images, &weight, &saved, &output, &d_output, gradients);
-        if round >= ROUNDS / 2 {
-            times[0].push((middle - start).as_secs_f64() * 1e3);
-            times[1].push(middle.elapsed().as_secs_f64() * 1e3);
+        for (block, times) in blocks.iter().zip(&mut times) {
+            let start = Instant::now();
+            let saved_for_backward = Some(&mut saved);
+            block.forward(
+                executor,
+                BATCH,
+                &images,
+                &weight,
+                &bias,
+                &mut output,
+                saved_for_backward,
+            );
+            let middle = Instant::now();
+            let gradients = ConvGradients {
+                images: d_images.as_deref_mut(),
+                weight: &mut d_weight,
+                bias: &mut d_bias,
+            };
+            block
+                .backward(executor, BATCH, &images, &weight, &saved, &output, &d_output, gradients);
+            if round >= ROUNDS / 2 {
+                times[0].push((middle - start).as_secs_f64() * 1e3);
+                times[1].push(middle.elapsed().as_secs_f64() * 1e3);
+            }
         }
     }
-    times.map(|mut times| {
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
+    times.map(|of_block| {
+        of_block.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        })
     })
 }
 

@@ -1,6 +1,7 @@
 //! Optimizer updates in one pass over a parameter, its gradient and its state.
 //!
-//! The formulas, and the order in which they round, are those of burn's optimizers.
+//! The formulas, and the order in which they round, are those of burn's optimizers; but moments of Adam too small to be
+//! normal numbers become zero.
 
 use super::executor::{Executor, Kernel};
 use super::simd::Simd;
@@ -212,6 +213,17 @@ impl Kernel for Adam<'_> {
     }
 }
 
+/// `a`, and zero where it is not zero but too small for a normal number.
+///
+/// The moments of a weight that gets no gradient any more decay until they are such numbers, and rounding keeps them from
+/// becoming zero; many machines take a hundred cycles for each of them, in every step from then on.
+#[inline(always)]
+fn without_subnormals<S: Simd>(s: S, a: S::V) -> S::V {
+    // NaN is not below anything, and stays.
+    let magnitude = s.max(s.sub(s.zero(), a), a);
+    s.select(s.gt(s.splat(f32::MIN_POSITIVE), magnitude), s.zero(), a)
+}
+
 /// The factors of a step, one in each lane.
 struct AdamUpdate<S: Simd> {
     is_first: bool,
@@ -276,6 +288,7 @@ impl<S: Simd> AdamUpdate<S> {
                 s.add(s.mul(moments.1, self.beta_2), fresh_2),
             )
         };
+        let (m, v) = (without_subnormals(s, m), without_subnormals(s, v));
         let (kept, delta) = match self.decay {
             WeightDecay::Decoupled(decay) => {
                 let kept = if decay == 0.0 { old } else { s.mul(old, self.factor) };
@@ -295,6 +308,29 @@ mod tests {
     use crate::testing::{assert_close, random};
 
     const STEPS: usize = 5;
+
+    #[test]
+    fn moments_without_gradient_decay_to_zero() {
+        let step = AdamStep {
+            learning_rate: 0.1,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-5,
+            time: 1_000,
+            decay: WeightDecay::None,
+        };
+        for cpu in Cpu::available() {
+            let executor = Executor::new(cpu, 1);
+            let small = f32::MIN_POSITIVE;
+            let mut parameter = [1.0; 5];
+            let mut moment_1 = [small, -small, small * 2.0, -1.0, f32::NAN];
+            let mut moment_2 = [small, small, small * 2.0, 1.0, f32::NAN];
+            step.apply(&executor, &mut parameter, &[0.0; 5], &mut moment_1, &mut moment_2);
+            assert_eq!(moment_1[..4], [0.0, 0.0, small * 2.0 * 0.9, -0.9], "{cpu}");
+            assert_eq!(moment_2[..4], [0.0, 0.0, small * 2.0 * 0.999, 0.999], "{cpu}");
+            assert!(moment_1[4].is_nan() && moment_2[4].is_nan() && parameter[4].is_nan());
+        }
+    }
 
     /// The parameter after some steps, in single precision by every instruction set and in double precision by
     /// `reference`, which updates (parameter, first state, second state) at step `time`.

@@ -16,6 +16,18 @@ pub fn with<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     result
 }
 
+/// Cuts `memory` into parts of these lengths.
+///
+/// # Panics
+/// It is shorter than they are together.
+pub(crate) fn split<const N: usize>(mut memory: &mut [f32], lens: [usize; N]) -> [&mut [f32]; N] {
+    lens.map(|len| {
+        let (part, rest) = std::mem::take(&mut memory).split_at_mut(len);
+        memory = rest;
+        part
+    })
+}
+
 const LINE_FLOATS: usize = 16;
 
 #[derive(Clone, Copy)]

@@ -42,40 +42,60 @@ impl Line {
 }
 
 /// The mean and the variance of a channel of `x`.
+///
+/// In one pass, about the mean of the first image: with `d` from there to the mean of all, the variance is the mean square
+/// about it less `d²`. The first image alone makes for a variance of `d² / batch`, so that what cancels is at most `batch`
+/// times the variance.
 #[inline(always)]
 pub(super) fn statistics<S: Simd>(s: S, channel: Channel<'_>, x: &[f32]) -> (f32, f32) {
+    let batch = channel.norm.batch;
+    if batch == 0 {
+        return (f32::NAN, f32::NAN);
+    }
+    let first = Moments::of(s, &x[channel.input(0)], 0.0).sum / channel.norm.positions() as f64;
+    let centre = first as f32;
+    let mut total = Moments { sum: 0.0, squares: 0.0 };
+    for image in 0..batch {
+        let Moments { sum, squares } = Moments::of(s, &x[channel.input(image)], centre);
+        total.sum += sum;
+        total.squares += squares;
+    }
     let count = channel.norm.count();
-    let mean = sum(s, channel, x, |_, value| value) / count;
-    let centre = s.splat(mean as f32);
-    let squares = sum(s, channel, x, |s, value| {
-        let distance = s.sub(value, centre);
-        s.mul(distance, distance)
-    });
-    // What rounding the mean left over counts in the squares, for every number alike.
-    let rounded = mean - f64::from(mean as f32);
-    (mean as f32, (squares / count - rounded * rounded).max(0.0) as f32)
+    let distance = total.sum / count;
+    let variance = (total.squares / count - distance * distance).max(0.0);
+    ((f64::from(centre) + distance) as f32, variance as f32)
 }
 
-/// The sum of `term` over a channel.
-#[inline(always)]
-fn sum<S: Simd>(s: S, channel: Channel<'_>, x: &[f32], term: impl Fn(S, S::V) -> S::V) -> f64 {
-    let mut total = 0.0;
-    for image in 0..channel.norm.batch {
-        let values = &x[channel.input(image)];
+/// The sum of some numbers' distances from a centre, and that of their squares.
+struct Moments {
+    sum: f64,
+    squares: f64,
+}
+
+impl Moments {
+    #[inline(always)]
+    fn of<S: Simd>(s: S, values: &[f32], centre: f32) -> Self {
+        let centre = s.splat(centre);
         let whole = values.len() - values.len() % S::LANES;
-        let mut sums = [s.zero(); 2];
+        let [mut sums, mut squares] = [[s.zero(); 2]; 2];
         for (i, at) in (0..whole).step_by(S::LANES).enumerate() {
             // SAFETY: a vector from here ends inside the slice.
-            sums[i % 2] = s.add(sums[i % 2], term(s, unsafe { s.load(values, at) }));
+            let distance = s.sub(unsafe { s.load(values, at) }, centre);
+            sums[i % 2] = s.add(sums[i % 2], distance);
+            squares[i % 2] = s.fma(distance, distance, squares[i % 2]);
         }
         if whole < values.len() {
             let lanes = values.len() - whole;
             // SAFETY: the lanes end with the slice.
-            let last = term(s, unsafe { s.load_partial(values, whole, lanes) });
+            let distance = s.sub(unsafe { s.load_partial(values, whole, lanes) }, centre);
             let inside = s.mask_from_bits((1_u32 << lanes) - 1);
-            sums[0] = s.add(sums[0], s.select(inside, last, s.zero()));
+            let distance = s.select(inside, distance, s.zero());
+            sums[0] = s.add(sums[0], distance);
+            squares[0] = s.fma(distance, distance, squares[0]);
         }
-        total += f64::from(s.sum(s.add(sums[0], sums[1])));
+        Self {
+            sum: f64::from(s.sum(s.add(sums[0], sums[1]))),
+            squares: f64::from(s.sum(s.add(squares[0], squares[1]))),
+        }
     }
-    total
 }

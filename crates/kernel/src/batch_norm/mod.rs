@@ -274,7 +274,7 @@ impl Kernel for Backward<'_> {
         }
         let rest = line.rest(&sums, self.norm.count());
         match self.norm.pool {
-            Pool::None => plain::gradient(s, channel, &line, rest, self.x, self.dx),
+            Pool::None => plain::gradient(s, channel, &line, rest, (self.x, self.dy), self.dx),
             Pool::Max2x2 if channel.is_narrow() => {
                 pooled::gradient(s.eight(), channel, &line, rest, self.x, self.dy, self.dx)
             }

@@ -3,7 +3,7 @@
 use super::line::{Line, Rest};
 use super::{Channel, DeltaSums};
 use crate::DisjointMut;
-use crate::activation::DerivativeOf;
+use crate::activation::{Activation, DerivativeOf};
 use crate::simd::Simd;
 
 /// Sets the channel of `y`.
@@ -32,7 +32,29 @@ pub(super) fn forward<S: Simd>(
     }
 }
 
-/// Leaves the gradient of the line in `dx`, and returns its sums.
+/// The gradient of the line at `value`; zero where `dy` is.
+#[inline(always)]
+fn delta_at<S: Simd>(
+    s: S,
+    activation: Activation,
+    value: S::V,
+    dy: S::V,
+    [scale, shift]: [S::V; 2],
+) -> S::V {
+    let z = s.fma(value, scale, shift);
+    let kept = match activation.derivative_of() {
+        DerivativeOf::Input => z,
+        DerivativeOf::Output => activation.forward(s, z),
+    };
+    s.mul(dy, activation.derivative(s, kept))
+}
+
+/// Whether the gradient of the line is worked out twice, which takes less time than keeping it.
+const fn is_worked_out_twice(activation: Activation) -> bool {
+    matches!(activation, Activation::Linear | Activation::Relu | Activation::LeakyRelu)
+}
+
+/// The sums of the line's gradient, which is left in `dx` unless it [is worked out twice](is_worked_out_twice).
 #[inline(always)]
 pub(super) fn deltas<S: Simd>(
     s: S,
@@ -43,7 +65,8 @@ pub(super) fn deltas<S: Simd>(
     dx: DisjointMut<'_, f32>,
 ) -> DeltaSums {
     let activation = channel.norm.activation;
-    let (scale, shift) = (s.splat(line.scale), s.splat(line.shift));
+    let keeps = !is_worked_out_twice(activation);
+    let on_line = [s.splat(line.scale), s.splat(line.shift)];
     let (mean, inverse) = (s.splat(line.mean), s.splat(line.inverse_deviation));
     let mut sums = DeltaSums { plain: 0.0, weighted: 0.0 };
     for image in 0..channel.norm.batch {
@@ -57,14 +80,11 @@ pub(super) fn deltas<S: Simd>(
             // SAFETY: the lanes end with the slices.
             unsafe {
                 let value = s.load_partial(x, at, lanes);
-                let z = s.fma(value, scale, shift);
-                let kept = match activation.derivative_of() {
-                    DerivativeOf::Input => z,
-                    DerivativeOf::Output => activation.forward(s, z),
-                };
                 // Zero in the lanes beyond the end, since `dy` is.
-                let delta = s.mul(s.load_partial(dy, at, lanes), activation.derivative(s, kept));
-                s.store_partial(dx, at, lanes, delta);
+                let delta = delta_at(s, activation, value, s.load_partial(dy, at, lanes), on_line);
+                if keeps {
+                    s.store_partial(dx, at, lanes, delta);
+                }
                 image_sum = s.add(image_sum, delta);
                 let normalised = s.mul(s.sub(value, mean), inverse);
                 image_weighted = s.fma(delta, normalised, image_weighted);
@@ -76,29 +96,36 @@ pub(super) fn deltas<S: Simd>(
     sums
 }
 
-/// Sets the channel of `dx`, in which [`deltas`] left the gradient of the line.
+/// Sets the channel of `dx`, in which [`deltas`] may have left the gradient of the line.
 #[inline(always)]
 pub(super) fn gradient<S: Simd>(
     s: S,
     channel: Channel<'_>,
     line: &Line,
     rest: Rest,
-    x: &[f32],
+    (x, dy): (&[f32], &[f32]),
     dx: DisjointMut<'_, f32>,
 ) {
-    let (scale, slope, level) = (s.splat(line.scale), s.splat(rest.slope), s.splat(rest.level));
+    let activation = channel.norm.activation;
+    let kept = !is_worked_out_twice(activation);
+    let on_line @ [scale, _] = [s.splat(line.scale), s.splat(line.shift)];
+    let (slope, level) = (s.splat(rest.slope), s.splat(rest.level));
     for image in 0..channel.norm.batch {
         let range = channel.input(image);
-        let x = &x[range.clone()];
+        let (x, dy) = (&x[range.clone()], &dy[range.clone()]);
         // SAFETY: channels do not overlap.
         let dx = unsafe { dx.range(range) };
         for at in (0..x.len()).step_by(S::LANES) {
             let lanes = S::LANES.min(x.len() - at);
             // SAFETY: the lanes end with the slices.
             unsafe {
-                let delta = s.load_partial(dx, at, lanes);
-                let rest = s.fma(s.load_partial(x, at, lanes), slope, level);
-                s.store_partial(dx, at, lanes, s.fma(delta, scale, rest));
+                let value = s.load_partial(x, at, lanes);
+                let delta = if kept {
+                    s.load_partial(dx, at, lanes)
+                } else {
+                    delta_at(s, activation, value, s.load_partial(dy, at, lanes), on_line)
+                };
+                s.store_partial(dx, at, lanes, s.fma(delta, scale, s.fma(value, slope, level)));
             }
         }
     }

@@ -184,3 +184,25 @@ fn nan_in_a_channel_stays_in_the_channel() {
         }
     }
 }
+
+#[test]
+fn a_first_image_unlike_the_others_takes_no_digits() {
+    let norm = BatchNorm {
+        batch: 64,
+        channels: 1,
+        height: 5,
+        width: 3,
+        epsilon: 1e-5,
+        activation: Activation::Linear,
+        pool: Pool::None,
+    };
+    let mut case = Case::new(norm, 2);
+    case.x[..15].fill(1000.0);
+    let expected = case.reference();
+    for cpu in Cpu::available() {
+        let [_, mean, variance] = case.run_forward(&Executor::new(cpu, 1));
+        for (found, expected) in [(&mean, &expected[1]), (&variance, &expected[2])] {
+            assert_close_beside(found, expected, 1e-5, 0.0, cpu.name());
+        }
+    }
+}

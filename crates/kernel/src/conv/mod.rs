@@ -1,6 +1,10 @@
 //! A fused conv block: conv2d, bias, activation and 2×2 max-pool in one pass over each image, and
 //! their gradients.
 //!
+//! 3×3 kernels of stride 1 over many channels take Winograd's method, with a quarter of the
+//! multiplications: [`winograd`] has the rules, which are measured for each pass. What follows is the
+//! direct method, for all other shapes.
+//!
 //! Forward, each lane of a vector is a filter or a column, and a tile of outputs stays in registers
 //! until it is pooled. Backward there are two ways. Behind relu or a pool only the gradients that are
 //! not zero are visited: relu leaves about half of them, and a pool one in four. Elsewhere the
@@ -36,6 +40,7 @@ mod tests;
 mod tile;
 mod transpose;
 mod weights;
+mod winograd;
 
 pub use grouped::{GroupedConv, GroupedGradients};
 pub use shape::{ConvShape, Padding, Pool};
@@ -44,20 +49,29 @@ use self::dense::DenseBackward;
 use self::forward::{ForwardInput, ForwardOutput, ForwardPass};
 use self::pixels::Pixels;
 use self::sparse::SparseBackward;
+use self::winograd::{WinogradBackward, WinogradForward};
 use crate::Executor;
 use crate::activation::DerivativeOf;
 
 /// A conv block for one size of image, with the tables that its passes need.
 #[derive(Clone, Debug)]
 pub struct ConvBlock {
-    forward: ForwardPass,
-    backward: BackwardPass,
+    shape: ConvShape,
+    forward: Forward,
+    backward: Backward,
 }
 
 #[derive(Clone, Debug)]
-enum BackwardPass {
+enum Forward {
+    Direct(ForwardPass),
+    Winograd(WinogradForward),
+}
+
+#[derive(Clone, Debug)]
+enum Backward {
     Sparse(SparseBackward),
     Dense(DenseBackward),
+    Winograd(WinogradBackward),
 }
 
 /// What a backward pass reads.
@@ -102,26 +116,63 @@ pub struct ConvGradients<'a> {
     pub bias: &'a mut [f32],
 }
 
+impl Backward {
+    fn direct(shape: ConvShape) -> Self {
+        DenseBackward::new(shape)
+            .map_or_else(|| Self::Sparse(SparseBackward::new(shape)), Self::Dense)
+    }
+}
+
+fn check_sizes(shape: &ConvShape) {
+    assert!(
+        shape.kernel.iter().chain(&shape.stride).all(|size| *size > 0),
+        "{shape:?} has a size of zero"
+    );
+}
+
 impl ConvBlock {
     /// A block of the given shape.
     ///
     /// # Panics
     /// A stride or a side of the kernel is zero, or a padded image has 2²⁸ numbers or more.
     pub fn new(shape: ConvShape) -> Self {
-        assert!(
-            shape.kernel.iter().chain(&shape.stride).all(|size| *size > 0),
-            "{shape:?} has a size of zero"
-        );
-        let backward = match DenseBackward::new(shape) {
-            Some(dense) => BackwardPass::Dense(dense),
-            None => BackwardPass::Sparse(SparseBackward::new(shape)),
-        };
-        Self { forward: ForwardPass::new(shape), backward }
+        check_sizes(&shape);
+        Self {
+            shape,
+            forward: WinogradForward::new(shape)
+                .map_or_else(|| Forward::Direct(ForwardPass::new(shape)), Forward::Winograd),
+            backward: WinogradBackward::new(shape)
+                .map_or_else(|| Backward::direct(shape), Backward::Winograd),
+        }
+    }
+
+    /// A block that multiplies every number with every weight, whatever is faster: to compare with.
+    ///
+    /// # Panics
+    /// As [`ConvBlock::new`].
+    pub fn direct(shape: ConvShape) -> Self {
+        check_sizes(&shape);
+        let forward = Forward::Direct(ForwardPass::new(shape));
+        Self { shape, forward, backward: Backward::direct(shape) }
+    }
+
+    /// A block that transforms 4×4 outputs at a time, whatever is faster: to compare with. `None`
+    /// where it cannot: it takes 3×3 kernels, strides of 1 and no pool.
+    ///
+    /// # Panics
+    /// As [`ConvBlock::new`].
+    pub fn winograd(shape: ConvShape) -> Option<Self> {
+        check_sizes(&shape);
+        winograd::covers(&shape).then(|| Self {
+            shape,
+            forward: Forward::Winograd(WinogradForward::of(shape)),
+            backward: Backward::Winograd(WinogradBackward::of(shape)),
+        })
     }
 
     /// The block's shape.
     pub fn shape(&self) -> &ConvShape {
-        &self.forward.shape
+        &self.shape
     }
 
     /// Sets `output`, `[batch, filters, height, width]`, to the activations of `images`, `[batch,
@@ -156,7 +207,11 @@ impl ConvBlock {
         };
         let picks = picks.get_mut(..len).unwrap_or_default();
         let from = ForwardInput { batch, images, weight, bias };
-        self.forward.run(executor, from, ForwardOutput { output, picks, pre_activation });
+        let to = ForwardOutput { output, picks, pre_activation };
+        match &self.forward {
+            Forward::Direct(direct) => direct.run(executor, from, to),
+            Forward::Winograd(winograd) => winograd.run(executor, from, to),
+        }
     }
 
     /// Sets `gradients` to those of the loss, from `d_output`, `[batch, filters, height, width]`,
@@ -193,8 +248,9 @@ impl ConvBlock {
         assert_eq!(kept.len(), output.len(), "saved for another batch");
         let from = BackwardInput { batch, images, weight, picks: &saved.picks, kept, d_output };
         match &self.backward {
-            BackwardPass::Sparse(sparse) => sparse.run(executor, from, gradients),
-            BackwardPass::Dense(dense) => dense.run(executor, from, gradients),
+            Backward::Sparse(sparse) => sparse.run(executor, from, gradients),
+            Backward::Dense(dense) => dense.run(executor, from, gradients),
+            Backward::Winograd(winograd) => winograd.run(executor, from, gradients),
         }
     }
 

@@ -6,40 +6,40 @@ use crate::{Activation, Cpu};
 
 /// A generator of test data: SplitMix64 ([Steele et al.
 /// 2014](https://doi.org/10.1145/2714064.2660195)).
-struct Random(u64);
+pub(super) struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())]
     }
 
-    fn floats(&mut self, len: usize) -> Vec<f32> {
+    pub fn floats(&mut self, len: usize) -> Vec<f32> {
         (0..len).map(|_| (self.next() >> 40) as f32 / (1_u64 << 23) as f32 - 1.0).collect()
     }
 }
 
-struct Case {
-    shape: ConvShape,
-    batch: usize,
-    images: Vec<f32>,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    d_output: Vec<f32>,
+pub(super) struct Case {
+    pub shape: ConvShape,
+    pub batch: usize,
+    pub images: Vec<f32>,
+    pub weight: Vec<f32>,
+    pub bias: Vec<f32>,
+    pub d_output: Vec<f32>,
 }
 
 impl Case {
-    fn new(random: &mut Random, shape: ConvShape, batch: usize) -> Self {
+    pub fn new(random: &mut Random, shape: ConvShape, batch: usize) -> Self {
         let mut weight = random.floats(shape.weight_len());
         let scale = (shape.filter_len() as f32).sqrt().recip();
         weight.iter_mut().for_each(|weight| *weight *= 2.0 * scale);
@@ -84,7 +84,10 @@ impl Case {
     }
 
     fn run(&self, executor: &Executor) -> Results {
-        let block = ConvBlock::new(self.shape);
+        self.run_block(executor, &ConvBlock::new(self.shape))
+    }
+
+    pub fn run_block(&self, executor: &Executor, block: &ConvBlock) -> Results {
         let Self { batch, images, weight, bias, .. } = self;
         let mut saved = Saved::default();
         let mut output = vec![f32::NAN; self.d_output.len()];
@@ -107,7 +110,7 @@ impl Case {
         Results { output, d_images, d_weight, d_bias }
     }
 
-    fn reference(&self) -> (Vec<f64>, Gradients) {
+    pub fn reference(&self) -> (Vec<f64>, Gradients) {
         let (images, weight) = (widen(&self.images), widen(&self.weight));
         let forward =
             reference::forward(&self.shape, self.batch, &images, &weight, &widen(&self.bias));
@@ -119,19 +122,34 @@ impl Case {
 }
 
 #[derive(Debug, PartialEq)]
-struct Results {
-    output: Vec<f32>,
-    d_images: Vec<f32>,
-    d_weight: Vec<f32>,
-    d_bias: Vec<f32>,
+pub(super) struct Results {
+    pub output: Vec<f32>,
+    pub d_images: Vec<f32>,
+    pub d_weight: Vec<f32>,
+    pub d_bias: Vec<f32>,
 }
 
-fn widen(values: &[f32]) -> Vec<f64> {
+impl Results {
+    /// Each tensor's name, and what was found and expected.
+    pub fn beside<'a>(
+        &'a self,
+        (output, gradients): &'a (Vec<f64>, Gradients),
+    ) -> [(&'static str, &'a [f32], &'a [f64]); 4] {
+        [
+            ("output", &self.output, output),
+            ("image gradient", &self.d_images, &gradients.images),
+            ("weight gradient", &self.d_weight, &gradients.weight),
+            ("bias gradient", &self.d_bias, &gradients.bias),
+        ]
+    }
+}
+
+pub(super) fn widen(values: &[f32]) -> Vec<f64> {
     values.iter().map(|value| f64::from(*value)).collect()
 }
 
 /// The norm of the difference over the norm of what was expected.
-fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
+pub(super) fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(found.len(), expected.len());
     let norm = |sum: f64| sum.sqrt();
     let difference =
@@ -140,16 +158,10 @@ fn relative_error(found: &[f32], expected: &[f64]) -> f64 {
 }
 
 fn assert_matches_reference(case: &Case) {
-    let (output, gradients) = case.reference();
+    let reference = case.reference();
     for cpu in Cpu::available() {
         let results = case.run(&Executor::new(cpu, 1));
-        let pairs = [
-            ("output", &results.output, &output),
-            ("image gradient", &results.d_images, &gradients.images),
-            ("weight gradient", &results.d_weight, &gradients.weight),
-            ("bias gradient", &results.d_bias, &gradients.bias),
-        ];
-        for (name, found, expected) in pairs {
+        for (name, found, expected) in results.beside(&reference) {
             let error = relative_error(found, expected);
             assert!(
                 error <= 1e-5,

@@ -54,22 +54,32 @@ impl Outlined for Transpose<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let s = s.eight();
-        for i in (0..self.rows).step_by(8) {
-            // Where there are eight, the last block overlaps the one before: partial blocks are
-            // slow.
-            let i = i.min(self.rows.saturating_sub(8));
-            let rows = (self.rows - i).min(8);
-            for j in (0..self.columns).step_by(8) {
-                let j = j.min(self.columns.saturating_sub(8));
-                let columns = (self.columns - j).min(8);
-                // SAFETY: the block lies inside both matrices.
-                unsafe {
-                    if rows == 8 && columns == 8 {
-                        self.whole_block(s, i, j);
-                    } else {
-                        self.partial_block(s, i, j, [rows, columns]);
-                    }
-                }
+        let (is, js) = ((0..self.rows).step_by(8), (0..self.columns).step_by(8));
+        // Rows that are far apart tend to share a set of the first cache: eight of them are worked off before the next.
+        if self.to_rows.stride <= self.from_rows.stride {
+            for i in is {
+                js.clone().for_each(|j| self.block(s, i, j));
+            }
+        } else {
+            for j in js {
+                is.clone().for_each(|i| self.block(s, i, j));
+            }
+        }
+    }
+}
+
+impl Transpose<'_> {
+    #[inline(always)]
+    fn block<S: EightLanes>(&mut self, s: S, i: usize, j: usize) {
+        // Where there are eight, the last block overlaps the one before: partial blocks are slow.
+        let [i, j] = [i.min(self.rows.saturating_sub(8)), j.min(self.columns.saturating_sub(8))];
+        let size @ [rows, columns] = [(self.rows - i).min(8), (self.columns - j).min(8)];
+        // SAFETY: the block lies inside both matrices.
+        unsafe {
+            if rows == 8 && columns == 8 {
+                self.whole_block(s, i, j);
+            } else {
+                self.partial_block(s, i, j, size);
             }
         }
     }

@@ -1,0 +1,243 @@
+//! Rows of tiles on their way to the points and back, channels in lanes.
+//!
+//! A row of tiles is transformed down its columns first, once for all tiles that share a column, then along its rows.
+
+use std::marker::PhantomData;
+
+use super::rows::{LINE, PixelRows};
+use super::transform;
+use crate::simd::{Outlined, Simd};
+
+/// Rows and columns of results of a tile.
+pub(super) const TILE: usize = 4;
+/// Points of a row or a column of a tile.
+pub(super) const SIDE: usize = 6;
+/// Points of a tile.
+pub(super) const POINTS: usize = SIDE * SIDE;
+
+/// A transform of `N` numbers to the points.
+pub(super) trait ToPoints<const N: usize> {
+    fn apply<S: Simd>(s: S, from: [S::V; N]) -> [S::V; SIDE];
+}
+
+/// A transform from the points to `N` numbers.
+pub(super) trait FromPoints<const N: usize> {
+    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; N];
+}
+
+/// The numbers that are convolved.
+pub(super) struct Numbers;
+/// The results of the convolution.
+pub(super) struct Results;
+
+impl ToPoints<6> for Numbers {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, from: [S::V; 6]) -> [S::V; SIDE] {
+        transform::numbers(s, from)
+    }
+}
+
+impl FromPoints<6> for Numbers {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; 6] {
+        transform::numbers_gradient(s, from)
+    }
+}
+
+impl FromPoints<4> for Results {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; 4] {
+        transform::results(s, from)
+    }
+}
+
+impl ToPoints<4> for Results {
+    #[inline(always)]
+    fn apply<S: Simd>(s: S, from: [S::V; 4]) -> [S::V; SIDE] {
+        transform::results_gradient(s, from)
+    }
+}
+
+/// The tiles of a block at the points: for each point a plane of `[tile, channel]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Planes {
+    /// From one tile to the next.
+    pub stride: usize,
+    /// From one point to the next.
+    pub step: usize,
+}
+
+impl Planes {
+    pub fn new(stride: usize, tiles: usize) -> Self {
+        // A line more, or the points of a tile crowd into one set of the first cache.
+        Self { stride, step: tiles * stride + LINE }
+    }
+
+    pub fn len(&self) -> usize {
+        POINTS * self.step
+    }
+
+    pub fn plane<'a>(&self, memory: &'a [f32], point: usize) -> &'a [f32] {
+        &memory[point * self.step..(point + 1) * self.step]
+    }
+
+    pub fn plane_mut<'a>(&self, memory: &'a mut [f32], point: usize) -> &'a mut [f32] {
+        &mut memory[point * self.step..(point + 1) * self.step]
+    }
+}
+
+/// Floats of room for the columns of a row of tiles whose tiles are `N` wide.
+pub(super) fn columns_room(tiles: usize, n: usize) -> usize {
+    SIDE * columns(tiles, n) * LINE
+}
+
+fn columns(tiles: usize, n: usize) -> usize {
+    tiles * TILE + n - TILE
+}
+
+/// A row of tiles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TileRow {
+    pub tiles: usize,
+    /// Columns of the first tile left of the image.
+    pub left: usize,
+    pub planes: Planes,
+    /// The number in the block of the row's first tile.
+    pub first: usize,
+}
+
+/// Takes a row of tiles from its pixels to the points.
+///
+/// `room` is for [`columns_room`] floats, zero where no pixels are: it is zero at first, and left so.
+pub(super) struct Spread<'a, 'b, T, const N: usize> {
+    pub row: TileRow,
+    pub pixels: &'a PixelRows<'b, N>,
+    pub room: &'a mut [f32],
+    pub planes: &'a mut [f32],
+    pub transform: PhantomData<T>,
+}
+
+impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { row, pixels, room, planes, .. } = self;
+        let TileRow { tiles, left, planes: layout, first } = row;
+        let (width, stride) = (pixels.size.width, pixels.size.stride());
+        let columns = columns(tiles, N);
+        let rows: [usize; N] = std::array::from_fn(|r| pixels.row_at(r));
+        let memory = pixels.memory();
+        let visible = width.min(columns - left.min(columns));
+        assert!(room.len() >= columns_room(tiles, N) && planes.len() >= layout.len());
+        assert!(memory.len() >= (1 + N) * width * stride && layout.stride == stride);
+        assert!((first + tiles) * stride <= layout.step);
+        for line in (0..pixels.size.channels).step_by(LINE) {
+            for lane in (0..LINE).step_by(S::LANES) {
+                for x in 0..visible {
+                    let at = x * stride + line + lane;
+                    // SAFETY: the rows lie inside the memory, and so do `width` pixels of each; `left + x` is one of
+                    // the columns.
+                    unsafe {
+                        let down = std::array::from_fn(|r| s.load(memory, rows[r] + at));
+                        for (i, v) in T::apply(s, down).into_iter().enumerate() {
+                            s.store(room, (i * columns + left + x) * LINE + lane, v);
+                        }
+                    }
+                }
+            }
+            for tile in 0..tiles {
+                let to = (first + tile) * stride + line;
+                for i in 0..SIDE {
+                    for lane in (0..LINE).step_by(S::LANES) {
+                        let at = (i * columns + tile * TILE) * LINE + lane;
+                        // SAFETY: a tile's columns lie inside the room, and its place inside every plane.
+                        unsafe {
+                            let along = std::array::from_fn(|j| s.load(room, at + j * LINE));
+                            for (j, v) in T::apply(s, along).into_iter().enumerate() {
+                                s.store(planes, (i * SIDE + j) * layout.step + to + lane, v);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Takes a row of tiles from the points to its pixels. What tiles overlap in is added up: the columns of neighbours
+/// here, and the first rows are added to what is there.
+pub(super) struct Gather<'a, 'b, T, const N: usize> {
+    pub row: TileRow,
+    pub planes: &'a [f32],
+    /// For [`columns_room`] floats.
+    pub room: &'a mut [f32],
+    /// Added to every pixel; nothing where it is empty, or as long as a pixel.
+    pub bias: &'a [f32],
+    pub pixels: &'a mut PixelRows<'b, N>,
+    pub transform: PhantomData<T>,
+}
+
+impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { row, planes, room, bias, pixels, .. } = self;
+        let TileRow { tiles, left, planes: layout, first } = row;
+        let (width, stride) = (pixels.size.width, pixels.size.stride());
+        let columns = columns(tiles, N);
+        let visible = width.min(columns - left.min(columns));
+        let (rows, channels) = (pixels.slot(0), pixels.size.channels);
+        let memory = pixels.memory_mut();
+        assert!(room.len() >= columns_room(tiles, N) && planes.len() >= layout.len());
+        assert!(memory.len() >= (1 + N) * width * stride && layout.stride == stride);
+        assert!((first + tiles) * stride <= layout.step);
+        assert!(bias.is_empty() || bias.len() >= stride);
+        for line in (0..channels).step_by(LINE) {
+            for i in 0..SIDE {
+                room[i * columns * LINE..][..(N - TILE) * LINE].fill(0.0);
+            }
+            for tile in 0..tiles {
+                let from = (first + tile) * stride + line;
+                for i in 0..SIDE {
+                    for lane in (0..LINE).step_by(S::LANES) {
+                        let at = (i * columns + tile * TILE) * LINE + lane;
+                        // SAFETY: a tile's place lies inside every plane, and its columns inside the room.
+                        unsafe {
+                            let along = std::array::from_fn(|j| {
+                                s.load(planes, (i * SIDE + j) * layout.step + from + lane)
+                            });
+                            for (j, mut v) in T::apply(s, along).into_iter().enumerate() {
+                                if j < N - TILE {
+                                    v = s.add(v, s.load(room, at + j * LINE));
+                                }
+                                s.store(room, at + j * LINE, v);
+                            }
+                        }
+                    }
+                }
+            }
+            for lane in (0..LINE).step_by(S::LANES) {
+                let bias = match bias {
+                    [] => s.zero(),
+                    // SAFETY: as long as a pixel.
+                    bias => unsafe { s.load(bias, line + lane) },
+                };
+                for x in 0..visible {
+                    let at = (left + x) * LINE + lane;
+                    let to = rows + x * stride + line + lane;
+                    // SAFETY: `left + x` is one of the columns; the rows have `width` pixels each.
+                    unsafe {
+                        let down = std::array::from_fn(|i| s.load(room, i * columns * LINE + at));
+                        for (r, v) in T::apply(s, down).into_iter().enumerate() {
+                            let to = to + r * width * stride;
+                            let before = if r < N - TILE { s.load(memory, to) } else { bias };
+                            s.store(memory, to, s.add(v, before));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

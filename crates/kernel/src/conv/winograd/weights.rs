@@ -1,0 +1,268 @@
+//! The weights at the points, once for a batch, and their gradient on its way back.
+
+use super::product::panel_vectors;
+use super::rows::{LINE, stride};
+use super::tiles::{POINTS, SIDE};
+use super::transform;
+use crate::conv::shape::ConvShape;
+use crate::conv::transpose::{Rows, transpose};
+use crate::simd::{Outlined, Simd};
+use crate::{DisjointMut, Kernel, scratch};
+
+/// Weights of a filter for one channel.
+const TAPS: usize = 9;
+
+/// Columns of a chunk of work: whole panels for any instruction set.
+const CHUNK: usize = 32;
+
+/// Which way the weights are multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// Channels are terms, filters are columns.
+    Forward,
+    /// Filters are terms, channels are columns.
+    Backward,
+}
+
+/// Weights at the points, in panels of columns: for each point `[panel, term, column]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed {
+    direction: Direction,
+    terms: usize,
+    columns: usize,
+}
+
+impl Packed {
+    pub fn new(shape: &ConvShape, direction: Direction) -> Self {
+        let [terms, columns] = match direction {
+            Direction::Forward => [shape.in_channels, shape.filters],
+            Direction::Backward => [shape.filters, shape.in_channels],
+        };
+        Self { direction, terms, columns }
+    }
+
+    /// From one point to the next; no multiple of a page, so that points do not crowd into one set of the caches.
+    pub fn step(&self) -> usize {
+        self.columns.next_multiple_of(CHUNK) * self.terms + LINE
+    }
+
+    pub fn len(&self) -> usize {
+        POINTS * self.step()
+    }
+
+    /// From one panel to the next, and from one term to the next.
+    pub fn steps<S: Simd>(&self) -> [usize; 2] {
+        let width = const { panel_vectors::<S>() } * S::LANES;
+        [self.terms * width, width]
+    }
+
+    /// Vectors of columns.
+    pub fn vectors<S: Simd>(&self) -> usize {
+        self.columns.div_ceil(S::LANES)
+    }
+
+    pub fn chunks(&self) -> usize {
+        self.columns.div_ceil(CHUNK)
+    }
+}
+
+/// Sets `packed` from `weight`, `[filters, channels, 3, 3]`.
+pub(super) struct Pack<'a> {
+    pub layout: Packed,
+    pub weight: &'a [f32],
+    pub packed: DisjointMut<'a, f32>,
+}
+
+impl Kernel for Pack<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, s: S, chunk: usize) {
+        let first = chunk * CHUNK;
+        let end = self.layout.columns.min(first + CHUNK);
+        let terms = match self.layout.direction {
+            Direction::Forward => self.layout.terms,
+            Direction::Backward => 1,
+        };
+        scratch::with(terms * TAPS * S::LANES, |turned| {
+            turned.fill(0.0);
+            for column in (first..end).step_by(S::LANES) {
+                let lanes = S::LANES.min(end - column);
+                s.outline(PackVector { pack: self, column, lanes, turned: &mut *turned });
+            }
+        });
+    }
+}
+
+/// A vector of columns.
+struct PackVector<'a, 'b> {
+    pack: &'a Pack<'a>,
+    column: usize,
+    lanes: usize,
+    /// Room for the taps of a term, or of all, with columns in lanes; zero beyond the last column.
+    turned: &'b mut [f32],
+}
+
+impl Outlined for PackVector<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { pack, column, lanes, turned } = self;
+        let Packed { direction, terms, columns, .. } = pack.layout;
+        let to = Rows { at: 0, stride: S::LANES };
+        match direction {
+            Direction::Forward => {
+                let row = terms * TAPS;
+                let from = Rows { at: column * row, stride: row };
+                // SAFETY: the filters exist, and a vector has room for a number of each.
+                unsafe { transpose(s, (pack.weight, from), [lanes, row], (turned, to)) };
+                for term in 0..terms {
+                    let taps = &turned[term * TAPS * S::LANES..][..TAPS * S::LANES];
+                    pack.term(s, [term, column], taps);
+                }
+            }
+            Direction::Backward => {
+                for term in 0..terms {
+                    let from = Rows { at: (term * columns + column) * TAPS, stride: TAPS };
+                    // SAFETY: the channels of the filter exist, and a vector has room for a number of each.
+                    unsafe { transpose(s, (pack.weight, from), [lanes, TAPS], (turned, to)) };
+                    pack.term(s, [term, column], turned);
+                }
+            }
+        }
+    }
+}
+
+impl Pack<'_> {
+    /// A vector of columns of one term, whose `taps` are `[3, 3, column]`.
+    #[inline(always)]
+    fn term<S: Simd>(&self, s: S, [term, column]: [usize; 2], taps: &[f32]) {
+        let Pack { layout, packed, .. } = self;
+        assert!(taps.len() >= TAPS * S::LANES);
+        let [panel_step, term_step] = layout.steps::<S>();
+        let (panel, column) = (column / term_step, column % term_step);
+        let at = panel * panel_step + term * term_step + column;
+        let mut down = [[s.zero(); 3]; SIDE];
+        for x in 0..3 {
+            // SAFETY: there are three rows of three vectors.
+            let rows = std::array::from_fn(|y| unsafe { s.load(taps, (y * 3 + x) * S::LANES) });
+            for (i, v) in transform::weights(s, rows).into_iter().enumerate() {
+                down[i][x] = v;
+            }
+        }
+        for (i, along) in down.into_iter().enumerate() {
+            for (j, v) in transform::weights(s, along).into_iter().enumerate() {
+                let at = (i * SIDE + j) * layout.step() + at;
+                // SAFETY: a column is in one chunk, and columns do not overlap.
+                unsafe { s.store(packed.range(at..at + S::LANES), 0, v) };
+            }
+        }
+    }
+}
+
+/// The sums of a chunk of a batch: for each point `[filter, channel]`, then the biases.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    pub filters: usize,
+    pub channels: usize,
+}
+
+impl Sums {
+    /// From one filter to the next.
+    pub fn row(&self) -> usize {
+        stride(self.channels)
+    }
+
+    /// From one point to the next.
+    pub fn step(&self) -> usize {
+        self.filters * self.row() + LINE
+    }
+
+    pub fn bias_at(&self) -> usize {
+        POINTS * self.step()
+    }
+
+    pub fn len(&self) -> usize {
+        self.bias_at() + stride(self.filters)
+    }
+}
+
+/// Adds the sums of all chunks of a batch, in their order, and takes them to the weights.
+pub(super) struct AddSums<'a> {
+    pub layout: Sums,
+    pub sums: &'a [f32],
+    /// `[filters, channels, 3, 3]`
+    pub d_weight: DisjointMut<'a, f32>,
+    /// `[filters]`
+    pub d_bias: DisjointMut<'a, f32>,
+}
+
+impl AddSums<'_> {
+    const FILTERS: usize = 8;
+
+    pub fn chunks(&self) -> usize {
+        self.layout.filters.div_ceil(Self::FILTERS)
+    }
+}
+
+impl Kernel for AddSums<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, s: S, chunk: usize) {
+        let first = chunk * Self::FILTERS;
+        for filter in first..self.layout.filters.min(first + Self::FILTERS) {
+            s.outline(AddFilter { add: self, filter });
+        }
+    }
+}
+
+struct AddFilter<'a> {
+    add: &'a AddSums<'a>,
+    filter: usize,
+}
+
+impl Outlined for AddFilter<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let AddSums { layout, sums, d_weight, d_bias } = self.add;
+        let (filter, channels) = (self.filter, layout.channels);
+        let chunks = || sums.chunks_exact(layout.len());
+        // SAFETY: each filter is in one chunk, and filters do not overlap.
+        let (d_weight, d_bias) = unsafe {
+            (
+                d_weight.range(filter * channels * TAPS..(filter + 1) * channels * TAPS),
+                d_bias.range(filter..filter + 1),
+            )
+        };
+        d_bias[0] = chunks().map(|sums| sums[layout.bias_at() + filter]).sum();
+        let mut taps = [0.0; TAPS * LINE];
+        for channel in (0..channels).step_by(S::LANES) {
+            let at = filter * layout.row() + channel;
+            let mut down = [[s.zero(); SIDE]; 3];
+            for j in 0..SIDE {
+                let mut column = [s.zero(); SIDE];
+                for sums in chunks() {
+                    for (i, sum) in column.iter_mut().enumerate() {
+                        let at = (i * SIDE + j) * layout.step() + at;
+                        // SAFETY: a row of sums is whole vectors.
+                        *sum = s.add(*sum, unsafe { s.load(sums, at) });
+                    }
+                }
+                for (y, v) in transform::weights_gradient(s, column).into_iter().enumerate() {
+                    down[y][j] = v;
+                }
+            }
+            for (y, along) in down.into_iter().enumerate() {
+                for (x, v) in transform::weights_gradient(s, along).into_iter().enumerate() {
+                    // SAFETY: a line has room for a vector.
+                    unsafe { s.store(&mut taps, (y * 3 + x) * LINE, v) };
+                }
+            }
+            let count = S::LANES.min(channels - channel);
+            let from = Rows { at: 0, stride: LINE };
+            let to = Rows { at: channel * TAPS, stride: TAPS };
+            // SAFETY: the channels are the filter's.
+            unsafe { transpose(s, (&taps, from), [TAPS, count], (d_weight, to)) };
+        }
+    }
+}
