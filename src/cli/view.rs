@@ -333,6 +333,12 @@ impl LaunchListener for View {
                      warning: to train on MNIST, put its four files into data/ or name their folder with --data"
                 ));
             }
+            data::Progress::NotCached { reason } => {
+                self.close();
+                self.warn(&format!(
+                    "decoded images cannot be kept, and are held in memory: {reason}"
+                ));
+            }
             data::Progress::Reading { done, total } => {
                 if self.bar.length() != Some(total as u64) {
                     self.start_bar(

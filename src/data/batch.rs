@@ -39,6 +39,9 @@ pub enum LastBatch {
     Drop,
 }
 
+/// How long before they are needed images on disk are asked for.
+const BATCHES_AHEAD: usize = 8;
+
 /// A batch in the layout that networks read, its buffers reused from step to step.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
@@ -147,6 +150,7 @@ impl<'a> Batches<'a> {
             Some(order) => batch.positions.extend_from_slice(&order[start..end]),
             None => batch.positions.extend(start as u32..end as u32),
         }
+        self.announce(step + BATCHES_AHEAD);
         batch.labels.clear();
         batch
             .labels
@@ -155,6 +159,15 @@ impl<'a> Batches<'a> {
         match &self.distortion {
             Some((augmenter, key)) => self.distort_into(augmenter, *key, batch),
             None => self.normalize_into(batch),
+        }
+    }
+
+    /// Has the images of a later step fetched from disk, where they lie there, while those before it are trained on.
+    fn announce(&self, step: usize) {
+        let start = (step * self.batch_size).min(self.subset.len());
+        let end = (start + self.batch_size).min(self.subset.len());
+        for at in start..end {
+            self.subset.will_need(self.order.as_ref().map_or(at, |order| order[at] as usize));
         }
     }
 

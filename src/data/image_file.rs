@@ -95,20 +95,33 @@ impl Picture {
     /// When the content is of another format, cut short (also where an end was put behind a part of it), damaged, or
     /// wider or higher than [`PICTURE_SIDE_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
-        let (decoder, name, orientation) = opened(bytes)?;
+        Ok(Self::decode_within(bytes, |_| ())?.0)
+    }
+
+    /// The same, after `take_room` was called with how many bytes that takes, about; what it returns comes back.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub(crate) fn decode_within<R>(
+        bytes: &[u8],
+        take_room: impl FnOnce(u64) -> R,
+    ) -> Result<(Self, R), PictureError> {
+        let (decoder, name, orientation) = opened(bytes, Demand::Whole)?;
+        // The decoder has buffers of its own, and the pixels are converted.
+        let room = take_room(decoder.total_bytes().saturating_mul(3));
         let mut pixels = DynamicImage::from_decoder(decoder)
             .map_err(|source| PictureError::Undecodable { format: name, source })?;
         pixels.apply_orientation(orientation);
-        Ok(Self { pixels })
+        Ok((Self { pixels }, room))
     }
 
     /// Rows and columns of a picture, upright, which its file says before its pixels.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode), as far as pixels are not concerned.
+    /// When that is damaged. Whether all pixels are there is not looked at.
     pub fn size_of(bytes: &[u8]) -> Result<(usize, usize), PictureError> {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
-        let (decoder, _, orientation) = opened(bytes)?;
+        let (decoder, _, orientation) = opened(bytes, Demand::Header)?;
         let (width, height) = decoder.dimensions();
         let (width, height) = (width as usize, height as usize);
         Ok(match orientation {
@@ -230,11 +243,22 @@ impl Picture {
     }
 }
 
-/// A decoder of a picture that is whole as far as its format tells, the format's name, and which way is up.
-fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder, &'static str, Orientation), PictureError> {
+/// What has to be there of a picture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Whole,
+    Header,
+}
+
+/// A decoder of a picture that is as whole as demanded, the format's name, and which way is up.
+fn opened(
+    bytes: &[u8],
+    demand: Demand,
+) -> Result<(impl ImageDecoder, &'static str, Orientation), PictureError> {
     let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
     let (name, exif) = match format {
         ImageFormat::Png => ("PNG", complete_png(bytes)?),
+        ImageFormat::Jpeg if demand == Demand::Header => ("JPEG", None),
         ImageFormat::Jpeg => {
             jpeg::check_complete(bytes, PICTURE_SIDE_MAX).map_err(jpeg_error)?;
             ("JPEG", None)

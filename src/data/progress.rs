@@ -27,6 +27,11 @@ pub enum Progress<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Decoded images cannot be kept on disk, and are held in memory.
+    NotCached {
+        /// Why.
+        reason: &'a str,
+    },
     /// Pictures are being read.
     Reading {
         /// Pictures so far.

@@ -6,6 +6,7 @@
 
 mod check;
 mod check_layers;
+mod bytes;
 mod data;
 pub(crate) mod edit;
 mod error;
@@ -29,6 +30,7 @@ mod train;
 mod tune;
 mod validate;
 
+pub use bytes::Bytes;
 pub use data::{Amount, DataSpec, Fallback, Fit, Size, Source};
 pub(crate) use edit::EditCost;
 pub(crate) use edit::never_negative;

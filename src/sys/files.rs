@@ -144,6 +144,8 @@ pub enum WriteMode {
     Replace,
     /// At its end.
     Append,
+    /// Empty, and it is an error if there is one already.
+    New,
 }
 
 /// What a path leads to.
@@ -310,6 +312,7 @@ impl Files for RealFiles {
         match mode {
             WriteMode::Replace => options.write(true).create(true).truncate(true),
             WriteMode::Append => options.append(true).create(true),
+            WriteMode::New => options.write(true).create_new(true),
         };
         let file = options
             .open(path)

@@ -12,6 +12,10 @@ pub mod heartbeat;
 mod holder;
 mod json;
 pub mod lock;
+#[cfg(feature = "train")]
+pub mod mapped;
+#[cfg(feature = "train")]
+pub mod memory;
 pub mod process;
 pub(crate) mod shared_folder;
 pub mod signals;

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::room::{Place, Room};
 use crate::data::DataError;
 use crate::data::image_file::{Picture, PictureError};
+use crate::data::pixels::Pixels;
 
 /// The images of a source, their classes, and where each may go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Listing {
     /// What was read: a folder or a file.
     pub root: PathBuf,
@@ -41,6 +43,9 @@ pub enum Given {
 }
 
 impl Given {
+    /// All of them, so that each can be told by its place.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
     /// The part that a folder, a column or a file of this name is for.
     pub fn of_name(name: &str) -> Option<Self> {
         match name.to_lowercase().as_str() {
@@ -62,7 +67,7 @@ impl Given {
 }
 
 /// Where the pixels are, in the order of the entries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Content {
     /// A picture file each.
     Files(Vec<PathBuf>),
@@ -71,10 +76,10 @@ pub enum Content {
 }
 
 /// Raw images of one shape, one after another.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Part {
     /// Bytes.
-    pub pixels: Vec<u8>,
+    pub pixels: Pixels,
     /// `[channels, height, width]` of each.
     pub shape: [usize; 3],
 }
@@ -84,7 +89,8 @@ impl Part {
         self.shape.iter().product()
     }
 
-    fn count(&self) -> usize {
+    /// How many images there are.
+    pub fn count(&self) -> usize {
         self.pixels.len() / self.image_len().max(1)
     }
 }
@@ -142,14 +148,29 @@ impl Listing {
         }
     }
 
-    /// An image, decoded.
-    pub fn picture(&self, index: usize) -> Result<Picture, PictureError> {
+    /// An image, decoded when there is room for it.
+    pub fn picture<'a>(
+        &self,
+        index: usize,
+        room: &'a Room,
+    ) -> Result<(Picture, Option<Place<'a>>), PictureError> {
         match self.file(index) {
-            Some(bytes) => Picture::decode(&bytes?),
+            Some(bytes) => {
+                let (picture, place) = Picture::decode_within(&bytes?, |bytes| room.take(bytes))?;
+                Ok((picture, Some(place)))
+            }
             None => {
                 let (pixels, shape) = self.array(index);
-                Ok(Picture::of_planes(pixels, shape))
+                Ok((Picture::of_planes(pixels, shape), None))
             }
+        }
+    }
+
+    /// The files that hold the images, with what else was read; whatever changes in them changes the data.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match &self.content {
+            Content::Files(files) => files.clone(),
+            Content::Arrays(_) => Vec::new(),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::record::{DataFinding, Split};
 use crate::spec::{Amount, Fit, Size, Source};
 
 /// A colour image of its own for every number.
-fn pixels(number: u32, height: u32, width: u32) -> RgbImage {
+pub(super) fn pixels(number: u32, height: u32, width: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let value = |channel: u32| {
             let mixed =
@@ -24,19 +24,19 @@ fn pixels(number: u32, height: u32, width: u32) -> RgbImage {
     })
 }
 
-fn encoded(image: &RgbImage, format: ImageFormat) -> Vec<u8> {
+pub(super) fn encoded(image: &RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     DynamicImage::ImageRgb8(image.clone()).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
-fn write(path: PathBuf, bytes: &[u8]) {
+pub(super) fn write(path: PathBuf, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
 }
 
 /// Two classes of `count` PNG files of 8×8 pixels each.
-fn two_classes(root: &Path, count: u32) {
+pub(super) fn two_classes(root: &Path, count: u32) {
     for number in 0..2 * count {
         let class = if number % 2 == 0 { "cat" } else { "dog" };
         let image = encoded(&pixels(number, 8, 8), ImageFormat::Png);
@@ -44,7 +44,7 @@ fn two_classes(root: &Path, count: u32) {
     }
 }
 
-fn request(source: Source, path: &Path) -> DataRequest {
+pub(super) fn request(source: Source, path: &Path) -> DataRequest {
     DataRequest { source, path: Some(path.into()), ..DataRequest::mnist(1) }
 }
 
@@ -52,7 +52,7 @@ fn loaded(request: &DataRequest) -> Result<Loaded, DataError> {
     load(request, &mut |_| {})
 }
 
-fn content(subset: &Subset) -> Vec<(Vec<u8>, u16)> {
+pub(super) fn content(subset: &Subset) -> Vec<(Vec<u8>, u16)> {
     (0..subset.len()).map(|at| (subset.image(at).to_vec(), subset.label(at))).collect()
 }
 

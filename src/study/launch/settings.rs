@@ -96,7 +96,7 @@ impl Settings {
         let _entered = workers.enter();
         let study = StudySource::from(study);
         let mut file = study.checked()?;
-        if let Some(path) = &mut file.data.path {
+        for path in [&mut file.data.path, &mut file.data.cache].into_iter().flatten() {
             *path = recordable(&study.base().join(&path))?;
         }
         let loaded = self.load(&file.data, file.train.seed, listener)?;
@@ -224,6 +224,7 @@ impl Settings {
                 labels: spec.labels.clone(),
                 skip_unreadable: spec.skip_unreadable,
             },
+            store: data::Store::of(spec.cache.clone(), spec.memory),
             places,
             download: self.download.clone(),
             seed,
