@@ -333,6 +333,11 @@ impl LaunchListener for View {
                      warning: to train on MNIST, put its four files into data/ or name their folder with --data"
                 ));
             }
+            data::Progress::PathPassedOver { path, named } => self.warn(&format!(
+                "MNIST is read from {}, as --data or BURGEON_DATA says, and not from {}, as data.path says",
+                named.display(),
+                path.display()
+            )),
             data::Progress::NotCached { reason } => {
                 self.close();
                 self.warn(&format!(

@@ -28,6 +28,12 @@ impl EpochKey {
     pub fn order(self, len: usize) -> Vec<u32> {
         permutation(len, counter_seed(self.study, self.trial, Purpose::EpochOrder, self.epoch, 0))
     }
+
+    /// What decides how the image at a position is distorted in this epoch.
+    pub fn distortion(self, position: u32) -> u64 {
+        let Self { study, trial, epoch } = self;
+        counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position))
+    }
 }
 
 /// What to do with the images that do not fill a last batch.
@@ -181,9 +187,7 @@ impl<'a> Batches<'a> {
 
     fn distort_into(&self, augmenter: &Augmenter, key: EpochKey, batch: &mut Batch) {
         let distort = |scratch: &mut Scratch, (out, &position): (&mut [f32], &u32)| {
-            let EpochKey { study, trial, epoch } = key;
-            let seed =
-                counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
+            let seed = key.distortion(position);
             let image = self.subset.image(position as usize);
             augmenter.distort(image, self.subset.shape(), seed, self.normalization, scratch, out);
         };

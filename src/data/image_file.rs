@@ -39,7 +39,7 @@ pub enum Invert {
 #[non_exhaustive]
 pub enum PictureError {
     /// The content is of no accepted format.
-    #[error("not a PNG, JPEG, WebP, BMP, TIFF or PNM picture")]
+    #[error("not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM picture")]
     UnknownFormat,
     /// The file ends before its picture does.
     #[error("the {format} picture is cut short: {missing}")]
@@ -89,7 +89,8 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Decodes the content of a PNG, JPEG, WebP, BMP, TIFF or PNM file.
+    /// Decodes the content of a PNG, JPEG, WebP, GIF (its first frame), BMP, TIFF or PNM
+    /// file.
     ///
     /// # Errors
     /// When the content is of another format, cut short (also where an end was put behind a part of it), damaged, or
@@ -200,18 +201,11 @@ impl Picture {
     /// # Errors
     /// When it cannot be read or [decoded](Self::decode); the error names the file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let metadata = std::fs::metadata(path).map_err(DataError::read(path))?;
-        // Reading a pipe would wait for whoever writes into it; a folder says so itself.
-        if !metadata.is_file() && !metadata.is_dir() {
-            return Err(DataError::picture(path)(PictureError::NotAFile));
-        }
-        let len = metadata.len();
-        if len > FILE_BYTES_MAX {
-            let problem = format!("{len} bytes are more than a picture may have");
-            return Err(DataError::malformed(path, problem));
-        }
-        let bytes = std::fs::read(path).map_err(DataError::read(path))?;
-        Self::decode(&bytes).map_err(DataError::picture(path))
+        let decoded = read_bounded(path).and_then(|bytes| Self::decode(&bytes));
+        decoded.map_err(|error| match error {
+            PictureError::Read(source) => DataError::Read { path: path.into(), source },
+            error => DataError::picture(path)(error),
+        })
     }
 
     /// The grey picture, with what is transparent in it.
@@ -243,6 +237,20 @@ impl Picture {
     }
 }
 
+/// The content of a picture file, if it is no larger than pictures are.
+pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
+    let found = std::fs::metadata(path).map_err(PictureError::Read)?;
+    // Reading a pipe would wait for whoever writes into it; a folder says so itself.
+    if !found.is_file() && !found.is_dir() {
+        return Err(PictureError::NotAFile);
+    }
+    if found.len() > FILE_BYTES_MAX {
+        return Err(PictureError::TooLarge { bytes: found.len() });
+    }
+    let bytes = std::fs::read(path).map_err(PictureError::Read)?;
+    if bytes.is_empty() { Err(PictureError::Empty) } else { Ok(bytes) }
+}
+
 /// What has to be there of a picture.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Demand {
@@ -271,6 +279,8 @@ fn opened(
         ImageFormat::Bmp => ("BMP", None),
         ImageFormat::Tiff => ("TIFF", None),
         ImageFormat::Pnm => ("PNM", None),
+        // Of a moving picture the first is taken.
+        ImageFormat::Gif => ("GIF", None),
         _ => return Err(PictureError::UnknownFormat),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -291,8 +301,8 @@ fn opened(
 
 /// Whether a file that starts so is of a format that is decoded.
 pub(crate) fn is_known_format(start: &[u8]) -> bool {
-    use ImageFormat::{Bmp, Jpeg, Png, Pnm, Tiff, WebP};
-    matches!(image::guess_format(start), Ok(Bmp | Jpeg | Png | Pnm | Tiff | WebP))
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
+    matches!(image::guess_format(start), Ok(Bmp | Gif | Jpeg | Png | Pnm | Tiff | WebP))
 }
 
 /// Checks that a WebP file is as long as it says.

@@ -52,5 +52,5 @@ pub(crate) use mnist::Places;
 pub(crate) use progress::Progress;
 pub(crate) use request::{DataRequest, Download, Framing};
 pub use splits::Dataset;
-pub(crate) use store::Store;
 pub(crate) use splits::SPLIT_VERSION;
+pub(crate) use store::Store;

@@ -29,9 +29,9 @@ impl FromStr for Bytes {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is no amount of memory: write \"2 GB\" or \"512 MiB\"");
         let lower = text.trim().to_lowercase();
-        let unit = UNITS.iter().find_map(|(unit, bytes)| {
-            Some((lower.strip_suffix(&unit.to_lowercase())?, *bytes))
-        });
+        let unit = UNITS
+            .iter()
+            .find_map(|(unit, bytes)| Some((lower.strip_suffix(&unit.to_lowercase())?, *bytes)));
         let (number, factor) = unit.unwrap_or((&lower, 1));
         let number: f64 = number.trim().parse().map_err(|_| wrong())?;
         let bytes = number * factor as f64;

@@ -104,7 +104,7 @@ pub enum Source {
     Mnist,
     /// A folder of IDX files of any image size and class count.
     Idx,
-    /// A folder of pictures: PNG, JPEG, WebP, BMP, TIFF or PNM, in a folder for each class.
+    /// A folder of pictures: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM, in a folder for each class.
     Folder,
     /// A folder with the binary files of CIFAR-10 or CIFAR-100.
     Cifar,

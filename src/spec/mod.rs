@@ -4,9 +4,9 @@
 //! fields are private, so whoever holds one knows that every shape fits and every number is in
 //! range. Nothing in this module does I/O, and nothing in it knows burn.
 
+mod bytes;
 mod check;
 mod check_layers;
-mod bytes;
 mod data;
 pub(crate) mod edit;
 mod error;

@@ -33,7 +33,7 @@ impl MappedFile {
         #[expect(unsafe_code, reason = "a map is only as constant as its file")]
         // SAFETY: nothing in burgeon writes to such a file after it was closed and made read-only, so the bytes stay
         // as they are. Whoever cuts the file short all the same makes reading behind its end fail with SIGBUS, which
-        // ends the process and is explained by `signals::explain_bus_errors`; nothing wrong is read.
+        // ends the process and is explained by `bus_errors::explain_bus_errors`; nothing wrong is read.
         let map = unsafe { Mmap::map(&file) }?;
         Ok(Self(map))
     }
@@ -48,7 +48,11 @@ impl MappedFile {
     /// Says that these bytes are read soon, so that they are fetched meanwhile.
     pub fn will_need(&self, start: usize, len: usize) {
         #[cfg(unix)]
-        let _ = self.0.advise_range(Advice::WillNeed, start, len.min(self.0.len().saturating_sub(start)));
+        let _ = self.0.advise_range(
+            Advice::WillNeed,
+            start,
+            len.min(self.0.len().saturating_sub(start)),
+        );
     }
 }
 

@@ -4,9 +4,9 @@
 /// not tell.
 pub fn total_bytes() -> Option<u64> {
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let limit = limits.into_iter().filter_map(|path| {
-        std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
-    });
+    let limit = limits
+        .into_iter()
+        .filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
     limit.chain(machine_bytes()).min()
 }
 

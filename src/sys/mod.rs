@@ -2,6 +2,8 @@
 //! all randomness comes from.
 
 pub mod announce;
+#[cfg(feature = "cli")]
+pub mod bus_errors;
 mod claim;
 pub mod clock;
 mod counter;

@@ -11,7 +11,14 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{BLOCK_LEN, Fingerprint};
+/// Counts up whenever other pixels would come out of the same files, or their form changes.
+pub const VERSION: u32 = 1;
+
+/// Bytes that have one hash.
+pub const BLOCK_LEN: usize = 1 << 20;
+
+/// Tells the files that were decoded from others; [`fingerprint`](super::fingerprint) takes it.
+pub type Fingerprint = String;
 
 /// Pixels begin on a page of their own.
 pub const PAGE: usize = 4096;
@@ -32,6 +39,8 @@ pub struct Head {
     pub classes: Vec<String>,
     /// Images that could not be read, by their place in the listing, each with what is wrong.
     pub unreadable: Vec<(usize, String)>,
+    /// Folders and files without classes, with how many images they have.
+    pub unlabelled: Vec<(String, usize)>,
     /// Length of [`Index::entries`].
     pub entries: usize,
     /// Length of [`Index::images`].

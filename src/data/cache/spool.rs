@@ -1,6 +1,8 @@
 //! Pixels that come one after another, and may come to be more than memory holds.
 
-use super::{Cache, Index, Publish, Writer};
+use super::index::Index;
+use super::kept::Cache;
+use super::writer::{Publish, Writer};
 use crate::data::DataError;
 use crate::data::pixels::Pixels;
 use crate::data::store::Store;
@@ -41,7 +43,7 @@ impl Spool {
     fn write_held(&mut self) -> Result<(), DataError> {
         let writer = match (&mut self.writer, &self.cache) {
             (Some(writer), _) => writer,
-            (none, Some(cache)) => none.insert(cache.writer(self.held.len() as u64)?),
+            (none, Some(cache)) => none.insert(Writer::begin(cache, self.held.len() as u64)?),
             (None, None) => return Ok(()),
         };
         writer.write(&self.held)?;

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use super::index::{Index, PAGE};
-use super::{BLOCK_LEN, Cache, VERSION};
+use super::index::{BLOCK_LEN, Index, PAGE, VERSION};
+use super::kept::{Cache, partial_path};
 use crate::data::DataError;
 use crate::data::pixels::MappedPixels;
 use crate::sys::files::{
@@ -39,15 +38,12 @@ pub enum Publish<'a> {
     No,
 }
 
-/// A name that no other unfinished file in the folder has, of this process or another.
-pub(super) fn partial_path(folder: &Path) -> PathBuf {
-    static BEGUN: AtomicU64 = AtomicU64::new(0);
-    let number = BEGUN.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!("{LEFTOVER_WRITE}{}-{number}.pixels", std::process::id()))
-}
-
 impl Writer {
-    pub(super) fn begin(cache: &Cache, bytes: u64) -> Result<Self, DataError> {
+    /// Begins a file for so many bytes of pixels.
+    ///
+    /// # Errors
+    /// If it cannot be made, or the disk has no room for it.
+    pub fn begin(cache: &Cache, bytes: u64) -> Result<Self, DataError> {
         let files = &cache.files;
         if let Some(free) = free_space(&cache.folder).filter(|&free| free < bytes) {
             return Err(DataError::File(FileError::NoSpace {
@@ -61,7 +57,8 @@ impl Writer {
         let inside = InFolder::enter(&cache.folder, || remove_partials(&**files, &cache.folder));
         let path = partial_path(&cache.folder);
         let mut file = files.open(&path, WriteMode::New)?;
-        let mut first = b"Images that burgeon has decoded. It may be removed: it is made again.\n".to_vec();
+        let mut first =
+            b"Images that burgeon has decoded. It may be removed: it is made again.\n".to_vec();
         first.resize(PAGE, b' ');
         file.write(&first)?;
         Ok(Self {
@@ -106,7 +103,11 @@ impl Writer {
     ///
     /// # Errors
     /// If the disk refuses it.
-    pub fn finish(mut self, mut index: Index, publish: Publish<'_>) -> Result<MappedPixels, DataError> {
+    pub fn finish(
+        mut self,
+        mut index: Index,
+        publish: Publish<'_>,
+    ) -> Result<MappedPixels, DataError> {
         self.end_block();
         index.head.version = VERSION;
         index.head.entries = index.entries.len();

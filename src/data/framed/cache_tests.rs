@@ -187,7 +187,10 @@ fn arrays_larger_than_memory_are_kept_too() {
         for _ in 0..2 {
             let loaded = told(&request).0.unwrap();
             assert_eq!(all(&loaded), all(&plain));
-            assert_eq!((loaded.origin, loaded.report), (plain.origin.clone(), plain.report.clone()));
+            assert_eq!(
+                (loaded.origin, loaded.report),
+                (plain.origin.clone(), plain.report.clone())
+            );
         }
         let kept = pixel_files(cache.path());
         // The second time its pixels are not read.

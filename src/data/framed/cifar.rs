@@ -85,7 +85,8 @@ impl Layout {
                 );
                 return Err(DataError::malformed(path, problem));
             }
-            let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(DataError::read(path))?);
+            let mut file =
+                BufReader::with_capacity(1 << 20, File::open(path).map_err(DataError::read(path))?);
             let mut bytes = vec![0; record];
             for _ in 0..len / record as u64 {
                 file.read_exact(&mut bytes).map_err(DataError::read(path))?;
@@ -97,7 +98,14 @@ impl Layout {
         check_classes(root, classes.len())?;
         let parts = vec![Part { pixels: pixels.finish()?, shape: [3, SIDE, SIDE] }];
         let content = Content::Arrays(parts);
-        Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
+        Ok(Listing {
+            root: root.into(),
+            classes,
+            entries,
+            content,
+            passed_over: Vec::new(),
+            unlabelled: Vec::new(),
+        })
     }
 
     /// The names that stand in the file beside the images; numbers where there is none.

@@ -28,7 +28,14 @@ const COLUMNS_MAX: usize = 1 << 24;
 /// If there is none, or a line is not like the others.
 pub fn list(path: &Path, size: Option<Size>, store: &Store) -> Result<Listing, DataError> {
     let pixels = Spool::new(store);
-    let mut lines = Lines { size, labels: Vec::new(), pixels, line: Vec::new(), image_len: None };
+    let mut lines = Lines {
+        size,
+        labels: Vec::new(),
+        pixels,
+        line: Vec::new(),
+        image_len: None,
+        unlabelled: Vec::new(),
+    };
     for (file, given) in files(path)? {
         lines.read(&file, given)?;
     }
@@ -81,6 +88,7 @@ struct Lines {
     line: Vec<u8>,
     /// How many pixels a line has.
     image_len: Option<usize>,
+    unlabelled: Vec<(String, usize)>,
 }
 
 impl Lines {
@@ -100,7 +108,9 @@ impl Lines {
                     match record.iter().position(is_name) {
                         Some(at) => label_column = at,
                         // A test file without classes, as in competitions, is none to test with.
-                        None if given == Given::Test => return Ok(()),
+                        None if given == Given::Test => {
+                            return self.count_unlabelled(&mut reader, path);
+                        }
                         None => {}
                     }
                     continue;
@@ -108,6 +118,20 @@ impl Lines {
             }
             self.line(&record, label_column, given, path, number)?;
         }
+        Ok(())
+    }
+
+    /// Counts the lines of a file without classes.
+    fn count_unlabelled(
+        &mut self,
+        reader: &mut csv::Reader<File>,
+        path: &Path,
+    ) -> Result<(), DataError> {
+        let (mut record, mut lines) = (StringRecord::new(), 0);
+        while next(reader, &mut record, path)? {
+            lines += 1;
+        }
+        self.unlabelled.push((path.display().to_string(), lines));
         Ok(())
     }
 
@@ -166,7 +190,14 @@ impl Lines {
         check_classes(root, classes.len())?;
         let entries = labelled(&self.labels, &classes);
         let content = Content::Arrays(vec![Part { pixels: self.pixels.finish()?, shape }]);
-        Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
+        Ok(Listing {
+            root: root.into(),
+            classes,
+            entries,
+            content,
+            passed_over: Vec::new(),
+            unlabelled: self.unlabelled,
+        })
     }
 }
 
@@ -277,7 +308,14 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
     check_classes(labels, classes.len())?;
     let entries = labelled(&rows, &classes);
     let content = Content::Files(files);
-    Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
+    Ok(Listing {
+        root: root.into(),
+        classes,
+        entries,
+        content,
+        passed_over: Vec::new(),
+        unlabelled: Vec::new(),
+    })
 }
 
 /// Where pictures lie that a list names without their folder.

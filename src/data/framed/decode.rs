@@ -106,6 +106,7 @@ impl Decoding<'_> {
                         shape,
                         classes: listing.classes.clone(),
                         unreadable: taken.unreadable.clone(),
+                        unlabelled: listing.unlabelled.clone(),
                         ..Head::default()
                     },
                     entries: listing.entries.iter().map(entry).collect(),
@@ -130,7 +131,8 @@ impl Decoding<'_> {
         let block_len = (self.memory / 16) as usize / image_len.max(1);
         let block_len = block_len.clamp(1, BLOCK_LEN);
         let room = Room::of(self.memory / 2);
-        let mut taken = Taken { images: Vec::new(), unreadable: Vec::new(), has_read_errors: false };
+        let mut taken =
+            Taken { images: Vec::new(), unreadable: Vec::new(), has_read_errors: false };
         let tells = matches!(listing.content, Content::Files(_));
         let decode_one = |entry| -> Result<(Vec<u8>, [u8; 32]), PictureError> {
             let (picture, _place) = listing.picture(entry, &room)?;
@@ -312,6 +314,12 @@ impl Decoded {
                 named: named.map(|path| path.display().to_string()).collect(),
             });
         }
+        findings.extend(
+            listing.unlabelled.iter().map(|(name, images)| DataFinding::Unlabelled {
+                name: name.clone(),
+                images: *images,
+            }),
+        );
         let same = self.images.chunk_by(|a, b| a.digest == b.digest);
         let duplicates: Vec<&[DecodedImage]> = same.filter(|same| same.len() > 1).collect();
         if !duplicates.is_empty() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::room::{Place, Room};
 use crate::data::DataError;
-use crate::data::image_file::{Picture, PictureError};
+use crate::data::image_file::{Picture, PictureError, read_bounded};
 use crate::data::pixels::Pixels;
 
 /// The images of a source, their classes, and where each may go.
@@ -20,6 +20,8 @@ pub struct Listing {
     pub content: Content,
     /// Files that hold no picture, as far as their name or content tells.
     pub passed_over: Vec<PathBuf>,
+    /// Folders and files of a split without classes, and how many images they have, which cannot be used.
+    pub unlabelled: Vec<(String, usize)>,
 }
 
 /// An image that was listed.
@@ -94,9 +96,6 @@ impl Part {
         self.pixels.len() / self.image_len().max(1)
     }
 }
-
-/// Largest picture file that is read.
-const FILE_BYTES_MAX: u64 = 512 << 20;
 
 impl Listing {
     /// Whether the source has images of a split.
@@ -173,20 +172,6 @@ impl Listing {
             Content::Arrays(_) => Vec::new(),
         }
     }
-}
-
-/// The content of a picture file, if it is no larger than pictures are.
-fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
-    let metadata = std::fs::metadata(path).map_err(PictureError::Read)?;
-    // Reading a pipe would wait for whoever writes into it.
-    if !metadata.is_file() {
-        return Err(PictureError::NotAFile);
-    }
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(PictureError::TooLarge { bytes: metadata.len() });
-    }
-    let bytes = std::fs::read(path).map_err(PictureError::Read)?;
-    if bytes.is_empty() { Err(PictureError::Empty) } else { Ok(bytes) }
 }
 
 /// Checks that a data set has as many classes as a classifier can tell apart.

@@ -89,6 +89,7 @@ pub fn list(path: &Path, store: &Store) -> Result<Listing, DataError> {
         entries: entries.collect(),
         content: Content::Arrays(parts),
         passed_over: Vec::new(),
+        unlabelled: Vec::new(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::listing::{Content, Entry, Given, Listing};
 use super::room::Room;
 use super::survey::Survey;
 use super::{cifar, csv, folder, npz};
-use crate::data::cache::{Cache, Fingerprint, Index, fingerprint};
+use crate::data::cache::{Cache, Fingerprint, Index, Writer, fingerprint};
 use crate::data::frame::Frame;
 use crate::data::pixels::MappedPixels;
 use crate::data::request::DataRequest;
@@ -132,6 +132,7 @@ impl<'a> Reader<'a> {
             entries: index.entries.iter().map(entry).collect::<Option<_>>()?,
             content: Content::Arrays(Vec::new()),
             passed_over: Vec::new(),
+            unlabelled: index.head.unlabelled.clone(),
         })
     }
 
@@ -152,7 +153,8 @@ impl<'a> Reader<'a> {
         let unchanged = || fingerprint(&self.files).is_ok_and(|now| now == self.fingerprint);
         let in_file = self.cache.as_ref().map(|cache| {
             let name = self.pixels_name(frame);
-            let writer = cache.writer((count as u64).saturating_mul(image_len as u64))?;
+            let bytes = (count as u64).saturating_mul(image_len as u64);
+            let writer = Writer::begin(cache, bytes)?;
             let sink = Sink::File(writer, &name);
             decoding.run(listing, sink, &self.fingerprint, &unchanged, progress)
         });

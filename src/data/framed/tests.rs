@@ -464,3 +464,40 @@ fn mutated_pictures_never_panic() {
         }
     }
 }
+
+#[test]
+fn test_pictures_without_classes_are_told_and_not_used() {
+    let root = TempDir::new().unwrap();
+    two_classes(&root.path().join("train"), 20);
+    for number in 100..107 {
+        let image = encoded(&pixels(number, 8, 8), ImageFormat::Png);
+        write(root.path().join(format!("test/{number}.png")), &image);
+    }
+    let loaded = loaded(&request(Source::Folder, root.path())).unwrap();
+    let words: Vec<String> =
+        loaded.report.findings.iter().map(|finding| finding.words(&[])).collect();
+    assert!(words.iter().any(|it| it.contains("test has 7 images without classes")), "{words:?}");
+    assert!(!loaded.dataset.test.is_empty());
+}
+
+#[test]
+fn of_a_moving_picture_the_first_is_taken() {
+    let root = TempDir::new().unwrap();
+    let image = |at: u32| RgbImage::from_pixel(8, 8, image::Rgb([at as u8 * 5, 0, 200]));
+    for number in 0..40 {
+        let class = if number % 2 == 0 { "cat" } else { "dog" };
+        let mut bytes = Vec::new();
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+        for shown in [image(number), image(50)] {
+            let frame = image::Frame::new(DynamicImage::ImageRgb8(shown).to_rgba8());
+            encoder.encode_frame(frame).unwrap();
+        }
+        drop(encoder);
+        write(root.path().join(class).join(format!("{number}.gif")), &bytes);
+    }
+    let data = loaded(&request(Source::Folder, root.path())).unwrap().dataset;
+    let all = [&data.train, &data.validation, &data.test].map(content).concat();
+    let mut reds: Vec<u8> = all.iter().map(|(image, _)| image[0]).collect();
+    reds.sort_unstable();
+    assert_eq!(reds, (0..40).map(|at| at * 5).collect::<Vec<u8>>());
+}

@@ -207,6 +207,11 @@ impl Settings {
     ) -> Result<Loaded, DataError> {
         let mut places = Places::usual(self.data.clone(), |name| std::env::var_os(name));
         if spec.source == Source::Mnist {
+            if let (Some(named), Some(path)) = (&places.named, &spec.path)
+                && absolute(named) != absolute(path)
+            {
+                listener.data(data::Progress::PathPassedOver { path, named });
+            }
             places.named = places.named.or_else(|| spec.path.clone());
             places.recorded = recorded;
         }
