@@ -184,6 +184,7 @@ impl Report {
             last_event_at: records.last().map(|last| last.at),
             provenance: None,
             study: None,
+            augmented: Vec::new(),
         };
         for recorded in records {
             report.take(&recorded.event);
