@@ -39,6 +39,8 @@ const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
 /// Parses the command line, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {
     burgeon_kernel::keep_freed_memory();
+    #[cfg(unix)]
+    crate::sys::bus_errors::explain_bus_errors();
     let arguments = match environment::parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),

@@ -333,6 +333,17 @@ impl LaunchListener for View {
                      warning: to train on MNIST, put its four files into data/, or give their folder with --data"
                 ));
             }
+            data::Progress::PathPassedOver { path, named } => self.warn(&format!(
+                "MNIST is read from {}, as --data or BURGEON_DATA says, and not from {}, as data.path says",
+                named.display(),
+                path.display()
+            )),
+            data::Progress::NotCached { reason } => {
+                self.close();
+                self.warn(&format!(
+                    "decoded images cannot be kept, and are held in memory: {reason}"
+                ));
+            }
             data::Progress::Reading { done, total } => {
                 if self.bar.length() != Some(total as u64) {
                     self.start_bar(

@@ -7,6 +7,7 @@
 use super::Normalization;
 use super::colour::{ColourChange, ColourJitter};
 use super::warp::{Affine, Border, Field, Gaussian, Sampler, reflected};
+use crate::spec;
 use crate::sys::CounterRng;
 
 /// How far images may be distorted. The default leaves them alone.
@@ -65,6 +66,37 @@ struct Draw {
     colour: Option<ColourChange>,
     /// Row and column of the middle of the blanked square.
     cutout: Option<[usize; 2]>,
+}
+
+/// Smoothness of the elastic displacement in pixels, as Simard, Steinkraus and Platt found best.
+const ELASTIC_SIGMA: f32 = 4.0;
+
+impl Augmentation {
+    /// As `[train] augment` says.
+    pub fn of(spec: &spec::Augment) -> Self {
+        Self {
+            shift: spec.shift,
+            rotate_degrees: spec.rotate as f32,
+            scale: spec.scale as f32,
+            elastic: (spec.elastic > 0.0).then_some(Elastic {
+                // So that displacements deviate by as many pixels as the study asks for.
+                alpha: spec.elastic as f32 * ELASTIC_SIGMA / 0.16,
+                sigma: ELASTIC_SIGMA,
+            }),
+            flip: spec.flip,
+            flip_vertical: spec.flip_vertical,
+            border: match spec.border {
+                spec::Border::Black => Border::Black,
+                spec::Border::Reflect => Border::Reflect,
+            },
+            colour: ColourJitter {
+                brightness: spec.brightness as f32,
+                contrast: spec.contrast as f32,
+                saturation: spec.saturation as f32,
+            },
+            cutout: spec.cutout,
+        }
+    }
 }
 
 impl Augmenter {

@@ -28,6 +28,12 @@ impl EpochKey {
     pub fn order(self, len: usize) -> Vec<u32> {
         permutation(len, counter_seed(self.study, self.trial, Purpose::EpochOrder, self.epoch, 0))
     }
+
+    /// What decides how the image at a position is distorted in this epoch.
+    pub fn distortion(self, position: u32) -> u64 {
+        let Self { study, trial, epoch } = self;
+        counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position))
+    }
 }
 
 /// What to do with the images that do not fill a last batch.
@@ -38,6 +44,9 @@ pub enum LastBatch {
     /// Leave them out of this epoch; the next one's order takes others.
     Drop,
 }
+
+/// How long before they are needed images on disk are asked for.
+const BATCHES_AHEAD: usize = 8;
 
 /// A batch in the layout that networks read, its buffers reused from step to step.
 #[derive(Debug, Clone, Default)]
@@ -147,6 +156,7 @@ impl<'a> Batches<'a> {
             Some(order) => batch.positions.extend_from_slice(&order[start..end]),
             None => batch.positions.extend(start as u32..end as u32),
         }
+        self.announce(step + BATCHES_AHEAD);
         batch.labels.clear();
         batch
             .labels
@@ -155,6 +165,15 @@ impl<'a> Batches<'a> {
         match &self.distortion {
             Some((augmenter, key)) => self.distort_into(augmenter, *key, batch),
             None => self.normalize_into(batch),
+        }
+    }
+
+    /// Has the images of a later step fetched from disk, where they lie there, while those before it are trained on.
+    fn announce(&self, step: usize) {
+        let start = (step * self.batch_size).min(self.subset.len());
+        let end = (start + self.batch_size).min(self.subset.len());
+        for at in start..end {
+            self.subset.will_need(self.order.as_ref().map_or(at, |order| order[at] as usize));
         }
     }
 
@@ -168,9 +187,7 @@ impl<'a> Batches<'a> {
 
     fn distort_into(&self, augmenter: &Augmenter, key: EpochKey, batch: &mut Batch) {
         let distort = |scratch: &mut Scratch, (out, &position): (&mut [f32], &u32)| {
-            let EpochKey { study, trial, epoch } = key;
-            let seed =
-                counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position));
+            let seed = key.distortion(position);
             let image = self.subset.image(position as usize);
             augmenter.distort(image, self.subset.shape(), seed, self.normalization, scratch, out);
         };

@@ -39,7 +39,7 @@ pub enum Invert {
 #[non_exhaustive]
 pub enum PictureError {
     /// The content is of no accepted format.
-    #[error("not a PNG, JPEG, WebP, BMP, TIFF or PNM picture")]
+    #[error("not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM picture")]
     UnknownFormat,
     /// The file ends before its picture does.
     #[error("the {format} picture is cut short: {missing}")]
@@ -89,26 +89,40 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Decodes the content of a PNG, JPEG, WebP, BMP, TIFF or PNM file.
+    /// Decodes the content of a PNG, JPEG, WebP, GIF (its first frame), BMP, TIFF or PNM
+    /// file.
     ///
     /// # Errors
     /// When the content is of another format, cut short (also where an end was put behind a part of it), damaged, or
     /// wider or higher than [`PICTURE_SIDE_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
-        let (decoder, name, orientation) = opened(bytes)?;
+        Ok(Self::decode_within(bytes, |_| ())?.0)
+    }
+
+    /// The same, after `take_room` was called with how many bytes that takes, about; what it returns comes back.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub(crate) fn decode_within<R>(
+        bytes: &[u8],
+        take_room: impl FnOnce(u64) -> R,
+    ) -> Result<(Self, R), PictureError> {
+        let (decoder, name, orientation) = opened(bytes, Demand::Whole)?;
+        // The decoder has buffers of its own, and the pixels are converted.
+        let room = take_room(decoder.total_bytes().saturating_mul(3));
         let mut pixels = DynamicImage::from_decoder(decoder)
             .map_err(|source| PictureError::Undecodable { format: name, source })?;
         pixels.apply_orientation(orientation);
-        Ok(Self { pixels })
+        Ok((Self { pixels }, room))
     }
 
     /// Rows and columns of a picture, upright, which its file says before its pixels.
     ///
     /// # Errors
-    /// As [`decode`](Self::decode), as far as pixels are not concerned.
+    /// When that is damaged. Whether all pixels are there is not looked at.
     pub fn size_of(bytes: &[u8]) -> Result<(usize, usize), PictureError> {
         use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
-        let (decoder, _, orientation) = opened(bytes)?;
+        let (decoder, _, orientation) = opened(bytes, Demand::Header)?;
         let (width, height) = decoder.dimensions();
         let (width, height) = (width as usize, height as usize);
         Ok(match orientation {
@@ -187,18 +201,11 @@ impl Picture {
     /// # Errors
     /// When it cannot be read or [decoded](Self::decode); the error names the file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let metadata = std::fs::metadata(path).map_err(DataError::read(path))?;
-        // Reading a pipe would wait for whoever writes into it; a folder says so itself.
-        if !metadata.is_file() && !metadata.is_dir() {
-            return Err(DataError::picture(path)(PictureError::NotAFile));
-        }
-        let len = metadata.len();
-        if len > FILE_BYTES_MAX {
-            let problem = format!("{len} bytes are more than a picture may have");
-            return Err(DataError::malformed(path, problem));
-        }
-        let bytes = std::fs::read(path).map_err(DataError::read(path))?;
-        Self::decode(&bytes).map_err(DataError::picture(path))
+        let decoded = read_bounded(path).and_then(|bytes| Self::decode(&bytes));
+        decoded.map_err(|error| match error {
+            PictureError::Read(source) => DataError::Read { path: path.into(), source },
+            error => DataError::picture(path)(error),
+        })
     }
 
     /// The grey picture, with what is transparent in it.
@@ -230,11 +237,36 @@ impl Picture {
     }
 }
 
-/// A decoder of a picture that is whole as far as its format tells, the format's name, and which way is up.
-fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder, &'static str, Orientation), PictureError> {
+/// The content of a picture file, if it is no larger than pictures are.
+pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
+    let found = std::fs::metadata(path).map_err(PictureError::Read)?;
+    // Reading a pipe would wait for whoever writes into it; a folder says so itself.
+    if !found.is_file() && !found.is_dir() {
+        return Err(PictureError::NotAFile);
+    }
+    if found.len() > FILE_BYTES_MAX {
+        return Err(PictureError::TooLarge { bytes: found.len() });
+    }
+    let bytes = std::fs::read(path).map_err(PictureError::Read)?;
+    if bytes.is_empty() { Err(PictureError::Empty) } else { Ok(bytes) }
+}
+
+/// What has to be there of a picture.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Whole,
+    Header,
+}
+
+/// A decoder of a picture that is as whole as demanded, the format's name, and which way is up.
+fn opened(
+    bytes: &[u8],
+    demand: Demand,
+) -> Result<(impl ImageDecoder, &'static str, Orientation), PictureError> {
     let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
     let (name, exif) = match format {
         ImageFormat::Png => ("PNG", complete_png(bytes)?),
+        ImageFormat::Jpeg if demand == Demand::Header => ("JPEG", None),
         ImageFormat::Jpeg => {
             jpeg::check_complete(bytes, PICTURE_SIDE_MAX).map_err(jpeg_error)?;
             ("JPEG", None)
@@ -247,6 +279,8 @@ fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder, &'static str, Orientation)
         ImageFormat::Bmp => ("BMP", None),
         ImageFormat::Tiff => ("TIFF", None),
         ImageFormat::Pnm => ("PNM", None),
+        // Of a moving picture the first is taken.
+        ImageFormat::Gif => ("GIF", None),
         _ => return Err(PictureError::UnknownFormat),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -267,8 +301,8 @@ fn opened(bytes: &[u8]) -> Result<(impl ImageDecoder, &'static str, Orientation)
 
 /// Whether a file that starts so is of a format that is decoded.
 pub(crate) fn is_known_format(start: &[u8]) -> bool {
-    use ImageFormat::{Bmp, Jpeg, Png, Pnm, Tiff, WebP};
-    matches!(image::guess_format(start), Ok(Bmp | Jpeg | Png | Pnm | Tiff | WebP))
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
+    matches!(image::guess_format(start), Ok(Bmp | Gif | Jpeg | Png | Pnm | Tiff | WebP))
 }
 
 /// Checks that a WebP file is as long as it says.

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::DataError;
 use super::idx::SIDE_MAX;
+use super::pixels::Pixels;
 
 /// Grey or colour images of one size with their labels, shared cheaply between splits.
 ///
 /// Invariant: `pixels` holds `count × channels × height × width` bytes, `labels` holds `count`.
 #[derive(Debug, Clone)]
 pub struct Images {
-    pixels: Arc<[u8]>,
+    pixels: Pixels,
     labels: Labels,
     channels: usize,
     height: usize,
@@ -57,9 +58,20 @@ impl Images {
     pub fn of_shape(
         pixels: impl Into<Arc<[u8]>>,
         labels: impl Into<Labels>,
+        shape: [usize; 3],
+    ) -> Result<Self, DataError> {
+        Self::of_pixels(Pixels::Memory(pixels.into()), labels.into(), shape)
+    }
+
+    /// The same of pixels that may lie in a file.
+    ///
+    /// # Errors
+    /// As [`of_shape`](Self::of_shape).
+    pub(super) fn of_pixels(
+        pixels: Pixels,
+        labels: Labels,
         [channels, height, width]: [usize; 3],
     ) -> Result<Self, DataError> {
-        let (pixels, labels) = (pixels.into(), labels.into());
         let refuse = |problem: String| Err(DataError::Arrays { problem });
         if channels != 1 && channels != CHANNELS_MAX {
             return refuse(format!(
@@ -93,7 +105,7 @@ impl Images {
         labels: impl Into<Labels>,
         [channels, height, width]: [usize; 3],
     ) -> Self {
-        let labels = labels.into();
+        let (pixels, labels) = (Pixels::Memory(pixels), labels.into());
         debug_assert_eq!(pixels.len(), labels.len() * channels * height * width);
         Self { pixels, labels, channels, height, width }
     }
@@ -263,6 +275,12 @@ impl Subset {
     /// If `position` is not below [`len`](Self::len).
     pub fn image(&self, position: usize) -> &[u8] {
         self.images.image(self.indices[position] as usize)
+    }
+
+    /// Has the pixels of the image at `position` fetched, where they are likely not to be in memory.
+    pub(super) fn will_need(&self, position: usize) {
+        let len = self.image_len();
+        self.images.pixels.will_need(self.indices[position] as usize * len, len);
     }
 
     /// The class of the image at `position`.

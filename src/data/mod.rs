@@ -11,6 +11,7 @@
 
 pub(crate) mod augment;
 pub(crate) mod batch;
+mod cache;
 pub(crate) mod center;
 pub(crate) mod colour;
 pub(crate) mod detect;
@@ -31,10 +32,12 @@ pub(crate) mod load;
 pub(crate) mod loaded;
 pub(crate) mod look;
 pub(crate) mod mnist;
+mod pixels;
 pub(crate) mod progress;
 pub(crate) mod request;
 pub(crate) mod sheet;
 pub(crate) mod splits;
+mod store;
 pub(crate) mod synthetic;
 pub(crate) mod warp;
 
@@ -50,3 +53,4 @@ pub(crate) use progress::Progress;
 pub(crate) use request::{DataRequest, Download, Framing};
 pub use splits::Dataset;
 pub(crate) use splits::SPLIT_VERSION;
+pub(crate) use store::Store;

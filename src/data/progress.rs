@@ -27,6 +27,18 @@ pub enum Progress<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// Another folder is read than the one that the study names.
+    PathPassedOver {
+        /// The study's.
+        path: &'a std::path::Path,
+        /// The one that `--data` or `BURGEON_DATA` names.
+        named: &'a std::path::Path,
+    },
+    /// Decoded images cannot be kept on disk, and are held in memory.
+    NotCached {
+        /// Why.
+        reason: &'a str,
+    },
     /// Pictures are being read.
     Reading {
         /// Pictures so far.

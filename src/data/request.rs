@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::fetch::{FetchLimits, MNIST_MIRRORS};
 use super::mnist::Places;
 use super::splits::SplitSizes;
+use super::store::Store;
 use crate::spec::{Amount, Fallback, Fit, Size, Source};
 use crate::sys::signals::StopFlag;
 
@@ -25,6 +26,8 @@ pub struct DataRequest {
     pub train: Option<usize>,
     /// What pictures are brought to.
     pub framing: Framing,
+    /// Where decoded images are kept.
+    pub store: Store,
     /// Where MNIST may lie.
     pub places: Places,
     /// Whether and whence MNIST is fetched when no place has it.
@@ -46,6 +49,7 @@ impl DataRequest {
             test: None,
             train: None,
             framing: Framing::default(),
+            store: Store::memory_alone(),
             places: Places::usual(None, |name| std::env::var_os(name)),
             download: Download::usual(),
             seed,

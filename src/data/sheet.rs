@@ -1,11 +1,14 @@
-//! A contact sheet: some training images of every class in one picture.
+//! Contact sheets: some training images of every class in one picture, and how they are distorted.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::{DynamicImage, GrayImage, ImageError, ImageFormat, RgbImage};
 
+use super::augment::{Augmenter, Scratch};
+use super::batch::EpochKey;
 use super::layout::interleaved;
-use super::{Dataset, Subset};
+use super::{Dataset, Normalization, Subset};
 
 /// Images of each class, side by side.
 const COLUMNS: usize = 12;
@@ -25,17 +28,97 @@ const SIDE_MAX: usize = 8192;
 /// # Errors
 /// If the encoder fails.
 pub fn contact_sheet(data: &Dataset) -> Result<Vec<u8>, ImageError> {
-    let [channels, height, width] = data.input_shape();
-    let fitting = |side: usize, most: usize| most.min((SIDE_MAX - GAP) / (side + GAP)).max(1);
+    let shape @ [_, height, width] = data.input_shape();
     let (rows, columns) = (fitting(height, ROWS_MAX), fitting(width, COLUMNS));
     let rows = rows.min(data.classes.len());
     let picks = first_of_each_class(&data.train, rows, columns);
+    let images = picks
+        .iter()
+        .map(|row| row.iter().map(|&position| Cow::Borrowed(data.train.image(position))).collect());
+    sheet(&images.collect::<Vec<Vec<_>>>(), columns, shape)
+}
+
+/// A PNG picture of training images as they are, and to the right of each how it is distorted in the first epochs of a
+/// trial.
+///
+/// # Errors
+/// If the encoder fails.
+pub fn augmented_sheet(
+    data: &Dataset,
+    augmenter: &Augmenter,
+    study: u64,
+    trial: u64,
+) -> Result<Vec<u8>, ImageError> {
+    let shape @ [channels, height, width] = data.input_shape();
+    // Small images are drawn larger, a pixel as a square.
+    let factor = (SIDE_SHOWN / height.max(width)).clamp(1, 8);
+    let shown = [channels, height * factor, width * factor];
+    let (rows, columns) = (fitting(shown[1], AUGMENTED_ROWS), fitting(shown[2], COLUMNS));
+    // One of each class first.
+    let picks = first_of_each_class(&data.train, data.classes.len().min(rows), rows);
+    let turns = (0..rows).flat_map(|turn| picks.iter().filter_map(move |row| row.get(turn)));
+    let mut scratch = Scratch::default();
+    let mut values = vec![0.0; data.train.image_len()];
+    let mut lines = Vec::new();
+    for &position in turns.take(rows) {
+        let image = data.train.image(position);
+        let mut line = vec![Cow::Owned(enlarged(image, width, factor))];
+        for epoch in 0..columns.saturating_sub(1) as u64 {
+            let seed = EpochKey { study, trial, epoch }.distortion(position as u32);
+            augmenter.distort(image, shape, seed, data.normalization, &mut scratch, &mut values);
+            let seen = bytes(&values, channels, data.normalization);
+            line.push(Cow::Owned(enlarged(&seen, width, factor)));
+        }
+        lines.push(line);
+    }
+    sheet(&lines, columns, shown)
+}
+
+/// Rows of an augmented sheet.
+const AUGMENTED_ROWS: usize = 8;
+
+/// Pixels of the longer side of images that are drawn larger than they are.
+const SIDE_SHOWN: usize = 64;
+
+/// How many images of this side fit next to each other, at most so many.
+fn fitting(side: usize, most: usize) -> usize {
+    most.min((SIDE_MAX - GAP) / (side + GAP)).max(1)
+}
+
+/// Pixels that are normalised to these values.
+fn bytes(values: &[f32], channels: usize, normalization: Normalization) -> Vec<u8> {
+    let plane = (values.len() / channels.max(1)).max(1);
+    let planes = values.chunks(plane).enumerate();
+    let byte = |channel: usize, value: f32| {
+        let (mean, std) = (normalization.mean[channel], normalization.std[channel]);
+        ((value * std + mean) * 255.0).round().clamp(0.0, 255.0) as u8
+    };
+    planes.flat_map(|(at, plane)| plane.iter().map(move |&value| byte(at, value))).collect()
+}
+
+/// Every pixel as a square of `factor` pixels a side; planes stay one after another.
+fn enlarged(image: &[u8], width: usize, factor: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(image.len() * factor * factor);
+    for row in image.chunks_exact(width.max(1)) {
+        for _ in 0..factor {
+            out.extend(row.iter().flat_map(|&pixel| std::iter::repeat_n(pixel, factor)));
+        }
+    }
+    out
+}
+
+/// A PNG picture of images `[channels, height, width]` in rows, grey where there is none.
+fn sheet(
+    rows: &[Vec<Cow<'_, [u8]>>],
+    columns: usize,
+    [channels, height, width]: [usize; 3],
+) -> Result<Vec<u8>, ImageError> {
     let sheet_width = GAP + columns * (width + GAP);
-    let sheet_height = GAP + rows * (height + GAP);
+    let sheet_height = GAP + rows.len() * (height + GAP);
     let mut sheet = vec![128_u8; sheet_height * sheet_width * channels];
-    for (row, images) in picks.iter().enumerate() {
-        for (column, &position) in images.iter().enumerate() {
-            let pixels = interleaved(data.train.image(position), channels);
+    for (row, images) in rows.iter().enumerate() {
+        for (column, image) in images.iter().enumerate() {
+            let pixels = interleaved(image, channels);
             let (top, left) = (GAP + row * (height + GAP), GAP + column * (width + GAP));
             for (y, line) in pixels.chunks_exact(width * channels).enumerate() {
                 let start = ((top + y) * sheet_width + left) * channels;
@@ -71,6 +154,7 @@ fn first_of_each_class(images: &Subset, classes: usize, count: usize) -> Vec<Vec
 mod tests {
     use super::*;
     use crate::data::Images;
+    use crate::data::augment::Augmentation;
 
     #[test]
     fn every_class_has_its_row() {
@@ -83,5 +167,28 @@ mod tests {
         let seen =
             [(2, 2), (6, 2), (2, 6), (6, 6), (10, 2)].map(|(x, y)| sheet.get_pixel(x, y).0[0]);
         assert_eq!(seen, [0, 180, 60, 120, 128]);
+    }
+
+    #[test]
+    fn distorted_images_stand_beside_those_that_they_come_from() {
+        let pixels: Vec<u8> = (0..4 * 12_u8).map(|at| at * 5).collect();
+        let images = || Images::of_shape(pixels.clone(), [0, 1, 1, 0], [3, 2, 2]).unwrap();
+        let data = Dataset::new(images(), images(), images(), 2).unwrap();
+        let flips = Augmentation { flip: true, ..Augmentation::default() };
+        let drawn = augmented_sheet(&data, &Augmenter::new(flips), 1, 1).unwrap();
+        let drawn = image::load_from_memory(&drawn).unwrap().to_rgb8();
+        // Two pixels a side are drawn as 16, four rows of twelve.
+        assert_eq!(drawn.dimensions(), (2 + 12 * 18, 2 + 4 * 18));
+        let cell = |row: u32, column: u32| {
+            [(3, 3), (13, 3)].map(|(x, y)| drawn.get_pixel(column * 18 + x, row * 18 + y).0)
+        };
+        // The first image of each class comes first.
+        assert_eq!([cell(0, 0)[0], cell(1, 0)[0]], [[0, 20, 40], [60, 80, 100]]);
+        for row in 0..4 {
+            let [left, right] = cell(row, 0);
+            let columns = (1..12).map(|column| cell(row, column));
+            let mirrored = columns.filter(|&seen| seen == [right, left]).count();
+            assert!((1..11).contains(&mirrored), "row {row}: {mirrored}");
+        }
     }
 }

@@ -104,6 +104,13 @@ pub enum DataFinding {
         /// The first of them.
         named: Vec<String>,
     },
+    /// Images of a split without classes, which are not used.
+    Unlabelled {
+        /// The folder or file that has them.
+        name: String,
+        /// How many.
+        images: usize,
+    },
     /// Images that show the same as another one, pixel for pixel.
     Duplicates {
         /// How many, the first of each kind not counted.
@@ -170,6 +177,11 @@ impl DataFinding {
                     "files or folders without pictures of a known format were"
                 },
                 first_of(named, *files, ", ")
+            ),
+            Self::Unlabelled { name, images } => format!(
+                "{name} has {images} {} without classes, which nothing can be measured on: {} not used, and images for that split are set aside from the training images",
+                if *images == 1 { "image" } else { "images" },
+                if *images == 1 { "it is" } else { "they are" },
             ),
             Self::Duplicates { images, named } => format!(
                 "{images} {} of another one, which were all put into the same split: {}",

@@ -41,6 +41,11 @@ use crate::record::StudyResult;
 
 /// Path of the style sheet, relative to the page.
 pub(crate) const STYLE_SHEET: &str = "report/style.css";
+/// Path, relative to the page, of the picture of how a trial distorts training images.
+pub(crate) fn augmented_picture(trial: u32) -> String {
+    format!("report/augmented-{trial:03}.png")
+}
+
 const STYLE: &str = include_str!("style.css");
 
 /// A run, summarized from its events.
@@ -67,6 +72,8 @@ pub struct Report {
     provenance: Option<Provenance>,
     /// The resolved study file.
     study: Option<String>,
+    /// Trials with a picture of distorted training images.
+    augmented: Vec<u32>,
 }
 
 /// Whether a study finished, and how.
@@ -177,6 +184,7 @@ impl Report {
             last_event_at: records.last().map(|last| last.at),
             provenance: None,
             study: None,
+            augmented: Vec::new(),
         };
         for recorded in records {
             report.add(&recorded.event);
@@ -198,6 +206,13 @@ impl Report {
     #[must_use]
     pub fn with_study(mut self, toml: impl Into<String>) -> Self {
         self.study = Some(toml.into());
+        self
+    }
+
+    /// Adds the trials that have a picture at [`augmented_picture`].
+    #[must_use]
+    pub(crate) fn with_augmented(mut self, trials: Vec<u32>) -> Self {
+        self.augmented = trials;
         self
     }
 

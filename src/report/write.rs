@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Report, STYLE, STYLE_SHEET};
+use super::{Report, STYLE, STYLE_SHEET, augmented_picture};
 use crate::ledger::{LedgerError, RunFolder, RunFolderError, read};
-use crate::sys::files::{FileError, parent};
+use crate::sys::files::{FileError, PathKind, parent};
 
 /// The paths of a run's reports.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -62,6 +62,15 @@ pub fn write(folder: &RunFolder) -> Result<Written, ReportError> {
     let report = Report::from_records(&records)
         .with_provenance(provenance(folder)?)
         .with_study(folder.read_study()?);
+    let has_picture = |trial: &u32| {
+        matches!(
+            files.kind(&folder.path().join(augmented_picture(*trial))),
+            Ok(Some(PathKind::File))
+        )
+    };
+    let trials = report.lineage.trials.iter().map(|trial| trial.trial);
+    let augmented = trials.filter(has_picture).collect();
+    let report = report.with_augmented(augmented);
     let written = Written {
         html: folder.report_html(),
         style_sheet: folder.path().join(STYLE_SHEET),

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::bytes::Bytes;
+
 /// `[data]` of a study file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -50,6 +52,15 @@ pub struct DataSpec {
     /// Leave out pictures that cannot be read, and list them, instead of ending with an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub skip_unreadable: bool,
+    /// Memory that images may take, such as `"2 GB"`: more of them are decoded into a file that is read as
+    /// they are needed. Unless said, half of what the machine has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Bytes>,
+    /// The folder in which decoded images are kept, so that they are decoded once. Unless said, that in
+    /// `BURGEON_CACHE`, or `burgeon/images` in `XDG_CACHE_HOME` or `~/.cache`. A relative one is taken from
+    /// the folder of the study file. It may be emptied at any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
     /// Whether pictures to classify are digits written in ink on paper, to be cut out, made light on
     /// dark and centred as in MNIST; otherwise the whole picture is used. Default: true for `mnist` and
     /// `synthetic`, false for other sources.
@@ -78,6 +89,8 @@ impl Default for DataSpec {
             fit: None,
             channels: None,
             skip_unreadable: false,
+            memory: None,
+            cache: None,
             centre_digits: None,
         }
     }
@@ -91,7 +104,7 @@ pub enum Source {
     Mnist,
     /// A folder of IDX files, of any image size and number of classes.
     Idx,
-    /// A folder of pictures: PNG, JPEG, WebP, BMP, TIFF or PNM, in a folder for each class.
+    /// A folder of pictures: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM, in a folder for each class.
     Folder,
     /// A folder with the binary files of CIFAR-10 or CIFAR-100.
     Cifar,

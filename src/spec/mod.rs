@@ -6,6 +6,7 @@
 //!
 //! This module does no I/O and does not use burn.
 
+mod bytes;
 mod check;
 mod check_layers;
 mod data;
@@ -31,6 +32,7 @@ mod train;
 mod tune;
 mod validate;
 
+pub use bytes::Bytes;
 pub use data::{Amount, DataSpec, Fallback, Fit, Size, Source};
 pub(crate) use edit::EditCost;
 pub(crate) use edit::never_negative;

@@ -139,6 +139,13 @@ fn check_data(check: &mut Check, file: &StudyFile) {
             );
         }
     }
+    for (key, is_said) in
+        [("data.memory", data.memory.is_some()), ("data.cache", data.cache.is_some())]
+    {
+        if is_said && !data.source.is_framed() {
+            check.problem(key, format!("`{source}` images are read into memory"), "remove it");
+        }
+    }
     let of_folders =
         [("data.labels", data.labels.is_some()), ("data.skip-unreadable", data.skip_unreadable)];
     for (key, is_said) in of_folders {

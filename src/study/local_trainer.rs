@@ -13,11 +13,14 @@ use crate::checkpoint::{
     BackgroundWriter, CheckpointStore, Owner, Written, from_parts, newest_valid, to_parts,
 };
 use crate::data::Dataset;
+use crate::data::augment::{Augmentation, Augmenter};
+use crate::data::sheet::augmented_sheet;
 use crate::model::{Network, OpenDevice, Preparation, Weights};
 use crate::record::{EpochRecord, Inherit, Profile, RangeTest, SoFar, StepProgress};
+use crate::report::augmented_picture;
 use crate::spec::{CheckpointInterval, Spec};
 use crate::sys::fence::Fence;
-use crate::sys::files::Files;
+use crate::sys::files::{Files, parent};
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
     Flow, Phase, Profiling, TrainState, TrainingSetup, Watch, WatchError, Workers, evaluate_while,
@@ -170,6 +173,21 @@ impl LocalTrainer {
         Ok((best.weights, best.record))
     }
 
+    /// Draws how a trial distorts training images, unless its parent does the same.
+    fn draw_augmented(&self, task: &TrialTask) -> Result<(), TrainerError> {
+        let augment = &task.spec.train().augment;
+        let augmenter = Augmenter::new(Augmentation::of(augment));
+        let as_parent = task.parent.is_some_and(|parent| parent.spec.train().augment == *augment);
+        let path = self.run.join(augmented_picture(task.trial));
+        if augmenter.is_identity() || as_parent || self.files.kind(&path)?.is_some() {
+            return Ok(());
+        }
+        let (seed, trial) = (task.spec.train().seed, u64::from(task.trial));
+        let picture = augmented_sheet(&self.data, &augmenter, seed, trial)?;
+        self.files.create_folders(parent(&path))?;
+        Ok(self.files.write_atomically(&path, &picture)?)
+    }
+
     fn owner(&self, trial: u32, spec: &Spec) -> Owner {
         Owner { trial, spec_hash: spec.hash(), data_hash: self.data_hash.clone() }
     }
@@ -188,6 +206,7 @@ impl Trainer for LocalTrainer {
         let folder = task.folder.join(CHECKPOINTS);
         let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
         self.running_trials.beat();
+        self.draw_augmented(task)?;
         let state = self.start(task, &mut store, observer)?;
         let working = self.running_trials.enter(task.trial);
         let mut watch = TrialWatch {

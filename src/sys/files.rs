@@ -141,6 +141,8 @@ pub enum WriteMode {
     Replace,
     /// Its content is kept, and writes are appended.
     Append,
+    /// Empty, and it is an error if there is one already.
+    New,
 }
 
 /// The kind of what is at a path.
@@ -307,6 +309,7 @@ impl Files for RealFiles {
         match mode {
             WriteMode::Replace => options.write(true).create(true).truncate(true),
             WriteMode::Append => options.append(true).create(true),
+            WriteMode::New => options.write(true).create_new(true),
         };
         let file = options
             .open(path)

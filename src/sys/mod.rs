@@ -2,6 +2,8 @@
 //! simulate failures; and the counters from which all random numbers are computed.
 
 pub mod announce;
+#[cfg(feature = "cli")]
+pub mod bus_errors;
 mod claim;
 pub mod clock;
 mod counter;
@@ -12,6 +14,10 @@ pub mod heartbeat;
 mod holder;
 mod json;
 pub mod lock;
+#[cfg(feature = "train")]
+pub mod mapped;
+#[cfg(feature = "train")]
+pub mod memory;
 pub mod process;
 pub(crate) mod shared_folder;
 pub mod signals;

@@ -133,6 +133,9 @@ impl Files for SimulatedDisk {
     fn open(&self, path: &Path, mode: WriteMode) -> Result<Box<dyn WritableFile>, FileError> {
         let mut nodes = self.nodes();
         let id = match find(&nodes, path) {
+            Some(_) if mode == WriteMode::New => {
+                return Err(error(Operation::Open, path, io::ErrorKind::AlreadyExists));
+            }
             Some(id) => id,
             None => {
                 let id = nodes.len();

@@ -14,13 +14,11 @@ use super::profile::{Part, Profiler, Profiling};
 use super::setup::{TrainError, TrainingSetup, check_images, labels_tensor};
 use super::state::{BestEpoch, RunningSums, STRETCHES, TrainState};
 use super::{Flow, Phase, Watch};
-use crate::data::augment::{Augmentation, Augmenter, Elastic};
+use crate::data::augment::{Augmentation, Augmenter};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-use crate::data::colour::ColourJitter;
-use crate::data::warp::Border;
 use crate::model::{Mode, Network, OptimizerRecord, ReadError, Weights, read_scalar};
 use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
-use crate::spec::{self, Augment, learning_rate};
+use crate::spec::learning_rate;
 use crate::sys::{Purpose, counter_seed};
 use burgeon_kernel::Executor;
 use burgeon_kernel::backend::cross_entropy;
@@ -174,7 +172,7 @@ impl<'a> Fit<'a> {
             network,
             optimizer,
             state,
-            augmenter: Augmenter::new(augmentation(&setup.spec.train().augment)),
+            augmenter: Augmenter::new(Augmentation::of(&setup.spec.train().augment)),
             pending: Vec::new(),
             images_here: 0,
             seconds_here: 0.0,
@@ -537,32 +535,4 @@ impl<'a> Fit<'a> {
 /// The eighth of an epoch that a step, counted from 0, belongs to.
 fn stretch_of(step: usize, steps: usize) -> usize {
     step * STRETCHES / steps.max(1)
-}
-
-/// Smoothness of the elastic displacement in pixels: the value that Simard, Steinkraus and Platt recommend.
-const ELASTIC_SIGMA: f32 = 4.0;
-
-fn augmentation(spec: &Augment) -> Augmentation {
-    Augmentation {
-        shift: spec.shift,
-        rotate_degrees: spec.rotate as f32,
-        scale: spec.scale as f32,
-        elastic: (spec.elastic > 0.0).then_some(Elastic {
-            // So that the standard deviation of displacements is `elastic` pixels.
-            alpha: spec.elastic as f32 * ELASTIC_SIGMA / 0.16,
-            sigma: ELASTIC_SIGMA,
-        }),
-        flip: spec.flip,
-        flip_vertical: spec.flip_vertical,
-        border: match spec.border {
-            spec::Border::Black => Border::Black,
-            spec::Border::Reflect => Border::Reflect,
-        },
-        colour: ColourJitter {
-            brightness: spec.brightness as f32,
-            contrast: spec.contrast as f32,
-            saturation: spec.saturation as f32,
-        },
-        cutout: spec.cutout,
-    }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod budgets;
+#[cfg(unix)]
+mod cache;
 mod cli;
 mod crashes;
 #[cfg(target_os = "linux")]

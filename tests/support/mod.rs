@@ -77,6 +77,7 @@ impl Bench {
             }
         }
         command.current_dir(self.path()).env("NO_COLOR", "1").args(arguments);
+        command.env("BURGEON_CACHE", self.path().join("cache"));
         command
     }
 

@@ -59,7 +59,7 @@ const TEST_MAX: usize = 10_000;
 ///
 /// # Errors
 /// If a split would be left without images.
-pub fn carve(decoded: Decoded, listing: &Listing, carving: Carving) -> Result<Carved, DataError> {
+pub fn carve(decoded: &Decoded, listing: &Listing, carving: Carving) -> Result<Carved, DataError> {
     let given = |given: Given| -> Vec<usize> {
         let images = decoded.images.iter().enumerate();
         let fits = images.filter(|(_, image)| listing.entries[image.entry].given == given);
@@ -67,7 +67,7 @@ pub fn carve(decoded: Decoded, listing: &Listing, carving: Carving) -> Result<Ca
     };
     let [mut train, mut validation, mut test] =
         [Given::Train, Given::Validation, Given::Test].map(given);
-    let cutter = Cutter { decoded: &decoded, listing };
+    let cutter = Cutter { decoded, listing };
     let mut test_amount = None;
     if listing.gives(Given::Test) {
         refuse_own(listing, "test", carving.test)?;
@@ -92,11 +92,14 @@ pub fn carve(decoded: Decoded, listing: &Listing, carving: Carving) -> Result<Ca
         let salt = [&b"train"[..], &carving.seed.to_le_bytes()].concat();
         train = cutter.lowest(&train, most, &salt);
     }
-    let label = |image: &super::decode::DecodedImage| listing.entries[image.entry].label;
-    let labels: Vec<u16> = decoded.images.iter().map(label).collect();
-    let images = Images::of_shape(decoded.pixels, labels, decoded.shape)?;
+    let mut labels = vec![0; decoded.images.len()];
+    for image in &decoded.images {
+        labels[image.at as usize] = listing.entries[image.entry].label;
+    }
+    let images = Images::of_pixels(decoded.pixels.clone(), labels.into(), decoded.shape)?;
     let subset = |indices: Vec<usize>| {
-        Subset::new(images.clone(), indices.into_iter().map(|at| at as u32).collect::<Vec<_>>())
+        let places = indices.into_iter().map(|index| decoded.images[index].at);
+        Subset::new(images.clone(), places.collect::<Vec<u32>>())
     };
     let dataset =
         Dataset::new(subset(train)?, subset(validation)?, subset(test)?, listing.classes.len())?

@@ -1,11 +1,13 @@
 //! The binary files of CIFAR-10 and CIFAR-100 (Krizhevsky, "Learning multiple layers of features from tiny images",
 //! 2009): a record for each image of one label (CIFAR-100: a coarse and a fine one) and 32×32 red, green and blue bytes.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::listing::{Content, Entry, Given, Listing, Part, check_classes};
-use crate::data::DataError;
+use crate::data::cache::Spool;
+use crate::data::{DataError, Store};
 
 const SIDE: usize = 32;
 const IMAGE_LEN: usize = 3 * SIDE * SIDE;
@@ -20,7 +22,7 @@ const FILE_BYTES_MAX: u64 = 8 << 30;
 ///
 /// # Errors
 /// If there are none, or one is damaged.
-pub fn list(root: &Path) -> Result<Listing, DataError> {
+pub fn list(root: &Path, store: &Store) -> Result<Listing, DataError> {
     let below = FOLDERS.map(|below| root.join(below));
     let found = below.iter().find_map(|dir| Layout::find(dir).map(|layout| (dir, layout)));
     let Some((dir, layout)) = found else {
@@ -29,7 +31,16 @@ pub fn list(root: &Path) -> Result<Listing, DataError> {
             wanted: "data_batch_1.bin (CIFAR-10) or train.bin (CIFAR-100)".into(),
         });
     };
-    layout.read(root, dir)
+    layout.read(root, dir, store)
+}
+
+/// The files that [`list`] would read.
+pub fn files(root: &Path) -> Vec<PathBuf> {
+    let below = FOLDERS.map(|below| root.join(below));
+    let found = below.iter().find_map(|dir| Layout::find(dir).map(|layout| (dir, layout)));
+    found.map_or_else(Vec::new, |(dir, Layout { train, test, names, .. })| {
+        [train, test.into_iter().collect(), vec![dir.join(names)]].concat()
+    })
 }
 
 /// Whether there are such files.
@@ -59,31 +70,42 @@ impl Layout {
         Some(Self { train, test: existing("test.bin"), names: "fine_label_names.txt", labels: 2 })
     }
 
-    fn read(self, root: &Path, dir: &Path) -> Result<Listing, DataError> {
+    fn read(self, root: &Path, dir: &Path, store: &Store) -> Result<Listing, DataError> {
         let mut entries = Vec::new();
-        let mut pixels = Vec::new();
+        let mut pixels = Spool::new(store);
         let train = self.train.iter().map(|path| (path, Given::Train));
         for (path, given) in train.chain(self.test.iter().map(|path| (path, Given::Test))) {
-            let bytes = read_bounded(path)?;
+            let len = bounded_len(path)?;
             let record = self.labels + IMAGE_LEN;
-            if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
+            if len == 0 || !len.is_multiple_of(record as u64) {
                 let problem = format!(
                     "its {} bytes are not whole records of {record} ({} and 32×32 red, green and blue bytes)",
-                    bytes.len(),
+                    len,
                     if self.labels == 1 { "a label" } else { "two labels" }
                 );
                 return Err(DataError::malformed(path, problem));
             }
-            for record in bytes.chunks_exact(record) {
-                entries.push(Entry { label: record[self.labels - 1].into(), given });
-                pixels.extend_from_slice(&record[self.labels..]);
+            let mut file =
+                BufReader::with_capacity(1 << 20, File::open(path).map_err(DataError::read(path))?);
+            let mut bytes = vec![0; record];
+            for _ in 0..len / record as u64 {
+                file.read_exact(&mut bytes).map_err(DataError::read(path))?;
+                entries.push(Entry { label: bytes[self.labels - 1].into(), given });
+                pixels.extend(&bytes[self.labels..])?;
             }
         }
         let classes = self.classes(dir, &entries)?;
         check_classes(root, classes.len())?;
-        let parts = vec![Part { pixels, shape: [3, SIDE, SIDE] }];
+        let parts = vec![Part { pixels: pixels.finish()?, shape: [3, SIDE, SIDE] }];
         let content = Content::Arrays(parts);
-        Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
+        Ok(Listing {
+            root: root.into(),
+            classes,
+            entries,
+            content,
+            passed_over: Vec::new(),
+            unlabelled: Vec::new(),
+        })
     }
 
     /// The names that stand in the file beside the images; numbers where there is none.
@@ -105,10 +127,21 @@ impl Layout {
     }
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, DataError> {
-    let len = fs::metadata(path).map_err(DataError::read(path))?.len();
+/// The length of a regular file that is no longer than any of CIFAR's.
+fn bounded_len(path: &Path) -> Result<u64, DataError> {
+    let found = fs::metadata(path).map_err(DataError::read(path))?;
+    let len = found.len();
+    // Reading a pipe would wait for whoever writes into it.
+    if !found.is_file() {
+        return Err(DataError::malformed(path, "not a regular file"));
+    }
     if len > FILE_BYTES_MAX {
         return Err(DataError::malformed(path, format!("{len} bytes are more than CIFAR has")));
     }
+    Ok(len)
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, DataError> {
+    bounded_len(path)?;
     fs::read(path).map_err(DataError::read(path))
 }

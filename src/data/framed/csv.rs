@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use csv::{ReaderBuilder, StringRecord};
 
 use super::listing::{Content, Entry, Given, Listing, Part, check_classes};
-use crate::data::DataError;
+use crate::data::cache::Spool;
+use crate::data::{DataError, Store};
 use crate::spec::Size;
 
 /// Names of the column with the classes.
@@ -25,14 +26,25 @@ const COLUMNS_MAX: usize = 1 << 24;
 ///
 /// # Errors
 /// If there is none, or a line is not like the others.
-pub fn list(path: &Path, size: Option<Size>) -> Result<Listing, DataError> {
-    let files =
-        if path.is_dir() { split_files(path)? } else { vec![(path.to_owned(), Given::Train)] };
-    let mut lines = Lines { size, ..Lines::default() };
-    for (file, given) in files {
+pub fn list(path: &Path, size: Option<Size>, store: &Store) -> Result<Listing, DataError> {
+    let pixels = Spool::new(store);
+    let mut lines = Lines {
+        size,
+        labels: Vec::new(),
+        pixels,
+        line: Vec::new(),
+        image_len: None,
+        unlabelled: Vec::new(),
+    };
+    for (file, given) in files(path)? {
         lines.read(&file, given)?;
     }
     lines.listing(path)
+}
+
+/// The files that [`list`] reads.
+pub fn files(path: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
+    if path.is_dir() { split_files(path) } else { Ok(vec![(path.to_owned(), Given::Train)]) }
 }
 
 /// Whether a folder has a file of training images.
@@ -68,13 +80,15 @@ fn split_files(dir: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
 }
 
 /// Images, line by line.
-#[derive(Default)]
 struct Lines {
     size: Option<Size>,
     labels: Vec<(String, Given)>,
-    pixels: Vec<u8>,
-    /// Pixels of a line.
+    pixels: Spool,
+    /// The pixels of one line.
+    line: Vec<u8>,
+    /// How many pixels a line has.
     image_len: Option<usize>,
+    unlabelled: Vec<(String, usize)>,
 }
 
 impl Lines {
@@ -94,7 +108,9 @@ impl Lines {
                     match record.iter().position(is_name) {
                         Some(at) => label_column = at,
                         // A test file without classes, as in competitions, is none to test with.
-                        None if given == Given::Test => return Ok(()),
+                        None if given == Given::Test => {
+                            return self.count_unlabelled(&mut reader, path);
+                        }
                         None => {}
                     }
                     continue;
@@ -102,6 +118,20 @@ impl Lines {
             }
             self.line(&record, label_column, given, path, number)?;
         }
+        Ok(())
+    }
+
+    /// Counts the lines of a file without classes.
+    fn count_unlabelled(
+        &mut self,
+        reader: &mut csv::Reader<File>,
+        path: &Path,
+    ) -> Result<(), DataError> {
+        let (mut record, mut lines) = (StringRecord::new(), 0);
+        while next(reader, &mut record, path)? {
+            lines += 1;
+        }
+        self.unlabelled.push((path.display().to_string(), lines));
         Ok(())
     }
 
@@ -123,6 +153,7 @@ impl Lines {
             return refuse(format!("{len} pixels, but the lines before have {expected}"));
         }
         self.image_len = Some(len);
+        self.line.clear();
         for (column, field) in record.iter().enumerate() {
             let field = field.trim();
             if column == label_column {
@@ -131,7 +162,7 @@ impl Lines {
             }
             let value = field.parse::<f64>().ok().filter(|value| (0.0..=255.0).contains(value));
             match value {
-                Some(value) => self.pixels.push(value.round() as u8),
+                Some(value) => self.line.push(value.round() as u8),
                 None => {
                     return refuse(format!(
                         "{field:?} in column {} is no pixel from 0 to 255",
@@ -143,7 +174,7 @@ impl Lines {
         if self.labels.last().is_none_or(|(label, _)| label.is_empty()) {
             return refuse("there is no class".into());
         }
-        Ok(())
+        self.pixels.extend(&self.line)
     }
 
     fn listing(self, root: &Path) -> Result<Listing, DataError> {
@@ -158,8 +189,15 @@ impl Lines {
         let classes = classes(names);
         check_classes(root, classes.len())?;
         let entries = labelled(&self.labels, &classes);
-        let content = Content::Arrays(vec![Part { pixels: self.pixels, shape }]);
-        Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
+        let content = Content::Arrays(vec![Part { pixels: self.pixels.finish()?, shape }]);
+        Ok(Listing {
+            root: root.into(),
+            classes,
+            entries,
+            content,
+            passed_over: Vec::new(),
+            unlabelled: self.unlabelled,
+        })
     }
 }
 
@@ -270,7 +308,14 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
     check_classes(labels, classes.len())?;
     let entries = labelled(&rows, &classes);
     let content = Content::Files(files);
-    Ok(Listing { root: root.into(), classes, entries, content, passed_over: Vec::new() })
+    Ok(Listing {
+        root: root.into(),
+        classes,
+        entries,
+        content,
+        passed_over: Vec::new(),
+        unlabelled: Vec::new(),
+    })
 }
 
 /// Where pictures lie that a list names without their folder.

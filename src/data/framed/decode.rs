@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::listing::{Content, Listing};
+use super::listing::{Content, Entry, Listing};
+use super::room::Room;
+use crate::data::cache::{Fingerprint, Head, Index, Item, Publish, Writer};
 use crate::data::frame::{Frame, GREY_BACKGROUND};
 use crate::data::image_file::{Picture, PictureError};
-use crate::data::{CHANNELS_MAX, DataError, Progress};
+use crate::data::pixels::{MappedPixels, Pixels};
+use crate::data::{CHANNELS_MAX, DataError, Progress, Store};
 use crate::record::DataFinding;
 use crate::sys::signals::StopFlag;
 use crate::sys::spread::spread;
@@ -16,8 +19,8 @@ use crate::sys::spread::spread;
 /// Images that were decoded, in the canonical order: by what they show, then by class.
 #[derive(Debug)]
 pub struct Decoded {
-    /// `[count, channels, height, width]`.
-    pub pixels: Vec<u8>,
+    /// `[count, channels, height, width]`, in the order of the listing.
+    pub pixels: Pixels,
     /// `[channels, height, width]` of an image.
     pub shape: [usize; 3],
     /// One for each image.
@@ -33,65 +36,180 @@ pub struct DecodedImage {
     pub digest: [u8; 32],
     /// Its place in the listing.
     pub entry: usize,
+    /// Its place among the pixels.
+    pub at: u32,
 }
 
-/// Images between two calls of `progress`.
+/// Most images between two calls of `progress`.
 const BLOCK_LEN: usize = 512;
 
 /// Names that a message or a finding lists.
 const NAMED: usize = 10;
 
-/// Decodes all images of a listing.
-///
-/// # Errors
-/// If some cannot be read and are not to be skipped, memory does not hold them, or it is asked to stop.
-pub fn decode(
-    listing: &Listing,
-    frame: Frame,
-    skip_unreadable: bool,
-    stop: &StopFlag,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<Decoded, DataError> {
-    let total = listing.entries.len();
-    let shape = frame.shape();
-    let image_len: usize = shape.iter().product();
-    let mut pixels = reserve(total, image_len)?;
-    let mut images = Vec::with_capacity(total);
-    let mut unreadable = Vec::new();
-    let tells = matches!(listing.content, Content::Files(_));
-    for start in (0..total).step_by(BLOCK_LEN) {
-        if stop.requested().is_some() {
-            return Err(DataError::Stopped);
+/// How images are decoded.
+#[derive(Debug, Clone, Copy)]
+pub struct Decoding<'a> {
+    /// What they are brought to.
+    pub frame: Frame,
+    /// Whether those that cannot be read are left out.
+    pub skip_unreadable: bool,
+    /// Bytes that may be held at a time.
+    pub memory: u64,
+    /// Once raised, decoding ends.
+    pub stop: &'a StopFlag,
+}
+
+/// Where decoded pixels go.
+pub enum Sink<'a> {
+    /// Into memory.
+    Memory(Vec<u8>),
+    /// Into a cache file, with the name under which it is published.
+    File(Writer, &'a str),
+}
+
+/// What came of decoding all images of a listing.
+struct Taken {
+    images: Vec<Item>,
+    unreadable: Vec<(usize, String)>,
+    /// Whether some file could not be read for what the system said, which may pass.
+    has_read_errors: bool,
+}
+
+impl Decoding<'_> {
+    /// Decodes all images of a listing into a sink. `unchanged` tells in the end whether the files are still those
+    /// that were listed; only then is a cache file found by others. It has this fingerprint.
+    ///
+    /// # Errors
+    /// If some cannot be read and are not to be skipped, the sink does not take them, or it is asked to stop.
+    pub fn run(
+        self,
+        listing: &Listing,
+        mut sink: Sink<'_>,
+        fingerprint: &Fingerprint,
+        unchanged: &dyn Fn() -> bool,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Decoded, DataError> {
+        let shape = self.frame.shape();
+        let taken = self.take(listing, &mut sink, progress)?;
+        if !taken.unreadable.is_empty() && !self.skip_unreadable {
+            return Err(unreadable(&taken.unreadable, listing));
         }
-        let block = start..(start + BLOCK_LEN).min(total);
-        let done = block.end;
-        let decode_one = |entry| -> Result<(Vec<u8>, [u8; 32]), PictureError> {
-            let picture = listing.picture(entry)?;
-            Ok((frame.take(&picture, false), digest(&picture)))
+        let pixels = match sink {
+            Sink::Memory(pixels) => pixels.into(),
+            Sink::File(writer, name) => {
+                let may_pass = taken.has_read_errors || !unchanged();
+                let publish = if may_pass { Publish::No } else { Publish::As(name) };
+                let entry = |entry: &Entry| (entry.label, entry.given as u8);
+                let index = Index {
+                    head: Head {
+                        fingerprint: fingerprint.clone(),
+                        shape,
+                        classes: listing.classes.clone(),
+                        unreadable: taken.unreadable.clone(),
+                        unlabelled: listing.unlabelled.clone(),
+                        ..Head::default()
+                    },
+                    entries: listing.entries.iter().map(entry).collect(),
+                    images: taken.images.clone(),
+                    blocks: Vec::new(),
+                };
+                Pixels::Mapped(writer.finish(index, publish)?)
+            }
         };
-        let decoded: Vec<_> = spread(|| block.clone().into_par_iter().map(decode_one).collect());
-        for (entry, image) in block.zip(decoded) {
-            match image {
-                Ok((image, digest)) => {
-                    pixels.extend_from_slice(&image);
-                    images.push(DecodedImage { digest, entry });
+        Ok(Decoded::new(pixels, shape, &taken.images, taken.unreadable, listing))
+    }
+
+    fn take(
+        &self,
+        listing: &Listing,
+        sink: &mut Sink<'_>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Taken, DataError> {
+        let total = listing.entries.len();
+        let image_len: usize = self.frame.shape().iter().product();
+        // Two blocks are held, one that is decoded and one that is written; the rest is for decoders.
+        let block_len = (self.memory / 16) as usize / image_len.max(1);
+        let block_len = block_len.clamp(1, BLOCK_LEN);
+        let room = Room::of(self.memory / 2);
+        let mut taken =
+            Taken { images: Vec::new(), unreadable: Vec::new(), has_read_errors: false };
+        let tells = matches!(listing.content, Content::Files(_));
+        let decode_one = |entry| -> Result<(Vec<u8>, [u8; 32]), PictureError> {
+            let (picture, _place) = listing.picture(entry, &room)?;
+            Ok((self.frame.take(&picture, false), digest(&picture)))
+        };
+        let mut full: Vec<Vec<u8>> = Vec::new();
+        for start in (0..total).step_by(block_len) {
+            if self.stop.requested().is_some() {
+                return Err(DataError::Stopped);
+            }
+            let block = start..(start + block_len).min(total);
+            let done = block.end;
+            // The disk writes one block while the next one is decoded.
+            let (written, decoded): (_, Vec<_>) = spread(|| {
+                rayon::join(
+                    || full.drain(..).try_for_each(|image| sink.write(&image)),
+                    || block.clone().into_par_iter().map(decode_one).collect(),
+                )
+            });
+            written?;
+            for (entry, image) in block.zip(decoded) {
+                match image {
+                    Ok((image, digest)) => {
+                        full.push(image);
+                        taken.images.push(Item { digest, entry: entry as u32 });
+                    }
+                    Err(error) => {
+                        taken.has_read_errors |= matches!(error, PictureError::Read(_));
+                        taken.unreadable.push((entry, chain(&error)));
+                    }
                 }
-                Err(error) => unreadable.push((entry, chain(&error))),
+            }
+            if tells {
+                progress(Progress::Reading { done, total });
             }
         }
-        if tells {
-            progress(Progress::Reading { done, total });
+        full.drain(..).try_for_each(|image| sink.write(&image))?;
+        Ok(taken)
+    }
+}
+
+impl Sink<'_> {
+    /// Room in memory for so many images of so many bytes.
+    ///
+    /// # Errors
+    /// If there is none, or none is allowed.
+    pub fn memory(count: usize, image_len: usize, most: u64) -> Result<Self, DataError> {
+        let bytes = count.checked_mul(image_len).unwrap_or(usize::MAX);
+        let mut pixels = Vec::new();
+        if bytes as u64 > most || pixels.try_reserve_exact(bytes).is_err() {
+            return Err(Store::too_large(bytes as u64, most));
+        }
+        Ok(Self::Memory(pixels))
+    }
+
+    fn write(&mut self, image: &[u8]) -> Result<(), DataError> {
+        match self {
+            Self::Memory(pixels) => {
+                pixels.extend_from_slice(image);
+                Ok(())
+            }
+            Self::File(writer, _) => writer.write(image),
         }
     }
-    let decoded = Decoded { pixels, shape, images, unreadable };
-    match decoded.unreadable.is_empty() || skip_unreadable {
-        true => Ok(decoded.in_canonical_order(listing)),
-        false => Err(DataError::Unreadable {
-            dir: listing.root.clone(),
-            files: decoded.unreadable.len(),
-            named: decoded.named_unreadable(listing),
-        }),
+}
+
+fn unreadable(unreadable: &[(usize, String)], listing: &Listing) -> DataError {
+    DataError::Unreadable {
+        dir: listing.root.clone(),
+        files: unreadable.len(),
+        named: named(unreadable, listing),
     }
+}
+
+fn named(unreadable: &[(usize, String)], listing: &Listing) -> Vec<String> {
+    let named = unreadable.iter().take(NAMED);
+    named.map(|(entry, why)| format!("{}: {why}", listing.name(*entry))).collect()
 }
 
 /// SHA-256 over the size of a picture and its pixels in colour.
@@ -102,20 +220,6 @@ fn digest(picture: &Picture) -> [u8; 32] {
     hash.update((width as u64).to_le_bytes());
     hash.update(picture.interleaved(CHANNELS_MAX, GREY_BACKGROUND));
     hash.finalize().into()
-}
-
-/// Room for all images, or an error that says how much they need.
-fn reserve(count: usize, image_len: usize) -> Result<Vec<u8>, DataError> {
-    let bytes = count.checked_mul(image_len);
-    let mut pixels = Vec::new();
-    match bytes.map(|bytes| pixels.try_reserve_exact(bytes)) {
-        Some(Ok(())) => Ok(pixels),
-        _ => Err(DataError::Request {
-            problem: format!(
-                "{count} images of {image_len} bytes do not fit into memory: use a smaller data.size"
-            ),
-        }),
-    }
 }
 
 fn chain(error: &PictureError) -> String {
@@ -129,27 +233,54 @@ fn chain(error: &PictureError) -> String {
 }
 
 impl Decoded {
-    /// The pixels of the image at `index`.
-    pub fn image(&self, index: usize) -> &[u8] {
-        let len = self.shape.iter().product::<usize>();
-        &self.pixels[index * len..][..len]
-    }
-
-    fn in_canonical_order(self, listing: &Listing) -> Self {
-        let mut order: Vec<usize> = (0..self.images.len()).collect();
-        let key = |&at: &usize| {
-            let image = &self.images[at];
+    fn new(
+        pixels: Pixels,
+        shape: [usize; 3],
+        items: &[Item],
+        unreadable: Vec<(usize, String)>,
+        listing: &Listing,
+    ) -> Self {
+        let image = |(at, item): (usize, &Item)| DecodedImage {
+            digest: item.digest,
+            entry: item.entry as usize,
+            at: at as u32,
+        };
+        let mut images: Vec<DecodedImage> = items.iter().enumerate().map(image).collect();
+        images.sort_by_key(|image| {
             let entry = listing.entries[image.entry];
             // Images that are equal in all of this are interchangeable, but for their names.
             (image.digest, entry.label, entry.given, image.entry)
+        });
+        Self { pixels, shape, images, unreadable }
+    }
+
+    /// What an earlier decoding has left; `None` if it is not of this listing.
+    ///
+    /// # Errors
+    /// If some images cannot be read and are not to be skipped.
+    pub fn kept(
+        (index, pixels): (Index, MappedPixels),
+        frame: Frame,
+        skip_unreadable: bool,
+        listing: &Listing,
+    ) -> Result<Option<Self>, DataError> {
+        let is_same = |(entry, (label, given)): (&Entry, &(u16, u8))| {
+            entry.label == *label && entry.given as u8 == *given
         };
-        order.sort_by_key(key);
-        let mut pixels = Vec::with_capacity(self.pixels.len());
-        for &at in &order {
-            pixels.extend_from_slice(self.image(at));
+        let are_same = index.entries.len() == listing.entries.len()
+            && listing.entries.iter().zip(&index.entries).all(is_same);
+        if !are_same || index.head.shape != frame.shape() || index.head.classes != listing.classes {
+            return Ok(None);
         }
-        let images = order.iter().map(|&at| self.images[at]).collect();
-        Self { pixels, images, ..self }
+        let lost = index.head.unreadable;
+        if lost.iter().any(|(entry, _)| *entry >= listing.entries.len()) {
+            return Ok(None);
+        }
+        if !lost.is_empty() && !skip_unreadable {
+            return Err(unreadable(&lost, listing));
+        }
+        let pixels = Pixels::Mapped(pixels);
+        Ok(Some(Self::new(pixels, frame.shape(), &index.images, lost, listing)))
     }
 
     /// SHA-256 over the images and classes of each part that the source has, by the part's name.
@@ -169,16 +300,11 @@ impl Decoded {
         parts.chain(named).collect()
     }
 
-    fn named_unreadable(&self, listing: &Listing) -> Vec<String> {
-        let named = self.unreadable.iter().take(NAMED);
-        named.map(|(entry, why)| format!("{}: {why}", listing.name(*entry))).collect()
-    }
-
     /// What is odd about the files: those that cannot be read, that are no pictures, and those that show the same.
     pub fn findings(&self, listing: &Listing) -> Vec<DataFinding> {
         let mut findings = Vec::new();
         if !self.unreadable.is_empty() {
-            let (files, named) = (self.unreadable.len(), self.named_unreadable(listing));
+            let (files, named) = (self.unreadable.len(), named(&self.unreadable, listing));
             findings.push(DataFinding::Unreadable { files, named });
         }
         if !listing.passed_over.is_empty() {
@@ -188,6 +314,12 @@ impl Decoded {
                 named: named.map(|path| path.display().to_string()).collect(),
             });
         }
+        findings.extend(
+            listing.unlabelled.iter().map(|(name, images)| DataFinding::Unlabelled {
+                name: name.clone(),
+                images: *images,
+            }),
+        );
         let same = self.images.chunk_by(|a, b| a.digest == b.digest);
         let duplicates: Vec<&[DecodedImage]> = same.filter(|same| same.len() > 1).collect();
         if !duplicates.is_empty() {

@@ -107,13 +107,14 @@ struct Walk {
     /// Name of the class, split, file.
     found: Vec<(String, Given, PathBuf)>,
     passed_over: Vec<PathBuf>,
+    unlabelled: Vec<(String, usize)>,
 }
 
 impl Walk {
     /// Every folder of a split is a class.
     fn split(&mut self, folder: &Path, given: Given) -> Result<(), DataError> {
         let Inside { folders, files } = inside(folder)?;
-        self.passed_over.extend(files);
+        let begun = self.found.len();
         for class in folders {
             let name = class_name(&class)?;
             let mut above = BTreeSet::new();
@@ -122,6 +123,15 @@ impl Walk {
             if self.found.len() == before {
                 self.passed_over.push(class);
             }
+        }
+        // As in competitions, whose test pictures have no classes.
+        let (pictures, others): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| given != Given::Train && is_picture_name(file));
+        self.passed_over.extend(others);
+        match self.found.len() > begun {
+            true => self.passed_over.extend(pictures),
+            false if pictures.is_empty() => {}
+            false => self.unlabelled.push((folder.display().to_string(), pictures.len())),
         }
         Ok(())
     }
@@ -165,7 +175,7 @@ impl Walk {
         if self.found.is_empty() {
             return Err(DataError::malformed(
                 root,
-                "no pictures in folders of classes: it should hold a folder for each class, with PNG, JPEG, WebP, \
+                "no pictures in folders of classes: it should hold a folder for each class, with PNG, JPEG, WebP, GIF, \
                  BMP, TIFF or PNM files, or `train` and `test` folders with such folders",
             ));
         }
@@ -182,6 +192,7 @@ impl Walk {
             entries,
             content: Content::Files(files),
             passed_over: self.passed_over,
+            unlabelled: self.unlabelled,
         })
     }
 }
@@ -220,8 +231,10 @@ fn is_hidden(path: &Path) -> bool {
 
 /// Whether a file is named as pictures are, so that it has to be one.
 fn is_picture_name(path: &Path) -> bool {
-    const EXTENSIONS: [&str; 12] =
-        ["png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm", "pnm"];
+    const EXTENSIONS: [&str; 13] = [
+        "gif", "png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm",
+        "pnm",
+    ];
     let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
     EXTENSIONS.contains(&extension.as_str())
 }

@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::room::{Place, Room};
 use crate::data::DataError;
-use crate::data::image_file::{Picture, PictureError};
+use crate::data::image_file::{Picture, PictureError, read_bounded};
+use crate::data::pixels::Pixels;
 
 /// The images of a source, their classes, and where each may go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Listing {
     /// What was read: a folder or a file.
     pub root: PathBuf,
@@ -18,6 +20,8 @@ pub struct Listing {
     pub content: Content,
     /// Files that hold no picture, as far as their name or content tells.
     pub passed_over: Vec<PathBuf>,
+    /// Folders and files of a split without classes, and how many images they have, which cannot be used.
+    pub unlabelled: Vec<(String, usize)>,
 }
 
 /// An image that was listed.
@@ -41,6 +45,9 @@ pub enum Given {
 }
 
 impl Given {
+    /// All of them, so that each can be told by its place.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
     /// The part that a folder, a column or a file of this name is for.
     pub fn of_name(name: &str) -> Option<Self> {
         match name.to_lowercase().as_str() {
@@ -62,7 +69,7 @@ impl Given {
 }
 
 /// Where the pixels are, in the order of the entries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Content {
     /// A picture file each.
     Files(Vec<PathBuf>),
@@ -71,10 +78,10 @@ pub enum Content {
 }
 
 /// Raw images of one shape, one after another.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Part {
     /// Bytes.
-    pub pixels: Vec<u8>,
+    pub pixels: Pixels,
     /// `[channels, height, width]` of each.
     pub shape: [usize; 3],
 }
@@ -84,13 +91,11 @@ impl Part {
         self.shape.iter().product()
     }
 
-    fn count(&self) -> usize {
+    /// How many images there are.
+    pub fn count(&self) -> usize {
         self.pixels.len() / self.image_len().max(1)
     }
 }
-
-/// Largest picture file that is read.
-const FILE_BYTES_MAX: u64 = 512 << 20;
 
 impl Listing {
     /// Whether the source has images of a split.
@@ -142,30 +147,31 @@ impl Listing {
         }
     }
 
-    /// An image, decoded.
-    pub fn picture(&self, index: usize) -> Result<Picture, PictureError> {
+    /// An image, decoded when there is room for it.
+    pub fn picture<'a>(
+        &self,
+        index: usize,
+        room: &'a Room,
+    ) -> Result<(Picture, Option<Place<'a>>), PictureError> {
         match self.file(index) {
-            Some(bytes) => Picture::decode(&bytes?),
+            Some(bytes) => {
+                let (picture, place) = Picture::decode_within(&bytes?, |bytes| room.take(bytes))?;
+                Ok((picture, Some(place)))
+            }
             None => {
                 let (pixels, shape) = self.array(index);
-                Ok(Picture::of_planes(pixels, shape))
+                Ok((Picture::of_planes(pixels, shape), None))
             }
         }
     }
-}
 
-/// The content of a picture file, if it is no larger than pictures are.
-fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
-    let metadata = std::fs::metadata(path).map_err(PictureError::Read)?;
-    // Reading a pipe would wait for whoever writes into it.
-    if !metadata.is_file() {
-        return Err(PictureError::NotAFile);
+    /// The files that hold the images, with what else was read; whatever changes in them changes the data.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match &self.content {
+            Content::Files(files) => files.clone(),
+            Content::Arrays(_) => Vec::new(),
+        }
     }
-    if metadata.len() > FILE_BYTES_MAX {
-        return Err(PictureError::TooLarge { bytes: metadata.len() });
-    }
-    let bytes = std::fs::read(path).map_err(PictureError::Read)?;
-    if bytes.is_empty() { Err(PictureError::Empty) } else { Ok(bytes) }
 }
 
 /// Checks that a data set has as many classes as a classifier can tell apart.

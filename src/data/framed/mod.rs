@@ -4,13 +4,15 @@
 //! ```text
 //! folder, cifar, npz, csv      where images lie, their classes, and the splits that the source has
 //!          └── survey          their sizes and colours: what frame they are brought to
-//!               └── decode     all of them, on every core
+//!               └── decode     all of them, on every core, into the cache, unless it has them
 //!                    └── carve the splits that the source lacks, by what the images show
 //! ```
 //!
 //! The order of the images, and with it everything that is trained, follows from what they show and from their classes
 //! alone: neither the names of files nor the form of the source changes it.
 
+#[cfg(test)]
+mod cache_tests;
 mod carve;
 mod cifar;
 mod csv;
@@ -18,6 +20,8 @@ mod decode;
 mod folder;
 mod listing;
 mod npz;
+mod room;
+mod source;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -25,12 +29,9 @@ mod tests;
 use std::path::Path;
 
 use self::carve::Carving;
-use self::listing::Listing;
-use self::survey::Survey;
 use super::loaded::{Loaded, Origin, looked_at};
 use super::request::DataRequest;
 use super::{DataError, Progress};
-use crate::spec::Source;
 
 /// Lists, decodes and splits the images of a framed source.
 ///
@@ -40,11 +41,7 @@ pub(super) fn load(
     request: &DataRequest,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Loaded, DataError> {
-    let listing = list(request)?;
-    let survey = Survey::of(&listing, &request.stop)?;
-    let frame = survey.frame(&request.framing);
-    let skip_unreadable = request.framing.skip_unreadable;
-    let decoded = decode::decode(&listing, frame, skip_unreadable, &request.stop, progress)?;
+    let (decoded, listing, frame) = source::read(request, progress)?;
     let carving = Carving {
         validation: request.validation,
         test: request.test,
@@ -53,7 +50,7 @@ pub(super) fn load(
     };
     let content = decoded.content_hashes(&listing);
     let mut findings = decoded.findings(&listing);
-    let split = carve::carve(decoded, &listing, carving)?;
+    let split = carve::carve(&decoded, &listing, carving)?;
     let origin = Origin::Framed {
         source: request.source,
         dir: listing.root.clone(),
@@ -64,16 +61,6 @@ pub(super) fn load(
     findings.append(&mut loaded.report.findings);
     loaded.report.findings = findings;
     Ok(loaded)
-}
-
-fn list(request: &DataRequest) -> Result<Listing, DataError> {
-    let path = request.path.as_deref().unwrap_or(Path::new("."));
-    match request.source {
-        Source::Cifar => cifar::list(path),
-        Source::Npz => npz::list(path),
-        Source::Csv => csv::list(path, request.framing.size),
-        _ => folder::list(path, request.framing.labels.as_deref()),
-    }
 }
 
 /// Whether a folder has CIFAR's binary files.

@@ -9,7 +9,8 @@ use npyz::{DType, NpyHeader, Order, TypeChar};
 use zip::ZipArchive;
 
 use super::listing::{Content, Entry, Given, Listing, Part, check_classes};
-use crate::data::DataError;
+use crate::data::cache::Spool;
+use crate::data::{DataError, Store};
 
 /// Largest array that is read.
 const ARRAY_BYTES_MAX: u64 = 16 << 30;
@@ -33,7 +34,7 @@ const NAMES: [(Given, &[[&str; 2]]); 3] = [
 ///
 /// # Errors
 /// If it is none, lacks arrays, or they do not fit together.
-pub fn list(path: &Path) -> Result<Listing, DataError> {
+pub fn list(path: &Path, store: &Store) -> Result<Listing, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
     let refuse = |problem: String| DataError::malformed(path, problem);
     let mut archive = ZipArchive::new(BufReader::new(file))
@@ -50,9 +51,13 @@ pub fn list(path: &Path) -> Result<Listing, DataError> {
         if !has(classes) {
             return Err(refuse(format!("it has {images}, but no {classes}")));
         }
-        let part =
-            read(&mut archive, images).and_then(|array| array.images(images)).map_err(refuse)?;
-        let count = part.pixels.len() / part.shape.iter().product::<usize>().max(1);
+        let part = match stream(&mut archive, images, store)? {
+            Some(part) => part.map_err(refuse)?,
+            None => {
+                read(&mut archive, images).and_then(|array| array.images(images)).map_err(refuse)?
+            }
+        };
+        let count = part.count();
         let found =
             read(&mut archive, classes).and_then(|array| array.labels(classes)).map_err(refuse)?;
         if found.len() != count {
@@ -84,7 +89,71 @@ pub fn list(path: &Path) -> Result<Listing, DataError> {
         entries: entries.collect(),
         content: Content::Arrays(parts),
         passed_over: Vec::new(),
+        unlabelled: Vec::new(),
     })
+}
+
+/// Reads an array of bytes image by image, as it may be larger than memory; `None` if it holds other numbers.
+fn stream(
+    archive: &mut ZipArchive<BufReader<File>>,
+    name: &str,
+    store: &Store,
+) -> Result<Option<Result<Part, String>>, DataError> {
+    let Ok(entry) = archive.by_name(&format!("{name}.npy")) else {
+        return Ok(None);
+    };
+    let mut reader = BufReader::with_capacity(1 << 16, entry);
+    let Ok(header) = NpyHeader::from_reader(&mut reader) else {
+        return Ok(None);
+    };
+    let is_bytes = matches!(header.dtype(), DType::Plain(kind)
+        if matches!(kind.type_char(), TypeChar::Uint | TypeChar::Bool) && kind.size_field() == 1);
+    let shape: Option<Vec<usize>> =
+        header.shape().iter().map(|&side| usize::try_from(side).ok()).collect();
+    let (true, true, Some(shape)) = (is_bytes, header.order() == Order::C, shape) else {
+        return Ok(None);
+    };
+    let (is_last, [channels, height, width]) = match image_shape(&shape, name) {
+        Ok(shape) => shape,
+        Err(problem) => return Ok(Some(Err(problem))),
+    };
+    let mut image = vec![0; channels * height * width];
+    if (image.len() as u64).saturating_mul(shape[0] as u64) > ARRAY_BYTES_MAX {
+        return Ok(Some(Err(format!("{name} has more bytes than are read ({ARRAY_BYTES_MAX})"))));
+    }
+    let mut pixels = Spool::new(store);
+    for _ in 0..shape[0] {
+        match reader.read_exact(&mut image) {
+            Ok(()) if is_last && channels > 1 => {
+                pixels.extend(&crate::data::layout::planes(&image, channels))?;
+            }
+            Ok(()) => pixels.extend(&image)?,
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Ok(Some(Err(format!("{name} is cut short"))));
+            }
+            Err(error) => return Ok(Some(Err(format!("{name}: {error}")))),
+        }
+    }
+    Ok(Some(Ok(Part { pixels: pixels.finish()?, shape: [channels, height, width] })))
+}
+
+/// Whether the channels come last, and `[channels, height, width]`, of an array of images `[count, height, width]`,
+/// `[count, height, width, channels]` or `[count, channels, height, width]`.
+fn image_shape(shape: &[usize], name: &str) -> Result<(bool, [usize; 3]), String> {
+    let (is_last, [channels, height, width]) = match shape[..] {
+        [_, height, width] => (false, [1, height, width]),
+        [_, height, width, channels @ (1 | 3)] => (true, [channels, height, width]),
+        [_, channels @ (1 | 3), height, width] => (false, [channels, height, width]),
+        _ => {
+            return Err(format!(
+                "{name} has the shape {shape:?}; images have [count, height, width], with 1 or 3 channels in the last place",
+            ));
+        }
+    };
+    if height == 0 || width == 0 || height > 8192 || width > 8192 {
+        return Err(format!("{name} has images of {height}×{width} pixels"));
+    }
+    Ok((is_last, [channels, height, width]))
 }
 
 /// An array that was read: its shape and its numbers.
@@ -172,20 +241,7 @@ fn read(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<Array, 
 impl Array {
     /// Images, `[count, height, width]`, `[count, height, width, channels]` or `[count, channels, height, width]`.
     fn images(self, name: &str) -> Result<Part, String> {
-        let (is_last, [channels, height, width]) = match self.shape[..] {
-            [_, height, width] => (false, [1, height, width]),
-            [_, height, width, channels @ (1 | 3)] => (true, [channels, height, width]),
-            [_, channels @ (1 | 3), height, width] => (false, [channels, height, width]),
-            _ => {
-                return Err(format!(
-                    "{name} has the shape {:?}; images have [count, height, width], with 1 or 3 channels in the last place",
-                    self.shape
-                ));
-            }
-        };
-        if height == 0 || width == 0 || height > 8192 || width > 8192 {
-            return Err(format!("{name} has images of {height}×{width} pixels"));
-        }
+        let (is_last, [channels, height, width]) = image_shape(&self.shape, name)?;
         let mut pixels = match self.values {
             Values::Bytes(bytes) => bytes,
             Values::Whole(values) => {
@@ -213,7 +269,7 @@ impl Array {
                 .flat_map(|image| crate::data::layout::planes(image, channels));
             pixels = planes.collect();
         }
-        Ok(Part { pixels, shape: [channels, height, width] })
+        Ok(Part { pixels: pixels.into(), shape: [channels, height, width] })
     }
 
     /// Labels, `[count]` or `[count, 1]`.

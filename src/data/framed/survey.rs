@@ -1,8 +1,11 @@
 //! The sizes and colours of images, and the frame that they are brought to unless the study says another.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use super::listing::{Content, Listing};
+use super::room::Room;
 use crate::data::frame::{Frame, GREY_BACKGROUND};
 use crate::data::request::Framing;
 use crate::data::{CHANNELS_MAX, DataError};
@@ -13,8 +16,8 @@ use crate::sys::spread::spread;
 /// The sizes and colours of a source's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Survey {
-    /// Rows and columns of every image that can be read, sorted by area.
-    pub sizes: Vec<(usize, usize)>,
+    /// Rows and columns of the images unless the study says others.
+    pub size: Size,
     /// Whether some image of a sample is in colour.
     pub is_colour: bool,
 }
@@ -30,7 +33,7 @@ const USUAL_SIDE: usize = 64;
 
 impl Survey {
     /// Looks at the size of every image, and at the colours of some.
-    pub fn of(listing: &Listing, stop: &StopFlag) -> Result<Self, DataError> {
+    pub fn of(listing: &Listing, room: &Room, stop: &StopFlag) -> Result<Self, DataError> {
         let count = listing.entries.len();
         let is_stopped = || stop.requested().is_some();
         let (mut sizes, is_colour) = spread(|| {
@@ -46,7 +49,8 @@ impl Survey {
             };
             let stride = count.div_ceil(SAMPLE).max(1);
             let is_colour = (0..count).into_par_iter().step_by(stride).any(|index| {
-                !is_stopped() && listing.picture(index).is_ok_and(|picture| picture.is_colour())
+                !is_stopped()
+                    && listing.picture(index, room).is_ok_and(|(picture, _)| picture.is_colour())
             });
             (sizes, is_colour)
         });
@@ -54,32 +58,48 @@ impl Survey {
             return Err(DataError::Stopped);
         }
         sizes.sort_unstable_by_key(|&(height, width)| (height * width, height));
-        Ok(Self { sizes, is_colour })
+        Ok(Self { size: usual_size(&sizes), is_colour })
+    }
+
+    /// As numbers, to be noted down.
+    pub fn to_note(&self) -> BTreeMap<String, usize> {
+        let Size { height, width } = self.size;
+        let colour = usize::from(self.is_colour);
+        [("height", height), ("width", width), ("colour", colour)]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into()
+    }
+
+    /// What was noted down.
+    pub fn of_note(note: &BTreeMap<String, usize>) -> Option<Self> {
+        let size = Size { height: *note.get("height")?, width: *note.get("width")? };
+        Some(Self { size, is_colour: *note.get("colour")? != 0 })
     }
 
     /// The frame that the images are brought to, as far as the study does not say.
     pub fn frame(&self, framing: &Framing) -> Frame {
-        let Size { height, width } = framing.size.unwrap_or_else(|| self.size());
+        let Size { height, width } = framing.size.unwrap_or(self.size);
         let channels = framing.channels.unwrap_or(if self.is_colour { CHANNELS_MAX } else { 1 });
         let fit = framing.fit.unwrap_or_default();
         Frame { channels, height, width, fit, background: GREY_BACKGROUND }
     }
+}
 
-    /// That of the images where all have the same and it is small; else a square of at most [`USUAL_SIDE`].
-    fn size(&self) -> Size {
-        let square = |side| Size { height: side, width: side };
-        match self.sizes.as_slice() {
-            [] => square(USUAL_SIDE),
-            [(height, width), .., last] if (*height, *width) == *last => {
-                if *height.max(width) <= OWN_SIDE_MAX {
-                    return Size { height: *height, width: *width };
-                }
-                square(USUAL_SIDE)
+/// That of the images where all have the same and it is small; else a square of at most [`USUAL_SIDE`]. `sizes` are
+/// sorted by area.
+fn usual_size(sizes: &[(usize, usize)]) -> Size {
+    let square = |side| Size { height: side, width: side };
+    match sizes {
+        [] => square(USUAL_SIDE),
+        [(height, width), .., last] if (*height, *width) == *last => {
+            if *height.max(width) <= OWN_SIDE_MAX {
+                return Size { height: *height, width: *width };
             }
-            sizes => {
-                let (height, width) = sizes[sizes.len() / 2];
-                square(height.min(width).clamp(8, USUAL_SIDE))
-            }
+            square(USUAL_SIDE)
+        }
+        sizes => {
+            let (height, width) = sizes[sizes.len() / 2];
+            square(height.min(width).clamp(8, USUAL_SIDE))
         }
     }
 }
@@ -89,8 +109,7 @@ mod tests {
     use super::*;
 
     fn size(sizes: &[(usize, usize)]) -> (usize, usize) {
-        let survey = Survey { sizes: sizes.to_vec(), is_colour: false };
-        let Size { height, width } = survey.size();
+        let Size { height, width } = usual_size(sizes);
         (height, width)
     }
 
@@ -106,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_study_has_the_last_word() {
-        let survey = Survey { sizes: vec![(500, 400)], is_colour: true };
+        let survey = Survey { size: usual_size(&[(500, 400)]), is_colour: true };
+        assert_eq!(Survey::of_note(&survey.to_note()), Some(survey.clone()));
         let frame = survey.frame(&Framing::default());
         assert_eq!(frame.shape(), [3, 64, 64]);
         let framing = Framing {

@@ -13,7 +13,7 @@ use crate::record::{DataFinding, Split};
 use crate::spec::{Amount, Fit, Size, Source};
 
 /// A colour image of its own for every number.
-fn pixels(number: u32, height: u32, width: u32) -> RgbImage {
+pub(super) fn pixels(number: u32, height: u32, width: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let value = |channel: u32| {
             let mixed =
@@ -24,19 +24,19 @@ fn pixels(number: u32, height: u32, width: u32) -> RgbImage {
     })
 }
 
-fn encoded(image: &RgbImage, format: ImageFormat) -> Vec<u8> {
+pub(super) fn encoded(image: &RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     DynamicImage::ImageRgb8(image.clone()).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
-fn write(path: PathBuf, bytes: &[u8]) {
+pub(super) fn write(path: PathBuf, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
 }
 
 /// Two classes of `count` PNG files of 8×8 pixels each.
-fn two_classes(root: &Path, count: u32) {
+pub(super) fn two_classes(root: &Path, count: u32) {
     for number in 0..2 * count {
         let class = if number % 2 == 0 { "cat" } else { "dog" };
         let image = encoded(&pixels(number, 8, 8), ImageFormat::Png);
@@ -44,7 +44,7 @@ fn two_classes(root: &Path, count: u32) {
     }
 }
 
-fn request(source: Source, path: &Path) -> DataRequest {
+pub(super) fn request(source: Source, path: &Path) -> DataRequest {
     DataRequest { source, path: Some(path.into()), ..DataRequest::mnist(1) }
 }
 
@@ -52,7 +52,7 @@ fn loaded(request: &DataRequest) -> Result<Loaded, DataError> {
     load(request, &mut |_| {})
 }
 
-fn content(subset: &Subset) -> Vec<(Vec<u8>, u16)> {
+pub(super) fn content(subset: &Subset) -> Vec<(Vec<u8>, u16)> {
     (0..subset.len()).map(|at| (subset.image(at).to_vec(), subset.label(at))).collect()
 }
 
@@ -463,4 +463,41 @@ fn mutated_pictures_never_panic() {
             }
         }
     }
+}
+
+#[test]
+fn test_pictures_without_classes_are_told_and_not_used() {
+    let root = TempDir::new().unwrap();
+    two_classes(&root.path().join("train"), 20);
+    for number in 100..107 {
+        let image = encoded(&pixels(number, 8, 8), ImageFormat::Png);
+        write(root.path().join(format!("test/{number}.png")), &image);
+    }
+    let loaded = loaded(&request(Source::Folder, root.path())).unwrap();
+    let words: Vec<String> =
+        loaded.report.findings.iter().map(|finding| finding.words(&[])).collect();
+    assert!(words.iter().any(|it| it.contains("test has 7 images without classes")), "{words:?}");
+    assert!(!loaded.dataset.test.is_empty());
+}
+
+#[test]
+fn of_a_moving_picture_the_first_is_taken() {
+    let root = TempDir::new().unwrap();
+    let image = |at: u32| RgbImage::from_pixel(8, 8, image::Rgb([at as u8 * 5, 0, 200]));
+    for number in 0..40 {
+        let class = if number % 2 == 0 { "cat" } else { "dog" };
+        let mut bytes = Vec::new();
+        let mut encoder = image::codecs::gif::GifEncoder::new(&mut bytes);
+        for shown in [image(number), image(50)] {
+            let frame = image::Frame::new(DynamicImage::ImageRgb8(shown).to_rgba8());
+            encoder.encode_frame(frame).unwrap();
+        }
+        drop(encoder);
+        write(root.path().join(class).join(format!("{number}.gif")), &bytes);
+    }
+    let data = loaded(&request(Source::Folder, root.path())).unwrap().dataset;
+    let all = [&data.train, &data.validation, &data.test].map(content).concat();
+    let mut reds: Vec<u8> = all.iter().map(|(image, _)| image[0]).collect();
+    reds.sort_unstable();
+    assert_eq!(reds, (0..40).map(|at| at * 5).collect::<Vec<u8>>());
 }

@@ -8,7 +8,7 @@ mod trials;
 
 use super::chart::{Size, growth_chart};
 use super::markup::Markup;
-use super::{Examined, Report, STYLE_SHEET, State, moment, words};
+use super::{Examined, Report, STYLE_SHEET, State, augmented_picture, moment, words};
 
 /// Of more trials, a page shows a selection.
 const TRIALS_MAX: usize = 250;
@@ -53,6 +53,9 @@ impl Report {
         section(main, "Trials", |main| self.trial_table(main));
         if let Some(data) = &self.data {
             section(main, "Data", |main| data_look(main, data));
+        }
+        if !self.augmented.is_empty() {
+            section(main, "Augmented training images", |main| self.augmented_pictures(main));
         }
         section(main, "Trial by trial", |main| self.trial_details(main));
         section(main, "Interruptions", |main| self.interruption_list(main));
@@ -160,6 +163,23 @@ impl Report {
         });
     }
 
+    fn augmented_pictures(&self, main: &mut Markup) {
+        const SHOWN: usize = 8;
+        main.leaf(
+            "p",
+            &[("class", &"quiet")],
+            "On the left the image as it is, then as it is seen in the first epochs.",
+        );
+        for &trial in self.augmented.iter().take(SHOWN) {
+            main.element("figure", &[], |figure| {
+                figure.leaf("figcaption", &[], format!("trial {trial} and those that train alike"));
+                figure.raw("<img class=\"samples\" src=\"");
+                figure.text(&augmented_picture(trial));
+                figure.raw("\" alt=\"training images and their augmented versions\"/>\n");
+            });
+        }
+    }
+
     fn provenance_list(&self, main: &mut Markup) {
         main.element("dl", &[("class", &"origins")], |list| {
             for (name, value) in self.origins() {
@@ -241,6 +261,15 @@ mod tests {
             let links: Vec<&str> = page.split("href=\"").skip(1).collect();
             assert!(matches!(links[..], [link] if link.starts_with("report/style.css\"")));
         }
+    }
+
+    #[test]
+    fn pictures_of_augmented_images_stand_beside_the_page() {
+        let report = Report::from_records(&records(accepted())).with_augmented(vec![1, 3]);
+        let page = report.to_html();
+        assert!(page.contains("src=\"report/augmented-001.png\""), "{page}");
+        assert!(page.contains("trial 3 and those") && page.contains("alt=\"training images"));
+        open_tags(&page);
     }
 
     #[test]

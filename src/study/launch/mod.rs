@@ -319,6 +319,9 @@ impl<'a> Launch<'a> {
                         None => recordable(&study.base().join(&path))?,
                     };
                 }
+                if let Some(cache) = &mut file.data.cache {
+                    *cache = recordable(&study.base().join(&cache))?;
+                }
                 file
             }
         };

@@ -97,7 +97,7 @@ impl Settings {
         let _entered = workers.enter();
         let study = StudySource::from(study);
         let mut file = study.checked()?;
-        if let Some(path) = &mut file.data.path {
+        for path in [&mut file.data.path, &mut file.data.cache].into_iter().flatten() {
             *path = recordable(&study.base().join(&path))?;
         }
         let loaded = self.load(&file.data, file.train.seed, listener)?;
@@ -209,6 +209,11 @@ impl Settings {
     ) -> Result<Loaded, DataError> {
         let mut places = Places::usual(self.data.clone(), |name| std::env::var_os(name));
         if spec.source == Source::Mnist {
+            if let (Some(named), Some(path)) = (&places.named, &spec.path)
+                && absolute(named) != absolute(path)
+            {
+                listener.data(data::Progress::PathPassedOver { path, named });
+            }
             places.named = places.named.or_else(|| spec.path.clone());
             places.recorded = recorded;
         }
@@ -226,6 +231,7 @@ impl Settings {
                 labels: spec.labels.clone(),
                 skip_unreadable: spec.skip_unreadable,
             },
+            store: data::Store::of(spec.cache.clone(), spec.memory),
             places,
             download: self.download.clone(),
             seed,
