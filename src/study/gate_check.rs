@@ -113,7 +113,7 @@ fn impassable(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Opti
     }
     let confidence = gate.confidence?;
     let bound = wilson_lower_bound(share, images, confidence);
-    if bound >= gate.accuracy || !(share > 0.0) {
+    if bound >= gate.accuracy || share <= 0.0 {
         return None;
     }
     let enough = (1..40).map(|doubling| images << doubling).find(|&more| {

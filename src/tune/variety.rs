@@ -33,6 +33,7 @@ impl Variety {
         if memorizes(parent) { present.next() } else { present }
     }
 
+    /// What data of this shape and number of images begins with.
     pub fn first(input: InputShape, images: usize) -> Self {
         if input.channels > 1 || images < FEW_IMAGES { Self::Moved } else { Self::Plain }
     }
@@ -56,6 +57,7 @@ impl Variety {
         }
     }
 
+    /// The rate of dropout before the dense layer.
     pub fn dropout(self) -> f64 {
         if self >= Self::Dropped { 0.3 } else { 0.0 }
     }

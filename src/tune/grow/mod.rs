@@ -67,7 +67,7 @@ impl Policy for Grow {
 }
 
 /// A trial that makes fewer than so many times the errors that its gate allows is near it.
-const NEAR: f64 = 1.5;
+const NEAR: f64 = 2.2;
 /// Weights that come so far on the way from guessing to no error are worth keeping.
 const LEARNED: f64 = 0.2;
 
