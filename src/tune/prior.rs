@@ -1,6 +1,7 @@
 //! What is believed of a data set before anything was trained on it.
 //!
-//! Every figure comes from `examples/growth_prior.rs`, whose table is in `docs/growth-prior.md`.
+//! Where each figure comes from, and which are estimates, is in `docs/growth-prior.md`; `examples/growth_prior.rs`
+//! measures them.
 
 use super::law::Law;
 use crate::spec::InputShape;
