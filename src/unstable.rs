@@ -32,8 +32,10 @@ pub mod tune {
     //! Of the module `tune`.
     pub use crate::record::{Diagnosis, Ending, Finding, Inherit};
     pub use crate::tune::budget::exhausted;
+    pub use crate::tune::family::{Member, base_compute, batch, layers};
     pub use crate::tune::outlook::hopeless;
     pub use crate::tune::recommended::recommended_rate;
+    pub use crate::tune::variety::Variety;
     pub use crate::tune::*;
 }
 

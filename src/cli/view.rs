@@ -175,6 +175,14 @@ impl Listener for View {
                         text += &format!("\n    {line}");
                     }
                 }
+                if let Some(forecast) = &proposal.forecast {
+                    text += &format!(
+                        "\n  predicted {} ({} to {})",
+                        percent(forecast.accuracy),
+                        percent(forecast.low),
+                        percent(forecast.high)
+                    );
+                }
                 self.print(&text);
             }
         }

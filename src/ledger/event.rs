@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::record::{
-    ClassRecall, Conclusion, DataFinding, FloorJudgement, GraftReport, Inherit, Probe, Profile,
+    ClassRecall, Conclusion, DataFinding, FloorJudgement, Forecast, GraftReport, Inherit, Probe, Profile,
     SplitCounts, StudyResult,
 };
 use crate::spec::Edit;
@@ -83,6 +83,9 @@ pub enum Event {
         /// Expected seconds of training, estimated from its parent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected_seconds: Option<f64>,
+        /// What was expected of it when it was proposed; not in records of version 0.1.0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        forecast: Option<Forecast>,
     },
     /// Weights were grafted from the parent.
     Grafted {
@@ -503,6 +506,14 @@ pub(super) mod samples {
                 parameters: 61_706,
                 flops_per_image: 800_000,
                 expected_seconds: None,
+                forecast: Some(Forecast {
+                    accuracy: 0.75,
+                    low: 0.5,
+                    high: 0.875,
+                    passes: 0.25,
+                    training_flops: 1.5e12,
+                    images: 110_000,
+                }),
             },
             epoch(trial, 1, 0.1 + 0.2),
             Event::TrialFinished {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::words;
 use crate::gate::{FloorJudgement, in_words};
 use crate::ledger::{Event, Recorded, Verdict};
-use crate::record::{Finding, Inherit};
+use crate::record::{Finding, Forecast, Inherit};
 
 /// The trials of a study, each with its parent.
 ///
@@ -39,6 +39,9 @@ pub struct LineageTrial {
     pub parameters: u64,
     /// Floating-point operations of a forward pass of one image.
     pub flops_per_image: u64,
+    /// What was expected of it when it was proposed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Forecast>,
     /// Number of epochs trained so far, without its parent's.
     pub epochs: u32,
     /// Best validation accuracy so far, 0..=1; NaN if it diverged.
@@ -224,6 +227,7 @@ impl LineageTrial {
             reason,
             parameters,
             flops_per_image,
+            forecast,
             ..
         } = event
         else {
@@ -238,6 +242,7 @@ impl LineageTrial {
             carried: None,
             parameters: *parameters,
             flops_per_image: *flops_per_image,
+            forecast: *forecast,
             epochs: 0,
             accuracy: 0.0,
             judged: None,
@@ -329,6 +334,33 @@ impl LineageTrial {
         in_words(self.measured().unwrap_or(f64::NAN), self.bound, threshold, &self.floors)
     }
 
+    /// The figure that its gate ranks it by, 0..=1: its accuracy or the bound of that; where the gate asks for other
+    /// figures, the highest floor and the smallest margin.
+    fn score(&self) -> Option<f64> {
+        let margins = self.floors.iter().map(|floor| floor.judged - floor.floor);
+        let highest = self.floors.iter().map(|floor| floor.floor).reduce(f64::max);
+        match (highest, margins.reduce(f64::min)) {
+            (Some(highest), Some(margin)) => Some(highest + margin),
+            _ => self.bound.or(self.measured()),
+        }
+    }
+
+    /// What was expected of it and what came, as a clause; `None` where nothing was expected.
+    pub fn forecast_text(&self) -> Option<String> {
+        let forecast = self.forecast.as_ref()?;
+        let reached = match (self.score(), self.train_seconds) {
+            (Some(score), Some(_)) => format!("; reached {}", words::percent(Some(score))),
+            _ => String::new(),
+        };
+        Some(format!(
+            "predicted {} ({} to {}) for {} FLOPs of training{reached}",
+            words::percent(Some(forecast.accuracy)),
+            words::percent(Some(forecast.low)),
+            words::percent(Some(forecast.high)),
+            words::magnitude(forecast.training_flops as u64),
+        ))
+    }
+
     /// Seconds of training so far.
     pub fn seconds(&self) -> f64 {
         // Not `sum`, which of nothing makes −0.
@@ -376,6 +408,7 @@ impl LineageTrial {
         if let Some(kept) = self.inherited_text() {
             lines.push(format!("{kept}; reason: {}", self.reason));
         }
+        lines.extend(self.forecast_text());
         if let Some(why) = &self.given_up {
             lines.push(format!("given up: {why}"));
         }

@@ -49,6 +49,7 @@ pub(super) fn started(trial: u32, parent: Option<u32>) -> Event {
         parameters: 1370,
         flops_per_image: 20_000,
         expected_seconds: None,
+        forecast: None,
     }
 }
 

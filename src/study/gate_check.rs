@@ -1,9 +1,11 @@
 //! Rejects gates that a model passes without having learned anything.
 #![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "for the command"))]
 
+use std::collections::HashMap;
+
 use super::launch::StudySource;
-use crate::data::{DataFinding, DataReport, Split};
-use crate::gate::passing_constant_answer;
+use crate::data::{DataFinding, DataReport, Dataset, Split, Subset};
+use crate::gate::{passing_constant_answer, wilson_lower_bound};
 use crate::spec::{GateSpec, Problem, Spec, SpecError};
 
 /// The accuracy of a model that always predicts the most frequent class.
@@ -27,16 +29,20 @@ impl ConstantAnswer {
 }
 
 /// Rejects a gate that a model passes by always predicting the same class, unless the study confirms it with
-/// `allow-majority`, and a gate on per-class recall where a class has no validation image.
+/// `allow-majority`, a gate on per-class recall where a class has no validation image, and a gate that no model can
+/// pass on these validation images.
 pub(super) fn check_gate(
     study: &StudySource,
     spec: &Spec,
     report: &DataReport,
-    classes: &[String],
+    data: &Dataset,
 ) -> Result<(), SpecError> {
+    let classes = &data.classes;
     let gate = spec.gate();
     let problem =
-        unmeasured(gate, report, classes).or_else(|| passed_unlearned(gate, report, classes));
+        unmeasured(gate, report, classes)
+            .or_else(|| passed_unlearned(gate, report, classes))
+            .or_else(|| impassable(gate, report, &data.validation));
     match problem {
         None => Ok(()),
         Some(problem) => {
@@ -78,6 +84,61 @@ fn unmeasured(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Optio
         help: "raise data.validation, so that every class has validation images".into(),
         location: None,
     })
+}
+
+/// A gate that even a model without any error does not pass: by the confidence that so few validation images allow, or
+/// because images with the same pixels have different labels, of which at most one is right.
+fn impassable(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Option<Problem> {
+    let images = validation.len();
+    let conflicts =
+        |finding: &DataFinding| matches!(finding, DataFinding::ConflictingLabels { .. });
+    let right = match report.findings.iter().any(conflicts) {
+        true => most_right(validation),
+        false => images,
+    };
+    let share = right as f64 / images.max(1) as f64;
+    let problem = |message: String, help: String| {
+        let key = floor_key(gate).into();
+        Some(Problem { key, message, help, location: None })
+    };
+    if share < gate.accuracy {
+        return problem(
+            format!(
+                "no model can pass: {} of the {images} validation images have the same pixels as others of another class, so that at most {:.2} % can be right",
+                images - right,
+                share * 100.0
+            ),
+            "clear up the labels of these images, or lower the gate".into(),
+        );
+    }
+    let confidence = gate.confidence?;
+    let bound = wilson_lower_bound(share, images, confidence);
+    if bound >= gate.accuracy || share <= 0.0 {
+        return None;
+    }
+    let enough = (1..40).map(|doubling| images << doubling).find(|&more| {
+        wilson_lower_bound(share, more, confidence) >= gate.accuracy
+    });
+    problem(
+        format!(
+            "no model can pass: even with every one of the {images} validation images right, the lower confidence bound is {:.2} %",
+            bound * 100.0
+        ),
+        match enough {
+            Some(more) => format!("raise data.validation to about {more}, or lower the gate or its confidence"),
+            None => "lower the gate or its confidence".into(),
+        },
+    )
+}
+
+/// How many of these images a model can have right that says the same of the same pixels.
+fn most_right(images: &Subset) -> usize {
+    let mut labels: HashMap<&[u8], HashMap<u16, usize>> = HashMap::new();
+    for position in 0..images.len() {
+        let of_these = labels.entry(images.image(position)).or_default();
+        *of_these.entry(images.label(position)).or_default() += 1;
+    }
+    labels.values().filter_map(|counts| counts.values().max()).sum()
 }
 
 /// The key that the problem is reported for.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::phase::Phase;
 use super::setup::{StudyError, StudySetup};
 use crate::ledger::{Event, Recorded};
-use crate::record::{Ending, EpochRecord, Inherit, RangeTest, StudyResult};
+use crate::record::{Ending, EpochRecord, Forecast, Inherit, RangeTest, StudyResult};
 use crate::spec::{Edit, Spec};
 use crate::tune::{Proposal, TrialRecord};
 
@@ -40,6 +40,7 @@ struct Started {
     reason: String,
     inherit: Inherit,
     spec_hash: String,
+    forecast: Option<Forecast>,
 }
 
 impl RecordedStudy {
@@ -82,7 +83,9 @@ impl RecordedStudy {
     /// Adds an event to the facts of its trial.
     fn add(&mut self, phase: usize, event: &Event) {
         match event {
-            Event::TrialStarted { trial, parent, edits, reason, inherit, spec_hash, .. } => {
+            Event::TrialStarted {
+                trial, parent, edits, reason, inherit, spec_hash, forecast, ..
+            } => {
                 self.trials.entry(*trial).or_default().started.get_or_insert_with(|| Started {
                     phase,
                     parent: *parent,
@@ -90,6 +93,7 @@ impl RecordedStudy {
                     reason: reason.clone(),
                     inherit: *inherit,
                     spec_hash: spec_hash.clone(),
+                    forecast: *forecast,
                 });
             }
             Event::EpochFinished { trial, .. } => {
@@ -189,6 +193,7 @@ impl RecordedStudy {
                     reason: started.reason.clone(),
                     inherit: started.inherit,
                     spec: spec.clone(),
+                    forecast: started.forecast,
                 };
                 (Some(proposal), spec)
             }

@@ -1,8 +1,10 @@
-//! Target sizes of networks by the accuracy of the gate, and the next edit towards them.
+//! The size that a network should have for its gate, and the next edit towards it.
 //!
-//! The targets are sizes of small convolutional networks that are known to reach such accuracies on
-//! small images (LeCun et al. 1998 and later). They only decide what is tried first.
+//! The size is that of the member of the [plain family](super::family) with which a study of such data and such a
+//! gate would begin.
 
+use super::expectation::first_member;
+use super::family;
 use super::recommended::geometry::{recommended_kernel, side};
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 
@@ -12,51 +14,41 @@ struct TargetSize {
     convs: usize,
     /// Filters of the first conv layer; later ones have twice as many.
     filters: usize,
-    /// Units of a hidden dense layer; 0 for none.
+    /// Units of a hidden dense layer.
     dense: usize,
 }
 
-fn target_size(spec: &Spec) -> TargetSize {
-    let may_fail = 1.0 - spec.gate().highest_floor();
-    match may_fail {
-        0.10.. => TargetSize { convs: 1, filters: 4, dense: 0 },
-        0.05.. => TargetSize { convs: 1, filters: 8, dense: 0 },
-        0.018.. => TargetSize { convs: 2, filters: 8, dense: 0 },
-        0.0115.. => TargetSize { convs: 2, filters: 12, dense: 64 },
-        0.0055.. => TargetSize { convs: 2, filters: 16, dense: 96 },
-        _ => TargetSize { convs: 3, filters: 32, dense: 128 },
+fn target_size(spec: &Spec, images: usize) -> TargetSize {
+    let member = first_member(spec, images);
+    TargetSize {
+        convs: family::depth(spec.input()),
+        filters: member.width,
+        dense: 4 * member.width,
     }
 }
 
-/// Whether a network is too small for its gate, which alone explains that it misses it.
+/// Whether a network is too small for its gate, which alone explains that it misses it: it does less than a quarter of
+/// the work of the narrowest member of the family, or has a layer through which too little passes.
 pub(super) fn is_small_for_its_gate(spec: &Spec) -> bool {
-    let target = target_size(spec);
+    let least = family::flops(spec.input(), family::NARROWEST) / 4;
+    let narrow = spec.layers().iter().any(|layer| match layer {
+        Layer::Conv(conv) => 2 * conv.filters < family::NARROWEST,
+        Layer::Dense(dense) => dense.units < spec.input().classes.min(16),
+        _ => false,
+    });
     let hidden = spec
         .layers()
         .iter()
         .any(|layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_) | Layer::Residual(_)));
-    let narrow = spec.layers().iter().any(|layer| match layer {
-        Layer::Conv(conv) => 2 * conv.filters < target.filters.min(8),
-        Layer::Dense(dense) => dense.units < spec.input().classes.min(16),
-        _ => false,
-    });
-    // Without conv layers it takes many units, and much training.
-    let units = spec.layers().iter().filter_map(|layer| match layer {
-        Layer::Dense(dense) => Some(dense.units),
-        _ => None,
-    });
-    let may_fail = 1.0 - spec.gate().highest_floor();
-    let is_enough = may_fail > 0.05 || may_fail > 0.015 && units.max() >= Some(128);
-    let flat_only = convs(spec).count() == 0 && !is_enough;
-    !hidden || narrow || flat_only
+    !hidden || narrow || spec.table().flops() < least
 }
 
 /// An edit that makes a network larger, and the reason.
 pub(super) type Step = (Edit, &'static str);
 
 /// The next edit towards the target size; `None` if it is reached.
-pub(super) fn step_towards_target(spec: &Spec) -> Option<Step> {
-    let target = target_size(spec);
+pub(super) fn step_towards_target(spec: &Spec, images: usize) -> Option<Step> {
+    let target = target_size(spec, images);
     // However wide, dense layers alone must learn every position of a stroke separately.
     let first = if convs(spec).count() == 0 { block(spec, target) } else { None };
     first
@@ -67,7 +59,7 @@ pub(super) fn step_towards_target(spec: &Spec) -> Option<Step> {
 }
 
 /// An edit beyond the target size, for a network that has it and still misses the gate.
-pub(super) fn step_beyond_target(spec: &Spec) -> Option<Step> {
+pub(super) fn step_beyond_target(spec: &Spec, images: usize) -> Option<Step> {
     let layers = spec.layers().iter().enumerate();
     let widths = layers.filter_map(|(index, layer)| match layer {
         Layer::Conv(conv) if conv.filters < 64 => Some((conv.filters, index, conv.filters * 2)),
@@ -79,7 +71,7 @@ pub(super) fn step_beyond_target(spec: &Spec) -> Option<Step> {
     let narrowest = widths.min().map(|(_, layer, width)| {
         (Edit::Widen { layer, width }, "the narrowest layer is a bottleneck")
     });
-    let deeper = || if convs(spec).count() < 6 { block(spec, target_size(spec)) } else { None };
+    let deeper = || if convs(spec).count() < 6 { block(spec, target_size(spec, images)) } else { None };
     let dense = || {
         let denses = spec.layers().iter().filter(|layer| matches!(layer, Layer::Dense(_))).count();
         (denses < 2).then(|| add_dense(spec, 64))
@@ -88,8 +80,8 @@ pub(super) fn step_beyond_target(spec: &Spec) -> Option<Step> {
 }
 
 /// Edits that reduce a network that is far too large to the target size.
-pub(super) fn reductions(spec: &Spec) -> Vec<Edit> {
-    let target = target_size(spec);
+pub(super) fn reductions(spec: &Spec, images: usize) -> Vec<Edit> {
+    let target = target_size(spec, images);
     let mut stage = 0;
     let layers = spec.layers().iter().enumerate();
     let edits = layers.filter_map(|(layer, found)| match found {
@@ -125,7 +117,7 @@ fn convs(spec: &Spec) -> impl Iterator<Item = usize> {
 
 /// For a high gate, a lower stride of a layer that skips pixels.
 fn coarse_layer(spec: &Spec, target: TargetSize) -> Option<Step> {
-    let matters = target.dense > 0;
+    let matters = target.filters >= family::NARROWEST;
     let mut layers = spec.layers().iter().enumerate();
     let edit = layers.find_map(|(layer, found)| match found {
         Layer::Conv(conv) if conv.stride > 1 => Some(Edit::SetStride { layer, stride: 1 }),
@@ -184,7 +176,7 @@ fn block(spec: &Spec, target: TargetSize) -> Option<Step> {
 
 fn hidden_layer(spec: &Spec, target: TargetSize) -> Option<Step> {
     let has_dense = spec.layers().iter().any(|layer| matches!(layer, Layer::Dense(_)));
-    (target.dense > 0 && !has_dense).then(|| add_dense(spec, target.dense))
+    (!has_dense).then(|| add_dense(spec, target.dense))
 }
 
 fn add_dense(spec: &Spec, units: usize) -> Step {

@@ -50,6 +50,20 @@ impl TrialRecord {
         self.curve.iter().map(seen).sum()
     }
 
+    /// The score of always answering the most frequent class, as far as the validation images tell: the share of that
+    /// class, or one class of all where the gate counts every class the same.
+    pub(super) fn guess(&self) -> f64 {
+        let recalls = self.curve.iter().map(|epoch| &epoch.recalls).find(|all| !all.is_empty());
+        let gate = self.spec.gate();
+        let even = 1.0 / self.spec.input().classes.max(2) as f64;
+        let (Some(recalls), true) = (recalls, gate.accuracy > 0.0) else {
+            return even;
+        };
+        let most = recalls.iter().map(|recall| recall.images).max().unwrap_or(0) as f64;
+        let all: u64 = recalls.iter().map(|recall| recall.images).sum();
+        (most / all.max(1) as f64).max(even)
+    }
+
     /// The latest measurement of activations and gradients.
     pub fn probe(&self) -> Option<&Probe> {
         self.curve.iter().rev().find_map(|epoch| epoch.probe.as_ref())

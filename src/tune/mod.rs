@@ -10,14 +10,19 @@
 
 pub(crate) mod budget;
 mod diagnosis;
+mod expectation;
+pub(crate) mod family;
 mod grow;
 mod growth;
 mod history;
+mod law;
 pub(crate) mod outlook;
 mod policy;
+mod prior;
 pub(crate) mod recommended;
 mod search;
 mod shrink;
+pub(crate) mod variety;
 #[cfg(feature = "train")]
 mod starter;
 

@@ -18,6 +18,9 @@ pub fn hopeless(spec: &Spec, so_far: &SoFar) -> Option<String> {
 }
 
 fn still_guesses(spec: &Spec, so_far: &SoFar) -> Option<String> {
+    if is_rising(spec, so_far.curve.len()) || 10 * so_far.curve.len() + 5 < spec.train().epochs {
+        return None;
+    }
     let classes = spec.input().classes as f64;
     let (loss, accuracy) = match (so_far.course, so_far.curve) {
         ([], [only]) => (only.train_loss, only.train_accuracy),
@@ -25,7 +28,9 @@ fn still_guesses(spec: &Spec, so_far: &SoFar) -> Option<String> {
         _ => return None,
     };
     let guess = classes.ln();
-    (accuracy < 1.6 / classes && loss > 0.97 * guess).then(|| {
+    // A tenth of the way from guessing on; of many classes even that would be much.
+    let barely = (1.0 / classes + 0.1 * (1.0 - 1.0 / classes)).min(1.6 / classes);
+    (accuracy < barely && loss > 0.97 * guess).then(|| {
         format!(
             "still guessing: {:.1} % of training images classified correctly at a loss of {loss:.2} (guessing: {guess:.2})",
             accuracy * 100.0

@@ -1,7 +1,7 @@
 //! Policies and their proposals.
 
 use super::history::TrialRecord;
-use crate::record::Inherit;
+use crate::record::{Forecast, Inherit};
 use crate::spec::{Edit, EditError, Spec};
 
 /// A proposal for the next trial.
@@ -17,6 +17,8 @@ pub struct Proposal {
     pub inherit: Inherit,
     /// The parent's spec with the edits applied.
     pub spec: Spec,
+    /// What the policy expects of the trial; `None` where it expects nothing in particular.
+    pub forecast: Option<Forecast>,
 }
 
 impl Proposal {
@@ -32,7 +34,7 @@ impl Proposal {
         inherit: Inherit,
     ) -> Result<Self, EditError> {
         let spec = Edit::apply_all(&edits, &parent.spec)?;
-        Ok(Self { parent: parent.trial, edits, reason: reason.into(), inherit, spec })
+        Ok(Self { parent: parent.trial, edits, reason: reason.into(), inherit, spec, forecast: None })
     }
 }
 

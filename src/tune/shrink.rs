@@ -74,6 +74,7 @@ fn proposal(parent: &TrialRecord, edits: Vec<Edit>, spec: Spec, because: &str) -
         reason: format!("the gate is passed; {because}: {is} parameters instead of {was}"),
         inherit: Inherit::Weights,
         spec,
+        forecast: None,
     }
 }
 

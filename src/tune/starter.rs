@@ -1,25 +1,14 @@
 //! The study that a data set starts from when nobody wrote one.
 //!
-//! The network is of a plain family, sized by the images: 3×3 convolutions of 24, 48, 64, … filters with batch-norm,
-//! each but the last followed by a 2×2 max-pool until at most 8 pixels a side are left, then dropout and a dense layer
-//! of 96, trained along one cycle. It is where a study begins, not where it ends: growth takes it from there.
+//! It is a cheap member of the [plain family](super::family), sized by the images. It is where a study begins, not where
+//! it ends: what it reaches says how hard the data is, and growth takes it from there.
 
-use crate::spec::{
-    Augment, BatchNorm, Border, Conv, DataSpec, Dense, Dropout, GateSpec, InputShape, Layer,
-    Optimizer, Pool, Schedule, StudyFile,
-};
+use super::family::Member;
+use super::variety::Variety;
+use crate::spec::{DataSpec, GateSpec, InputShape, StudyFile};
 
-/// Filters of the convolutions, in order.
-const FILTERS: [usize; 6] = [24, 48, 64, 96, 128, 128];
-
-/// Pixels a side that are left for the dense layer, at most.
-const LAST_SIDE: usize = 8;
-
-/// Images that are seen in all epochs together, unless there are so many that four epochs see more.
-const IMAGES_SEEN: usize = 64_000;
-
-/// Photos show more that has to be learned than drawings.
-const COLOUR_FACTOR: usize = 3;
+/// Compute of the member, as a multiple of that of the smallest sensible one.
+const COMPUTE: f64 = 4.0;
 
 /// How many times as many images as the smallest class the largest may have before the gate counts every class the
 /// same.
@@ -35,22 +24,9 @@ pub fn starting_study(
     counts: &[usize],
 ) -> StudyFile {
     let images: usize = counts.iter().sum();
-    let is_colour = input.channels > 1;
-    let mut study = StudyFile::new(name, layers(input));
+    let variety = Variety::first(input, images);
+    let mut study = Member::of(images, COMPUTE).study(name, input, images, variety);
     study.data = data;
-    let seen = if is_colour { IMAGES_SEEN * COLOUR_FACTOR } else { IMAGES_SEEN };
-    study.train.epochs = seen.div_ceil(images.max(1)).clamp(4, 60);
-    study.train.batch_size = if images < 2000 { 32 } else { 64 };
-    study.train.optimizer = Optimizer::Adam(Default::default());
-    study.train.learning_rate = 0.003;
-    study.train.schedule = Schedule::one_cycle();
-    let side = input.height.min(input.width) as u32;
-    study.train.augment = Augment { shift: (side / 14).max(1), ..Augment::default() };
-    if is_colour {
-        // What a photo shows is the same in a mirror; letters and digits, which are not, are rarely in colour.
-        study.train.augment.flip = true;
-        study.train.augment.border = Border::Reflect;
-    }
     let present = counts.iter().filter(|&&count| count > 0);
     let (least, most) = (present.clone().min(), present.max());
     if let (Some(&least), Some(&most)) = (least, most)
@@ -60,32 +36,6 @@ pub fn starting_study(
         study.gate = GateSpec { accuracy: 0.0, balanced_accuracy: Some(floor), ..study.gate };
     }
     study
-}
-
-fn layers(input: InputShape) -> Vec<Layer> {
-    let mut side = input.height.min(input.width);
-    let mut layers = Vec::new();
-    let kernel = if side < 3 { 1 } else { 3 };
-    let mut filters = FILTERS.into_iter().peekable();
-    while let Some(width) = filters.next() {
-        layers.push(Layer::Conv(Conv {
-            activation: crate::spec::Activation::None,
-            ..Conv::same(width, kernel)
-        }));
-        let activation = crate::spec::Activation::Relu;
-        layers.push(Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() }));
-        if side <= LAST_SIDE {
-            break;
-        }
-        layers.push(Layer::MaxPool(Pool::of(2)));
-        side /= 2;
-        if filters.peek().is_none() {
-            break;
-        }
-    }
-    layers.push(Layer::Dropout(Dropout { rate: 0.3 }));
-    layers.push(Layer::Dense(Dense::of(96)));
-    layers
 }
 
 #[cfg(test)]
@@ -114,7 +64,7 @@ mod tests {
             let input = InputShape { channels, height, width, classes: 3 };
             let study = study(input, &[500, 400, 300]);
             let convs = study.model.layers.iter().filter(|layer| layer.kind() == "conv").count();
-            assert!((1..=6).contains(&convs), "{height}×{width}: {convs}");
+            assert!((2..=6).contains(&convs), "{height}×{width}: {convs}");
         }
         let pools = |side| {
             let input = InputShape { channels: 3, height: side, width: side, classes: 2 };
@@ -127,10 +77,12 @@ mod tests {
     #[test]
     fn few_images_are_seen_more_often() {
         let input = InputShape { channels: 1, height: 28, width: 28, classes: 2 };
-        assert_eq!(study(input, &[27_500, 27_500]).train.epochs, 4);
-        assert_eq!(study(input, &[4000, 4000]).train.epochs, 8);
+        let epochs = |each| study(input, &[each, each]).train.epochs;
+        assert!(epochs(27_500) < epochs(4000) && epochs(4000) < epochs(400), "{}", epochs(4000));
         let few = study(input, &[100, 100]).train;
-        assert_eq!((few.epochs, few.batch_size), (60, 32));
+        assert_eq!(few.batch_size, 16);
+        // As many steps as it takes to learn anything.
+        assert!(few.epochs * 200 / 16 > 500, "{}", few.epochs);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod data;
+mod generated_studies;
 mod growth_loop;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;

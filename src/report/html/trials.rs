@@ -133,6 +133,7 @@ fn card(item: &mut Markup, trial: &LineageTrial) {
         fact(facts, "why", why);
         fact(facts, "keeps", inherited_text(trial).as_deref());
         fact(facts, "cost", Some(&cost(trial)));
+        fact(facts, "predicted", trial.forecast_text().as_deref());
         fact(facts, "given up", trial.given_up.as_deref());
         fact(facts, "out of time", trial.out_of_time.as_deref());
         fact(facts, "diagnosis", finding.as_deref());

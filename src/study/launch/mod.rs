@@ -202,7 +202,7 @@ impl<'a> Launch<'a> {
             Ok(prepared) => prepared,
         };
         let images = &session.images;
-        check_gate(&study, &session.spec, &images.report, &images.dataset.classes)?;
+        check_gate(&study, &session.spec, &images.report, &images.dataset)?;
         let files = real_files()?;
         let runs = &self.settings.runs;
         let latest = match self.settings.resume {

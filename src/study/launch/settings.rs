@@ -131,7 +131,7 @@ impl Settings {
         };
         let constant_answer = match loaded {
             Ok(Loaded { dataset, report, .. }) => {
-                check_gate(&study.into(), &spec, &report, &dataset.classes)?;
+                check_gate(&study.into(), &spec, &report, &dataset)?;
                 Ok(ConstantAnswer::on(&report, &dataset.classes))
             }
             Err(error) => Err(error.chain()),

@@ -84,7 +84,11 @@ impl Signs {
         let train_accuracy_error =
             (train_accuracy * (1.0 - train_accuracy) / looked_at as f64).sqrt();
         let accuracy = best.validation_accuracy;
-        let guess = 2.0 / classes;
+        // Better than always the same answer by more than luck explains.
+        let constant = trial.guess();
+        let measured: u64 = best.recalls.iter().map(|recall| recall.images).sum();
+        let error = (constant * (1.0 - constant) / measured.max(100) as f64).sqrt();
+        let guess = constant + (3.0 * error).max(0.1 * (1.0 - constant));
         let falls = trial
             .curve
             .windows(2)
@@ -99,7 +103,8 @@ impl Signs {
             train_accuracy_error,
             train_loss: last.train_loss,
             validation_loss: last.validation_loss,
-            is_learning: train_accuracy >= guess || accuracy >= guess,
+            is_learning: trial.score() >= guess
+                || trial.spec.gate().accuracy > 0.0 && train_accuracy >= guess,
             is_falling: is_falling(&trial.curve),
             gain: gain_of_last(&trial.curve),
             lost: accuracy - last.validation_accuracy,

@@ -84,6 +84,6 @@ impl Draft {
         for because in &reasons {
             reason += &format!("; {because}");
         }
-        Proposal { parent, reason, edits: self.edits, inherit, spec: self.spec }
+        Proposal { parent, reason, edits: self.edits, inherit, spec: self.spec, forecast: None }
     }
 }

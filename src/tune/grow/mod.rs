@@ -1,18 +1,23 @@
-//! The default policy: diagnosis → the cheapest edits that can help → graft.
+//! The default policy: bold when far from the gate, careful when near.
 //!
-//! It grows the most accurate trial so far. The diagnosis names the effect; whatever is unusual and
-//! does that effect is made usual first, which costs nothing. Where a trial is far from its gate, all
-//! that is unusual is mended at once, because settings that are wrong together hide one another.
-//! A network grows by more steps the further it is from its gate, and trains as long as networks
-//! that reach such gates need.
+//! It grows the most accurate trial so far. A trial that is far from its gate is followed in one step by a member of
+//! the [plain family](super::family), as wide and as long trained as the gate is expected to need on this data; what
+//! that member reaches says how hard the data is, and the next one follows from it. Near the gate, and where settings
+//! that are wrong explain the failure of a network that is large enough, the diagnosis names the effect, and the
+//! cheapest edits that can help are made, with inherited weights. Whatever is unusual and does that effect is made
+//! usual first, which costs nothing. What is expected of every proposal is recorded with it.
 
 mod draft;
+mod leap;
 #[cfg(test)]
 mod tests;
 mod time;
 
 use self::draft::Draft;
+use self::leap::{leap, refined};
 use super::diagnosis::diagnose;
+use super::expectation::{Expectation, MILDEST};
+use super::family;
 use super::growth::{is_small_for_its_gate, reductions, step_beyond_target, step_towards_target};
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
@@ -20,6 +25,7 @@ use super::recommended::{
     Effect, RECOMMENDED_BATCH, Suspect, moderate_augment, recommended_batch, recommended_rate,
     round_to_digits, suspects,
 };
+use super::variety::Variety;
 use crate::record::{Diagnosis, Ending, Inherit, RangeTest};
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
 
@@ -32,15 +38,26 @@ impl Policy for Grow {
         let parent = best(history)?;
         let finding = diagnose(parent, false);
         let failed = FailedTrial::new(parent);
+        if finding.diagnosis == Diagnosis::DataSuspicious && failed.is_beyond_help() {
+            return None;
+        }
+        let expectation = Expectation::of(history)?;
         let tried = |edits: &[Edit]| {
             let mut children = history.iter().filter(|trial| trial.parent == Some(parent.trial));
             children.any(|trial| trial.edits == edits)
         };
         let is_running = |spec: &Spec| running.iter().any(|proposal| proposal.spec == *spec);
-        let draft = failed.drafts(finding.diagnosis).find(|draft| {
+        let drafts = ordered_drafts(history, &failed, &expectation, finding.diagnosis);
+        let draft = drafts.into_iter().find(|draft| {
             !draft.edits().is_empty() && !tried(draft.edits()) && !is_running(draft.spec())
         })?;
-        Some(draft.into_proposal(parent.trial, &finding))
+        let forecast = expectation.forecast(parent, draft.spec(), draft.inherit());
+        let mut proposal = draft.into_proposal(parent.trial, &finding);
+        proposal.forecast = Some(forecast);
+        if let Some(why) = expectation.out_of_reach() {
+            proposal.reason += &format!("; {why}");
+        }
+        Some(proposal)
     }
 
     /// The most accurate trial alone: one that another has passed stays behind it.
@@ -49,10 +66,46 @@ impl Policy for Grow {
     }
 }
 
+/// A trial that makes fewer than so many times the errors that its gate allows is near it.
+const NEAR: f64 = 2.2;
+/// Weights that come so far on the way from guessing to no error are worth keeping.
+const LEARNED: f64 = 0.2;
+
 /// The trial to grow from: the most accurate one; a later one wins over an equal one, because
 /// growth that did not hurt is growth.
 fn best(history: &[TrialRecord]) -> Option<&TrialRecord> {
     history.iter().reduce(|best, trial| if trial.score() >= best.score() { trial } else { best })
+}
+
+/// What can be tried next, the most promising first.
+fn ordered_drafts(
+    history: &[TrialRecord],
+    failed: &FailedTrial,
+    expectation: &Expectation,
+    diagnosis: Diagnosis,
+) -> Vec<Draft> {
+    let parent = failed.parent;
+    let is_member = family::width_of(&parent.spec).is_some();
+    let variety = Variety::after(parent, is_member);
+    let bold = || leap(parent, expectation, variety);
+    let careful = failed.drafts(diagnosis);
+    if is_member {
+        let compute = expectation.next_compute() / expectation.compute_of(parent).max(1e-9);
+        let near = compute < 1.01 * MILDEST;
+        let mut drafts = vec![bold()];
+        if near {
+            drafts.insert(0, refined(parent, expectation, variety));
+        }
+        drafts.extend(careful);
+        return drafts;
+    }
+    // One careful try for a network that is large enough.
+    let others = history.iter().filter(|trial| family::width_of(&trial.spec).is_none()).count();
+    let is_explained = failed.is_near() || !failed.suspects.is_empty();
+    let is_worth_a_try = others < 2 && is_explained && !is_small_for_its_gate(failed.spec);
+    let mut drafts: Vec<Draft> = careful.collect();
+    drafts.insert(if is_worth_a_try { 1.min(drafts.len()) } else { 0 }, bold());
+    drafts
 }
 
 /// A failed trial that asks for a remedy.
@@ -74,7 +127,6 @@ impl<'a> FailedTrial<'a> {
     /// so that the policy goes on while anything is left to try.
     fn drafts(&self, diagnosis: Diagnosis) -> impl Iterator<Item = Draft> + '_ {
         let first = match diagnosis {
-            Diagnosis::DataSuspicious if self.is_beyond_help() => return Vec::new().into_iter(),
             Diagnosis::Diverged | Diagnosis::LearningRateTooHigh => {
                 vec![self.repaired(&[Effect::StepsTooLong, Effect::BadStart]), self.slower()]
             }
@@ -121,10 +173,17 @@ impl<'a> FailedTrial<'a> {
         self.distance() > 2.5
     }
 
+    /// Whether a small edit, or training on, may reach the gate.
+    fn is_near(&self) -> bool {
+        self.distance() < NEAR
+    }
+
     /// What a remedy may keep: weights that do more than guess.
     fn keep_weights(&self) -> Inherit {
-        let guess = 3.0 / self.spec.input().classes as f64;
-        match self.parent.ending == Ending::Diverged || self.parent.accuracy() < guess {
+        // Measured from guessing on, which is right for two classes as for a thousand.
+        let guess = self.parent.guess();
+        let learned = guess + LEARNED * (1.0 - guess);
+        match self.parent.ending == Ending::Diverged || self.parent.score() < learned {
             true => Inherit::Nothing,
             false => Inherit::Weights,
         }
@@ -174,7 +233,7 @@ impl<'a> FailedTrial<'a> {
         draft.repair(&self.suspects.iter().collect::<Vec<_>>());
         self.grow(&mut draft);
         if draft.edits().is_empty()
-            && let Some((edit, because)) = step_beyond_target(self.spec)
+            && let Some((edit, because)) = step_beyond_target(self.spec, self.images)
         {
             draft.make(edit, because);
         }
@@ -206,7 +265,7 @@ impl<'a> FailedTrial<'a> {
     fn grow(&self, draft: &mut Draft) {
         let steps = self.distance().log2().ceil().clamp(1.0, 6.0) as usize;
         for _ in 0..steps {
-            let Some((edit, because)) = step_towards_target(draft.spec()) else {
+            let Some((edit, because)) = step_towards_target(draft.spec(), self.images) else {
                 break;
             };
             if !draft.make(edit, because) {
@@ -275,7 +334,7 @@ impl<'a> FailedTrial<'a> {
         if self.spec.table().parameters() < 100 * self.images {
             return;
         }
-        for edit in reductions(self.spec) {
+        for edit in reductions(self.spec, self.images) {
             draft.make(edit, "so many weights can memorize so few images");
         }
     }

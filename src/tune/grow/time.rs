@@ -1,20 +1,16 @@
 //! How long a trial should train, and along which course of the rate.
 
 use crate::spec::{Optimizer, Schedule, Spec};
+use crate::tune::expectation::first_member;
+use crate::tune::family;
 use crate::tune::history::TrialRecord;
+use crate::tune::prior::ALPHA;
 use crate::tune::recommended::recommended_rate;
 
-/// Steps in which a small network of the right form gets down to three wrong in a hundred.
-const STEPS_TO_97_PERCENT: f64 = 700.0;
-
-/// Steps that a gate takes: errors fall with a power of the steps just below one.
+/// Steps that a gate takes: those of the member of the family with which a study of such data begins.
 fn steps_wanted(spec: &Spec, images: usize) -> f64 {
-    let allowed = (1.0 - spec.gate().highest_floor()).max(1e-3);
-    let factor = (0.03 / allowed).powf(1.1).clamp(0.2, 15.0);
-    let distorted = if spec.train().augment.is_on() { 1.5 } else { 1.0 };
-    // Few images have to be seen in many distortions.
-    let few = if images < 6000 { 1.25 } else { 1.0 };
-    STEPS_TO_97_PERCENT * factor * distorted * few
+    let member = first_member(spec, images);
+    (member.epochs * images.div_ceil(family::batch(images))) as f64
 }
 
 /// Epochs that a trial should have, from the start.
@@ -35,8 +31,8 @@ pub(super) fn more_epochs(parent: &TrialRecord, spec: &Spec) -> usize {
         // So short a training says nothing about a longer one.
         steps_wanted - steps_done
     } else {
-        // Errors fall with about the square root of the steps.
-        let extrapolated = steps_done * (missing.powi(2) - 1.0);
+        // Errors fall with a power of the steps.
+        let extrapolated = steps_done * (missing.powf(1.0 / ALPHA[0]) - 1.0);
         extrapolated.min(4.0 * steps_done).max(steps_wanted - steps_done)
     };
     let steps_an_epoch = images.div_ceil(spec.train().batch_size).max(1) as f64;

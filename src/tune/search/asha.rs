@@ -88,6 +88,7 @@ fn promotion(
             edits,
             reason: format!("among the best third of the trials that trained for {rung} epochs"),
             inherit: Inherit::State,
+            forecast: None,
         })
     })
 }

@@ -29,6 +29,7 @@ pub(super) fn drawn(
             reason: because.to_owned(),
             inherit: Inherit::Nothing,
             spec,
+            forecast: None,
         })
     })
 }

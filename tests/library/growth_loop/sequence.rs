@@ -77,7 +77,7 @@ fn a_trial_that_diverges_is_followed_by_a_lower_rate() {
     let run = Run::new();
     run.finish(&spec, &Playback::of(&[f64::NAN, 0.9]));
     assert!(
-        matches!(run.edits()[1][..], [Edit::SetLearningRate { rate }] if rate < 0.1),
+        matches!(run.edits()[1][..], [Edit::SetLearningRate { rate }, ..] if rate < 0.1),
         "{:?}",
         run.edits()
     );

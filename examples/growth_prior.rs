@@ -1,0 +1,387 @@
+//! Measures the plain family of networks on many data sets: where growth's priors come from.
+//!
+//! `cargo run --release --example growth_prior -- IMAGES MNIST > docs/growth-prior.md` trains members of several
+//! computes on subsets of every data set that it finds: the built-in digits, MNIST in the folder `MNIST`, and in
+//! `IMAGES` those of `fashion-mnist/`, `quickdraw-6x3000/`, `cifar10-lossless4000/` and `trashnet/` (its class
+//! folders), besides gratings and blobs that it draws itself. It prints the table, the exponent of each task, and
+//! what a rule fitted to the other families says of each family. Only validation images are read.
+
+use std::path::{Path, PathBuf};
+
+use burgeon::data::{DataError, Dataset, Images, Subset};
+use burgeon::record::{EpochRecord, SoFar};
+use burgeon::spec::{Amount, InputShape, Layer, Pool, Conv, Source, Spec, StudyFile, Size};
+use burgeon::study::{Ended, Launch, Settings};
+use burgeon::unstable::data::{DataRequest, load};
+use burgeon::unstable::spec::training_flops;
+use burgeon::unstable::study::Growth;
+use burgeon::unstable::tune::{Member, Variety, base_compute, hopeless};
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Images of one task.
+struct Task {
+    family: &'static str,
+    name: String,
+    data: Dataset,
+    /// Computes of the members to train, as multiples of C₀.
+    computes: Vec<f64>,
+}
+
+/// One trained member, or another network, of a task.
+struct Point {
+    compute: f64,
+    member: Member,
+    curve: Vec<EpochRecord>,
+    spec: Spec,
+    error: f64,
+}
+
+/// All points of a task, with what is known of its data beforehand.
+struct Measured {
+    family: &'static str,
+    name: String,
+    input: InputShape,
+    images: usize,
+    validation: usize,
+    points: Vec<Point>,
+    /// The logarithm of how many times the errors of a member a plain LeNet of the same compute makes.
+    lenet: Option<f64>,
+}
+
+fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let images = arguments.next().unwrap_or("data/images".into());
+    let mnist = arguments.next().unwrap_or("data".into());
+    let runs = tempfile::tempdir()?;
+    let mut measured = Vec::new();
+    for task in tasks(&images, &mnist)? {
+        measured.push(measure(task, runs.path())?);
+    }
+    print_table(&measured);
+    print_exponents(&measured);
+    print_rule(&measured);
+    print_other_forms(&measured);
+    print_given_up(&measured);
+    Ok(())
+}
+
+/// A few tasks of each data set that is there.
+fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
+    let mut tasks = Vec::new();
+    let sources: [(&str, Source, PathBuf); 6] = [
+        ("drawn digits", Source::Synthetic, PathBuf::new()),
+        ("MNIST", Source::Idx, mnist.to_owned()),
+        ("Fashion-MNIST", Source::Idx, images.join("fashion-mnist")),
+        ("Quick-Draw", Source::Idx, images.join("quickdraw-6x3000")),
+        ("CIFAR-10", Source::Cifar, images.join("cifar10-lossless4000")),
+        ("trashnet", Source::Folder, images.join("trashnet")),
+    ];
+    for (family, source, path) in sources {
+        if source != Source::Synthetic && !path.exists() {
+            eprintln!("{family}: left out, as there is no {}", path.display());
+            continue;
+        }
+        let mut request = DataRequest::synthetic(7);
+        request.source = source;
+        request.path = Some(path);
+        request.validation = Some(Amount::Share(0.25));
+        request.framing.size = (source == Source::Folder).then_some(Size { height: 32, width: 32 });
+        if source == Source::Synthetic {
+            (request.validation, request.train) = (Some(Amount::Count(2000)), Some(12_000));
+        }
+        let data = load(&request, &mut |_| ())?.dataset;
+        let classes = data.classes.len();
+        let all = data.train.len();
+        let mut add = |name: &str, train: usize, classes: usize, computes: &[f64]| -> Result<(), Failure> {
+            let data = part(&data, train.min(all), classes)?;
+            tasks.push(Task { family, name: name.into(), data, computes: computes.to_vec() });
+            Ok(())
+        };
+        add("many", 12_000, classes, &[0.25, 1.0, 4.0, 16.0])?;
+        if all > 2000 {
+            add("few", 1000, classes, &[0.25, 1.0, 4.0])?;
+        }
+        add("three classes", 1500, 3, &[0.25, 1.0, 4.0])?;
+    }
+    for (name, noise, classes) in [("gratings", 90.0, 8), ("faint gratings", 200.0, 4)] {
+        let draw = |count, from| gratings(count, from, classes, noise);
+        let data = Dataset::new(draw(3000, 0)?, draw(1500, 10_000)?, draw(10, 20_000)?, classes)?;
+        let computes = vec![0.25, 1.0, 4.0];
+        tasks.push(Task { family: "gratings", name: name.into(), data, computes });
+    }
+    Ok(tasks)
+}
+
+/// The first images of the first classes.
+fn part(data: &Dataset, train: usize, classes: usize) -> Result<Dataset, DataError> {
+    let of = |subset: &Subset, count: usize| {
+        let is_in = |&position: &usize| usize::from(subset.label(position)) < classes;
+        let all = (0..subset.len()).filter(is_in).take(count);
+        subset.with_indices(all.map(|position| subset.indices()[position]).collect::<Vec<_>>())
+    };
+    Dataset::new(of(&data.train, train)?, of(&data.validation, 2000)?, of(&data.test, 20)?, classes)
+}
+
+/// Stripes of one of several directions, of random width, phase and contrast, under noise; 20×20 pixels, in colour.
+fn gratings(count: usize, from: u64, classes: usize, noise: f64) -> Result<Subset, DataError> {
+    const SIDE: usize = 20;
+    let mut pixels = Vec::with_capacity(count * 3 * SIDE * SIDE);
+    let mut labels = Vec::with_capacity(count);
+    for image in 0..count {
+        let mut state = (from + image as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        (0..4).for_each(|_| drop(random()));
+        let class = (random() * classes as f64) as usize;
+        let angle = (class as f64 + 0.6 * (random() - 0.5)) * std::f64::consts::PI / classes as f64;
+        let (phase, period) = (random() * 6.3, 1.2 + 1.5 * random());
+        let tint = [random(), random(), random()];
+        for weight in tint {
+            for at in 0..SIDE * SIDE {
+                let along = (at % SIDE) as f64 * angle.cos() + (at / SIDE) as f64 * angle.sin();
+                let stripe = 128.0 + 90.0 * weight * (along / period * 2.0 + phase).sin();
+                pixels.push((stripe + noise * (random() - 0.5)).clamp(0.0, 255.0) as u8);
+            }
+        }
+        labels.push(class as u16);
+    }
+    Ok(Subset::all(Images::of_shape(pixels, labels, [3, SIDE, SIDE])?))
+}
+
+fn measure(task: Task, runs: &Path) -> Result<Measured, Failure> {
+    let Task { family, name, data, computes } = task;
+    let [channels, height, width] = data.train.shape();
+    let input = InputShape { channels, height, width, classes: data.classes.len() };
+    let images = data.train.len();
+    let validation = data.validation.len();
+    let variety = Variety::first(input, images);
+    let mut points: Vec<Point> = Vec::new();
+    for compute in computes {
+        let member = Member::of(images, compute);
+        let study = member.study("member", input, images, variety);
+        let (spec, curve) = train(study, input, &data, runs)?;
+        let compute = training_flops(&spec, images, member.epochs) / base_compute(input, images);
+        let error = 1.0 - best(&curve);
+        eprintln!("{family}, {name}, {images} images: {member:?}, error {:.2} %", error * 100.0);
+        points.push(Point { compute, member, curve, spec, error });
+    }
+    // A network of another form, at a constant rate, of about the compute of C₀.
+    let epochs = Member::of(images, 1.0).epochs;
+    let layers = vec![
+        Layer::Conv(Conv::same(6, 5)),
+        Layer::MaxPool(Pool::of(2)),
+        Layer::Conv(Conv::same(16, 5)),
+        Layer::MaxPool(Pool::of(2)),
+    ];
+    let mut study = StudyFile::new("lenet", layers);
+    study.train.epochs = epochs;
+    let (spec, curve) = train(study, input, &data, runs)?;
+    let compute = training_flops(&spec, images, epochs) / base_compute(input, images);
+    let lenet = line(&points).map(|[a, alpha]| (1.0 - best(&curve)).ln() - (a - alpha * compute.ln()));
+    Ok(Measured { family, name, input, images, validation, points, lenet })
+}
+
+fn train(
+    mut study: StudyFile,
+    input: InputShape,
+    data: &Dataset,
+    runs: &Path,
+) -> Result<(Spec, Vec<EpochRecord>), Failure> {
+    study.gate.accuracy = 1.0;
+    let spec = Spec::new(study.clone(), input)?;
+    let settings = Settings { runs: runs.into(), growth: Growth::Off, ..Settings::default() };
+    let launch = Launch::new(study).named_data("a task", data.clone()).settings(settings);
+    match launch.run()? {
+        Ended::Finished(finished) => Ok((spec, finished.trials.into_iter().next().ok_or("no trial")?.curve)),
+        Ended::Stopped(stopped) => Err(format!("stopped by {}", stopped.reason.name()).into()),
+    }
+}
+
+fn best(curve: &[EpochRecord]) -> f64 {
+    curve.iter().map(|epoch| epoch.validation_accuracy).fold(0.0, f64::max)
+}
+
+fn print_table(measured: &[Measured]) {
+    println!("| data | task | images | classes | side | channels | w, epochs | C / C₀ | error |");
+    println!("| --- | --- | ---: | ---: | ---: | ---: | --- | ---: | ---: |");
+    for task in measured {
+        for point in &task.points {
+            println!(
+                "| {} | {} | {} | {} | {} | {} | {}, {} | {:.2} | {:.2} % |",
+                task.family,
+                task.name,
+                task.images,
+                task.input.classes,
+                task.input.height,
+                task.input.channels,
+                point.member.width,
+                point.member.epochs,
+                point.compute,
+                point.error * 100.0
+            );
+        }
+    }
+}
+
+/// ln e = a − α·ln(C / C₀) through the points: a and α.
+fn line(points: &[Point]) -> Option<[f64; 2]> {
+    let xy: Vec<[f64; 2]> =
+        points.iter().map(|point| [point.compute.ln(), point.error.max(1e-3).ln()]).collect();
+    let n = xy.len() as f64;
+    let mean = |axis: usize| xy.iter().map(|point| point[axis]).sum::<f64>() / n;
+    let (x, y) = (mean(0), mean(1));
+    let slope = xy.iter().map(|point| (point[0] - x) * (point[1] - y)).sum::<f64>()
+        / xy.iter().map(|point| (point[0] - x).powi(2)).sum::<f64>();
+    (xy.len() > 1).then_some([y - slope * x, -slope])
+}
+
+fn mean_and_deviation(values: &[f64]) -> [f64; 2] {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    [mean, (squares / (n - 1.0).max(1.0)).sqrt()]
+}
+
+fn print_exponents(measured: &[Measured]) {
+    println!("\n| data | task | error at C₀ | α | off the line |\n| --- | --- | ---: | ---: | ---: |");
+    let mut alphas = Vec::new();
+    let mut off = Vec::new();
+    for task in measured {
+        let Some([a, alpha]) = line(&task.points) else { continue };
+        let residuals: Vec<f64> = task
+            .points
+            .iter()
+            .map(|point| point.error.max(1e-3).ln() - (a - alpha * point.compute.ln()))
+            .collect();
+        let squares: f64 = residuals.iter().map(|residual| residual * residual).sum();
+        let freedom = task.points.len().saturating_sub(2).max(1) as f64;
+        let deviation = (squares / freedom).sqrt();
+        println!(
+            "| {} | {} | {:.1} % | {alpha:.2} | {deviation:.2} |",
+            task.family,
+            task.name,
+            a.exp() * 100.0
+        );
+        alphas.push(alpha);
+        off.push(deviation);
+    }
+    let [mean, deviation] = mean_and_deviation(&alphas);
+    let off = (off.iter().map(|value| value * value).sum::<f64>() / off.len().max(1) as f64).sqrt();
+    println!("\nα: {mean:.2} ± {deviation:.2}; points lie {off:.2} off their line (root mean square of ln e).");
+    for family in families(measured) {
+        let others: Vec<f64> = measured
+            .iter()
+            .filter(|task| task.family != family)
+            .filter_map(|task| line(&task.points).map(|[_, alpha]| alpha))
+            .collect();
+        let [mean, deviation] = mean_and_deviation(&others);
+        println!("Without {family}: {mean:.2} ± {deviation:.2}.");
+    }
+}
+
+fn families(measured: &[Measured]) -> Vec<&'static str> {
+    let mut families: Vec<&str> = measured.iter().map(|task| task.family).collect();
+    families.dedup();
+    families
+}
+
+/// What is known of a task before training: 1, whether its images are in colour, ln of images by 10,000, and ln of
+/// classes by 10.
+fn known(task: &Measured) -> [f64; 4] {
+    [
+        1.0,
+        f64::from(u8::from(task.input.channels > 1)),
+        (task.images as f64 / 10_000.0).ln(),
+        (task.input.classes as f64 / 10.0).ln(),
+    ]
+}
+
+fn print_rule(measured: &[Measured]) {
+    println!("\nln error at C₀ = b₀ + b₁·[colour] + b₂·ln(images / 10,000) + b₃·ln(classes / 10):\n");
+    let all: Vec<&Measured> = measured.iter().collect();
+    println!("all: {:.2?}", fitted(&all));
+    let mut misses = Vec::new();
+    for family in families(measured) {
+        let others: Vec<&Measured> = all.iter().copied().filter(|task| task.family != family).collect();
+        let rule = fitted(&others);
+        for task in all.iter().filter(|task| task.family == family) {
+            let Some([a, _]) = line(&task.points) else { continue };
+            let said: f64 = known(task).iter().zip(rule).map(|(x, b)| x * b).sum();
+            misses.push(a - said);
+            println!(
+                "{family}, {}: {:.1} % measured, {:.1} % said by the others",
+                task.name,
+                a.exp() * 100.0,
+                said.exp() * 100.0
+            );
+        }
+    }
+    let squares: f64 = misses.iter().map(|miss| miss * miss).sum();
+    println!("\nmisses by {:.2} (root mean square of ln e), families left out.", (squares / misses.len().max(1) as f64).sqrt());
+}
+
+/// Ridge regression, so that few families do not make wild rules.
+fn fitted(tasks: &[&Measured]) -> [f64; 4] {
+    let mut matrix = [[0.0; 5]; 4];
+    for task in tasks {
+        let Some([a, _]) = line(&task.points) else { continue };
+        let x = known(task);
+        for row in 0..4 {
+            for column in 0..4 {
+                matrix[row][column] += x[row] * x[column];
+            }
+            matrix[row][4] += x[row] * a;
+        }
+    }
+    for (at, row) in matrix.iter_mut().enumerate().skip(1) {
+        row[at] += 1.0;
+    }
+    for pivot in 0..4 {
+        for row in 0..4 {
+            if row != pivot {
+                let factor = matrix[row][pivot] / matrix[pivot][pivot];
+                for column in 0..5 {
+                    matrix[row][column] -= factor * matrix[pivot][column];
+                }
+            }
+        }
+    }
+    [0, 1, 2, 3].map(|row| matrix[row][4] / matrix[row][row])
+}
+
+fn print_other_forms(measured: &[Measured]) {
+    let ratios: Vec<f64> = measured.iter().filter_map(|task| task.lenet).collect();
+    let [mean, deviation] = mean_and_deviation(&ratios);
+    println!("\nA LeNet at a constant rate makes e^({mean:.2} ± {deviation:.2}) times the errors of a member of the same compute.");
+}
+
+/// How often a trial would have been given up that reached its gate in the end: the gate is what it reached.
+fn print_given_up(measured: &[Measured]) {
+    let (mut wrong, mut right, mut all) = (0, 0, 0);
+    for point in measured.iter().flat_map(|task| &task.points) {
+        let gives_up = |gate: f64| {
+            let mut file = point.spec.file().clone();
+            file.gate.accuracy = gate;
+            let Ok(spec) = Spec::new(file, point.spec.input()) else { return false };
+            (1..point.curve.len()).any(|epochs| {
+                let curve = &point.curve[..epochs];
+                let images: u64 = curve.iter().map(|epoch| epoch.images).sum();
+                let steps = images as usize / spec.train().batch_size;
+                let so_far = SoFar { curve, course: &[], accuracy: 0.0, steps };
+                hopeless(&spec, &so_far).is_some()
+            })
+        };
+        let reached = 1.0 - point.error;
+        all += 1;
+        wrong += usize::from(gives_up(reached));
+        right += usize::from(gives_up(1.0 - point.error / 3.0));
+    }
+    println!("\nOf {all} trainings, {wrong} would have been given up although they reach their gate, and {right} of those that make three times the errors that theirs allows.");
+    let validation: usize = measured.iter().map(|task| task.validation).sum();
+    println!("Validation images: {validation}.");
+}

@@ -1,0 +1,29 @@
+//! What a policy expects of a trial before it is trained.
+
+use serde::{Deserialize, Serialize};
+
+/// The prediction of a trial's outcome and cost, recorded with its proposal so that it can be held against what came.
+/// Accuracies are fractions, 0..=1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// Median of the score by which the gate ranks the trial: its validation accuracy where the gate asks for
+    /// nothing else.
+    pub accuracy: f64,
+    /// Lower end of the interval that holds the score with a probability of 80 %.
+    pub low: f64,
+    /// Upper end of that interval.
+    pub high: f64,
+    /// Probability that the trial passes its gate, 0..=1.
+    pub passes: f64,
+    /// Floating-point operations of its training, both passes, without what it inherits.
+    pub training_flops: f64,
+    /// Images that it will be trained on, counted as often as they are seen.
+    pub images: u64,
+}
+
+impl Forecast {
+    /// Whether a score that was reached lies within the interval of 80 %.
+    pub fn holds(&self, reached: f64) -> bool {
+        (self.low..=self.high).contains(&reached)
+    }
+}

@@ -1,0 +1,249 @@
+//! What the trials of a study let expect of the next one.
+
+use super::family::{self, Member};
+use super::history::TrialRecord;
+use super::law::{Law, LogError};
+use super::prior::{self, OTHER_FORMS, SPREAD};
+use crate::record::{Ending, Forecast, Inherit};
+use crate::spec::{Edit, Spec, training_flops};
+
+/// The law of a study's data as far as its trials tell, and what follows from it.
+#[derive(Debug, Clone)]
+pub(super) struct Expectation<'h> {
+    history: &'h [TrialRecord],
+    law: Law,
+    images: usize,
+    validation_images: usize,
+    /// C₀, by which computes are measured here.
+    base: f64,
+    /// The share of validation images that may be wrong.
+    allowed: f64,
+}
+
+/// How much compute a trial may take at most, as a multiple of the largest one before it.
+pub(super) const BOLDEST: f64 = 16.0;
+/// What a larger member takes at least, likewise.
+pub(super) const MILDEST: f64 = 3.0;
+/// Computes of the first member, as multiples of C₀: a quarter is the smallest network that is worth a trial, and
+/// more than eight times is not staked before the data's law is known.
+const FIRST: (f64, f64) = (0.25, 8.0);
+/// Steps between candidates.
+const STEP: f64 = std::f64::consts::SQRT_2;
+
+impl<'h> Expectation<'h> {
+    /// What the history lets expect; `None` where nothing was tried yet.
+    pub(super) fn of(history: &'h [TrialRecord]) -> Option<Self> {
+        let first = history.first()?;
+        let input = first.spec.input();
+        let images = history.iter().map(TrialRecord::images_per_epoch).max()?;
+        let validation_images = history.iter().find_map(validation_images).unwrap_or(1000);
+        let mut expectation = Self {
+            history,
+            law: prior::law(input, images),
+            images,
+            validation_images,
+            base: family::base_compute(input, images).max(1.0),
+            allowed: allowed_error(&history.last()?.spec),
+        };
+        for trial in history {
+            expectation.observe(trial);
+        }
+        Some(expectation)
+    }
+
+    fn observe(&mut self, trial: &TrialRecord) {
+        let error = 1.0 - trial.score();
+        let compute = self.compute_of(trial);
+        // What diverged or only guesses says nothing about networks that do not.
+        if trial.ending == Ending::Diverged || !(0.0..=0.9 * self.guess()).contains(&error) {
+            return;
+        }
+        let luck = self.luck(error);
+        let log_error = error.max(0.5 / self.validation_images as f64).ln();
+        let is_whole = trial.ending != Ending::GivenUp && trial.ending != Ending::OutOfTime;
+        match family::width_of(&trial.spec) {
+            Some(_) if is_whole => self.law.observe(compute, log_error, SPREAD.hypot(luck)),
+            _ => {
+                let [mean, deviation] = OTHER_FORMS;
+                self.law.observe(compute, log_error - mean, deviation.hypot(luck));
+            }
+        }
+    }
+
+    /// Standard deviation of the logarithm of an error that so many validation images measure.
+    fn luck(&self, error: f64) -> f64 {
+        let images = self.validation_images as f64;
+        let error = error.clamp(0.5 / images, 0.99);
+        ((1.0 - error) / (error * images)).sqrt()
+    }
+
+    /// The error of always answering the most frequent class.
+    pub(super) fn guess(&self) -> f64 {
+        1.0 - self.history.last().map_or(0.0, TrialRecord::guess)
+    }
+
+    /// The compute of a trial and of those whose weights it has.
+    pub(super) fn compute_of(&self, trial: &TrialRecord) -> f64 {
+        // The epochs of a continued training are counted on from its parent's.
+        let last = trial.curve.last().map_or(0, |epoch| epoch.epoch);
+        let seen = trial.images_seen().max(last * trial.images_per_epoch());
+        let own = training_flops(&trial.spec, seen, 1) / self.base;
+        own + self.inherited(trial)
+    }
+
+    fn inherited(&self, trial: &TrialRecord) -> f64 {
+        let is_new = trial.edits.iter().any(|edit| matches!(edit, Edit::SetLayers { .. }));
+        let is_continued = trial.curve.first().is_some_and(|epoch| epoch.epoch > 1);
+        let parent = trial.parent.filter(|_| !is_new && !is_continued);
+        let parent = self.history.iter().find(|earlier| Some(earlier.trial) == parent);
+        parent.filter(|parent| parent.trial < trial.trial).map_or(0.0, |parent| self.compute_of(parent))
+    }
+
+    /// The largest compute of a member of the family so far.
+    pub(super) fn largest_member(&self) -> Option<f64> {
+        let members = self.history.iter().filter(|trial| family::width_of(&trial.spec).is_some());
+        members.map(|trial| self.compute_of(trial)).reduce(f64::max)
+    }
+
+    /// The error of a member with this compute.
+    fn error_at(&self, compute: f64) -> LogError {
+        let error = self.law.at(compute, SPREAD);
+        let luck = self.luck(error.mean.exp().min(self.guess()));
+        LogError { deviation: error.deviation.hypot(luck), ..error }
+    }
+
+    /// Probability that a member of this compute passes.
+    pub(super) fn passes_at(&self, compute: f64) -> f64 {
+        self.error_at(compute).at_most(self.allowed)
+    }
+
+    /// The least compute at which a member passes with this probability, between two bounds; the upper one where
+    /// none does.
+    fn least_compute(&self, probability: f64, (low, high): (f64, f64)) -> f64 {
+        let candidates = std::iter::successors(Some(low), |compute| Some(compute * STEP));
+        let mut candidates = candidates.take_while(|&compute| compute < high);
+        candidates.find(|&compute| self.passes_at(compute) >= probability).unwrap_or(high)
+    }
+
+    /// How sure the next trial should be to pass: the surer, the fewer trials are left after it.
+    fn wanted_probability(&self) -> f64 {
+        let budget = self.history.last().map_or(0, |trial| trial.spec.tune().trials);
+        match budget.saturating_sub(self.history.len()) {
+            ..=1 => 0.9,
+            2 => 0.85,
+            _ => 0.8,
+        }
+    }
+
+    /// Compute of the member to try next.
+    pub(super) fn next_compute(&self) -> f64 {
+        let probability = self.wanted_probability();
+        match self.largest_member() {
+            // How hard the data is, is measured by a cheap one.
+            None => self.least_compute(probability.min(0.7), FIRST),
+            Some(largest) => {
+                self.least_compute(probability, (MILDEST * largest, BOLDEST * largest))
+            }
+        }
+    }
+
+    /// The member of so much compute.
+    pub(super) fn member(&self, compute: f64) -> Member {
+        Member::of(self.images, compute)
+    }
+
+    /// What to expect of `spec`, grown from `parent`.
+    pub(super) fn forecast(&self, parent: &TrialRecord, spec: &Spec, inherit: Inherit) -> Forecast {
+        let epochs = spec.train().epochs;
+        let done = match inherit {
+            Inherit::State => parent.curve.last().map_or(0, |last| last.epoch),
+            Inherit::Nothing | Inherit::Weights | Inherit::Refreshed => 0,
+        };
+        let images = self.images * epochs.saturating_sub(done);
+        let own = training_flops(spec, images, 1);
+        let compute = own / self.base
+            + match inherit {
+                Inherit::Nothing => 0.0,
+                _ => self.compute_of(parent),
+            };
+        let mut error = self.error_at(compute.max(1e-9));
+        let parent_error = 1.0 - parent.score();
+        if family::width_of(spec).is_none() {
+            let [mean, deviation] = OTHER_FORMS;
+            error.mean += mean;
+            error.deviation = error.deviation.hypot(deviation);
+        }
+        // With the weights of a trial that learned, it is known where training begins.
+        if inherit != Inherit::Nothing && (0.0..0.9 * self.guess()).contains(&parent_error) {
+            let [alpha, spread] = self.law.alpha();
+            let growth = (compute / self.compute_of(parent).max(1e-9)).max(1.0).ln();
+            error.mean = parent_error.max(0.5 / self.validation_images as f64).ln() - alpha * growth;
+            error.deviation = (spread * growth).hypot(SPREAD).hypot(self.luck(parent_error));
+        }
+        let [low, median, high] = error.interval(self.guess());
+        Forecast {
+            accuracy: 1.0 - median,
+            low: 1.0 - high,
+            high: 1.0 - low,
+            passes: error.at_most(self.allowed),
+            training_flops: own,
+            images: images as u64,
+        }
+    }
+
+    /// Once members were measured: why no member that the budget allows is likely to pass, what is the best that can
+    /// be expected, and what would help. `None` while the gate may be reached.
+    pub(super) fn out_of_reach(&self) -> Option<String> {
+        let largest = self.largest_member()?;
+        let last = self.history.last()?;
+        let left = last.spec.tune().trials.saturating_sub(self.history.len());
+        let most = largest * BOLDEST.powi(left.min(2) as i32);
+        if self.passes_at(most) > UNLIKELY {
+            return None;
+        }
+        let [low, median, _] = self.error_at(most).interval(self.guess());
+        // Errors fall with images as they do with compute, by about the same power (Hestness et al. 2017).
+        let [alpha, _] = self.law.alpha();
+        let more = (median / self.allowed).powf(1.0 / (2.0 * alpha).clamp(0.1, 0.5));
+        let images = (self.images as f64 * more).min(1e12);
+        Some(format!(
+            "the gate is likely out of reach: even {:.0} times the compute is expected to end at {:.1} %, at best {:.1} %; about {} training images, a lower gate, or cleaner labels would help",
+            most / largest,
+            (1.0 - median) * 100.0,
+            (1.0 - low) * 100.0,
+            rounded(images)
+        ))
+    }
+}
+
+/// The member with which a study of such data and such a gate begins.
+pub(super) fn first_member(spec: &Spec, images: usize) -> Member {
+    let law = prior::law(spec.input(), images);
+    let allowed = allowed_error(spec);
+    let candidates = std::iter::successors(Some(FIRST.0), |compute| Some(compute * STEP));
+    let mut candidates = candidates.take_while(|&compute| compute < FIRST.1);
+    let passes = |compute: &f64| law.at(*compute, SPREAD).at_most(allowed) >= 0.5;
+    Member::of(images, candidates.find(passes).unwrap_or(FIRST.1))
+}
+
+/// A gate that is passed with less than this probability is called out of reach.
+const UNLIKELY: f64 = 0.02;
+
+/// The share of validation images that a gate allows to be wrong.
+pub(super) fn allowed_error(spec: &Spec) -> f64 {
+    (1.0 - spec.gate().highest_floor()).max(1e-4)
+}
+
+fn validation_images(trial: &TrialRecord) -> Option<usize> {
+    let counted = |epoch: &crate::record::EpochRecord| {
+        epoch.recalls.iter().map(|recall| recall.images as usize).sum::<usize>()
+    };
+    trial.curve.iter().map(counted).find(|&images| images > 0)
+}
+
+/// Two digits, and what they count.
+fn rounded(images: f64) -> String {
+    let digits = images.log10().floor().max(1.0) - 1.0;
+    let step = 10_f64.powf(digits);
+    format!("{:.0}", (images / step).round() * step)
+}

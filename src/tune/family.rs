@@ -1,0 +1,211 @@
+//! One plain family of networks, whose members differ in width and in how long they train.
+//!
+//! A member is a pyramid of 3×3 convolutions of w, 2w, 3w, … filters, each with batch-norm (Ioffe and Szegedy 2015)
+//! and, until a plane of at most 8 pixels a side is left, a 2×2 max-pool; then a dense layer of 4w units. It is
+//! trained with Adam along one cycle (Smith and Topin 2018) that peaks at 0.003, in batches of 64. The depth follows
+//! from the side of the images; of images of 96 pixels a side or more the first convolution looks at every other
+//! position, as is usual for such sizes (He et al. 2016).
+//!
+//! Along the frontier of error against compute, width and training grow together (Hoffmann et al. 2022 found the
+//! same for parameters and tokens): four times the compute is √2 times the width and twice the images seen.
+//! `examples/growth_prior.rs` measures members on many data sets; [`prior`](super::prior) holds what came of it.
+
+use super::variety::Variety;
+use crate::spec::{
+    Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Layer, Optimizer, Pool, Schedule,
+    Spec, StudyFile, training_flops,
+};
+
+/// Width of the member that [`computes`](Member::compute) C₀.
+const WIDTH: f64 = 8.0;
+/// Images that this member sees are so many times the root of the number of training images: fewer images are seen
+/// more often each, but not as often as to see as many in all.
+const SEEN_BY_ROOT: f64 = 400.0;
+/// Steps that even a handful of images take.
+const STEPS_LEAST: usize = 300;
+/// The side of the plane that is left for the dense layer, at most.
+const LAST_SIDE: usize = 8;
+/// From this side on, the first convolution has a stride of 2.
+const LARGE_SIDE: usize = 96;
+/// The peak of the cycle.
+pub const PEAK_RATE: f64 = 0.003;
+/// Filters of the narrowest member.
+pub(super) const NARROWEST: usize = 4;
+/// And of the widest.
+const WIDEST: usize = 128;
+/// So many epochs at most.
+const EPOCHS_MOST: usize = 200;
+
+/// Batches that leave few images enough steps.
+pub fn batch(images: usize) -> usize {
+    match images {
+        ..500 => 16,
+        500..2000 => 32,
+        _ => 64,
+    }
+}
+
+/// A member of the family for some data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    /// Filters of the first convolution.
+    pub width: usize,
+    /// Passes over the training images.
+    pub epochs: usize,
+}
+
+impl Member {
+    /// The member for so many training images that takes about `compute` times C₀.
+    pub fn of(images: usize, compute: f64) -> Self {
+        let width = (WIDTH * compute.powf(0.25)).round() as usize;
+        let width = width.clamp(NARROWEST, WIDEST);
+        let epochs = seen(images) * compute.sqrt() / images.max(1) as f64;
+        let epochs = (epochs.round() as usize).clamp(1, EPOCHS_MOST);
+        Self { width, epochs }
+    }
+}
+
+impl Member {
+    /// A study that trains the member on so many images of this shape.
+    pub fn study(self, name: &str, input: InputShape, images: usize, variety: Variety) -> StudyFile {
+        let mut study = StudyFile::new(name, layers(input, self.width, variety.dropout()));
+        study.train.epochs = self.epochs;
+        study.train.batch_size = batch(images);
+        study.train.optimizer = Optimizer::default();
+        study.train.learning_rate = PEAK_RATE;
+        study.train.schedule = Schedule::one_cycle();
+        study.train.augment = variety.augment(input, study.train.augment);
+        study
+    }
+}
+
+/// Images that the member of C₀ sees.
+fn seen(images: usize) -> f64 {
+    (SEEN_BY_ROOT * (images as f64).sqrt()).max((STEPS_LEAST * batch(images)) as f64)
+}
+
+/// C₀: the floating-point operations of the training of the smallest sensible member, on so many images.
+pub fn base_compute(input: InputShape, images: usize) -> f64 {
+    // Not by its epochs, which are whole numbers.
+    plain(input, WIDTH as usize).map_or(1.0, |spec| training_flops(&spec, 1, 1)) * seen(images)
+}
+
+/// Forward operations for an image of the member of this width.
+pub(super) fn flops(input: InputShape, width: usize) -> usize {
+    plain(input, width).map_or(0, |spec| spec.table().flops())
+}
+
+fn plain(input: InputShape, width: usize) -> Option<Spec> {
+    Spec::new(StudyFile::new("member", layers(input, width, 0.0)), input).ok()
+}
+
+/// The layers of the member of this width, with dropout before the dense layer where the rate is not 0.
+pub fn layers(input: InputShape, width: usize, dropout: f64) -> Vec<Layer> {
+    let mut side = input.height.min(input.width);
+    let kernel = if side < 3 { 1 } else { 3 };
+    let mut layers = Vec::new();
+    for stage in 1.. {
+        let mut conv =
+            Conv { activation: Activation::None, ..Conv::same(stage * width, kernel) };
+        if stage == 1 && side >= LARGE_SIDE {
+            conv.stride = 2;
+            side = side.div_ceil(2);
+        }
+        layers.push(Layer::Conv(conv));
+        let activation = Activation::Relu;
+        layers.push(Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() }));
+        // Small images have two convolutions as well.
+        if side <= LAST_SIDE && stage > 1 {
+            break;
+        }
+        if side > LAST_SIDE {
+            layers.push(Layer::MaxPool(Pool::of(2)));
+            side /= 2;
+        }
+    }
+    if dropout > 0.0 {
+        layers.push(Layer::Dropout(Dropout { rate: dropout }));
+    }
+    layers.push(Layer::Dense(Dense::of(4 * width)));
+    layers
+}
+
+/// The width of a network that has the form of a member and is trained like one; dropout does not matter.
+pub(super) fn width_of(spec: &Spec) -> Option<usize> {
+    let without_dropout = |layers: &[Layer]| -> Vec<Layer> {
+        layers.iter().filter(|layer| !matches!(layer, Layer::Dropout(_))).cloned().collect()
+    };
+    let width = spec.layers().iter().find_map(|layer| match layer {
+        Layer::Conv(conv) => Some(conv.filters),
+        _ => None,
+    })?;
+    let has_form = without_dropout(spec.layers()) == layers(spec.input(), width, 0.0);
+    let train = spec.train();
+    let is_annealed = train.schedule != (Schedule::Constant {});
+    let is_adaptive = matches!(train.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
+    (has_form && is_annealed && is_adaptive).then_some(width)
+}
+
+/// Convolutions of the members for images of this shape.
+pub(super) fn depth(input: InputShape) -> usize {
+    let is_conv = |layer: &&Layer| matches!(layer, Layer::Conv(_));
+    layers(input, 1, 0.0).iter().filter(is_conv).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(channels: usize, side: usize, classes: usize) -> InputShape {
+        InputShape { channels, height: side, width: side, classes }
+    }
+
+    #[test]
+    fn every_image_size_has_members_that_fit_it() {
+        for side in [1, 2, 3, 5, 8, 9, 16, 28, 32, 64, 96, 224, 500] {
+            for channels in [1, 3] {
+                let input = input(channels, side, 7);
+                assert!(plain(input, 8).is_some(), "{side}");
+                assert!((2..=7).contains(&depth(input)), "{side}: {}", depth(input));
+            }
+        }
+        let odd = InputShape { channels: 3, height: 8, width: 200, classes: 3 };
+        assert!(plain(odd, 8).is_some());
+    }
+
+    #[test]
+    fn four_times_the_compute_is_wider_and_longer() {
+        let small = Member::of(20_000, 4.0);
+        let large = Member::of(20_000, 64.0);
+        assert_eq!((small.width, large.width), (11, 23));
+        assert_eq!(large.epochs, 4 * small.epochs - 1);
+    }
+
+    #[test]
+    fn the_compute_of_a_member_is_about_what_was_asked_for() {
+        for (images, side) in [(250, 40), (3000, 28), (55_000, 28), (5000, 16)] {
+            let input = input(1, side, 10);
+            for compute in [1.0, 4.0, 16.0, 64.0] {
+                let member = Member::of(images, compute);
+                let spec = plain(input, member.width).unwrap();
+                let real =
+                    training_flops(&spec, images, member.epochs) / base_compute(input, images);
+                let ratio = real / compute;
+                assert!((0.6..1.7).contains(&ratio), "{images} {side} {compute}: {ratio}");
+            }
+        }
+    }
+
+    #[test]
+    fn members_are_known_by_their_form_and_training() {
+        let mut file = StudyFile::new("member", layers(InputShape::MNIST, 12, 0.3));
+        let width = |file: &StudyFile| {
+            width_of(&Spec::new(file.clone(), InputShape::MNIST).unwrap())
+        };
+        assert_eq!(width(&file), None);
+        file.train.schedule = Schedule::one_cycle();
+        assert_eq!(width(&file), Some(12));
+        file.model.layers.remove(1);
+        assert_eq!(width(&file), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! How validation error falls with compute, as a power law with uncertainty.
+//!
+//! ln e = a − α·ln(C / C₀) + noise, where e is the share of validation images that are wrong, C the floating-point
+//! operations of the training, and C₀ those of the smallest sensible member of the [plain family](super::family) on
+//! the same images. Errors of networks that are neither starved of width nor of steps fall so over many orders of
+//! magnitude (Hestness et al. 2017, "Deep learning scaling is predictable, empirically"; Rosenfeld et al. 2020, "A
+//! constructive prediction of the generalization error across scales"). Extrapolating from a study's own points with
+//! their uncertainty follows Domhan et al. 2015. a and α have the normal priors of [`prior`](super::prior); each trial
+//! is an observation, and the posterior is that of Bayesian linear regression in closed form.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+/// A normal distribution of the logarithm of an error.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct LogError {
+    pub(super) mean: f64,
+    pub(super) deviation: f64,
+}
+
+/// The standard normal quantile that leaves a tenth on either side.
+const TENTH: f64 = 1.281_551_565_544_6;
+
+impl LogError {
+    /// The median error and the ends of the interval that holds 80 %, at most `guess`.
+    pub(super) fn interval(&self, guess: f64) -> [f64; 3] {
+        [-TENTH, 0.0, TENTH].map(|z| (self.mean + z * self.deviation).exp().min(guess))
+    }
+
+    /// Probability that the error is at most `allowed`.
+    pub(super) fn at_most(&self, allowed: f64) -> f64 {
+        let z = (allowed.max(1e-12).ln() - self.mean) / self.deviation.max(1e-9);
+        Normal::standard().cdf(z)
+    }
+}
+
+/// What is believed of a and α.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Law {
+    /// a, and α.
+    mean: [f64; 2],
+    /// Their covariance: of a, of both, of α.
+    covariance: [f64; 3],
+}
+
+/// The flattest law that is believed: below it, more compute does not help at all within any budget.
+const ALPHA_LEAST: f64 = 0.03;
+
+impl Law {
+    /// A law of which nothing was observed yet; each value with its standard deviation.
+    pub(super) fn new(a: [f64; 2], alpha: [f64; 2]) -> Self {
+        Self { mean: [a[0], alpha[0]], covariance: [a[1].powi(2), 0.0, alpha[1].powi(2)] }
+    }
+
+    /// Takes in that a training of `compute` times C₀ ended with an error of which the logarithm is `log_error`,
+    /// known within `deviation`.
+    pub(super) fn observe(&mut self, compute: f64, log_error: f64, deviation: f64) {
+        let x = [1.0, -compute.ln()];
+        let [aa, ab, bb] = self.covariance;
+        let toward = [aa * x[0] + ab * x[1], ab * x[0] + bb * x[1]];
+        let variance = x[0] * toward[0] + x[1] * toward[1] + deviation.powi(2);
+        let surprise = log_error - (x[0] * self.mean[0] + x[1] * self.mean[1]);
+        self.mean[0] += toward[0] / variance * surprise;
+        self.mean[1] = (self.mean[1] + toward[1] / variance * surprise).max(ALPHA_LEAST);
+        self.covariance = [
+            aa - toward[0] * toward[0] / variance,
+            ab - toward[0] * toward[1] / variance,
+            bb - toward[1] * toward[1] / variance,
+        ];
+    }
+
+    /// The error of a training of `compute` times C₀, whose own luck deviates by `noise`.
+    pub(super) fn at(&self, compute: f64, noise: f64) -> LogError {
+        let x = -compute.ln();
+        let [aa, ab, bb] = self.covariance;
+        let variance = (aa + 2.0 * x * ab + x * x * bb).max(0.0) + noise.powi(2);
+        LogError { mean: self.mean[0] + x * self.mean[1], deviation: variance.sqrt() }
+    }
+
+    /// The exponent: mean and standard deviation.
+    pub(super) fn alpha(&self) -> [f64; 2] {
+        [self.mean[1], self.covariance[2].max(0.0).sqrt()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn law() -> Law {
+        Law::new([0.1_f64.ln(), 1.0], [0.35, 0.2])
+    }
+
+    #[test]
+    fn two_exact_points_give_the_exponent() {
+        let mut law = law();
+        law.observe(1.0, 0.2_f64.ln(), 1e-4);
+        law.observe(16.0, 0.1_f64.ln(), 1e-4);
+        // 16^−α = 1/2.
+        assert!((law.alpha()[0] - 0.25).abs() < 1e-3, "{law:?}");
+        assert!((law.at(256.0, 0.0).mean.exp() - 0.05).abs() < 1e-3, "{law:?}");
+    }
+
+    #[test]
+    fn the_posterior_is_that_of_numerical_integration() {
+        // Python, a grid of 1501 × 1501 over a in ln 0.1 ± 6 and α in 0.35 ± 1.2, on which prior and likelihood were
+        // multiplied: means −1.895390 and 0.335379, deviations 0.099905 and 0.154669.
+        let mut law = law();
+        law.observe(1.0, 0.15_f64.ln(), 0.12);
+        law.observe(2.0, 0.12_f64.ln(), 0.12);
+        let sd = law.covariance[0].sqrt();
+        assert!((law.mean[0] - -1.895_39).abs() < 1e-5, "{law:?}");
+        assert!((law.mean[1] - 0.335_379).abs() < 1e-5, "{law:?}");
+        assert!((sd - 0.099_905).abs() < 1e-5 && (law.alpha()[1] - 0.154_669).abs() < 1e-5, "{law:?}");
+    }
+
+    #[test]
+    fn what_was_not_observed_is_less_certain() {
+        let mut law = law();
+        law.observe(1.0, 0.1_f64.ln(), 0.1);
+        let spread = |compute| law.at(compute, 0.1).deviation;
+        assert!(spread(1.0) < spread(4.0) && spread(4.0) < spread(64.0));
+    }
+
+    #[test]
+    fn an_interval_is_around_its_median_and_below_guessing() {
+        let error = LogError { mean: 0.5_f64.ln(), deviation: 1.0 };
+        let [low, median, high] = error.interval(0.9);
+        assert!(low < median && median < high && (median - 0.5).abs() < 1e-12 && high == 0.9);
+        assert!((error.at_most(0.5) - 0.5).abs() < 1e-9 && error.at_most(low) < 0.101);
+    }
+}
