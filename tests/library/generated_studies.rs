@@ -10,7 +10,8 @@ use burgeon::spec::{
     Activation, AdamParameters, Conv, Dense, Dropout, EarlyStopping, GradientClipping, Layer, Optimizer, Pool,
     Schedule, SgdParameters, StudyFile,
 };
-use burgeon::study::{Ended, Launch, Outcome};
+use burgeon::record::{Outcome, StudyResult};
+use burgeon::study::{Ended, Launch};
 
 /// A generator of numbers (xorshift64*, Vigna 2016).
 struct Random(u64);
@@ -230,7 +231,7 @@ fn sabotaged(kind: &Kind, gate: f64, seed: u64) -> (StudyFile, String) {
     (study, names.join(" and "))
 }
 
-fn finished(study: StudyFile, data: &Dataset) -> burgeon::record::StudyResult {
+fn finished(study: StudyFile, data: &Dataset) -> StudyResult {
     let runs = tempfile::tempdir().unwrap();
     match Launch::new(study).data(data.clone()).runs(runs.path()).run().unwrap() {
         Ended::Finished(finished) => finished.result,

@@ -7,7 +7,6 @@ use super::{gzipped, sha256, small_set, some_images};
 use crate::mnist_files::NAMES;
 use crate::small_sets::{in_turn, label_file, write_set};
 use burgeon::spec::Amount;
-use burgeon::study::StopFlag;
 use burgeon::unstable::data::{
     DataRequest, Download, Fallback, Origin, Places, Progress, Source, load,
 };
@@ -36,8 +35,7 @@ fn offline() -> DataRequest {
         places: Places::default(),
         framing: Default::default(),
         download: Download::Never,
-        seed: 1,
-        stop: StopFlag::new(),
+        ..DataRequest::mnist(1)
     }
 }
 
