@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use burgeon::data::{DataError, Dataset, Images, Subset};
 use burgeon::record::{EpochRecord, SoFar};
-use burgeon::spec::{Amount, InputShape, Layer, Pool, Conv, Source, Spec, StudyFile, Size};
+use burgeon::spec::{Amount, Conv, InputShape, Layer, Pool, Size, Source, Spec, StudyFile};
 use burgeon::study::{Ended, Launch, Settings};
 use burgeon::unstable::data::{DataRequest, load};
 use burgeon::unstable::spec::training_flops;
@@ -93,11 +93,12 @@ fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
         let data = load(&request, &mut |_| ())?.dataset;
         let classes = data.classes.len();
         let all = data.train.len();
-        let mut add = |name: &str, train: usize, classes: usize, computes: &[f64]| -> Result<(), Failure> {
-            let data = part(&data, train.min(all), classes)?;
-            tasks.push(Task { family, name: name.into(), data, computes: computes.to_vec() });
-            Ok(())
-        };
+        let mut add =
+            |name: &str, train: usize, classes: usize, computes: &[f64]| -> Result<(), Failure> {
+                let data = part(&data, train.min(all), classes)?;
+                tasks.push(Task { family, name: name.into(), data, computes: computes.to_vec() });
+                Ok(())
+            };
         add("many", 12_000, classes, &[0.25, 1.0, 4.0, 16.0])?;
         if all > 2000 {
             add("few", 1000, classes, &[0.25, 1.0, 4.0])?;
@@ -182,7 +183,8 @@ fn measure(task: Task, runs: &Path) -> Result<Measured, Failure> {
     study.train.epochs = epochs;
     let (spec, curve) = train(study, input, &data, runs)?;
     let compute = training_flops(&spec, images, epochs) / base_compute(input, images);
-    let lenet = line(&points).map(|[a, alpha]| (1.0 - best(&curve)).ln() - (a - alpha * compute.ln()));
+    let lenet =
+        line(&points).map(|[a, alpha]| (1.0 - best(&curve)).ln() - (a - alpha * compute.ln()));
     Ok(Measured { family, name, input, images, validation, points, lenet })
 }
 
@@ -197,7 +199,9 @@ fn train(
     let settings = Settings { runs: runs.into(), growth: Growth::Off, ..Settings::default() };
     let launch = Launch::new(study).named_data("a task", data.clone()).settings(settings);
     match launch.run()? {
-        Ended::Finished(finished) => Ok((spec, finished.trials.into_iter().next().ok_or("no trial")?.curve)),
+        Ended::Finished(finished) => {
+            Ok((spec, finished.trials.into_iter().next().ok_or("no trial")?.curve))
+        }
         Ended::Stopped(stopped) => Err(format!("stopped by {}", stopped.reason.name()).into()),
     }
 }
@@ -248,7 +252,9 @@ fn mean_and_deviation(values: &[f64]) -> [f64; 2] {
 }
 
 fn print_exponents(measured: &[Measured]) {
-    println!("\n| data | task | error at C₀ | α | off the line |\n| --- | --- | ---: | ---: | ---: |");
+    println!(
+        "\n| data | task | error at C₀ | α | off the line |\n| --- | --- | ---: | ---: | ---: |"
+    );
     let mut alphas = Vec::new();
     let mut off = Vec::new();
     for task in measured {
@@ -272,7 +278,9 @@ fn print_exponents(measured: &[Measured]) {
     }
     let [mean, deviation] = mean_and_deviation(&alphas);
     let off = (off.iter().map(|value| value * value).sum::<f64>() / off.len().max(1) as f64).sqrt();
-    println!("\nα: {mean:.2} ± {deviation:.2}; points lie {off:.2} off their line (root mean square of ln e).");
+    println!(
+        "\nα: {mean:.2} ± {deviation:.2}; points lie {off:.2} off their line (root mean square of ln e)."
+    );
     for family in families(measured) {
         let others: Vec<f64> = measured
             .iter()
@@ -302,12 +310,15 @@ fn known(task: &Measured) -> [f64; 4] {
 }
 
 fn print_rule(measured: &[Measured]) {
-    println!("\nln error at C₀ = b₀ + b₁·[colour] + b₂·ln(images / 10,000) + b₃·ln(classes / 10):\n");
+    println!(
+        "\nln error at C₀ = b₀ + b₁·[colour] + b₂·ln(images / 10,000) + b₃·ln(classes / 10):\n"
+    );
     let all: Vec<&Measured> = measured.iter().collect();
     println!("all: {:.2?}", fitted(&all));
     let mut misses = Vec::new();
     for family in families(measured) {
-        let others: Vec<&Measured> = all.iter().copied().filter(|task| task.family != family).collect();
+        let others: Vec<&Measured> =
+            all.iter().copied().filter(|task| task.family != family).collect();
         let rule = fitted(&others);
         for task in all.iter().filter(|task| task.family == family) {
             let Some([a, _]) = line(&task.points) else { continue };
@@ -322,7 +333,10 @@ fn print_rule(measured: &[Measured]) {
         }
     }
     let squares: f64 = misses.iter().map(|miss| miss * miss).sum();
-    println!("\nmisses by {:.2} (root mean square of ln e), families left out.", (squares / misses.len().max(1) as f64).sqrt());
+    println!(
+        "\nmisses by {:.2} (root mean square of ln e), families left out.",
+        (squares / misses.len().max(1) as f64).sqrt()
+    );
 }
 
 /// Ridge regression, so that few families do not make wild rules.
@@ -357,7 +371,9 @@ fn fitted(tasks: &[&Measured]) -> [f64; 4] {
 fn print_other_forms(measured: &[Measured]) {
     let ratios: Vec<f64> = measured.iter().filter_map(|task| task.lenet).collect();
     let [mean, deviation] = mean_and_deviation(&ratios);
-    println!("\nA LeNet at a constant rate makes e^({mean:.2} ± {deviation:.2}) times the errors of a member of the same compute.");
+    println!(
+        "\nA LeNet at a constant rate makes e^({mean:.2} ± {deviation:.2}) times the errors of a member of the same compute."
+    );
 }
 
 /// How often a trial would have been given up that reached its gate in the end: the gate is what it reached.
@@ -381,7 +397,9 @@ fn print_given_up(measured: &[Measured]) {
         wrong += usize::from(gives_up(reached));
         right += usize::from(gives_up(1.0 - point.error / 3.0));
     }
-    println!("\nOf {all} trainings, {wrong} would have been given up although they reach their gate, and {right} of those that make three times the errors that theirs allows.");
+    println!(
+        "\nOf {all} trainings, {wrong} would have been given up although they reach their gate, and {right} of those that make three times the errors that theirs allows."
+    );
     let validation: usize = measured.iter().map(|task| task.validation).sum();
     println!("Validation images: {validation}.");
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::record::{
-    ClassRecall, Conclusion, DataFinding, FloorJudgement, Forecast, GraftReport, Inherit, Probe, Profile,
-    SplitCounts, StudyResult,
+    ClassRecall, Conclusion, DataFinding, FloorJudgement, Forecast, GraftReport, Inherit, Probe,
+    Profile, SplitCounts, StudyResult,
 };
 use crate::spec::Edit;
 use crate::sys::nan_if_null;

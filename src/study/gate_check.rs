@@ -39,10 +39,9 @@ pub(super) fn check_gate(
 ) -> Result<(), SpecError> {
     let classes = &data.classes;
     let gate = spec.gate();
-    let problem =
-        unmeasured(gate, report, classes)
-            .or_else(|| passed_unlearned(gate, report, classes))
-            .or_else(|| impassable(gate, report, &data.validation));
+    let problem = unmeasured(gate, report, classes)
+        .or_else(|| passed_unlearned(gate, report, classes))
+        .or_else(|| impassable(gate, report, &data.validation));
     match problem {
         None => Ok(()),
         Some(problem) => {
@@ -116,16 +115,18 @@ fn impassable(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Opti
     if bound >= gate.accuracy || share <= 0.0 {
         return None;
     }
-    let enough = (1..40).map(|doubling| images << doubling).find(|&more| {
-        wilson_lower_bound(share, more, confidence) >= gate.accuracy
-    });
+    let enough = (1..40)
+        .map(|doubling| images << doubling)
+        .find(|&more| wilson_lower_bound(share, more, confidence) >= gate.accuracy);
     problem(
         format!(
             "no model can pass: even with every one of the {images} validation images right, the lower confidence bound is {:.2} %",
             bound * 100.0
         ),
         match enough {
-            Some(more) => format!("raise data.validation to about {more}, or lower the gate or its confidence"),
+            Some(more) => format!(
+                "raise data.validation to about {more}, or lower the gate or its confidence"
+            ),
             None => "lower the gate or its confidence".into(),
         },
     )

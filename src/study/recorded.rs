@@ -84,7 +84,14 @@ impl RecordedStudy {
     fn add(&mut self, phase: usize, event: &Event) {
         match event {
             Event::TrialStarted {
-                trial, parent, edits, reason, inherit, spec_hash, forecast, ..
+                trial,
+                parent,
+                edits,
+                reason,
+                inherit,
+                spec_hash,
+                forecast,
+                ..
             } => {
                 self.trials.entry(*trial).or_default().started.get_or_insert_with(|| Started {
                     phase,

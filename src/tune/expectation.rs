@@ -96,7 +96,9 @@ impl<'h> Expectation<'h> {
         let is_continued = trial.curve.first().is_some_and(|epoch| epoch.epoch > 1);
         let parent = trial.parent.filter(|_| !is_new && !is_continued);
         let parent = self.history.iter().find(|earlier| Some(earlier.trial) == parent);
-        parent.filter(|parent| parent.trial < trial.trial).map_or(0.0, |parent| self.compute_of(parent))
+        parent
+            .filter(|parent| parent.trial < trial.trial)
+            .map_or(0.0, |parent| self.compute_of(parent))
     }
 
     /// The largest compute of a member of the family so far.
@@ -177,7 +179,8 @@ impl<'h> Expectation<'h> {
         if inherit != Inherit::Nothing && (0.0..0.9 * self.guess()).contains(&parent_error) {
             let [alpha, spread] = self.law.alpha();
             let growth = (compute / self.compute_of(parent).max(1e-9)).max(1.0).ln();
-            error.mean = parent_error.max(0.5 / self.validation_images as f64).ln() - alpha * growth;
+            error.mean =
+                parent_error.max(0.5 / self.validation_images as f64).ln() - alpha * growth;
             error.deviation = (spread * growth).hypot(SPREAD).hypot(self.luck(parent_error));
         }
         let [low, median, high] = error.interval(self.guess());

@@ -67,7 +67,13 @@ impl Member {
 
 impl Member {
     /// A study that trains the member on so many images of this shape.
-    pub fn study(self, name: &str, input: InputShape, images: usize, variety: Variety) -> StudyFile {
+    pub fn study(
+        self,
+        name: &str,
+        input: InputShape,
+        images: usize,
+        variety: Variety,
+    ) -> StudyFile {
         let mut study = StudyFile::new(name, layers(input, self.width, variety.dropout()));
         study.train.epochs = self.epochs;
         study.train.batch_size = batch(images);
@@ -105,8 +111,7 @@ pub fn layers(input: InputShape, width: usize, dropout: f64) -> Vec<Layer> {
     let kernel = if side < 3 { 1 } else { 3 };
     let mut layers = Vec::new();
     for stage in 1.. {
-        let mut conv =
-            Conv { activation: Activation::None, ..Conv::same(stage * width, kernel) };
+        let mut conv = Conv { activation: Activation::None, ..Conv::same(stage * width, kernel) };
         if stage == 1 && side >= LARGE_SIDE {
             conv.stride = 2;
             side = side.div_ceil(2);
@@ -199,9 +204,8 @@ mod tests {
     #[test]
     fn members_are_known_by_their_form_and_training() {
         let mut file = StudyFile::new("member", layers(InputShape::MNIST, 12, 0.3));
-        let width = |file: &StudyFile| {
-            width_of(&Spec::new(file.clone(), InputShape::MNIST).unwrap())
-        };
+        let width =
+            |file: &StudyFile| width_of(&Spec::new(file.clone(), InputShape::MNIST).unwrap());
         assert_eq!(width(&file), None);
         file.train.schedule = Schedule::one_cycle();
         assert_eq!(width(&file), Some(12));

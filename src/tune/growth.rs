@@ -71,7 +71,8 @@ pub(super) fn step_beyond_target(spec: &Spec, images: usize) -> Option<Step> {
     let narrowest = widths.min().map(|(_, layer, width)| {
         (Edit::Widen { layer, width }, "the narrowest layer is a bottleneck")
     });
-    let deeper = || if convs(spec).count() < 6 { block(spec, target_size(spec, images)) } else { None };
+    let deeper =
+        || if convs(spec).count() < 6 { block(spec, target_size(spec, images)) } else { None };
     let dense = || {
         let denses = spec.layers().iter().filter(|layer| matches!(layer, Layer::Dense(_))).count();
         (denses < 2).then(|| add_dense(spec, 64))

@@ -110,7 +110,10 @@ mod tests {
         let sd = law.covariance[0].sqrt();
         assert!((law.mean[0] - -1.895_39).abs() < 1e-5, "{law:?}");
         assert!((law.mean[1] - 0.335_379).abs() < 1e-5, "{law:?}");
-        assert!((sd - 0.099_905).abs() < 1e-5 && (law.alpha()[1] - 0.154_669).abs() < 1e-5, "{law:?}");
+        assert!(
+            (sd - 0.099_905).abs() < 1e-5 && (law.alpha()[1] - 0.154_669).abs() < 1e-5,
+            "{law:?}"
+        );
     }
 
     #[test]

@@ -22,9 +22,9 @@ mod prior;
 pub(crate) mod recommended;
 mod search;
 mod shrink;
-pub(crate) mod variety;
 #[cfg(feature = "train")]
 mod starter;
+pub(crate) mod variety;
 
 pub(crate) use crate::record::Finding;
 pub(crate) use budget::exhausted;

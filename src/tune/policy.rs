@@ -34,7 +34,14 @@ impl Proposal {
         inherit: Inherit,
     ) -> Result<Self, EditError> {
         let spec = Edit::apply_all(&edits, &parent.spec)?;
-        Ok(Self { parent: parent.trial, edits, reason: reason.into(), inherit, spec, forecast: None })
+        Ok(Self {
+            parent: parent.trial,
+            edits,
+            reason: reason.into(),
+            inherit,
+            spec,
+            forecast: None,
+        })
     }
 }
 

@@ -7,8 +7,8 @@
 
 use burgeon::data::{Dataset, Images, Subset};
 use burgeon::spec::{
-    Activation, AdamParameters, Conv, Dense, Dropout, EarlyStopping, GradientClipping, Layer, Optimizer, Pool,
-    Schedule, SgdParameters, StudyFile,
+    Activation, AdamParameters, Conv, Dense, Dropout, EarlyStopping, GradientClipping, Layer,
+    Optimizer, Pool, Schedule, SgdParameters, StudyFile,
 };
 use burgeon::record::{Outcome, StudyResult};
 use burgeon::study::{Ended, Launch};
@@ -57,7 +57,14 @@ const SPOTS: usize = 24;
 
 const KINDS: [Kind; 4] = [
     Kind { name: "stripes", classes: 6, side: STRIPES, channels: 1, train: 900, draw: stripe },
-    Kind { name: "coloured stripes", classes: 4, side: STRIPES, channels: 3, train: 700, draw: stripe },
+    Kind {
+        name: "coloured stripes",
+        classes: 4,
+        side: STRIPES,
+        channels: 3,
+        train: 700,
+        draw: stripe,
+    },
     Kind { name: "shapes", classes: 3, side: SHAPES, channels: 1, train: 1200, draw: shape },
     Kind { name: "spots", classes: 2, side: SPOTS, channels: 1, train: 600, draw: spots },
 ];
@@ -65,7 +72,8 @@ const KINDS: [Kind; 4] = [
 fn stripe(class: usize, random: &mut Random) -> Vec<f64> {
     let angle = (class as f64 + random.between(-0.25, 0.25)) * 0.52;
     let (phase, period) = (random.between(0.0, 6.3), random.between(0.7, 1.3));
-    let along = |at: usize| (at % STRIPES) as f64 * angle.cos() + (at / STRIPES) as f64 * angle.sin();
+    let along =
+        |at: usize| (at % STRIPES) as f64 * angle.cos() + (at / STRIPES) as f64 * angle.sin();
     (0..STRIPES * STRIPES)
         .map(|at| 128.0 + 70.0 * (along(at) / period + phase).sin() + random.between(-80.0, 80.0))
         .collect()
@@ -95,9 +103,9 @@ fn spots(class: usize, random: &mut Random) -> Vec<f64> {
         (0..2 + class).map(|_| [random.between(3.0, 21.0), random.between(3.0, 21.0)]).collect();
     (0..SPOTS * SPOTS)
         .map(|at| {
-            let is_lit = places.iter().any(|[x, y]| {
-                ((at % SPOTS) as f64 - x).hypot((at / SPOTS) as f64 - y) < 2.2
-            });
+            let is_lit = places
+                .iter()
+                .any(|[x, y]| ((at % SPOTS) as f64 - x).hypot((at / SPOTS) as f64 - y) < 2.2);
             (if is_lit { 220.0 } else { 20.0 }) + random.between(-20.0, 20.0)
         })
         .collect()
@@ -157,7 +165,8 @@ const SABOTAGES: [Sabotage; 18] = [
         study.train.learning_rate = 0.05;
     }),
     ("epsilon", |study, _| {
-        study.train.optimizer = Optimizer::Adam(AdamParameters { epsilon: 1.0, ..AdamParameters::default() });
+        study.train.optimizer =
+            Optimizer::Adam(AdamParameters { epsilon: 1.0, ..AdamParameters::default() });
     }),
     ("clipping", |study, random| {
         study.train.optimizer = Optimizer::Sgd(SgdParameters::default());

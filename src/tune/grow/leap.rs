@@ -80,7 +80,8 @@ fn training(parent: &TrialRecord, images: usize, member: Member) -> Vec<Edit> {
 /// The same member, or a wider one, that goes on from its parent's weights.
 pub(super) fn refined(parent: &TrialRecord, expectation: &Expectation, variety: Variety) -> Draft {
     let mut draft = Draft::new(&parent.spec, Inherit::Weights);
-    let more = (expectation.next_compute() / expectation.compute_of(parent).max(1e-9)).max(2.0) - 1.0;
+    let more =
+        (expectation.next_compute() / expectation.compute_of(parent).max(1e-9)).max(2.0) - 1.0;
     vary(&mut draft, variety);
     if variety.dropout() > 0.0 {
         let layers = draft.spec().layers();

@@ -314,7 +314,7 @@ fn a_tiny_network_grows_the_more_the_further_it_is_from_its_gate() {
         assert_eq!(diagnosis, Diagnosis::Underfit);
         assert_eq!(proposal.inherit, Inherit::Nothing);
         assert!(proposal.forecast.is_some());
-        let width = super::family::width_of(&proposal.spec).unwrap();
+        let width = family::width_of(&proposal.spec).unwrap();
         width * proposal.spec.train().epochs
     };
     assert!(grown(0.995) > grown(0.88));
