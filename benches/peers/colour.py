@@ -175,8 +175,7 @@ def network():
             events = lines([args.burgeon, "train", path, "--threads", args.threads, "--json",
                             "--runs", pathlib.Path(folder) / str(round)])
             last = [event for event in events if event["event"] == "epoch_finished"][-1]
-            ours.append(1e3 / last["images_per_second"] if "images_per_second" in last
-                        else 1e3 * last["seconds"] / last["images"])
+            ours.append(1e3 * last["seconds"] / last["images"])
             for layout, memory_format in LAYOUTS.items():
                 theirs[layout].append(torch_epoch(2688, memory_format))
     report("network, ms an image", ours, theirs)

@@ -1,5 +1,7 @@
 //! Rows of tiles on their way to the points and back, channels in lanes.
 //!
+//! There are no closures here: one that the compiler decides not to inline is compiled without the instruction set.
+//!
 //! A row of tiles is transformed down its columns first, once for all tiles that share a column, then along its rows.
 
 use std::marker::PhantomData;
@@ -126,7 +128,10 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
         let TileRow { tiles, left, planes: layout, first } = row;
         let (width, stride) = (pixels.size.width, pixels.size.stride());
         let columns = columns(tiles, N);
-        let rows: [usize; N] = std::array::from_fn(|r| pixels.row_at(r));
+        let mut rows = [0; N];
+        for (r, row) in rows.iter_mut().enumerate() {
+            *row = pixels.row_at(r);
+        }
         let memory = pixels.memory();
         let visible = width.min(columns - left.min(columns));
         assert!(room.len() >= columns_room(tiles, N) && planes.len() >= layout.len());
@@ -139,7 +144,10 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
                     // SAFETY: the rows lie inside the memory, and so do `width` pixels of each; `left + x` is one of
                     // the columns.
                     unsafe {
-                        let down = std::array::from_fn(|r| s.load(memory, rows[r] + at));
+                        let mut down = [s.zero(); N];
+                        for (down, row) in down.iter_mut().zip(rows) {
+                            *down = s.load(memory, row + at);
+                        }
                         for (i, v) in T::apply(s, down).into_iter().enumerate() {
                             s.store(room, (i * columns + left + x) * LINE + lane, v);
                         }
@@ -153,7 +161,10 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
                         let at = (i * columns + tile * TILE) * LINE + lane;
                         // SAFETY: a tile's columns lie inside the room, and its place inside every plane.
                         unsafe {
-                            let along = std::array::from_fn(|j| s.load(room, at + j * LINE));
+                            let mut along = [s.zero(); N];
+                            for (j, along) in along.iter_mut().enumerate() {
+                                *along = s.load(room, at + j * LINE);
+                            }
                             for (j, v) in T::apply(s, along).into_iter().enumerate() {
                                 s.store(planes, (i * SIDE + j) * layout.step + to + lane, v);
                             }
@@ -205,9 +216,10 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
                         let at = (i * columns + tile * TILE) * LINE + lane;
                         // SAFETY: a tile's place lies inside every plane, and its columns inside the room.
                         unsafe {
-                            let along = std::array::from_fn(|j| {
-                                s.load(planes, (i * SIDE + j) * layout.step + from + lane)
-                            });
+                            let mut along = [s.zero(); SIDE];
+                            for (j, along) in along.iter_mut().enumerate() {
+                                *along = s.load(planes, (i * SIDE + j) * layout.step + from + lane);
+                            }
                             for (j, mut v) in T::apply(s, along).into_iter().enumerate() {
                                 if j < N - TILE {
                                     v = s.add(v, s.load(room, at + j * LINE));
@@ -229,7 +241,10 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
                     let to = rows + x * stride + line + lane;
                     // SAFETY: `left + x` is one of the columns; the rows have `width` pixels each.
                     unsafe {
-                        let down = std::array::from_fn(|i| s.load(room, i * columns * LINE + at));
+                        let mut down = [s.zero(); SIDE];
+                        for (i, down) in down.iter_mut().enumerate() {
+                            *down = s.load(room, i * columns * LINE + at);
+                        }
                         for (r, v) in T::apply(s, down).into_iter().enumerate() {
                             let to = to + r * width * stride;
                             let before = if r < N - TILE { s.load(memory, to) } else { bias };

@@ -23,8 +23,15 @@ const SUM: f32 = P2 + Q2;
 
 /// What the polynomials that vanish at all points but one are divided by.
 const AT_ZERO: f32 = (1.0 / (P2 as f64 * Q2 as f64)) as f32;
-const AT_P: f64 = 1.0 / (2.0 * P2 as f64 * (P2 as f64 - Q2 as f64));
-const AT_Q: f64 = 1.0 / (2.0 * Q2 as f64 * (Q2 as f64 - P2 as f64));
+const AT_P: [f32; 3] = divided(P, P2 as f64 - Q2 as f64);
+const AT_Q: [f32; 3] = divided(Q, Q2 as f64 - P2 as f64);
+
+/// The powers of a point, divided.
+const fn divided(point: f32, difference: f64) -> [f32; 3] {
+    let point = point as f64;
+    let scale = 1.0 / (2.0 * point * point * difference);
+    [scale as f32, (scale * point) as f32, (scale * point * point) as f32]
+}
 
 /// `Bᵀ d`
 #[inline(always)]
@@ -67,8 +74,8 @@ pub(super) fn numbers_gradient<S: Simd>(s: S, v: [S::V; 6]) -> [S::V; 6] {
 pub(super) fn results<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
     let (sum_p, difference_p) = (s.add(m[1], m[2]), s.sub(m[1], m[2]));
     let (sum_q, difference_q) = (s.add(m[3], m[4]), s.sub(m[3], m[4]));
-    let [p, p2, p3] = [P, P2, P3].map(|power| s.splat(power));
-    let [q, q2, q3] = [Q, Q2, Q3].map(|power| s.splat(power));
+    let [p, p2, p3] = [s.splat(P), s.splat(P2), s.splat(P3)];
+    let [q, q2, q3] = [s.splat(Q), s.splat(Q2), s.splat(Q3)];
     [
         s.add(m[0], s.add(sum_p, sum_q)),
         s.fma(difference_p, p, s.mul(difference_q, q)),
@@ -80,8 +87,8 @@ pub(super) fn results<S: Simd>(s: S, m: [S::V; 6]) -> [S::V; 4] {
 /// `A y`, the adjoint of [`results`].
 #[inline(always)]
 pub(super) fn results_gradient<S: Simd>(s: S, y: [S::V; 4]) -> [S::V; 6] {
-    let [p, p2, p3] = [P, P2, P3].map(|power| s.splat(power));
-    let [q, q2, q3] = [Q, Q2, Q3].map(|power| s.splat(power));
+    let [p, p2, p3] = [s.splat(P), s.splat(P2), s.splat(P3)];
+    let [q, q2, q3] = [s.splat(Q), s.splat(Q2), s.splat(Q3)];
     let (even_p, odd_p) = (s.fma(y[2], p2, y[0]), s.fma(y[3], p3, s.mul(y[1], p)));
     let (even_q, odd_q) = (s.fma(y[2], q2, y[0]), s.fma(y[3], q3, s.mul(y[1], q)));
     [
@@ -97,9 +104,8 @@ pub(super) fn results_gradient<S: Simd>(s: S, y: [S::V; 4]) -> [S::V; 6] {
 /// `G g`
 #[inline(always)]
 pub(super) fn weights<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
-    let at = |point: f64, scale: f64| [scale, scale * point, scale * point * point];
-    let [p0, p1, p2] = at(P.into(), AT_P).map(|factor| s.splat(factor as f32));
-    let [q0, q1, q2] = at(Q.into(), AT_Q).map(|factor| s.splat(factor as f32));
+    let [p0, p1, p2] = [s.splat(AT_P[0]), s.splat(AT_P[1]), s.splat(AT_P[2])];
+    let [q0, q1, q2] = [s.splat(AT_Q[0]), s.splat(AT_Q[1]), s.splat(AT_Q[2])];
     let (even_p, odd_p) = (s.fma(g[2], p2, s.mul(g[0], p0)), s.mul(g[1], p1));
     let (even_q, odd_q) = (s.fma(g[2], q2, s.mul(g[0], q0)), s.mul(g[1], q1));
     [
@@ -115,9 +121,8 @@ pub(super) fn weights<S: Simd>(s: S, g: [S::V; 3]) -> [S::V; 6] {
 /// `Gᵀ u`, the adjoint of [`weights`].
 #[inline(always)]
 pub(super) fn weights_gradient<S: Simd>(s: S, u: [S::V; 6]) -> [S::V; 3] {
-    let at = |point: f64, scale: f64| [scale, scale * point, scale * point * point];
-    let [p0, p1, p2] = at(P.into(), AT_P).map(|factor| s.splat(factor as f32));
-    let [q0, q1, q2] = at(Q.into(), AT_Q).map(|factor| s.splat(factor as f32));
+    let [p0, p1, p2] = [s.splat(AT_P[0]), s.splat(AT_P[1]), s.splat(AT_P[2])];
+    let [q0, q1, q2] = [s.splat(AT_Q[0]), s.splat(AT_Q[1]), s.splat(AT_Q[2])];
     let (sum_p, difference_p) = (s.add(u[1], u[2]), s.sub(u[1], u[2]));
     let (sum_q, difference_q) = (s.add(u[3], u[4]), s.sub(u[3], u[4]));
     [

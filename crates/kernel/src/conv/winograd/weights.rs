@@ -143,8 +143,11 @@ impl Pack<'_> {
         let at = panel * panel_step + term * term_step + column;
         let mut down = [[s.zero(); 3]; SIDE];
         for x in 0..3 {
-            // SAFETY: there are three rows of three vectors.
-            let rows = std::array::from_fn(|y| unsafe { s.load(taps, (y * 3 + x) * S::LANES) });
+            let mut rows = [s.zero(); 3];
+            for (y, row) in rows.iter_mut().enumerate() {
+                // SAFETY: there are three rows of three vectors.
+                *row = unsafe { s.load(taps, (y * 3 + x) * S::LANES) };
+            }
             for (i, v) in transform::weights(s, rows).into_iter().enumerate() {
                 down[i][x] = v;
             }
@@ -226,7 +229,6 @@ impl Outlined for AddFilter<'_> {
     fn run<S: Simd>(self, s: S) {
         let AddSums { layout, sums, d_weight, d_bias } = self.add;
         let (filter, channels) = (self.filter, layout.channels);
-        let chunks = || sums.chunks_exact(layout.len());
         // SAFETY: each filter is in one chunk, and filters do not overlap.
         let (d_weight, d_bias) = unsafe {
             (
@@ -234,14 +236,15 @@ impl Outlined for AddFilter<'_> {
                 d_bias.range(filter..filter + 1),
             )
         };
-        d_bias[0] = chunks().map(|sums| sums[layout.bias_at() + filter]).sum();
+        d_bias[0] =
+            sums.chunks_exact(layout.len()).map(|sums| sums[layout.bias_at() + filter]).sum();
         let mut taps = [0.0; TAPS * LINE];
         for channel in (0..channels).step_by(S::LANES) {
             let at = filter * layout.row() + channel;
             let mut down = [[s.zero(); SIDE]; 3];
             for j in 0..SIDE {
                 let mut column = [s.zero(); SIDE];
-                for sums in chunks() {
+                for sums in sums.chunks_exact(layout.len()) {
                     for (i, sum) in column.iter_mut().enumerate() {
                         let at = (i * SIDE + j) * layout.step() + at;
                         // SAFETY: a row of sums is whole vectors.
