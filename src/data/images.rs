@@ -283,6 +283,13 @@ impl Subset {
         self.images.pixels.will_need(self.indices[position] as usize * len, len);
     }
 
+    /// All positions, in the order in which the pixels lie, for passes over images that memory does not hold.
+    pub(super) fn positions_in_file_order(&self) -> Vec<u32> {
+        let mut positions: Vec<u32> = (0..self.len() as u32).collect();
+        positions.sort_by_key(|&position| self.indices[position as usize]);
+        positions
+    }
+
     /// The class of the image at `position`.
     ///
     /// # Panics
@@ -342,8 +349,9 @@ impl Normalization {
     pub fn measure(subset: &Subset) -> Self {
         let plane = (subset.height() * subset.width()).max(1);
         let mut totals = [(0_u64, 0_u64); CHANNELS_MAX];
-        for position in 0..subset.len() {
-            let planes = subset.image(position).chunks_exact(plane);
+        // Whole numbers come to the same in any order.
+        for position in subset.positions_in_file_order() {
+            let planes = subset.image(position as usize).chunks_exact(plane);
             for ((sum, squares), plane) in totals.iter_mut().zip(planes) {
                 let (s, q) = sums(plane);
                 *sum += s;

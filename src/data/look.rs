@@ -136,7 +136,9 @@ fn looks(images: &Subset) -> Vec<Look> {
             is_constant: pixels.iter().all(|&pixel| pixel == pixels[0]),
         }
     };
-    (0..images.len()).into_par_iter().map(look).collect()
+    // What follows sorts or counts them.
+    let positions = images.positions_in_file_order();
+    positions.into_par_iter().map(|position| look(position as usize)).collect()
 }
 
 fn shared_images(looks: &[Vec<Look>; 3]) -> Vec<DataFinding> {

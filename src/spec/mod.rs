@@ -32,7 +32,8 @@ mod train;
 mod tune;
 mod validate;
 
-pub use bytes::Bytes;
+#[cfg(feature = "train")]
+pub(crate) use bytes::Bytes;
 pub use data::{Amount, DataSpec, Fallback, Fit, Size, Source};
 pub(crate) use edit::EditCost;
 pub(crate) use edit::never_negative;

@@ -41,11 +41,8 @@ pub fn usual_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathB
 
 /// Tells files from others of the same names by their sizes and times, the time of the last change of their content or
 /// their owner and rights among them, which copying tools do not set back.
-///
-/// # Errors
-/// If one of them is no longer there.
-pub fn fingerprint(files: &[PathBuf]) -> Result<Fingerprint, DataError> {
-    let line = |path: &PathBuf| -> Result<[u8; 32], DataError> {
+pub fn fingerprint(files: &[PathBuf]) -> Fingerprint {
+    let line = |path: &PathBuf| -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(path.as_os_str().as_encoded_bytes());
         match std::fs::metadata(path) {
@@ -53,14 +50,14 @@ pub fn fingerprint(files: &[PathBuf]) -> Result<Fingerprint, DataError> {
             // It is listed, and told as unreadable when it is decoded.
             Err(error) => hash.update(format!("\0{}", error.kind())),
         }
-        Ok(hash.finalize().into())
+        hash.finalize().into()
     };
-    let lines: Result<Vec<[u8; 32]>, DataError> = spread(|| files.par_iter().map(line).collect());
+    let lines: Vec<[u8; 32]> = spread(|| files.par_iter().map(line).collect());
     let mut hash = Sha256::new();
-    for line in lines? {
+    for line in lines {
         hash.update(line);
     }
-    Ok(hex::encode(hash.finalize()))
+    hex::encode(hash.finalize())
 }
 
 #[cfg(unix)]

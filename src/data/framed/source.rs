@@ -26,11 +26,11 @@ pub fn read(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<(Decoded, Listing, Frame), DataError> {
     let reader = Reader::new(request, progress)?;
-    let frame = reader.frame()?;
+    let (frame, listing) = reader.frame()?;
     if let Some((decoded, listing)) = reader.kept(frame)? {
         return Ok((decoded, listing, frame));
     }
-    let listing = reader.listing()?;
+    let listing = listing.map_or_else(|| reader.listing(), Ok)?;
     let decoded = reader.decode(&listing, frame, progress)?;
     Ok((decoded, listing, frame))
 }
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
                 (Some(listing), files)
             }
         };
-        let fingerprint = fingerprint(&files)?;
+        let fingerprint = fingerprint(&files);
         Ok(Self { request, cache, pictures, files, fingerprint })
     }
 
@@ -84,23 +84,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the images are brought to: as the study says, else as they are.
-    fn frame(&self) -> Result<Frame, DataError> {
+    /// What the images are brought to: as the study says, else as they are; with the listing, where that took one.
+    fn frame(&self) -> Result<(Frame, Option<Listing>), DataError> {
         let framing = &self.request.framing;
         if let (Some(size), Some(channels)) = (framing.size, framing.channels) {
-            return Ok(Survey { size, is_colour: channels == 3 }.frame(framing));
+            return Ok((Survey { size, is_colour: channels == 3 }.frame(framing), None));
         }
         let name = self.name("");
         let note = self.cache.as_ref().and_then(|cache| cache.note(&name, &self.fingerprint));
         if let Some(survey) = note.as_ref().and_then(Survey::of_note) {
-            return Ok(survey.frame(framing));
+            return Ok((survey.frame(framing), None));
         }
         let room = Room::of(self.request.store.memory / 2);
-        let survey = Survey::of(&self.listing()?, &room, &self.request.stop)?;
+        let listing = self.listing()?;
+        let survey = Survey::of(&listing, &room, &self.request.stop)?;
         if let Some(cache) = &self.cache {
             cache.write_note(&name, &self.fingerprint, &survey.to_note());
         }
-        Ok(survey.frame(framing))
+        Ok((survey.frame(framing), Some(listing)))
     }
 
     /// What the cache has of these files.
@@ -150,7 +151,7 @@ impl<'a> Reader<'a> {
             stop,
         };
         let (count, image_len) = (listing.entries.len(), frame.shape().iter().product::<usize>());
-        let unchanged = || fingerprint(&self.files).is_ok_and(|now| now == self.fingerprint);
+        let unchanged = || fingerprint(&self.files) == self.fingerprint;
         let in_file = self.cache.as_ref().map(|cache| {
             let name = self.pixels_name(frame);
             let bytes = (count as u64).saturating_mul(image_len as u64);
