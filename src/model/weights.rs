@@ -287,7 +287,7 @@ mod tests {
         let (spec, mut weights) = small();
         weights.insert("head.bias", WeightArray { shape: vec![10], values: vec![0.0; 9] });
         let error = Network::new(&spec, &weights, &Device::flex()).unwrap_err();
-        let message = "`head.bias` of shape [10] holds 9 numbers instead of 10";
+        let message = "`head.bias` of shape [10] has 9 numbers instead of 10";
         assert_eq!(error.to_string(), message);
         let error = weights.to_safetensors(None).unwrap_err();
         assert!(error.to_string().contains("cannot be written"), "{error}");

@@ -15,7 +15,9 @@ impl RangeTest {
     /// The learning rate to use: a quarter of the rate at which the loss was lowest. `None` if the loss
     /// fell at no rate, so that the rate is not the cause.
     pub fn suggestion(&self) -> Option<f64> {
-        let first = *self.losses.first()?;
+        // Of several batches, since a single one may be harder than most.
+        let first = self.losses.get(..self.losses.len().div_ceil(10))?;
+        let first = first.iter().sum::<f64>() / first.len() as f64;
         let pairs = self.rates.iter().zip(&self.losses);
         let (rate, lowest) =
             pairs.reduce(|best, next| if next.1 < best.1 { next } else { best })?;

@@ -280,7 +280,7 @@ impl<'de> Deserialize<'de> for Size {
             fn visit_i64<E: Error>(self, side: i64) -> Result<Size, E> {
                 match u64::try_from(side) {
                     Ok(side) => self.visit_u64(side),
-                    Err(_) => Err(E::custom(format_args!("{side} is not a size in pixels"))),
+                    Err(_) => Err(E::custom(format_args!("{side} pixels a side are not a size"))),
                 }
             }
 

@@ -142,11 +142,13 @@ mod tests {
     }
 
     #[test]
-    fn half_an_epoch_of_guessing_is_enough() {
-        let spec = spec(6, Schedule::Constant {});
+    fn half_an_epoch_of_guessing_is_enough_where_few_are_planned() {
+        let long = spec(60, Schedule::Constant {});
+        let spec = spec(5, Schedule::Constant {});
         let guessing =
             SoFar { curve: &[], course: &[2.31, 2.30, 2.30, 2.30], accuracy: 0.11, steps: 430 };
         assert!(hopeless(&spec, &guessing).is_some());
+        assert_eq!(hopeless(&long, &guessing), None);
         assert_eq!(hopeless(&spec, &SoFar { course: &[2.31, 2.30], ..guessing }), None);
         assert_eq!(hopeless(&spec, &SoFar { steps: 20, ..guessing }), None);
         assert_eq!(hopeless(&spec, &SoFar { course: &[2.3, 2.2, 2.1, 1.9], ..guessing }), None);

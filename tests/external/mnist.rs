@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use burgeon::spec::Amount;
-use burgeon::study::StopFlag;
 use burgeon::unstable::data::fetch::{FetchLimits, fetch};
 use burgeon::unstable::data::mnist::CONTENT_SHA256;
 use burgeon::unstable::data::{
@@ -49,8 +48,7 @@ fn offline() -> DataRequest {
         framing: Default::default(),
         places: Places::default(),
         download: Download::Never,
-        seed: 1,
-        stop: StopFlag::new(),
+        ..DataRequest::mnist(1)
     }
 }
 

@@ -69,7 +69,7 @@ fn a_kernel_larger_than_the_image_is_refused() {
     let message =
         refusal(with_layers("{ conv = { filters = 4, kernel = 29, padding = \"valid\" } }"));
     assert!(message.contains("study.toml:3:34"), "{message}");
-    assert!(message.contains("larger than the 28×28 image"), "{message}");
+    assert!(message.contains("larger than the layer's 28×28 input"), "{message}");
 }
 
 #[test]
