@@ -113,14 +113,22 @@ fn stream(
     let (true, true, Some(shape)) = (is_bytes, header.order() == Order::C, shape) else {
         return Ok(None);
     };
+    let bytes = shape.iter().try_fold(1_u64, |all, &side| all.checked_mul(side as u64));
+    let problem = match bytes {
+        None => Some(format!("{name} has an impossible shape")),
+        Some(bytes) if bytes > ARRAY_BYTES_MAX => {
+            Some(format!("{name} has {bytes} bytes, more than are read ({ARRAY_BYTES_MAX})"))
+        }
+        Some(_) => None,
+    };
+    if let Some(problem) = problem {
+        return Ok(Some(Err(problem)));
+    }
     let (is_last, [channels, height, width]) = match image_shape(&shape, name) {
         Ok(shape) => shape,
         Err(problem) => return Ok(Some(Err(problem))),
     };
     let mut image = vec![0; channels * height * width];
-    if (image.len() as u64).saturating_mul(shape[0] as u64) > ARRAY_BYTES_MAX {
-        return Ok(Some(Err(format!("{name} has more bytes than are read ({ARRAY_BYTES_MAX})"))));
-    }
     let mut pixels = Spool::new(store);
     for _ in 0..shape[0] {
         match reader.read_exact(&mut image) {
