@@ -229,8 +229,13 @@ mod tests {
                 r#"{{"input":{{"channels":{channels},"height":{height},"width":28,"classes":2}},"mean":0,"std":{std},"classes":{classes}}}"#
             ))
         };
-        assert!(first(3, 28, 1.0, r#"["a","b"]"#).contains("`channels` of the model's preparation is 3"));
-        assert!(first(1, 0, 1.0, r#"["a","b"]"#).contains("`height` of the model's preparation is 0"));
+        assert!(
+            first(3, 28, 1.0, r#"["a","b"]"#)
+                .contains("`channels` of the model's preparation is 3")
+        );
+        assert!(
+            first(1, 0, 1.0, r#"["a","b"]"#).contains("`height` of the model's preparation is 0")
+        );
         assert!(first(1, 28, 0.0, r#"["a","b"]"#).contains("`std`"));
         assert!(first(1, 28, 1.0, r#"["a"]"#).contains("`classes`"));
         let mut preparation = serde_json::to_value(&file.preparation).unwrap();

@@ -393,7 +393,7 @@ fn archives_that_do_not_fit_together_say_what_is_wrong() {
     assert!(refusal(good(), npy(&[0; 16], "|u1", "(4, 4)")).contains("one class for each image"));
     assert!(refusal(npy(&[0; 3], "|u1", "(4, 2, 2)"), good()).contains("cut short"));
     let huge = npy(&[], "|u1", "(4000000000, 4000000000, 4000000000)");
-    assert!(refusal(huge, good()).contains("images of 4000000000×4000000000 pixels"));
+    assert!(refusal(huge, good()).contains("impossible shape"));
     assert!(refusal(npy(&[0; 8], "|S2", "(4, 1, 1)"), good()).contains("no kind of number"));
     let negative = npy(&(-1_i64).to_le_bytes().repeat(4), "<i8", "(4,)");
     assert!(refusal(good(), negative).contains("the label -1"));
