@@ -148,8 +148,8 @@ impl Pack<'_> {
                 // SAFETY: there are three rows of three vectors.
                 *row = unsafe { s.load(taps, (y * 3 + x) * S::LANES) };
             }
-            for (i, v) in transform::weights(s, rows).into_iter().enumerate() {
-                down[i][x] = v;
+            for (row, v) in down.iter_mut().zip(transform::weights(s, rows)) {
+                row[x] = v;
             }
         }
         for (i, along) in down.into_iter().enumerate() {
@@ -251,8 +251,8 @@ impl Outlined for AddFilter<'_> {
                         *sum = s.add(*sum, unsafe { s.load(sums, at) });
                     }
                 }
-                for (y, v) in transform::weights_gradient(s, column).into_iter().enumerate() {
-                    down[y][j] = v;
+                for (row, v) in down.iter_mut().zip(transform::weights_gradient(s, column)) {
+                    row[j] = v;
                 }
             }
             for (y, along) in down.into_iter().enumerate() {
