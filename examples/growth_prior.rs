@@ -137,7 +137,9 @@ fn gratings(count: usize, from: u64, classes: usize, noise: f64) -> Result<Subse
             state ^= state << 17;
             (state >> 11) as f64 / (1_u64 << 53) as f64
         };
-        (0..4).for_each(|_| drop(random()));
+        for _ in 0..4 {
+            random();
+        }
         let class = (random() * classes as f64) as usize;
         let angle = (class as f64 + 0.6 * (random() - 0.5)) * std::f64::consts::PI / classes as f64;
         let (phase, period) = (random() * 6.3, 1.2 + 1.5 * random());
@@ -359,8 +361,9 @@ fn fitted(tasks: &[&Measured]) -> [f64; 4] {
         for row in 0..4 {
             if row != pivot {
                 let factor = matrix[row][pivot] / matrix[pivot][pivot];
-                for column in 0..5 {
-                    matrix[row][column] -= factor * matrix[pivot][column];
+                let subtracted = matrix[pivot].map(|value| factor * value);
+                for (value, less) in matrix[row].iter_mut().zip(subtracted) {
+                    *value -= less;
                 }
             }
         }

@@ -64,7 +64,7 @@ pub enum Sink<'a> {
     /// Into memory.
     Memory(Vec<u8>),
     /// Into a cache file, with the name under which it is published.
-    File(Writer, &'a str),
+    File(Box<Writer>, &'a str),
 }
 
 /// What came of decoding all images of a listing.
@@ -180,7 +180,7 @@ impl Sink<'_> {
     /// # Errors
     /// If there is none, or none is allowed.
     pub fn memory(count: usize, image_len: usize, most: u64) -> Result<Self, DataError> {
-        let bytes = count.checked_mul(image_len).unwrap_or(usize::MAX);
+        let bytes = count.saturating_mul(image_len);
         let mut pixels = Vec::new();
         if bytes as u64 > most || pixels.try_reserve_exact(bytes).is_err() {
             return Err(Store::too_large(bytes as u64, most));

@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
             let name = self.pixels_name(frame);
             let bytes = (count as u64).saturating_mul(image_len as u64);
             let writer = Writer::begin(cache, bytes)?;
-            let sink = Sink::File(writer, &name);
+            let sink = Sink::File(Box::new(writer), &name);
             decoding.run(listing, sink, &self.fingerprint, &unchanged, progress)
         });
         match in_file {

@@ -174,7 +174,7 @@ impl Report {
             main.element("figure", &[], |figure| {
                 figure.leaf("figcaption", &[], format!("trial {trial} and those that train alike"));
                 figure.raw("<img class=\"samples\" src=\"");
-                figure.text(&augmented_picture(trial));
+                figure.text(augmented_picture(trial));
                 figure.raw("\" alt=\"training images and their augmented versions\"/>\n");
             });
         }
