@@ -2,7 +2,7 @@
 //! their gradients.
 //!
 //! 3×3 kernels of stride 1 over many channels take Winograd's method, with a quarter of the
-//! multiplications: [`winograd`] has the rules, which are measured for each pass. What follows is the
+//! multiplications: `winograd` has the rules, which are measured for each pass. What follows is the
 //! direct method, for all other shapes.
 //!
 //! Forward, each lane of a vector is a filter or a column, and a tile of outputs stays in registers
