@@ -252,6 +252,6 @@ mod tests {
         assert!(noted("range", serde_json::json!([-1.0, 1.0])).contains("`range`"));
         assert!(noted("classes", serde_json::json!([])).contains("`classes`"));
         assert!(noted("channels", "rgb".into()).contains("`mean`"));
-        assert!(refusal("[]").contains("cannot be read"));
+        assert!(refusal("[]").contains("is invalid"));
     }
 }

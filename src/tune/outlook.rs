@@ -82,7 +82,8 @@ fn is_rising(spec: &Spec, epoch: usize) -> bool {
         Schedule::OneCycle { peak_at, .. } => peak_at,
         Schedule::Constant {} | Schedule::Cosine { .. } => 0.0,
     };
-    progress < spec.train().warm_up.max(peak_at) + 0.1
+    let peak = spec.train().warm_up.max(peak_at);
+    peak > 0.0 && progress < peak + 0.1
 }
 
 #[cfg(test)]

@@ -521,7 +521,7 @@ fn the_test_images_stay_unread_where_that_cannot_be_recorded() {
     let output = bench.burgeon(&["eval", "runs/growing-0001", "--split", "test"]);
     expect_code(&output, 4);
     assert_eq!(stdout(&output), "");
-    assert!(stderr(&output).contains("could not be recorded"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot be recorded"), "{}", stderr(&output));
     expect_code(&bench.burgeon(&["eval", "runs/growing-0001"]), 0);
 }
 
