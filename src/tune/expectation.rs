@@ -121,10 +121,8 @@ impl<'h> Expectation<'h> {
 
     /// The least compute at which a member passes with this probability, between two bounds; the upper one where
     /// none does.
-    fn least_compute(&self, probability: f64, (low, high): (f64, f64)) -> f64 {
-        let candidates = std::iter::successors(Some(low), |compute| Some(compute * STEP));
-        let mut candidates = candidates.take_while(|&compute| compute < high);
-        candidates.find(|&compute| self.passes_at(compute) >= probability).unwrap_or(high)
+    fn least_compute(&self, probability: f64, bounds: (f64, f64)) -> f64 {
+        least_compute(|compute| self.passes_at(compute) >= probability, bounds)
     }
 
     /// How sure the next trial should be to pass: the surer, the fewer trials are left after it.
@@ -223,10 +221,15 @@ impl<'h> Expectation<'h> {
 pub(super) fn first_member(spec: &Spec, images: usize) -> Member {
     let law = prior::law(spec.input(), images);
     let allowed = allowed_error(spec);
-    let candidates = std::iter::successors(Some(FIRST.0), |compute| Some(compute * STEP));
-    let mut candidates = candidates.take_while(|&compute| compute < FIRST.1);
-    let passes = |compute: &f64| law.at(*compute, SPREAD).at_most(allowed) >= 0.5;
-    Member::of(images, candidates.find(passes).unwrap_or(FIRST.1))
+    let passes = |compute| law.at(compute, SPREAD).at_most(allowed) >= 0.5;
+    Member::of(images, least_compute(passes, FIRST))
+}
+
+/// The first compute between two bounds that `passes`; the upper bound where none does.
+fn least_compute(passes: impl Fn(f64) -> bool, (low, high): (f64, f64)) -> f64 {
+    let candidates = std::iter::successors(Some(low), |compute| Some(compute * STEP));
+    let mut candidates = candidates.take_while(|&compute| compute < high);
+    candidates.find(|&compute| passes(compute)).unwrap_or(high)
 }
 
 /// A gate that is passed with less than this probability is called out of reach.

@@ -8,7 +8,7 @@
 //!
 //! Along the frontier of error against compute, width and training grow together (Hoffmann et al. 2022 found the
 //! same for parameters and tokens): four times the compute is √2 times the width and twice the images seen.
-//! `examples/growth_prior.rs` measures members on many data sets; [`prior`](super::prior) holds what came of it.
+//! `examples/growth_prior.rs` measures members on many data sets; [`prior`](super::prior) holds what is believed before.
 
 use super::variety::Variety;
 use crate::spec::{
