@@ -31,7 +31,7 @@ impl Trainer for Oracle {
 }
 
 fn main() -> Result<()> {
-    let image = |label: u8| Images::new(vec![0_u8; 128], vec![0, label], 8, 8);
+    let image = |label: u8| Images::new([[0_u8; 64], [255; 64]].concat(), vec![0, label], 8, 8);
     let mut study = StudyFile::new("oracle", vec![Layer::Conv(Conv::same(1, 3))]);
     study.gate.accuracy = 0.6;
     let (runs, data) = (tempfile::tempdir()?, Dataset::new(image(1)?, image(1)?, image(1)?, 2)?);

@@ -20,6 +20,7 @@ pub use data::{DataFinding, Split, SplitCounts};
 pub use diagnosis::{Conclusion, Diagnosis, Finding};
 pub use ending::Ending;
 pub use epoch::EpochRecord;
+#[doc(hidden)]
 pub use floor::FloorJudgement;
 pub use forecast::Forecast;
 pub use graft::GraftReport;
