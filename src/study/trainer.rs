@@ -111,7 +111,8 @@ impl TestResult {
 /// }
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let images = |label: u8| Images::new(vec![0; 128], vec![0, label], 8, 8);
+/// let pixels = [[0; 64], [255; 64]].concat(); // a black image and a white one
+/// let images = |label: u8| Images::new(pixels.clone(), vec![0, label], 8, 8);
 /// let data = Dataset::new(images(1)?, images(1)?, images(1)?, 2)?;
 /// let mut study = StudyFile::new("fake", vec![Layer::Dense(Dense::of(4))]);
 /// study.gate.accuracy = 0.75;

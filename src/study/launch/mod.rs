@@ -228,7 +228,8 @@ impl<'a> Launch<'a> {
     /// use burgeon::prelude::*;
     ///
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let images = |count| Images::new(vec![0; 128 * count], [0_u8, 1].repeat(count), 8, 8);
+    /// let pixels = [[0; 64], [255; 64]].concat(); // a black image and a white one
+    /// let images = |pairs| Images::new(pixels.repeat(pairs), [0_u8, 1].repeat(pairs), 8, 8);
     /// let data = Dataset::new(images(20)?, images(5)?, images(5)?, 2)?;
     /// let mut study = StudyFile::new("mine", vec![Layer::Dense(Dense::of(4))]);
     /// study.tune.trials = 1;
