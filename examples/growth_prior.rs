@@ -37,6 +37,22 @@ struct Point {
     error: f64,
 }
 
+/// What a member makes of images that look different each time.
+struct Varied {
+    member: Member,
+    /// Errors with images as they are, moved, moved with dropout, and moved and mirrored.
+    errors: [f64; 4],
+    /// What mirrored validation images cost the second of them.
+    mirror_cost: Option<f64>,
+}
+
+impl Point {
+    /// Of fewer errors than a validation split can count, the least that it can.
+    fn log_error(&self) -> f64 {
+        self.error.max(1e-3).ln()
+    }
+}
+
 /// All points of a task, with what is known of its data beforehand.
 struct Measured {
     family: &'static str,
@@ -47,7 +63,22 @@ struct Measured {
     points: Vec<Point>,
     /// The logarithm of how many times the errors of a member a plain LeNet of the same compute makes.
     lenet: Option<f64>,
+    varied: Vec<Varied>,
 }
+
+const HEADER: &str = "\
+# What growth believes before it has trained anything
+
+The policy `grow` predicts validation errors by a power law of compute, ln e = a − α·ln(C / C₀), where C are the
+floating-point operations of a training and C₀ those of the smallest sensible member of the plain family
+(`src/tune/family.rs`). What it believes of a and α beforehand (`src/tune/prior.rs`), when images are varied
+(`src/tune/variety.rs`) and when a training is given up (`src/tune/outlook.rs`) comes from the measurements below. A
+study's own trials soon count for more.
+
+`cargo run --release --example growth_prior -- IMAGES MNIST > docs/growth-prior.md` makes this page again: it trains
+members of several computes on parts of every data set that it finds, and judges each rule on data sets that
+it was not fitted to. Errors are those of validation images; a training takes one seed.
+";
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
@@ -58,10 +89,13 @@ fn main() -> Result<(), Failure> {
     for task in tasks(&images, &mnist)? {
         measured.push(measure(task, runs.path())?);
     }
+    println!("{HEADER}");
     print_table(&measured);
     print_exponents(&measured);
     print_rule(&measured);
     print_other_forms(&measured);
+    print_varied(&measured);
+    print_settling(&measured);
     print_given_up(&measured);
     Ok(())
 }
@@ -99,7 +133,7 @@ fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
                 tasks.push(Task { family, name: name.into(), data, computes: computes.to_vec() });
                 Ok(())
             };
-        add("many", 12_000, classes, &[0.25, 1.0, 4.0, 16.0])?;
+        add("many", 12_000, classes, &[0.0625, 0.25, 1.0, 4.0, 16.0])?;
         if all > 2000 {
             add("few", 1000, classes, &[0.25, 1.0, 4.0])?;
         }
@@ -114,12 +148,16 @@ fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
     Ok(tasks)
 }
 
-/// The first images of the first classes.
+/// Images of the first classes, from all over the set: some files are in the order of their classes, or take turns.
 fn part(data: &Dataset, train: usize, classes: usize) -> Result<Dataset, DataError> {
     let of = |subset: &Subset, count: usize| {
         let is_in = |&position: &usize| usize::from(subset.label(position)) < classes;
-        let all = (0..subset.len()).filter(is_in).take(count);
-        subset.with_indices(all.map(|position| subset.indices()[position]).collect::<Vec<_>>())
+        let mut all: Vec<usize> = (0..subset.len()).filter(is_in).collect();
+        all.sort_by_key(|&position| (position as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        all.truncate(count);
+        subset.with_indices(
+            all.iter().map(|&position| subset.indices()[position]).collect::<Vec<_>>(),
+        )
     };
     Dataset::new(of(&data.train, train)?, of(&data.validation, 2000)?, of(&data.test, 20)?, classes)
 }
@@ -162,16 +200,34 @@ fn measure(task: Task, runs: &Path) -> Result<Measured, Failure> {
     let input = InputShape { channels, height, width, classes: data.classes.len() };
     let images = data.train.len();
     let validation = data.validation.len();
-    let variety = Variety::first(input, images);
     let mut points: Vec<Point> = Vec::new();
     for compute in computes {
         let member = Member::of(images, compute);
+        let variety = Variety::first(input, member.epochs);
         let study = member.study("member", input, images, variety);
         let (spec, curve) = train(study, input, &data, runs)?;
         let compute = training_flops(&spec, images, member.epochs) / base_compute(input, images);
         let error = 1.0 - best(&curve);
         eprintln!("{family}, {name}, {images} images: {member:?}, error {:.2} %", error * 100.0);
         points.push(Point { compute, member, curve, spec, error });
+    }
+    let mut varied = Vec::new();
+    for member in points.iter().map(|point| point.member).filter(|member| member.epochs > 3) {
+        let mut errors = [0.0; 4];
+        let mut mirror_cost = None;
+        let forms = [Variety::Plain, Variety::Moved, Variety::Dropped, Variety::Moved];
+        for (at, variety) in forms.into_iter().enumerate() {
+            let mut study = member.study("member", input, images, variety);
+            study.train.augment.flip = at == 3;
+            let curve = train(study, input, &data, runs)?.1;
+            errors[at] = 1.0 - best(&curve);
+            if at == 1 {
+                let probe = curve.iter().rev().find_map(|epoch| epoch.probe.as_ref());
+                mirror_cost = probe.and_then(|probe| probe.mirror_cost);
+            }
+        }
+        eprintln!("{family}, {name}: {member:?} varied: {errors:.4?}, {mirror_cost:?}");
+        varied.push(Varied { member, errors, mirror_cost });
     }
     // A network of another form, at a constant rate, of about the compute of C₀.
     let epochs = Member::of(images, 1.0).epochs;
@@ -187,7 +243,7 @@ fn measure(task: Task, runs: &Path) -> Result<Measured, Failure> {
     let compute = training_flops(&spec, images, epochs) / base_compute(input, images);
     let lenet =
         line(&points).map(|[a, alpha]| (1.0 - best(&curve)).ln() - (a - alpha * compute.ln()));
-    Ok(Measured { family, name, input, images, validation, points, lenet })
+    Ok(Measured { family, name, input, images, validation, points, lenet, varied })
 }
 
 fn train(
@@ -196,7 +252,7 @@ fn train(
     data: &Dataset,
     runs: &Path,
 ) -> Result<(Spec, Vec<EpochRecord>), Failure> {
-    study.gate.accuracy = 1.0;
+    study.gate.accuracy = 0.9;
     let spec = Spec::new(study.clone(), input)?;
     let settings = Settings { runs: runs.into(), growth: Growth::Off, ..Settings::default() };
     let launch = Launch::new(study).named_data("a task", data.clone()).settings(settings);
@@ -236,8 +292,9 @@ fn print_table(measured: &[Measured]) {
 
 /// ln e = a − α·ln(C / C₀) through the points: a and α.
 fn line(points: &[Point]) -> Option<[f64; 2]> {
-    let xy: Vec<[f64; 2]> =
-        points.iter().map(|point| [point.compute.ln(), point.error.max(1e-3).ln()]).collect();
+    // Errors that can be counted on the fingers say nothing of a power.
+    let points = || points.iter().filter(|point| point.error > 4e-3);
+    let xy: Vec<[f64; 2]> = points().map(|point| [point.compute.ln(), point.log_error()]).collect();
     let n = xy.len() as f64;
     let mean = |axis: usize| xy.iter().map(|point| point[axis]).sum::<f64>() / n;
     let (x, y) = (mean(0), mean(1));
@@ -264,7 +321,7 @@ fn print_exponents(measured: &[Measured]) {
         let residuals: Vec<f64> = task
             .points
             .iter()
-            .map(|point| point.error.max(1e-3).ln() - (a - alpha * point.compute.ln()))
+            .map(|point| point.log_error() - (a - alpha * point.compute.ln()))
             .collect();
         let squares: f64 = residuals.iter().map(|residual| residual * residual).sum();
         let freedom = task.points.len().saturating_sub(2).max(1) as f64;
@@ -377,6 +434,57 @@ fn print_other_forms(measured: &[Measured]) {
     println!(
         "\nA LeNet at a constant rate makes e^({mean:.2} ± {deviation:.2}) times the errors of a member of the same compute."
     );
+}
+
+/// What it is worth that images look different each time.
+fn print_varied(measured: &[Measured]) {
+    println!(
+        "\nErrors with images that look different each time, and what mirrored validation images cost the network that was trained on moved ones:\n"
+    );
+    println!(
+        "| data | task | images | w, epochs | as they are | moved | and dropout | moved and mirrored | cost |\n| --- | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: |"
+    );
+    for task in measured {
+        for Varied { member, errors, mirror_cost } in &task.varied {
+            let errors = errors.map(|error| format!("{:.2} %", 100.0 * error)).join(" | ");
+            let cost = mirror_cost.map_or("–".into(), |cost| format!("{:.1} %", 100.0 * cost));
+            println!(
+                "| {} | {} | {} | {}, {} | {errors} | {cost} |",
+                task.family, task.name, task.images, member.width, member.epochs
+            );
+        }
+    }
+}
+
+/// What is left, at the end of a cycle, of the errors that were made at some point of it.
+fn print_settling(measured: &[Measured]) {
+    println!(
+        "\nErrors at the end as a share of those of the best epoch until then, by how far the cycle has come:\n"
+    );
+    println!(
+        "| of the cycle | median | least of a hundred | trainings, epochs |\n| --- | ---: | ---: | ---: |"
+    );
+    for tenth in 3..10 {
+        let mut shares = Vec::new();
+        let mut trainings = 0;
+        for point in measured.iter().flat_map(|task| &task.points) {
+            let epochs = point.curve.len();
+            let is_in = |&epoch: &usize| 10 * epoch / epochs == tenth && epoch >= 1;
+            let before = shares.len();
+            shares.extend((1..epochs).filter(is_in).map(|epoch| {
+                point.error.max(1e-3) / (1.0 - best(&point.curve[..epoch])).max(1e-3)
+            }));
+            trainings += usize::from(shares.len() > before);
+        }
+        shares.sort_by(f64::total_cmp);
+        let Some(&median) = shares.get(shares.len() / 2) else { continue };
+        println!(
+            "| {tenth}0 to {}0 % | {median:.2} | {:.2} | {trainings}, {} |",
+            tenth + 1,
+            shares[shares.len() / 100],
+            shares.len()
+        );
+    }
 }
 
 /// How often a trial would have been given up that reached its gate in the end: the gate is what it reached.

@@ -26,6 +26,10 @@ pub struct Probe {
     /// Classes that have validation images but are never predicted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unnamed_classes: Vec<usize>,
+    /// How much accuracy is lost on some validation images by mirroring them left to right, as a share of those images;
+    /// below 0 where mirrored ones are classified better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror_cost: Option<f64>,
 }
 
 /// One layer with weights.

@@ -17,6 +17,9 @@ use burgeon_kernel::backend::cross_entropy;
 /// The most images used; fewer for small data sets.
 const IMAGES: usize = 256;
 
+/// The most validation images that are mirrored.
+const MIRRORED_IMAGES: usize = 512;
+
 /// A unit is dead if its outputs differ by less than this over all images.
 const DEAD_SPREAD: f32 = 1e-4;
 
@@ -51,6 +54,10 @@ pub(super) fn probe(
         return Ok(None);
     }
     gradients(setup, weights, images, &mut layers)?;
+    if !keep_going() {
+        return Ok(None);
+    }
+    let mirror_cost = mirror_cost(setup, &network, &plain)?;
     let counts = data.train.class_counts(classes);
     let missing = counts.iter().enumerate().filter(|(_, count)| **count == 0);
     Ok(Some(Probe {
@@ -61,7 +68,46 @@ pub(super) fn probe(
         layers,
         missing_classes: missing.map(|(class, _)| class).collect(),
         unnamed_classes: never_predicted(validation),
+        mirror_cost,
     }))
+}
+
+/// How much lower the accuracy on validation images is when these are mirrored: whether left and right matter to the
+/// classes.
+fn mirror_cost(
+    setup: TrainingSetup,
+    network: &Network,
+    device: &Device,
+) -> Result<Option<f64>, ReadError> {
+    let validation = &setup.data.validation;
+    let count = validation.len().min(MIRRORED_IMAGES);
+    // From all over the split, as some are in the order of their classes.
+    let chosen = (0..count).map(|at| validation.indices()[at * validation.len() / count]);
+    let Ok(subset) = validation.with_indices(chosen.collect::<Vec<_>>()) else {
+        return Ok(None);
+    };
+    let [_, _, width] = validation.shape();
+    let mut batch = Batch::default();
+    let mut correct = |mirrored: bool| -> Result<usize, ReadError> {
+        Batches::in_order(&subset, setup.data.normalization, count).fill(0, &mut batch);
+        if mirrored {
+            batch.pixels.chunks_exact_mut(width.max(1)).for_each(<[f32]>::reverse);
+        }
+        let labels = batch.labels.clone();
+        let logits = network.forward(images_tensor(&mut batch, &subset, device), Mode::Evaluate);
+        let classes = setup.spec.input().classes.max(1);
+        let values = read_values(logits)?;
+        let is_right = |(row, label): &(&[f32], u16)| {
+            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            best.is_some_and(|(class, _)| class == usize::from(*label))
+        };
+        Ok(values.chunks_exact(classes).zip(labels).filter(is_right).count())
+    };
+    if count == 0 {
+        return Ok(None);
+    }
+    let [plain, mirrored] = [correct(false)?, correct(true)?];
+    Ok(Some((plain as f64 - mirrored as f64) / count as f64))
 }
 
 /// Images drawn at random from the training split, because the order of a file may follow difficulty (as in

@@ -142,9 +142,25 @@ impl<'h> Expectation<'h> {
             // How hard the data is, is measured by a cheap one.
             None => self.least_compute(probability.min(0.7), FIRST),
             Some(largest) => {
-                self.least_compute(probability, (MILDEST * largest, BOLDEST * largest))
+                let most = self.affordable().unwrap_or(f64::INFINITY).max(largest);
+                let bounds = (MILDEST * largest, BOLDEST * largest);
+                self.least_compute(probability, (bounds.0.min(most), bounds.1.min(most)))
             }
         }
+    }
+
+    /// The compute for which the seconds of the study still last, at the throughput of its largest member. Both are of
+    /// recorded trials, so that a resumed study decides alike.
+    fn affordable(&self) -> Option<f64> {
+        let tune = self.history.last()?.spec.tune();
+        let spent: f64 = self.history.iter().map(|trial| trial.train_seconds).sum();
+        let left = tune.seconds? - spent / tune.jobs.max(1) as f64;
+        let own = |trial: &TrialRecord| self.compute_of(trial) - self.inherited(trial);
+        let members = self.history.iter().filter(|trial| family::width_of(&trial.spec).is_some());
+        let timed = members.filter(|trial| trial.train_seconds > 0.0);
+        let largest = timed.max_by(|a, b| own(a).total_cmp(&own(b)))?;
+        // Data is loaded, and models are saved, in the same seconds.
+        (left > 0.0).then(|| 0.9 * left * own(largest) / largest.train_seconds)
     }
 
     /// The member of so much compute.

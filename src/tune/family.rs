@@ -57,11 +57,13 @@ pub struct Member {
 impl Member {
     /// The member for so many training images that takes about `compute` times C₀.
     pub fn of(images: usize, compute: f64) -> Self {
-        let width = (WIDTH * compute.powf(0.25)).round() as usize;
-        let width = width.clamp(NARROWEST, WIDEST);
-        let epochs = seen(images) * compute.sqrt() / images.max(1) as f64;
-        let epochs = (epochs.round() as usize).clamp(1, EPOCHS_MOST);
-        Self { width, epochs }
+        let one_epoch = images.max(1) as f64;
+        let epochs = (seen(images) * compute.sqrt() / one_epoch).round() as usize;
+        let epochs = epochs.clamp(1, EPOCHS_MOST);
+        // Epochs are whole; the width makes up for what was rounded.
+        let for_width = compute * seen(images) / (epochs as f64 * one_epoch);
+        let width = (WIDTH * for_width.sqrt()).round() as usize;
+        Self { width: width.clamp(NARROWEST, WIDEST), epochs }
     }
 }
 

@@ -24,8 +24,9 @@ pub fn starting_study(
     counts: &[usize],
 ) -> StudyFile {
     let images: usize = counts.iter().sum();
-    let variety = Variety::first(input, images);
-    let mut study = Member::of(images, COMPUTE).study(name, input, images, variety);
+    let member = Member::of(images, COMPUTE);
+    let variety = Variety::first(input, member.epochs);
+    let mut study = member.study(name, input, images, variety);
     study.data = data;
     let present = counts.iter().filter(|&&count| count > 0);
     let (least, most) = (present.clone().min(), present.max());

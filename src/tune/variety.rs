@@ -8,7 +8,7 @@ use crate::spec::{Augment, Border, InputShape, Layer, Spec};
 pub enum Variety {
     /// Images as they are.
     Plain,
-    /// Moved by a few pixels; photos mirrored too.
+    /// Moved by a few pixels.
     Moved,
     /// And dropout before the dense layer.
     Dropped,
@@ -16,26 +16,28 @@ pub enum Variety {
     Turned,
 }
 
-/// Fewer training images than this are varied from the start.
-const FEW_IMAGES: usize = 10_000;
+/// Images that are seen so often are varied from the start. In the table of varied images in `docs/growth-prior.md` that
+/// takes errors away from there on; below, it adds some as often.
+const SEEN_OFTEN: usize = 8;
 
 /// A network that makes so much smaller a share of errors on its training images has begun to memorize them.
 const MEMORIZES: f64 = 0.4;
 
 impl Variety {
-    /// For a member grown from `parent`: what the data begins with, and one step more than the last member had where
-    /// that memorized its images.
-    pub(super) fn after(parent: &TrialRecord, is_member: bool) -> Self {
+    /// For a member grown from `parent` that sees each image `epochs` times: what a first one would have, and one step
+    /// more than the last member had where that memorized its images.
+    pub(super) fn after(parent: &TrialRecord, is_member: bool, epochs: usize) -> Self {
+        let first = Self::first(parent.spec.input(), epochs);
         if !is_member {
-            return Self::first(parent.spec.input(), parent.images_per_epoch());
+            return first;
         }
         let present = Self::of(&parent.spec);
-        if memorizes(parent) { present.next() } else { present }
+        first.max(if memorizes(parent) { present.next() } else { present })
     }
 
-    /// What data of this shape and number of images begins with.
-    pub fn first(input: InputShape, images: usize) -> Self {
-        if input.channels > 1 || images < FEW_IMAGES { Self::Moved } else { Self::Plain }
+    /// For images of this shape that are seen so often.
+    pub fn first(input: InputShape, epochs: usize) -> Self {
+        if input.channels > 1 || epochs >= SEEN_OFTEN { Self::Moved } else { Self::Plain }
     }
 
     fn of(spec: &Spec) -> Self {
@@ -62,16 +64,13 @@ impl Variety {
         if self >= Self::Dropped { 0.3 } else { 0.0 }
     }
 
-    /// The distortions of a study that has `present` ones. Those stay: whether colours may change or a mirror image is
-    /// the same thing is known to whoever wrote them.
+    /// The distortions of a study that has `present` ones. Those stay, as whoever wrote them knows what may change.
     pub fn augment(self, input: InputShape, present: Augment) -> Augment {
         let mut augment = present;
         let side = input.height.min(input.width) as u32;
         if self >= Self::Moved && !augment.is_on() {
             augment.shift = (side / 14).max(1);
             if input.channels > 1 {
-                // What a photo shows is the same in a mirror; letters and digits are rarely in colour.
-                augment.flip = true;
                 augment.border = Border::Reflect;
             }
         }
@@ -82,6 +81,22 @@ impl Variety {
         augment
     }
 }
+
+/// Whether a mirror image shows the same: what a trial has learned without them holds for mirrored validation images
+/// too. Letters, digits and arrows fail this, most things do not.
+pub(super) fn may_be_mirrored(trial: &TrialRecord) -> bool {
+    let guess = trial.guess();
+    let has_learned = trial.accuracy() > guess + MIRROR_LEARNED * (1.0 - guess);
+    let most = MIRROR_COST[0] + MIRROR_COST[1] * (1.0 - trial.accuracy());
+    let cost = trial.probe().and_then(|probe| probe.mirror_cost);
+    has_learned && cost.is_some_and(|cost| cost <= most)
+}
+
+/// Networks that have come less far from guessing take no notice of left and right.
+const MIRROR_LEARNED: f64 = 0.2;
+/// The accuracy that mirrored images may cost, as a share of images and as one of the errors. In the table of mirrored
+/// images in `docs/growth-prior.md` that tells the data to which mirrored images bring something from the rest.
+const MIRROR_COST: [f64; 2] = [0.01, 0.15];
 
 /// Whether a trial makes far fewer errors on its training images than on others.
 pub(super) fn memorizes(trial: &TrialRecord) -> bool {

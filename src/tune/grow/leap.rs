@@ -6,14 +6,14 @@ use crate::spec::{Edit, Layer, Optimizer, Schedule};
 use crate::tune::expectation::Expectation;
 use crate::tune::family::{self, Member, PEAK_RATE};
 use crate::tune::history::TrialRecord;
-use crate::tune::variety::Variety;
+use crate::tune::variety::{Variety, may_be_mirrored};
 
 /// The member of the family that the gate is expected to need, built from the spec of `parent` in one step.
-pub(super) fn leap(parent: &TrialRecord, expectation: &Expectation, variety: Variety) -> Draft {
+pub(super) fn leap(parent: &TrialRecord, expectation: &Expectation) -> Draft {
     let mut compute = expectation.next_compute();
     // Where a limit on parameters or operations refuses the member, a narrower one trains for longer.
     for _ in 0..24 {
-        let draft = rebuilt(parent, expectation.member(compute), variety);
+        let draft = rebuilt(parent, expectation.member(compute));
         if draft.edits().iter().any(|edit| matches!(edit, Edit::SetLayers { .. })) {
             return draft;
         }
@@ -25,8 +25,10 @@ pub(super) fn leap(parent: &TrialRecord, expectation: &Expectation, variety: Var
     Draft::new(&parent.spec, Inherit::Nothing)
 }
 
-fn rebuilt(parent: &TrialRecord, member: Member, variety: Variety) -> Draft {
+fn rebuilt(parent: &TrialRecord, member: Member) -> Draft {
     let spec = &parent.spec;
+    let is_member = family::width_of(spec).is_some();
+    let variety = Variety::after(parent, is_member, member.epochs);
     let mut draft = Draft::new(spec, Inherit::Nothing);
     let form = format!(
         "a pyramid of {} convolutions from {} filters on, with batch-norm, along one cycle",
@@ -38,7 +40,7 @@ fn rebuilt(parent: &TrialRecord, member: Member, variety: Variety) -> Draft {
     for edit in training(parent, images, member) {
         draft.make(edit, because);
     }
-    vary(&mut draft, variety);
+    vary(&mut draft, variety, parent);
     let layers = family::layers(spec.input(), member.width, variety.dropout());
     if layers != *spec.layers() {
         draft.make(Edit::SetLayers { layers }, because);
@@ -46,9 +48,13 @@ fn rebuilt(parent: &TrialRecord, member: Member, variety: Variety) -> Draft {
     draft
 }
 
-fn vary(draft: &mut Draft, variety: Variety) {
-    let augment = variety.augment(draft.spec().input(), draft.spec().train().augment);
-    let because = "images that look different each time cannot be memorized";
+fn vary(draft: &mut Draft, variety: Variety, parent: &TrialRecord) {
+    let mut augment = variety.augment(draft.spec().input(), draft.spec().train().augment);
+    let mut because = "images that look different each time cannot be memorized";
+    if variety >= Variety::Moved && !augment.flip && may_be_mirrored(parent) {
+        augment.flip = true;
+        because = "what was learned holds for mirrored images too, so that they are more images to learn from";
+    }
     draft.make(Edit::SetAugment { augment }, because);
 }
 
@@ -78,11 +84,14 @@ fn training(parent: &TrialRecord, images: usize, member: Member) -> Vec<Edit> {
 }
 
 /// The same member, or a wider one, that goes on from its parent's weights.
-pub(super) fn refined(parent: &TrialRecord, expectation: &Expectation, variety: Variety) -> Draft {
+pub(super) fn refined(parent: &TrialRecord, expectation: &Expectation) -> Draft {
     let mut draft = Draft::new(&parent.spec, Inherit::Weights);
     let more =
         (expectation.next_compute() / expectation.compute_of(parent).max(1e-9)).max(2.0) - 1.0;
-    vary(&mut draft, variety);
+    let seen = parent.curve.last().map_or(1, |last| last.epoch).max(1);
+    let epochs = ((seen as f64 * more).ceil() as usize).max(1);
+    let variety = Variety::after(parent, true, seen + epochs);
+    vary(&mut draft, variety, parent);
     if variety.dropout() > 0.0 {
         let layers = draft.spec().layers();
         let has_dropout = layers.iter().any(|layer| matches!(layer, Layer::Dropout(_)));
@@ -92,8 +101,6 @@ pub(super) fn refined(parent: &TrialRecord, expectation: &Expectation, variety: 
             draft.make(Edit::AddDropout { at, rate: variety.dropout() }, because);
         }
     }
-    let seen = parent.curve.last().map_or(1, |last| last.epoch).max(1);
-    let epochs = ((seen as f64 * more).ceil() as usize).max(1);
     draft.make(Edit::SetEpochs { epochs }, "another cycle goes on from its weights");
     draft
 }

@@ -25,7 +25,6 @@ use super::recommended::{
     Effect, RECOMMENDED_BATCH, Suspect, moderate_augment, recommended_batch, recommended_rate,
     round_to_digits, suspects,
 };
-use super::variety::Variety;
 use crate::record::{Diagnosis, Ending, Inherit, RangeTest};
 use crate::spec::{Activation, Augment, Edit, Layer, Optimizer, Spec};
 
@@ -86,15 +85,14 @@ fn ordered_drafts(
 ) -> Vec<Draft> {
     let parent = failed.parent;
     let is_member = family::width_of(&parent.spec).is_some();
-    let variety = Variety::after(parent, is_member);
-    let bold = || leap(parent, expectation, variety);
+    let bold = || leap(parent, expectation);
     let careful = failed.drafts(diagnosis);
     if is_member {
         let compute = expectation.next_compute() / expectation.compute_of(parent).max(1e-9);
         let near = compute < 1.01 * MILDEST;
         let mut drafts = vec![bold()];
         if near {
-            drafts.insert(0, refined(parent, expectation, variety));
+            drafts.insert(0, refined(parent, expectation));
         }
         drafts.extend(careful);
         return drafts;

@@ -35,6 +35,7 @@ fn probe() -> Probe {
         layers: vec![layer(0, 0.01), layer(5, 0.01)],
         missing_classes: Vec::new(),
         unnamed_classes: Vec::new(),
+        mirror_cost: None,
     }
 }
 
@@ -422,6 +423,28 @@ fn compute_follows_from_the_errors_that_members_made() {
     let (far, bold) = next(0.85);
     assert!(2.0 * near < far, "{near} and {far}");
     assert_eq!((careful.inherit, bold.inherit), (Inherit::Weights, Inherit::Nothing));
+}
+
+#[test]
+fn a_member_is_no_larger_than_the_seconds_that_are_left_allow() {
+    let mut file = file();
+    file.model.layers = vec![Layer::Conv(Conv::same(1, 3)), Layer::MaxPool(Pool::of(4))];
+    file.gate.accuracy = 0.99;
+    let flops = |seconds: Option<f64>| {
+        let mut file = file.clone();
+        file.tune.seconds = seconds;
+        let first = failed(file, vec![epoch(1, 0.3, 0.3)]);
+        let leap = Grow.propose(std::slice::from_ref(&first), &[]).unwrap();
+        let mut member = member_trial(2, &first, &leap, 0.9);
+        member.train_seconds = 10.0;
+        let proposal = Grow.propose(&[first, member], &[]).unwrap();
+        let own = leap.forecast.unwrap().training_flops;
+        proposal.forecast.unwrap().training_flops / own
+    };
+    let (free, roomy, tight) = (flops(None), flops(Some(3600.0)), flops(Some(60.0)));
+    // 49 of the 60 seconds are left, 4.9 times what the first member took.
+    assert_eq!(free, roomy);
+    assert!(free > 8.0 && (2.0..6.0).contains(&tight), "{free} {tight}");
 }
 
 #[test]

@@ -1,0 +1,111 @@
+"""Measures how soon `tune` opens gates on other data than MNIST, from the seedling's layers.
+
+    cargo build --release
+    python3 benches/growth.py --images IMAGES --data MNIST              # every case, seeds 1 to 5
+    python3 benches/growth.py --images IMAGES --only fashion-91,quickdraw-95 --seeds 1,2
+
+`IMAGES` is a folder with `fashion-mnist/` and `quickdraw-6x3000/` (IDX), `cifar10jpg/train/` and `trashnet-150px/`
+(one folder a class) and `cifar10-lossless4000/` (CIFAR's own format); what is not there is left out.
+Each case is a network of one filter, trained for one epoch, as in `models/seedling.toml`, and a gate.
+Prints per case the seeds that pass, trials, seconds from start to end of the process (median, least and most), and how
+well the next trial's accuracy was predicted. Judged by validation images; the test images are read once
+per accepted study, as always, and not printed.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+parser.add_argument("--images", type=pathlib.Path, default=pathlib.Path("data/images"))
+parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("BURGEON_DATA", "data")))
+parser.add_argument("--burgeon", default=TARGET / "release" / "burgeon")
+parser.add_argument("--only", default="", help="names of cases, with commas; all unless said")
+parser.add_argument("--seeds", default="1,2,3,4,5")
+parser.add_argument("--trials", type=int, default=8)
+args = parser.parse_args()
+
+IMAGES = args.images.resolve()
+# Name: where the images are, keys of [data], and the gate.
+CASES = {
+    "mnist-80": (args.data.resolve(), {"source": "mnist"}, 0.80),
+    "mnist-99": (args.data.resolve(), {"source": "mnist"}, 0.99),
+    "fashion-91": (IMAGES / "fashion-mnist", {"source": "idx"}, 0.91),
+    "fashion-93": (IMAGES / "fashion-mnist", {"source": "idx"}, 0.93),
+    "quickdraw-95": (IMAGES / "quickdraw-6x3000", {"source": "idx"}, 0.95),
+    # Few images, and gates that the plain recipe reaches.
+    "fashion-1000-80": (IMAGES / "fashion-mnist", {"source": "idx", "train": 1000}, 0.80),
+    "quickdraw-1000-88": (IMAGES / "quickdraw-6x3000", {"source": "idx", "train": 1000}, 0.88),
+    "cifar-3000-55": (IMAGES / "cifar10-lossless4000", {"source": "cifar"}, 0.55),
+    "cifar-80": (IMAGES / "cifar10jpg", {"source": "folder"}, 0.80),
+    "cifar-86": (IMAGES / "cifar10jpg", {"source": "folder"}, 0.86),
+    "trashnet-70": (IMAGES / "trashnet-150px", {"source": "folder", "size": 64}, 0.70),
+}
+LAYERS = """layers = [
+  { conv = { filters = 1, kernel = 3, padding = "valid", stride = 2 } },
+  { max-pool = { size = 3 } },
+]"""
+
+
+def tune(work, name, path, data, gate, seed):
+    """Events of a study, and its seconds."""
+    keys = "\n".join(f"{key} = {json.dumps(value)}" for key, value in {**data, "path": str(path)}.items())
+    study = work / f"{name}.toml"
+    study.write_text(
+        f'name = "{name}"\n[data]\n{keys}\n[model]\n{LAYERS}\n[train]\nepochs = 1\nbatch-size = 256\n'
+        f"[gate]\naccuracy = {gate}\n[tune]\ntrials = {args.trials}\n")
+    command = [str(args.burgeon), "tune", str(study), "--seed", str(seed), "--runs", str(work / "runs"), "--json"]
+    start = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode not in (0, 3):
+        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()], seconds
+
+
+def spread(values, digits=0):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+predictions = []
+print("| case | pass | trials | seconds | best validation accuracy |\n| --- | --- | --- | --- | --- |")
+for name in args.only.split(",") if args.only else CASES:
+    path, data, gate = CASES[name]
+    if not path.is_dir():
+        print(f"{name}: left out, as there is no {path}", file=sys.stderr)
+        continue
+    passed, trials, walls, bests = 0, [], [], []
+    for seed in map(int, args.seeds.split(",")):
+        with tempfile.TemporaryDirectory(prefix="burgeon-growth-") as work:
+            events, seconds = tune(pathlib.Path(work), name, path, data, gate, seed)
+        end = next(event for event in events if event["event"] == "study_finished")
+        passed += end["outcome"] == "accepted"
+        trials.append(end["trials"])
+        walls.append(seconds)
+        forecasts = {event["trial"]: event["forecast"] for event in events
+                     if event["event"] == "trial_started" and event.get("forecast")}
+        reached = {event["trial"]: event["validation_accuracy"] for event in events
+                   if event["event"] == "trial_finished"}
+        bests.append(100 * max(reached.values()))
+        told = [(forecast, reached[trial]) for trial, forecast in forecasts.items() if trial in reached]
+        predictions += told
+        steps = ", ".join(f"{100 * accuracy:.1f} ({100 * forecast['accuracy']:.1f} predicted)"
+                          for forecast, accuracy in told)
+        print(f"{name}, seed {seed}: {end['outcome']}, {end['trials']} trials, {seconds:.1f} s: {steps}",
+              file=sys.stderr, flush=True)
+    print(f"| {name} | {passed} of {len(trials)} | {spread(trials)} | {spread(walls, 1)} | {spread(bests, 1)} |",
+          flush=True)
+if predictions:
+    errors = [100 * abs(forecast["accuracy"] - reached) for forecast, reached in predictions]
+    held = sum(forecast["low"] <= reached <= forecast["high"] for forecast, reached in predictions)
+    print(f"\n{len(predictions)} predictions: off by {statistics.median(errors):.1f} points in the median; "
+          f"the intervals of 80 % hold {100 * held / len(predictions):.0f} % of them.")
