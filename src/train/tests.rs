@@ -321,6 +321,36 @@ fn a_look_is_taken_with_images_of_all_classes_where_they_take_turns_in_the_file(
     }
 }
 
+#[test]
+fn a_probe_tells_whether_left_and_right_matter() {
+    // One half of each image is bright: the left or the right one, or the upper or the lower one.
+    let halves = |is_bright: fn(usize, usize) -> bool| {
+        let image = |class: usize| {
+            let pixel =
+                move |at: usize| u8::from(is_bright(at % 28, at / 28) == (class == 0)) * 200;
+            (0..28 * 28).map(pixel)
+        };
+        let images = |count: usize| {
+            let labels: Vec<u8> = (0..count).map(|at| (at % 2) as u8).collect();
+            let pixels = labels.iter().flat_map(|&label| image(label.into())).collect();
+            Subset::all(Images::new(pixels, labels, 28, 28).unwrap())
+        };
+        Dataset { train: images(160), validation: images(40), test: images(10), ..digits() }
+    };
+    let spec = spec(|file| {
+        file.model.layers = vec![Layer::Dense(Dense::of(8))];
+        file.train.learning_rate = 0.01;
+    });
+    let device = cpu();
+    let cost = |data: &Dataset| {
+        let mut watch = Script::new(&on, &on_in);
+        train(setup(&spec, data, &device), fresh(&spec), &mut watch).unwrap();
+        watch.records.last().unwrap().probe.as_ref().unwrap().mirror_cost
+    };
+    assert_eq!(cost(&halves(|x, _| x < 14)), Some(1.0));
+    assert_eq!(cost(&halves(|_, y| y < 14)), Some(0.0));
+}
+
 fn look(
     spec: &Spec,
     data: &Dataset,

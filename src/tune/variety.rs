@@ -111,3 +111,62 @@ pub(super) fn memorizes(trial: &TrialRecord) -> bool {
     let luck = ((1.0 - accuracy) * accuracy / images).max(0.0).sqrt();
     1.0 - accuracy + 2.0 * luck < MEMORIZES * (1.0 - trial.score())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Ending, EpochRecord, Probe};
+    use crate::spec::{Dense, StudyFile};
+
+    fn trial(accuracy: f64, mirror_cost: Option<f64>) -> TrialRecord {
+        let file = StudyFile::new("mirrored", vec![Layer::Dense(Dense::of(16))]);
+        let probe = Probe {
+            images: 256,
+            training_images: 1000,
+            accuracy,
+            pixel_deviation: 1.0,
+            layers: Vec::new(),
+            missing_classes: Vec::new(),
+            unnamed_classes: Vec::new(),
+            mirror_cost,
+        };
+        let epoch = EpochRecord {
+            epoch: 1,
+            validation_accuracy: accuracy,
+            probe: Some(probe),
+            ..EpochRecord::default()
+        };
+        TrialRecord {
+            trial: 1,
+            parent: None,
+            edits: Vec::new(),
+            spec: Spec::new(file, InputShape::MNIST).unwrap(),
+            curve: vec![epoch],
+            ending: Ending::Completed,
+            train_seconds: 1.0,
+            rates: None,
+        }
+    }
+
+    #[test]
+    fn images_are_mirrored_only_where_left_and_right_do_not_matter() {
+        assert!(may_be_mirrored(&trial(0.70, Some(0.02))));
+        assert!(may_be_mirrored(&trial(0.70, Some(-0.01))));
+        assert!(!may_be_mirrored(&trial(0.97, Some(0.03))), "arrows among other signs");
+        assert!(!may_be_mirrored(&trial(0.98, Some(0.5))), "digits");
+        assert!(!may_be_mirrored(&trial(0.15, Some(0.0))), "nothing was learned yet");
+        assert!(!may_be_mirrored(&trial(0.70, None)));
+    }
+
+    #[test]
+    fn images_that_are_seen_often_are_moved() {
+        assert_eq!(Variety::first(InputShape::MNIST, 2), Variety::Plain);
+        assert_eq!(Variety::first(InputShape::MNIST, 20), Variety::Moved);
+        let colour = InputShape { channels: 3, ..InputShape::MNIST };
+        let augment = Variety::first(colour, 2).augment(colour, Augment::default());
+        assert!(
+            augment.shift > 0 && !augment.flip,
+            "whether a mirror image is the same is not known yet"
+        );
+    }
+}
