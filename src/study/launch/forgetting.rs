@@ -30,25 +30,34 @@ use crate::sys::signals::StopFlag;
 const BATCH: usize = 250;
 
 /// Checks that the validation images of the run that the study continues from can be read, and has the new
-/// run keep what tells them.
+/// run keep what tells them. Where that is impossible, no new run can begin.
 ///
 /// # Errors
 ///
-/// If the model is not that of a run, or that run's images cannot be read, or have changed.
+/// If a stop is requested, or the old run's folder cannot be read.
 pub(super) fn keep_old_run(
-    start: &mut StartModel,
+    start: Option<StartModel>,
     study: &StudySource,
     settings: &Settings,
     listener: &mut dyn LaunchListener,
     stop: &StopFlag,
-) -> Result<(), LaunchError> {
+) -> Result<Option<StartModel>, LaunchError> {
     const KEY: &str = "model.measure-forgetting";
+    let Some(mut start) = start else {
+        return Ok(None);
+    };
+    if !start.is_original() {
+        // The run whose copy it is has kept it.
+        return Ok(Some(start));
+    }
+    let refused = |start: StartModel, message: String, help: &str| {
+        Ok(Some(start.for_begun_runs(refusal(study, KEY, message, help))))
+    };
     let old = match RunFolder::open(real_files()?, start.from()) {
         Ok(old) => old,
         Err(error) => {
             let message = format!("{}, so the data of the model is not known", chain(&error));
-            let help = "set `from` to a run folder, or remove this key";
-            return Err(refusal(study, KEY, message, help).into());
+            return refused(start, message, "set `from` to a run folder, or remove this key");
         }
     };
     match old_images(&old, settings, listener, stop) {
@@ -56,15 +65,13 @@ pub(super) fn keep_old_run(
         Err(stopped @ LaunchError::Data(DataError::Stopped)) => return Err(stopped),
         Err(error) => {
             let message = format!("the old validation images cannot be read: {}", chain(&error));
-            return Err(
-                refusal(study, KEY, message, "restore that data, or remove this key").into()
-            );
+            return refused(start, message, "restore that data, or remove this key");
         }
     }
     let provenance = old.files().read(&old.provenance_file(), KEPT_BYTES_MAX)?;
     start.keep("study.toml", old.read_study()?.into_bytes());
     start.keep("provenance.json", provenance);
-    Ok(())
+    Ok(Some(start))
 }
 
 const KEPT_BYTES_MAX: u64 = 1 << 20;

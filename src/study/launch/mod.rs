@@ -218,7 +218,7 @@ impl<'a> Launch<'a> {
                 let (spec, provenance) =
                     (&session.spec, session.provenance(&self.settings.command));
                 let start = match &session.inherited {
-                    Some(Inherited { unread: Some(error), .. }) => {
+                    Some(Inherited { cannot_begin: Some(error), .. }) => {
                         return Err(error.clone().into());
                     }
                     Some(inherited) => &inherited.files[..],
@@ -354,11 +354,8 @@ impl<'a> Launch<'a> {
             Some(listener) => &mut **listener,
             None => &mut silent,
         };
-        if let Some(start) = start.as_mut().filter(|start| start.is_original())
-            && file.model.measure_forgetting
-            && begun.is_none()
-        {
-            forgetting::keep_old_run(start, study, &self.settings, listener, &self.stop)?;
+        if file.model.measure_forgetting && begun.is_none() {
+            start = forgetting::keep_old_run(start, study, &self.settings, listener, &self.stop)?;
         }
         let mut images = match self.images.take() {
             Some(own) => StudyImages::own(own)?,

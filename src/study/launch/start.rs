@@ -35,8 +35,10 @@ pub(super) struct StartModel {
     spec: Spec,
     /// What a new run keeps of it: names and contents.
     files: Vec<(&'static str, Vec<u8>)>,
-    /// Why `from` cannot be read, where the copy of a run stands in for it.
-    unread: Option<SpecError>,
+    /// Whether it was read from where the study says, not from the copy of a run.
+    is_original: bool,
+    /// Why no new run can begin with it; a run that has begun can go on.
+    cannot_begin: Option<SpecError>,
 }
 
 /// What the first trial inherits.
@@ -45,9 +47,8 @@ pub(super) struct Inherited {
     pub(super) record: InheritedModel,
     /// What a new run keeps of the model: names and contents.
     pub(super) files: Vec<(&'static str, Vec<u8>)>,
-    /// Why the model itself cannot be read, where the copy of a run stands in for it. No new run can
-    /// begin with that.
-    pub(super) unread: Option<SpecError>,
+    /// Why no new run can begin with it; a run that has begun can go on.
+    pub(super) cannot_begin: Option<SpecError>,
 }
 
 impl StartModel {
@@ -92,7 +93,8 @@ impl StartModel {
             ));
         }
         let files = vec![(WEIGHTS_FILE, files.weights), (SPEC_FILE, files.spec)];
-        let start = Self { from, sha256, model, spec, files, unread: None };
+        let start =
+            Self { from, sha256, model, spec, files, is_original: true, cannot_begin: None };
         start.check_weights(study)?;
         start.complete(file);
         Ok(Some(start))
@@ -117,7 +119,8 @@ impl StartModel {
         }
         let model = files.model().map_err(|error| lost(chain(&error)))?;
         let spec = model.spec().map_err(|error| lost(chain(&error)))?;
-        let start = Self { from, sha256, model, spec, files: Vec::new(), unread: None };
+        let (is_original, cannot_begin, files) = (false, None, Vec::new());
+        let start = Self { from, sha256, model, spec, files, is_original, cannot_begin };
         start.complete(file);
         Ok(Some(start))
     }
@@ -144,7 +147,7 @@ impl StartModel {
             return Err(unread.into());
         };
         let kept = Self::kept(&run, file)?;
-        Ok(kept.map(|start| Self { unread: Some(unread), ..start }))
+        Ok(kept.map(|start| start.for_begun_runs(unread)))
     }
 
     /// The study that a run was made for.
@@ -155,7 +158,12 @@ impl StartModel {
 
     /// Whether it was read from where the study says, not from the copy of a run.
     pub(super) fn is_original(&self) -> bool {
-        self.unread.is_none()
+        self.is_original
+    }
+
+    /// The same model, with which no new run can begin.
+    pub(super) fn for_begun_runs(self, why: SpecError) -> Self {
+        Self { cannot_begin: Some(why), ..self }
     }
 
     /// The folder or file that it was read from.
@@ -214,7 +222,7 @@ impl StartModel {
         classes: &[String],
     ) -> Result<Inherited, SpecError> {
         self.check_input(study, spec)?;
-        let Self { from, sha256, model, spec: own, files, unread } = self;
+        let Self { from, sha256, model, spec: own, files, cannot_begin, .. } = self;
         let known = &model.file.preparation.classes;
         let matched = ClassMatch::of(known, classes);
         let inherited = inherited_weights(&own, &model.file.weights, spec, &matched, FIRST_TRIAL);
@@ -236,7 +244,7 @@ impl StartModel {
             new: names(classes, matched.new()),
             dropped: names(known, matched.dropped.clone()),
         };
-        Ok(Inherited { weights, record, files, unread })
+        Ok(Inherited { weights, record, files, cannot_begin })
     }
 
     fn check_input(&self, study: &StudySource, spec: &Spec) -> Result<(), SpecError> {
