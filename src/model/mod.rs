@@ -3,7 +3,7 @@
 //! [`Network`] is the burn module. [`Weights`] holds the same numbers as plain arrays by name, which are
 //! saved, compared, grafted and exported. A network is always built from weights, so that its numbers do
 //! not depend on the device: [`Weights::initial`] draws them from the study's seed, [`Graft`] carries
-//! them over from a parent.
+//! them over from a parent, `inherited_weights` from a trained model of other classes.
 //!
 //! A trained network is used through a [`Classifier`], which is opened from a [`SavedModel`]: weights,
 //! spec and [`Preparation`], which describes how pictures become the network's input.

@@ -12,6 +12,7 @@ use super::layer::Layer;
 /// `[model]` of a study file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("anyOf" = [{ "required": ["layers"] }, { "required": ["from"] }]))]
 pub struct ModelSpec {
     /// A trained model whose weights the first trial starts with: a run folder, of which the best model
     /// is taken, a folder such as `best/` in it, or a `model.safetensors` with its `spec.toml` beside
@@ -27,7 +28,7 @@ pub struct ModelSpec {
     /// Whether to measure, at the end of the study, what the best model has forgotten: its accuracy on the
     /// validation images of the run in `from`, beside that of the model it started with. It needs that
     /// run's data, and decides nothing.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub measure_forgetting: bool,
     /// The layers in order. The input shape and the classifier head (a dense layer with softmax)
     /// follow from the data; an empty list is a softmax classifier on pixels. Together with `from` they

@@ -14,6 +14,7 @@ use burgeon::unstable::data::synthetic::digits;
 use burgeon::unstable::ledger::{Event, read, uninterrupted};
 use burgeon::unstable::record::{Forgetting, InheritedModel};
 use burgeon::unstable::sys::files::RealFiles;
+use sha2::{Digest, Sha256};
 
 use crate::small_sets::{image_file, label_file, write_set};
 
@@ -196,6 +197,8 @@ fn the_same_data_starts_with_the_accuracy_that_the_model_had() {
     let (place, first) = Place::with_first_run();
     let mut study = without_learning(StudyFile { name: "second".into(), ..first_study() });
     study.model.from = Some(first.join("best/model.safetensors"));
+    let sha256 = Sha256::digest(fs::read(first.join("best/model.safetensors")).unwrap());
+    study.model.from_sha256 = Some(hex::encode_upper(sha256));
     study.train.epochs = 1;
     let ended = finish(launch(&study, &place.path("runs")));
     let accuracy = |run: &Path| fs::read_to_string(run.join("accuracy.txt")).unwrap();
@@ -332,7 +335,7 @@ fn what_is_no_model_is_refused_by_name() {
     let good = fs::read(first.join("best/model.safetensors")).unwrap();
     let weights = copy.join("model.safetensors");
     let mut study = second_study(&copy, &data);
-    let mut refused = |content: &[u8], expected: &str| {
+    let refused = |content: &[u8], expected: &str| {
         fs::write(&weights, content).unwrap();
         let message = refusal(&study, &place.path("refused"));
         assert!(message.starts_with("`model.from`: "), "{message}");

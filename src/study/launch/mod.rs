@@ -455,13 +455,12 @@ impl<'a> Launch<'a> {
         });
         let was_over = is_over(ledger.records());
         match resumed {
-            Resumed::No => record_start(&mut ledger, &session, &folder)?,
+            Resumed::No => ledger.append_once(session.started(&folder)).map(drop)?,
             Resumed::Yes if !was_over => record_resumption(&mut ledger, &folder)?,
             Resumed::Yes => {}
         }
-        if let Some(inherited) = session.inherited.as_ref().filter(|_| !was_over) {
-            // Also by a resumed process, because a crash may have come before it.
-            ledger.append_once(Event::ModelInherited(inherited.record.clone()))?;
+        if !was_over {
+            record_basis(&mut ledger, &session)?;
         }
         let was_cut = is_notification_due(ledger.records());
         let Session { spec, images, growth, workers, inherited, .. } = session;
@@ -547,13 +546,16 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Records the start of a run.
-fn record_start(
-    ledger: &mut Ledger,
-    session: &Session,
-    folder: &RunFolder,
-) -> Result<(), LaunchError> {
-    ledger.append_once(session.started(folder))?;
+/// Records what a study begins with: its data and, if there is one, its model. A resumed process does so too
+/// if it is not recorded yet, because a crash may have come before it.
+fn record_basis(ledger: &mut Ledger, session: &Session) -> Result<(), LaunchError> {
+    if let Some(inherited) = &session.inherited {
+        ledger.append_once(Event::ModelInherited(inherited.record.clone()))?;
+    }
+    let is_examined = |event: &Event| matches!(event, Event::DataExamined { .. });
+    if ledger.records().iter().any(|recorded| is_examined(&recorded.event)) {
+        return Ok(());
+    }
     if let Some(reason) = &session.images.origin.fallback {
         ledger.append_once(Event::DataFallback { reason: reason.clone() })?;
     }

@@ -92,6 +92,7 @@ impl StartModel {
                 "use that, or remove the key",
             ));
         }
+        file.model.from_sha256 = Some(sha256.clone());
         let files = vec![(WEIGHTS_FILE, files.weights), (SPEC_FILE, files.spec)];
         let start =
             Self { from, sha256, model, spec, files, is_original: true, cannot_begin: None };
