@@ -57,7 +57,7 @@ impl ClassMatch {
     }
 
     /// Places in the study of the classes that the model does not know.
-    pub fn new(&self) -> Vec<usize> {
+    pub fn fresh(&self) -> Vec<usize> {
         self.places_where(|place| place.is_none())
     }
 
@@ -157,7 +157,7 @@ mod tests {
         let classes = ClassMatch::of(&names("cat dog owl"), &names("owl ant cat"));
         assert_eq!(classes.places, [Some(2), None, Some(0)]);
         assert_eq!(
-            (classes.kept(), classes.new(), classes.dropped),
+            (classes.kept(), classes.fresh(), classes.dropped),
             (vec![0, 2], vec![1], vec![1])
         );
         let twice = ClassMatch::of(&names("a a b"), &names("a a a"));

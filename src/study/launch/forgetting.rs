@@ -53,7 +53,7 @@ pub(super) fn keep_old_run(
     let refused = |start: StartModel, message: String, help: &str| {
         Ok(Some(start.for_begun_runs(refusal(study, KEY, message, help))))
     };
-    let old = match RunFolder::open(real_files()?, start.from()) {
+    let old = match RunFolder::open(real_files()?, start.path()) {
         Ok(old) => old,
         Err(error) => {
             let message = format!("{}, so the data of the model is not known", chain(&error));

@@ -468,7 +468,7 @@ impl<'a> Launch<'a> {
         let (name, command) = (spec.name().to_owned(), spec.file().notify.command.clone());
         let validation_images = images.dataset.validation.len();
         let measured_on = device.as_ref().filter(|_| spec.file().model.measure_forgetting);
-        let measured_on = measured_on.map(|device| device.device.clone());
+        let measured_on = measured_on.map(|device| device.device.clone().without_autodiff());
         let setup = StudySetup { validation_images, growth, spec };
         let trainer: Box<dyn Trainer + '_> = match (self.trainer, device) {
             (Some(trainer), _) => trainer,

@@ -8,7 +8,7 @@
 //! features as before, so that the inherited rows of the head still mean what they meant.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -168,7 +168,7 @@ impl StartModel {
     }
 
     /// The folder or file that it was read from.
-    pub(super) fn from(&self) -> &PathBuf {
+    pub(super) fn path(&self) -> &Path {
         &self.from
     }
 
@@ -242,7 +242,7 @@ impl StartModel {
             weights_hash: model.file.weights.hash(),
             edits,
             kept: names(classes, matched.kept()),
-            new: names(classes, matched.new()),
+            new: names(classes, matched.fresh()),
             dropped: names(known, matched.dropped.clone()),
         };
         Ok(Inherited { weights, record, files, cannot_begin })
