@@ -22,6 +22,7 @@
 //! | --- | --- |
 //! | describe a study, or build one in code | [`spec`] |
 //! | run a study from a program | [`study::Launch`] |
+//! | continue from a trained model | `from` in [`spec::ModelSpec`] |
 //! | stop a study and resume it | [`study::Launch::stop`], [`study::Launch::resume`] |
 //! | use your own images, policy or trainer | [`data::Dataset`], [`tune::Policy`], [`study::Trainer`] |
 //! | train one network without growth | [`train::train()`] |

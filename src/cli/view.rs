@@ -1,6 +1,7 @@
 //! Shows the progress of a study on a terminal: bars for what is running, lines for what is done.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +16,7 @@ use super::profile;
 use crate::data;
 use crate::gate::Judgement;
 use crate::notify::NotifyError;
-use crate::record::{EpochRecord, StepProgress};
+use crate::record::{EpochRecord, Forgetting, StepProgress};
 use crate::report::ReportError;
 use crate::spec::{Spec, diff};
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote};
@@ -407,8 +408,32 @@ impl LaunchListener for View {
             ready.device,
             ready.threads,
         ));
+        if let Some(inherited) = ready.inherited {
+            self.output.print(&format!(
+                "model   {} (SHA-256 {}…): {}",
+                inherited.from,
+                inherited.sha256.get(..12).unwrap_or_default(),
+                inherited.classes_words()
+            ));
+            if inherited.kept.is_empty() {
+                self.output.warn(
+                    "the model and the data have no class in common, so only the layers before the head \
+                     are inherited",
+                );
+            }
+        }
         for finding in &ready.report.findings {
             self.output.warn(&finding.words(&data.classes));
+        }
+    }
+
+    fn forgetting(&mut self, measured: Result<&Forgetting, &(dyn Error + 'static)>) {
+        match measured {
+            Ok(forgetting) => self.output.print(&forgetting.words()),
+            Err(error) => {
+                let why = super::error_text::chain(error);
+                self.output.warn(&format!("what the model has forgotten was not measured: {why}"));
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::record::{
-    ClassRecall, Conclusion, DataFinding, FloorJudgement, Forecast, GraftReport, Inherit, Probe,
-    Profile, SplitCounts, StudyResult,
+    ClassRecall, Conclusion, DataFinding, FloorJudgement, Forecast, Forgetting, GraftReport,
+    Inherit, InheritedModel, Probe, Profile, SplitCounts, StudyResult,
 };
 use crate::spec::Edit;
 use crate::sys::nan_if_null;
@@ -62,6 +62,8 @@ pub enum Event {
         /// What is unusual about them.
         findings: Vec<DataFinding>,
     },
+    /// The study starts with the weights of a trained model.
+    ModelInherited(InheritedModel),
     /// A trial started.
     TrialStarted {
         /// Counted from 1.
@@ -246,6 +248,13 @@ pub enum Event {
         /// Hash of the images and labels.
         data_hash: String,
     },
+    /// The best model was measured on the validation images of the run that it was continued from.
+    ForgettingMeasured {
+        /// The trial of the best model.
+        trial: u32,
+        /// What was measured.
+        forgetting: Forgetting,
+    },
     /// A study was stopped on request.
     StudyStopped {
         /// The signal's name.
@@ -323,10 +332,11 @@ pub enum Verdict {
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 21] = [
+    pub const NAMES: [&'static str; 23] = [
         "study_started",
         "data_fallback",
         "data_examined",
+        "model_inherited",
         "trial_started",
         "grafted",
         "epoch_finished",
@@ -339,6 +349,7 @@ impl Event {
         "study_resumed",
         "trial_resumed",
         "test_split_read",
+        "forgetting_measured",
         "study_stopped",
         "checkpoints_removed",
         "study_extended",
@@ -353,6 +364,7 @@ impl Event {
             Self::StudyStarted { .. } => "study_started",
             Self::DataFallback { .. } => "data_fallback",
             Self::DataExamined { .. } => "data_examined",
+            Self::ModelInherited(_) => "model_inherited",
             Self::TrialStarted { .. } => "trial_started",
             Self::Grafted { .. } => "grafted",
             Self::EpochFinished { .. } => "epoch_finished",
@@ -365,6 +377,7 @@ impl Event {
             Self::StudyResumed { .. } => "study_resumed",
             Self::TrialResumed { .. } => "trial_resumed",
             Self::TestSplitRead { .. } => "test_split_read",
+            Self::ForgettingMeasured { .. } => "forgetting_measured",
             Self::StudyStopped { .. } => "study_stopped",
             Self::CheckpointsRemoved { .. } => "checkpoints_removed",
             Self::StudyExtended { .. } => "study_extended",
@@ -444,6 +457,19 @@ pub(super) mod samples {
                 accuracy: 0.75,
                 weights_hash: "ef".into(),
                 data_hash: "cd".into(),
+            },
+            Event::ModelInherited(InheritedModel {
+                from: "/runs/lenet-0001".into(),
+                sha256: "ab".into(),
+                weights_hash: "ef".into(),
+                edits: vec![Edit::Widen { layer: 0, width: 8 }],
+                kept: vec!["cat".into()],
+                new: vec!["dog".into()],
+                dropped: Vec::new(),
+            }),
+            Event::ForgettingMeasured {
+                trial: 2,
+                forgetting: Forgetting { classes: 1, images: 100, before: 0.75, after: 0.5 },
             },
             Event::StudyStopped { signal: "SIGTERM".into() },
             Event::CheckpointsRemoved { trial: 1 },

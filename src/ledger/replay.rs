@@ -42,6 +42,8 @@ impl Event {
             Self::StudyStarted { .. } => ("study started", 0, 0),
             Self::DataFallback { .. } => ("data fallback", 0, 0),
             Self::DataExamined { .. } => ("data examined", 0, 0),
+            Self::ModelInherited(_) => ("model inherited", 0, 0),
+            Self::ForgettingMeasured { trial, .. } => ("forgetting measured", trial, 0),
             Self::TrialStarted { trial, .. } => ("trial started", trial, 0),
             Self::Grafted { trial, .. } => ("grafted", trial, 0),
             Self::EpochFinished { trial, epoch, .. } => ("epoch finished", trial, epoch),

@@ -53,6 +53,8 @@ pub enum RunFolderError {
 /// A study file with its defaults written out is a few kilobytes.
 const STUDY_LIMIT_BYTES: u64 = 4 << 20;
 const PROVENANCE_LIMIT_BYTES: u64 = 1 << 20;
+/// Folder of the model that the first trial started with.
+const START_FOLDER: &str = "start";
 
 impl RunFolder {
     /// Creates the next free folder for a study of this name; two processes that do so at once get
@@ -78,7 +80,8 @@ impl RunFolder {
         }
     }
 
-    /// Creates the next free folder for a study of this name, with its provenance and its study.
+    /// Creates the next free folder for a study of this name, with its provenance, its study, and
+    /// the files of the model that it starts with: names and contents, none if it starts with none.
     /// Incomplete folders, which processes that died in this function left behind, are removed.
     ///
     /// # Errors
@@ -90,11 +93,13 @@ impl RunFolder {
         name: &str,
         provenance: &Provenance,
         study: &str,
+        start: &[(&str, &[u8])],
     ) -> Result<Self, RunFolderError> {
         check_name(name)?;
         files.create_folders(runs)?;
         let _inside = InFolder::enter(runs, || remove_unbegun(&*files, runs, name));
         let folder = Self::create(files, runs, name)?;
+        folder.write_start(start)?;
         folder.write_provenance(provenance)?;
         // Last, because a folder without it does not count as a run.
         folder.write_study(study)?;
@@ -199,9 +204,26 @@ impl RunFolder {
         self.path.join("best")
     }
 
+    /// The folder of the model that the first trial started with, if it started with one: `start`.
+    pub fn start(&self) -> PathBuf {
+        self.path.join(START_FOLDER)
+    }
+
     /// A trial's folder; trials are counted from 1.
     pub fn trial(&self, trial: u32) -> TrialFolder {
         TrialFolder { path: self.path.join("trials").join(format!("{trial:03}")) }
+    }
+
+    /// Writes the files of the model that the first trial starts with, each with its name and content.
+    fn write_start(&self, content: &[(&str, &[u8])]) -> Result<(), RunFolderError> {
+        if content.is_empty() {
+            return Ok(());
+        }
+        self.files.create_folders(&self.start())?;
+        for (name, bytes) in content {
+            self.files.write_atomically(&self.start().join(name), bytes)?;
+        }
+        Ok(())
     }
 
     /// Writes the resolved study.
@@ -283,17 +305,30 @@ impl TrialFolder {
 /// Removes the incomplete folders of this name, those without a study. No other process may be creating
 /// one at the same time.
 fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
-    let is_beginning = |found: &String| {
-        ["provenance.json", ".provenance.json.tmp", ".study.toml.tmp"].contains(&found.as_str())
+    let is_start = |folder: &Path| {
+        let is_folder = matches!(files.kind(folder), Ok(Some(PathKind::Folder)));
+        is_folder && files.list(folder).is_ok_and(|found| found.iter().all(is_file_of_start))
+    };
+    let is_beginning = |folder: &Path, found: &String| match found.as_str() {
+        "provenance.json" | ".provenance.json.tmp" | ".study.toml.tmp" => true,
+        START_FOLDER => is_start(&folder.join(found)),
+        _ => false,
     };
     // A folder that cannot be listed or removed is skipped; `find_latest` skips it as well.
     for number in numbers(files, runs, name).unwrap_or_default() {
         let folder = folder(runs, name, number);
         let is_folder = matches!(files.kind(&folder), Ok(Some(PathKind::Folder)));
-        if is_folder && files.list(&folder).is_ok_and(|found| found.iter().all(is_beginning)) {
+        let is_unbegun = |found: Vec<String>| found.iter().all(|name| is_beginning(&folder, name));
+        if is_folder && files.list(&folder).is_ok_and(is_unbegun) {
             let _ = files.remove_folder(&folder);
         }
     }
+}
+
+/// Whether a run writes a file of this name into [`RunFolder::start`].
+fn is_file_of_start(name: &String) -> bool {
+    let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap_or(name);
+    ["model.safetensors", "spec.toml", "study.toml", "provenance.json"].contains(&whole)
 }
 
 fn folder(runs: &Path, name: &str, number: u32) -> PathBuf {
@@ -395,7 +430,7 @@ mod tests {
     }
 
     fn begin(runs: &Path, name: &str) -> RunFolder {
-        RunFolder::begin(files(), runs, name, &provenance(), "name = \"lenet\"").unwrap()
+        RunFolder::begin(files(), runs, name, &provenance(), "name = \"lenet\"", &[]).unwrap()
     }
 
     #[test]
@@ -410,18 +445,21 @@ mod tests {
         let run = RunFolder::create(files(), runs.path(), "lenet").unwrap();
         run.write_provenance(&provenance()).unwrap();
         std::fs::write(run.path().join(".study.toml.tmp"), "name").unwrap();
+        let run = RunFolder::create(files(), runs.path(), "lenet").unwrap();
+        run.write_start(&[("model.safetensors", b"weights")]).unwrap();
+        std::fs::write(run.start().join(".spec.toml.tmp"), "").unwrap();
         // Of another study, of a run whose study was deleted, and somebody's own.
         RunFolder::create(files(), runs.path(), "other").unwrap();
-        for (folder, file) in [("lenet-0005", "events.jsonl"), ("lenet-0006", "notes.txt")] {
-            std::fs::create_dir(path(folder)).unwrap();
+        for (folder, file) in [("lenet-0006", "events.jsonl"), ("lenet-0007/start", "notes.txt")] {
+            std::fs::create_dir_all(path(folder)).unwrap();
             std::fs::write(path(folder).join(file), "").unwrap();
         }
         std::fs::create_dir(path("lenet-7")).unwrap();
-        std::fs::write(path("lenet-0008"), "a file").unwrap();
-        assert_eq!(begin(runs.path(), "lenet").name(), "lenet-0009");
+        std::fs::write(path("lenet-0009"), "a file").unwrap();
+        assert_eq!(begin(runs.path(), "lenet").name(), "lenet-0010");
         let mut left = files().list(runs.path()).unwrap();
         left.sort();
-        let kept = ["lenet-0001", "lenet-0005", "lenet-0006", "lenet-0008", "lenet-0009"];
+        let kept = ["lenet-0001", "lenet-0006", "lenet-0007", "lenet-0009", "lenet-0010"];
         assert_eq!(left, [&kept[..], &["lenet-7", "other-0001"]].concat());
     }
 

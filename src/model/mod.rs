@@ -3,7 +3,7 @@
 //! [`Network`] is the burn module. [`Weights`] holds the same numbers as plain arrays by name, which are
 //! saved, compared, grafted and exported. A network is always built from weights, so that its numbers do
 //! not depend on the device: [`Weights::initial`] draws them from the study's seed, [`Graft`] carries
-//! them over from a parent.
+//! them over from a parent, `inherited_weights` from a trained model of other classes.
 //!
 //! A trained network is used through a [`Classifier`], which is opened from a [`SavedModel`]: weights,
 //! spec and [`Preparation`], which describes how pictures become the network's input.
@@ -12,6 +12,7 @@ mod arrays;
 mod classifier;
 mod device;
 pub(crate) mod graft;
+pub(crate) mod inherit;
 mod initial;
 mod layers;
 pub(crate) mod model_file;
@@ -29,6 +30,7 @@ pub(crate) use arrays::weight_number;
 pub use classifier::{Classifier, ClassifierError, InputError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub(crate) use graft::{Graft, GraftError, keeps_optimizer, refreshed};
+pub(crate) use inherit::{ClassMatch, inherited_weights};
 pub use model_file::ModelFile;
 pub(crate) use model_file::ModelFileError;
 pub(crate) use network::layer_rows;
@@ -39,6 +41,6 @@ pub use preparation::{Preparation, PreparationError};
 pub(crate) use read::ReadError;
 pub(crate) use read::{read_scalar, read_values};
 pub use saved::OpenError;
-pub(crate) use saved::SavedModel;
 pub(crate) use saved::{SPEC_FILE, WEIGHTS_FILE};
+pub(crate) use saved::{SavedFiles, SavedModel};
 pub use weights::{WeightArray, Weights, WeightsError};

@@ -1,4 +1,4 @@
-//! A saved model: a folder with `model.safetensors` and `spec.toml`.
+//! A saved model: `model.safetensors` and `spec.toml` in one folder.
 
 // In a circle with classifier: a saved model opens as a classifier, whose errors are among those of
 // opening.
@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use super::classifier::{Classifier, ClassifierError};
 use super::model_file::{ModelFile, ModelFileError};
 use crate::spec::{InputShape, Spec, SpecError, StudyDocument};
-use crate::sys::files::{FileError, Files, RealFiles};
+use crate::sys::files::{FileError, Files, RealFiles, parent};
 
 /// File of the weights and the preparation.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
@@ -55,6 +55,21 @@ pub enum OpenError {
         /// The run folder.
         folder: PathBuf,
     },
+    /// The file is none that a model can be read from.
+    #[error(
+        "{} is not a safetensors file; name the {WEIGHTS_FILE} beside it, which also holds the names of the classes, or its folder",
+        path.display()
+    )]
+    NotSafetensors {
+        /// The file that was given.
+        path: PathBuf,
+    },
+    /// The model file stands alone.
+    #[error("{} has no {SPEC_FILE} beside it, which tells the layers of its network", path.display())]
+    NoSpec {
+        /// The file that was given.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -84,29 +99,70 @@ pub enum OpenError {
     },
 }
 
+/// The files of a saved model as they are on disk.
+#[derive(Debug, Clone)]
+pub struct SavedFiles {
+    /// The folder of the model.
+    pub folder: PathBuf,
+    /// Path of the model file.
+    pub weights_path: PathBuf,
+    /// Content of the model file: weights and preparation.
+    pub weights: Vec<u8>,
+    /// Content of the study of the model's trial.
+    pub spec: Vec<u8>,
+}
+
+impl SavedFiles {
+    /// Reads the files of the best model of a run, of a model folder, or of a `model.safetensors` with its
+    /// `spec.toml` beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], which names the file.
+    pub fn read(path: &Path) -> Result<Self, OpenError> {
+        let (folder, weights_path) = match path.is_file() {
+            true => (model_file_folder(path)?, path.to_owned()),
+            false => {
+                let folder = model_folder(path)?;
+                let weights = folder.join(WEIGHTS_FILE);
+                (folder, weights)
+            }
+        };
+        let spec = RealFiles.read(&folder.join(SPEC_FILE), SPEC_BYTES_MAX)?;
+        let weights = RealFiles.read(&weights_path, WEIGHTS_BYTES_MAX)?;
+        Ok(Self { folder, weights_path, weights, spec })
+    }
+
+    /// The model in these files.
+    ///
+    /// # Errors
+    ///
+    /// If its study cannot be parsed, or the model file is invalid.
+    pub fn model(&self) -> Result<SavedModel, OpenError> {
+        let study = StudyDocument::new(
+            self.folder.join(SPEC_FILE).display().to_string(),
+            String::from_utf8_lossy(&self.spec).into_owned(),
+        );
+        let folder = self.folder.clone();
+        let data = match study.parse() {
+            Ok(file) => file.data,
+            Err(source) => return Err(OpenError::Spec { folder, source }),
+        };
+        let file = ModelFile::from_safetensors_of(&self.weights, &data)
+            .map_err(|source| OpenError::ModelFile { path: self.weights_path.clone(), source })?;
+        Ok(SavedModel { study, file, folder })
+    }
+}
+
 impl SavedModel {
-    /// Reads the best model of a run (`runs/lenet-5-0001`), or the model of a folder such as
-    /// `runs/lenet-5-0001/best`.
+    /// Reads the best model of a run (`runs/lenet-5-0001`), the model of a folder such as
+    /// `runs/lenet-5-0001/best`, or that of a `model.safetensors` with its `spec.toml` beside it.
     ///
     /// # Errors
     ///
     /// [`OpenError`], which names the file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = path.as_ref();
-        let folder = model_folder(path)?;
-        let spec_path = folder.join(SPEC_FILE);
-        let text = RealFiles.read(&spec_path, SPEC_BYTES_MAX)?;
-        let study = StudyDocument::new(
-            spec_path.display().to_string(),
-            String::from_utf8_lossy(&text).into_owned(),
-        );
-        let data = study.parse();
-        let data = data.map_err(|source| OpenError::Spec { folder: folder.clone(), source })?.data;
-        let weights_path = folder.join(WEIGHTS_FILE);
-        let bytes = RealFiles.read(&weights_path, WEIGHTS_BYTES_MAX)?;
-        let file = ModelFile::from_safetensors_of(&bytes, &data)
-            .map_err(|source| OpenError::ModelFile { path: weights_path, source })?;
-        Ok(Self { study, file, folder })
+        SavedFiles::read(path.as_ref())?.model()
     }
 
     /// The spec of its network.
@@ -130,6 +186,18 @@ impl SavedModel {
         let spec = self.spec()?;
         Classifier::new(&spec, self.file.clone(), device)
             .map_err(|source| OpenError::Classifier { folder: self.folder.clone(), source })
+    }
+}
+
+/// The folder of a model file that is named itself.
+fn model_file_folder(path: &Path) -> Result<PathBuf, OpenError> {
+    if path.extension().is_none_or(|extension| extension != "safetensors") {
+        return Err(OpenError::NotSafetensors { path: path.to_owned() });
+    }
+    let folder = parent(path).to_owned();
+    match folder.join(SPEC_FILE).is_file() {
+        true => Ok(folder),
+        false => Err(OpenError::NoSpec { path: path.to_owned() }),
     }
 }
 

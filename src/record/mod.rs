@@ -9,6 +9,7 @@ mod floor;
 mod forecast;
 mod graft;
 mod inherit;
+mod inherited;
 pub(crate) mod measures;
 mod probe;
 pub(crate) mod profile;
@@ -25,6 +26,8 @@ pub use floor::FloorJudgement;
 pub use forecast::Forecast;
 pub use graft::GraftReport;
 pub use inherit::Inherit;
+#[doc(hidden)]
+pub use inherited::{Forgetting, InheritedModel};
 pub(crate) use measures::wilson_lower_bound;
 pub use measures::{ClassRecall, Measure};
 pub use probe::{LayerProbe, Probe};

@@ -32,6 +32,9 @@ impl Report {
             State::Stopped { .. } | State::Unfinished => "⏳",
         };
         let _ = writeln!(text, "{mark} {}\n", inline(&self.outcome()));
+        for sentence in self.continuation() {
+            let _ = writeln!(text, "{}\n", inline(&sentence));
+        }
         text += &self.table();
         text += &self.floors();
         text += &self.data();
@@ -159,6 +162,15 @@ mod tests {
         assert!(text.contains("| 2 | 1 | train for 2 more epochs | 87.18 % | 1,370 | 20.0 k |"));
         assert!(text.contains("```text\ntrial 1  40.00 %"), "{text}");
         assert!(text.contains("└─ trial 2") && text.contains("None."), "{text}");
+    }
+
+    #[test]
+    fn what_was_inherited_and_forgotten_is_said() {
+        let text = Report::from_records(&records(super::super::samples::continued())).to_markdown();
+        let inherited = "Trial 1 started with the weights of runs/old-0001: 1 class kept, 1 new (dog), no dropped ones.";
+        assert!(text.contains(inherited), "{text}");
+        assert!(text.contains("Old validation images: 97.00 % right before, 93.00 % now (100 images of 1 shared classes)."), "{text}");
+        assert!(text.contains("| started with | runs/old-0001 |"), "{text}");
     }
 
     #[test]

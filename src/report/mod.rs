@@ -36,8 +36,8 @@ pub(crate) use self::lineage::{Epoch, Lineage, LineageTrial};
 pub(crate) use self::words::grouped;
 pub use self::write::{ReportError, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
-use crate::record::SplitCounts;
 use crate::record::StudyResult;
+use crate::record::{Forgetting, InheritedModel, SplitCounts};
 
 /// Path of the style sheet, relative to the page.
 pub(crate) const STYLE_SHEET: &str = "report/style.css";
@@ -63,6 +63,10 @@ pub struct Report {
     /// Number of trials that the lineage leaves out.
     omitted_trials: usize,
     data: Option<Examined>,
+    /// What the first trial inherited from a trained model.
+    inherited: Option<InheritedModel>,
+    /// What the best model of a trial has forgotten of it; the newest measurement.
+    forgotten: Option<(u32, Forgetting)>,
     interruptions: Vec<Interruption>,
     test_reads: Vec<TestRead>,
     /// Events of newer versions: number by name.
@@ -177,6 +181,8 @@ impl Report {
             fallback: None,
             omitted_trials: 0,
             data: None,
+            inherited: None,
+            forgotten: None,
             interruptions: Vec::new(),
             test_reads: Vec::new(),
             unknown: BTreeMap::new(),
@@ -252,6 +258,10 @@ impl Report {
                     counts: counts.clone(),
                     findings: findings.iter().map(|finding| finding.words(classes)).collect(),
                 });
+            }
+            Event::ModelInherited(inherited) => self.inherited = Some(inherited.clone()),
+            Event::ForgettingMeasured { trial, forgetting } => {
+                self.forgotten = Some((*trial, *forgetting));
             }
             Event::DataFallback { reason } => self.fallback = Some(reason.clone()),
             Event::StudyFinished(result) => {

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use crate::ledger::{Event, Outcome, Recorded, Verdict};
-use crate::record::FloorJudgement;
 use crate::record::{Conclusion, Diagnosis, Ending, Inherit, Measure, StudyResult};
 use crate::record::{DataFinding, Split, SplitCounts};
+use crate::record::{FloorJudgement, Forgetting, InheritedModel};
 use crate::spec::Edit;
 
 /// Text that must be escaped in every format.
@@ -112,6 +112,24 @@ pub(super) fn ended(outcome: Outcome, best_trial: u32, accuracy: f64) -> Event {
         seconds: 7.0,
         run: "runs/seedling-0001".into(),
     })
+}
+
+/// As [`accepted`], begun with the weights of another run.
+pub(super) fn continued() -> Vec<Event> {
+    let inherited = InheritedModel {
+        from: "runs/old-0001".into(),
+        sha256: "ef".into(),
+        weights_hash: "gh".into(),
+        edits: Vec::new(),
+        kept: vec!["cat".into()],
+        new: vec!["dog".into()],
+        dropped: Vec::new(),
+    };
+    let mut events = accepted();
+    events.insert(1, Event::ModelInherited(inherited));
+    let forgetting = Forgetting { classes: 1, images: 100, before: 0.97, after: 0.93 };
+    events.push(Event::ForgettingMeasured { trial: 2, forgetting });
+    events
 }
 
 /// Two trials, the second of which passes.

@@ -75,6 +75,31 @@ impl Report {
         text
     }
 
+    /// What the study took over from a trained model, and what its best model has forgotten of it, a
+    /// sentence each.
+    pub(super) fn continuation(&self) -> Vec<String> {
+        let inherited = self.inherited.as_ref().map(|inherited| {
+            let mut text = format!(
+                "Trial 1 started with the weights of {}: {}",
+                inherited.from,
+                inherited.classes_words()
+            );
+            if !inherited.edits.is_empty() {
+                let edits: Vec<String> = inherited.edits.iter().map(ToString::to_string).collect();
+                text += &format!("; carried over by: {}", edits.join("; "));
+            }
+            text + "."
+        });
+        let best = self.figures.best_trial;
+        let forgotten = self.forgotten.filter(|(trial, _)| best == Some(*trial));
+        let forgotten = forgotten.map(|(_, forgetting)| {
+            let words = forgetting.words();
+            let (first, rest) = words.split_at(1);
+            format!("{}{rest}.", first.to_uppercase())
+        });
+        inherited.into_iter().chain(forgotten).collect()
+    }
+
     /// The provenance, as names and values.
     pub(super) fn origins(&self) -> Vec<(String, String)> {
         let started = &self.started;
@@ -96,6 +121,13 @@ impl Report {
             ("spec hash", started.spec_hash.clone()),
             ("data hash", started.data_hash.clone()),
         ]);
+        if let Some(inherited) = &self.inherited {
+            items.extend([
+                ("started with", inherited.from.clone()),
+                ("SHA-256 of that model", inherited.sha256.clone()),
+                ("SHA-256 of its weights", inherited.weights_hash.clone()),
+            ]);
+        }
         items.extend(self.test_readings().map(|readings| ("test images read", readings)));
         let hashes = self.provenance.iter().flat_map(|provenance| &provenance.data.sha256);
         let hashes = hashes.map(|(file, sha256)| (format!("SHA-256 of {file}"), sha256.clone()));

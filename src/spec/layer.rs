@@ -1,19 +1,10 @@
-//! `[model]`: the layers between the image and the classifier head.
+//! The layers between the image and the classifier head.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::pool::Pool;
 use super::tagged::name_or_table;
-
-/// `[model]` of a study file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ModelSpec {
-    /// The layers in order. The input shape and the classifier head (a dense layer with softmax)
-    /// follow from the data; an empty list is a softmax classifier on pixels.
-    pub layers: Vec<Layer>,
-}
 
 /// One layer: a table with the layer's kind as its only key, or just the kind's name where every
 /// setting has a default.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use toml::Value;
 
 use super::layer::Layer;
+use super::model::ModelSpec;
 use super::space::SearchSpace;
 use super::study::StudyFile;
 use super::tune::TuneSpec;
@@ -15,6 +16,9 @@ pub fn to_toml(file: &StudyFile) -> String {
     let mut text = format!("name = {}\n", inline(&file.name));
     section(&mut text, "data", &file.data);
     text += "\n[model]\n";
+    // The layers are laid out by hand.
+    let origin = ModelSpec { layers: Vec::new(), ..file.model.clone() };
+    lines(&mut text, &origin, |key| key != "layers");
     if file.model.layers.is_empty() {
         text += "layers = []\n";
     } else {
@@ -55,8 +59,16 @@ fn section(text: &mut String, name: &str, values: &impl Serialize) {
         return;
     }
     *text += &format!("\n[{name}]\n");
-    for (key, value) in table {
-        *text += &format!("{key} = {}\n", inline(&value));
+    lines(text, values, |_| true);
+}
+
+/// A line for each key that is `wanted`.
+fn lines(text: &mut String, values: &impl Serialize, wanted: impl Fn(&str) -> bool) {
+    let Ok(Value::Table(table)) = Value::try_from(values) else {
+        return;
+    };
+    for (key, value) in table.iter().filter(|(key, _)| wanted(key)) {
+        *text += &format!("{key} = {}\n", inline(value));
     }
 }
 

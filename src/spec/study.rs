@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use super::data::DataSpec;
 use super::error::SpecError;
 use super::gate::GateSpec;
-use super::layer::{Layer, ModelSpec};
+use super::layer::Layer;
+use super::model::ModelSpec;
 use super::shape::{InputShape, LayerTable};
 use super::train::TrainSpec;
 use super::tune::TuneSpec;
@@ -60,7 +61,7 @@ impl StudyFile {
         Self {
             name: name.into(),
             data: DataSpec::default(),
-            model: ModelSpec { layers },
+            model: ModelSpec { layers, ..ModelSpec::default() },
             train: TrainSpec::default(),
             gate: GateSpec::default(),
             tune: TuneSpec::default(),
@@ -148,12 +149,13 @@ impl Spec {
     }
 
     /// SHA-256, in hex, of everything that decides the trained weights and the gate: all but the
-    /// study's name, its `[notify]` command, and the path of its data. (The data has a hash of its
-    /// own, of its content.)
+    /// study's name, its `[notify]` command, and the paths of its data and of the model that it starts
+    /// from. (The data has a hash of its own, of its content; that of the model is `from-sha256`.)
     pub fn hash(&self) -> String {
         let file = &self.file;
         let data = DataSpec { path: None, ..file.data.clone() };
-        let decisive = (&data, &file.model, &file.train, &file.gate, &file.tune, &self.input);
+        let model = ModelSpec { from: None, ..file.model.clone() };
+        let decisive = (&data, &model, &file.train, &file.gate, &file.tune, &self.input);
         // Plain structs of numbers and names: serializing them into memory cannot fail.
         let text = serde_json::to_string(&decisive).unwrap_or_default();
         hex::encode(Sha256::digest(text))

@@ -43,6 +43,7 @@ pub fn check_ranges(file: &StudyFile) -> Result<(), Vec<Problem>> {
     let mut check = Check::default();
     check_name(&mut check, &file.name);
     check_data(&mut check, file);
+    file.model.check_origin(&mut check);
     check_model(&mut check, &file.model.layers);
     check_train(&mut check, &file.train);
     check_gate_and_tune(&mut check, file);

@@ -44,6 +44,8 @@ pub struct LocalTrainer {
     pub fence: Fence,
     /// The run folder.
     pub run: PathBuf,
+    /// The weights that the first trial starts with, unless they are fresh.
+    pub start: Option<Weights>,
     /// Whether trials record where their time goes.
     pub profiling: Profiling,
     /// The running trials and what they share.
@@ -136,7 +138,7 @@ impl LocalTrainer {
     ) -> Result<TrainState, TrainerError> {
         let fresh = || TrainState::start(Weights::initial(task.spec, task.trial));
         let Some(parent) = task.parent else {
-            return Ok(fresh());
+            return Ok(self.start.clone().map_or_else(fresh, TrainState::start));
         };
         match parent.inherit {
             Inherit::Nothing => Ok(fresh()),

@@ -7,7 +7,7 @@ use crate::model::{
     ModelFile, ModelFileError, Preparation, SPEC_FILE, WEIGHTS_FILE, Weights, to_onnx,
 };
 use crate::record::EpochRecord;
-use crate::spec::Spec;
+use crate::spec::{Spec, StudyFile};
 use crate::sys::files::{FileError, Files};
 
 /// Why a file of the run could not be written.
@@ -49,7 +49,13 @@ pub(super) fn write_spec(
     spec: &Spec,
 ) -> Result<(), PublishError> {
     files.create_folders(folder)?;
-    Ok(files.write_atomically(path, spec.file().to_toml().as_bytes())?)
+    Ok(files.write_atomically(path, own_study(spec).as_bytes())?)
+}
+
+/// The study of one trial. What the first trial of its run started with is not part of it.
+fn own_study(spec: &Spec) -> String {
+    let file = spec.file().clone();
+    StudyFile { model: file.model.without_origin(), ..file }.to_toml()
 }
 
 /// Writes a trial's epochs as a table.
@@ -87,7 +93,7 @@ pub(super) fn write_model(
     write("model.bpk", &model.weights.to_burnpack(model.spec).map_err(PublishError::Burnpack)?)?;
     write("card.md", card(model)?.as_bytes())?;
     // Last, so that where it exists, the other files do too.
-    write(SPEC_FILE, model.spec.file().to_toml().as_bytes())?;
+    write(SPEC_FILE, own_study(model.spec).as_bytes())?;
     Ok(())
 }
 

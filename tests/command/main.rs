@@ -5,6 +5,7 @@ mod budgets;
 #[cfg(unix)]
 mod cache;
 mod cli;
+mod continued;
 mod crashes;
 #[cfg(target_os = "linux")]
 mod memory;

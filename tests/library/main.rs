@@ -1,6 +1,7 @@
 //! The library as programs use it, in this process or, where a test is about processes, in one of its own.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+mod continued;
 mod data;
 mod generated_studies;
 mod growth_loop;

@@ -106,6 +106,9 @@ impl Report {
                 title.leaf("span", &[("class", &"badge")], self.state_word());
             });
             header.leaf("p", &[], self.outcome());
+            for sentence in self.continuation() {
+                header.leaf("p", &[], sentence);
+            }
         });
     }
 

@@ -4,6 +4,8 @@
 //! [`diff`] shows it as lines of the study file; [`EditCost`] says what it costs.
 
 mod apply;
+#[cfg(feature = "train")]
+mod between;
 mod cost;
 mod diff;
 mod words;
@@ -12,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::apply::EditError;
 pub(crate) use self::apply::never_negative;
+#[cfg(feature = "train")]
+pub(crate) use self::between::edits_between;
 pub use self::cost::{EditCost, training_flops};
 pub use self::diff::diff;
 use super::layer::{Activation, Layer};

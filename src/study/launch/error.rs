@@ -82,6 +82,9 @@ pub enum LaunchError {
     /// The images differ from those that the run began with.
     #[error(transparent)]
     OtherData(#[from] OtherData),
+    /// The copy of the model that the run started with is missing or damaged.
+    #[error(transparent)]
+    LostModel(#[from] LostModel),
     /// A file could not be written.
     #[error("a file of the run cannot be used")]
     File(#[from] FileError),
@@ -94,6 +97,22 @@ pub enum LaunchError {
     /// `BURGEON_FAULT`, which only test builds read, is not a fault.
     #[error("the simulated fault cannot be set up")]
     Fault(#[from] FaultError),
+}
+
+/// The copy of the model that a run started with is missing, damaged, or another one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} should hold a copy of the model that the run started with, but cannot be used: {why}; restore it, from {} if the model is still there, or start a new run",
+    folder.display(),
+    from.display()
+)]
+pub struct LostModel {
+    /// The folder of the copy.
+    pub folder: PathBuf,
+    /// Where the model was found when the run began.
+    pub from: PathBuf,
+    /// What is wrong.
+    pub why: String,
 }
 
 /// The kind of an error, for programs that react to it.
@@ -110,7 +129,7 @@ pub enum Kind {
     NoSpace,
     /// Another process works on the run, or has taken it over.
     Locked,
-    /// The study, the images, or the decisions of this version or policy differ from those that the run
+    /// The study, the images, the model to start with, or the decisions of this version or policy differ from those that the run
     /// began with.
     Changed,
     /// The folder is not a run folder.
@@ -154,7 +173,9 @@ impl LaunchError {
                 StudyError::Trainer { .. } | StudyError::Proposal { .. } => Kind::Training,
                 StudyError::Ledger(_) | StudyError::Folder(_) | StudyError::Publish(_) => Kind::Io,
             },
-            Self::Changed { .. } | Self::Fixed { .. } | Self::OtherData(_) => Kind::Changed,
+            Self::Changed { .. } | Self::Fixed { .. } | Self::OtherData(_) | Self::LostModel(_) => {
+                Kind::Changed
+            }
             Self::Fault(_) => Kind::Other,
         }
     }

@@ -1,8 +1,11 @@
 //! Listeners of a launch.
 
+use std::error::Error;
+
 use crate::data::{self, DataReport, Dataset};
 use crate::ledger::{DataOrigin, Recorded, Repair, RunFolder};
 use crate::notify::NotifyError;
+use crate::record::{Forgetting, InheritedModel};
 use crate::report::ReportError;
 use crate::spec::Spec;
 use crate::study::Listener;
@@ -14,6 +17,10 @@ pub trait LaunchListener: Listener {
 
     /// Data, device and run folder are ready; the loop starts.
     fn ready(&mut self, _ready: &Ready) {}
+
+    /// The study finished, and what its best model has forgotten was measured, or could not be; see
+    /// [`ModelSpec::measure_forgetting`](crate::spec::ModelSpec::measure_forgetting).
+    fn forgetting(&mut self, _measured: Result<&Forgetting, &(dyn Error + 'static)>) {}
 
     /// The study ended, but its report could not be written.
     fn report_failed(&mut self, _error: &ReportError) {}
@@ -58,6 +65,8 @@ pub struct Ready<'a> {
     pub threads: usize,
     /// The run folder.
     pub folder: &'a RunFolder,
+    /// What the first trial inherits from a trained model, if the study starts with one.
+    pub inherited: Option<&'a InheritedModel>,
     /// Whether the run is new or resumed.
     pub resumed: Resumed,
     /// The instruction set that the run used so far, if this process uses another one: results then

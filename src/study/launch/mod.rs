@@ -1,11 +1,13 @@
 //! Running a study from a program: data, device, run folder, record and loop put together.
 
 mod error;
+mod forgetting;
 mod images;
 mod listener;
 mod session;
 mod settings;
 mod source;
+mod start;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use self::session::{
     recorded_study,
 };
 use self::settings::recordable;
+use self::start::{Inherited, StartModel, refusal};
 use super::ended::{Ended, Stopped};
 use super::gate_check::check_gate;
 use super::local_trainer::{LocalTrainer, RunningTrials};
@@ -214,7 +217,17 @@ impl<'a> Launch<'a> {
             _ => {
                 let (spec, provenance) =
                     (&session.spec, session.provenance(&self.settings.command));
-                RunFolder::begin(files, runs, spec.name(), &provenance, &spec.file().to_toml())?
+                let start = match &session.inherited {
+                    Some(Inherited { cannot_begin: Some(error), .. }) => {
+                        return Err(error.clone().into());
+                    }
+                    Some(inherited) => &inherited.files[..],
+                    None => &[],
+                };
+                let start: Vec<(&str, &[u8])> =
+                    start.iter().map(|(name, content)| (*name, &content[..])).collect();
+                let study = spec.file().to_toml();
+                RunFolder::begin(files, runs, spec.name(), &provenance, &study, &start)?
             }
         };
         self.enter(folder, session, device)
@@ -317,15 +330,16 @@ impl<'a> Launch<'a> {
                     // In runs of version 0.1.0 it may be relative, which meant the current folder.
                     *path = match begun {
                         Some(_) => absolute(path),
-                        None => recordable(&study.base().join(&path))?,
+                        None => recordable(&study.base("data.path").join(&path))?,
                     };
                 }
                 if let Some(cache) = &mut file.data.cache {
-                    *cache = recordable(&study.base().join(&cache))?;
+                    *cache = recordable(&study.base("data.path").join(&cache))?;
                 }
                 file
             }
         };
+        let mut start = self.start_model(study, &mut file, begun)?;
         let (device, workers) = match self.trainer {
             None => (Some(self.settings.device.open()?), Some(self.settings.workers()?)),
             Some(_) => (None, None),
@@ -335,14 +349,17 @@ impl<'a> Launch<'a> {
             None => self.settings.threads.unwrap_or(1),
         };
         let entered = workers.as_ref().map(Workers::enter);
-        let images = match self.images.take() {
+        let mut silent = Silent;
+        let listener: &mut dyn LaunchListener = match &mut self.listener {
+            Some(listener) => &mut **listener,
+            None => &mut silent,
+        };
+        if file.model.measure_forgetting && begun.is_none() {
+            start = forgetting::keep_old_run(start, study, &self.settings, listener, &self.stop)?;
+        }
+        let mut images = match self.images.take() {
             Some(own) => StudyImages::own(own)?,
             None => {
-                let mut silent = Silent;
-                let listener: &mut dyn LaunchListener = match &mut self.listener {
-                    Some(listener) => &mut **listener,
-                    None => &mut silent,
-                };
                 let (data, seed) = (&file.data, file.train.seed);
                 StudyImages::loaded(match begun {
                     // Before the study is checked: other labels may make other classes.
@@ -362,11 +379,42 @@ impl<'a> Launch<'a> {
             origin.record_in(&mut file.data, images.dataset.validation.len());
         }
         let spec = study.check(file, input_shape(&images.dataset))?;
+        let inherited = match start {
+            Some(start) => {
+                start.normalize(&mut images.dataset);
+                Some(start.inherit(study, &spec, &images.dataset.classes)?)
+            }
+            None => None,
+        };
         let name = device.as_ref().map_or("a trainer of the program", |device| &device.name);
         let device_name = name.to_owned();
         drop(entered);
-        let session = Session { spec, images, device: device_name, workers, threads, growth };
+        let session =
+            Session { spec, images, device: device_name, workers, threads, growth, inherited };
         Ok((session, device))
+    }
+
+    /// The model that the study starts with, if any. What it leaves to the model is written into `file`.
+    fn start_model(
+        &self,
+        study: &StudySource,
+        file: &mut StudyFile,
+        begun: Option<&RunFolder>,
+    ) -> Result<Option<StartModel>, LaunchError> {
+        if file.model.from.is_some() && self.trainer.is_some() {
+            let message = "a trainer of the program does not take over weights".to_owned();
+            let help = "remove it, or train without that trainer";
+            return Err(refusal(study, "model.from", message, help).into());
+        }
+        if let Some(run) = begun {
+            return StartModel::kept(run, file);
+        }
+        let files = real_files()?;
+        StartModel::open_or_kept(study, file, |name| match self.settings.resume {
+            Resume::Never => None,
+            // A folder that cannot be listed is told when the run begins.
+            Resume::Auto => RunFolder::find_latest(&files, &self.settings.runs, name).ok()?,
+        })
     }
 
     fn enter(
@@ -399,6 +447,7 @@ impl<'a> Launch<'a> {
             device: &session.device,
             threads: session.threads,
             folder: &folder,
+            inherited: session.inherited.as_ref().map(|inherited| &inherited.record),
             resumed,
             other_instruction_set: instruction_set_of(ledger.records())
                 .filter(|last| *last != instruction_set()),
@@ -406,15 +455,20 @@ impl<'a> Launch<'a> {
         });
         let was_over = is_over(ledger.records());
         match resumed {
-            Resumed::No => record_start(&mut ledger, &session, &folder)?,
+            Resumed::No => ledger.append_once(session.started(&folder)).map(drop)?,
             Resumed::Yes if !was_over => record_resumption(&mut ledger, &folder)?,
             Resumed::Yes => {}
         }
+        if !was_over {
+            record_basis(&mut ledger, &session)?;
+        }
         let was_cut = is_notification_due(ledger.records());
-        let Session { spec, images, growth, workers, .. } = session;
+        let Session { spec, images, growth, workers, inherited, .. } = session;
         let origin = images.origin;
         let (name, command) = (spec.name().to_owned(), spec.file().notify.command.clone());
         let validation_images = images.dataset.validation.len();
+        let measured_on = device.as_ref().filter(|_| spec.file().model.measure_forgetting);
+        let measured_on = measured_on.map(|device| device.device.clone().without_autodiff());
         let setup = StudySetup { validation_images, growth, spec };
         let trainer: Box<dyn Trainer + '_> = match (self.trainer, device) {
             (Some(trainer), _) => trainer,
@@ -430,6 +484,7 @@ impl<'a> Launch<'a> {
                 files,
                 fence: lock.fence(),
                 run: folder.path().into(),
+                start: inherited.map(|inherited| inherited.weights),
                 profiling: self.settings.profiling,
                 running_trials: RunningTrials::new(
                     match workers {
@@ -449,6 +504,14 @@ impl<'a> Launch<'a> {
             && study.extend_once(self.extension, supervision().as_deref())?;
         let mut ended = study.run()?;
         let _ = heartbeat.beat();
+        let mut forgotten = Ok(None);
+        if let (Ended::Finished(finished), Some(device)) = (&ended, measured_on) {
+            let mut beat = || {
+                let _ = heartbeat.beat();
+            };
+            let (best, stop) = (finished.result.best_trial, &self.stop);
+            forgotten = forgetting::measure(&study, best, &self.settings, &device, stop, &mut beat);
+        }
         // Before the notification, whose command may want to send them on.
         let reported = report::write(&folder);
         let mut notified = Ok(());
@@ -468,6 +531,11 @@ impl<'a> Launch<'a> {
             }
         }
         drop(study);
+        match &forgotten {
+            Ok(None) => {}
+            Ok(Some(forgetting)) => listener.forgetting(Ok(forgetting)),
+            Err(error) => listener.forgetting(Err(&**error)),
+        }
         if let Err(error) = reported {
             listener.report_failed(&error);
         }
@@ -478,13 +546,16 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Records the start of a run.
-fn record_start(
-    ledger: &mut Ledger,
-    session: &Session,
-    folder: &RunFolder,
-) -> Result<(), LaunchError> {
-    ledger.append_once(session.started(folder))?;
+/// Records what a study begins with: its data and, if there is one, its model. A resumed process does so too
+/// if it is not recorded yet, because a crash may have come before it.
+fn record_basis(ledger: &mut Ledger, session: &Session) -> Result<(), LaunchError> {
+    if let Some(inherited) = &session.inherited {
+        ledger.append_once(Event::ModelInherited(inherited.record.clone()))?;
+    }
+    let is_examined = |event: &Event| matches!(event, Event::DataExamined { .. });
+    if ledger.records().iter().any(|recorded| is_examined(&recorded.event)) {
+        return Ok(());
+    }
     if let Some(reason) = &session.images.origin.fallback {
         ledger.append_once(Event::DataFallback { reason: reason.clone() })?;
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::error::LaunchError;
 use super::images::StudyImages;
 use super::listener::Resumed;
+use super::start::Inherited;
 use crate::data::Split;
 use crate::ledger::{
     Event, LedgerError, Provenance, Recorded, RunFolder, RunFolderError, cpu_name, read,
@@ -25,6 +26,8 @@ pub(super) struct Session {
     pub(super) workers: Option<Workers>,
     pub(super) threads: usize,
     pub(super) growth: Growth,
+    /// What the first trial inherits; `None` if it starts with fresh weights.
+    pub(super) inherited: Option<Inherited>,
 }
 
 impl Session {

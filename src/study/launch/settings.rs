@@ -7,6 +7,7 @@ use super::error::LaunchError;
 use super::images::input_shape;
 use super::listener::LaunchListener;
 use super::source::StudySource;
+use super::start::StartModel;
 use crate::data::{self, DataError, DataRequest, Download, Loaded, Places, Split};
 use crate::ledger::{DataOrigin, RunFolder};
 use crate::model::DeviceChoice;
@@ -97,12 +98,17 @@ impl Settings {
         let _entered = workers.enter();
         let study = StudySource::from(study);
         let mut file = study.checked()?;
+        let start = StartModel::open(&study, &mut file)?;
         for path in [&mut file.data.path, &mut file.data.cache].into_iter().flatten() {
-            *path = recordable(&study.base().join(&path))?;
+            *path = recordable(&study.base("data.path").join(&path))?;
         }
-        let loaded = self.load(&file.data, file.train.seed, listener)?;
+        let mut loaded = self.load(&file.data, file.train.seed, listener)?;
         loaded.origin.record_in(&mut file.data, loaded.dataset.validation.len());
         let spec = study.check(file, input_shape(&loaded.dataset))?;
+        if let Some(start) = start {
+            start.normalize(&mut loaded.dataset);
+            start.inherit(&study, &spec, &loaded.dataset.classes)?;
+        }
         Ok((spec, loaded))
     }
 
@@ -119,10 +125,17 @@ impl Settings {
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<Checked, LaunchError> {
-        let source = study.parse()?.data.source;
-        let (spec, loaded) = match source {
+        let mut file = study.parse()?;
+        let (spec, loaded) = match file.data.source {
             Source::Mnist | Source::Synthetic => {
-                (study.validate(InputShape::MNIST)?, self.at_hand(study, listener)?)
+                let source = StudySource::from(study);
+                let start = StartModel::open(&source, &mut file)?;
+                let spec = source.check(file, InputShape::MNIST)?;
+                if let Some(start) = start {
+                    let digits: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
+                    start.inherit(&source, &spec, &digits)?;
+                }
+                (spec, self.at_hand(study, listener)?)
             }
             _ => {
                 let (spec, loaded) = self.prepare(study, listener)?;
@@ -154,7 +167,7 @@ impl Settings {
         let file = source.checked()?;
         let mut data = DataSpec { fallback: Fallback::None, ..file.data };
         if let Some(path) = &mut data.path {
-            *path = absolute(&source.base().join(&path));
+            *path = absolute(&source.base("data.path").join(&path));
         }
         if data.source == Source::Synthetic {
             data.train = Some(data.train.map_or(DRAWN_TO_TRAIN, |train| train.min(DRAWN_TO_TRAIN)));

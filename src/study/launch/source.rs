@@ -35,8 +35,9 @@ impl StudySource {
         Ok(file)
     }
 
-    /// The folder at which relative paths start: that of the study file, or the current one.
-    pub(super) fn base(&self) -> PathBuf {
+    /// The folder at which a relative path under this key starts: that of the study file, or, for one that
+    /// is set by an override, the current one.
+    pub(super) fn base(&self, key: &str) -> PathBuf {
         let Self::Document(study) = self else {
             return absolute(Path::new("."));
         };
@@ -47,7 +48,7 @@ impl StudySource {
             None => None,
         };
         match folder {
-            Some(folder) if !study.overrides("data.path") => absolute(folder),
+            Some(folder) if !study.overrides(key) => absolute(folder),
             _ => absolute(Path::new(".")),
         }
     }

@@ -1,0 +1,207 @@
+//! The first weights of a study that continues from a trained model.
+//!
+//! The layers below the head are carried over by grafting. The head has a column of weights and a bias
+//! for each class: those of a class that both know move to its new place, those of a new class are drawn
+//! as for a fresh network, and those of a class that the study lacks are left out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::graft::{Graft, GraftError};
+use super::weights::{WeightArray, Weights, WeightsError};
+use crate::spec::{Edit, InputShape, Layer, Spec, SpecError, StudyFile, edits_between};
+
+/// Why a model's weights cannot be carried into a study's network.
+#[derive(Debug, thiserror::Error)]
+pub enum InheritError {
+    /// The layers differ in more than edits can bridge.
+    #[error("the study's layers cannot take over its weights: {0}")]
+    OtherLayers(#[source] WeightsError),
+    /// An edit cannot be made.
+    #[error("its weights cannot be carried over")]
+    Graft(#[from] GraftError),
+    /// The layers do not fit the model's input.
+    #[error("its layers cannot be used")]
+    Spec(#[from] SpecError),
+    /// The weights are incomplete.
+    #[error("its weights cannot be used")]
+    Weights(#[from] WeightsError),
+}
+
+/// The classes of a model beside those of a study.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassMatch {
+    /// For each class of the study, its place in the model; `None` for a new class.
+    places: Vec<Option<usize>>,
+    /// Places in the model of classes that the study lacks.
+    pub dropped: Vec<usize>,
+}
+
+impl ClassMatch {
+    /// Matches classes by name. Classes without names are named by their numbers, and so matched by
+    /// them. Of several classes of one name, each is matched once, in order.
+    pub fn of(model: &[String], study: &[String]) -> Self {
+        let mut free: BTreeMap<&str, VecDeque<usize>> = BTreeMap::new();
+        for (place, name) in model.iter().enumerate() {
+            free.entry(name).or_default().push_back(place);
+        }
+        let mut take = |name: &String| free.get_mut(name.as_str())?.pop_front();
+        let places: Vec<Option<usize>> = study.iter().map(&mut take).collect();
+        let mut dropped: Vec<usize> = free.into_values().flatten().collect();
+        dropped.sort_unstable();
+        Self { places, dropped }
+    }
+
+    /// Places in the study of the classes that the model knows.
+    pub fn kept(&self) -> Vec<usize> {
+        self.places_where(|place| place.is_some())
+    }
+
+    /// Places in the study of the classes that the model does not know.
+    pub fn fresh(&self) -> Vec<usize> {
+        self.places_where(|place| place.is_none())
+    }
+
+    /// Of each class that both know, its places in the model and in the study.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.places.iter().enumerate().filter_map(|(at, place)| Some(((*place)?, at)))
+    }
+
+    fn places_where(&self, holds: impl Fn(&Option<usize>) -> bool) -> Vec<usize> {
+        self.places.iter().enumerate().filter(|(_, place)| holds(place)).map(|(at, _)| at).collect()
+    }
+}
+
+/// The weights of `trial`, a trial of `study`, from those of a trained `model`, with the edits that lead
+/// from the model's layers to the study's.
+///
+/// # Errors
+///
+/// If the study's layers are neither the model's nor reached from them by edits, or `weights` do not fit
+/// `model`.
+pub fn inherited_weights(
+    model: &Spec,
+    weights: &Weights,
+    study: &Spec,
+    classes: &ClassMatch,
+    trial: u32,
+) -> Result<(Weights, Vec<Edit>), InheritError> {
+    weights.check(model)?;
+    let seed = study.train().seed;
+    let old = bare(model.layers(), model.input(), seed)?;
+    let edits = edits_between(&old, study.layers());
+    let graft = Graft::plan(&old, &edits, weights)?;
+    let edited = Edit::apply_all(&edits, &old).map_err(GraftError::from)?;
+    let carried = graft.weights(weights, &edited, trial);
+    let input = InputShape { classes: model.input().classes, ..study.input() };
+    carried.check(&bare(study.layers(), input, seed)?).map_err(InheritError::OtherLayers)?;
+    let mut result = Weights::initial(study, trial);
+    for (name, array) in result.iter_mut() {
+        let carried = carried.get(name)?;
+        match name {
+            "head.weight" | "head.bias" => move_columns(array, carried, classes),
+            _ => *array = carried.clone(),
+        }
+    }
+    result.check(study)?;
+    Ok((result, edits))
+}
+
+/// A network alone, without the limits of a study.
+fn bare(layers: &[Layer], input: InputShape, seed: u64) -> Result<Spec, SpecError> {
+    let mut file = StudyFile::new("network", layers.to_vec());
+    file.train.seed = seed;
+    file.train.batch_size = 1;
+    Spec::new(file, input)
+}
+
+/// Fills the columns of known classes of `array`, `[…, study's classes]`, from `model`,
+/// `[…, model's classes]`; the others keep their values.
+fn move_columns(array: &mut WeightArray, model: &WeightArray, classes: &ClassMatch) {
+    let (Some(&now), Some(&before)) = (array.shape.last(), model.shape.last()) else {
+        return;
+    };
+    let rows = array.values.chunks_exact_mut(now.max(1));
+    for (row, model) in rows.zip(model.values.chunks_exact(before.max(1))) {
+        for (value, place) in row.iter_mut().zip(&classes.places) {
+            if let Some(known) = place.and_then(|place| model.get(place)) {
+                *value = *known;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Conv, Dense, Pool};
+
+    fn names(names: &str) -> Vec<String> {
+        names.split(' ').map(str::to_owned).collect()
+    }
+
+    fn spec(layers: Vec<Layer>, classes: usize) -> Spec {
+        let input = InputShape { channels: 1, height: 12, width: 12, classes };
+        Spec::new(StudyFile::new("a", layers), input).unwrap()
+    }
+
+    fn layers(units: usize) -> Vec<Layer> {
+        vec![
+            Layer::Conv(Conv::same(3, 3)),
+            Layer::MaxPool(Pool::of(2)),
+            Layer::Dense(Dense::of(units)),
+        ]
+    }
+
+    #[test]
+    fn classes_are_matched_by_name_whatever_their_order() {
+        let classes = ClassMatch::of(&names("cat dog owl"), &names("owl ant cat"));
+        assert_eq!(classes.places, [Some(2), None, Some(0)]);
+        assert_eq!(
+            (classes.kept(), classes.fresh(), classes.dropped),
+            (vec![0, 2], vec![1], vec![1])
+        );
+        let twice = ClassMatch::of(&names("a a b"), &names("a a a"));
+        assert_eq!(twice.places, [Some(0), Some(1), None]);
+        assert_eq!(twice.dropped, [2]);
+        let numbers = ClassMatch::of(&names("0 1 2"), &names("0 1 2 3"));
+        assert_eq!(numbers.places, [Some(0), Some(1), Some(2), None]);
+    }
+
+    #[test]
+    fn rows_of_known_classes_are_kept_bit_for_bit_and_new_ones_are_fresh() {
+        let (model, study) = (spec(layers(5), 3), spec(layers(5), 4));
+        let learned = Weights::initial(&model, 9);
+        let classes = ClassMatch::of(&names("a b c"), &names("c x a y"));
+        let (weights, edits) = inherited_weights(&model, &learned, &study, &classes, 1).unwrap();
+        assert!(edits.is_empty());
+        let fresh = Weights::initial(&study, 1);
+        let column = |weights: &Weights, at: usize| -> Vec<f32> {
+            let array = weights.get("head.weight").unwrap();
+            array.values.iter().skip(at).step_by(array.shape[1]).copied().collect()
+        };
+        assert_eq!(column(&weights, 0), column(&learned, 2));
+        assert_eq!(column(&weights, 2), column(&learned, 0));
+        for new in [1, 3] {
+            assert_eq!(column(&weights, new), column(&fresh, new));
+        }
+        for name in ["layers.0.weight", "layers.0.bias", "layers.2.weight", "layers.2.bias"] {
+            assert_eq!(weights.get(name).unwrap(), learned.get(name).unwrap());
+        }
+    }
+
+    #[test]
+    fn wider_layers_take_the_weights_over_and_others_are_refused() {
+        let (model, study) = (spec(layers(5), 3), spec(layers(8), 3));
+        let learned = Weights::initial(&model, 9);
+        let same = ClassMatch::of(&names("a b c"), &names("a b c"));
+        let (weights, edits) = inherited_weights(&model, &learned, &study, &same, 1).unwrap();
+        assert_eq!(edits, [Edit::Widen { layer: 2, width: 8 }]);
+        weights.check(&study).unwrap();
+        let other = spec(vec![Layer::GlobalAvgPool {}, Layer::Dense(Dense::of(5))], 3);
+        let error = inherited_weights(&model, &learned, &other, &same, 1).unwrap_err();
+        assert!(matches!(error, InheritError::OtherLayers(_)), "{error}");
+        let damaged = Weights::default();
+        let error = inherited_weights(&model, &damaged, &study, &same, 1).unwrap_err();
+        assert!(matches!(error, InheritError::Weights(_)), "{error}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What a study took over from a trained model, and what its own best model has forgotten of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::Edit;
+use crate::sys::nan_if_null;
+
+/// What the first trial of a study inherited from a trained model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InheritedModel {
+    /// The run folder, model folder or file that it was read from.
+    pub from: String,
+    /// SHA-256 of its `model.safetensors`.
+    pub sha256: String,
+    /// SHA-256 of its weights, as in its model card.
+    pub weights_hash: String,
+    /// The edits by which its weights were carried into the study's layers; empty where these are its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
+    /// Classes whose weights in the head were inherited.
+    pub kept: Vec<String>,
+    /// Classes that the model does not know; their weights were drawn afresh.
+    pub new: Vec<String>,
+    /// Classes of the model that the study does not have.
+    pub dropped: Vec<String>,
+}
+
+impl InheritedModel {
+    /// The classes in words: `8 classes kept, 2 new (x, y), 1 dropped (z)`.
+    pub fn classes_words(&self) -> String {
+        let named = |classes: &[String], what: &str| match classes {
+            [] => format!("no {what} ones"),
+            classes => format!("{} {what} ({})", classes.len(), listed(classes)),
+        };
+        let kept = match self.kept.len() {
+            1 => "1 class kept".into(),
+            kept => format!("{kept} classes kept"),
+        };
+        if self.new.is_empty() && self.dropped.is_empty() {
+            return format!("{kept}, all of them");
+        }
+        format!("{kept}, {}, {}", named(&self.new, "new"), named(&self.dropped, "dropped"))
+    }
+}
+
+/// The first few names.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown}, …") } else { shown }
+}
+
+/// What the best model of a study has forgotten: accuracies on the validation images of the run that it
+/// was continued from, of the classes that both models know.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Forgetting {
+    /// Number of classes that both models know.
+    pub classes: u64,
+    /// Number of old validation images of these classes.
+    pub images: u64,
+    /// Accuracy of the model that the study started with, 0..=1; NaN without images.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub before: f64,
+    /// Accuracy of the study's best model, 0..=1; NaN without images.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub after: f64,
+}
+
+impl Forgetting {
+    /// The figures in words.
+    pub fn words(&self) -> String {
+        let Self { classes, images, before, after } = self;
+        if *images == 0 {
+            return "old validation images: none are of a class that both models know".into();
+        }
+        format!(
+            "old validation images: {:.2} % right before, {:.2} % now ({images} images of {classes} shared classes)",
+            before * 100.0,
+            after * 100.0
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kept_new_and_dropped_classes_are_counted_and_named() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let mut inherited = InheritedModel {
+            from: "runs/a-0001".into(),
+            sha256: "ab".into(),
+            weights_hash: "cd".into(),
+            edits: Vec::new(),
+            kept: names(&["a", "b"]),
+            new: names(&["c"]),
+            dropped: names(&["d", "e", "f", "g", "h", "i"]),
+        };
+        let words = "2 classes kept, 1 new (c), 6 dropped (d, e, f, g, h, …)";
+        assert_eq!(inherited.classes_words(), words);
+        inherited.dropped.clear();
+        assert_eq!(inherited.classes_words(), "2 classes kept, 1 new (c), no dropped ones");
+        inherited.new.clear();
+        assert_eq!(inherited.classes_words(), "2 classes kept, all of them");
+    }
+
+    #[test]
+    fn figures_without_images_say_so() {
+        let none = Forgetting { classes: 0, images: 0, before: f64::NAN, after: f64::NAN };
+        assert!(none.words().contains("none are of a class"), "{}", none.words());
+        let some = Forgetting { classes: 3, images: 90, before: 0.95, after: 0.9 };
+        assert!(some.words().contains("95.00 % right before, 90.00 % now (90 images of 3"));
+    }
+}

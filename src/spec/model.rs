@@ -1,0 +1,153 @@
+//! `[model]`: the network, described by its layers or taken from a trained model.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::check::Check;
+use super::layer::Layer;
+
+/// `[model]` of a study file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[schemars(extend("anyOf" = [{ "required": ["layers"] }, { "required": ["from"] }]))]
+pub struct ModelSpec {
+    /// A trained model whose weights the first trial starts with: a run folder, of which the best model
+    /// is taken, a folder such as `best/` in it, or a `model.safetensors` with its `spec.toml` beside
+    /// it. Classes are matched by name: those that the model knows keep their weights in the head, new
+    /// ones start afresh, and those without images are left out. A relative path starts from the study
+    /// file's folder, or, given by `--set`, from the current folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
+    /// SHA-256, in hex, of the `model.safetensors` in `from`; any other file is refused. A run writes
+    /// down that of the model it started with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_sha256: Option<String>,
+    /// Whether to measure, at the end of the study, what the best model has forgotten: its accuracy on the
+    /// validation images of the run in `from`, beside that of the model it started with. It needs that
+    /// run's data, and decides nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub measure_forgetting: bool,
+    /// The layers in order. The input shape and the classifier head (a dense layer with softmax)
+    /// follow from the data; an empty list is a softmax classifier on pixels. Together with `from` they
+    /// may be left out, or be empty, for those of that model.
+    #[serde(default)]
+    pub layers: Vec<Layer>,
+}
+
+/// What a study file may say; whether `layers` may be missing depends on `from`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", rename = "ModelSpec")]
+struct ModelTable {
+    from: Option<PathBuf>,
+    from_sha256: Option<String>,
+    #[serde(default)]
+    measure_forgetting: bool,
+    layers: Option<Vec<Layer>>,
+}
+
+impl<'de> Deserialize<'de> for ModelSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ModelTable { from, from_sha256, measure_forgetting, layers } =
+            ModelTable::deserialize(deserializer)?;
+        let layers = match layers {
+            Some(layers) => layers,
+            None if from.is_some() => Vec::new(),
+            None => return Err(D::Error::missing_field("layers")),
+        };
+        Ok(Self { from, from_sha256, measure_forgetting, layers })
+    }
+}
+
+impl ModelSpec {
+    /// The same network, without the model that its first trial started with.
+    #[cfg(feature = "train")]
+    pub(crate) fn without_origin(self) -> Self {
+        Self { layers: self.layers, ..Self::default() }
+    }
+
+    /// Checks the keys about the model to start with.
+    pub(super) fn check_origin(&self, check: &mut Check) {
+        let needs_from = [
+            ("model.from-sha256", self.from_sha256.is_some()),
+            ("model.measure-forgetting", self.measure_forgetting),
+        ];
+        for (key, is_said) in needs_from {
+            if is_said && self.from.is_none() {
+                let problem = "has no effect without a model to start with";
+                check.problem(key, problem.into(), "add `from = \"runs/NAME-0001\"`, or remove it");
+            }
+        }
+        if self.from.as_ref().is_some_and(|from| from.as_os_str().is_empty()) {
+            let help = "use a run folder such as \"runs/NAME-0001\", or remove it";
+            check.problem("model.from", "is empty".into(), help);
+        }
+        if let Some(sha256) = &self.from_sha256
+            && !(sha256.len() == 64 && sha256.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        {
+            let help = "use 64 hexadecimal digits, as sha256sum prints them";
+            check.problem("model.from-sha256", format!("{sha256:?} is no SHA-256"), help);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{InputShape, StudyDocument, StudyFile};
+    use super::*;
+
+    fn refusal(model: &str) -> String {
+        let text = format!("[model]\n{model}\n");
+        StudyDocument::new("a.toml", text).validate(InputShape::MNIST).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn layers_may_be_missing_only_where_a_model_has_them() {
+        assert!(refusal("").starts_with("a.toml:1:"), "{}", refusal(""));
+        assert!(refusal("").contains("missing key `layers`"), "{}", refusal(""));
+        let study = StudyDocument::new("a.toml", "[model]\nfrom = \"runs/a-0001\"\n").parse();
+        let model = study.unwrap().model;
+        assert_eq!(model.from, Some("runs/a-0001".into()));
+        assert!(model.layers.is_empty());
+    }
+
+    #[test]
+    fn keys_about_a_model_that_is_not_there_are_refused() {
+        let message = refusal("layers = []\nmeasure-forgetting = true");
+        assert!(message.starts_with("a.toml:3:22: `model.measure-forgetting`"), "{message}");
+        let hash = "0".repeat(64);
+        assert!(refusal(&format!("layers = []\nfrom-sha256 = \"{hash}\"")).contains("from-sha256"));
+        assert!(refusal("from = \"\"").contains("is empty"));
+        assert!(refusal("from = \"a\"\nfrom-sha256 = \"12\"").contains("64 hexadecimal digits"));
+        assert!(refusal("form = \"a\"\nlayers = []").contains("did you mean `from`?"));
+    }
+
+    #[test]
+    fn the_hash_sees_the_content_of_the_model_and_not_its_path() {
+        let hash = |from: Option<&str>, sha256: Option<&str>| {
+            let mut file = StudyFile::new("a", Vec::new());
+            file.model.from = from.map(Into::into);
+            file.model.from_sha256 = sha256.map(Into::into);
+            super::super::Spec::new(file, InputShape::MNIST).unwrap().hash()
+        };
+        let (one, other) = ("1".repeat(64), "2".repeat(64));
+        assert_eq!(hash(Some("a"), Some(&one)), hash(Some("b"), Some(&one)));
+        assert_ne!(hash(Some("a"), Some(&one)), hash(Some("a"), Some(&other)));
+        assert_eq!(hash(Some("a"), None), hash(None, None));
+    }
+
+    #[test]
+    fn what_is_written_out_is_read_back_equal() {
+        let mut file = StudyFile::new("a", Vec::new());
+        file.model.from = Some("/runs/a \"b\"".into());
+        file.model.from_sha256 = Some("1".repeat(64));
+        file.model.measure_forgetting = true;
+        let text = file.to_toml();
+        assert_eq!(StudyDocument::new("a.toml", text).parse().unwrap(), file);
+        let bare =
+            StudyFile { model: file.model.without_origin(), ..StudyFile::new("a", Vec::new()) };
+        assert_eq!(bare, StudyFile::new("a", Vec::new()));
+    }
+}

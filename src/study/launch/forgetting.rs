@@ -1,0 +1,192 @@
+//! What the best model of a continued study has forgotten: its accuracy on the validation images of the run
+//! that it was continued from, beside that of the model that it started with.
+//!
+//! It is measured once the study is over, and decides nothing. A run keeps what tells the old data, the old
+//! run's study and provenance, so that it needs that data, but not the old run's folder.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use burn::tensor::Device;
+
+use super::error::LaunchError;
+use super::listener::LaunchListener;
+use super::settings::Settings;
+use super::source::StudySource;
+use super::start::{StartModel, chain, refusal};
+use crate::data::{DataError, Dataset, Split};
+use crate::ledger::{Event, RunFolder};
+use crate::model::{ClassMatch, Classifier, SavedModel};
+use crate::record::Forgetting;
+use crate::spec::StudyDocument;
+use crate::study::Silent;
+use crate::study::run::Study;
+use crate::study::trainer::Trainer;
+use crate::sys::files::real_files;
+use crate::sys::signals::StopFlag;
+
+/// Images that are classified at once.
+const BATCH: usize = 250;
+
+/// Checks that the validation images of the run that the study continues from can be read, and has the new
+/// run keep what tells them. Where that is impossible, no new run can begin.
+///
+/// # Errors
+///
+/// If a stop is requested, or the old run's folder cannot be read.
+pub(super) fn keep_old_run(
+    start: Option<StartModel>,
+    study: &StudySource,
+    settings: &Settings,
+    listener: &mut dyn LaunchListener,
+    stop: &StopFlag,
+) -> Result<Option<StartModel>, LaunchError> {
+    const KEY: &str = "model.measure-forgetting";
+    let Some(mut start) = start else {
+        return Ok(None);
+    };
+    if !start.is_original() {
+        // The run whose copy it is has kept it.
+        return Ok(Some(start));
+    }
+    let refused = |start: StartModel, message: String, help: &str| {
+        Ok(Some(start.for_begun_runs(refusal(study, KEY, message, help))))
+    };
+    let old = match RunFolder::open(real_files()?, start.path()) {
+        Ok(old) => old,
+        Err(error) => {
+            let message = format!("{}, so the data of the model is not known", chain(&error));
+            return refused(start, message, "set `from` to a run folder, or remove this key");
+        }
+    };
+    match old_images(&old, settings, listener, stop) {
+        Ok(_) => {}
+        Err(stopped @ LaunchError::Data(DataError::Stopped)) => return Err(stopped),
+        Err(error) => {
+            let message = format!("the old validation images cannot be read: {}", chain(&error));
+            return refused(start, message, "restore that data, or remove this key");
+        }
+    }
+    let provenance = old.files().read(&old.provenance_file(), KEPT_BYTES_MAX)?;
+    start.keep("study.toml", old.read_study()?.into_bytes());
+    start.keep("provenance.json", provenance);
+    Ok(Some(start))
+}
+
+const KEPT_BYTES_MAX: u64 = 1 << 20;
+
+/// The images of the run, as it recorded them.
+fn old_images(
+    run: &RunFolder,
+    settings: &Settings,
+    listener: &mut dyn LaunchListener,
+    stop: &StopFlag,
+) -> Result<Dataset, LaunchError> {
+    let name = run.study_file().display().to_string();
+    let study = StudyDocument::new(name, run.read_study()?).parse()?;
+    let (data, seed) = (&study.data, study.train.seed);
+    Ok(settings.load_recorded(run, data, seed, Split::Validation, listener, stop)?.dataset)
+}
+
+/// Measures what the best model of a finished study has forgotten, and records it; `None` if that was done
+/// before, there is no model, or a stop is requested.
+///
+/// # Errors
+///
+/// If the old images or one of the models cannot be read, or the device fails.
+pub(super) fn measure<T: Trainer>(
+    study: &Study<T>,
+    best_trial: Option<u32>,
+    settings: &Settings,
+    device: &Device,
+    stop: &StopFlag,
+    beat: &mut dyn FnMut(),
+) -> Result<Option<Forgetting>, Box<dyn Error + Send + Sync>> {
+    let is_measured = |event: &Event| matches!(event, Event::ForgettingMeasured { trial, .. } if Some(*trial) == best_trial);
+    let is_recorded =
+        study.study_record().ledger.records().iter().any(|record| is_measured(&record.event));
+    let Some(trial) = best_trial.filter(|_| !is_recorded) else {
+        return Ok(None);
+    };
+    let workers = settings.workers()?;
+    let _entered = workers.enter();
+    let run = &study.folder;
+    let old = RunFolder::open(Arc::clone(run.files()), run.start())?;
+    beat();
+    let data = match old_images(&old, settings, &mut Silent, stop) {
+        Err(LaunchError::Data(DataError::Stopped)) => return Ok(None),
+        other => other?,
+    };
+    let before = SavedModel::open(run.start())?.classifier(device)?;
+    let after = SavedModel::open(run.best())?.classifier(device)?;
+    let mut keep_going = || {
+        beat();
+        stop.requested().is_none()
+    };
+    let measured = compare(&data, &before, &after, &mut keep_going)?;
+    if let Some(forgetting) = measured {
+        let event = Event::ForgettingMeasured { trial, forgetting };
+        study.study_record().ledger.append_once(event)?;
+    }
+    Ok(measured)
+}
+
+/// The accuracies of two models on those validation images of the first one's data whose class both know.
+fn compare(
+    data: &Dataset,
+    before: &Classifier,
+    after: &Classifier,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Result<Option<Forgetting>, Box<dyn Error + Send + Sync>> {
+    if data.classes != before.classes() {
+        return Err(
+            "the old images have other classes than the model that was trained on them".into()
+        );
+    }
+    // The label that the new model gives to each class of the old one that it knows.
+    let now: BTreeMap<usize, usize> =
+        ClassMatch::of(before.classes(), after.classes()).pairs().collect();
+    let images = &data.validation;
+    let label = |at: usize| usize::from(images.label(at));
+    let shared: Vec<usize> = (0..images.len()).filter(|&at| now.contains_key(&label(at))).collect();
+    let mut right = [0_u64; 2];
+    for batch in shared.chunks(BATCH) {
+        if !keep_going() {
+            return Ok(None);
+        }
+        let pixels: Vec<&[u8]> = batch.iter().map(|&at| images.image(at)).collect();
+        let said = [before.logits(&pixels)?, after.logits(&pixels)?];
+        for (index, &at) in batch.iter().enumerate() {
+            let old = label(at);
+            let wanted = [Some(old), now.get(&old).copied()];
+            for ((right, said), wanted) in right.iter_mut().zip(&said).zip(wanted) {
+                *right += u64::from(said.get(index).and_then(|row| highest(row)) == wanted);
+            }
+        }
+    }
+    let accuracy = |right: u64| match shared.len() {
+        0 => f64::NAN,
+        images => right as f64 / images as f64,
+    };
+    let [before, after] = right.map(accuracy);
+    let (classes, images) = (now.len() as u64, shared.len() as u64);
+    Ok(Some(Forgetting { classes, images, before, after }))
+}
+
+/// The place of the highest value, the first of equals.
+fn highest(values: &[f32]) -> Option<usize> {
+    let places = values.iter().enumerate();
+    places.rev().max_by(|a, b| a.1.total_cmp(b.1)).map(|(place, _)| place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_highest_values_is_the_answer() {
+        assert_eq!(highest(&[0.0, 2.0, 1.0, 2.0]), Some(1));
+        assert_eq!(highest(&[]), None);
+    }
+}
