@@ -193,7 +193,7 @@ impl Plane {
         }
     }
 
-    /// The pixels of a row, each as often as 2 to the power of `shift` says.
+    /// The pixels of a row.
     pub(super) fn row(&self, y: usize) -> &[u8] {
         &self.bytes[y * self.stride..][..self.stride]
     }
