@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use fast_image_resize::images::Image;
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
+use super::extent::Extent;
 use super::image_file::Picture;
 use super::layout::planes;
 use crate::spec::Fit;
@@ -33,6 +34,8 @@ struct Interleaved<'a> {
     bytes: Cow<'a, [u8]>,
     height: usize,
     width: usize,
+    /// The part of it that is taken.
+    extent: Extent,
 }
 
 thread_local! {
@@ -46,6 +49,11 @@ impl Frame {
         [self.channels, self.height, self.width]
     }
 
+    /// Rows and columns that a picture should have at least.
+    pub fn wanted(&self) -> [usize; 2] {
+        [self.height, self.width]
+    }
+
     /// The picture in this shape, `[channels, height, width]`; where `invert` says so, light and dark are exchanged
     /// first. A picture that has the frame's size is taken pixel for pixel; others are resampled by a bilinear filter
     /// that covers all that falls into a new pixel.
@@ -55,7 +63,7 @@ impl Frame {
             bytes.to_mut().iter_mut().for_each(|byte| *byte = 255 - *byte);
         }
         let (height, width) = picture.size();
-        let source = Interleaved { bytes, height, width };
+        let source = Interleaved { bytes, height, width, extent: picture.extent() };
         if (height, width) == (self.height, self.width) {
             return planes(&source.bytes, self.channels);
         }
@@ -65,24 +73,25 @@ impl Frame {
     }
 
     fn resized(&self, source: Interleaved<'_>, background: u8) -> Vec<u8> {
-        let [old, new] =
-            [[source.height, source.width], [self.height, self.width]].map(|s| s.map(|s| s as f64));
+        let Extent { top, left, height, width } = source.extent;
+        let (old, new) = ([height, width], [self.height, self.width].map(|side| side as f64));
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        let all = options.crop(left, top, width, height);
         match self.fit {
-            Fit::Stretch => self.resample(source, [self.height, self.width], &options),
+            Fit::Stretch => self.resample(source, [self.height, self.width], &all),
             Fit::Crop => {
                 // The largest part of the picture that has the frame's proportions, in the middle.
                 let scale = (old[0] / new[0]).min(old[1] / new[1]);
                 let part = [new[0] * scale, new[1] * scale];
-                let [top, left] = [(old[0] - part[0]) / 2.0, (old[1] - part[1]) / 2.0];
-                let options = options.crop(left.max(0.0), top.max(0.0), part[1], part[0]);
+                let margin = |axis: usize| ((old[axis] - part[axis]) / 2.0).max(0.0);
+                let options = options.crop(left + margin(1), top + margin(0), part[1], part[0]);
                 self.resample(source, [self.height, self.width], &options)
             }
             Fit::Pad => {
                 let scale = (new[0] / old[0]).min(new[1] / old[1]);
                 let side = |old: f64, most: usize| ((old * scale).round() as usize).clamp(1, most);
                 let inner = [side(old[0], self.height), side(old[1], self.width)];
-                let scaled = self.resample(source, inner, &options);
+                let scaled = self.resample(source, inner, &all);
                 self.padded(&scaled, inner, background)
             }
         }

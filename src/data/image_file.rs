@@ -9,8 +9,11 @@ use image::metadata::Orientation;
 use image::{
     DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
 };
+use sha2::{Digest, Sha256};
 
 use super::DataError;
+use super::complete;
+use super::extent::{Extent, is_turned};
 use super::jpeg;
 
 /// Longest side of a picture that is decoded.
@@ -86,6 +89,8 @@ pub enum PictureError {
 #[derive(Debug, Clone)]
 pub struct Picture {
     pixels: DynamicImage,
+    extent: Extent,
+    digest: Option<[u8; 32]>,
 }
 
 impl Picture {
@@ -96,7 +101,17 @@ impl Picture {
     /// When the content is of another format, cut short (also where an end was put behind a part of it), damaged, or
     /// wider or higher than [`PICTURE_SIDE_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
-        Ok(Self::decode_within(bytes, |_| ())?.0)
+        Self::decode_for(bytes, None)
+    }
+
+    /// The same where only so many rows and columns are `wanted` of it, upright: then a JPEG picture that is at least
+    /// twice as large comes at a half, a quarter or an eighth of its size, the smallest that is not smaller than that.
+    /// Each of its pixels is the mean of those that it stands for. Progressive files and unusual colours come whole.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_for(bytes: &[u8], wanted: Option<[usize; 2]>) -> Result<Self, PictureError> {
+        Ok(Self::decode_within(bytes, wanted, |_| ())?.0)
     }
 
     /// The same, after `take_room` was called with how many bytes that takes, about; what it returns comes back.
@@ -105,15 +120,34 @@ impl Picture {
     /// As [`decode`](Self::decode).
     pub(crate) fn decode_within<R>(
         bytes: &[u8],
+        wanted: Option<[usize; 2]>,
         take_room: impl FnOnce(u64) -> R,
     ) -> Result<(Self, R), PictureError> {
         let (decoder, name, orientation) = opened(bytes, Demand::Whole)?;
         // The decoder has buffers of its own, and the pixels are converted.
         let room = take_room(decoder.total_bytes().saturating_mul(3));
-        let mut pixels = DynamicImage::from_decoder(decoder)
-            .map_err(|source| PictureError::Undecodable { format: name, source })?;
+        let (columns, rows) = decoder.dimensions();
+        let (mut extent, mut digest, mut reduced) = (None, None, None);
+        if name == JPEG {
+            let turned = |[height, width]: [usize; 2]| match is_turned(orientation) {
+                true => [width, height],
+                false => [height, width],
+            };
+            let content = jpeg::read(bytes, PICTURE_SIDE_MAX, wanted.map(turned));
+            let content = content.map_err(jpeg_error)?;
+            digest = content.digest.map(|digest| upright_digest(digest, orientation));
+            let size = [rows as usize, columns as usize];
+            extent = content.reduced.as_ref().map(|it| Extent::reduced(size, it.step, orientation));
+            reduced = content.reduced.and_then(of_reduced);
+        }
+        let mut pixels = match reduced {
+            Some(pixels) => pixels,
+            None => DynamicImage::from_decoder(decoder)
+                .map_err(|source| PictureError::Undecodable { format: name, source })?,
+        };
         pixels.apply_orientation(orientation);
-        Ok((Self { pixels }, room))
+        let extent = extent.unwrap_or_else(|| Extent::whole(size_of(&pixels)));
+        Ok((Self { pixels, extent, digest }, room))
     }
 
     /// Rows and columns of a picture, upright, which its file says before its pixels.
@@ -121,14 +155,10 @@ impl Picture {
     /// # Errors
     /// When that is damaged. Whether all pixels are there is not looked at.
     pub fn size_of(bytes: &[u8]) -> Result<(usize, usize), PictureError> {
-        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
         let (decoder, _, orientation) = opened(bytes, Demand::Header)?;
         let (width, height) = decoder.dimensions();
         let (width, height) = (width as usize, height as usize);
-        Ok(match orientation {
-            Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH => (width, height),
-            _ => (height, width),
-        })
+        Ok(if is_turned(orientation) { (width, height) } else { (height, width) })
     }
 
     /// A picture of bytes `[channels, height, width]`, grey or colour.
@@ -148,12 +178,24 @@ impl Picture {
             "{} bytes are no picture of {channels}×{height}×{width}",
             planes.len()
         );
-        Self { pixels: pixels.unwrap_or_default() }
+        let pixels = pixels.unwrap_or_default();
+        Self { extent: Extent::whole((height, width)), pixels, digest: None }
     }
 
-    /// Rows and columns.
+    /// Rows and columns of pixels.
     pub(crate) fn size(&self) -> (usize, usize) {
-        (self.pixels.height() as usize, self.pixels.width() as usize)
+        size_of(&self.pixels)
+    }
+
+    /// The part of the pixels that is the picture.
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// A SHA-256 that tells the picture from others, whatever size was wanted of it, where its pixels cannot, as they may be
+    /// of a reduced size: that of a JPEG file's coefficients.
+    pub(crate) fn digest(&self) -> Option<[u8; 32]> {
+        self.digest
     }
 
     /// Whether some pixel is not grey, by more than compression leaves.
@@ -201,7 +243,15 @@ impl Picture {
     /// # Errors
     /// When it cannot be read or [decoded](Self::decode); the error names the file.
     pub fn open(path: &Path) -> Result<Self, DataError> {
-        let decoded = read_bounded(path).and_then(|bytes| Self::decode(&bytes));
+        Self::open_for(path, None)
+    }
+
+    /// The same where only so many rows and columns are [wanted](Self::decode_for).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_for(path: &Path, wanted: Option<[usize; 2]>) -> Result<Self, DataError> {
+        let decoded = read_bounded(path).and_then(|bytes| Self::decode_for(&bytes, wanted));
         decoded.map_err(|error| match error {
             PictureError::Read(source) => DataError::Read { path: path.into(), source },
             error => DataError::picture(path)(error),
@@ -264,15 +314,13 @@ fn opened(
     demand: Demand,
 ) -> Result<(impl ImageDecoder, &'static str, Orientation), PictureError> {
     let format = image::guess_format(bytes).map_err(|_| PictureError::UnknownFormat)?;
+    let cut = |format| move |missing| PictureError::Truncated { format, missing };
     let (name, exif) = match format {
-        ImageFormat::Png => ("PNG", complete_png(bytes)?),
-        ImageFormat::Jpeg if demand == Demand::Header => ("JPEG", None),
-        ImageFormat::Jpeg => {
-            jpeg::check_complete(bytes, PICTURE_SIDE_MAX).map_err(jpeg_error)?;
-            ("JPEG", None)
-        }
+        ImageFormat::Png => ("PNG", complete::png(bytes).map_err(cut("PNG"))?),
+        // Whether it is whole is found out when it is read.
+        ImageFormat::Jpeg => (JPEG, None),
         ImageFormat::WebP => {
-            complete_webp(bytes)?;
+            complete::webp(bytes).map_err(cut("WebP"))?;
             ("WebP", None)
         }
         // Decoders of these refuse files that are cut short.
@@ -289,9 +337,14 @@ fn opened(
     limits.max_image_height = Some(PICTURE_SIDE_MAX);
     limits.max_alloc = Some(DECODER_BYTES_MAX);
     reader.limits(limits);
-    let mut decoder = reader
-        .into_decoder()
-        .map_err(|source| PictureError::Undecodable { format: name, source })?;
+    let mut decoder = reader.into_decoder().map_err(|source| {
+        // That something is missing says more than what it leads to.
+        let is_whole = match name == JPEG && demand == Demand::Whole {
+            true => jpeg::read(bytes, PICTURE_SIDE_MAX, None).map_err(jpeg_error),
+            false => return PictureError::Undecodable { format: name, source },
+        };
+        is_whole.err().unwrap_or(PictureError::Undecodable { format: name, source })
+    })?;
     let orientation = match exif {
         Some(exif) => Orientation::from_exif_chunk(exif),
         None => decoder.orientation().ok(),
@@ -303,17 +356,6 @@ fn opened(
 pub(crate) fn is_known_format(start: &[u8]) -> bool {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
     matches!(image::guess_format(start), Ok(Bmp | Gif | Jpeg | Png | Pnm | Tiff | WebP))
-}
-
-/// Checks that a WebP file is as long as it says.
-fn complete_webp(bytes: &[u8]) -> Result<(), PictureError> {
-    let said = bytes.get(4..8).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    match said {
-        Some(said) if bytes.len() as u64 >= u64::from(said) + 8 => Ok(()),
-        _ => {
-            Err(PictureError::Truncated { format: "WebP", missing: "its last chunks are missing" })
-        }
-    }
 }
 
 /// Brightness from 0 to 1 as bytes.
@@ -368,33 +410,27 @@ fn scaled<T: Into<f32>>(values: impl Iterator<Item = T>, range: u16) -> Vec<f32>
     values.map(|value| value.into() / f32::from(range)).collect()
 }
 
-/// Checks that every chunk of a PNG file is there, the last one too; returns the content of its EXIF chunk.
-///
-/// Decoders stop at the last row of pixels, and know of no EXIF that follows it.
-fn complete_png(bytes: &[u8]) -> Result<Option<&[u8]>, PictureError> {
-    const SIGNATURE_LEN: usize = 8;
-    let cut = |missing| PictureError::Truncated { format: "PNG", missing };
-    let mut exif = None;
-    let mut rest = bytes.get(SIGNATURE_LEN..).unwrap_or_default();
-    loop {
-        let (head, after) = rest.split_at_checked(8).ok_or(cut("its IEND chunk is missing"))?;
-        let len = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        let (content, after) =
-            after.split_at_checked(len).ok_or(cut("a chunk lacks part of its content"))?;
-        let (_checksum, after) =
-            after.split_at_checked(4).ok_or(cut("a chunk lacks its checksum"))?;
-        match &head[4..] {
-            b"IEND" => return Ok(exif),
-            // Some writers put JPEG's prefix before it.
-            b"eXIf" => exif = Some(content.strip_prefix(b"Exif\0\0").unwrap_or(content)),
-            _ => {}
-        }
-        rest = after;
+const JPEG: &str = "JPEG";
+
+fn size_of(pixels: &DynamicImage) -> (usize, usize) {
+    (pixels.height() as usize, pixels.width() as usize)
+}
+
+fn of_reduced(reduced: jpeg::Reduced) -> Option<DynamicImage> {
+    let (width, height) = (reduced.width as u32, reduced.height as u32);
+    match reduced.channels {
+        1 => GrayImage::from_raw(width, height, reduced.bytes).map(DynamicImage::ImageLuma8),
+        _ => RgbImage::from_raw(width, height, reduced.bytes).map(DynamicImage::ImageRgb8),
     }
 }
 
+/// Which way is up is part of what a picture shows.
+fn upright_digest(stored: [u8; 32], orientation: Orientation) -> [u8; 32] {
+    Sha256::new_with_prefix(stored).chain_update([orientation.to_exif()]).finalize().into()
+}
+
 fn jpeg_error(fault: jpeg::Fault) -> PictureError {
-    let format = "JPEG";
+    let format = JPEG;
     match fault {
         jpeg::Fault::Missing(missing) => PictureError::Truncated { format, missing },
         jpeg::Fault::Damaged(what) => {

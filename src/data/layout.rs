@@ -5,8 +5,14 @@ pub(crate) fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
     if channels == 1 {
         return bytes.to_vec();
     }
-    let channel = |channel| bytes.iter().skip(channel).step_by(channels).copied();
-    (0..channels).flat_map(channel).collect()
+    let mut planes = vec![0; bytes.len()];
+    let len = (bytes.len() / channels).max(1);
+    for (channel, plane) in planes.chunks_exact_mut(len).enumerate().take(channels) {
+        for (to, pixel) in plane.iter_mut().zip(bytes.chunks_exact(channels)) {
+            *to = pixel[channel];
+        }
+    }
+    planes
 }
 
 /// `[channels, height, width]` → `[height, width, channels]`.

@@ -148,7 +148,14 @@ impl Classifier {
     ///
     /// If it cannot be decoded, is a blank picture instead of a digit, or the device fails.
     pub fn classify_encoded(&self, bytes: &[u8]) -> Result<Vec<f32>, InputError> {
-        self.classify_picture(&Picture::decode(bytes)?, Invert::Auto)
+        let picture = Picture::decode_for(bytes, self.preparation.wanted())?;
+        self.classify_picture(&picture, Invert::Auto)
+    }
+
+    /// Rows and columns that are [wanted](Picture::decode_for) of a picture file, so that it is decoded like the
+    /// training images.
+    pub(crate) fn wanted(&self) -> Option<[usize; 2]> {
+        self.preparation.wanted()
     }
 
     /// The probability of every class, by label, for a decoded picture; `invert` tells whether a digit is

@@ -243,6 +243,12 @@ impl Preparation {
         Err(PreparationError::OtherInput { prepared: words(prepared), taken: words(taken) })
     }
 
+    /// Rows and columns that a picture should be [decoded to](Picture::decode_for) at least, like the training images;
+    /// `None` for digits, which are cut out of the whole picture.
+    pub(crate) fn wanted(&self) -> Option<[usize; 2]> {
+        (self.subject == Subject::Whole).then(|| self.frame().wanted())
+    }
+
     /// Turns a picture into the network's input, `[channels, height, width]` bytes.
     ///
     /// A picture that looks like a training image already is used as it is: one of the same size and, for

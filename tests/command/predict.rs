@@ -236,7 +236,14 @@ fn folders_of_photos_are_tuned_by_name_and_predicted_as_they_are_evaluated() {
             for number in 0..count {
                 let ending = ["png", "jpg", "bmp", "webp"][number as usize % 4];
                 let path = folder.join(format!("{number}.{ending}"));
-                tinted(2 - class, number + count * 7).save(&path).unwrap();
+                let picture = tinted(2 - class, number + count * 7);
+                let (width, height) = picture.dimensions();
+                // JPEGs are so large that they are decoded at a reduced size.
+                let times = if ending == "jpg" { 5 } else { 1 };
+                let nearest = image::imageops::FilterType::Nearest;
+                image::imageops::resize(&picture, width * times, height * times, nearest)
+                    .save(&path)
+                    .unwrap();
                 if split == "val" {
                     validation.push((path, class));
                 }

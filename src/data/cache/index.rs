@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Counts up whenever other pixels would come out of the same files, or their form changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Bytes that have one hash.
 pub const BLOCK_LEN: usize = 1 << 20;
@@ -50,7 +50,7 @@ pub struct Head {
 /// An image that was decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item {
-    /// The SHA-256 of the picture as it was.
+    /// Tells the picture from others as it was.
     pub digest: [u8; 32],
     /// Its place in the listing.
     pub entry: u32,

@@ -31,8 +31,8 @@ pub struct Decoded {
 /// What is known of one decoded image.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodedImage {
-    /// The SHA-256 of its pixels as they were before it was brought to the frame, so that splits do not
-    /// depend on that.
+    /// Tells the picture from others as it was before it was brought to the frame, so that splits do not depend on
+    /// that.
     pub digest: [u8; 32],
     /// Its place in the listing.
     pub entry: usize,
@@ -135,7 +135,7 @@ impl Decoding<'_> {
             Taken { images: Vec::new(), unreadable: Vec::new(), has_read_errors: false };
         let tells = matches!(listing.content, Content::Files(_));
         let decode_one = |entry| -> Result<(Vec<u8>, [u8; 32]), PictureError> {
-            let (picture, _place) = listing.picture(entry, &room)?;
+            let (picture, _place) = listing.picture(entry, Some(self.frame.wanted()), &room)?;
             Ok((self.frame.take(&picture, false), digest(&picture)))
         };
         let mut full: Vec<Vec<u8>> = Vec::new();
@@ -212,14 +212,17 @@ fn named(unreadable: &[(usize, String)], listing: &Listing) -> Vec<String> {
     named.map(|(entry, why)| format!("{}: {why}", listing.name(*entry))).collect()
 }
 
-/// SHA-256 over the size of a picture and its pixels in colour.
+/// SHA-256 over the coefficients of a JPEG picture; of others over their size and pixels in colour. Of a large JPEG
+/// picture most pixels are never made. So it does not count as a copy of a file of another format that shows the same.
 fn digest(picture: &Picture) -> [u8; 32] {
-    let (height, width) = picture.size();
-    let mut hash = Sha256::new();
-    hash.update((height as u64).to_le_bytes());
-    hash.update((width as u64).to_le_bytes());
-    hash.update(picture.interleaved(CHANNELS_MAX, GREY_BACKGROUND));
-    hash.finalize().into()
+    picture.digest().unwrap_or_else(|| {
+        let (height, width) = picture.size();
+        let mut hash = Sha256::new();
+        hash.update((height as u64).to_le_bytes());
+        hash.update((width as u64).to_le_bytes());
+        hash.update(picture.interleaved(CHANNELS_MAX, GREY_BACKGROUND));
+        hash.finalize().into()
+    })
 }
 
 fn chain(error: &PictureError) -> String {

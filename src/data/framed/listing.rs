@@ -147,15 +147,18 @@ impl Listing {
         }
     }
 
-    /// An image, decoded when there is room for it.
+    /// An image, decoded when there is room for it, of which at least so many rows and columns are
+    /// [wanted](Picture::decode_for).
     pub fn picture<'a>(
         &self,
         index: usize,
+        wanted: Option<[usize; 2]>,
         room: &'a Room,
     ) -> Result<(Picture, Option<Place<'a>>), PictureError> {
         match self.file(index) {
             Some(bytes) => {
-                let (picture, place) = Picture::decode_within(&bytes?, |bytes| room.take(bytes))?;
+                let (picture, place) =
+                    Picture::decode_within(&bytes?, wanted, |bytes| room.take(bytes))?;
                 Ok((picture, Some(place)))
             }
             None => {

@@ -18,6 +18,8 @@ mod cifar;
 mod csv;
 mod decode;
 mod folder;
+#[cfg(test)]
+mod jpeg_tests;
 mod listing;
 mod npz;
 mod room;

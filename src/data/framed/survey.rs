@@ -50,7 +50,9 @@ impl Survey {
             let stride = count.div_ceil(SAMPLE).max(1);
             let is_colour = (0..count).into_par_iter().step_by(stride).any(|index| {
                 !is_stopped()
-                    && listing.picture(index, room).is_ok_and(|(picture, _)| picture.is_colour())
+                    && listing
+                        .picture(index, None, room)
+                        .is_ok_and(|(picture, _)| picture.is_colour())
             });
             (sizes, is_colour)
         });

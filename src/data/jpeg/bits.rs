@@ -5,12 +5,15 @@ use super::fault::Fault;
 const CUT: Fault = Fault::Missing("a scan ends before its last block");
 
 /// Reads bits up to the next marker (T.81, F.2.2.5).
+///
+/// What is rare is done with a copy, so that the original can stay in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
     /// The next bits, leftmost first; zeros follow those that are there.
     next: u64,
-    count: u32,
+    count: u64,
 }
 
 impl<'a> Bits<'a> {
@@ -23,7 +26,31 @@ impl<'a> Bits<'a> {
         self.at
     }
 
+    #[inline(always)]
     fn fill(&mut self) {
+        if !self.fill_at_once() {
+            *self = self.filled_by_bytes();
+        }
+    }
+
+    /// Takes all bytes for which there is room, where none of the next eight may be part of a marker.
+    #[inline(always)]
+    fn fill_at_once(&mut self) -> bool {
+        let next = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>());
+        let Some(word) = next.map(|bytes| u64::from_be_bytes(*bytes)) else { return false };
+        if has_marker_byte(word) || self.count >= 64 {
+            return false;
+        }
+        // What goes beyond the count are the bits that come next, so that adding them once more changes nothing.
+        self.next |= word >> self.count;
+        let taken = (64 - self.count) / 8;
+        self.at += taken as usize;
+        self.count += taken * 8;
+        true
+    }
+
+    #[cold]
+    fn filled_by_bytes(mut self) -> Self {
         while self.count <= 56 {
             let byte = match self.bytes.get(self.at..) {
                 Some([0xff, 0x00, ..]) => {
@@ -35,15 +62,17 @@ impl<'a> Bits<'a> {
                     *byte
                 }
                 // A marker, or nothing more.
-                _ => return,
+                _ => break,
             };
             self.next |= u64::from(byte) << (56 - self.count);
             self.count += 8;
         }
+        self
     }
 
     /// The next 16 bits, with zeros for those that are not there, and how many there are.
-    fn peek(&mut self) -> (u32, u32) {
+    #[inline(always)]
+    fn peek(&mut self) -> (u32, u64) {
         if self.count < 16 {
             self.fill();
         }
@@ -51,14 +80,21 @@ impl<'a> Bits<'a> {
     }
 
     /// Takes up to 16 bits as a number.
+    #[inline(always)]
     pub(super) fn take(&mut self, len: u32) -> Result<u32, Fault> {
         let (bits, there) = self.peek();
-        if len > there {
+        if u64::from(len) > there {
             return Err(CUT);
         }
+        self.skip(len.into());
+        Ok(if len == 0 { 0 } else { bits >> (16 - len) })
+    }
+
+    /// Takes bits that are there.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, len: u64) {
         self.next <<= len;
         self.count -= len;
-        Ok(if len == 0 { 0 } else { bits >> (16 - len) })
     }
 
     /// Leaves the rest of a restart interval, and the marker behind it.
@@ -76,6 +112,24 @@ impl<'a> Bits<'a> {
     }
 }
 
+/// Whether one of eight bytes is 0xff, with which markers begin.
+fn has_marker_byte(word: u64) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    // A byte of the complement is zero (Warren, Hacker's Delight, 6-1).
+    (!word).wrapping_sub(LOW) & word & (LOW << 7) != 0
+}
+
+/// A number that was sent as so many bits (T.81, F.2.2.1).
+#[inline(always)]
+pub(super) fn extended(bits: u32, size: u32) -> i32 {
+    let is_negative = size > 0 && bits >> (size - 1) == 0;
+    bits as i32 - if is_negative { (1 << size) - 1 } else { 0 }
+}
+
+/// Codes of so many bits are looked up at once. Of JPEGs of 500×400 pixels, reading took 8 % longer with 9 bits, 5 % longer
+/// with 12, and as long with 11.
+const LOOK: u32 = 10;
+
 /// A Huffman table: codes of up to 16 bits (T.81, annex C).
 pub(super) struct Huffman {
     /// By length less 1, the first number of 16 bits that begins with no code of that length or a shorter one.
@@ -83,6 +137,90 @@ pub(super) struct Huffman {
     /// By length less 1, what leads from a code to the place of its symbol.
     offsets: [i32; 16],
     symbols: Vec<u8>,
+    /// By the next bits: the length of the code that they begin with, and its symbol; 0 for longer codes.
+    short: Box<[[u8; 2]; 1 << LOOK]>,
+    /// By the next bits, the one or two coefficients that they begin with.
+    pairs: Box<[Pair; 1 << LOOK]>,
+}
+
+/// One or two coefficients after the first, each with its code and the bits that follow, as far as they are looked up.
+///
+/// From the lowest bit: 8 of the number of bits of both, 8 of the number of bits of the first, 8 each of how many places
+/// they lie behind the one before, and 16 each of their values. The number of bits is 0 where the first is not whole, and
+/// the second's places are 0 where that is not. The end of a block counts as a coefficient of 0, [`END`] places further.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pair(u64);
+
+/// Places from a coefficient to the end of its block, by which each leads beyond it.
+pub(super) const END: usize = 64;
+
+impl Pair {
+    fn new(first: Single, second: Option<Single>) -> Self {
+        let other = second.unwrap_or_default();
+        let both = u64::from(first.len) + u64::from(other.len);
+        let low = both | u64::from(first.len) << 8;
+        let places = u64::from(first.places) << 16 | u64::from(other.places) << 24;
+        let values = u64::from(first.value as u16) << 32 | u64::from(other.value as u16) << 48;
+        Self(low | places | values)
+    }
+
+    #[inline(always)]
+    pub(super) fn values(self) -> [i32; 2] {
+        [(self.0 << 16) as i64 >> 48, self.0 as i64 >> 48].map(|value| value as i32)
+    }
+
+    #[inline(always)]
+    pub(super) fn places(self) -> [usize; 2] {
+        [self.0 >> 16 & 0xff, self.0 >> 24 & 0xff].map(|places| places as usize)
+    }
+
+    /// Bits of the first, and of both.
+    #[inline(always)]
+    pub(super) fn lens(self) -> [u64; 2] {
+        [self.0 >> 8 & 0xff, self.0 & 0xff]
+    }
+}
+
+/// A coefficient that is looked up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Single {
+    value: i16,
+    places: u8,
+    /// 0 where there are more bits than are looked up.
+    len: u8,
+}
+
+impl Single {
+    /// What bits hold that begin with a code of this length and symbol.
+    fn new(next: u32, [len, symbol]: [u8; 2]) -> Self {
+        let (run, size) = (symbol >> 4, u32::from(symbol & 15));
+        let bits = u32::from(len) + size;
+        if len == 0 || (size == 0 && run > 0) || bits > LOOK {
+            return Self::default();
+        }
+        let value = extended(next >> (LOOK - bits) & ((1 << size) - 1), size) as i16;
+        let places = if size == 0 { END as u8 } else { run + 1 };
+        Self { value, places, len: bits as u8 }
+    }
+}
+
+/// By the next bits, the one or two coefficients that they begin with.
+fn pairs(short: &[[u8; 2]; 1 << LOOK]) -> Box<[Pair; 1 << LOOK]> {
+    let mut singles = [Single::default(); 1 << LOOK];
+    for (next, single) in singles.iter_mut().enumerate() {
+        *single = Single::new(next as u32, short[next]);
+    }
+    let mut pairs = Box::new([Pair::default(); 1 << LOOK]);
+    for (next, pair) in pairs.iter_mut().enumerate() {
+        let first = singles[next];
+        if first.len > 0 {
+            let rest = singles[next << first.len & ((1 << LOOK) - 1)];
+            let is_whole = rest.len > 0 && u32::from(first.len + rest.len) <= LOOK;
+            let follows = is_whole && usize::from(first.places) < END;
+            *pair = Pair::new(first, follows.then_some(rest));
+        }
+    }
+    pairs
 }
 
 impl Huffman {
@@ -90,8 +228,18 @@ impl Huffman {
     pub(super) fn new(counts: &[u8], symbols: &[u8]) -> Option<Self> {
         let (mut bounds, mut offsets) = ([0; 16], [0; 16]);
         let (mut code, mut place) = (0_u32, 0);
+        let mut short = Box::new([[0; 2]; 1 << LOOK]);
         for (at, &count) in counts.iter().enumerate().take(16) {
             offsets[at] = place - code as i32;
+            if at < LOOK as usize {
+                let spread = 1 << (LOOK as usize - 1 - at);
+                let first = code as usize * spread;
+                let named = symbols.get(place as usize..).unwrap_or_default();
+                for (number, symbol) in named.iter().take(count.into()).enumerate() {
+                    let filled = short.get_mut(first + number * spread..).unwrap_or_default();
+                    filled.iter_mut().take(spread).for_each(|to| *to = [at as u8 + 1, *symbol]);
+                }
+            }
             code += u32::from(count);
             place += i32::from(count);
             if code > 2 << at {
@@ -100,20 +248,51 @@ impl Huffman {
             bounds[at] = code << (15 - at);
             code <<= 1;
         }
-        (symbols.len() == place as usize).then(|| Self { bounds, offsets, symbols: symbols.into() })
+        let pairs = pairs(&short);
+        (symbols.len() == place as usize).then(|| Self {
+            bounds,
+            offsets,
+            symbols: symbols.into(),
+            short,
+            pairs,
+        })
     }
 
     /// Takes the next code, and returns what it stands for.
+    #[inline(always)]
     pub(super) fn decode(&self, bits: &mut Bits) -> Result<u8, Fault> {
+        let (next, there) = bits.peek();
+        let [len, symbol] = self.short[(next >> (16 - LOOK)) as usize];
+        if len > 0 && u64::from(len) <= there {
+            bits.skip(len.into());
+            return Ok(symbol);
+        }
+        let (symbol, rest) = self.decode_long(*bits)?;
+        *bits = rest;
+        Ok(symbol)
+    }
+
+    #[cold]
+    fn decode_long<'a>(&self, mut bits: Bits<'a>) -> Result<(u8, Bits<'a>), Fault> {
         let (next, there) = bits.peek();
         match self.bounds.iter().position(|&bound| next < bound) {
             Some(at) => {
                 let code = bits.take(at as u32 + 1)?;
                 let place = code as i32 + self.offsets[at];
-                Ok(self.symbols[place as usize])
+                Ok((self.symbols[place as usize], bits))
             }
             None if there < 16 => Err(CUT),
             None => Err(Fault::Damaged("a scan holds a code that stands for nothing")),
         }
+    }
+
+    /// The next one or two coefficients, which are not taken yet, where they are short and no marker is near.
+    #[inline(always)]
+    pub(super) fn next_pair(&self, bits: &mut Bits) -> Option<Pair> {
+        if bits.count < LOOK.into() && !bits.fill_at_once() {
+            return None;
+        }
+        let pair = self.pairs[(bits.next >> (64 - LOOK)) as usize];
+        (pair.0 & 0xff > 0).then_some(pair)
     }
 }

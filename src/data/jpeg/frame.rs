@@ -1,5 +1,7 @@
 //! The picture that a JPEG file promises: its size, its components, and how much of them was sent.
 
+use super::plane::Plane;
+
 /// Coefficients of a block.
 pub(super) const COEFFICIENTS: usize = 64;
 
@@ -9,6 +11,8 @@ const SCANS_MAX: usize = 100;
 /// A frame of the sequential or the progressive process with Huffman coding.
 pub(super) struct Frame {
     pub(super) is_progressive: bool,
+    /// Columns and rows.
+    pub(super) size: [usize; 2],
     pub(super) components: Vec<Component>,
     /// Minimum coded units of a scan of several components.
     pub(super) units: [usize; 2],
@@ -17,7 +21,9 @@ pub(super) struct Frame {
 
 /// A component of the picture, such as its brightness.
 pub(super) struct Component {
-    id: u8,
+    pub(super) id: u8,
+    /// The number of its quantization table.
+    pub(super) quantization: u8,
     /// Blocks of a unit, across and down.
     pub(super) sampling: [usize; 2],
     /// Blocks across and down that hold some of the picture.
@@ -28,6 +34,10 @@ pub(super) struct Component {
     sent: [Option<u8>; COEFFICIENTS],
     /// By block, which coefficients are not zero; kept in progressive files only.
     pub(super) nonzero: Vec<u64>,
+    /// The steps of its coefficients, where they are known.
+    pub(super) steps: [u16; COEFFICIENTS],
+    /// What is kept of the blocks of a sequential file.
+    pub(super) plane: Plane,
 }
 
 impl Frame {
@@ -58,6 +68,7 @@ impl Frame {
         let units = [0, 1].map(|axis| size[axis].div_ceil(8 * most[axis]));
         let component = |(part, sampling): (&[u8], [usize; 2])| Component {
             id: part[0],
+            quantization: part[2],
             sampling,
             blocks: [0, 1]
                 .map(|axis| (size[axis] * sampling[axis]).div_ceil(most[axis]).div_ceil(8)),
@@ -67,13 +78,26 @@ impl Frame {
                 true => vec![0; units[0] * sampling[0] * units[1] * sampling[1]],
                 false => Vec::new(),
             },
+            steps: [0; COEFFICIENTS],
+            plane: Plane::default(),
         };
         let components = parts.chunks_exact(3).zip(samplings).map(component).collect();
-        Some(Self { is_progressive, components, units, scans: 0 })
+        Some(Self { is_progressive, size, components, units, scans: 0 })
+    }
+
+    /// The finest sampling of its components, across and down.
+    pub(super) fn most(&self) -> [usize; 2] {
+        let most = |axis: usize| self.components.iter().map(|part| part.sampling[axis]).max();
+        [most(0).unwrap_or(1), most(1).unwrap_or(1)]
     }
 
     pub(super) fn component_with(&self, id: u8) -> Option<usize> {
         self.components.iter().position(|component| component.id == id)
+    }
+
+    /// Whether some coefficient of a component was sent.
+    pub(super) fn is_begun(&self, component: usize) -> bool {
+        self.components[component].sent.iter().any(Option::is_some)
     }
 
     /// Counts a scan of these components and coefficients; `None` when there are too many.

@@ -1,14 +1,19 @@
-//! The scans of a JPEG file, read as far as it takes to know that all their blocks are there.
+//! The scans of a JPEG file: those of sequential files are read whole, those of progressive ones as far as it takes to
+//! know that all their blocks are there.
 
 use super::bits::{Bits, Huffman};
+use super::block::{BlockReader, LONG_RUN, first_size, run_and_size};
 use super::fault::Fault;
-use super::frame::{COEFFICIENTS, Frame};
+use super::frame::{COEFFICIENTS, Component, Frame};
+use super::plane::{BASIS_LEN, Basis, Place};
 
 /// What scans are read with: the tables and the restart interval that were defined last.
 #[derive(Default)]
 pub(super) struct Tables {
     /// Of the first coefficient, and of the others, by number.
     huffman: [[Option<Huffman>; 4]; 2],
+    /// By number, the steps of coefficients, in the order in which those are sent.
+    pub(super) quantization: [Option<[u16; COEFFICIENTS]>; 4],
     /// Units between two restart markers; 0 for none.
     restart_interval: usize,
 }
@@ -29,6 +34,29 @@ impl Tables {
         }
     }
 
+    /// Reads a segment of quantization tables, as far as it makes sense.
+    pub(super) fn read_quantization(&mut self, mut content: &[u8]) {
+        while let Some((&place, rest)) = content.split_first() {
+            let width = match place >> 4 {
+                0 => 1,
+                1 => 2,
+                _ => return,
+            };
+            let Some((steps, rest)) = rest.split_at_checked(COEFFICIENTS * width) else {
+                return;
+            };
+            let step = |bytes: &[u8]| bytes.iter().fold(0, |all, &byte| all << 8 | u16::from(byte));
+            let mut table = [0; COEFFICIENTS];
+            for (to, bytes) in table.iter_mut().zip(steps.chunks_exact(width)) {
+                *to = step(bytes);
+            }
+            if let Some(known) = self.quantization.get_mut(usize::from(place & 15)) {
+                *known = Some(table);
+            }
+            content = rest;
+        }
+    }
+
     pub(super) fn read_restart_interval(&mut self, content: &[u8]) {
         if let Some(&[high, low]) = content.first_chunk() {
             self.restart_interval = u16::from_be_bytes([high, low]).into();
@@ -41,9 +69,14 @@ impl Tables {
     }
 }
 
+/// Components of a scan, at most.
+const PARTS_MAX: usize = 4;
+
 /// A scan's header.
 pub(super) struct Scan {
     parts: Vec<Part>,
+    /// Whether a component of a sequential file comes a second time.
+    pub(super) repeats: bool,
     /// First and last coefficient.
     first: usize,
     last: usize,
@@ -78,11 +111,17 @@ impl Scan {
             (true, 0) => last == 0,
             (true, _) => parts.len() == 1,
         };
-        if !(1..=4).contains(&parts.len()) || first > last || last >= COEFFICIENTS || !makes_sense {
+        if !(1..=PARTS_MAX).contains(&parts.len())
+            || first > last
+            || last >= COEFFICIENTS
+            || !makes_sense
+        {
             return None;
         }
+        let is_begun = |part: &Part| frame.is_begun(part.component);
+        let repeats = !frame.is_progressive && parts.iter().any(is_begun);
         frame.count_scan(parts.iter().map(|part| part.component), [first, last], bits & 15)?;
-        Some(Self { parts, first, last, refines: bits >> 4 != 0 })
+        Some(Self { parts, repeats, first, last, refines: bits >> 4 != 0 })
     }
 
     /// Reads all blocks.
@@ -92,7 +131,8 @@ impl Scan {
         tables: &Tables,
         bits: &mut Bits,
     ) -> Result<(), Fault> {
-        let mut walk = Walk { scan: self, tables, bits, end_of_band_run: 0 };
+        let predictors = [0; PARTS_MAX];
+        let mut walk = Walk { scan: self, tables, bits, end_of_band_run: 0, predictors };
         let is_alone = self.parts.len() == 1;
         // A component that is alone in its scan comes without the blocks that fill up units.
         let units = match is_alone {
@@ -106,21 +146,21 @@ impl Scan {
                     if until_restart == 0 {
                         walk.bits.restart()?;
                         walk.end_of_band_run = 0;
+                        walk.predictors = [0; PARTS_MAX];
                         until_restart = tables.restart_interval;
                     }
                     until_restart -= 1;
                 }
-                for part in &self.parts {
+                for (number, part) in self.parts.iter().enumerate() {
                     let component = &mut frame.components[part.component];
                     let sampling = if is_alone { [1, 1] } else { component.sampling };
                     for row in 0..sampling[1] {
                         for column in 0..sampling[0] {
-                            let place = (down * sampling[1] + row) * component.stride
-                                + across * sampling[0]
-                                + column;
-                            match component.nonzero.get_mut(place) {
+                            let place = [across * sampling[0] + column, down * sampling[1] + row];
+                            let index = place[1] * component.stride + place[0];
+                            match component.nonzero.get_mut(index) {
                                 Some(nonzero) => walk.progressive_block(part, nonzero)?,
-                                None => walk.sequential_block(part)?,
+                                None => walk.sequential_block(number, component, place)?,
                             }
                         }
                     }
@@ -137,38 +177,42 @@ struct Walk<'a, 'b> {
     bits: &'a mut Bits<'b>,
     /// Blocks that have no further coefficients, this one included (T.81, G.1.2.2).
     end_of_band_run: u32,
+    /// By part, the first coefficient of its last block.
+    predictors: [i32; PARTS_MAX],
 }
 
-/// A run of this many zeros, where no coefficient follows.
-const LONG_RUN: usize = 15;
-
 impl Walk<'_, '_> {
-    fn sequential_block(&mut self, part: &Part) -> Result<(), Fault> {
-        self.first_coefficient(part)?;
-        let table = self.tables.huffman(1, part.tables[1])?;
-        let mut at = 1;
-        while at < COEFFICIENTS {
-            let (run, size) = run_and_size(table.decode(self.bits)?);
-            match (run, size) {
-                (LONG_RUN, 0) => at += 16,
-                (_, 0) => return Ok(()),
-                _ => {
-                    self.bits.take(size)?;
-                    at += run + 1;
-                }
-            }
+    fn sequential_block(
+        &mut self,
+        number: usize,
+        component: &mut Component,
+        [across, down]: [usize; 2],
+    ) -> Result<(), Fault> {
+        let shows = across < component.blocks[0] && down < component.blocks[1];
+        let place = Place { across, down, index: down * component.stride + across, shows };
+        let part = &self.scan.parts[number];
+        let mut reader = BlockReader {
+            first: self.tables.huffman(0, part.tables[0])?,
+            others: self.tables.huffman(1, part.tables[1])?,
+            predictor: &mut self.predictors[number],
+            bits: self.bits,
+        };
+        let plane = &mut component.plane;
+        match &plane.basis {
+            Basis::None => reader.read(&[[]; BASIS_LEN]).map(|block| plane.count(place, &block)),
+            Basis::One(basis) => reader.read(basis).map(|block| plane.keep(place, &block)),
+            Basis::Two(basis) => reader.read(basis).map(|block| plane.keep(place, &block)),
+            Basis::Four(basis) => reader.read(basis).map(|block| plane.keep(place, &block)),
+            Basis::Eight(basis) => reader.read(basis).map(|block| plane.keep(place, &block)),
+            Basis::Sixteen(basis) => reader.read(basis).map(|block| plane.keep(place, &block)),
+            Basis::ThirtyTwo(basis) => reader.read(basis).map(|block| plane.keep(place, &block)),
+            Basis::SixtyFour(basis) => reader.read(basis).map(|block| plane.keep(place, &block)),
         }
-        Ok(())
     }
 
     fn first_coefficient(&mut self, part: &Part) -> Result<(), Fault> {
-        let size = self.tables.huffman(0, part.tables[0])?.decode(self.bits)?;
-        if size > 16 {
-            return Err(Fault::Damaged(
-                "a scan holds a coefficient of more bits than there can be",
-            ));
-        }
-        self.bits.take(size.into())?;
+        let size = first_size(self.tables.huffman(0, part.tables[0])?, self.bits)?;
+        self.bits.take(size)?;
         Ok(())
     }
 
@@ -253,10 +297,6 @@ impl Walk<'_, '_> {
     fn run_length(&mut self, power: usize) -> Result<u32, Fault> {
         Ok((1 << power) + self.bits.take(power as u32)?)
     }
-}
-
-fn run_and_size(symbol: u8) -> (usize, u32) {
-    (usize::from(symbol >> 4), u32::from(symbol & 15))
 }
 
 /// Runs of damaged files may lead beyond the block, where decoders stop as well.

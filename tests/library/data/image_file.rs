@@ -362,8 +362,11 @@ fn a_file_cut_anywhere_is_refused_as_cut_short() {
     ] {
         assert!(Picture::decode(&whole).is_ok());
         for len in (8..whole.len()).step_by(7).chain([whole.len() - 1, whole.len() - 2]) {
-            let error = Picture::decode(&whole[..len]).unwrap_err();
-            assert!(matches!(error, PictureError::Truncated { .. }), "{name} at {len}: {error}");
+            for wanted in [None, Some([4, 4])] {
+                let error = Picture::decode_for(&whole[..len], wanted).unwrap_err();
+                let is_cut = matches!(error, PictureError::Truncated { .. });
+                assert!(is_cut, "{name} at {len}: {error}");
+            }
         }
         // What follows the end is nobody's business.
         let longer = [&whole[..], b"trailing bytes"].concat();
@@ -384,8 +387,11 @@ fn a_jpeg_cut_in_its_pixels_is_refused_though_an_end_was_put_behind_it() {
         assert!(Picture::decode(&whole).is_ok(), "{name}");
         for len in (8..whole.len() - 2).step_by(7).chain([whole.len() - 3]) {
             let forged = [&whole[..len], &[0xff, 0xd9]].concat();
-            let error = Picture::decode(&forged).unwrap_err();
-            assert!(matches!(error, PictureError::Truncated { .. }), "{name} at {len}: {error}");
+            for wanted in [None, Some([4, 4])] {
+                let error = Picture::decode_for(&forged, wanted).unwrap_err();
+                let is_cut = matches!(error, PictureError::Truncated { .. });
+                assert!(is_cut, "{name} at {len}: {error}");
+            }
         }
     }
 }
