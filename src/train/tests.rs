@@ -332,7 +332,7 @@ fn a_probe_tells_whether_left_and_right_matter() {
         };
         let images = |count: usize| {
             let labels: Vec<u8> = (0..count).map(|at| (at % 2) as u8).collect();
-            let pixels = labels.iter().flat_map(|&label| image(label.into())).collect();
+            let pixels: Vec<u8> = labels.iter().flat_map(|&label| image(label.into())).collect();
             Subset::all(Images::new(pixels, labels, 28, 28).unwrap())
         };
         Dataset { train: images(160), validation: images(40), test: images(10), ..digits() }

@@ -24,9 +24,9 @@ pub(super) struct Expectation<'h> {
 pub(super) const BOLDEST: f64 = 16.0;
 /// What a larger member takes at least, likewise.
 pub(super) const MILDEST: f64 = 3.0;
-/// Computes of the first member, as multiples of C₀: a quarter is the smallest network that is worth a trial, and
-/// more than eight times is not staked before the data's law is known.
-const FIRST: (f64, f64) = (0.25, 8.0);
+/// Computes of the first member, as multiples of C₀: from about the least that was measured, and no more than eight
+/// times is staked before the data's law is known.
+const FIRST: (f64, f64) = (0.1, 8.0);
 /// Steps between candidates.
 const STEP: f64 = std::f64::consts::SQRT_2;
 
