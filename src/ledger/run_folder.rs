@@ -307,7 +307,7 @@ impl TrialFolder {
 fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
     let is_start = |folder: &Path| {
         let is_folder = matches!(files.kind(folder), Ok(Some(PathKind::Folder)));
-        is_folder && files.list(folder).is_ok_and(|found| found.iter().all(is_file_of_start))
+        is_folder && files.list(folder).is_ok_and(|found| found.iter().all(|name| is_file_of_start(name)))
     };
     let is_beginning = |folder: &Path, found: &String| match found.as_str() {
         "provenance.json" | ".provenance.json.tmp" | ".study.toml.tmp" => true,
@@ -326,7 +326,7 @@ fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
 }
 
 /// Whether a run writes a file of this name into [`RunFolder::start`].
-fn is_file_of_start(name: &String) -> bool {
+fn is_file_of_start(name: &str) -> bool {
     let whole = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")).unwrap_or(name);
     ["model.safetensors", "spec.toml", "study.toml", "provenance.json"].contains(&whole)
 }

@@ -96,7 +96,6 @@ impl ModelSpec {
 #[cfg(test)]
 mod tests {
     use super::super::{InputShape, StudyDocument, StudyFile};
-    use super::*;
 
     fn refusal(model: &str) -> String {
         let text = format!("[model]\n{model}\n");
