@@ -307,7 +307,8 @@ impl TrialFolder {
 fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
     let is_start = |folder: &Path| {
         let is_folder = matches!(files.kind(folder), Ok(Some(PathKind::Folder)));
-        is_folder && files.list(folder).is_ok_and(|found| found.iter().all(|name| is_file_of_start(name)))
+        is_folder
+            && files.list(folder).is_ok_and(|found| found.iter().all(|name| is_file_of_start(name)))
     };
     let is_beginning = |folder: &Path, found: &String| match found.as_str() {
         "provenance.json" | ".provenance.json.tmp" | ".study.toml.tmp" => true,

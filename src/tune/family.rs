@@ -184,7 +184,7 @@ mod tests {
     fn four_times_the_compute_is_wider_and_longer() {
         let small = Member::of(20_000, 4.0);
         let large = Member::of(20_000, 64.0);
-        assert_eq!((small.width, large.width), (11, 23));
+        assert_eq!((small.width, large.width), (11, 22));
         assert_eq!(large.epochs, 4 * small.epochs - 1);
     }
 

@@ -2,8 +2,7 @@
 
 use super::bits::{Bits, END, Huffman, extended};
 use super::fault::Fault;
-use super::frame::COEFFICIENTS;
-use super::plane::{BASIS_LEN, Block, FACTORS, MIDDLE};
+use super::plane::{BASIS_LEN, Block, COEFFICIENTS, FACTORS, MIDDLE};
 
 /// A run of this many zeros, where no coefficient follows.
 pub(super) const LONG_RUN: usize = 15;

@@ -1,9 +1,6 @@
 //! The picture that a JPEG file promises: its size, its components, and how much of them was sent.
 
-use super::plane::Plane;
-
-/// Coefficients of a block.
-pub(super) const COEFFICIENTS: usize = 64;
+use super::plane::{COEFFICIENTS, Plane};
 
 /// Scans of a progressive file, at most; decoders have the same bound, lest a small file keeps them busy.
 const SCANS_MAX: usize = 100;

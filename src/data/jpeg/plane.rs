@@ -4,7 +4,8 @@
 //! (`jidctred.c`): a mean of the inverse transform (T.81, A.3.3) over a part of the block, which is linear in the
 //! coefficients. So a coefficient adds its multiple of a fixed pattern, and those that are zero take no time.
 
-use super::frame::COEFFICIENTS;
+/// Coefficients of a block.
+pub(super) const COEFFICIENTS: usize = 64;
 
 /// Pixels along the side of a block.
 const SIDE: usize = 8;

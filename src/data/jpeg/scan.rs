@@ -4,8 +4,8 @@
 use super::bits::{Bits, Huffman};
 use super::block::{BlockReader, LONG_RUN, first_size, run_and_size};
 use super::fault::Fault;
-use super::frame::{COEFFICIENTS, Component, Frame};
-use super::plane::{BASIS_LEN, Basis, Place};
+use super::frame::{Component, Frame};
+use super::plane::{BASIS_LEN, Basis, COEFFICIENTS, Place};
 
 /// What scans are read with: the tables and the restart interval that were defined last.
 #[derive(Default)]
