@@ -76,7 +76,12 @@ impl Frame {
         let Extent { top, left, height, width } = source.extent;
         let (old, new) = ([height, width], [self.height, self.width].map(|side| side as f64));
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let all = options.crop(left, top, width, height);
+        let pixels = [source.height, source.width].map(|side| side as f64);
+        let crop = |top: f64, left: f64, [rows, columns]: [f64; 2]| {
+            let (rows, columns) = (within(top, rows, pixels[0]), within(left, columns, pixels[1]));
+            options.crop(left, top, columns, rows)
+        };
+        let all = crop(top, left, [height, width]);
         match self.fit {
             Fit::Stretch => self.resample(source, [self.height, self.width], &all),
             Fit::Crop => {
@@ -84,7 +89,7 @@ impl Frame {
                 let scale = (old[0] / new[0]).min(old[1] / new[1]);
                 let part = [new[0] * scale, new[1] * scale];
                 let margin = |axis: usize| ((old[axis] - part[axis]) / 2.0).max(0.0);
-                let options = options.crop(left + margin(1), top + margin(0), part[1], part[0]);
+                let options = crop(top + margin(0), left + margin(1), part);
                 self.resample(source, [self.height, self.width], &options)
             }
             Fit::Pad => {
@@ -129,6 +134,15 @@ impl Frame {
     }
 }
 
+/// `length` from `start` on, or a little less where rounding would lead beyond `end`.
+fn within(start: f64, length: f64, end: f64) -> f64 {
+    let mut length = length.min(end - start);
+    while start + length > end {
+        length = length.next_down();
+    }
+    length
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +178,20 @@ mod tests {
         assert!(stretched[0] < 12 && stretched[3] > 58, "{stretched:?}");
         let padded = frame(1, 8, 8, Fit::Pad).take(&ramp(1), false);
         assert_eq!((padded[0], padded[2 * 8 + 7], padded[6 * 8]), (128, 70, 128));
+    }
+
+    #[test]
+    fn a_part_never_leads_beyond_the_picture_by_rounding() {
+        for side in 1..200 {
+            for new in 1..100 {
+                for step in [2.0, 4.0, 8.0] {
+                    let (end, start) = (f64::from(side), 1.0 - 1.0 / step);
+                    let length = (end - start) / f64::from(new) * f64::from(new);
+                    let taken = within(start, length, end);
+                    assert!(start + taken <= end && taken > length - 1e-9, "{side} {new} {step}");
+                }
+            }
+        }
     }
 
     #[test]

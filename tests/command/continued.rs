@@ -17,14 +17,15 @@ from = "runs/growing-0001"
 epochs = 1
 checkpoint = { every-steps = 2 }
 [gate]
-accuracy = 0.1
+accuracy = 0.01
 allow-majority = true
 "#;
 
 /// A folder with a run of a study, and [`SECOND`] as `second.toml`.
 fn begun() -> Bench {
     let bench = Bench::new();
-    expect_code(&bench.burgeon(&["train", "study.toml", "--set", "gate.accuracy=0.1"]), 0);
+    let set = ["--set", "gate.accuracy=0.01", "--set", "gate.allow-majority=true"];
+    expect_code(&bench.burgeon(&["train", "study.toml", set[0], set[1], set[2], set[3]]), 0);
     fs::write(bench.path().join("second.toml"), SECOND).unwrap();
     bench
 }
