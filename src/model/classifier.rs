@@ -154,6 +154,7 @@ impl Classifier {
 
     /// Rows and columns that are [wanted](Picture::decode_for) of a picture file, so that it is decoded like the
     /// training images.
+    #[cfg(feature = "cli")]
     pub(crate) fn wanted(&self) -> Option<[usize; 2]> {
         self.preparation.wanted()
     }
