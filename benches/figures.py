@@ -224,7 +224,8 @@ def write_rows(rows):
     path = ROOT / "README.md"
     before, rest = path.read_text().split("<!-- figures -->\n", 1)
     table, after = rest.split("<!-- /figures -->", 1)
-    present = dict(line.strip("| ").split(" | ", 1) for line in table.splitlines()[4:] if " | " in line)
+    present = dict(line.strip("| ").split(" | ", 1) for line in table.splitlines()[4:]
+                   if " | " in line and not line.startswith("| ---"))
     if not args.only:
         present = {}
     order = list(present) + [name for name, _ in rows if name not in present]
