@@ -15,6 +15,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(picture) = Picture::decode(bytes) else {
         return;
     };
+    // The same at a reduced size, where a small one is wanted.
+    let small = Picture::decode_for(bytes, Some([5, 4])).expect("it was decoded whole");
     for subject in [Subject::Digit, Subject::Whole] {
         for (fit, invert) in
             [(Fit::Stretch, Invert::Auto), (Fit::Pad, Invert::Always), (Fit::Crop, Invert::Never)]
@@ -28,6 +30,9 @@ fuzz_target!(|bytes: &[u8]| {
             match preparation.prepare(&picture, invert) {
                 Ok(image) => assert_eq!(image.len(), 12 * 9),
                 Err(_) => assert_eq!(subject, Subject::Digit, "a whole picture can always be taken"),
+            }
+            if subject == Subject::Whole {
+                preparation.prepare(&small, invert).expect("a reduced picture can be taken too");
             }
         }
     }

@@ -137,8 +137,10 @@ impl Picture {
             let content = content.map_err(jpeg_error)?;
             digest = content.digest.map(|digest| upright_digest(digest, orientation));
             let size = [rows as usize, columns as usize];
-            extent = content.reduced.as_ref().map(|it| Extent::reduced(size, it.step, orientation));
+            let step = content.reduced.as_ref().map(|reduced| reduced.step);
             reduced = content.reduced.and_then(of_reduced);
+            let step = step.filter(|_| reduced.is_some());
+            extent = step.map(|step| Extent::reduced(size, step, orientation));
         }
         let mut pixels = match reduced {
             Some(pixels) => pixels,

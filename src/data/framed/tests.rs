@@ -433,7 +433,9 @@ fn tables_of_pixels_are_images() {
 
 #[test]
 fn mutated_pictures_never_panic() {
+    use crate::data::frame::Frame;
     use crate::data::image_file::Picture;
+    use crate::spec::Fit;
     let formats = [
         ImageFormat::Png,
         ImageFormat::Jpeg,
@@ -445,6 +447,8 @@ fn mutated_pictures_never_panic() {
     for format in formats {
         let good = encoded(&pixels(3, 9, 7), format);
         assert_eq!(Picture::decode(&good).unwrap().size(), (9, 7), "{format:?}");
+        let is_reduced = Picture::decode_for(&good, Some([2, 3])).unwrap().size() != (9, 7);
+        assert_eq!(is_reduced, format == ImageFormat::Jpeg);
         for seed in 0..500_u64 {
             let mut rng = crate::sys::CounterRng::new(seed);
             let mut bytes = good.clone();
@@ -460,6 +464,13 @@ fn mutated_pictures_never_panic() {
             let _ = Picture::size_of(&bytes);
             if let Ok(picture) = Picture::decode(&bytes) {
                 let _ = picture.interleaved(3, 0.5);
+            }
+            // At a reduced size, where the format has one.
+            if let Ok(picture) = Picture::decode_for(&bytes, Some([2, 3])) {
+                for fit in [Fit::Crop, Fit::Pad, Fit::Stretch] {
+                    let frame = Frame { channels: 3, height: 2, width: 3, fit, background: 0.5 };
+                    assert_eq!(frame.take(&picture, false).len(), 18, "{format:?} {seed}");
+                }
             }
         }
     }
