@@ -20,21 +20,6 @@ pub fn study_error(error: &SpecError, color: bool) -> String {
     text
 }
 
-/// An error and its causes on one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        // The message of a transparent error is that of its source.
-        if !text.ends_with(&cause_text) {
-            text += &format!(": {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
 #[derive(Debug)]
 struct Report<'a> {
     message: String,

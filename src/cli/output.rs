@@ -4,9 +4,10 @@ use std::io::{IsTerminal, Write};
 
 use super::args::Common;
 use super::error::CliError;
-use super::error_text::{chain, study_error};
+use super::error_text::study_error;
 use super::exit::Exit;
 use crate::study::LaunchError;
+use crate::sys::error_chain;
 
 /// How much is printed, where, and in which colours.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +83,7 @@ impl Output {
             CliError::Output(io) if io.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             error => {
                 let label = if self.color { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-                writeln!(stderr, "{label}: {}", chain(error))
+                writeln!(stderr, "{label}: {}", error_chain(error))
             }
         };
     }

@@ -20,6 +20,7 @@ use crate::record::{EpochRecord, Forgetting, StepProgress};
 use crate::report::ReportError;
 use crate::spec::{Spec, diff};
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote};
+use crate::sys::error_chain;
 use crate::tune::{Finding, Proposal, TrialRecord};
 
 /// Without a terminal, how often a line shows that training continues.
@@ -431,19 +432,19 @@ impl LaunchListener for View {
         match measured {
             Ok(forgetting) => self.output.print(&forgetting.words()),
             Err(error) => {
-                let why = super::error_text::chain(error);
+                let why = error_chain(error);
                 self.output.warn(&format!("what the model has forgotten was not measured: {why}"));
             }
         }
     }
 
     fn report_failed(&mut self, error: &ReportError) {
-        let why = super::error_text::chain(error);
+        let why = error_chain(error);
         self.output.warn(&format!("no report was written: {why}"));
     }
 
     fn notification_failed(&mut self, error: &NotifyError) {
-        self.output.warn(&super::error_text::chain(error));
+        self.output.warn(&error_chain(error));
     }
 
     fn recorder(&mut self) -> Option<EventObserver> {

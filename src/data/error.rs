@@ -160,12 +160,6 @@ impl DataError {
 
     /// The error and its causes in one line, for records and notes.
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        crate::sys::error_chain(self)
     }
 }

@@ -7,6 +7,8 @@ pub mod bus_errors;
 mod claim;
 pub mod clock;
 mod counter;
+#[cfg(feature = "train")]
+mod error_chain;
 pub mod faults;
 pub mod fence;
 pub mod files;
@@ -26,6 +28,8 @@ pub(crate) mod simulated_disk;
 #[cfg(feature = "train")]
 pub mod spread;
 
+#[cfg(feature = "train")]
+pub(crate) use error_chain::error_chain;
 pub(crate) use json::nan_if_null;
 
 pub use counter::{CounterRng, Purpose, counter_seed, permutation, uniform_at};

@@ -64,6 +64,15 @@ impl Evaluation {
     }
 }
 
+/// How a network is shown images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As they are.
+    Plain,
+    /// Mirrored left to right.
+    Mirrored,
+}
+
 /// Evaluates a network on a split, in batches. A NaN in the logits of an image makes the loss NaN and
 /// the prediction class 0.
 ///
@@ -78,7 +87,7 @@ pub fn evaluate(
     device: &Device,
 ) -> Result<Evaluation, ReadError> {
     let mut sums = Sums::new(classes);
-    for_batches(network, subset, normalization, device, |logits, labels| {
+    for_batches(network, subset, normalization, device, View::Plain, |logits, labels| {
         sums.add(logits, labels);
         true
     })?;
@@ -98,11 +107,28 @@ pub fn evaluate_while(
     device: &Device,
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>, ReadError> {
+    evaluate_view(network, subset, normalization, classes, device, View::Plain, keep_going)
+}
+
+/// Like [`evaluate_while`], of images in this view.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub fn evaluate_view(
+    network: &Network,
+    subset: &Subset,
+    normalization: Normalization,
+    classes: usize,
+    device: &Device,
+    view: View,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Result<Option<Evaluation>, ReadError> {
     let mut sums = Sums::new(classes);
     let mut is_whole = keep_going();
     if is_whole {
         let mut seen = 0;
-        for_batches(network, subset, normalization, device, |logits, labels| {
+        for_batches(network, subset, normalization, device, view, |logits, labels| {
             sums.add(logits, labels);
             seen += labels.len();
             is_whole = seen == subset.len() || keep_going();
@@ -118,6 +144,7 @@ fn for_batches(
     subset: &Subset,
     normalization: Normalization,
     device: &Device,
+    view: View,
     mut add: impl FnMut(&[f32], &[u16]) -> bool,
 ) -> Result<(), ReadError> {
     let network = network.valid();
@@ -125,6 +152,10 @@ fn for_batches(
     let mut batches = Batches::in_order(subset, normalization, EVALUATION_BATCH);
     let mut batch = Batch::default();
     while batches.fill_next(&mut batch) {
+        if view == View::Mirrored {
+            let [_, _, width] = subset.shape();
+            batch.pixels.chunks_exact_mut(width.max(1)).for_each(<[f32]>::reverse);
+        }
         let images = images_tensor(&mut batch, subset, &device);
         let logits = read_values(network.forward(images, Mode::Evaluate))?;
         if !add(&logits, &batch.labels) {

@@ -4,7 +4,7 @@ use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use super::evaluate::{Evaluation, evaluate_while, images_tensor};
+use super::evaluate::{Evaluation, View, evaluate_view, evaluate_while, images_tensor};
 use super::setup::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
@@ -54,10 +54,10 @@ pub(super) fn probe(
         return Ok(None);
     }
     gradients(setup, weights, images, &mut layers)?;
+    let mirror_cost = mirror_cost(setup, &network, &plain, keep_going)?;
     if !keep_going() {
         return Ok(None);
     }
-    let mirror_cost = mirror_cost(setup, &network, &plain)?;
     let counts = data.train.class_counts(classes);
     let missing = counts.iter().enumerate().filter(|(_, count)| **count == 0);
     Ok(Some(Probe {
@@ -73,41 +73,29 @@ pub(super) fn probe(
 }
 
 /// How much lower the accuracy on validation images is when these are mirrored: whether left and right matter to the
-/// classes.
+/// classes. `None` once `keep_going` returns `false`, and without validation images.
 fn mirror_cost(
     setup: TrainingSetup,
     network: &Network,
     device: &Device,
+    keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<f64>, ReadError> {
-    let validation = &setup.data.validation;
+    let (validation, normalization) = (&setup.data.validation, setup.data.normalization);
     let count = validation.len().min(MIRRORED_IMAGES);
     // From all over the split, as some are in the order of their classes.
     let chosen = (0..count).map(|at| validation.indices()[at * validation.len() / count]);
-    let Ok(subset) = validation.with_indices(chosen.collect::<Vec<_>>()) else {
+    let chosen = validation.with_indices(chosen.collect::<Vec<_>>());
+    let Some(subset) = chosen.ok().filter(|subset| !subset.is_empty()) else {
         return Ok(None);
     };
-    let [_, _, width] = validation.shape();
-    let mut batch = Batch::default();
-    let mut correct = |mirrored: bool| -> Result<usize, ReadError> {
-        Batches::in_order(&subset, setup.data.normalization, count).fill(0, &mut batch);
-        if mirrored {
-            batch.pixels.chunks_exact_mut(width.max(1)).for_each(<[f32]>::reverse);
-        }
-        let labels = batch.labels.clone();
-        let logits = network.forward(images_tensor(&mut batch, &subset, device), Mode::Evaluate);
-        let classes = setup.spec.input().classes.max(1);
-        let values = read_values(logits)?;
-        let is_right = |(row, label): &(&[f32], u16)| {
-            let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-            best.is_some_and(|(class, _)| class == usize::from(*label))
-        };
-        Ok(values.chunks_exact(classes).zip(labels).filter(is_right).count())
+    let classes = setup.spec.input().classes;
+    let mut accuracy = |view| -> Result<Option<f64>, ReadError> {
+        let seen =
+            evaluate_view(network, &subset, normalization, classes, device, view, keep_going)?;
+        Ok(seen.map(|evaluation| evaluation.accuracy()))
     };
-    if count == 0 {
-        return Ok(None);
-    }
-    let [plain, mirrored] = [correct(false)?, correct(true)?];
-    Ok(Some((plain as f64 - mirrored as f64) / count as f64))
+    let (plain, mirrored) = (accuracy(View::Plain)?, accuracy(View::Mirrored)?);
+    Ok(plain.zip(mirrored).map(|(plain, mirrored)| plain - mirrored))
 }
 
 /// Images drawn at random from the training split, because the order of a file may follow difficulty (as in

@@ -84,11 +84,14 @@ impl<'h> Expectation<'h> {
 
     /// The compute of a trial and of those whose weights it has.
     pub(super) fn compute_of(&self, trial: &TrialRecord) -> f64 {
+        self.own_compute(trial) + self.inherited(trial)
+    }
+
+    fn own_compute(&self, trial: &TrialRecord) -> f64 {
         // The epochs of a continued training are counted on from its parent's.
         let last = trial.curve.last().map_or(0, |epoch| epoch.epoch);
         let seen = trial.images_seen().max(last * trial.images_per_epoch());
-        let own = training_flops(&trial.spec, seen, 1) / self.base;
-        own + self.inherited(trial)
+        training_flops(&trial.spec, seen, 1) / self.base
     }
 
     fn inherited(&self, trial: &TrialRecord) -> f64 {
@@ -155,12 +158,11 @@ impl<'h> Expectation<'h> {
         let tune = self.history.last()?.spec.tune();
         let spent: f64 = self.history.iter().map(|trial| trial.train_seconds).sum();
         let left = tune.seconds? - spent / tune.jobs.max(1) as f64;
-        let own = |trial: &TrialRecord| self.compute_of(trial) - self.inherited(trial);
         let members = self.history.iter().filter(|trial| family::width_of(&trial.spec).is_some());
         let timed = members.filter(|trial| trial.train_seconds > 0.0);
-        let largest = timed.max_by(|a, b| own(a).total_cmp(&own(b)))?;
+        let largest = timed.max_by(|a, b| self.own_compute(a).total_cmp(&self.own_compute(b)))?;
         // Data is loaded, and models are saved, in the same seconds.
-        (left > 0.0).then(|| 0.9 * left * own(largest) / largest.train_seconds)
+        (left > 0.0).then(|| 0.9 * left * self.own_compute(largest) / largest.train_seconds)
     }
 
     /// The member of so much compute.

@@ -1,5 +1,6 @@
 //! How much the training images are varied, and a member held back from memorizing them.
 
+use super::family;
 use super::history::TrialRecord;
 use crate::spec::{Augment, Border, InputShape, Layer, Spec};
 
@@ -26,9 +27,9 @@ const MEMORIZES: f64 = 0.4;
 impl Variety {
     /// For a member grown from `parent` that sees each image `epochs` times: what a first one would have, and one step
     /// more than the last member had where that memorized its images.
-    pub(super) fn after(parent: &TrialRecord, is_member: bool, epochs: usize) -> Self {
+    pub(super) fn after(parent: &TrialRecord, epochs: usize) -> Self {
         let first = Self::first(parent.spec.input(), epochs);
-        if !is_member {
+        if family::width_of(&parent.spec).is_none() {
             return first;
         }
         let present = Self::of(&parent.spec);

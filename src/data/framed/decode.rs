@@ -13,6 +13,7 @@ use crate::data::image_file::{Picture, PictureError};
 use crate::data::pixels::{MappedPixels, Pixels};
 use crate::data::{CHANNELS_MAX, DataError, Progress, Store};
 use crate::record::DataFinding;
+use crate::sys::error_chain;
 use crate::sys::signals::StopFlag;
 use crate::sys::spread::spread;
 
@@ -161,7 +162,7 @@ impl Decoding<'_> {
                     }
                     Err(error) => {
                         taken.has_read_errors |= matches!(error, PictureError::Read(_));
-                        taken.unreadable.push((entry, chain(&error)));
+                        taken.unreadable.push((entry, error_chain(&error)));
                     }
                 }
             }
@@ -223,16 +224,6 @@ fn digest(picture: &Picture) -> [u8; 32] {
         hash.update(picture.interleaved(CHANNELS_MAX, GREY_BACKGROUND));
         hash.finalize().into()
     })
-}
-
-fn chain(error: &PictureError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        text += &format!(": {error}");
-        source = error.source();
-    }
-    text
 }
 
 impl Decoded {

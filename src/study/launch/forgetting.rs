@@ -14,7 +14,7 @@ use super::error::LaunchError;
 use super::listener::LaunchListener;
 use super::settings::Settings;
 use super::source::StudySource;
-use super::start::{StartModel, chain, refusal};
+use super::start::{StartModel, refusal};
 use crate::data::{DataError, Dataset, Split};
 use crate::ledger::{Event, RunFolder};
 use crate::model::{ClassMatch, Classifier, SavedModel};
@@ -23,6 +23,7 @@ use crate::spec::StudyDocument;
 use crate::study::Silent;
 use crate::study::run::Study;
 use crate::study::trainer::Trainer;
+use crate::sys::error_chain;
 use crate::sys::files::real_files;
 use crate::sys::signals::StopFlag;
 
@@ -56,7 +57,7 @@ pub(super) fn keep_old_run(
     let old = match RunFolder::open(real_files()?, start.path()) {
         Ok(old) => old,
         Err(error) => {
-            let message = format!("{}, so the data of the model is not known", chain(&error));
+            let message = format!("{}, so the data of the model is not known", error_chain(&error));
             return refused(start, message, "set `from` to a run folder, or remove this key");
         }
     };
@@ -64,7 +65,8 @@ pub(super) fn keep_old_run(
         Ok(_) => {}
         Err(stopped @ LaunchError::Data(DataError::Stopped)) => return Err(stopped),
         Err(error) => {
-            let message = format!("the old validation images cannot be read: {}", chain(&error));
+            let message =
+                format!("the old validation images cannot be read: {}", error_chain(&error));
             return refused(start, message, "restore that data, or remove this key");
         }
     }

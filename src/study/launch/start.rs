@@ -22,6 +22,7 @@ use crate::model::{
 use crate::record::InheritedModel;
 use crate::spec::{InputShape, Problem, Size, Spec, SpecError, StudyDocument, StudyFile};
 use crate::study::recorded_data::absolute;
+use crate::sys::error_chain;
 
 /// The number of the trial that starts with the model's weights.
 pub(in crate::study) const FIRST_TRIAL: u32 = 1;
@@ -74,7 +75,10 @@ impl StartModel {
             return Err(wrong(message, "use another path"));
         }
         let unusable = |error: &dyn Error| {
-            wrong(chain(error), "name a run folder with a model, or its best/model.safetensors")
+            wrong(
+                error_chain(error),
+                "name a run folder with a model, or its best/model.safetensors",
+            )
         };
         let files = SavedFiles::read(&from).map_err(|error| unusable(&error))?;
         let model = files.model().map_err(|error| unusable(&error))?;
@@ -112,14 +116,14 @@ impl StartModel {
         };
         let lost = |why: String| LostModel { folder: run.start(), from: from.clone(), why };
         let recorded = Self::recorded(run)?.model.from_sha256;
-        let files = SavedFiles::read(&run.start()).map_err(|error| lost(chain(&error)))?;
+        let files = SavedFiles::read(&run.start()).map_err(|error| lost(error_chain(&error)))?;
         let sha256 = hex::encode(Sha256::digest(&files.weights));
         if let Some(recorded) = recorded.filter(|recorded| *recorded != sha256) {
             let why = format!("{WEIGHTS_FILE}: sha256 {recorded} recorded, {sha256} now");
             return Err(lost(why).into());
         }
-        let model = files.model().map_err(|error| lost(chain(&error)))?;
-        let spec = model.spec().map_err(|error| lost(chain(&error)))?;
+        let model = files.model().map_err(|error| lost(error_chain(&error)))?;
+        let spec = model.spec().map_err(|error| lost(error_chain(&error)))?;
         let (is_original, cannot_begin, files) = (false, None, Vec::new());
         let start = Self { from, sha256, model, spec, files, is_original, cannot_begin };
         start.complete(file);
@@ -180,7 +184,7 @@ impl StartModel {
     fn check_weights(&self, study: &StudySource) -> Result<(), SpecError> {
         let file = &self.model.file;
         let why = match file.weights.check(&self.spec) {
-            Err(error) => chain(&error),
+            Err(error) => error_chain(&error),
             Ok(()) => match file.weights.first_non_finite() {
                 None => return Ok(()),
                 Some(name) => format!("`{name}` has numbers that are not finite"),
@@ -228,7 +232,7 @@ impl StartModel {
         let matched = ClassMatch::of(known, classes);
         let inherited = inherited_weights(&own, &model.file.weights, spec, &matched, FIRST_TRIAL);
         let (weights, edits) = inherited.map_err(|error| {
-            let message = format!("the model in {}: {}", from.display(), chain(&error));
+            let message = format!("the model in {}: {}", from.display(), error_chain(&error));
             let help = "leave `layers` out, or set them to [], for those of the model, or change their \
                         numbers of filters and units, or add layers";
             refusal(study, "model.layers", message, help)
@@ -276,19 +280,4 @@ impl StartModel {
 pub(super) fn refusal(study: &StudySource, key: &str, message: String, help: &str) -> SpecError {
     let problem = Problem { key: key.into(), message, help: help.into(), location: None };
     study.locate(SpecError { origin: String::new(), text: None, problems: vec![problem] })
-}
-
-/// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        // Some messages repeat that of their source.
-        if !text.ends_with(&said) {
-            text += &format!(": {said}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -27,8 +27,7 @@ pub(super) fn leap(parent: &TrialRecord, expectation: &Expectation) -> Draft {
 
 fn rebuilt(parent: &TrialRecord, member: Member) -> Draft {
     let spec = &parent.spec;
-    let is_member = family::width_of(spec).is_some();
-    let variety = Variety::after(parent, is_member, member.epochs);
+    let variety = Variety::after(parent, member.epochs);
     let mut draft = Draft::new(spec, Inherit::Nothing);
     let form = format!(
         "a pyramid of {} convolutions from {} filters on, with batch-norm, along one cycle",
@@ -90,7 +89,7 @@ pub(super) fn refined(parent: &TrialRecord, expectation: &Expectation) -> Draft 
         (expectation.next_compute() / expectation.compute_of(parent).max(1e-9)).max(2.0) - 1.0;
     let seen = parent.curve.last().map_or(1, |last| last.epoch).max(1);
     let epochs = ((seen as f64 * more).ceil() as usize).max(1);
-    let variety = Variety::after(parent, true, seen + epochs);
+    let variety = Variety::after(parent, seen + epochs);
     vary(&mut draft, variety, parent);
     if variety.dropout() > 0.0 {
         let layers = draft.spec().layers();
