@@ -8,7 +8,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use super::view::View;
-use super::{document, launch};
+use super::{document, launch, overrides};
 use crate::data::{Dataset, Loaded, Split, sheet};
 use crate::ledger::DataOrigin;
 use crate::report::grouped;
@@ -20,7 +20,9 @@ pub fn data(arguments: &DataArguments, common: &Common, output: &Output) -> Resu
     let settings = launch(common, Growth::Off);
     let mut view = View::new(*output);
     let loaded = match &arguments.study {
-        Some(path) if is_data(path) => begin_study(path, &settings, &mut view)?.1,
+        Some(path) if is_data(path) => {
+            begin_study(path, overrides(common), &settings, &mut view)?.1
+        }
         study => settings.prepare(&document(study.as_deref(), common, output)?, &mut view)?.1,
     };
     if let Some(path) = &arguments.sheet {

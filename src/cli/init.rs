@@ -6,9 +6,9 @@ use std::path::Path;
 use super::args::Common;
 use super::error::CliError;
 use super::exit::Exit;
-use super::launch;
 use super::output::Output;
 use super::view::View;
+use super::{launch, overrides};
 use crate::data::Loaded;
 use crate::report::grouped;
 use crate::spec::{Source, StudyDocument, StudyFile};
@@ -16,17 +16,22 @@ use crate::study::{Growth, begin_study};
 
 /// Prints a study for a data set.
 pub fn init(path: &Path, common: &Common, output: &Output) -> Result<Exit, CliError> {
-    let (study, loaded) = begin_study(path, &launch(common, Growth::Off), &mut View::new(*output))?;
+    let (study, loaded) = begin(path, common, output)?;
     output.result(&text(path, &study, &loaded))
 }
 
 /// A study for a data set, for `tune` and `train`.
 pub fn document(path: &Path, common: &Common, output: &Output) -> Result<StudyDocument, CliError> {
-    let (study, loaded) = begin_study(path, &launch(common, Growth::Off), &mut View::new(*output))?;
+    let (study, loaded) = begin(path, common, output)?;
     output.print(&found(&loaded));
     output.print(&chosen(&study));
     let name = format!("the study for {}", path.display());
     Ok(StudyDocument::new(name, text(path, &study, &loaded)))
+}
+
+fn begin(path: &Path, common: &Common, output: &Output) -> Result<(StudyFile, Loaded), CliError> {
+    let settings = launch(common, Growth::Off);
+    Ok(begin_study(path, overrides(common), &settings, &mut View::new(*output))?)
 }
 
 fn text(path: &Path, study: &StudyFile, loaded: &Loaded) -> String {
@@ -35,10 +40,6 @@ fn text(path: &Path, study: &StudyFile, loaded: &Loaded) -> String {
     for line in lines {
         // A path may hold a line break, which a comment must not.
         text += &format!("# {}\n", line.replace(char::is_control, " "));
-    }
-    if study.train.augment.flip {
-        text +=
-            "# Remove `flip` if left and right differ in meaning, as in letters and road signs.\n";
     }
     text + &study.to_short_toml()
 }

@@ -160,6 +160,12 @@ impl StudyDocument {
 }
 
 impl Override {
+    /// The key that it sets.
+    #[cfg(feature = "train")]
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Sets `train.seed`.
     pub fn seed(seed: u64) -> Self {
         // A larger seed does not fit a TOML integer; -1 makes parsing refuse it.

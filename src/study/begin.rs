@@ -6,10 +6,13 @@ use super::launch::{LaunchError, LaunchListener, Settings, input_shape};
 use super::recorded_data::absolute;
 use crate::data::detect::detect;
 use crate::data::{DataError, Loaded};
-use crate::spec::{StudyFile, is_run_name};
+use crate::spec::{Override, StudyDocument, StudyFile, is_run_name};
 use crate::tune::starting_study;
 
-/// Loads a folder or file of images and chooses a study to start with: how to read the images, a
+/// What the folder or file that was named says.
+const DECIDED_BY_PATH: [&str; 2] = ["data.source", "data.path"];
+
+/// Loads a folder or file of images, as `overrides` of `[data]` say, and chooses a study to start with: how to read the images, a
 /// small network, and a gate.
 ///
 /// # Errors
@@ -17,6 +20,7 @@ use crate::tune::starting_study;
 /// If it is no known kind of data set, or its images cannot be read.
 pub fn begin_study(
     path: &Path,
+    overrides: Vec<Override>,
     settings: &Settings,
     listener: &mut dyn LaunchListener,
 ) -> Result<(StudyFile, Loaded), LaunchError> {
@@ -31,8 +35,14 @@ pub fn begin_study(
     }
     let workers = settings.workers()?;
     let _entered = workers.enter();
-    let mut data = detect(&path)?;
-    let seed = StudyFile::new("any", Vec::new()).train.seed;
+    let any = StudyFile { data: detect(&path)?, ..StudyFile::new("any", Vec::new()) };
+    let seed = any.train.seed;
+    // The network is chosen for images as they will be read.
+    let of_data =
+        overrides.into_iter().filter(|it| DECIDED_BY_PATH.iter().all(|key| it.key() != *key));
+    let of_data = of_data.filter(|it| it.key().starts_with("data."));
+    let document = StudyDocument::new(format!("the study for {}", path.display()), any.to_toml());
+    let mut data = document.with_overrides(of_data.collect()).parse()?.data;
     let loaded = settings.load(&data, seed, listener)?;
     loaded.origin.record_in(&mut data, loaded.dataset.validation.len());
     let counts = loaded.dataset.train.class_counts(loaded.dataset.classes.len());

@@ -3,7 +3,9 @@
 use super::family::{self, Member};
 use super::history::TrialRecord;
 use super::law::{Law, LogError};
+use super::outlook::Left;
 use super::prior::{self, OTHER_FORMS, SPREAD};
+use super::variety::may_be_mirrored;
 use crate::record::{Ending, Forecast, Inherit};
 use crate::spec::{Edit, Spec, training_flops};
 
@@ -61,9 +63,21 @@ impl<'h> Expectation<'h> {
         let luck = self.luck(error);
         let log_error = error.max(0.5 / self.validation_images as f64).ln();
         let is_whole = trial.ending != Ending::GivenUp && trial.ending != Ending::OutOfTime;
-        match family::width_of(&trial.spec) {
-            Some(_) if is_whole => self.law.observe(compute, log_error, SPREAD.hypot(luck)),
-            _ => {
+        let is_member = family::width_of(&trial.spec).is_some();
+        let planned = trial.spec.train().epochs;
+        let left = trial.curve.last().and_then(|last| Left::after(last.epoch, planned));
+        match left.filter(|_| is_member) {
+            _ if is_member && is_whole => {
+                self.law.observe(compute, log_error, SPREAD.hypot(luck));
+            }
+            // Where the member would have ended.
+            Some(left) => {
+                let images = planned * trial.images_per_epoch();
+                let compute = training_flops(&trial.spec, images, 1) / self.base;
+                let deviation = SPREAD.hypot(luck).hypot(left.deviation());
+                self.law.observe(compute, log_error + left.median.ln(), deviation);
+            }
+            None => {
                 let [mean, deviation] = OTHER_FORMS;
                 self.law.observe(compute, log_error - mean, deviation.hypot(luck));
             }
@@ -122,9 +136,8 @@ impl<'h> Expectation<'h> {
         self.error_at(compute).at_most(self.allowed)
     }
 
-    /// The least compute at which a member passes with this probability, between two bounds; the upper one where
-    /// none does.
-    fn least_compute(&self, probability: f64, bounds: (f64, f64)) -> f64 {
+    /// The least compute at which a member passes with this probability, between two bounds.
+    fn least_compute(&self, probability: f64, bounds: (f64, f64)) -> Option<f64> {
         least_compute(|compute| self.passes_at(compute) >= probability, bounds)
     }
 
@@ -143,11 +156,14 @@ impl<'h> Expectation<'h> {
         let probability = self.wanted_probability();
         match self.largest_member() {
             // How hard the data is, is measured by a cheap one.
-            None => self.least_compute(probability.min(0.7), FIRST),
+            None => self.least_compute(probability.min(0.7), FIRST).unwrap_or(FIRST.1),
             Some(largest) => {
                 let most = self.affordable().unwrap_or(f64::INFINITY).max(largest);
-                let bounds = (MILDEST * largest, BOLDEST * largest);
-                self.least_compute(probability, (bounds.0.min(most), bounds.1.min(most)))
+                let bounds = ((MILDEST * largest).min(most), (BOLDEST * largest).min(most));
+                let compute = self.least_compute(probability, bounds);
+                // Where even more than that is not likely to pass, little is staked.
+                let rest = if self.is_out_of_reach() { bounds.0 } else { bounds.1 };
+                compute.unwrap_or(rest)
             }
         }
     }
@@ -163,6 +179,18 @@ impl<'h> Expectation<'h> {
         let largest = timed.max_by(|a, b| self.own_compute(a).total_cmp(&self.own_compute(b)))?;
         // Data is loaded, and models are saved, in the same seconds.
         (left > 0.0).then(|| 0.9 * left * self.own_compute(largest) / largest.train_seconds)
+    }
+
+    /// Whether images may be mirrored in a trial grown from `parent`: not after that made one worse.
+    pub(super) fn may_mirror(&self, parent: &TrialRecord) -> bool {
+        let made_worse = self.history.iter().any(|trial| {
+            let grown_from = self.history.iter().find(|from| Some(from.trial) == trial.parent);
+            trial.spec.train().augment.flip
+                && grown_from.is_some_and(|from| {
+                    !from.spec.train().augment.flip && trial.score() < from.score()
+                })
+        });
+        !made_worse && may_be_mirrored(parent)
     }
 
     /// The member of so much compute.
@@ -210,14 +238,22 @@ impl<'h> Expectation<'h> {
         }
     }
 
+    /// The most that a member of the remaining trials may take.
+    fn most_compute(&self) -> Option<f64> {
+        let trials = self.history.last()?.spec.tune().trials;
+        let left = trials.saturating_sub(self.history.len());
+        Some(self.largest_member()? * BOLDEST.powi(left.min(2) as i32))
+    }
+
+    fn is_out_of_reach(&self) -> bool {
+        self.most_compute().is_some_and(|most| self.passes_at(most) <= UNLIKELY)
+    }
+
     /// Once members were measured: why no member that the budget allows is likely to pass, what is the best that can
     /// be expected, and what would help. `None` while the gate may be reached.
     pub(super) fn out_of_reach(&self) -> Option<String> {
-        let largest = self.largest_member()?;
-        let last = self.history.last()?;
-        let left = last.spec.tune().trials.saturating_sub(self.history.len());
-        let most = largest * BOLDEST.powi(left.min(2) as i32);
-        if self.passes_at(most) > UNLIKELY {
+        let (largest, most) = (self.largest_member()?, self.most_compute()?);
+        if !self.is_out_of_reach() {
             return None;
         }
         let [low, median, _] = self.error_at(most).interval(self.guess());
@@ -240,14 +276,13 @@ pub(super) fn first_member(spec: &Spec, images: usize) -> Member {
     let law = prior::law(spec.input(), images);
     let allowed = allowed_error(spec);
     let passes = |compute| law.at(compute, SPREAD).at_most(allowed) >= 0.5;
-    Member::of(images, least_compute(passes, FIRST))
+    Member::of(images, least_compute(passes, FIRST).unwrap_or(FIRST.1))
 }
 
-/// The first compute between two bounds that `passes`; the upper bound where none does.
-fn least_compute(passes: impl Fn(f64) -> bool, (low, high): (f64, f64)) -> f64 {
+/// The first compute between two bounds that `passes`.
+fn least_compute(passes: impl Fn(f64) -> bool, (low, high): (f64, f64)) -> Option<f64> {
     let candidates = std::iter::successors(Some(low), |compute| Some(compute * STEP));
-    let mut candidates = candidates.take_while(|&compute| compute < high);
-    candidates.find(|&compute| passes(compute)).unwrap_or(high)
+    candidates.take_while(|&compute| compute < high).find(|&compute| passes(compute))
 }
 
 /// A gate that is passed with less than this probability is called out of reach.

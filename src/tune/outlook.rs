@@ -84,17 +84,39 @@ fn constant_rate(curve: &[EpochRecord], planned: usize) -> (String, f64) {
 /// A falling rate removes many errors at the end, however flat the curve is until then.
 fn falling_rate(curve: &[EpochRecord], planned: usize) -> (String, f64) {
     let last = curve.last().map_or(0, |last| last.epoch);
-    let tenth = (10 * last / planned.max(1)).min(9);
-    let left = LEFT_AT_THE_END[tenth];
+    let left = Left::after(last, planned).map_or(0.0, |left| left.least);
     let error = 1.0 - best_of(curve);
     let course =
         format!("of whose errors at least {:.0} % are left once the rate has fallen", left * 100.0);
     (course, 1.0 - left * error)
 }
 
-/// The errors at the end of a cycle as a share of those of the best epoch so far, by the tenths of the cycle that are
-/// over: the least of a hundred, from `docs/growth-prior.md`, and no more than of a later tenth.
-const LEFT_AT_THE_END: [f64; 10] = [0.0, 0.0, 0.0, 0.07, 0.07, 0.07, 0.5, 0.5, 0.5, 0.67];
+/// The errors at the end of a falling rate as a share of those of the best epoch so far: the median and the least of a
+/// hundred trainings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Left {
+    pub(super) median: f64,
+    pub(super) least: f64,
+}
+
+impl Left {
+    /// After so many of the planned epochs; `None` while nothing can be said.
+    pub(super) fn after(epochs: usize, planned: usize) -> Option<Self> {
+        let tenth = (10 * epochs / planned.max(1)).min(9);
+        let (median, least) = *LEFT_AT_THE_END.get(tenth.checked_sub(3)?)?;
+        Some(Self { median, least })
+    }
+
+    /// Standard deviation of the logarithm: between the median and the hundredth lie 2.33 of them.
+    pub(super) fn deviation(self) -> f64 {
+        (self.median / self.least).ln() / 2.33
+    }
+}
+
+/// By the tenths of the cycle that are over, from the fourth on, from `docs/growth-prior.md`; the least are no more than
+/// those of a later tenth.
+const LEFT_AT_THE_END: [(f64, f64); 7] =
+    [(0.70, 0.07), (0.72, 0.07), (0.80, 0.07), (0.87, 0.5), (0.92, 0.5), (0.99, 0.5), (1.0, 0.67)];
 
 /// Whether the learning rate is still rising, so that accuracy may yet rise.
 fn is_rising(spec: &Spec, epoch: usize) -> bool {

@@ -1,6 +1,5 @@
 //! How much the training images are varied, and a member held back from memorizing them.
 
-use super::family;
 use super::history::TrialRecord;
 use crate::spec::{Augment, Border, InputShape, Layer, Spec};
 
@@ -25,13 +24,10 @@ const SEEN_OFTEN: usize = 8;
 const MEMORIZES: f64 = 0.4;
 
 impl Variety {
-    /// For a member grown from `parent` that sees each image `epochs` times: what a first one would have, and one step
+    /// For a member grown from another, `parent`, that sees each image `epochs` times: what a first one would have, and one step
     /// more than the last member had where that memorized its images.
     pub(super) fn after(parent: &TrialRecord, epochs: usize) -> Self {
         let first = Self::first(parent.spec.input(), epochs);
-        if family::width_of(&parent.spec).is_none() {
-            return first;
-        }
         let present = Self::of(&parent.spec);
         first.max(if memorizes(parent) { present.next() } else { present })
     }
@@ -86,14 +82,19 @@ impl Variety {
 /// Whether a mirror image shows the same: what a trial has learned without them holds for mirrored validation images
 /// too. Letters, digits and arrows fail this, most things do not.
 pub(super) fn may_be_mirrored(trial: &TrialRecord) -> bool {
-    let guess = trial.guess();
-    let has_learned = trial.accuracy() > guess + MIRROR_LEARNED * (1.0 - guess);
+    // Each class: one that is not told from others yet costs nothing in a mirror either.
+    let guess = 1.0 / trial.spec.input().classes.max(2) as f64;
+    let learned = guess + MIRROR_LEARNED * (1.0 - guess);
+    let recalls = trial.best().map_or(&[][..], |best| &best.recalls);
+    let mut shown = recalls.iter().filter(|recall| recall.images > 0).peekable();
+    let has_learned = shown.peek().is_some()
+        && shown.all(|recall| recall.right as f64 > learned * recall.images as f64);
     let most = MIRROR_COST[0] + MIRROR_COST[1] * (1.0 - trial.accuracy());
     let cost = trial.probe().and_then(|probe| probe.mirror_cost);
     has_learned && cost.is_some_and(|cost| cost <= most)
 }
 
-/// Networks that have come less far from guessing take no notice of left and right.
+/// Classes that have come less far from guessing are not told apart by left and right.
 const MIRROR_LEARNED: f64 = 0.2;
 /// The accuracy that mirrored images may cost, as a share of images and as one of the errors. In the table of mirrored
 /// images in `docs/growth-prior.md` that tells the data to which mirrored images bring something from the rest.
@@ -116,9 +117,10 @@ pub(super) fn memorizes(trial: &TrialRecord) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Ending, EpochRecord, Probe};
+    use crate::record::{ClassRecall, Ending, EpochRecord, Probe};
     use crate::spec::{Dense, StudyFile};
 
+    /// A trial of ten classes, of each of which it names this share of 100 validation images.
     fn trial(accuracy: f64, mirror_cost: Option<f64>) -> TrialRecord {
         let file = StudyFile::new("mirrored", vec![Layer::Dense(Dense::of(16))]);
         let probe = Probe {
@@ -135,6 +137,7 @@ mod tests {
             epoch: 1,
             validation_accuracy: accuracy,
             probe: Some(probe),
+            recalls: vec![ClassRecall { right: (100.0 * accuracy) as u64, images: 100 }; 10],
             ..EpochRecord::default()
         };
         TrialRecord {
@@ -157,6 +160,9 @@ mod tests {
         assert!(!may_be_mirrored(&trial(0.98, Some(0.5))), "digits");
         assert!(!may_be_mirrored(&trial(0.15, Some(0.0))), "nothing was learned yet");
         assert!(!may_be_mirrored(&trial(0.70, None)));
+        let mut uneven = trial(0.70, Some(0.0));
+        uneven.curve[0].recalls[3].right = 1;
+        assert!(!may_be_mirrored(&uneven), "one class is not known yet");
     }
 
     #[test]

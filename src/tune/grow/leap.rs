@@ -6,14 +6,14 @@ use crate::spec::{Edit, Layer, Optimizer, Schedule};
 use crate::tune::expectation::Expectation;
 use crate::tune::family::{self, Member, PEAK_RATE};
 use crate::tune::history::TrialRecord;
-use crate::tune::variety::{Variety, may_be_mirrored};
+use crate::tune::variety::Variety;
 
 /// The member of the family that the gate is expected to need, built from the spec of `parent` in one step.
 pub(super) fn leap(parent: &TrialRecord, expectation: &Expectation) -> Draft {
     let mut compute = expectation.next_compute();
     // Where a limit on parameters or operations refuses the member, a narrower one trains for longer.
     for _ in 0..24 {
-        let draft = rebuilt(parent, expectation.member(compute));
+        let draft = rebuilt(parent, expectation, compute);
         if draft.edits().iter().any(|edit| matches!(edit, Edit::SetLayers { .. })) {
             return draft;
         }
@@ -25,9 +25,12 @@ pub(super) fn leap(parent: &TrialRecord, expectation: &Expectation) -> Draft {
     Draft::new(&parent.spec, Inherit::Nothing)
 }
 
-fn rebuilt(parent: &TrialRecord, member: Member) -> Draft {
-    let spec = &parent.spec;
-    let variety = Variety::after(parent, member.epochs);
+fn rebuilt(parent: &TrialRecord, expectation: &Expectation, compute: f64) -> Draft {
+    let (spec, member) = (&parent.spec, expectation.member(compute));
+    let variety = match family::width_of(spec) {
+        Some(_) => Variety::after(parent, member.epochs),
+        None => Variety::first(spec.input(), member.epochs),
+    };
     let mut draft = Draft::new(spec, Inherit::Nothing);
     let form = format!(
         "a pyramid of {} convolutions from {} filters on, with batch-norm, along one cycle",
@@ -39,7 +42,7 @@ fn rebuilt(parent: &TrialRecord, member: Member) -> Draft {
     for edit in training(parent, images, member) {
         draft.make(edit, because);
     }
-    vary(&mut draft, variety, parent);
+    vary(&mut draft, variety, expectation.may_mirror(parent));
     let layers = family::layers(spec.input(), member.width, variety.dropout());
     if layers != *spec.layers() {
         draft.make(Edit::SetLayers { layers }, because);
@@ -47,10 +50,10 @@ fn rebuilt(parent: &TrialRecord, member: Member) -> Draft {
     draft
 }
 
-fn vary(draft: &mut Draft, variety: Variety, parent: &TrialRecord) {
+fn vary(draft: &mut Draft, variety: Variety, may_mirror: bool) {
     let mut augment = variety.augment(draft.spec().input(), draft.spec().train().augment);
     let mut because = "images that look different each time cannot be memorized";
-    if variety >= Variety::Moved && !augment.flip && may_be_mirrored(parent) {
+    if variety >= Variety::Moved && !augment.flip && may_mirror {
         augment.flip = true;
         because = "what was learned holds for mirrored images too, so that they are more images to learn from";
     }
@@ -90,7 +93,7 @@ pub(super) fn refined(parent: &TrialRecord, expectation: &Expectation) -> Draft 
     let seen = parent.curve.last().map_or(1, |last| last.epoch).max(1);
     let epochs = ((seen as f64 * more).ceil() as usize).max(1);
     let variety = Variety::after(parent, seen + epochs);
-    vary(&mut draft, variety, parent);
+    vary(&mut draft, variety, expectation.may_mirror(parent));
     if variety.dropout() > 0.0 {
         let layers = draft.spec().layers();
         let has_dropout = layers.iter().any(|layer| matches!(layer, Layer::Dropout(_)));
