@@ -102,7 +102,18 @@ fn ordered_drafts(
     let is_explained = failed.is_near() || !failed.suspects.is_empty();
     let is_worth_a_try = others < 2 && is_explained && !is_small_for_its_gate(failed.spec);
     let mut drafts: Vec<Draft> = careful.collect();
-    drafts.insert(if is_worth_a_try { 1.min(drafts.len()) } else { 0 }, bold());
+    if !is_worth_a_try {
+        drafts.insert(0, bold());
+        return drafts;
+    }
+    // Near the gate, what was learned is not given up while an edit is left that keeps it.
+    let keeps = |draft: &Draft| !draft.edits().is_empty() && draft.inherit() != Inherit::Nothing;
+    if failed.is_near()
+        && let Some(at) = drafts.iter().position(keeps)
+    {
+        drafts[..=at].rotate_right(1);
+    }
+    drafts.insert(1.min(drafts.len()), bold());
     drafts
 }
 

@@ -426,6 +426,27 @@ fn compute_follows_from_the_errors_that_members_made() {
 }
 
 #[test]
+fn what_is_near_its_gate_and_only_stalls_keeps_its_weights() {
+    let mut file = file();
+    file.train.epochs = 3;
+    file.gate.accuracy = 0.85;
+    for at in [2, 1] {
+        let layer = file.model.layers.len() - at;
+        file.model.layers.insert(layer, Layer::BatchNorm(BatchNorm::default()));
+    }
+    // Nothing is unusual that could be repaired.
+    let flat = [(0.86, 0.824), (0.91, 0.829), (0.94, 0.833)];
+    let curve = (1..).zip(flat).map(|(number, (train, seen))| epoch(number, train, seen));
+    let mut trial = failed(file, curve.collect());
+    for epoch in &mut trial.curve {
+        epoch.probe.as_mut().unwrap().layers[0].dead = 0.6;
+    }
+    let (diagnosis, proposal) = treat(&trial);
+    assert_eq!(diagnosis, Diagnosis::Stalled);
+    assert_ne!(proposal.inherit, Inherit::Nothing, "{:?}", proposal.edits);
+}
+
+#[test]
 fn a_member_is_no_larger_than_the_seconds_that_are_left_allow() {
     let mut file = file();
     file.model.layers = vec![Layer::Conv(Conv::same(1, 3)), Layer::MaxPool(Pool::of(4))];
