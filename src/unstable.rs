@@ -33,6 +33,8 @@ pub mod tune {
     pub use crate::record::{Diagnosis, Ending, Finding, Inherit};
     pub use crate::tune::budget::exhausted;
     pub use crate::tune::family::{Member, base_compute, batch, layers};
+    #[cfg(feature = "train")]
+    pub use crate::tune::label_noise::label_floor;
     pub use crate::tune::outlook::hopeless;
     pub use crate::tune::recommended::recommended_rate;
     pub use crate::tune::variety::Variety;

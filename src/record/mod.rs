@@ -30,7 +30,7 @@ pub use inherit::Inherit;
 pub use inherited::{Forgetting, InheritedModel};
 pub(crate) use measures::wilson_lower_bound;
 pub use measures::{ClassRecall, Measure};
-pub use probe::{LayerProbe, Probe};
+pub use probe::{ConfidenceGroup, LayerProbe, Probe};
 pub(crate) use profile::{LayerProfile, Profile};
 pub use progress::{SoFar, StepProgress};
 pub use range_test::RangeTest;

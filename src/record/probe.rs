@@ -30,6 +30,18 @@ pub struct Probe {
     /// below 0 where mirrored ones are classified better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mirror_cost: Option<f64>,
+    /// The validation images in four groups of equal size, those first of whose classes the network is surest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_confidence: Vec<ConfidenceGroup>,
+}
+
+/// Validation images on which a network is about equally sure of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfidenceGroup {
+    /// How many of them are classified otherwise than labelled.
+    pub wrong: u64,
+    /// How many there are.
+    pub images: u64,
 }
 
 /// One layer with weights.

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::data::batch::{Batch, Batches};
 use crate::data::{Normalization, Subset};
 use crate::model::{Mode, Network, ReadError, read_values};
-use crate::record::ClassRecall;
+use crate::record::{ClassRecall, ConfidenceGroup};
 
 /// Number of images in one forward pass: enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;
@@ -23,6 +23,9 @@ pub struct Evaluation {
     /// The confusion matrix: number of images by (label, predicted class). Entries that are zero are left
     /// out, so that it stays small for many classes.
     pub confusion: BTreeMap<(usize, usize), u64>,
+    /// The images in four groups of equal size, those first of whose classes the network is surest; empty for fewer
+    /// than four images.
+    pub by_confidence: Vec<ConfidenceGroup>,
 }
 
 impl Evaluation {
@@ -170,25 +173,46 @@ struct Sums {
     loss: f64,
     classes: usize,
     confusion: BTreeMap<(usize, usize), u64>,
+    /// The probability of each image's predicted class, and whether that is its label.
+    answers: Vec<(f32, bool)>,
 }
 
 impl Sums {
     fn new(classes: usize) -> Self {
-        Self { loss: 0.0, classes, confusion: BTreeMap::new() }
+        Self { loss: 0.0, classes, confusion: BTreeMap::new(), answers: Vec::new() }
     }
 
     fn add(&mut self, logits: &[f32], labels: &[u16]) {
         for (row, &label) in logits.chunks_exact(self.classes).zip(labels) {
             let label = usize::from(label);
             self.loss += cross_entropy_of(row, label);
-            *self.confusion.entry((label, argmax(row))).or_default() += 1;
+            let predicted = argmax(row);
+            *self.confusion.entry((label, predicted)).or_default() += 1;
+            let probability = (-cross_entropy_of(row, predicted)).exp() as f32;
+            self.answers.push((probability, predicted == label));
         }
     }
 
     fn mean_over(self, images: usize) -> Evaluation {
-        let Self { loss, classes, confusion } = self;
-        Evaluation { loss: loss / images as f64, classes, confusion }
+        let Self { loss, classes, confusion, answers } = self;
+        let by_confidence = groups_by_confidence(answers);
+        Evaluation { loss: loss / images as f64, classes, confusion, by_confidence }
     }
+}
+
+/// Quarters of the answers, the surest first; equally sure ones stay in the order of their images.
+fn groups_by_confidence(mut answers: Vec<(f32, bool)>) -> Vec<ConfidenceGroup> {
+    answers.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let count = answers.len();
+    if count < 4 {
+        return Vec::new();
+    }
+    let quarter = |at: usize| {
+        let group = &answers[at * count / 4..(at + 1) * count / 4];
+        let wrong = group.iter().filter(|(_, is_right)| !is_right).count();
+        ConfidenceGroup { wrong: wrong as u64, images: group.len() as u64 }
+    };
+    (0..4).map(quarter).collect()
 }
 
 /// The batch's pixels on the device, `[batch, channels, height, width]`.

@@ -69,6 +69,7 @@ pub(super) fn probe(
         missing_classes: missing.map(|(class, _)| class).collect(),
         unnamed_classes: never_predicted(validation),
         mirror_cost,
+        by_confidence: validation.by_confidence.clone(),
     }))
 }
 

@@ -358,7 +358,12 @@ fn look(
     weights: &Weights,
 ) -> crate::record::Probe {
     let confusion = (0..10).flat_map(|label| (0..10).map(move |named| ((label, named), 1)));
-    let validation = Evaluation { loss: 1.0, classes: 10, confusion: confusion.collect() };
+    let validation = Evaluation {
+        loss: 1.0,
+        classes: 10,
+        confusion: confusion.collect(),
+        by_confidence: Vec::new(),
+    };
     probe(setup(spec, data, device), weights, &validation, &mut || true).unwrap().unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use super::family::{self, Member};
 use super::history::TrialRecord;
+use super::label_noise::{self, Floor};
 use super::law::{Law, LogError};
 use super::outlook::Left;
 use super::prior::{self, OTHER_FORMS, SPREAD};
@@ -20,6 +21,8 @@ pub(super) struct Expectation<'h> {
     base: f64,
     /// The share of validation images that may be wrong.
     allowed: f64,
+    /// The share that stays wrong whatever is trained; the law is of the other errors.
+    floor: Option<Floor>,
 }
 
 /// How much compute a trial may take at most, as a multiple of the largest one before it.
@@ -29,6 +32,8 @@ pub(super) const MILDEST: f64 = 3.0;
 /// Computes of the first member, as multiples of C₀: from about the least that was measured, and no more than eight
 /// times is staked before the data's law is known.
 const FIRST: (f64, f64) = (0.1, 8.0);
+/// The largest standard deviation of a logarithm that counts.
+const LEAST_KNOWN: f64 = 1.5;
 /// Steps between candidates.
 const STEP: f64 = std::f64::consts::SQRT_2;
 
@@ -39,15 +44,27 @@ impl<'h> Expectation<'h> {
         let input = first.spec.input();
         let images = history.iter().map(TrialRecord::images_per_epoch).max()?;
         let validation_images = history.iter().find_map(validation_images).unwrap_or(1000);
+        let allowed = allowed_error(&history.last()?.spec);
         let mut expectation = Self {
             history,
             law: prior::law(input, images),
             images,
             validation_images,
             base: family::base_compute(input, images).max(1.0),
-            allowed: allowed_error(&history.last()?.spec),
+            allowed,
+            floor: None,
         };
-        for trial in history {
+        // What diverged or only guesses says nothing about networks that do not.
+        let errors = 0.0..=0.9 * expectation.guess();
+        let learned = |trial: &&TrialRecord| {
+            trial.ending != Ending::Diverged && errors.contains(&(1.0 - trial.score()))
+        };
+        let learned: Vec<&TrialRecord> = history.iter().filter(learned).collect();
+        // Of members alone, as what people write may be unable to tell hard images from wrong labels.
+        let members = learned.iter().filter(|trial| family::width_of(&trial.spec).is_some());
+        let judged_by_accuracy = members.filter(|trial| trial.score() == trial.accuracy());
+        expectation.floor = label_noise::floor(judged_by_accuracy.copied(), allowed);
+        for trial in learned {
             expectation.observe(trial);
         }
         Some(expectation)
@@ -56,12 +73,8 @@ impl<'h> Expectation<'h> {
     fn observe(&mut self, trial: &TrialRecord) {
         let error = 1.0 - trial.score();
         let compute = self.compute_of(trial);
-        // What diverged or only guesses says nothing about networks that do not.
-        if trial.ending == Ending::Diverged || !(0.0..=0.9 * self.guess()).contains(&error) {
-            return;
-        }
         let luck = self.luck(error);
-        let log_error = error.max(0.5 / self.validation_images as f64).ln();
+        let log_error = self.above_floor(error).ln();
         let is_whole = trial.ending != Ending::GivenUp && trial.ending != Ending::OutOfTime;
         let is_member = family::width_of(&trial.spec).is_some();
         let planned = trial.spec.train().epochs;
@@ -84,11 +97,41 @@ impl<'h> Expectation<'h> {
         }
     }
 
-    /// Standard deviation of the logarithm of an error that so many validation images measure.
+    /// The part of an error that training can mend, at least half the least share that the images can show.
+    fn above_floor(&self, error: f64) -> f64 {
+        let images = self.validation_images as f64;
+        let least = match self.floor {
+            Some(_) => 0.5 * (error * (1.0 - error) / images).max(0.0).sqrt(),
+            None => 0.0,
+        };
+        (error - self.floor_estimate()).max(least).max(0.5 / images)
+    }
+
+    fn floor_estimate(&self) -> f64 {
+        self.floor.map_or(0.0, |floor| floor.estimate)
+    }
+
+    /// Standard deviation of the logarithm of the part of an error above the floor, as so many validation images
+    /// measure it.
     fn luck(&self, error: f64) -> f64 {
         let images = self.validation_images as f64;
         let error = error.clamp(0.5 / images, 0.99);
-        ((1.0 - error) / (error * images)).sqrt()
+        let deviation = (error * (1.0 - error) / images).sqrt();
+        // Larger ones would say no more than that nothing is known.
+        (deviation / self.above_floor(error)).min(LEAST_KNOWN)
+    }
+
+    /// The median error and the ends of the interval that holds 80 %.
+    fn interval(&self, error: LogError) -> [f64; 3] {
+        let guess = self.guess();
+        error.interval(guess).map(|above| (self.floor_estimate() + above).min(guess))
+    }
+
+    /// Probability that an error is allowed.
+    fn is_allowed(&self, error: LogError) -> f64 {
+        // That labels are less wrong than they seem is given the benefit of the doubt.
+        let left = self.allowed - self.floor.map_or(0.0, |floor| floor.least);
+        if left > 0.0 { error.at_most(left) } else { 0.0 }
     }
 
     /// The error of always answering the most frequent class.
@@ -127,13 +170,13 @@ impl<'h> Expectation<'h> {
     /// The error of a member with this compute.
     fn error_at(&self, compute: f64) -> LogError {
         let error = self.law.at(compute, SPREAD);
-        let luck = self.luck(error.mean.exp().min(self.guess()));
+        let luck = self.luck((self.floor_estimate() + error.mean.exp()).min(self.guess()));
         LogError { deviation: error.deviation.hypot(luck), ..error }
     }
 
     /// Probability that a member of this compute passes.
     pub(super) fn passes_at(&self, compute: f64) -> f64 {
-        self.error_at(compute).at_most(self.allowed)
+        self.is_allowed(self.error_at(compute))
     }
 
     /// The least compute at which a member passes with this probability, between two bounds.
@@ -223,16 +266,15 @@ impl<'h> Expectation<'h> {
         if inherit != Inherit::Nothing && (0.0..0.9 * self.guess()).contains(&parent_error) {
             let [alpha, spread] = self.law.alpha();
             let growth = (compute / self.compute_of(parent).max(1e-9)).max(1.0).ln();
-            error.mean =
-                parent_error.max(0.5 / self.validation_images as f64).ln() - alpha * growth;
+            error.mean = self.above_floor(parent_error).ln() - alpha * growth;
             error.deviation = (spread * growth).hypot(SPREAD).hypot(self.luck(parent_error));
         }
-        let [low, median, high] = error.interval(self.guess());
+        let [low, median, high] = self.interval(error);
         Forecast {
             accuracy: 1.0 - median,
             low: 1.0 - high,
             high: 1.0 - low,
-            passes: error.at_most(self.allowed),
+            passes: self.is_allowed(error),
             training_flops: own,
             images: images as u64,
         }
@@ -256,7 +298,15 @@ impl<'h> Expectation<'h> {
         if !self.is_out_of_reach() {
             return None;
         }
-        let [low, median, _] = self.error_at(most).interval(self.guess());
+        let [low, median, _] = self.interval(self.error_at(most));
+        if let Some(floor) = self.floor.filter(|floor| floor.least >= self.allowed) {
+            return Some(format!(
+                "the gate is likely out of reach: {:.1} % of the images of which the network is surest carry another label, whereas the gate allows {:.1} % of all to be wrong; the labels of such images should be checked, or the gate lowered to about {:.0} %",
+                floor.estimate * 100.0,
+                self.allowed * 100.0,
+                ((1.0 - median) * 100.0).floor()
+            ));
+        }
         // Errors fall with images as they do with compute, by about the same power (Hestness et al. 2017).
         let [alpha, _] = self.law.alpha();
         let more = (median / self.allowed).powf(1.0 / (2.0 * alpha).clamp(0.1, 0.5));

@@ -132,6 +132,7 @@ mod tests {
             missing_classes: Vec::new(),
             unnamed_classes: Vec::new(),
             mirror_cost,
+            by_confidence: Vec::new(),
         };
         let epoch = EpochRecord {
             epoch: 1,

@@ -11,6 +11,8 @@ mod crashes;
 mod memory;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
+#[cfg(unix)]
+mod pipeline;
 mod predict;
 #[path = "../support/predictions.rs"]
 mod predictions;

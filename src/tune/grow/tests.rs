@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::{EpochRecord, LayerProbe, Probe};
+use crate::record::{ConfidenceGroup, EpochRecord, LayerProbe, Probe};
 use crate::spec::{
     BatchNorm, Conv, Dense, Dropout, GradientClipping, InputShape, Pool, Schedule, SgdParameters,
     StudyDocument, StudyFile,
@@ -36,6 +36,7 @@ fn probe() -> Probe {
         missing_classes: Vec::new(),
         unnamed_classes: Vec::new(),
         mirror_cost: None,
+        by_confidence: Vec::new(),
     }
 }
 
@@ -483,6 +484,29 @@ fn a_gate_that_members_cannot_reach_is_said_to_be_out_of_reach() {
         history.push(member_trial(history.len() as u32 + 1, &parent, &proposal, score));
     }
     assert!(!said[0] && *said.last().unwrap(), "{said:?}");
+}
+
+#[test]
+fn wrong_labels_put_a_gate_out_of_reach_after_one_member() {
+    let mut file = file();
+    file.gate.accuracy = 0.95;
+    let first = failed(file, vec![epoch(1, 0.3, 0.3)]);
+    let leap = Grow.propose(std::slice::from_ref(&first), &[]).unwrap();
+    let next = |wrong: [u64; 4]| {
+        let mut member = member_trial(2, &first, &leap, 0.802);
+        for epoch in &mut member.curve {
+            let groups = wrong.map(|wrong| ConfidenceGroup { wrong, images: 1250 });
+            epoch.probe.as_mut().unwrap().by_confidence = groups.to_vec();
+        }
+        Grow.propose(&[first.clone(), member], &[]).unwrap()
+    };
+    let (noisy, hard) = (next([225, 230, 235, 300]), next([10, 80, 300, 600]));
+    assert!(noisy.reason.contains("out of reach"), "{}", noisy.reason);
+    assert!(!hard.reason.contains("out of reach"), "{}", hard.reason);
+    // What wrong labels leave is foretold, and little is staked on it.
+    let (noisy, hard) = (noisy.forecast.unwrap(), hard.forecast.unwrap());
+    assert!(noisy.high < 0.86 && hard.accuracy > 0.86, "{noisy:?} {hard:?}");
+    assert!(noisy.passes < 1e-9 && noisy.training_flops < hard.training_flops);
 }
 
 #[test]
