@@ -2,11 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod budgets;
+mod build_script;
 #[cfg(unix)]
 mod cache;
 mod cli;
 mod continued;
 mod crashes;
+mod diff;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]
@@ -16,6 +19,7 @@ mod predict;
 mod predictions;
 mod report;
 mod residual;
+mod runs;
 mod schema;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
