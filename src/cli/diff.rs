@@ -15,7 +15,7 @@ use super::view::{View, grouped, percent};
 use crate::ledger::RunFolder;
 use crate::model::SavedModel;
 use crate::record::paired::Discordant;
-use crate::report::compare::{Chance, Comparison, Side};
+use crate::report::compare::{Comparison, Side, Significance};
 use crate::spec::SectionDiff;
 use crate::study::{Growth, LaunchError};
 use crate::sys::files::real_files;
@@ -166,9 +166,8 @@ fn data(comparison: &Comparison) -> String {
         true => "data: the same\n".to_owned(),
         false => "data: differs\n".to_owned(),
     };
-    for (sign, side) in
-        [("-", first), ("+", second)].into_iter().take(if comparison.data.is_same { 1 } else { 2 })
-    {
+    let told = if comparison.data.is_same { 1 } else { 2 };
+    for (sign, side) in [("-", first), ("+", second)].into_iter().take(told) {
         let [train, validation, test] = side.images.map(grouped);
         let origin = side.data.as_ref().map_or("unknown origin", |data| &data.origin);
         let sign = if comparison.data.is_same { " " } else { sign };
@@ -209,28 +208,27 @@ fn verdict(comparison: &Comparison) -> String {
         ),
     };
     let p = |p: f64| if p < 1e-4 { "below 0.0001".to_owned() } else { format!("{p:.4}") };
-    let chance = match comparison.chance {
-        Chance::MoreThanChance { p_most } => format!(
+    let chance = match comparison.significance {
+        Significance::MoreThanChance { p_most } => format!(
             "more than chance: p is {} at most (McNemar's test on the same {} images)",
             p(p_most),
             grouped(first.images[1])
         ),
-        Chance::MayBeChance { p_least } => format!(
+        Significance::MayBeChance { p_least } => format!(
             "that may be chance: p is {} at least (McNemar's test on the same {} images)",
             p(p_least),
             grouped(first.images[1])
         ),
-        Chance::Undecided { p_least, p_most } => format!(
-            "whether that is more than chance depends on which images they have right, which the records do not \
-             tell (p is from {} to {}); --evaluate finds out",
+        Significance::Undecided { p_least, p_most } => format!(
+            "whether by more than chance, the records do not tell (p is between {} and {}): --evaluate finds out",
             p(p_least),
             p(p_most)
         ),
-        Chance::OtherImages => format!(
-            "they were not judged on the same images, because {}, so the difference says little",
+        Significance::OtherImages => format!(
+            "they were not judged on the same images: {}",
             why_other_images(comparison).unwrap_or_default()
         ),
-        Chance::NotJudged => "their records do not tell on which images".into(),
+        Significance::NotJudged => "their records do not tell on which images".into(),
     };
-    format!("{found}; {chance}\n")
+    format!("{found};\n{chance}\n")
 }

@@ -15,6 +15,7 @@ mod eval;
 mod exit;
 mod init;
 mod lineage;
+mod live;
 mod man;
 mod output;
 mod plot;

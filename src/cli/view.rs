@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::error::CliError;
+use super::live::{Live, columns};
 use super::output::Output;
 use super::profile;
 use crate::data;
@@ -89,21 +90,6 @@ impl View {
         }
     }
 
-    /// The parent's curve, and what would come next, as lines under a trial's progress bar.
-    fn below_the_bar(&self, trial: &Seen) -> String {
-        let mut text = String::new();
-        let parent = trial.parent.and_then(|parent| Some((parent, self.trials.get(&parent)?)));
-        if let Some((parent, Seen { accuracies, .. })) = parent
-            && let Some(last) = accuracies.last()
-        {
-            text += &format!("\n  trial {parent}  {} {}", curve(accuracies), percent(*last));
-        }
-        if let Some(next) = &trial.next {
-            text += &format!("\n  next, if the gate is not passed: {next}");
-        }
-        text
-    }
-
     fn print(&self, line: &str) {
         self.progress.suspend(|| self.output.print(line));
     }
@@ -138,17 +124,25 @@ impl View {
 
     fn move_bar(&self, trial: u32, seen: &Seen, progress: &StepProgress) {
         let done = ((progress.epoch - 1) * progress.steps + progress.step) as u64;
+        let all = (progress.epochs * progress.steps).max(1) as f64;
+        let parent = seen.parent.and_then(|parent| Some((parent, self.trials.get(&parent)?)));
+        let live = Live {
+            trial,
+            done: done as f64 / all,
+            figures: vec![
+                format!("epoch {}/{}", progress.epoch, progress.epochs),
+                format!("loss {:.3}", progress.loss),
+                format!("accuracy {}", percent(progress.accuracy)),
+                format!("{:#} left", HumanDuration(seen.bar.eta())),
+                format!("{} images/s", grouped(progress.images_per_second as usize)),
+            ],
+            curve: &seen.accuracies,
+            parent: parent.map(|(parent, seen)| (parent, seen.accuracies.as_slice())),
+            next: seen.next.as_deref(),
+        };
+        let colours = if self.output.color { ["\u{1b}[32m", "\u{1b}[0m"] } else { ["", ""] };
         seen.bar.set_position(done);
-        seen.bar.set_prefix(self.below_the_bar(seen));
-        seen.bar.set_message(format!(
-            "{}epoch {}/{}  loss {:.3}  accuracy {}  {} images/s",
-            if self.is_shared { format!("trial {trial}, ") } else { String::new() },
-            progress.epoch,
-            progress.epochs,
-            progress.loss,
-            percent(progress.accuracy),
-            grouped(progress.images_per_second as usize),
-        ));
+        seen.bar.set_message(live.lines(columns(), colours));
     }
 }
 
@@ -203,7 +197,7 @@ impl Listener for View {
             let all = (progress.epochs * progress.steps) as u64;
             let is_new = |seen: &Seen| seen.bar.length() != Some(all) || seen.bar.is_finished();
             if self.trials.get(&trial).is_some_and(is_new) {
-                let bar = self.new_bar(all, "  {wide_bar:.green} {msg}  {eta} left{prefix}");
+                let bar = self.new_bar(all, "{msg}");
                 if let Some(seen) = self.trials.get_mut(&trial) {
                     seen.bar = bar;
                 }
@@ -461,14 +455,6 @@ impl LaunchListener for View {
             })
         })
     }
-}
-
-/// Accuracies as a row of bars; a full one is 100 %.
-fn curve(accuracies: &[f64]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let bar = |accuracy: &f64| BARS[((accuracy * 8.0) as usize).min(7)];
-    // As many of the last epochs as fit a line.
-    accuracies.iter().rev().take(60).rev().map(bar).collect()
 }
 
 /// A whole number with thousands separators: `61,706`.

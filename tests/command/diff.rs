@@ -50,9 +50,10 @@ fn two_runs_are_told_apart_by_study_curve_and_figures() {
 fn what_is_measured_lies_within_what_the_records_bound() {
     let bench = bench();
     let verdict = |arguments: &[&str]| -> Value {
-        let output = bench.burgeon(&[&["diff", RUNS[0], RUNS[1], "--json"], arguments].concat());
+        let output =
+            bench.burgeon(&[&["diff", RUNS[0], RUNS[1], "--json"][..], arguments].concat());
         expect_code(&output, 0);
-        serde_json::from_str::<Value>(&stdout(&output)).unwrap()["chance"].clone()
+        serde_json::from_str::<Value>(&stdout(&output)).unwrap()["significance"].clone()
     };
     let (recorded, measured) = (verdict(&[]), verdict(&["--evaluate"]));
     let p = |verdict: &Value, name: &str| verdict[name].as_f64();

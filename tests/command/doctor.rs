@@ -9,7 +9,7 @@ use crate::support::{Bench, expect_code, stderr, stdout};
 
 /// Its code, and the checks of an area that are of a status.
 fn examined(bench: &Bench, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
-    let mut command = bench.command(&[&["doctor", "--json"], arguments].concat());
+    let mut command = bench.command(&[&["doctor", "--json"][..], arguments].concat());
     let output = command.envs(variables.iter().copied()).output().unwrap();
     (output.status.code().unwrap(), serde_json::from_str(&stdout(&output)).unwrap())
 }
@@ -60,7 +60,7 @@ fn a_device_and_an_instruction_set_that_are_not_there_are_faults() {
         assert_eq!(code, 1);
         assert_eq!(found(&examination, "device", "fault").len(), 1, "{examination}");
     }
-    let (_, examination) = examined(&bench, &[], &[("BURGEON_THREADS", "1000")]);
+    let (_, examination) = examined(&bench, &[], &[("BURGEON_THREADS", "64")]);
     assert_eq!(found(&examination, "device", "warning").len(), 1, "{examination}");
 }
 

@@ -6,6 +6,7 @@ mod build_script;
 #[cfg(unix)]
 mod cache;
 mod cli;
+mod completions;
 mod continued;
 mod crashes;
 mod diff;
@@ -27,4 +28,5 @@ mod small_sets;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 mod which_data;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::support::{Bench, expect_code, stderr, stdout};
 
 fn listed(bench: &Bench, arguments: &[&str]) -> Value {
-    let output = bench.burgeon(&[&["runs", "--json"], arguments].concat());
+    let output = bench.burgeon(&[&["runs", "--json"][..], arguments].concat());
     expect_code(&output, 0);
     serde_json::from_str(&stdout(&output)).unwrap()
 }

@@ -1,10 +1,10 @@
 //! Two runs side by side: their studies, data, curves and figures, and whether one is better than the other.
 
-mod chance;
 mod side;
+mod significance;
 
-pub(crate) use self::chance::Chance;
 pub(crate) use self::side::{Side, SideError};
+pub(crate) use self::significance::Significance;
 
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ pub struct Comparison {
     /// of them has none.
     pub difference: Option<f64>,
     /// Whether that is more than chance.
-    pub chance: Chance,
+    pub significance: Significance,
 }
 
 /// How the data of two runs differs.
@@ -52,16 +52,16 @@ impl Comparison {
             (Some(first), Some(second)) => Some(second - first),
             _ => None,
         };
-        let chance = match (measured, data.same_validation_images) {
-            (Some(measured), _) => Chance::measured(measured),
-            (None, true) => Chance::of_recalls(&first.recalls, &second.recalls),
-            (None, false) => Chance::OtherImages,
+        let significance = match (measured, data.same_validation_images) {
+            (Some(measured), _) => Significance::measured(measured),
+            (None, true) => Significance::of_recalls(&first.recalls, &second.recalls),
+            (None, false) => Significance::OtherImages,
         };
         let best = match (&first.best_study, &second.best_study) {
             (Some(first), Some(second)) => sections(first, second),
             _ => Vec::new(),
         };
         let study = sections(&first.study, &second.study);
-        Self { study, best, data, difference, chance, runs: [first, second] }
+        Self { study, best, data, difference, significance, runs: [first, second] }
     }
 }

@@ -206,10 +206,8 @@ fn text(folder: &RunFolder, path: &Path) -> Result<Option<String>, RunFolderErro
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::samples::{
-        accepted, epoch, imbalanced, records, started, study_started,
-    };
-    use super::super::{Chance, Comparison};
+    use super::super::super::samples::{accepted, imbalanced, records, started, study_started};
+    use super::super::{Comparison, Significance};
     use super::*;
 
     #[test]
@@ -235,19 +233,22 @@ mod tests {
         let same = Comparison::of(side(1), side(1), None);
         assert!(same.data.is_same && same.data.same_validation_images);
         assert_eq!(
-            (same.difference, same.chance),
-            (Some(0.0), Chance::MayBeChance { p_least: 1.0 })
+            (same.difference, same.significance),
+            (Some(0.0), Significance::MayBeChance { p_least: 1.0 })
         );
         let other = Comparison::of(side(1), side(2), None);
         assert!(other.data.is_same && !other.data.same_validation_images);
-        assert_eq!(other.chance, Chance::OtherImages);
+        assert_eq!(other.significance, Significance::OtherImages);
     }
 
     #[test]
     fn a_run_without_a_model_is_compared_as_far_as_it_goes() {
-        let begun = Side::of(&records([study_started(), started(1, None), epoch(1, 1, f64::NAN)]));
+        let begun = Side::of(&records([study_started(), started(1, None)]));
         assert_eq!((begun.validation_accuracy, begun.validation_interval), (None, None));
         let comparison = Comparison::of(begun, Side::of(&records(imbalanced())), None);
-        assert_eq!((comparison.difference, comparison.chance), (None, Chance::NotJudged));
+        assert_eq!(
+            (comparison.difference, comparison.significance),
+            (None, Significance::NotJudged)
+        );
     }
 }

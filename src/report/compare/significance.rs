@@ -6,7 +6,7 @@ use crate::record::ClassRecall;
 use crate::record::paired::Discordant;
 
 /// Differences that chance makes more rarely than this are taken to be more than chance.
-const SIGNIFICANCE: f64 = 0.05;
+const LEVEL: f64 = 0.05;
 
 /// Whether the difference between two models' accuracies on the same images is more than chance, by McNemar's test.
 ///
@@ -14,13 +14,13 @@ const SIGNIFICANCE: f64 = 0.05;
 /// them, and with them the probability `p` of such a difference between equally good models.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Chance {
+pub enum Significance {
     /// It is more than chance, whichever images they have right.
     MoreThanChance {
         /// `p`, or the most that it can be.
         p_most: f64,
     },
-    /// Chance may have made it, whichever images they have right.
+    /// Significance may have made it, whichever images they have right.
     MayBeChance {
         /// `p`, or the least that it can be.
         p_least: f64,
@@ -38,7 +38,7 @@ pub enum Chance {
     NotJudged,
 }
 
-impl Chance {
+impl Significance {
     /// From the images that only one of the two has right.
     pub fn measured(discordant: Discordant) -> Self {
         let p = discordant.p_value();
@@ -56,9 +56,9 @@ impl Chance {
     }
 
     fn between(p_least: f64, p_most: f64) -> Self {
-        if p_most < SIGNIFICANCE {
+        if p_most < LEVEL {
             Self::MoreThanChance { p_most }
-        } else if p_least >= SIGNIFICANCE {
+        } else if p_least >= LEVEL {
             Self::MayBeChance { p_least }
         } else {
             Self::Undecided { p_least, p_most }
@@ -70,36 +70,37 @@ impl Chance {
 mod tests {
     use super::*;
 
-    fn chance(first: u64, second: u64, images: u64) -> Chance {
+    fn chance(first: u64, second: u64, images: u64) -> Significance {
         let recall = |right| [ClassRecall { right, images }];
-        Chance::of_recalls(&recall(first), &recall(second))
+        Significance::of_recalls(&recall(first), &recall(second))
     }
 
     #[test]
     fn a_large_difference_is_more_than_chance_and_a_small_one_may_be() {
         assert!(
-            matches!(chance(800, 900, 1000), Chance::MoreThanChance { p_most } if p_most < 1e-6)
+            matches!(chance(800, 900, 1000), Significance::MoreThanChance { p_most } if p_most < 1e-6)
         );
         assert!(
-            matches!(chance(900, 905, 1000), Chance::MayBeChance { p_least } if p_least > 0.05)
+            matches!(chance(900, 905, 1000), Significance::MayBeChance { p_least } if p_least > 0.05)
         );
-        assert!(matches!(chance(900, 900, 1000), Chance::MayBeChance { p_least: 1.0 }));
+        assert!(matches!(chance(900, 900, 1000), Significance::MayBeChance { p_least: 1.0 }));
     }
 
     #[test]
     fn in_between_it_depends_on_the_images_and_a_measurement_decides() {
-        let Chance::Undecided { p_least, p_most } = chance(4_895, 4_920, 5_000) else {
+        let Significance::Undecided { p_least, p_most } = chance(4_895, 4_920, 5_000) else {
             panic!("{:?}", chance(4_895, 4_920, 5_000));
         };
         assert!(p_least < 1e-4 && p_most > 0.05, "{p_least} {p_most}");
-        let measured =
-            |only_first, only_second| Chance::measured(Discordant { only_first, only_second });
-        assert!(matches!(measured(10, 35), Chance::MoreThanChance { .. }));
-        assert!(matches!(measured(75, 100), Chance::MayBeChance { .. }));
+        let measured = |only_first, only_second| {
+            Significance::measured(Discordant { only_first, only_second })
+        };
+        assert!(matches!(measured(10, 35), Significance::MoreThanChance { .. }));
+        assert!(matches!(measured(75, 100), Significance::MayBeChance { .. }));
     }
 
     #[test]
     fn without_figures_nothing_is_said() {
-        assert_eq!(Chance::of_recalls(&[], &[]), Chance::NotJudged);
+        assert_eq!(Significance::of_recalls(&[], &[]), Significance::NotJudged);
     }
 }
