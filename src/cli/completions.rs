@@ -46,7 +46,7 @@ pub fn script(shell: Shell) -> Result<Vec<u8>, CliError> {
 struct QuotingBash;
 
 const BASH: &str = r#"_burgeon() {
-    local IFS=$'\013' word
+    local IFS=$'\013' word kept=()
     local words=("${COMP_WORDS[@]}")
     # The word up to the cursor.
     words[COMP_CWORD]="$2"
@@ -55,6 +55,11 @@ const BASH: &str = r#"_burgeon() {
         _CLAP_IFS=$'\013' _CLAP_COMPLETE_INDEX="$COMP_CWORD" _CLAP_COMPLETE_COMP_TYPE="$COMP_TYPE" \
             _CLAP_COMPLETE_SPACE=false VARIABLE=bash PROGRAM -- "${words[@]}" 2>/dev/null && printf '\0'
     )
+    # Options only for a dash: there are more of them than runs.
+    for word in "${COMPREPLY[@]}"; do
+        [[ $word == -* && $2 != -* ]] || kept+=("$word")
+    done
+    COMPREPLY=("${kept[@]}")
     compopt +o nospace 2>/dev/null
     if [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *[=:/] ]]; then
         compopt -o nospace 2>/dev/null

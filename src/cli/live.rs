@@ -105,12 +105,6 @@ fn cut(text: &str, columns: usize) -> String {
     }
 }
 
-/// Columns of the terminal behind standard error; the usual ones where there is none.
-pub fn columns() -> usize {
-    let size = rustix::termios::tcgetwinsize(std::io::stderr());
-    size.map_or(80, |size| usize::from(size.ws_col)).max(1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -139,6 +139,7 @@ fn parse_lines(
 }
 
 /// Parses one line without its newline; `None` if it is not an event.
+#[cfg(feature = "cli")]
 pub(super) fn parse_line(text: &[u8]) -> Option<Recorded> {
     parse_record(serde_json::from_slice(text).ok()?).ok()
 }
