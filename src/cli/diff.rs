@@ -207,17 +207,19 @@ fn verdict(comparison: &Comparison) -> String {
             difference.abs() * 100.0
         ),
     };
-    let p = |p: f64| if p < 1e-4 { "below 0.0001".to_owned() } else { format!("{p:.4}") };
+    let p = |p: f64| format!("{p:.4}");
+    let images = grouped(first.images[1]);
     let chance = match comparison.significance {
         Significance::MoreThanChance { p_most } => format!(
-            "more than chance: p is {} at most (McNemar's test on the same {} images)",
-            p(p_most),
-            grouped(first.images[1])
+            "that is more than chance: p is {} (McNemar's test on the same {images} images)",
+            match p_most {
+                ..1e-4 => "below 0.0001".into(),
+                p_most => format!("at most {}", p(p_most)),
+            }
         ),
         Significance::MayBeChance { p_least } => format!(
-            "that may be chance: p is {} at least (McNemar's test on the same {} images)",
-            p(p_least),
-            grouped(first.images[1])
+            "that may be chance: p is at least {} (McNemar's test on the same {images} images)",
+            p(p_least)
         ),
         Significance::Undecided { p_least, p_most } => format!(
             "whether by more than chance, the records do not tell (p is between {} and {}): --evaluate finds out",

@@ -22,9 +22,9 @@ impl Terminal {
     fn open(rows: u16, columns: u16) -> Self {
         let (mut ours, mut programs) = (0, 0);
         let (name, settings) = (std::ptr::null_mut(), std::ptr::null_mut());
-        let mut size = window(rows, columns);
+        let size = window(rows, columns);
         // SAFETY: all pointers are to what lives until it returns, or null, which is allowed.
-        let opened = unsafe { libc::openpty(&mut ours, &mut programs, name, settings, &mut size) };
+        let opened = unsafe { libc::openpty(&mut ours, &mut programs, name, settings, &size) };
         assert_eq!(opened, 0, "{}", std::io::Error::last_os_error());
         // SAFETY: both were just opened, and belong to nobody else.
         unsafe { Self { ours: File::from_raw_fd(ours), programs: OwnedFd::from_raw_fd(programs) } }
@@ -44,13 +44,20 @@ struct Seen {
 
 /// Runs a study of two trials on a terminal of these columns, which has others once the second trial trains.
 fn run(columns: u16, then: u16) -> Seen {
-    const ROWS: u16 = 60;
+    const ROWS: u16 = 200;
     let some = |number| NonZero::new(number).unwrap();
     let bench = Bench::new();
     let Terminal { mut ours, programs } = Terminal::open(ROWS, columns);
     let terminal = Terminal { ours: ours.try_clone().unwrap(), programs };
-    let mut command = bench.command(&["tune", "study.toml", "--set", "train.epochs=25"]);
-    command.args(["--set", "gate.accuracy=0.999", "--set", "tune.trials=2", "--threads", "1"]);
+    let mut command = bench.command(&["tune", "study.toml", "--set", "train.epochs=9"]);
+    command.args([
+        "--set",
+        "gate.accuracy=0.999",
+        "--set",
+        "tune.trials=2",
+        "--set",
+        "data.train=400",
+    ]);
     command.env("TERM", "xterm-256color");
     command.stdin(terminal.end()).stdout(terminal.end()).stderr(terminal.end());
     let mut trainer = command.spawn().unwrap();
@@ -92,7 +99,7 @@ fn the_parents_curve_is_beneath_and_a_resize_leaves_nothing_over() {
         let drawn = screens.iter().find(both);
         let drawn = drawn.unwrap_or_else(|| panic!("{columns}: {:#?}", screens.last()));
         assert!(
-            drawn.iter().any(|line| line.contains('━') && line.contains("epoch ")),
+            drawn.iter().any(|line| line.contains('╸') && line.contains("epoch ")),
             "{drawn:#?}"
         );
         let last = screens.last().unwrap();

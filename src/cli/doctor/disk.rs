@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::check::{Check, size};
+use super::check::{Check, Status, size};
 use crate::sys::error_chain;
 use crate::sys::files::{Files, free_space, parent};
 use crate::sys::trial_write::{FileSystem, Tried, file_system, try_folder};
@@ -26,8 +26,11 @@ pub fn runs(files: &dyn Files, runs: &Path) -> Vec<Check> {
         )];
     };
     let mut checks = vec![usable(files, runs, &there)];
-    checks.extend(space(runs, &there));
-    checks.extend(kind(runs, &there));
+    // Where nothing can be written, no more is of interest.
+    if checks[0].status != Status::Fault {
+        checks.extend(space(runs, &there));
+        checks.extend(kind(runs, &there));
+    }
     checks
 }
 
@@ -139,7 +142,6 @@ fn kind(runs: &Path, there: &Path) -> Option<Check> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Status;
     use super::*;
     use crate::sys::files::RealFiles;
 
