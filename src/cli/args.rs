@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::candidates::{files, folders, run_names, runs, studies};
 use crate::data::Split;
 use crate::model::DeviceChoice;
 use crate::spec::Override;
@@ -28,6 +29,7 @@ pub enum Command {
     /// Print a study for a folder of images, to start from
     Init {
         /// A folder of images, or a .npz or .csv file
+        #[arg(add = studies())]
         data: PathBuf,
     },
     /// Show the classes, counts, splits and problems of a data set
@@ -44,11 +46,13 @@ pub enum Command {
     Check {
         /// The study file, or a folder of images (or a .npz or .csv file) to start a study on; without
         /// one, the built-in LeNet-5 on MNIST
+        #[arg(add = studies())]
         study: Option<PathBuf>,
     },
     /// Print accuracy, per-class figures and confusion matrix of a run's best model
     Eval {
         /// A run folder, such as runs/lenet-5-0001
+        #[arg(add = runs())]
         run: PathBuf,
         /// Which images to evaluate; reading the test images is recorded in the run
         #[arg(long, value_enum, default_value_t = SplitName::Validation, env = "BURGEON_SPLIT")]
@@ -59,19 +63,44 @@ pub enum Command {
     /// Print the tree of a run's trials, with edits, accuracy, cost and reasons
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
+        #[arg(add = runs())]
         run: PathBuf,
     },
     /// Write report.html, report.md and junit.xml of a run, finished or not
     Report {
         /// A run folder, such as runs/lenet-5-0001
+        #[arg(add = runs())]
         run: PathBuf,
     },
+    /// List runs: state, trials, best validation accuracy, gate, age and size
+    Runs(RunsArguments),
+    /// Compare two runs: studies, data, curves, figures, and whether one is better by more than chance
+    Diff(DiffArguments),
+    /// Examine data, devices, disk, limits and clock; tell what hinders and what to do about it
+    Doctor {
+        /// A study file, or a folder of images, to examine as well
+        #[arg(add = studies())]
+        study: Option<PathBuf>,
+    },
+    /// Print how this program was built: features, commit, target, compiler; and what it computes with
+    ///
+    /// The same as `burgeon --version --verbose`.
+    Version,
     /// Print the JSON Schema of study files
     Schema,
-    /// Print a shell completion script
+    /// Print a shell completion script, which completes runs and studies too
+    ///
+    /// For bash: `burgeon completions bash > ~/.local/share/bash-completion/completions/burgeon`, or
+    /// `source <(burgeon completions bash)` in ~/.bashrc.
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// Write manual pages, one for each command
+    Man {
+        /// The folder to write burgeon.1, burgeon-tune.1 and so on to; without it, burgeon.1 is printed
+        #[arg(long, value_name = "DIR", add = folders())]
+        out: Option<PathBuf>,
     },
 }
 
@@ -80,6 +109,7 @@ pub enum Command {
 pub struct StudyArguments {
     /// The study file, or a folder of images (or a .npz or .csv file) to start a study on; without one,
     /// the built-in LeNet-5 on MNIST
+    #[arg(add = studies())]
     pub study: Option<PathBuf>,
     /// Whether to continue an unfinished run of the same study
     #[arg(long, value_enum, default_value_t = ResumeName::Never, env = "BURGEON_RESUME")]
@@ -96,9 +126,10 @@ pub struct StudyArguments {
 #[derive(Debug, Args)]
 pub struct DataArguments {
     /// A study file, a folder of images, or a .npz or .csv file; without one, MNIST
+    #[arg(add = studies())]
     pub study: Option<PathBuf>,
     /// Write a picture with some training images of each class to this PNG file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", add = files())]
     pub sheet: Option<PathBuf>,
 }
 
@@ -106,6 +137,7 @@ pub struct DataArguments {
 #[derive(Debug, Args)]
 pub struct ResumeArguments {
     /// A run folder, such as runs/lenet-5-0001
+    #[arg(add = runs())]
     pub run: PathBuf,
     /// Add N trials to the budget of a finished study
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -118,13 +150,57 @@ pub struct ResumeArguments {
     pub gate: Option<f64>,
 }
 
+/// Arguments of `runs`.
+#[derive(Debug, Args)]
+pub struct RunsArguments {
+    /// List these runs only: names of run folders, or of studies
+    #[arg(add = run_names())]
+    pub names: Vec<PathBuf>,
+    /// The order
+    #[arg(long, value_enum, default_value_t = SortName::Age, env = "BURGEON_SORT")]
+    pub sort: SortName,
+}
+
+/// `--sort` by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortName {
+    /// The newest first
+    Age,
+    /// By the name of the folder
+    Name,
+    /// Running ones first, then those that can be resumed, then the finished ones
+    State,
+    /// The highest validation accuracy first
+    Best,
+    /// The most trials first
+    Trials,
+    /// The largest first
+    Size,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// A run folder, such as runs/lenet-5-0001, or the name of one in the folder of runs
+    #[arg(add = runs())]
+    pub first: PathBuf,
+    /// Another one
+    #[arg(add = runs())]
+    pub second: PathBuf,
+    /// Run both best models on the validation images, to tell for certain whether their difference is more
+    /// than chance
+    #[arg(long, env = "BURGEON_EVALUATE", value_parser = BoolishValueParser::new())]
+    pub evaluate: bool,
+}
+
 /// Arguments of `predict`.
 #[derive(Debug, Args)]
 pub struct PredictArguments {
     /// A run folder, such as runs/lenet-5-0001, or a model folder, such as runs/lenet-5-0001/best
+    #[arg(add = runs())]
     pub run: PathBuf,
     /// Picture files of any size: PNG, JPEG, WebP, BMP, TIFF or PNM
-    #[arg(required = true)]
+    #[arg(required = true, add = files())]
     pub images: Vec<PathBuf>,
     /// Whether digits are in dark ink and must be inverted; other pictures are inverted only with `always`
     #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
@@ -186,7 +262,7 @@ pub enum ResumeName {
 }
 
 /// Options of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
     /// Device to compute on: auto, cpu, gpu[:N], cuda[:N] or ndarray
@@ -203,7 +279,7 @@ pub struct Common {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Folder with the MNIST files, directly or in a subfolder MNIST/raw, raw or mnist
-    #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR")]
+    #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR", add = folders())]
     pub data: Option<PathBuf>,
     /// Address to download MNIST from, instead of the published mirrors; repeatable
     #[arg(
@@ -215,7 +291,7 @@ pub struct Common {
     )]
     pub mirrors: Vec<String>,
     /// Folder in which run folders are created
-    #[arg(long, global = true, default_value = "runs", env = "BURGEON_RUNS", value_name = "DIR")]
+    #[arg(long, global = true, default_value = "runs", env = "BURGEON_RUNS", value_name = "DIR", add = folders())]
     pub runs: PathBuf,
     /// Seed of all random numbers, instead of the study's
     #[arg(long, global = true, env = "BURGEON_SEED", value_name = "N",

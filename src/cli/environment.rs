@@ -15,6 +15,7 @@ use super::args::Arguments;
 ///
 /// clap's error, which it prints and exits with; also for `--help` and `--version`.
 pub fn parse(command_line: Vec<OsString>) -> Result<Arguments, Error> {
+    let command_line = long_version(command_line);
     let read = |variables: &Variables| matches(variables, &command_line);
     // The command line is parsed without variables first, so that an error after that must come from
     // a variable.
@@ -26,6 +27,20 @@ pub fn parse(command_line: Vec<OsString>) -> Result<Arguments, Error> {
     read(&Variables::AllBut(typed))
         .and_then(|matches| Arguments::from_arg_matches(&matches))
         .map_err(|error| name_the_variable(error, read))
+}
+
+/// `burgeon --version --verbose` is `burgeon version`: clap ends at the first of both.
+fn long_version(command_line: Vec<OsString>) -> Vec<OsString> {
+    let (program, options) = command_line.split_at(1.min(command_line.len()));
+    let has = |names: &[&str]| options.iter().any(|option| names.iter().any(|name| option == name));
+    let is_asked = has(&["--version", "-V"]) && has(&["--verbose"]);
+    // Of an option with a value, such as `--runs --version`, nothing is taken away.
+    let known = ["--version", "-V", "--verbose", "--json"];
+    if !is_asked || !options.iter().all(|option| known.iter().any(|name| option == name)) {
+        return command_line;
+    }
+    let json = options.iter().filter(|option| *option == "--json").take(1).cloned();
+    program.iter().cloned().chain([OsString::from("version")]).chain(json).collect()
 }
 
 /// Which environment variables are read.

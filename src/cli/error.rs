@@ -7,9 +7,11 @@ use crate::data::DataError;
 use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
 use crate::report::ReportError;
+use crate::report::compare::SideError;
 use crate::spec::SpecError;
 use crate::study::{LaunchError, StudyError};
 use crate::supervise::SuperviseError;
+use crate::sys::files::FileError;
 use crate::sys::lock::LockError;
 
 /// An error that ends a command.
@@ -40,6 +42,16 @@ pub(super) enum CliError {
     #[error("{} has no recorded trials; give a run folder, such as runs/lenet-5-0001", folder.display())]
     NoTrials { folder: PathBuf },
     #[error(transparent)]
+    File(FileError),
+    #[error("no run in {} has the name {name}, nor has its study{}", folder.display(), did_you_mean(similar))]
+    NoSuchRun { folder: PathBuf, name: String, similar: Option<String> },
+    #[error(transparent)]
+    Side(#[from] SideError),
+    #[error(
+        "the models of {first} and {second} cannot be evaluated on the same images, because {why}; leave out --evaluate"
+    )]
+    NotComparable { first: String, second: String, why: &'static str },
+    #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -49,6 +61,10 @@ pub(super) enum CliError {
     Sheet(#[source] image::ImageError),
     #[error("{} of {images} pictures could not be read", failed)]
     Pictures { failed: usize, images: usize },
+}
+
+fn did_you_mean(similar: &Option<String>) -> String {
+    similar.as_ref().map_or(String::new(), |name| format!("; did you mean {name}?"))
 }
 
 impl From<SpecError> for CliError {

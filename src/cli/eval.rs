@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::args::{Common, SplitName};
+use super::best::Best;
 use super::error::CliError;
 use super::exit::Exit;
 use super::launch;
@@ -13,12 +14,11 @@ use super::output::Output;
 use super::view::{View, percent};
 use crate::data::Loaded;
 use crate::ledger::{DataOrigin, Event, Ledger, RunFolder};
-use crate::model::{Network, SavedModel};
-use crate::study::{Growth, LaunchError, data_hash, input_shape};
+use crate::model::SavedModel;
+use crate::study::{Growth, LaunchError, data_hash};
 use crate::sys::clock::RealClock;
 use crate::sys::files::real_files;
 use crate::sys::lock::{LockRequest, RunLock};
-use crate::sys::signals::StopFlag;
 use crate::train::{Evaluation, evaluate};
 
 /// Evaluates the best model of a run on a split.
@@ -37,23 +37,14 @@ pub fn eval(
         SplitName::Test => Some(TestRecord::open(run)?),
         SplitName::Train | SplitName::Validation => None,
     };
-    let device = launch.device.open()?;
     let workers = launch.workers()?;
     let _entered = workers.enter();
-    let file = best.study.parse()?;
-    let (data, seed) = (&file.data, file.train.seed);
     let view = &mut View::new(*output);
-    let loaded = launch.load_recorded(&folder, data, seed, split.into(), view, &StopFlag::new())?;
-    let preparation = &best.file.preparation;
-    let spec = best.study.validate(input_shape(&loaded.dataset))?;
-    preparation.check_fits(&spec)?;
-    let network = Network::new(&spec, &best.file.weights, &device.device)?;
-    let data = &loaded.dataset;
-    let subset = data.split(split.into());
-    // The normalization that the network was trained with, not that of the images loaded now.
-    let normalization = preparation.normalization();
+    let model = Best::open(&best, &folder, split.into(), &launch, view)?;
+    let (loaded, classes) = (&model.loaded, model.classes());
     let start = Instant::now();
-    let result = evaluate(&network, subset, normalization, data.classes.len(), &device.device)?;
+    let Best { network, normalization, device, .. } = &model;
+    let result = evaluate(network, model.subset(), *normalization, classes, &device.device)?;
     let seconds = start.elapsed().as_secs_f64();
     // Recorded before it is printed, so that no reading of the test images goes unrecorded.
     if let Some(record) = record {
@@ -62,13 +53,13 @@ pub fn eval(
             images: result.images(),
             accuracy: result.accuracy(),
             weights_hash: best.file.weights.hash(),
-            data_hash: data_hash(&loaded),
+            data_hash: data_hash(loaded),
         })?;
     }
     if output.json {
-        output.result(&json(&result, split, &loaded, seconds))
+        output.result(&json(&result, split, loaded, seconds))
     } else {
-        output.result(&table(&result, split, &loaded))
+        output.result(&table(&result, split, loaded))
     }
 }
 

@@ -1,8 +1,13 @@
 //! The command line: arguments, terminal output and exit codes. Only this module prints.
 
 mod args;
+mod best;
+mod candidates;
 mod check;
+mod completions;
 mod data;
+mod diff;
+mod doctor;
 mod environment;
 mod error;
 mod error_text;
@@ -10,19 +15,26 @@ mod eval;
 mod exit;
 mod init;
 mod lineage;
+mod live;
+mod loading;
+mod man;
 mod output;
+mod plot;
 mod predict;
 mod profile;
+mod region;
 mod report;
 mod run;
+mod running;
+mod runs;
+mod shown;
 mod supervise;
+mod version;
 mod view;
 mod watchdog;
 
 use std::path::Path;
 use std::process::ExitCode;
-
-use clap::CommandFactory;
 
 use self::args::{Arguments, Command, Common};
 use self::error::CliError;
@@ -41,6 +53,7 @@ pub fn main() -> ExitCode {
     burgeon_kernel::keep_freed_memory();
     #[cfg(unix)]
     crate::sys::bus_errors::explain_bus_errors();
+    completions::answer_shell();
     let arguments = match environment::parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
@@ -80,12 +93,15 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Predict(arguments) => predict::predict(arguments, common, output),
         Command::Lineage { run } => lineage::lineage(run, output),
         Command::Report { run } => report::report(run, output),
+        Command::Runs(arguments) => runs::runs(arguments, common, output),
+        Command::Diff(arguments) => diff::diff(arguments, common, output),
+        Command::Doctor { study } => doctor::doctor(study.as_deref(), common, output),
+        Command::Version => version::version(common, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut Arguments::command(), "burgeon", &mut script);
-            output.result(&String::from_utf8_lossy(&script))
+            output.result(&String::from_utf8_lossy(&completions::script(*shell)?))
         }
+        Command::Man { out } => man::man(out.as_deref(), output),
     }
 }
 

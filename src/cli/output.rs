@@ -18,7 +18,7 @@ pub struct Output {
     pub quiet: bool,
     /// Whether colours may be used.
     pub color: bool,
-    /// Whether there is a terminal to draw progress on.
+    /// Whether there is a terminal to draw progress on, on which lines can be drawn again.
     pub progress: bool,
 }
 
@@ -28,11 +28,12 @@ impl Output {
         let stderr = std::io::stderr().is_terminal();
         let no_color =
             common.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
         Self {
             json: common.json,
             quiet: common.quiet,
             color: stderr && !no_color,
-            progress: stderr && !common.quiet,
+            progress: stderr && !is_dumb && !common.quiet,
         }
     }
 

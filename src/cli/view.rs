@@ -5,14 +5,16 @@ use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-
 use super::error::CliError;
+use super::live::Live;
+use super::loading::LoadingBar;
 use super::output::Output;
 use super::profile;
+use super::region::{self, Region};
+use super::running::Running;
 use crate::data;
 use crate::gate::Judgement;
 use crate::notify::NotifyError;
@@ -29,9 +31,10 @@ const PLAIN_LINE_EVERY: Duration = Duration::from_secs(10);
 /// Prints the progress of a study.
 pub struct View {
     output: Output,
-    progress: MultiProgress,
+    /// What is drawn of the trials that train.
+    region: Mutex<Region>,
     /// The bar of loading the images.
-    bar: ProgressBar,
+    loading: LoadingBar,
     last_plain_line: Instant,
     /// Whether several trials may run at once, so that each line names its trial.
     is_shared: bool,
@@ -50,7 +53,7 @@ struct Seen {
     accuracies: Vec<f64>,
     /// The edits that would be tried next.
     next: Option<String>,
-    bar: ProgressBar,
+    running: Option<Running>,
 }
 
 impl View {
@@ -58,8 +61,8 @@ impl View {
     pub fn new(output: Output) -> Self {
         Self {
             output,
-            progress: MultiProgress::new(),
-            bar: ProgressBar::hidden(),
+            region: Mutex::default(),
+            loading: LoadingBar::new(output.progress),
             last_plain_line: Instant::now(),
             is_shared: false,
             trials: BTreeMap::new(),
@@ -83,33 +86,40 @@ impl View {
 
     /// Removes the progress bars.
     pub fn close(&self) {
-        self.bar.finish_and_clear();
-        for seen in self.trials.values() {
-            seen.bar.finish_and_clear();
-        }
+        self.loading.close();
+        self.region().clear(region::size());
     }
 
-    /// The parent's curve, and what would come next, as lines under a trial's progress bar.
-    fn below_the_bar(&self, trial: &Seen) -> String {
-        let mut text = String::new();
-        let parent = trial.parent.and_then(|parent| Some((parent, self.trials.get(&parent)?)));
-        if let Some((parent, Seen { accuracies, .. })) = parent
-            && let Some(last) = accuracies.last()
-        {
-            text += &format!("\n  trial {parent}  {} {}", curve(accuracies), percent(*last));
+    fn region(&self) -> MutexGuard<'_, Region> {
+        self.region.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Prints above what is drawn.
+    fn above(&self, print: impl FnOnce()) {
+        self.region().clear(region::size());
+        self.loading.above(print);
+        self.draw();
+    }
+
+    /// Draws the trials that train.
+    fn draw(&self) {
+        let size @ [_, columns] = region::size();
+        let trials = self.trials.iter();
+        let running =
+            trials.filter_map(|(trial, seen)| Some((*trial, seen, seen.running.as_ref()?)));
+        let drawn = running.map(|(trial, seen, running)| self.live(trial, seen, running, columns));
+        let drawn: Vec<String> = drawn.collect();
+        if self.output.progress && !drawn.is_empty() {
+            self.region().draw(&drawn.join("\n"), size);
         }
-        if let Some(next) = &trial.next {
-            text += &format!("\n  next, if the gate is not passed: {next}");
-        }
-        text
     }
 
     fn print(&self, line: &str) {
-        self.progress.suspend(|| self.output.print(line));
+        self.above(|| self.output.print(line));
     }
 
     fn warn(&self, line: &str) {
-        self.progress.suspend(|| self.output.warn(line));
+        self.above(|| self.output.warn(line));
     }
 
     /// Prints a line about one trial.
@@ -122,33 +132,18 @@ impl View {
         if self.is_shared { format!("  [{trial}]") } else { String::new() }
     }
 
-    fn new_bar(&self, length: u64, template: &str) -> ProgressBar {
-        if !self.output.progress {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template(template);
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        self.progress.add(ProgressBar::new(length).with_style(style.progress_chars("━╸ ")))
-    }
-
-    fn start_bar(&mut self, length: u64, template: &str) {
-        self.close();
-        self.bar = self.new_bar(length, template);
-    }
-
-    fn move_bar(&self, trial: u32, seen: &Seen, progress: &StepProgress) {
-        let done = ((progress.epoch - 1) * progress.steps + progress.step) as u64;
-        seen.bar.set_position(done);
-        seen.bar.set_prefix(self.below_the_bar(seen));
-        seen.bar.set_message(format!(
-            "{}epoch {}/{}  loss {:.3}  accuracy {}  {} images/s",
-            if self.is_shared { format!("trial {trial}, ") } else { String::new() },
-            progress.epoch,
-            progress.epochs,
-            progress.loss,
-            percent(progress.accuracy),
-            grouped(progress.images_per_second as usize),
-        ));
+    fn live(&self, trial: u32, seen: &Seen, running: &Running, columns: usize) -> String {
+        let parent = seen.parent.and_then(|parent| Some((parent, self.trials.get(&parent)?)));
+        let live = Live {
+            trial,
+            done: running.share(),
+            figures: running.figures(),
+            curve: &seen.accuracies,
+            parent: parent.map(|(parent, seen)| (parent, seen.accuracies.as_slice())),
+            next: seen.next.as_deref(),
+        };
+        let colours = if self.output.color { ["\u{1b}[32m", "\u{1b}[0m"] } else { ["", ""] };
+        live.lines(columns, colours)
     }
 }
 
@@ -193,23 +188,18 @@ impl Listener for View {
             parent: proposal.map(|proposal| proposal.parent),
             accuracies: Vec::new(),
             next: None,
-            bar: ProgressBar::hidden(),
+            running: None,
         };
         self.trials.insert(trial, seen);
     }
 
     fn step(&mut self, trial: u32, progress: &StepProgress) {
         if self.output.progress {
-            let all = (progress.epochs * progress.steps) as u64;
-            let is_new = |seen: &Seen| seen.bar.length() != Some(all) || seen.bar.is_finished();
-            if self.trials.get(&trial).is_some_and(is_new) {
-                let bar = self.new_bar(all, "  {wide_bar:.green} {msg}  {eta} left{prefix}");
-                if let Some(seen) = self.trials.get_mut(&trial) {
-                    seen.bar = bar;
-                }
+            if let Some(seen) = self.trials.get_mut(&trial) {
+                seen.running = Some(Running::next(seen.running.take(), progress));
             }
-            if let Some(seen) = self.trials.get(&trial) {
-                self.move_bar(trial, seen, progress);
+            if self.region().is_due() {
+                self.draw();
             }
         } else if self.last_plain_line.elapsed() >= PLAIN_LINE_EVERY {
             self.last_plain_line = Instant::now();
@@ -250,7 +240,7 @@ impl Listener for View {
                 ),
             ),
             TrialNote::Profiled(profile) => {
-                self.progress.suspend(|| self.output.print_always(&profile::table(profile)));
+                self.above(|| self.output.print_always(&profile::table(profile)));
             }
             TrialNote::CheckpointWritten { .. } => {}
         }
@@ -306,8 +296,8 @@ impl Listener for View {
 
     fn trial_ended(&mut self, trial: &TrialRecord, judgement: &Judgement, finding: &Finding) {
         let number = trial.trial;
-        if let Some(seen) = self.trials.get(&number) {
-            seen.bar.finish_and_clear();
+        if let Some(seen) = self.trials.get_mut(&number) {
+            seen.running = None;
         }
         if let Some(why) = trial.curve.last().and_then(|last| last.given_up.as_ref()) {
             self.print_for(number, &format!("  given up: {why}"));
@@ -322,17 +312,6 @@ impl Listener for View {
 impl LaunchListener for View {
     fn data(&mut self, progress: data::Progress) {
         match progress {
-            data::Progress::Downloading { file, url, received, total } => {
-                if self.bar.prefix() != file {
-                    self.output.print(&format!("downloading {url}"));
-                    self.start_bar(
-                        total.unwrap_or(received),
-                        "  {prefix} {wide_bar:.green} {bytes}/{total_bytes}  {eta} left",
-                    );
-                    self.bar.set_prefix(file.to_owned());
-                }
-                self.bar.set_position(received);
-            }
             // Reported with all other places once the last one has failed.
             data::Progress::MirrorFailed { .. } => {}
             data::Progress::FellBack { reason } => {
@@ -354,26 +333,9 @@ impl LaunchListener for View {
                     "decoded images cannot be kept, and are held in memory: {reason}"
                 ));
             }
-            data::Progress::Reading { done, total } => {
-                if self.bar.length() != Some(total as u64) {
-                    self.start_bar(
-                        total as u64,
-                        "  reading pictures {wide_bar:.green} {pos}/{len}  {eta} left",
-                    );
-                }
-                self.bar.set_position(done as u64);
-                if done == total {
-                    self.close();
-                }
-            }
-            data::Progress::Drawing { done, total } => {
-                if self.bar.length() != Some(total as u64) {
-                    self.start_bar(total as u64, "  drawing digits {wide_bar:.green} {pos}/{len}");
-                }
-                self.bar.set_position(done as u64);
-                if done == total {
-                    self.close();
-                }
+            loading => {
+                let Self { output, loading: bar, .. } = self;
+                bar.show(&loading, |line| output.print(line));
             }
         }
     }
@@ -461,14 +423,6 @@ impl LaunchListener for View {
             })
         })
     }
-}
-
-/// Accuracies as a row of bars; a full one is 100 %.
-fn curve(accuracies: &[f64]) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let bar = |accuracy: &f64| BARS[((accuracy * 8.0) as usize).min(7)];
-    // As many of the last epochs as fit a line.
-    accuracies.iter().rev().take(60).rev().map(bar).collect()
 }
 
 /// A whole number with thousands separators: `61,706`.

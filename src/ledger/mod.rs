@@ -19,6 +19,8 @@
 //! Invariant: `events.jsonl` is append-only, with one synced line per event; everything else that a
 //! study writes can be derived from it or from a checkpoint.
 
+#[cfg(feature = "cli")]
+mod ends;
 mod event;
 pub(crate) mod log;
 mod parse;
@@ -28,6 +30,8 @@ pub(crate) mod replay;
 pub(crate) mod run_folder;
 
 pub(crate) use crate::record::Outcome;
+#[cfg(feature = "cli")]
+pub(crate) use ends::{Enough, LogEnds, read_ends};
 pub use event::{Event, Verdict};
 pub use log::LedgerError;
 pub(crate) use log::{Appended, Ledger, Repair, read};

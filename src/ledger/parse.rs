@@ -138,6 +138,12 @@ fn parse_lines(
     Ok(taken)
 }
 
+/// Parses one line without its newline; `None` if it is not an event.
+#[cfg(feature = "cli")]
+pub(super) fn parse_line(text: &[u8]) -> Option<Recorded> {
+    parse_record(serde_json::from_slice(text).ok()?).ok()
+}
+
 fn parse_record(value: Value) -> Result<Recorded, String> {
     let Value::Object(mut fields) = value else {
         return Err("not an object".into());

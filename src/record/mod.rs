@@ -11,6 +11,8 @@ mod graft;
 mod inherit;
 mod inherited;
 pub(crate) mod measures;
+#[cfg(feature = "cli")]
+pub(crate) mod paired;
 mod probe;
 pub(crate) mod profile;
 mod progress;

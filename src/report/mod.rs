@@ -15,11 +15,15 @@
 //! Invariant: all text from a record is untrusted, and escaped where it is written.
 
 mod chart;
+#[cfg(feature = "cli")]
+pub(crate) mod compare;
 mod html;
 mod junit;
 pub(crate) mod lineage;
 mod markdown;
 mod markup;
+#[cfg(feature = "cli")]
+pub(crate) mod runs;
 #[cfg(test)]
 mod samples;
 mod selection;

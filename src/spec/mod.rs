@@ -42,6 +42,8 @@ pub(crate) use edit::edits_between;
 pub(crate) use edit::never_negative;
 pub(crate) use edit::training_flops;
 pub use edit::{Edit, EditError, diff};
+#[cfg(feature = "cli")]
+pub(crate) use edit::{SectionDiff, sections};
 #[doc(hidden)]
 pub use error::Location;
 pub use error::{Problem, SpecError};

@@ -2,6 +2,8 @@
 //! simulate failures; and the counters from which all random numbers are computed.
 
 pub mod announce;
+#[cfg(feature = "train")]
+pub mod build;
 #[cfg(feature = "cli")]
 pub mod bus_errors;
 mod claim;
@@ -15,6 +17,8 @@ pub mod files;
 pub mod heartbeat;
 mod holder;
 mod json;
+#[cfg(feature = "cli")]
+pub mod limits;
 pub mod lock;
 #[cfg(feature = "train")]
 pub mod mapped;
@@ -27,6 +31,10 @@ pub mod signals;
 pub(crate) mod simulated_disk;
 #[cfg(feature = "train")]
 pub mod spread;
+#[cfg(feature = "cli")]
+pub mod standing;
+#[cfg(feature = "cli")]
+pub mod trial_write;
 
 #[cfg(feature = "train")]
 pub(crate) use error_chain::error_chain;

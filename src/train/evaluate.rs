@@ -113,6 +113,28 @@ pub fn evaluate_while(
     evaluate_view(network, subset, normalization, classes, device, View::Plain, keep_going)
 }
 
+/// Which images of a split a network classifies correctly, in order.
+///
+/// # Errors
+///
+/// If the device fails.
+#[cfg(feature = "cli")]
+pub(crate) fn right_images(
+    network: &Network,
+    subset: &Subset,
+    normalization: Normalization,
+    classes: usize,
+    device: &Device,
+) -> Result<Vec<bool>, ReadError> {
+    let mut right = Vec::with_capacity(subset.len());
+    for_batches(network, subset, normalization, device, View::Plain, |logits, labels| {
+        let rows = logits.chunks_exact(classes).zip(labels);
+        right.extend(rows.map(|(row, &label)| argmax(row) == usize::from(label)));
+        true
+    })?;
+    Ok(right)
+}
+
 /// Like [`evaluate_while`], of images in this view.
 ///
 /// # Errors

@@ -19,6 +19,8 @@ mod tests;
 pub(crate) mod workers;
 
 pub(crate) use evaluate::evaluate_while;
+#[cfg(feature = "cli")]
+pub(crate) use evaluate::right_images;
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{Trained, train};
 pub use profile::Profiling;

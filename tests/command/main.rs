@@ -2,11 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod budgets;
+mod build_script;
 #[cfg(unix)]
 mod cache;
 mod cli;
+mod completions;
 mod continued;
 mod crashes;
+mod diff;
+mod doctor;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]
@@ -18,6 +22,7 @@ mod predict;
 mod predictions;
 mod report;
 mod residual;
+mod runs;
 mod schema;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
@@ -25,4 +30,5 @@ mod small_sets;
 mod stops;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 mod which_data;

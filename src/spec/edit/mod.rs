@@ -18,6 +18,8 @@ pub(crate) use self::apply::never_negative;
 pub(crate) use self::between::edits_between;
 pub use self::cost::{EditCost, training_flops};
 pub use self::diff::diff;
+#[cfg(feature = "cli")]
+pub(crate) use self::diff::{SectionDiff, sections};
 use super::layer::{Activation, Layer};
 use super::optimizer::Optimizer;
 use super::train::{Augment, EarlyStopping, GradientClipping, Schedule};

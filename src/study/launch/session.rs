@@ -14,6 +14,7 @@ use crate::ledger::{
 use crate::spec::{Spec, StudyDocument, diff};
 use crate::study::Growth;
 use crate::study::recorded_data::check_same_data;
+use crate::sys::build::Build;
 use crate::train::Workers;
 
 /// Everything that a study runs with, before there is a run folder.
@@ -57,11 +58,11 @@ impl Session {
 
     /// The provenance of a run that starts now.
     pub(super) fn provenance(&self, command: &[String]) -> Provenance {
-        let build = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+        let build = Build::current();
         Provenance {
-            version: env!("CARGO_PKG_VERSION").into(),
-            commit: build(env!("BURGEON_BUILD_COMMIT")),
-            dirty: build(env!("BURGEON_BUILD_DIRTY")).map(|dirty| dirty == "true"),
+            version: build.version.into(),
+            commit: build.commit.map(str::to_owned),
+            dirty: build.dirty,
             command: command.to_vec(),
             device: self.device.clone(),
             threads: self.threads,

@@ -1,0 +1,80 @@
+//! Curves as text, told apart by letters rather than colours.
+
+/// Columns and rows of the drawing, without its frame.
+const WIDTH: usize = 60;
+const HEIGHT: usize = 12;
+
+/// Two curves of fractions over epochs, drawn with the letters `a` and `b`, and `*` where both are. Values that are
+/// not finite are left out; nothing is drawn of curves without any other.
+pub fn plot(first: &[f64], second: &[f64]) -> String {
+    let finite = || first.iter().chain(second).copied().filter(|value| value.is_finite());
+    let (low, high) = (finite().fold(f64::NAN, f64::min), finite().fold(f64::NAN, f64::max));
+    if !low.is_finite() {
+        return String::new();
+    }
+    let epochs = first.len().max(second.len());
+    let range = (high - low).max(1e-3);
+    let (low, high) = (low - (range - (high - low)) / 2.0, high + (range - (high - low)) / 2.0);
+    let mut grid = vec![vec![' '; WIDTH]; HEIGHT];
+    for (letter, curve) in [('a', first), ('b', second)] {
+        for (epoch, value) in curve.iter().enumerate().filter(|(_, value)| value.is_finite()) {
+            let share = (value - low) / (high - low);
+            let row = HEIGHT - 1 - (share * (HEIGHT - 1) as f64).round() as usize;
+            let column = match epochs {
+                1 => 0,
+                epochs => epoch * (WIDTH - 1) / (epochs - 1),
+            };
+            let cell = &mut grid[row.min(HEIGHT - 1)][column];
+            *cell = match *cell {
+                ' ' => letter,
+                there if there == letter => letter,
+                _ => '*',
+            };
+        }
+    }
+    let mut text = String::new();
+    for (row, cells) in grid.iter().enumerate() {
+        let share = (HEIGHT - 1 - row) as f64 / (HEIGHT - 1) as f64;
+        let label = match row == 0 || row == HEIGHT - 1 || row == HEIGHT / 2 {
+            true => format!("{:>7.2} %", (low + share * (high - low)) * 100.0),
+            false => String::new(),
+        };
+        let cells: String = cells.iter().collect();
+        text += format!("{label:>9} │{cells}").trim_end();
+        text.push('\n');
+    }
+    text += &format!("{:>9} └{}\n", "", "─".repeat(WIDTH));
+    let last = epochs.to_string();
+    text += &match epochs {
+        1 => format!("{:>9}  epoch 1\n", ""),
+        _ => format!("{:>9}  epoch 1{last:>width$}\n", "", width = WIDTH - "epoch 1".len()),
+    };
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_epoch_has_its_place_and_both_curves_their_letter() {
+        let text = plot(&[0.1, 0.5, 0.9], &[0.1, 0.9]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), HEIGHT + 2, "{text}");
+        assert!(lines[0].starts_with("  90.00 % │") && lines[0].ends_with('a'), "{text}");
+        assert!(lines[0].contains('b'), "{text}");
+        assert_eq!(lines[HEIGHT - 1], "  10.00 % │*", "{text}");
+        assert!(lines[HEIGHT + 1].ends_with('3'), "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn nothing_and_one_value_and_many_are_drawn() {
+        assert_eq!(plot(&[], &[]), "");
+        assert_eq!(plot(&[f64::NAN], &[f64::INFINITY]), "");
+        let one = plot(&[0.5], &[]);
+        assert_eq!(one.matches('a').count(), 1, "{one}");
+        let many: Vec<f64> = (0..10_000).map(|epoch| f64::from(epoch) / 10_000.0).collect();
+        assert_eq!(plot(&many, &[0.5]).lines().count(), HEIGHT + 2);
+    }
+}

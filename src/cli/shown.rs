@@ -1,0 +1,47 @@
+//! Text that others have chosen, such as the names of folders, as it may be printed to a terminal.
+
+/// The text with everything that is not plainly visible escaped: control characters, which could change the
+/// terminal, and marks that change the direction of writing or take no room, which could fake another name.
+/// Longer text is cut, which an ellipsis shows.
+pub fn shown(text: &str, characters_max: usize) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for (count, character) in text.chars().enumerate() {
+        if count == characters_max {
+            shown.push('…');
+            break;
+        }
+        match character {
+            // Quotes are escaped within literals only.
+            '\'' | '"' => shown.push(character),
+            character => shown.extend(character.escape_debug()),
+        }
+    }
+    shown
+}
+
+/// A whole line of such text; long ones are cut.
+pub fn shown_line(text: &str) -> String {
+    shown(text, 2000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_names_stay_as_they_are_and_nothing_reaches_the_terminal_as_a_command() {
+        for plain in ["lenet-5-0001", "it's \"mine\"", "Übung für später", "数字"] {
+            assert_eq!(shown(plain, 64), plain);
+        }
+        assert_eq!(shown("a\u{1b}[2Jb\n\t\u{9b}c", 64), "a\\u{1b}[2Jb\\n\\t\\u{9b}c");
+        // Right to left from here on; and a space of no width.
+        assert_eq!(shown("x\u{202e}y\u{200b}z", 64), "x\\u{202e}y\\u{200b}z");
+        assert_eq!(shown("a\\b", 64), "a\\\\b", "or it could be taken for an escape");
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        assert_eq!(shown("abcdef", 6), "abcdef");
+        assert_eq!(shown("abcdefg", 6), "abcdef…");
+    }
+}
