@@ -56,6 +56,8 @@ pub enum Command {
     },
     /// Classify picture files with a run's best model
     Predict(PredictArguments),
+    /// Write a run's best model for other programs: ONNX Runtime, PyTorch
+    Export(ExportArguments),
     /// Print the tree of a run's trials, with edits, accuracy, cost and reasons
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
@@ -132,6 +134,44 @@ pub struct PredictArguments {
     /// Use whole pictures, without cutting out and centring digits, even if the model was trained on digits
     #[arg(long, env = "BURGEON_AS_IS")]
     pub as_is: bool,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// A run folder, such as runs/lenet-5-0001, or a model folder, such as runs/lenet-5-0001/best
+    pub run: PathBuf,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub format: FormatName,
+    /// A folder, or a file that ends in .onnx or .safetensors; the model's own folder by default
+    #[arg(long, short, value_name = "DIR|FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A format by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// ONNX that takes floats from 0 to 1, [batch, channels, height, width]
+    Onnx,
+    /// ONNX that takes decoded bytes, [batch, height, width, channels], and prepares them itself
+    OnnxPixels,
+    /// ONNX in whole numbers of 8 bits, calibrated on training images; its accuracy is measured
+    OnnxInt8,
+    /// Weights with PyTorch's names, and model.py, which rebuilds the network
+    Safetensors,
+}
+
+impl FormatName {
+    /// The name as the option spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Onnx => "onnx",
+            Self::OnnxPixels => "onnx-pixels",
+            Self::OnnxInt8 => "onnx-int8",
+            Self::Safetensors => "safetensors",
+        }
+    }
 }
 
 /// Arguments of `supervise`.

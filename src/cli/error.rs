@@ -8,7 +8,7 @@ use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
 use crate::report::ReportError;
 use crate::spec::SpecError;
-use crate::study::{LaunchError, StudyError};
+use crate::study::{ExportError, LaunchError, StudyError};
 use crate::supervise::SuperviseError;
 use crate::sys::lock::LockError;
 
@@ -39,6 +39,8 @@ pub(super) enum CliError {
     OtherImages(#[from] PreparationError),
     #[error("{} has no recorded trials; give a run folder, such as runs/lenet-5-0001", folder.display())]
     NoTrials { folder: PathBuf },
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
@@ -90,7 +92,8 @@ impl CliError {
                 | LaunchError::Cpu(_)
                 | LaunchError::Fault(_),
             )
-            | Self::StudyFile { .. } => Exit::Usage,
+            | Self::StudyFile { .. }
+            | Self::Export(ExportError::Extension { .. } | ExportError::NoImages) => Exit::Usage,
             Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
             Self::TestRead { source, .. }
                 if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>

@@ -37,7 +37,8 @@ pub fn to_onnx(
     weights: &Weights,
     preparation: &Preparation,
 ) -> Result<Vec<u8>, ModelFileError> {
-    OnnxExport { spec, weights, preparation, input: OnnxInput::UnitFloats, quantized: None }.encode()
+    OnnxExport { spec, weights, preparation, input: OnnxInput::UnitFloats, quantized: None }
+        .encode()
 }
 
 /// What goes into an ONNX file.
@@ -115,9 +116,7 @@ impl<'a> Source<'a> {
     fn layer(self, name: &str) -> Result<LayerWeights<'a>, ModelFileError> {
         match self.quantized.and_then(|quantized| quantized.layer(name)) {
             Some(layer) => Ok(LayerWeights::Quantized(layer)),
-            None => {
-                Ok(LayerWeights::Float(self.array(name, "weight")?, self.array(name, "bias")?))
-            }
+            None => Ok(LayerWeights::Float(self.array(name, "weight")?, self.array(name, "bias")?)),
         }
     }
 }

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::PYTORCH_FILE;
 use crate::model::preparation::Preparation;
 use crate::model::residual::projection_conv;
 use crate::spec::{Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Pool, Spec};
 
 /// The program. Whatever comes from outside, such as names, stands in JSON, whose strings Python reads alike.
-pub(super) fn program(spec: &Spec, preparation: &Preparation) -> Result<String, serde_json::Error> {
+pub(super) fn program(
+    spec: &Spec,
+    preparation: &Preparation,
+    file: &str,
+) -> Result<String, serde_json::Error> {
+    let file = serde_json::to_string(file)?;
     let mut layers = Layers { text: String::new(), used: BTreeSet::new() };
     layers.add_all(spec.layers(), &spec.table().rows, 3);
     let head = spec.table().rows.last().map(|row| {
@@ -22,7 +26,7 @@ pub(super) fn program(spec: &Spec, preparation: &Preparation) -> Result<String, 
     let mut text = format!(
         "\"\"\"A network that burgeon {version} trained, rebuilt in PyTorch.\n\n    \
              from model import CLASSES, load\n    \
-             network = load()           # reads {PYTORCH_FILE} beside this file\n    \
+             network = load()           # reads the weights beside this file\n    \
              logits = network(pixels)   # uint8 [batch, {shape}], or floats from 0 to 1\n    \
              names = [CLASSES[index] for index in logits.argmax(1)]\n\
          \"\"\"\n\n\
@@ -59,7 +63,7 @@ pub(super) fn program(spec: &Spec, preparation: &Preparation) -> Result<String, 
                  \"\"\"Pixels [batch, {shape}], uint8 or floats from 0 to 1, to logits [batch, {classes}].\"\"\"\n        \
                  pixels = images.float() / 255 if images.dtype == torch.uint8 else images\n        \
                  return self.head(self.layers((pixels - self.mean) / self.std))\n\n\n\
-         def load(path=Path(__file__).with_name(\"{PYTORCH_FILE}\")):\n    \
+         def load(path=Path(__file__).with_name({file})):\n    \
              \"\"\"The network with the weights of a file, ready to predict.\"\"\"\n    \
              network = Network()\n    \
              network.load_state_dict(load_file(path))\n    \

@@ -24,7 +24,7 @@ pub struct PyTorchModel {
     pub code: String,
 }
 
-/// The network for PyTorch.
+/// The network for PyTorch; `file` is the name of the file of its weights, which the program loads.
 ///
 /// # Errors
 ///
@@ -33,12 +33,13 @@ pub fn to_pytorch(
     spec: &Spec,
     weights: &Weights,
     preparation: &Preparation,
+    file: &str,
 ) -> Result<PyTorchModel, ModelFileError> {
     weights.check(spec)?;
     preparation.check_fits(spec)?;
     Ok(PyTorchModel {
         weights: state_dict(weights)?,
-        code: code::program(spec, preparation).map_err(ModelFileError::Note)?,
+        code: code::program(spec, preparation, file).map_err(ModelFileError::Note)?,
     })
 }
 
@@ -46,8 +47,10 @@ pub fn to_pytorch(
 fn state_dict(weights: &Weights) -> Result<Vec<u8>, WeightsError> {
     let weights = super::model_file::with_transposed_dense_weights(weights);
     let mut views = Vec::new();
-    let arrays: Vec<_> =
-        weights.iter().map(|(name, array)| (torch_name(name), array, bytes_of(&array.values))).collect();
+    let arrays: Vec<_> = weights
+        .iter()
+        .map(|(name, array)| (torch_name(name), array, bytes_of(&array.values)))
+        .collect();
     for (name, array, bytes) in &arrays {
         let view = TensorView::new(Dtype::F32, array.shape.clone(), bytes);
         views.push((name.as_str(), view.map_err(WeightsError::Unwritable)?));
@@ -92,18 +95,15 @@ mod tests {
         let classes = classes.iter().map(|&class| class.to_owned()).collect();
         let preparation =
             Preparation::grey(input, Normalization::of_all(0.13, 0.31), classes, Subject::Whole);
-        to_pytorch(&spec, &Weights::initial(&spec, 1), &preparation).unwrap()
+        to_pytorch(&spec, &Weights::initial(&spec, 1), &preparation, PYTORCH_FILE).unwrap()
     }
 
     #[test]
     fn the_state_dict_has_pytorchs_names_and_layouts() {
         let exported = exported(BLOCK, &["a", "b"]);
         let file = safetensors::SafeTensors::deserialize(&exported.weights).unwrap();
-        let mut found: Vec<(String, Vec<usize>)> = file
-            .tensors()
-            .into_iter()
-            .map(|(name, view)| (name, view.shape().to_vec()))
-            .collect();
+        let mut found: Vec<(String, Vec<usize>)> =
+            file.tensors().into_iter().map(|(name, view)| (name, view.shape().to_vec())).collect();
         found.sort();
         let shape = |name: &str| {
             let found = found.iter().find(|(found, _)| found == name);
