@@ -8,7 +8,7 @@ use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
 use crate::report::ReportError;
 use crate::spec::SpecError;
-use crate::study::{ExportError, LaunchError, StudyError};
+use crate::study::{ExportError, ImportRunError, LaunchError, StudyError};
 use crate::supervise::SuperviseError;
 use crate::sys::lock::LockError;
 
@@ -42,6 +42,8 @@ pub(super) enum CliError {
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
+    Import(ImportRunError),
+    #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -56,6 +58,16 @@ pub(super) enum CliError {
 impl From<SpecError> for CliError {
     fn from(error: SpecError) -> Self {
         Self::Launch(error.into())
+    }
+}
+
+impl From<ImportRunError> for CliError {
+    fn from(error: ImportRunError) -> Self {
+        match error {
+            // A study that is wrong is shown with its line.
+            ImportRunError::Launch(error) => Self::Launch(error),
+            other => Self::Import(other),
+        }
     }
 }
 
@@ -93,6 +105,7 @@ impl CliError {
                 | LaunchError::Fault(_),
             )
             | Self::StudyFile { .. }
+            | Self::Import(ImportRunError::Mismatch { .. } | ImportRunError::Nothing { .. })
             | Self::Export(ExportError::Extension { .. } | ExportError::NoImages) => Exit::Usage,
             Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
             Self::TestRead { source, .. }

@@ -9,6 +9,7 @@ mod error_text;
 mod eval;
 mod exit;
 mod export;
+mod import;
 mod init;
 mod lineage;
 mod output;
@@ -79,6 +80,7 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Check { study } => check::check(study.as_deref(), common, output),
         Command::Eval { run, split } => eval::eval(run, *split, common, output),
         Command::Export(arguments) => export::export(arguments, common, output),
+        Command::Import(arguments) => import::import(arguments, common, output),
         Command::Predict(arguments) => predict::predict(arguments, common, output),
         Command::Lineage { run } => lineage::lineage(run, output),
         Command::Report { run } => report::report(run, output),

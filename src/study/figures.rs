@@ -21,7 +21,7 @@ pub(super) const CONFIDENCE: f64 = 0.95;
 pub struct ModelFigures {
     /// Version of this format.
     pub version: u32,
-    /// The model's trial.
+    /// The model's trial; 0 for one that was imported.
     pub trial: u32,
     /// The epoch of the trial that it was taken after.
     pub epoch: usize,
@@ -116,6 +116,8 @@ pub(super) fn wilson_interval(share: f64, images: u64) -> [f64; 2] {
 }
 
 impl ModelFigures {
+    /// Stands for the trial of a model that was imported.
+    pub(super) const IMPORTED: u32 = 0;
     /// The newest version of the format.
     pub(super) const VERSION: u32 = 1;
 

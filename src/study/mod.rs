@@ -44,6 +44,7 @@ pub(crate) use export::{
 };
 pub(crate) use gate_check::ConstantAnswer;
 pub(crate) use launch::{Checked, EventObserver, describe, input_shape};
+pub(crate) use launch::{ImportRunError, ImportedRun, WeightsImport, import};
 pub use launch::{Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings};
 pub use observer::Listener;
 pub(crate) use observer::Silent;

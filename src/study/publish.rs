@@ -63,7 +63,7 @@ pub(super) fn write_spec(
 }
 
 /// The study of one trial. What the first trial of its run started with is not part of it.
-fn own_study(spec: &Spec) -> String {
+pub(super) fn own_study(spec: &Spec) -> String {
     let file = spec.file().clone();
     StudyFile { model: file.model.without_origin(), ..file }.to_toml()
 }

@@ -7,6 +7,8 @@ mod cache;
 mod cli;
 mod continued;
 mod crashes;
+mod export;
+mod import;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]

@@ -49,7 +49,8 @@ impl Card<'_> {
                 "metrics:\n- accuracy\n- f1\nmodel-index:\n- name: {}\n  results:\n",
                 quoted(self.spec.name())?
             );
-            let name = quoted(self.data)?;
+            // Without the folder, which is nobody's business on a hub.
+            let name = quoted(self.data.split(" in ").next().unwrap_or_default())?;
             let kind = quoted(dataset.unwrap_or("images"))?;
             let mut result = |split: &str, metrics: &[(&str, &str, f64)]| {
                 let _ = write!(

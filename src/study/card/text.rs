@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::Card;
 use crate::model::{Preparation, Subject};
 use crate::report::{grouped, inline};
-use crate::study::figures::{SplitFigures, wilson_interval};
+use crate::study::figures::{ModelFigures, SplitFigures, wilson_interval};
 
 /// A table of more classes is left to `figures.json`.
 const CLASSES_SHOWN: usize = 200;
@@ -39,6 +39,11 @@ impl Card<'_> {
         );
         match self.figures {
             None => format!("{of}\n"),
+            Some(figures) if figures.trial == ModelFigures::IMPORTED => format!(
+                "An image classifier of {classes} classes, whose weights another program trained and \
+                 [burgeon](https://crates.io/crates/burgeon) imported. {:.2} % on validation images.\n",
+                figures.validation.accuracy * 100.0
+            ),
             Some(figures) => format!(
                 "{of} {:.2} % on validation images, measured after epoch {} of trial {}.\n",
                 figures.validation.accuracy * 100.0,

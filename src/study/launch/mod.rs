@@ -3,6 +3,7 @@
 mod error;
 mod forgetting;
 mod images;
+mod import;
 mod listener;
 mod session;
 mod settings;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use self::error::{Kind, LaunchError};
 pub use self::images::{describe, input_shape};
+pub(crate) use self::import::{ImportRunError, ImportedRun, WeightsImport, import};
 pub use self::listener::{EventObserver, LaunchListener, Ready, Resumed};
 pub(crate) use self::settings::Checked;
 pub use self::settings::{Resume, Settings};
