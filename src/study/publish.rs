@@ -118,7 +118,7 @@ pub(super) fn write_model(
         preparation: model.preparation,
         weights_hash: model.figures.weights_hash.clone(),
         data: model.data,
-        figures: Some(model.figures),
+        figures: model.figures,
         counts: None,
         findings: Vec::new(),
         provenance: model.provenance,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::Reason;
+use super::report::Reason;
 use crate::model::arrays::expected_shapes;
 use crate::spec::Spec;
 

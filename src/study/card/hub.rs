@@ -43,43 +43,42 @@ impl Card<'_> {
         if let Some(dataset) = dataset {
             let _ = writeln!(block, "datasets:\n- {dataset}");
         }
-        if let Some(figures) = self.figures {
+        let figures = self.figures;
+        let _ = write!(
+            block,
+            "metrics:\n- accuracy\n- f1\nmodel-index:\n- name: {}\n  results:\n",
+            quoted(self.spec.name())?
+        );
+        // Without the folder, which is nobody's business on a hub.
+        let name = quoted(self.data.split(" in ").next().unwrap_or_default())?;
+        let kind = quoted(dataset.unwrap_or("images"))?;
+        let mut result = |split: &str, metrics: &[(&str, &str, f64)]| {
             let _ = write!(
                 block,
-                "metrics:\n- accuracy\n- f1\nmodel-index:\n- name: {}\n  results:\n",
-                quoted(self.spec.name())?
+                "  - task:\n      type: image-classification\n    dataset:\n      name: {name}\n      type: {kind}\n      \
+                 split: {split}\n    metrics:\n"
             );
-            // Without the folder, which is nobody's business on a hub.
-            let name = quoted(self.data.split(" in ").next().unwrap_or_default())?;
-            let kind = quoted(dataset.unwrap_or("images"))?;
-            let mut result = |split: &str, metrics: &[(&str, &str, f64)]| {
-                let _ = write!(
+            for (kind, name, value) in metrics {
+                let _ = writeln!(
                     block,
-                    "  - task:\n      type: image-classification\n    dataset:\n      name: {name}\n      type: {kind}\n      \
-                     split: {split}\n    metrics:\n"
+                    "    - type: {kind}\n      name: {name}\n      value: {value:.6}"
                 );
-                for (kind, name, value) in metrics {
-                    let _ = writeln!(
-                        block,
-                        "    - type: {kind}\n      name: {name}\n      value: {value:.6}"
-                    );
-                }
-            };
-            let validation = &figures.validation;
-            let mut metrics = vec![("accuracy", "accuracy", validation.accuracy)];
-            let classes = validation.by_class();
-            let seen: Vec<f64> =
-                classes.iter().filter(|class| class.support > 0).map(|class| class.f1).collect();
-            if !seen.is_empty() {
-                metrics.push(("f1", "macro F1", seen.iter().sum::<f64>() / seen.len() as f64));
             }
-            if let Some(int8) = &figures.int8 {
-                metrics.push(("accuracy", "accuracy of model-int8.onnx", int8.accuracy));
-            }
-            result("validation", &metrics);
-            if let Some(test) = self.test {
-                result("test", &[("accuracy", "accuracy", test.accuracy)]);
-            }
+        };
+        let validation = &figures.validation;
+        let mut metrics = vec![("accuracy", "accuracy", validation.accuracy)];
+        let classes = validation.by_class();
+        let seen: Vec<f64> =
+            classes.iter().filter(|class| class.support > 0).map(|class| class.f1).collect();
+        if !seen.is_empty() {
+            metrics.push(("f1", "macro F1", seen.iter().sum::<f64>() / seen.len() as f64));
+        }
+        if let Some(int8) = &figures.int8 {
+            metrics.push(("accuracy", "accuracy of model-int8.onnx", int8.accuracy));
+        }
+        result("validation", &metrics);
+        if let Some(test) = self.test {
+            result("test", &[("accuracy", "accuracy", test.accuracy)]);
         }
         Ok(block + "---\n")
     }

@@ -14,7 +14,6 @@ use crate::ledger::{Event, Provenance, Recorded, RunFolder, RunFolderError, read
 use crate::model::{OpenError, Preparation, SavedModel};
 use crate::record::{DataFinding, SplitCounts};
 use crate::spec::Spec;
-use crate::sys::files::PathKind;
 
 /// File of the card, in the folder of a model.
 pub(super) const CARD_FILE: &str = "card.md";
@@ -29,8 +28,7 @@ pub(super) struct Card<'a> {
     pub(super) weights_hash: String,
     /// Where the images come from, in words.
     pub(super) data: &'a str,
-    /// `None` for a model that was not measured, as those of earlier versions.
-    pub(super) figures: Option<&'a ModelFigures>,
+    pub(super) figures: &'a ModelFigures,
     /// Images by class and split; `None` where the record does not tell.
     pub(super) counts: Option<SplitCounts>,
     /// What is unusual about the images.
@@ -57,7 +55,7 @@ pub(super) struct TestFigures {
 pub struct CardError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// Writes the card of a run's best model again, if what it tells has changed. Nothing is done for a run
-/// whose model is not there or was not made by burgeon's own trainer.
+/// whose model is not there, was published by a trainer of a program, or by an earlier version of burgeon.
 ///
 /// # Errors
 ///
@@ -69,37 +67,42 @@ pub fn refresh_card(folder: &RunFolder) -> Result<(), CardError> {
 fn refresh(folder: &RunFolder) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let files = folder.files();
     let best = folder.best();
-    // A trainer of the program publishes what it likes; a card tells of a model that we can read.
-    if files.kind(&best.join(CARD_FILE))? != Some(PathKind::File) {
+    // A trainer of a program publishes what it likes, and its card is its own.
+    let Some(figures) = ModelFigures::read(&**files, &best)? else {
         return Ok(());
-    }
+    };
     let model = match SavedModel::open(&best) {
         Err(OpenError::NoModel { .. } | OpenError::NoRun { .. }) => return Ok(()),
         other => other?,
     };
+    let weights_hash = model.file.weights.hash();
+    if figures.weights_hash != weights_hash {
+        return Ok(());
+    }
     let spec = model.spec()?;
     let records = read(&**files, &folder.events_file())?;
     let provenance = provenance(folder)?;
-    let weights_hash = model.file.weights.hash();
-    let figures = ModelFigures::read(&**files, &best)?;
-    let figures = figures.filter(|figures| figures.weights_hash == weights_hash);
     let (counts, findings) = examined(&records);
     let card = Card {
         spec: &spec,
         preparation: &model.file.preparation,
-        test: tested(&records, &weights_hash, figures.as_ref()),
+        test: tested(&records, &weights_hash, &figures),
         weights_hash,
         data: provenance
             .as_ref()
             .map_or("images of the program", |provenance| &provenance.data.origin),
-        figures: figures.as_ref(),
+        figures: &figures,
         counts,
         findings,
         provenance: provenance.as_ref(),
     };
     let text = card.to_markdown()?;
     let path = best.join(CARD_FILE);
-    if files.read(&path, CARD_BYTES_MAX)? != text.as_bytes() {
+    let is_same = match files.read(&path, CARD_BYTES_MAX) {
+        Err(error) if error.is_not_found() => false,
+        found => found? == text.as_bytes(),
+    };
+    if !is_same {
         files.write_atomically(&path, text.as_bytes())?;
     }
     Ok(())
@@ -135,11 +138,7 @@ fn examined(records: &[Recorded]) -> (Option<SplitCounts>, Vec<DataFinding>) {
 }
 
 /// The newest reading of the test images with this model.
-fn tested(
-    records: &[Recorded],
-    weights_hash: &str,
-    figures: Option<&ModelFigures>,
-) -> Option<TestFigures> {
+fn tested(records: &[Recorded], weights_hash: &str, figures: &ModelFigures) -> Option<TestFigures> {
     let (mut found, mut apart, mut by_study, mut test_images) = (None, 0, 0, 0);
     for recorded in records {
         match &recorded.event {
@@ -152,7 +151,7 @@ fn tested(
             }
             Event::StudyFinished(result) => {
                 by_study = result.test_readings();
-                let is_this = figures.is_some_and(|it| Some(it.trial) == result.best_trial);
+                let is_this = Some(figures.trial) == result.best_trial;
                 if let (true, Some(accuracy)) = (is_this, result.test_accuracy) {
                     found = Some((test_images, accuracy));
                 }
@@ -243,7 +242,7 @@ mod tests {
             weights_hash: of.into(),
             data_hash: String::new(),
         };
-        let of = |events: Vec<Event>| tested(&records(events), "ab", Some(&figures(2)));
+        let of = |events: Vec<Event>| tested(&records(events), "ab", &figures(2));
         assert_eq!(of(vec![started.clone(), read("other", 0.1)]), None);
         let found = of(vec![started.clone(), read("other", 0.1), read("ab", 0.7)]).unwrap();
         assert_eq!((found.images, found.accuracy, found.readings), (50, 0.7, 2));

@@ -32,31 +32,25 @@ impl Card<'_> {
     }
 
     fn summary(&self) -> String {
-        let input = self.spec.input();
-        let classes = input.classes;
-        let of = format!(
-            "An image classifier of {classes} classes, trained by [burgeon](https://crates.io/crates/burgeon)."
-        );
-        match self.figures {
-            None => format!("{of}\n"),
-            Some(figures) if figures.trial == ModelFigures::IMPORTED => format!(
-                "An image classifier of {classes} classes, whose weights another program trained and \
-                 [burgeon](https://crates.io/crates/burgeon) imported. {:.2} % on validation images.\n",
-                figures.validation.accuracy * 100.0
+        let classes = self.spec.input().classes;
+        let figures = self.figures;
+        let accuracy = figures.validation.accuracy * 100.0;
+        let trainer = "[burgeon](https://crates.io/crates/burgeon)";
+        match figures.trial {
+            ModelFigures::IMPORTED => format!(
+                "An image classifier of {classes} classes, whose weights another program trained and {trainer} \
+                 imported. {accuracy:.2} % on validation images.\n"
             ),
-            Some(figures) => format!(
-                "{of} {:.2} % on validation images, measured after epoch {} of trial {}.\n",
-                figures.validation.accuracy * 100.0,
-                figures.epoch,
-                figures.trial
+            trial => format!(
+                "An image classifier of {classes} classes, trained by {trainer}. {accuracy:.2} % on validation \
+                 images, measured after epoch {} of trial {trial}.\n",
+                figures.epoch
             ),
         }
     }
 
     fn figures(&self) -> String {
-        let Some(figures) = self.figures else {
-            return String::new();
-        };
+        let figures = self.figures;
         let mut text = String::from(
             "## Figures\n\n| images | accuracy | 95 % interval | number | loss | calibration error |\n\
              | --- | ---: | --- | ---: | ---: | ---: |\n",
@@ -205,20 +199,17 @@ impl Card<'_> {
              mislead it were not tried."
                 .into(),
         );
-        if let Some(figures) = self.figures {
-            let error = figures.validation.calibration_error;
+        let validation = &self.figures.validation;
+        point(format!(
+            "Its probabilities differ from the share of right answers by {:.2} points on average (expected calibration \
+             error over 15 bins, validation images).",
+            validation.calibration_error * 100.0
+        ));
+        let unseen = validation.by_class().iter().filter(|class| class.support == 0).count();
+        if unseen > 0 {
             point(format!(
-                "Its probabilities differ from the share of right answers by {:.2} points on average (expected \
-                 calibration error over 15 bins, validation images).",
-                error * 100.0
+                "Its accuracy on {unseen} of its classes was not measured: no validation image is of them."
             ));
-            let unseen = figures.validation.by_class();
-            let unseen = unseen.iter().filter(|class| class.support == 0).count();
-            if unseen > 0 {
-                point(format!(
-                    "Its accuracy on {unseen} of its classes was not measured: no validation image is of them."
-                ));
-            }
         }
         for finding in &self.findings {
             let words = finding.words(&self.preparation.classes);

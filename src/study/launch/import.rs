@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::error::LaunchError;
 use super::images::StudyImages;
 use super::listener::LaunchListener;
 use super::session::Session;
 use super::settings::{Settings, recordable};
 use super::source::StudySource;
 use super::start::refusal;
-use super::{Growth, LaunchError};
 use crate::data::Normalization;
 use crate::ledger::{RunFolder, RunFolderError};
 use crate::model::{
@@ -22,6 +22,7 @@ use crate::model::{
     SPEC_FILE, WEIGHTS_FILE, WeightsError, import_pytorch,
 };
 use crate::spec::{Spec, StudyDocument};
+use crate::study::Growth;
 use crate::study::figures::ModelFigures;
 use crate::study::publish::{PublishError, TrainedModel, own_study, write_model};
 use crate::sys::files::{FileError, Files, RealFiles, real_files};
