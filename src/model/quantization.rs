@@ -42,8 +42,8 @@ pub struct QuantizedLayer {
     pub axis: usize,
     /// Scale of the weights of each output channel.
     pub weight_scales: Vec<f32>,
-    /// Its bias, in units of [`bias_scales`](Self::bias_scales).
-    pub bias: Vec<i32>,
+    /// Its bias, in floats.
+    pub bias: WeightArray,
 }
 
 /// A network whose convolutions and dense layers compute with whole numbers. Batch-norms, activations, pools
@@ -137,55 +137,36 @@ impl QuantizedLayer {
             let most = &mut largest[channel_of(at)];
             *most = most.max(value.abs());
         }
-        let weight_scales: Vec<f32> = largest
-            .iter()
-            .zip(&bias.values)
-            .map(|(largest, bias)| {
-                // The bias is in units of both scales and has to fit 32 bits.
-                let for_bias = bias.abs() / input.scale / (1_u32 << 30) as f32;
-                let scale = (largest / WEIGHT_MAX).max(for_bias);
-                if scale >= f32::MIN_POSITIVE { scale } else { 1.0 }
-            })
-            .collect();
+        let scale = |largest: &f32| {
+            let scale = largest / WEIGHT_MAX;
+            if scale >= f32::MIN_POSITIVE { scale } else { 1.0 }
+        };
+        let weight_scales: Vec<f32> = largest.iter().map(scale).collect();
         let whole = |at: usize, value: f32| {
             let scaled = value / weight_scales[channel_of(at)];
             scaled.round_ties_even().clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8
         };
         let whole_weight: Vec<i8> =
             weight.values.iter().enumerate().map(|(at, &value)| whole(at, value)).collect();
-        let whole_bias = bias.values.iter().zip(&weight_scales);
-        let whole_bias = whole_bias
-            .map(|(bias, scale)| (f64::from(*bias) / f64::from(input.scale * scale)).round() as i32)
-            .collect();
         Self {
             input,
             weight: whole_weight,
             shape: weight.shape.clone(),
             axis,
             weight_scales,
-            bias: whole_bias,
+            bias: bias.clone(),
         }
     }
 
-    /// Scale of the bias of each output channel.
-    pub fn bias_scales(&self) -> Vec<f32> {
-        self.weight_scales.iter().map(|scale| scale * self.input.scale).collect()
-    }
-
-    /// The weight and the bias that the whole numbers stand for.
-    fn values(&self) -> [WeightArray; 2] {
+    /// The weight that the whole numbers stand for.
+    fn values(&self) -> WeightArray {
         let channels = self.weight_scales.len();
         let block = (self.weight.len() / channels.max(1)).max(1);
         let weight = self.weight.iter().enumerate().map(|(at, &value)| {
             let channel = if self.axis == 0 { at / block } else { at % channels };
             f32::from(value) * self.weight_scales[channel]
         });
-        let bias = self.bias.iter().zip(self.bias_scales());
-        let bias = bias.map(|(&value, scale)| (f64::from(value) * f64::from(scale)) as f32);
-        [
-            WeightArray { shape: self.shape.clone(), values: weight.collect() },
-            WeightArray { shape: vec![channels], values: bias.collect() },
-        ]
+        WeightArray { shape: self.shape.clone(), values: weight.collect() }
     }
 }
 
@@ -239,9 +220,7 @@ impl QuantizedNetwork {
     ) -> Result<EmulatedNetwork, WeightsError> {
         let mut rounded = weights.clone();
         for (prefix, layer) in &self.layers {
-            let [weight, bias] = layer.values();
-            rounded.insert(format!("{prefix}.weight"), weight);
-            rounded.insert(format!("{prefix}.bias"), bias);
+            rounded.insert(format!("{prefix}.weight"), layer.values());
         }
         let inputs = self.layers.iter().map(|(prefix, layer)| (prefix.clone(), layer.input));
         Ok(EmulatedNetwork {
@@ -336,16 +315,22 @@ mod tests {
     }
 
     #[test]
-    fn scales_of_nothing_and_of_large_biases_are_usable() {
+    fn scales_of_nothing_are_usable_and_weights_are_off_by_half_a_step_at_most() {
         let none = InputScale::of([0.0, 0.0]);
         assert_eq!(none, InputScale { scale: 1.0, zero_point: 0 });
+        assert_eq!(InputScale::of([0.0, f32::INFINITY]), none);
         assert_eq!(InputScale::of([-1.0, 1.0]).zero_point, 128);
-        let weight = WeightArray { shape: vec![2, 2], values: vec![0.0, 1e-20, 0.0, 1e-20] };
-        let bias = WeightArray { shape: vec![2], values: vec![0.25, -3.0] };
-        let layer = QuantizedLayer::new(InputScale::of([0.0, 25.5]), &weight, &bias);
-        let [_, back] = layer.values();
-        for (found, wanted) in back.values.iter().zip(&bias.values) {
-            assert!((found - wanted).abs() < 1e-5, "{found} for {wanted}");
+        let values = vec![0.0, 0.3, 0.0, -6.4];
+        let bias = WeightArray::filled(vec![2], 0.25);
+        for (shape, largest) in [(vec![2, 2], [0.0, 6.4]), (vec![2, 2, 1, 1], [0.3, 6.4])] {
+            let weight = WeightArray { shape, values: values.clone() };
+            let layer = QuantizedLayer::new(InputScale::of([0.0, 25.5]), &weight, &bias);
+            assert_eq!(layer.weight[3], -64);
+            let by_axis = if layer.axis == 1 { [0, 1, 0, 1] } else { [0, 0, 1, 1] };
+            for ((back, value), channel) in layer.values().values.iter().zip(&values).zip(by_axis) {
+                let half = largest[channel] / 64.0 / 2.0;
+                assert!((back - value).abs() <= half + 1e-6, "{back} for {value}");
+            }
         }
     }
 }

@@ -163,3 +163,28 @@ fn another_network_is_told_array_by_array() {
     assert_eq!(listed, 22, "nothing is dropped without a word");
     assert!(report.missing.iter().any(|missing| missing.name == "layers.1.gamma"));
 }
+
+#[test]
+fn damaged_files_are_refused_or_listed_and_never_panic() {
+    let network = Network::read("resnet18");
+    let spec = network.spec(&resnet(1));
+    let header = 8 + u64::from_le_bytes(network.file[..8].try_into().unwrap()) as usize;
+    let mut refused = 0;
+    for at in 0..300_usize {
+        let mut file = network.file.clone();
+        match at % 3 {
+            // Any byte of the header, any byte of the numbers, any length.
+            0 => file[at * 7919 % header] ^= 1 << (at % 8),
+            1 => file[header + at * 7919 % (network.file.len() - header)] ^= 0x7f,
+            _ => file.truncate(at * 7919 % network.file.len()),
+        }
+        match import_pytorch(&spec, &file) {
+            Ok((weights, _)) => weights.check(&spec).unwrap(),
+            Err(error) => {
+                refused += 1;
+                assert!(!error.to_string().is_empty());
+            }
+        }
+    }
+    assert!(refused >= 100, "{refused} refused");
+}

@@ -3,8 +3,8 @@
 use super::input::OnnxInput;
 use super::proto::{
     ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, DimensionProto, FLOAT,
-    GraphProto, INT8, INT32, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
-    UINT8, ValueInfoProto,
+    GraphProto, INT8, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, UINT8,
+    ValueInfoProto,
 };
 use crate::data::Normalization;
 use crate::model::WeightArray;
@@ -185,21 +185,19 @@ impl GraphBuilder {
         self.node("DequantizeLinear", vec![scale, zero], vec![]);
         let weight = layer.weight.iter().flat_map(|value| value.to_le_bytes()).collect();
         let weight = self.raw(format!("{name}.weight"), &layer.shape, INT8, weight);
-        let bias = layer.bias.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let bias = self.raw(format!("{name}.bias"), &[layer.bias.len()], INT32, bias);
-        let weight_scales = (&layer.weight_scales[..], layer.axis);
-        let bias_scales = (&layer.bias_scales()[..], 0);
-        vec![self.dequantized(weight, weight_scales), self.dequantized(bias, bias_scales)]
+        let weight = self.dequantized(weight, &layer.weight_scales, layer.axis);
+        // In floats: it is small, and what it loses by rounding would be lost for nothing.
+        vec![weight, self.array(name, "bias", &layer.bias)]
     }
 
     /// An initializer of whole numbers, multiplied by the scale of its place along an axis.
-    fn dequantized(&mut self, array: String, (scales, axis): (&[f32], usize)) -> String {
+    fn dequantized(&mut self, array: String, scales: &[f32], axis: usize) -> String {
         let scale = self.initializer(format!("{array}.scale"), &[scales.len()], scales);
         let output = format!("{array}.float");
         self.nodes.push(NodeProto {
             input: vec![array, scale],
             output: vec![output.clone()],
-            name: format!("{}.DequantizeLinear", self.nodes.len()),
+            name: String::new(),
             op_type: "DequantizeLinear".into(),
             attribute: vec![int("axis", axis)],
         });

@@ -6,8 +6,6 @@ pub const FLOAT: i32 = 1;
 pub const UINT8: i32 = 2;
 /// ONNX's number for signed bytes.
 pub const INT8: i32 = 3;
-/// ONNX's number for 32-bit whole numbers.
-pub const INT32: i32 = 6;
 
 /// A value of `AttributeProto.type`.
 pub const ATTRIBUTE_FLOAT: i32 = 1;
