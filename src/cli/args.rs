@@ -60,6 +60,10 @@ pub enum Command {
     },
     /// Classify picture files with a run's best model
     Predict(PredictArguments),
+    /// Write a run's best model for other programs: ONNX Runtime, PyTorch
+    Export(ExportArguments),
+    /// Begin a run with weights that PyTorch saved
+    Import(ImportArguments),
     /// Print the tree of a run's trials, with edits, accuracy, cost and reasons
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
@@ -208,6 +212,75 @@ pub struct PredictArguments {
     /// Use whole pictures, without cutting out and centring digits, even if the model was trained on digits
     #[arg(long, env = "BURGEON_AS_IS")]
     pub as_is: bool,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArguments {
+    /// A safetensors file of a PyTorch state_dict
+    pub weights: PathBuf,
+    /// The study whose layers the weights are for, with the images that they are measured on
+    #[arg(long)]
+    pub study: PathBuf,
+    /// Import what fits, and start the other layers afresh
+    #[arg(long)]
+    pub partial: bool,
+    /// Means that the pixels, from 0 to 1, were normalized with in training: one, or one for each channel;
+    /// by default those of the study's training images
+    #[arg(long, value_delimiter = ',', requires = "std", value_name = "MEAN", num_args = 1, value_parser = number)]
+    pub mean: Vec<f32>,
+    /// Standard deviations that they were divided by
+    #[arg(long, value_delimiter = ',', requires = "mean", value_name = "STD", num_args = 1, value_parser = positive)]
+    pub std: Vec<f32>,
+}
+
+fn number(text: &str) -> Result<f32, String> {
+    let number: f32 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if number.is_finite() { Ok(number) } else { Err("use a finite number".into()) }
+}
+
+fn positive(text: &str) -> Result<f32, String> {
+    number(text).and_then(|number| {
+        if number > 0.0 { Ok(number) } else { Err("use a number above 0".into()) }
+    })
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// A run folder, such as runs/lenet-5-0001, or a model folder, such as runs/lenet-5-0001/best
+    pub run: PathBuf,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub format: FormatName,
+    /// A folder, or a file that ends in .onnx or .safetensors; the model's own folder by default
+    #[arg(long, short, value_name = "DIR|FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// A format by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// ONNX that takes floats from 0 to 1, [batch, channels, height, width]
+    Onnx,
+    /// ONNX that takes decoded bytes, [batch, height, width, channels], and prepares them itself
+    OnnxPixels,
+    /// ONNX in whole numbers of 8 bits, calibrated on training images; its accuracy is measured
+    OnnxInt8,
+    /// Weights with PyTorch's names, and model.py, which rebuilds the network
+    Safetensors,
+}
+
+impl FormatName {
+    /// The name as the option spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Onnx => "onnx",
+            Self::OnnxPixels => "onnx-pixels",
+            Self::OnnxInt8 => "onnx-int8",
+            Self::Safetensors => "safetensors",
+        }
+    }
 }
 
 /// Arguments of `supervise`.

@@ -9,7 +9,7 @@ use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadErr
 use crate::report::ReportError;
 use crate::report::compare::SideError;
 use crate::spec::SpecError;
-use crate::study::{LaunchError, StudyError};
+use crate::study::{ExportError, ImportRunError, LaunchError, StudyError};
 use crate::supervise::SuperviseError;
 use crate::sys::files::FileError;
 use crate::sys::lock::LockError;
@@ -51,6 +51,9 @@ pub(super) enum CliError {
         "the models of {first} and {second} cannot be evaluated on the same images, because {why}; leave out --evaluate"
     )]
     NotComparable { first: String, second: String, why: &'static str },
+    Export(#[from] ExportError),
+    #[error(transparent)]
+    Import(ImportRunError),
     #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
@@ -70,6 +73,16 @@ fn did_you_mean(similar: &Option<String>) -> String {
 impl From<SpecError> for CliError {
     fn from(error: SpecError) -> Self {
         Self::Launch(error.into())
+    }
+}
+
+impl From<ImportRunError> for CliError {
+    fn from(error: ImportRunError) -> Self {
+        match error {
+            // A study that is wrong is shown with its line.
+            ImportRunError::Launch(error) => Self::Launch(error),
+            other => Self::Import(other),
+        }
     }
 }
 
@@ -106,7 +119,9 @@ impl CliError {
                 | LaunchError::Cpu(_)
                 | LaunchError::Fault(_),
             )
-            | Self::StudyFile { .. } => Exit::Usage,
+            | Self::StudyFile { .. }
+            | Self::Import(ImportRunError::Mismatch { .. } | ImportRunError::Nothing { .. })
+            | Self::Export(ExportError::Extension { .. } | ExportError::NoImages) => Exit::Usage,
             Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
             Self::TestRead { source, .. }
                 if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>

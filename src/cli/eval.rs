@@ -15,8 +15,9 @@ use super::view::{View, percent};
 use crate::data::Loaded;
 use crate::ledger::{DataOrigin, Event, Ledger, RunFolder};
 use crate::model::SavedModel;
-use crate::study::{Growth, LaunchError, data_hash};
+use crate::study::{CardError, Growth, LaunchError, data_hash, refresh_card};
 use crate::sys::clock::RealClock;
+use crate::sys::error_chain;
 use crate::sys::files::real_files;
 use crate::sys::lock::{LockRequest, RunLock};
 use crate::train::{Evaluation, evaluate};
@@ -48,13 +49,16 @@ pub fn eval(
     let seconds = start.elapsed().as_secs_f64();
     // Recorded before it is printed, so that no reading of the test images goes unrecorded.
     if let Some(record) = record {
-        record.write(Event::TestSplitRead {
+        let carded = record.write(Event::TestSplitRead {
             command: "eval".into(),
             images: result.images(),
             accuracy: result.accuracy(),
             weights_hash: best.file.weights.hash(),
             data_hash: data_hash(loaded),
         })?;
+        if let Err(error) = carded {
+            output.warn(&error_chain(&error));
+        }
     }
     if output.json {
         output.result(&json(&result, split, loaded, seconds))
@@ -83,8 +87,11 @@ impl TestRecord {
         Ok(Self { run: run.into(), ledger, _lock: lock })
     }
 
-    fn write(mut self, event: Event) -> Result<(), CliError> {
-        self.ledger.append(event).map_err(|error| Self::refused(&self.run)(error.into()))
+    /// Records the reading, and then tells it in the model's card, if that can be written.
+    fn write(mut self, event: Event) -> Result<Result<(), CardError>, CliError> {
+        let recorded = self.ledger.append(event).map_err(LaunchError::from);
+        let folder = recorded.and_then(|_| Ok(RunFolder::open(real_files()?, &self.run)?));
+        Ok(refresh_card(&folder.map_err(Self::refused(&self.run))?))
     }
 
     fn refused(run: &Path) -> impl Fn(LaunchError) -> CliError {

@@ -13,6 +13,8 @@ mod error;
 mod error_text;
 mod eval;
 mod exit;
+mod export;
+mod import;
 mod init;
 mod lineage;
 mod live;
@@ -90,6 +92,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Supervise(arguments) => supervise::supervise(arguments, output),
         Command::Check { study } => check::check(study.as_deref(), common, output),
         Command::Eval { run, split } => eval::eval(run, *split, common, output),
+        Command::Export(arguments) => export::export(arguments, common, output),
+        Command::Import(arguments) => import::import(arguments, common, output),
         Command::Predict(arguments) => predict::predict(arguments, common, output),
         Command::Lineage { run } => lineage::lineage(run, output),
         Command::Report { run } => report::report(run, output),

@@ -405,6 +405,10 @@ impl LaunchListener for View {
         self.output.warn(&format!("no report was written: {why}"));
     }
 
+    fn card_failed(&mut self, error: &(dyn Error + 'static)) {
+        self.output.warn(&error_chain(error));
+    }
+
     fn notification_failed(&mut self, error: &NotifyError) {
         self.output.warn(&error_chain(error));
     }

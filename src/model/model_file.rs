@@ -150,7 +150,7 @@ impl ModelFile {
 }
 
 /// The weights with all arrays of two axes, which are dense weights, transposed.
-fn with_transposed_dense_weights(weights: &Weights) -> Weights {
+pub(super) fn with_transposed_dense_weights(weights: &Weights) -> Weights {
     let mut result = Weights::default();
     for (name, array) in weights.iter() {
         result.insert(name, transposed(array).unwrap_or_else(|| array.clone()));

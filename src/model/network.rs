@@ -83,15 +83,17 @@ impl Network {
     /// The output of every layer of the study, `[batch, features]`, with the layer's index. A pool that is
     /// fused with the layer before it has no entry; that layer's output is the pooled one.
     pub fn trace(&self, spec: &Spec, images: Tensor<4>, mode: Mode) -> Vec<(usize, Tensor<2>)> {
-        let layers = spec.layers();
-        let computed = (0..=layers.len()).filter(|&index| !is_fused_with_previous(layers, index));
         let mut features = Features::Images(images);
         let mut trace = Vec::with_capacity(self.layers.len());
-        for (layer, index) in self.layers.iter().zip(computed) {
+        for (layer, index) in self.layers.iter().zip(computed_indices(spec.layers())) {
             features = layer.forward(features, mode);
             trace.push((index, features.clone().flat()));
         }
         trace
+    }
+
+    pub(super) fn layers(&self) -> &[NetworkLayer] {
+        &self.layers
     }
 
     /// Like [`forward`](Self::forward), but calls `passed` with the number of each layer after it, and sets
@@ -163,6 +165,11 @@ pub fn layer_rows(spec: &Spec) -> Vec<Range<usize>> {
         }
     }
     layers
+}
+
+/// The index in `specs` of each layer that is computed, in order, and of those that follow `specs`: the head.
+pub(super) fn computed_indices(specs: &[Layer]) -> impl Iterator<Item = usize> {
+    (0..).filter(|&index| !is_fused_with_previous(specs, index))
 }
 
 fn is_fused_with_previous(layers: &[Layer], index: usize) -> bool {
@@ -269,7 +276,7 @@ impl NetworkLayer {
 }
 
 impl Features {
-    fn flat(self) -> Tensor<2> {
+    pub(super) fn flat(self) -> Tensor<2> {
         match self {
             Self::Images(images) => images.flatten(1, 3),
             Self::Flat(features) => features,

@@ -43,6 +43,11 @@ impl ResidualLayer {
         Ok(Self { layers, projection, activation: block.activation })
     }
 
+    /// The layers of the branch, those of the projection, and what is applied to their sum.
+    pub(super) fn parts(&self) -> (&[NetworkLayer], &[NetworkLayer], Activation) {
+        (&self.layers, &self.projection, self.activation)
+    }
+
     /// `[batch, channels, height, width]` → `[batch, channels', height', width']`.
     pub(super) fn forward(&self, images: Tensor<4>, mode: Mode) -> Tensor<4> {
         let through = |layers: &[NetworkLayer], images| {

@@ -135,7 +135,7 @@ fn longest_run(text: &str, of: char) -> usize {
 }
 
 /// Text without meaning to Markdown, on a single line.
-fn inline(text: &str) -> String {
+pub(crate) fn inline(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -37,6 +37,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub(crate) use self::lineage::{Epoch, Lineage, LineageTrial};
+#[cfg(feature = "train")]
+pub(crate) use self::markdown::inline;
 pub(crate) use self::words::grouped;
 pub use self::write::{ReportError, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::card::provenance_in;
+use super::figures::ModelFigures;
 use super::publish::{TrainedModel, write_model};
 use super::trainer::{
     TestResult, Trainer, TrainerError, TrialNote, TrialObserver, TrialOutcome, TrialTask,
@@ -24,7 +26,7 @@ use crate::sys::files::{Files, parent};
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
     Flow, Phase, Profiling, TrainState, TrainingSetup, Watch, WatchError, Workers, evaluate_while,
-    test_rates, train,
+    measure, test_rates, train,
 };
 
 /// Trains on this machine's CPU or GPU.
@@ -265,14 +267,30 @@ impl Trainer for LocalTrainer {
     }
 
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError> {
+        let _entered = self.running_trials.workers.enter();
         let (weights, record) = self.best(task)?;
+        let (data, device) = (&self.data, &self.device.device);
+        let network = Network::new(task.spec, &weights, device)?;
+        let mut beat = || self.running_trials.beat();
+        let (normalization, classes) = (data.normalization, data.classes.len());
+        let validation =
+            measure(&network, &data.validation, normalization, classes, device, &mut beat)?;
+        let provenance = provenance_in(&self.files, &self.run)?;
+        let figures = ModelFigures {
+            version: ModelFigures::VERSION,
+            trial: task.trial,
+            epoch: record.epoch,
+            weights_hash: weights.hash(),
+            validation: validation.into(),
+            int8: None,
+        };
         let model = TrainedModel {
             spec: task.spec,
             weights: &weights,
-            preparation: &Preparation::new(task.spec, &self.data),
-            trial: task.trial,
-            best: &record,
+            preparation: &Preparation::new(task.spec, data),
+            figures: &figures,
             data: &self.data_name,
+            provenance: provenance.as_ref(),
         };
         self.running_trials.beat();
         write_model(&self.files, folder, model)?;

@@ -16,8 +16,11 @@
 //! the number of jobs does matter, and is part of the study.
 
 pub(crate) mod begin;
+pub(crate) mod card;
 mod deadline;
 mod ended;
+mod export;
+mod figures;
 mod gate_check;
 mod keep;
 pub(crate) mod launch;
@@ -34,9 +37,14 @@ mod trial;
 
 pub use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 pub(crate) use begin::begin_study;
+pub(crate) use card::{CardError, refresh_card};
 pub use ended::{Ended, Finished, Stopped};
+pub(crate) use export::{
+    ExportError, ExportFormat, Exported, QuantizationCost, QuantizationImages, export,
+};
 pub(crate) use gate_check::ConstantAnswer;
 pub(crate) use launch::{Checked, EventObserver, describe, input_shape};
+pub(crate) use launch::{ImportRunError, ImportedRun, WeightsImport, import};
 pub use launch::{Kind, Launch, LaunchError, LaunchListener, Ready, Resume, Resumed, Settings};
 pub use observer::Listener;
 pub(crate) use observer::Silent;

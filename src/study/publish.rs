@@ -1,10 +1,16 @@
 //! Writes the files of a trial and the folder of the best model.
 
+// In a circle with card: a card is published with its model, and its errors are among those of publishing.
+
 use std::path::Path;
 use std::sync::Arc;
 
+use super::card::{CARD_FILE, Card};
+use super::figures::{FIGURES_FILE, ModelFigures};
+use crate::ledger::{Provenance, RunFolderError};
 use crate::model::{
-    ModelFile, ModelFileError, Preparation, SPEC_FILE, WEIGHTS_FILE, Weights, to_onnx,
+    MODEL_PY, ModelFile, ModelFileError, PYTORCH_FILE, Preparation, SPEC_FILE, WEIGHTS_FILE,
+    Weights, to_onnx, to_pytorch,
 };
 use crate::record::EpochRecord;
 use crate::spec::{Spec, StudyFile};
@@ -22,6 +28,9 @@ pub enum PublishError {
     /// burn could not write its record.
     #[error("the burn record cannot be written: {0}")]
     Burnpack(String),
+    /// The provenance of the run is damaged.
+    #[error("the model card cannot tell the run's provenance")]
+    Provenance(#[source] RunFolderError),
 }
 
 /// A trained network and what is needed to use it.
@@ -30,9 +39,10 @@ pub(super) struct TrainedModel<'a> {
     pub(super) spec: &'a Spec,
     pub(super) weights: &'a Weights,
     pub(super) preparation: &'a Preparation,
-    pub(super) trial: u32,
-    pub(super) best: &'a EpochRecord,
+    pub(super) figures: &'a ModelFigures,
+    /// Where the images come from, in words.
     pub(super) data: &'a str,
+    pub(super) provenance: Option<&'a Provenance>,
 }
 
 impl TrainedModel<'_> {
@@ -53,7 +63,7 @@ pub(super) fn write_spec(
 }
 
 /// The study of one trial. What the first trial of its run started with is not part of it.
-fn own_study(spec: &Spec) -> String {
+pub(super) fn own_study(spec: &Spec) -> String {
     let file = spec.file().clone();
     StudyFile { model: file.model.without_origin(), ..file }.to_toml()
 }
@@ -80,7 +90,8 @@ pub(super) fn write_curve(
     Ok(files.write_atomically(path, text.as_bytes())?)
 }
 
-/// Writes `model.bpk`, `model.safetensors`, `model.onnx`, `spec.toml` and `card.md`.
+/// Writes `model.bpk`, `model.safetensors`, `model.onnx`, `pytorch.safetensors`, `model.py`, `figures.json`,
+/// `card.md` and `spec.toml`.
 pub(super) fn write_model(
     files: &Arc<dyn Files>,
     folder: &Path,
@@ -91,54 +102,37 @@ pub(super) fn write_model(
     write(WEIGHTS_FILE, &model.file().to_safetensors()?)?;
     write("model.onnx", &to_onnx(model.spec, model.weights, model.preparation)?)?;
     write("model.bpk", &model.weights.to_burnpack(model.spec).map_err(PublishError::Burnpack)?)?;
-    write("card.md", card(model)?.as_bytes())?;
+    let pytorch = to_pytorch(model.spec, model.weights, model.preparation, PYTORCH_FILE)?;
+    write(PYTORCH_FILE, &pytorch.weights)?;
+    write(MODEL_PY, pytorch.code.as_bytes())?;
+    // Those of a model that was here before tell nothing of this one.
+    for other in ON_DEMAND {
+        let path = folder.join(other);
+        if files.kind(&path)?.is_some() {
+            files.remove_file(&path)?;
+        }
+    }
+    write(FIGURES_FILE, &model.figures.to_json().map_err(ModelFileError::Note)?)?;
+    let card = Card {
+        spec: model.spec,
+        preparation: model.preparation,
+        weights_hash: model.figures.weights_hash.clone(),
+        data: model.data,
+        figures: model.figures,
+        counts: None,
+        findings: Vec::new(),
+        provenance: model.provenance,
+        test: None,
+    };
+    write(CARD_FILE, card.to_markdown().map_err(ModelFileError::Note)?.as_bytes())?;
     // Last, so that where it exists, the other files do too.
     write(SPEC_FILE, own_study(model.spec).as_bytes())?;
     Ok(())
 }
 
-fn card(model: TrainedModel) -> Result<String, ModelFileError> {
-    let TrainedModel { spec, best, preparation, trial, data, .. } = model;
-    let json = serde_json::to_string_pretty(preparation).map_err(ModelFileError::Note)?;
-    let input = spec.input();
-    let mut text = format!(
-        "# {}\n\n\
-         {:.2} % on validation images, measured after epoch {} of trial {trial}.\n\n\
-         | | |\n| --- | --- |\n\
-         | data | {data} |\n\
-         | input | {}×{}×{} |\n\
-         | preparation | {} |\n\
-         | classes | {}: {} |\n| parameters | {} |\n| FLOPs per image | {} |\n| weights (SHA-256) | {} |\n\n\
-         | layer | output | parameters |\n| --- | --- | --- |\n",
-        spec.name(),
-        best.validation_accuracy * 100.0,
-        best.epoch,
-        input.channels,
-        input.height,
-        input.width,
-        preparation.describe(),
-        input.classes,
-        preparation.classes.iter().map(|name| cell(name)).collect::<Vec<_>>().join(", "),
-        spec.table().parameters(),
-        spec.table().flops(),
-        model.weights.hash(),
-    );
-    for (number, row) in spec.table().numbered() {
-        // Layers within a residual block have rows below it, each with its number.
-        let number = if number.contains('.') { format!("{number}: ") } else { String::new() };
-        text += &format!("| {number}{} | {} | {} |\n", row.name, row.output, row.parameters);
-    }
-    text += &format!(
-        "\n`model.safetensors` holds the weights in PyTorch's layout (dense layers `[out, in]`), `model.bpk` in burn's \
-         (dense layers `[in, out]`). `model.onnx` takes pixels from 0 to 1 and normalizes them itself.\n\n\
-         ## Preparation\n\n\
-         How a picture becomes the input of the network. The same JSON is in the metadata of `model.safetensors` (key \
-         `burgeon`) and of `model.onnx` (key `burgeon.preparation`).\n\n```json\n{json}\n```\n"
-    );
-    Ok(text)
-}
-
-/// Text within a cell of a Markdown table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
-}
+/// What `burgeon export` may have written beside a model.
+const ON_DEMAND: [&str; 2] = [PIXELS_FILE, QUANTIZED_FILE];
+/// ONNX from decoded bytes.
+pub(super) const PIXELS_FILE: &str = "model-pixels.onnx";
+/// ONNX in whole numbers of 8 bits.
+pub(super) const QUANTIZED_FILE: &str = "model-int8.onnx";

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::batch::{Batch, Batches};
 use crate::data::{Normalization, Subset};
-use crate::model::{Mode, Network, ReadError, read_values};
 use crate::record::{ClassRecall, ConfidenceGroup};
+use crate::model::{EmulatedNetwork, Mode, Network, ReadError, read_values};
 
 /// Number of images in one forward pass: enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;
@@ -163,6 +163,88 @@ pub fn evaluate_view(
     Ok(is_whole.then(|| sums.mean_over(subset.len())))
 }
 
+/// What was measured of a model on a split, beyond what training needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// Loss and confusion matrix.
+    pub evaluation: Evaluation,
+    /// Expected calibration error, 0..=1: the mean distance between the probability that the model gives its
+    /// answer and the share of answers that are right, over 15 bins of that probability (Guo et al., "On
+    /// calibration of modern neural networks", 2017). NaN for no images.
+    pub calibration_error: f64,
+}
+
+/// Measures a network on a split; calls `beat` after each batch.
+///
+/// # Errors
+///
+/// If the device fails.
+pub fn measure(
+    network: &Network,
+    subset: &Subset,
+    normalization: Normalization,
+    classes: usize,
+    device: &Device,
+    beat: &mut dyn FnMut(),
+) -> Result<Measured, ReadError> {
+    let network = network.valid();
+    let forward = |images| network.forward(images, Mode::Evaluate);
+    measure_function(&forward, subset, normalization, classes, device, beat)
+}
+
+/// The same of a quantized network.
+///
+/// # Errors
+///
+/// If the device fails.
+pub fn measure_quantized(
+    network: &EmulatedNetwork,
+    subset: &Subset,
+    normalization: Normalization,
+    classes: usize,
+    device: &Device,
+) -> Result<Measured, ReadError> {
+    let forward = |images| network.forward(images);
+    measure_function(&forward, subset, normalization, classes, device, &mut || {})
+}
+
+fn measure_function(
+    forward: &dyn Fn(Tensor<4>) -> Tensor<2>,
+    subset: &Subset,
+    normalization: Normalization,
+    classes: usize,
+    device: &Device,
+    beat: &mut dyn FnMut(),
+) -> Result<Measured, ReadError> {
+    let mut sums = Sums::new(classes);
+    let mut bins = [Bin::default(); CALIBRATION_BINS];
+    pass_batches(forward, subset, normalization, device, View::Plain, |logits, labels| {
+        sums.add(logits, labels);
+        for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
+            let answer = argmax(row);
+            let confidence = (-cross_entropy_of(row, answer)).exp();
+            let bin = (confidence * CALIBRATION_BINS as f64) as usize;
+            let bin = &mut bins[bin.min(CALIBRATION_BINS - 1)];
+            bin.confidence += confidence;
+            bin.right += f64::from(u8::from(answer == usize::from(label)));
+        }
+        beat();
+        true
+    })?;
+    let distance: f64 = bins.iter().map(|bin| (bin.confidence - bin.right).abs()).sum();
+    let calibration_error = distance / subset.len() as f64;
+    Ok(Measured { evaluation: sums.mean_over(subset.len()), calibration_error })
+}
+
+const CALIBRATION_BINS: usize = 15;
+
+/// Sums over the images whose answers have about the same probability.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bin {
+    confidence: f64,
+    right: f64,
+}
+
 /// Calls `add` with the logits and labels of one batch after another, until it returns `false`.
 fn for_batches(
     network: &Network,
@@ -170,9 +252,22 @@ fn for_batches(
     normalization: Normalization,
     device: &Device,
     view: View,
-    mut add: impl FnMut(&[f32], &[u16]) -> bool,
+    add: impl FnMut(&[f32], &[u16]) -> bool,
 ) -> Result<(), ReadError> {
     let network = network.valid();
+    let forward = |images| network.forward(images, Mode::Evaluate);
+    pass_batches(&forward, subset, normalization, device, view, add)
+}
+
+/// The same for any function from images to logits.
+fn pass_batches(
+    forward: &dyn Fn(Tensor<4>) -> Tensor<2>,
+    subset: &Subset,
+    normalization: Normalization,
+    device: &Device,
+    view: View,
+    mut add: impl FnMut(&[f32], &[u16]) -> bool,
+) -> Result<(), ReadError> {
     let device = device.clone().without_autodiff();
     let mut batches = Batches::in_order(subset, normalization, EVALUATION_BATCH);
     let mut batch = Batch::default();
@@ -182,7 +277,7 @@ fn for_batches(
             batch.pixels.chunks_exact_mut(width.max(1)).for_each(<[f32]>::reverse);
         }
         let images = images_tensor(&mut batch, subset, &device);
-        let logits = read_values(network.forward(images, Mode::Evaluate))?;
+        let logits = read_values(forward(images))?;
         if !add(&logits, &batch.labels) {
             break;
         }

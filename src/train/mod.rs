@@ -4,6 +4,7 @@
 //! use the same code. All randomness is computed from counters; the state holds no random generator.
 
 mod average;
+pub(crate) mod calibrate;
 mod clip;
 pub(crate) mod evaluate;
 mod fit;
@@ -18,10 +19,11 @@ pub(crate) mod state;
 mod tests;
 pub(crate) mod workers;
 
-pub(crate) use evaluate::evaluate_while;
 #[cfg(feature = "cli")]
 pub(crate) use evaluate::right_images;
+pub(crate) use calibrate::{QuantizeError, quantize};
 pub use evaluate::{Evaluation, evaluate};
+pub(crate) use evaluate::{Measured, evaluate_while, measure, measure_quantized};
 pub use fit::{Trained, train};
 pub use profile::Profiling;
 pub(crate) use range::test_rates;

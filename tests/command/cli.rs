@@ -27,6 +27,9 @@ fn a_weak_network_fails_grows_and_passes() {
         "best/model.bpk",
         "best/model.safetensors",
         "best/model.onnx",
+        "best/pytorch.safetensors",
+        "best/model.py",
+        "best/figures.json",
         "best/spec.toml",
         "best/card.md",
     ] {

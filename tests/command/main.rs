@@ -11,6 +11,8 @@ mod continued;
 mod crashes;
 mod diff;
 mod doctor;
+mod export;
+mod import;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]

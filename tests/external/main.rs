@@ -4,6 +4,7 @@
 
 mod examples;
 mod full_disk;
+mod loaders;
 mod mnist;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
@@ -22,6 +23,8 @@ fn main() {
     skipping::main(&[
         examples::group(),
         full_disk::group(),
+        loaders::group(),
+        loaders::torch_group(),
         mnist::group(),
         onnx::group(),
         public_surface::group(),

@@ -31,16 +31,16 @@ fn program() -> PathBuf {
 }
 
 /// The largest difference of a logit that is allowed.
-const TOLERANCE: f32 = 1e-4;
+pub const TOLERANCE: f32 = 1e-4;
 const IMAGES: usize = 3;
 
-fn study(layers: &str, input: InputShape) -> Spec {
+pub fn named_study(layers: &str, input: InputShape) -> Spec {
     let text = format!("[model]\nlayers = [{layers}]\n");
     StudyDocument::new("study.toml", text).validate(input).unwrap()
 }
 
 /// Weights in which no array is what it starts from, and none is symmetrical.
-fn trained(spec: &Spec) -> Weights {
+pub fn trained(spec: &Spec) -> Weights {
     let mut weights = Weights::default();
     for (name, array) in Weights::initial(spec, 1).iter() {
         let values = array.values.iter().enumerate().map(|(at, value)| {
@@ -109,13 +109,15 @@ impl Cases {
     }
 }
 
-fn preparation(input: InputShape) -> Preparation {
+pub fn preparation(input: InputShape) -> Preparation {
     let classes = (0..input.classes).map(|class| class.to_string()).collect();
-    Preparation::grey(input, Normalization::of_all(0.13, 0.31), classes, Subject::Whole)
+    let normalization = Normalization { mean: [0.13, 0.4, 0.5], std: [0.31, 0.2, 0.25] };
+    let grey = Preparation::grey(input, normalization, classes, Subject::Whole);
+    if input.channels == 1 { grey } else { grey.coloured(normalization) }
 }
 
-fn every_kind_of_layer_and_activation_runs_in_tract() {
-    let input = InputShape { channels: 1, height: 13, width: 10, classes: 4 };
+/// Layers of every kind and activation, each with a name.
+pub fn every_kind_of_layer() -> Vec<(String, String)> {
     let mut layers = vec![
         ("softmax classifier", String::new()),
         ("same", "{ conv = { filters = 3, kernel = 3, padding = \"same\" } }".into()),
@@ -144,23 +146,37 @@ fn every_kind_of_layer_and_activation_runs_in_tract() {
     for activation in ["relu", "leaky-relu", "gelu", "silu", "tanh", "sigmoid", "none"] {
         layers.push((activation, format!("{{ conv = {{ filters = 2, kernel = 3, activation = \"{activation}\" }} }}, {{ batch-norm = {{ activation = \"{activation}\" }} }}, {{ dense = {{ units = 5, activation = \"{activation}\" }} }}")));
     }
+    layers.into_iter().map(|(name, layers)| (name.to_owned(), layers)).collect()
+}
+
+fn every_kind_of_layer_and_activation_runs_in_tract() {
+    let input = InputShape { channels: 1, height: 13, width: 10, classes: 4 };
     let mut cases = Cases::new();
-    for (name, layers) in layers {
-        cases.add(&study(&layers, input), name);
+    for (name, layers) in every_kind_of_layer() {
+        cases.add(&named_study(&layers, input), &name);
     }
     cases.check();
 }
 
-fn every_shipped_study_runs_in_tract() {
+/// The studies in `models/`, by path.
+pub fn shipped_studies() -> Vec<(String, Spec)> {
     let models = concat!(env!("CARGO_MANIFEST_DIR"), "/models");
-    let mut cases = Cases::new();
+    let mut studies = Vec::new();
     for entry in fs::read_dir(models).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
             let name = path.display().to_string();
             let study = StudyDocument::new(&name, fs::read_to_string(&path).unwrap());
-            cases.add(&study.validate(InputShape::MNIST).unwrap(), &name);
+            studies.push((name, study.validate(InputShape::MNIST).unwrap()));
         }
+    }
+    studies
+}
+
+fn every_shipped_study_runs_in_tract() {
+    let mut cases = Cases::new();
+    for (name, spec) in shipped_studies() {
+        cases.add(&spec, &name);
     }
     assert!(cases.names.len() >= 6, "{} studies", cases.names.len());
     cases.check();

@@ -5,6 +5,7 @@ mod continued;
 mod data;
 mod generated_studies;
 mod growth_loop;
+mod imported;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
 mod one_process;

@@ -1,14 +1,16 @@
 //! Builds a chain of ONNX nodes, each of which reads the output of the one before it.
 
+use super::input::OnnxInput;
 use super::proto::{
     ATTRIBUTE_FLOAT, ATTRIBUTE_INT, ATTRIBUTE_INTS, AttributeProto, DimensionProto, FLOAT,
-    GraphProto, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
+    GraphProto, INT8, NodeProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, UINT8,
     ValueInfoProto,
 };
 use crate::data::Normalization;
 use crate::model::WeightArray;
+use crate::model::quantization::QuantizedLayer;
 use crate::model::weights::bytes_of;
-use crate::spec::{Activation, Conv, Pool};
+use crate::spec::{Activation, Conv, InputShape, Pool};
 
 /// An ONNX graph under construction.
 pub struct GraphBuilder {
@@ -16,6 +18,15 @@ pub struct GraphBuilder {
     current: String,
     nodes: Vec<NodeProto>,
     initializers: Vec<TensorProto>,
+}
+
+/// The weights of a convolution or a dense layer.
+#[derive(Clone, Copy)]
+pub enum LayerWeights<'a> {
+    /// Weight and bias.
+    Float(&'a WeightArray, &'a WeightArray),
+    /// The same in whole numbers, with the scale of what comes in.
+    Quantized(&'a QuantizedLayer),
 }
 
 impl GraphBuilder {
@@ -40,15 +51,17 @@ impl GraphBuilder {
         self.node("Div", vec![std], vec![]);
     }
 
-    pub fn conv(
-        &mut self,
-        name: &str,
-        weight: &WeightArray,
-        bias: &WeightArray,
-        conv: &Conv,
-        pads: [usize; 4],
-    ) {
-        let inputs = vec![self.array(name, "weight", weight), self.array(name, "bias", bias)];
+    /// Turns decoded images, bytes `[batch, height, width, channels]`, into floats from 0 to 1
+    /// `[batch, channels, height, width]`.
+    pub fn decode_bytes(&mut self) {
+        self.node("Transpose", vec![], vec![ints("perm", &[0, 3, 1, 2])]);
+        self.node("Cast", vec![], vec![int("to", FLOAT as usize)]);
+        let white = self.initializer("pixel.white".into(), &[], &[255.0]);
+        self.node("Div", vec![white], vec![]);
+    }
+
+    pub fn conv(&mut self, name: &str, weights: LayerWeights, conv: &Conv, pads: [usize; 4]) {
+        let inputs = self.weights(name, weights);
         let mut attributes = vec![ints("strides", &[conv.stride; 2]), ints("pads", &pads)];
         if conv.groups > 1 {
             attributes.push(int("group", conv.groups));
@@ -56,8 +69,8 @@ impl GraphBuilder {
         self.node("Conv", inputs, attributes);
     }
 
-    pub fn dense(&mut self, name: &str, weight: &WeightArray, bias: &WeightArray) {
-        let inputs = vec![self.array(name, "weight", weight), self.array(name, "bias", bias)];
+    pub fn dense(&mut self, name: &str, weights: LayerWeights) {
+        let inputs = self.weights(name, weights);
         self.node("Gemm", inputs, vec![]);
     }
 
@@ -127,7 +140,7 @@ impl GraphBuilder {
     }
 
     /// Names the current value `logits` and finishes the graph.
-    pub fn finish(mut self, name: &str, image: [usize; 3], classes: usize) -> GraphProto {
+    pub fn finish(mut self, name: &str, takes: OnnxInput, shape: InputShape) -> GraphProto {
         if let Some(last) = self.nodes.last_mut() {
             last.output = vec!["logits".into()];
         }
@@ -135,8 +148,8 @@ impl GraphBuilder {
             name: name.into(),
             node: self.nodes,
             initializer: self.initializers,
-            input: vec![value_info(&self.input, &image)],
-            output: vec![value_info("logits", &[classes])],
+            input: vec![value_info(&self.input, element_type(takes), &takes.shape(shape))],
+            output: vec![value_info("logits", FLOAT, &[shape.classes])],
         }
     }
 
@@ -154,17 +167,54 @@ impl GraphBuilder {
         });
     }
 
+    /// Weight and bias as inputs of a node, whose own input is rounded if they are quantized.
+    fn weights(&mut self, name: &str, weights: LayerWeights) -> Vec<String> {
+        match weights {
+            LayerWeights::Float(weight, bias) => {
+                vec![self.array(name, "weight", weight), self.array(name, "bias", bias)]
+            }
+            LayerWeights::Quantized(layer) => self.quantized(name, layer),
+        }
+    }
+
+    fn quantized(&mut self, name: &str, layer: &QuantizedLayer) -> Vec<String> {
+        let scale = self.initializer(format!("{name}.input.scale"), &[], &[layer.input.scale]);
+        let zero = vec![layer.input.zero_point];
+        let zero = self.raw(format!("{name}.input.zero"), &[], UINT8, zero);
+        self.node("QuantizeLinear", vec![scale.clone(), zero.clone()], vec![]);
+        self.node("DequantizeLinear", vec![scale, zero], vec![]);
+        let weight = layer.weight.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let weight = self.raw(format!("{name}.weight"), &layer.shape, INT8, weight);
+        let weight = self.dequantized(weight, &layer.weight_scales, layer.axis);
+        // In floats: it is small, and what it loses by rounding would be lost for nothing.
+        vec![weight, self.array(name, "bias", &layer.bias)]
+    }
+
+    /// An initializer of whole numbers, multiplied by the scale of its place along an axis.
+    fn dequantized(&mut self, array: String, scales: &[f32], axis: usize) -> String {
+        let scale = self.initializer(format!("{array}.scale"), &[scales.len()], scales);
+        let output = format!("{array}.float");
+        self.nodes.push(NodeProto {
+            input: vec![array, scale],
+            output: vec![output.clone()],
+            name: String::new(),
+            op_type: "DequantizeLinear".into(),
+            attribute: vec![int("axis", axis)],
+        });
+        output
+    }
+
     fn array(&mut self, layer: &str, field: &str, array: &WeightArray) -> String {
         self.initializer(format!("{layer}.{field}"), &array.shape, &array.values)
     }
 
     fn initializer(&mut self, name: String, shape: &[usize], values: &[f32]) -> String {
-        self.initializers.push(TensorProto {
-            dims: shape.iter().map(|&length| length as i64).collect(),
-            data_type: FLOAT,
-            name: name.clone(),
-            raw_data: bytes_of(values).into_owned(),
-        });
+        self.raw(name, shape, FLOAT, bytes_of(values).into_owned())
+    }
+
+    fn raw(&mut self, name: String, shape: &[usize], data_type: i32, raw_data: Vec<u8>) -> String {
+        let dims = shape.iter().map(|&length| length as i64).collect();
+        self.initializers.push(TensorProto { dims, data_type, name: name.clone(), raw_data });
         name
     }
 }
@@ -196,8 +246,15 @@ fn ints(name: &str, values: &[usize]) -> AttributeProto {
     }
 }
 
+fn element_type(input: OnnxInput) -> i32 {
+    match input {
+        OnnxInput::UnitFloats => FLOAT,
+        OnnxInput::DecodedBytes => UINT8,
+    }
+}
+
 /// `[batch, …]` with a batch of any size.
-fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
+fn value_info(name: &str, elem_type: i32, shape: &[usize]) -> ValueInfoProto {
     let batch = DimensionProto { dim_param: Some("batch".into()), dim_value: None };
     let lengths = shape
         .iter()
@@ -206,7 +263,7 @@ fn value_info(name: &str, shape: &[usize]) -> ValueInfoProto {
         name: name.into(),
         r#type: Some(TypeProto {
             tensor_type: Some(TensorTypeProto {
-                elem_type: FLOAT,
+                elem_type,
                 shape: Some(TensorShapeProto {
                     dim: std::iter::once(batch).chain(lengths).collect(),
                 }),

@@ -2,6 +2,10 @@
 
 /// ONNX's number for 32-bit floating point.
 pub const FLOAT: i32 = 1;
+/// ONNX's number for bytes.
+pub const UINT8: i32 = 2;
+/// ONNX's number for signed bytes.
+pub const INT8: i32 = 3;
 
 /// A value of `AttributeProto.type`.
 pub const ATTRIBUTE_FLOAT: i32 = 1;

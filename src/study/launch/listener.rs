@@ -25,6 +25,9 @@ pub trait LaunchListener: Listener {
     /// The study ended, but its report could not be written.
     fn report_failed(&mut self, _error: &ReportError) {}
 
+    /// The study finished, but the card of its best model could not be written again.
+    fn card_failed(&mut self, _error: &(dyn Error + 'static)) {}
+
     /// The study finished, but the command of `[notify]` failed.
     fn notification_failed(&mut self, _error: &NotifyError) {}
 

@@ -3,6 +3,7 @@
 mod error;
 mod forgetting;
 mod images;
+mod import;
 mod listener;
 mod session;
 mod settings;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use self::error::{Kind, LaunchError};
 pub use self::images::{describe, input_shape};
+pub(crate) use self::import::{ImportRunError, ImportedRun, WeightsImport, import};
 pub use self::listener::{EventObserver, LaunchListener, Ready, Resumed};
 pub(crate) use self::settings::Checked;
 pub use self::settings::{Resume, Settings};
@@ -26,6 +28,7 @@ use self::session::{
 };
 use self::settings::recordable;
 use self::start::{Inherited, StartModel, refusal};
+use super::card::refresh_card;
 use super::ended::{Ended, Stopped};
 use super::gate_check::check_gate;
 use super::local_trainer::{LocalTrainer, RunningTrials};
@@ -513,6 +516,10 @@ impl<'a> Launch<'a> {
             forgotten = forgetting::measure(&study, best, &self.settings, &device, stop, &mut beat);
         }
         // Before the notification, whose command may want to send them on.
+        let carded = match ended {
+            Ended::Finished(_) => refresh_card(&folder),
+            Ended::Stopped(_) => Ok(()),
+        };
         let reported = report::write(&folder);
         let mut notified = Ok(());
         if let Ended::Finished(finished) = &mut ended {
@@ -535,6 +542,9 @@ impl<'a> Launch<'a> {
             Ok(None) => {}
             Ok(Some(forgetting)) => listener.forgetting(Ok(forgetting)),
             Err(error) => listener.forgetting(Err(&**error)),
+        }
+        if let Err(error) = carded {
+            listener.card_failed(&error);
         }
         if let Err(error) = reported {
             listener.report_failed(&error);
