@@ -66,6 +66,9 @@ pub enum Command {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
     },
+    /// Say what a checkout holds: studies, programs, their models, data and entry points; runs nothing
+    #[cfg(feature = "detect")]
+    Detect(DetectArguments),
     /// Print the JSON Schema of study files
     Schema,
     /// Print a shell completion script
@@ -132,6 +135,17 @@ pub struct PredictArguments {
     /// Use whole pictures, without cutting out and centring digits, even if the model was trained on digits
     #[arg(long, env = "BURGEON_AS_IS")]
     pub as_is: bool,
+}
+
+/// Arguments of `detect`.
+#[cfg(feature = "detect")]
+#[derive(Debug, Args)]
+pub struct DetectArguments {
+    /// The folder to look into
+    pub folder: PathBuf,
+    /// A TOML file of rules that say which image and command each finding gets
+    #[arg(long, value_name = "FILE", env = "BURGEON_RULES")]
+    pub rules: Option<PathBuf>,
 }
 
 /// Arguments of `supervise`.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use crate::data::DataError;
+#[cfg(feature = "detect")]
+use crate::detect::DetectError;
 use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
 use crate::report::ReportError;
@@ -45,6 +47,9 @@ pub(super) enum CliError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[cfg(feature = "detect")]
+    #[error(transparent)]
+    Detect(#[from] DetectError),
     #[error("cannot draw the contact sheet")]
     Sheet(#[source] image::ImageError),
     #[error("{} of {images} pictures could not be read", failed)]
@@ -91,6 +96,8 @@ impl CliError {
                 | LaunchError::Fault(_),
             )
             | Self::StudyFile { .. } => Exit::Usage,
+            #[cfg(feature = "detect")]
+            Self::Detect(DetectError::Rules { .. } | DetectError::RulesFile { .. }) => Exit::Usage,
             Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
             Self::TestRead { source, .. }
                 if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>

@@ -3,6 +3,8 @@
 mod args;
 mod check;
 mod data;
+#[cfg(feature = "detect")]
+mod detect;
 mod environment;
 mod error;
 mod error_text;
@@ -80,6 +82,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Predict(arguments) => predict::predict(arguments, common, output),
         Command::Lineage { run } => lineage::lineage(run, output),
         Command::Report { run } => report::report(run, output),
+        #[cfg(feature = "detect")]
+        Command::Detect(arguments) => detect::detect(arguments, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             let mut script = Vec::new();
