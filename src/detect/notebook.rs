@@ -134,8 +134,9 @@ impl Code {
             if let Some(command) = trimmed.strip_prefix('!') {
                 self.shell.push((command.to_owned(), cell, number));
             }
-            let is_command =
-                trimmed.starts_with(['!', '%', '?']) || trimmed.trim_end().ends_with('?');
+            let asks =
+                trimmed.trim_end().ends_with('?') && !trimmed.contains(['#', '(', '"', '\'']);
+            let is_command = trimmed.starts_with(['!', '%', '?']) || asks;
             if is_command && !other {
                 // What a block may hold alone, so that the block stays one.
                 let indent = line.len() - trimmed.len();

@@ -81,7 +81,10 @@ fn program(
         if framework == Framework::Tensorflow && makes_keras {
             continue;
         }
-        let counts = tally.makes() || (tally.builds.is_some() && tally.trains.is_some());
+        let is_arithmetic =
+            matches!(framework, Framework::Tensorflow | Framework::Jax) && tally.is_arithmetic();
+        let counts =
+            (tally.makes() && !is_arithmetic) || (tally.builds.is_some() && tally.trains.is_some());
         let continues = tally.uses.is_some() && tally.trains.is_some();
         if counts || continues {
             found.push(finding(

@@ -276,6 +276,13 @@ impl Tally {
         parts + models
     }
 
+    /// Whether there are products of matrices and no training, as in any computation.
+    pub fn is_arithmetic(&self) -> bool {
+        let is_plain = |part: &Part| matches!(part, Part::Dense | Part::Activation | Part::Other);
+        let builds = self.builds.is_some() || self.trains.is_some() || !self.models.is_empty();
+        !builds && self.parts.keys().all(is_plain)
+    }
+
     /// Whether a model is made, rather than only loaded.
     pub fn makes(&self) -> bool {
         let telling = |part: &Part| !matches!(part, Part::Other | Part::Activation);

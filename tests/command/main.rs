@@ -7,6 +7,8 @@ mod cache;
 mod cli;
 mod continued;
 mod crashes;
+#[cfg(feature = "detect")]
+mod detect;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]

@@ -86,9 +86,8 @@ pub fn named(call: &Call) -> Option<Datum> {
     let first = |names: &[&str]| call.arg(0, names);
     match parts.as_slice() {
         ["keras", "datasets", set_name, .., "load_data"] => Some(set(set_name)),
-        ["tensorflow", "examples", "tutorials", "mnist", ..] if name == "read_data_sets" => {
-            Some(set("mnist"))
-        }
+        // Of TensorFlow's tutorials, or a copy of it beside the program.
+        [.., "read_data_sets"] => Some(set("mnist")),
         ["tensorflow", "contrib", "learn", "datasets", set_name, ..] => Some(set(set_name)),
         ["tensorflow_datasets", "load" | "builder"]
         | ["datasets", "load_dataset"]

@@ -45,10 +45,25 @@ pub fn meanings(call: &Call) -> Vec<Meaning> {
             vec![Meaning::Builds(KERAS)]
         }
         [.., "Sequential" | "Model" | "Graph" | "Functional"] => vec![Meaning::Builds(KERAS)],
-        [_, "optimizers", ..] if is_class(name) => vec![Meaning::Builds(KERAS)],
+        [_, "optimizers", ..] if OPTIMIZERS.contains(&name) => vec![Meaning::Builds(KERAS)],
         _ => Vec::new(),
     }
 }
+
+const OPTIMIZERS: [&str; 12] = [
+    "SGD",
+    "RMSprop",
+    "Adagrad",
+    "Adadelta",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Nadam",
+    "Ftrl",
+    "Lion",
+    "Lamb",
+    "Adafactor",
+];
 
 fn is_class(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_uppercase())

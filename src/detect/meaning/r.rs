@@ -25,7 +25,9 @@ pub fn meanings(name: &str, call: &Call) -> Vec<Meaning> {
         "keras_model_sequential" | "keras_model" | "nn_module" | "nn_sequential" => {
             vec![Meaning::Builds(R)]
         }
-        "optim_adam" | "optim_sgd" | "optim_rmsprop" | "fit_generator" => vec![Meaning::Trains(R)],
+        "optim_adam" | "optim_sgd" | "optim_rmsprop" | "fit" | "fit_generator" => {
+            vec![Meaning::Trains(R)]
+        }
         name if name.starts_with("application_")
             || name.starts_with("model_resnet")
             || name.starts_with("model_vgg") =>

@@ -54,6 +54,11 @@ fn names(tree: &Tree, source: &str) -> Names {
                     names.assign(left, right, source);
                 }
             }
+            // What the file defines itself comes from nowhere else.
+            "class_definition" | "function_definition" => {
+                let name = node.child_by_field_name("name").map_or("", |name| text(name, source));
+                names.bind(name, Bound::Several);
+            }
             "parameters" => {
                 for parameter in named(node) {
                     let name = match parameter.kind() {
@@ -198,6 +203,9 @@ impl Reader<'_> {
             }
             None => {
                 let name = text(function, self.source);
+                if name == "open" {
+                    self.note("open".into(), None, node, context);
+                }
                 self.facts.is_dynamic |= ["getattr", "globals", "eval", "exec"].contains(&name);
                 if name == "getattr" {
                     self.reached(node, context);
@@ -206,6 +214,10 @@ impl Reader<'_> {
             }
         };
         self.facts.is_dynamic |= path.starts_with("importlib.") || path.ends_with("instantiate");
+        self.note(path, on, node, context);
+    }
+
+    fn note(&mut self, path: String, on: Option<String>, node: Node, context: Context) {
         let arguments = node.child_by_field_name("arguments").map(named).unwrap_or_default();
         let args =
             arguments.into_iter().take(ARGUMENTS_MOST).map(|argument| self.arg(argument)).collect();
