@@ -214,6 +214,12 @@ pub struct LookedAt {
 pub const SKIPPED_LISTED: usize = 200;
 
 impl LookedAt {
+    /// Notes that a limit left something out.
+    pub fn limit(&mut self, text: String) {
+        if !self.limits.contains(&text) {
+            self.limits.push(text);
+        }
+    }
     /// Notes that something is not read.
     pub fn skip(&mut self, file: String, why: impl Into<String>) {
         if self.skipped.len() < SKIPPED_LISTED {

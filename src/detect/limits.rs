@@ -20,6 +20,10 @@ pub struct Limits {
     pub parse_steps_per_kib: usize,
     /// Calls that are noted of one file.
     pub calls: usize,
+    /// Names, calls and imports that are noted of all files together.
+    pub facts: usize,
+    /// Names and calls that are followed from all files that could be run, together.
+    pub followed: usize,
 }
 
 /// Steps, in hundreds, that the parser may take on even the shortest file.
@@ -36,6 +40,8 @@ impl Default for Limits {
             total_bytes: 192 << 20,
             parse_steps_per_kib: 200,
             calls: 20_000,
+            facts: 4_000_000,
+            followed: 20_000_000,
         }
     }
 }

@@ -48,7 +48,7 @@ pub fn detect(root: &Path, limits: &Limits) -> Result<Detection, DetectError> {
     let (top, files) = walk::files(root, limits, &mut looked_at)?;
     let read = sources::read(&top, &files, limits, &mut looked_at);
     let sources::Sources { sources, studies, environment, mut notes } = read;
-    let mut findings = rank::findings(&sources, &environment);
+    let mut findings = rank::findings(&sources, &environment, limits, &mut looked_at);
     findings.extend(studies);
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.score));
     notes.truncate(finding::SKIPPED_LISTED);

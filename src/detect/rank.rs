@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::entry;
-use super::finding::{Confidence, Entry, Environment, Evidence, Finding, Gpu, Kind, Language};
+use super::finding::{
+    Confidence, Entry, Environment, Evidence, Finding, Gpu, Kind, Language, LookedAt,
+};
+use super::limits::Limits;
 use super::link::{Links, live};
 use super::meaning::{Family, Framework};
 use super::sources::Source;
@@ -16,11 +19,25 @@ const EVIDENCE_MOST: usize = 12;
 const OTHERS_MOST: usize = 50;
 
 /// The findings of all programs, the most probable first.
-pub fn findings(sources: &[Source], environment: &[Environment]) -> Vec<Finding> {
+pub fn findings(
+    sources: &[Source],
+    environment: &[Environment],
+    limits: &Limits,
+    looked: &mut LookedAt,
+) -> Vec<Finding> {
+    let weights: Vec<usize> = sources.iter().map(|source| source.facts.weight() + 1).collect();
+    let mut left = limits.followed;
     let links = Links::of(sources);
     let mut grouped: BTreeMap<(Kind, Language, Framework, Option<Family>, bool), Finding> =
         BTreeMap::new();
     for file in 0..sources.len() {
+        // A heavy module that many programs import is followed anew from each of them.
+        let work: usize = links.reach(file).iter().map(|&file| weights[file]).sum();
+        let Some(rest) = left.checked_sub(work) else {
+            looked.limit(format!("only {} names and calls are followed", limits.followed));
+            break;
+        };
+        left = rest;
         if links.is_imported(file)
             && sources[file].facts.main_guard.is_none()
             && !links.is_circular(file)

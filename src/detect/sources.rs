@@ -78,7 +78,7 @@ impl Reader {
 /// Reads every file that may tell something.
 pub fn read(top: &Folder, files: &[PathBuf], limits: &Limits, looked: &mut LookedAt) -> Sources {
     let mut found = Sources::default();
-    let (mut count, mut total) = (0, 0);
+    let (mut count, mut total, mut facts) = (0, 0, 0);
     for path in files {
         let Some(reader) = Reader::of(path) else { continue };
         let name = shown(path);
@@ -89,9 +89,7 @@ pub fn read(top: &Folder, files: &[PathBuf], limits: &Limits, looked: &mut Looke
                 limits.total_bytes >> 20
             );
             looked.skip(name, why.clone());
-            if !looked.limits.contains(&why) {
-                looked.limits.push(why);
-            }
+            looked.limit(why);
             continue;
         }
         let most =
@@ -109,9 +107,22 @@ pub fn read(top: &Folder, files: &[PathBuf], limits: &Limits, looked: &mut Looke
         };
         count += 1;
         total += bytes.len();
+        if facts > limits.facts {
+            let why = format!("only {} names and calls are noted", limits.facts);
+            looked.skip(name, why.clone());
+            looked.limit(why);
+            continue;
+        }
+        let known = found.sources.len();
         let read = decode(&bytes).map_err(str::to_owned);
         match read.and_then(|text| found.add(reader, path, &name, &text, limits)) {
-            Ok(()) => looked.read += 1,
+            Ok(()) => {
+                looked.read += 1;
+                facts += found.sources[known..]
+                    .iter()
+                    .map(|source| source.facts.weight())
+                    .sum::<usize>();
+            }
             Err(why) => looked.skip(name, why),
         }
     }

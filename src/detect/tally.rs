@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::finding::{DataNamed, Evidence, Gpu};
 use super::link::Live;
-use super::meaning::{Family, Framework, GpuSign, Meaning, Part, gpu_sign, library, meanings};
+use super::meaning::{
+    Family, Framework, GpuSign, METHODS, Meaning, Part, gpu_sign, library, meanings,
+};
 use super::source::facts::{Call, Class};
 use super::sources::Source;
 
@@ -43,19 +45,6 @@ pub struct Tallies {
     /// Activations that are mentioned without being called.
     mentions_activation: bool,
 }
-
-/// Methods that train an object that is made elsewhere.
-const METHODS: [&str; 9] = [
-    "fit",
-    "fit_generator",
-    "train_on_batch",
-    "backward",
-    "minimize",
-    "apply_gradients",
-    "compile",
-    "fit_transform",
-    "train",
-];
 
 /// Names of data sets that are listed of one program.
 const DATA_MOST: usize = 30;
@@ -188,7 +177,7 @@ impl Tallies {
                 Framework::Keras if makes => {
                     &["fit", "fit_generator", "train_on_batch", "apply_gradients"]
                 }
-                Framework::Keras => &["fit_generator", "compile"],
+                Framework::Keras => &["fit_generator"],
                 Framework::Tensorflow if makes => {
                     &["minimize", "apply_gradients", "fit", "fit_generator"]
                 }

@@ -32,6 +32,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, &'static str>
 
 /// Text as one short line for people: control characters become spaces, and what is long is cut.
 pub fn one_line(text: &str, most: usize) -> String {
+    // What is looked at is bounded too: a line may be as long as its file.
+    let text = &text[..text.floor_char_boundary(4 * most + 200)];
     let line = text.trim_start().lines().next().unwrap_or_default();
     let mut short: String = line.chars().take(most).map(visible).collect();
     if line.chars().nth(most).is_some() {

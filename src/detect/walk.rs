@@ -97,7 +97,7 @@ impl Walk<'_> {
         self.left = self.left.saturating_sub(entries.len());
         if cut {
             let limit = format!("at most {} files and folders are looked at", self.limits.entries);
-            self.limit(limit);
+            self.looked.limit(limit);
             self.left = 0;
         }
         for (name, kind) in entries {
@@ -116,7 +116,7 @@ impl Walk<'_> {
                         shown(&below),
                         format!("more than {} folders deep", self.limits.depth),
                     );
-                    self.limit(format!("folders are followed {} deep", self.limits.depth));
+                    self.looked.limit(format!("folders are followed {} deep", self.limits.depth));
                 }
                 Entry::Folder => self.open.push_back((below, depth + 1)),
                 Entry::Link => {
@@ -124,12 +124,6 @@ impl Walk<'_> {
                 }
                 Entry::Other => self.looked.skip(shown(&below), "no regular file"),
             }
-        }
-    }
-
-    fn limit(&mut self, text: String) {
-        if !self.looked.limits.contains(&text) {
-            self.looked.limits.push(text);
         }
     }
 

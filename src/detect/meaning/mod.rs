@@ -168,6 +168,18 @@ pub fn meanings(call: &Call) -> Vec<Meaning> {
     found
 }
 
+/// Methods that train an object that is made elsewhere.
+pub const METHODS: [&str; 7] =
+    ["fit", "fit_generator", "train_on_batch", "backward", "minimize", "apply_gradients", "train"];
+
+/// Whether a call says anything that is wanted, so that it is kept.
+pub fn tells(call: &Call) -> bool {
+    call.path.strip_prefix('.').is_some_and(|method| METHODS.contains(&method))
+        || gpu_sign(call).is_some()
+        || library(&call.path).is_some()
+        || !meanings(call).is_empty()
+}
+
 /// Whether a full name means something when it is called.
 pub fn knows(path: &str) -> bool {
     let call = Call {

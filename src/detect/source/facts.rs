@@ -103,6 +103,15 @@ pub struct Import {
     pub names: Vec<String>,
 }
 
+impl Facts {
+    /// How much memory and work these facts take, roughly in names.
+    pub fn weight(&self) -> usize {
+        let mentions: usize = self.scopes.iter().map(|scope| scope.mentions.len() + 1).sum();
+        let imports: usize = self.imports.iter().map(|import| import.names.len() + 1).sum();
+        mentions + imports + 4 * self.calls.len() + self.classes.len()
+    }
+}
+
 impl Call {
     /// The argument with this keyword.
     pub fn named(&self, name: &str) -> Option<&Value> {

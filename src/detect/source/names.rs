@@ -34,6 +34,8 @@ pub struct Names {
     pub imports: Vec<Import>,
 }
 
+/// Modules beyond these of which everything is imported are not searched.
+const STARS_MOST: usize = 40;
 /// Deeper expressions are not resolved.
 const DEPTH: usize = 24;
 
@@ -88,7 +90,10 @@ impl Names {
             }
             import.names.push(item);
         }
-        if named(node).iter().any(|child| child.kind() == "wildcard_import") && level == 0 {
+        if named(node).iter().any(|child| child.kind() == "wildcard_import")
+            && level == 0
+            && self.stars.len() < STARS_MOST
+        {
             self.stars.push(path);
         }
         self.imports.push(import);

@@ -7,6 +7,7 @@ use super::names::{Bound, Names};
 use super::python_values::{constant, value};
 use super::tree::{self, line, named, text, walk};
 use crate::detect::limits::Limits;
+use crate::detect::meaning::tells;
 use crate::detect::text::one_line;
 
 /// Names of a scope beyond this number are not noted.
@@ -78,9 +79,13 @@ fn names(tree: &Tree, source: &str) -> Names {
 /// `parser.add_argument("--data-dir", default="data")` and the like.
 fn note_option(node: Node, names: &mut Names, source: &str) {
     let Some(function) = node.child_by_field_name("function") else { return };
-    let written = text(function, source);
-    let is_flag = written.contains("DEFINE_");
-    if !is_flag && !written.ends_with("add_argument") {
+    let method = function.child_by_field_name("attribute").unwrap_or(function);
+    if method.kind() != "identifier" {
+        return;
+    }
+    let method = text(method, source);
+    let is_flag = method.starts_with("DEFINE_");
+    if !is_flag && method != "add_argument" {
         return;
     }
     let Some(arguments) = node.child_by_field_name("arguments") else { return };
@@ -320,6 +325,9 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, call: Call) {
+        if !tells(&call) {
+            return;
+        }
         if self.facts.calls.len() < self.limits.calls {
             self.facts.calls.push(call);
         } else if self.facts.cut.is_none() {

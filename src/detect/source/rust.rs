@@ -7,6 +7,7 @@ use tree_sitter::Node;
 use super::facts::{Arg, Call, Facts, Scope, Value};
 use super::tree::{self, line, named, text, walk};
 use crate::detect::limits::Limits;
+use crate::detect::meaning::tells;
 use crate::detect::text::one_line;
 
 /// Reads Rust source.
@@ -86,15 +87,10 @@ fn push(
         return;
     }
     let saw = one_line(text(node, source), 100);
-    facts.calls.push(Call {
-        path,
-        on: None,
-        args,
-        line: line(node),
-        scope: 0,
-        in_loop: false,
-        saw,
-    });
+    let call = Call { path, on: None, args, line: line(node), scope: 0, in_loop: false, saw };
+    if tells(&call) {
+        facts.calls.push(call);
+    }
 }
 
 fn argument(node: Node, source: &str) -> Arg {
