@@ -69,6 +69,8 @@ mod checkpoint;
 mod cli;
 #[cfg(feature = "train")]
 pub mod data;
+#[cfg(feature = "detect")]
+mod detect;
 pub mod gate;
 pub mod ledger;
 #[cfg(feature = "train")]

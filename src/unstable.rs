@@ -166,6 +166,12 @@ pub mod notify {
     pub use crate::notify::*;
 }
 
+#[cfg(feature = "detect")]
+pub mod detect {
+    //! Of the module `detect`.
+    pub use crate::detect::*;
+}
+
 pub mod supervise {
     //! Of the module `supervise`.
     pub use crate::supervise::*;

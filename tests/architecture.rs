@@ -8,12 +8,13 @@ use syn::visit::Visit;
 use syn::{Item, ItemUse, UseTree, Visibility};
 
 /// The crate's modules from the top to the bottom; each may use those below it.
-const ORDER: [&str; 15] = [
+const ORDER: [&str; 16] = [
     "cli",
     "supervise",
     "study",
     "report",
     "notify",
+    "detect",
     "ledger",
     "tune",
     "gate",
@@ -27,8 +28,8 @@ const ORDER: [&str; 15] = [
 ];
 
 /// Modules that a build without the feature `train` has; they may use none of the others.
-const WITHOUT_BURN: [&str; 9] =
-    ["supervise", "report", "notify", "ledger", "tune", "gate", "record", "spec", "sys"];
+const WITHOUT_BURN: [&str; 10] =
+    ["supervise", "detect", "report", "notify", "ledger", "tune", "gate", "record", "spec", "sys"];
 
 /// Path of a module below the crate, or of an item within one.
 type ModulePath = Vec<String>;

@@ -90,6 +90,9 @@ pub enum Command {
     ///
     /// The same as `burgeon --version --verbose`.
     Version,
+    /// Say what a checkout holds: studies, programs, their models, data and entry points; runs nothing
+    #[cfg(feature = "detect")]
+    Detect(DetectArguments),
     /// Print the JSON Schema of study files
     Schema,
     /// Print a shell completion script, which completes runs and studies too
@@ -281,6 +284,17 @@ impl FormatName {
             Self::Safetensors => "safetensors",
         }
     }
+}
+
+/// Arguments of `detect`.
+#[cfg(feature = "detect")]
+#[derive(Debug, Args)]
+pub struct DetectArguments {
+    /// The folder to look into
+    pub folder: PathBuf,
+    /// A TOML file of rules that say which image and command each finding gets
+    #[arg(long, value_name = "FILE", env = "BURGEON_RULES")]
+    pub rules: Option<PathBuf>,
 }
 
 /// Arguments of `supervise`.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use crate::data::DataError;
+#[cfg(feature = "detect")]
+use crate::detect::DetectError;
 use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
 use crate::report::ReportError;
@@ -60,6 +62,9 @@ pub(super) enum CliError {
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[cfg(feature = "detect")]
+    #[error(transparent)]
+    Detect(#[from] DetectError),
     #[error("cannot draw the contact sheet")]
     Sheet(#[source] image::ImageError),
     #[error("{} of {images} pictures could not be read", failed)]
@@ -122,6 +127,8 @@ impl CliError {
             | Self::StudyFile { .. }
             | Self::Import(ImportRunError::Mismatch { .. } | ImportRunError::Nothing { .. })
             | Self::Export(ExportError::Extension { .. } | ExportError::NoImages) => Exit::Usage,
+            #[cfg(feature = "detect")]
+            Self::Detect(DetectError::Rules { .. } | DetectError::RulesFile { .. }) => Exit::Usage,
             Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
             Self::TestRead { source, .. }
                 if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>

@@ -13,6 +13,9 @@ pub enum Exit {
     Usage,
     /// 3: the study finished, but the gate was not passed.
     GateNotPassed,
+    /// 3: looked into, but nothing was found that can be trained, or no rule fits it.
+    #[cfg(feature = "detect")]
+    Unknown,
     /// 4: another process works on the run.
     Locked,
     /// 130: stopped by SIGINT.
@@ -31,6 +34,8 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::GateNotPassed => 3,
+            #[cfg(feature = "detect")]
+            Self::Unknown => 3,
             Self::Locked => 4,
             Self::Interrupted => 130,
             Self::Terminated => 143,

@@ -8,6 +8,8 @@ mod completions;
 mod data;
 mod diff;
 mod doctor;
+#[cfg(feature = "detect")]
+mod detect;
 mod environment;
 mod error;
 mod error_text;
@@ -101,6 +103,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Diff(arguments) => diff::diff(arguments, common, output),
         Command::Doctor { study } => doctor::doctor(study.as_deref(), common, output),
         Command::Version => version::version(common, output),
+        #[cfg(feature = "detect")]
+        Command::Detect(arguments) => detect::detect(arguments, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             output.result(&String::from_utf8_lossy(&completions::script(*shell)?))

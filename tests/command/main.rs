@@ -13,6 +13,8 @@ mod diff;
 mod doctor;
 mod export;
 mod import;
+#[cfg(feature = "detect")]
+mod detect;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]

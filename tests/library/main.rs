@@ -3,6 +3,8 @@
 
 mod continued;
 mod data;
+#[cfg(feature = "detect")]
+mod detect;
 mod generated_studies;
 mod growth_loop;
 mod imported;

@@ -1,0 +1,5 @@
+//! What `detect` says of checkouts.
+
+mod corpus;
+mod hostile;
+mod rules;
