@@ -159,7 +159,7 @@ impl Classifier {
         self.preparation.wanted()
     }
 
-    /// The probability of every class, by label, for a decoded picture; `invert` tells whether a digit is
+    /// The probability of every class, by label, for a decoded picture; `invert` says whether a digit is
     /// in dark or light ink.
     ///
     /// # Errors
