@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::augment::{Augmenter, Scratch};
 use super::{Normalization, Subset};
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 use crate::sys::{Purpose, counter_seed, permutation};
 
 /// Which epoch of which trial of which study.
@@ -191,7 +191,7 @@ impl<'a> Batches<'a> {
             let image = self.subset.image(position as usize);
             augmenter.distort(image, self.subset.shape(), seed, self.normalization, scratch, out);
         };
-        spread(|| {
+        run_in_pool(|| {
             let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
             // A handful of images outweighs handing them to another thread.
             images.zip(&batch.positions).with_min_len(8).for_each_init(Scratch::default, distort);

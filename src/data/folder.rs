@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::idx::{Checks, FileDigest, IdxImages, IdxLabels, read_images, read_labels};
 use super::splits::shape_words;
 use super::{DataError, Images};
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
 /// One of the four files of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,7 +217,7 @@ pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, 
         let test_images = read_images(&paths[2], checks(2))?;
         Ok::<_, DataError>((train_labels, test_images, read_labels(&paths[3], checks(3))?))
     };
-    let (train_images, rest) = spread(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
+    let (train_images, rest) = run_in_pool(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
     let (train_images, (train_labels, test_images, test_labels)) = (train_images?, rest?);
     let shape = |images: &IdxImages| [images.channels, images.height, images.width];
     if shape(&train_images) != shape(&test_images) {

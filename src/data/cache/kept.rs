@@ -16,7 +16,7 @@ use crate::data::DataError;
 use crate::data::pixels::MappedPixels;
 use crate::sys::files::{Files, LEFTOVER_WRITE, real_files};
 use crate::sys::mapped::MappedFile;
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
 /// A file that was not read for so long is removed when another one is written.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -52,7 +52,7 @@ pub fn fingerprint(files: &[PathBuf]) -> Fingerprint {
         }
         hash.finalize().into()
     };
-    let lines: Vec<[u8; 32]> = spread(|| files.par_iter().map(line).collect());
+    let lines: Vec<[u8; 32]> = run_in_pool(|| files.par_iter().map(line).collect());
     let mut hash = Sha256::new();
     for line in lines {
         hash.update(line);
@@ -91,7 +91,7 @@ impl Cache {
             return None;
         }
         let blocks = pixels.file[pixels.start..][..pixels.len].par_chunks(BLOCK_LEN);
-        let is_whole = spread(|| {
+        let is_whole = run_in_pool(|| {
             blocks.zip(&index.blocks).all(|(block, hash)| Sha256::digest(block)[..] == hash[..])
         });
         if !is_whole {

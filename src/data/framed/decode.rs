@@ -15,7 +15,7 @@ use crate::data::{CHANNELS_MAX, DataError, Progress, Store};
 use crate::record::DataFinding;
 use crate::sys::error_chain;
 use crate::sys::signals::StopFlag;
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
 /// Images that were decoded, in the canonical order: by what they show, then by class.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Decoding<'_> {
             let block = start..(start + block_len).min(total);
             let done = block.end;
             // The disk writes one block while the next one is decoded.
-            let (written, decoded): (_, Vec<_>) = spread(|| {
+            let (written, decoded): (_, Vec<_>) = run_in_pool(|| {
                 rayon::join(
                     || full.drain(..).try_for_each(|image| sink.write(&image)),
                     || block.clone().into_par_iter().map(decode_one).collect(),

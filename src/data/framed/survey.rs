@@ -11,7 +11,7 @@ use crate::data::request::Framing;
 use crate::data::{CHANNELS_MAX, DataError};
 use crate::spec::Size;
 use crate::sys::signals::StopFlag;
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
 /// The sizes and colours of a source's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl Survey {
     pub fn of(listing: &Listing, room: &Room, stop: &StopFlag) -> Result<Self, DataError> {
         let count = listing.entries.len();
         let is_stopped = || stop.requested().is_some();
-        let (mut sizes, is_colour) = spread(|| {
+        let (mut sizes, is_colour) = run_in_pool(|| {
             let sizes: Vec<(usize, usize)> = match &listing.content {
                 Content::Files(_) => (0..count)
                     .into_par_iter()

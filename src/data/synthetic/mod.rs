@@ -17,7 +17,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Images, Split};
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 use crate::sys::{CounterRng, Purpose, counter_seed};
 
 /// Changes whenever the same seed gives other digits; goes into the record of a run.
@@ -72,7 +72,7 @@ fn pixels_while(
     if let Some(pixels) = Arc::get_mut(&mut pixels) {
         for (block, pixels) in pixels.chunks_mut(BLOCK_LEN * IMAGE_LEN).enumerate() {
             let start = block * BLOCK_LEN;
-            spread(|| {
+            run_in_pool(|| {
                 pixels.par_chunks_exact_mut(IMAGE_LEN).enumerate().for_each(|(offset, out)| {
                     draw(split, (start + offset) as u64, seed, out);
                 });

@@ -62,7 +62,7 @@ struct Pen {
 
 impl Pen {
     fn choose(rng: &mut CounterRng) -> Self {
-        let radius = 1.37 * libm::expf(0.26 * rng.bell());
+        let radius = 1.37 * libm::expf(0.26 * rng.approximate_normal());
         Self {
             radius: radius.clamp(0.6, 2.5),
             softness: rng.uniform(0.9, 1.5),
