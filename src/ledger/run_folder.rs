@@ -319,7 +319,8 @@ fn remove_incomplete(files: &dyn Files, runs: &Path, name: &str) {
     for number in numbers(files, runs, name).unwrap_or_default() {
         let folder = folder(runs, name, number);
         let is_folder = matches!(files.kind(&folder), Ok(Some(PathKind::Folder)));
-        let is_incomplete = |found: Vec<String>| found.iter().all(|name| is_beginning(&folder, name));
+        let is_incomplete =
+            |found: Vec<String>| found.iter().all(|name| is_beginning(&folder, name));
         if is_folder && files.list(&folder).is_ok_and(is_incomplete) {
             let _ = files.remove_folder(&folder);
         }

@@ -67,7 +67,12 @@ impl ClassMatch {
     }
 
     fn indices_where(&self, holds: impl Fn(&Option<usize>) -> bool) -> Vec<usize> {
-        self.indices.iter().enumerate().filter(|(_, index)| holds(index)).map(|(at, _)| at).collect()
+        self.indices
+            .iter()
+            .enumerate()
+            .filter(|(_, index)| holds(index))
+            .map(|(at, _)| at)
+            .collect()
     }
 }
 
@@ -93,7 +98,9 @@ pub fn inherited_weights(
     let edited = Edit::apply_all(&edits, &old).map_err(GraftError::from)?;
     let carried = graft.weights(weights, &edited, trial);
     let input = InputShape { classes: model.input().classes, ..study.input() };
-    carried.check(&network_spec(study.layers(), input, seed)?).map_err(InheritError::OtherLayers)?;
+    carried
+        .check(&network_spec(study.layers(), input, seed)?)
+        .map_err(InheritError::OtherLayers)?;
     let mut result = Weights::initial(study, trial);
     for (name, array) in result.iter_mut() {
         let carried = carried.get(name)?;

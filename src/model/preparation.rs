@@ -245,8 +245,8 @@ impl Preparation {
 
     /// Rows and columns that a picture should be [decoded to](Picture::decode_for) at least, like the training images;
     /// `None` for digits, which are cut out of the whole picture.
-    pub(crate) fn wanted(&self) -> Option<[usize; 2]> {
-        (self.subject == Subject::Whole).then(|| self.frame().wanted())
+    pub(crate) fn decode_size(&self) -> Option<[usize; 2]> {
+        (self.subject == Subject::Whole).then(|| self.frame().decode_size())
     }
 
     /// Turns a picture into the network's input, `[channels, height, width]` bytes.

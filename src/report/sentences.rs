@@ -157,7 +157,8 @@ impl Report {
         if !self.unknown.is_empty() {
             let names = self.unknown.iter().map(|(name, times)| format!("{name} ×{times}"));
             let names: Vec<String> = names.collect();
-            text += &format!("; not shown, because a newer version wrote them: {}", names.join(", "));
+            text +=
+                &format!("; not shown, because a newer version wrote them: {}", names.join(", "));
         }
         text + "."
     }

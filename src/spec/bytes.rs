@@ -27,7 +27,8 @@ impl FromStr for Bytes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || format!("{text:?} is not an amount of memory: write \"2 GB\" or \"512 MiB\"");
+        let invalid =
+            || format!("{text:?} is not an amount of memory: write \"2 GB\" or \"512 MiB\"");
         let lower = text.trim().to_lowercase();
         let unit = UNITS
             .iter()
@@ -69,9 +70,11 @@ impl<'de> Deserialize<'de> for Bytes {
             }
 
             fn visit_i64<E: Error>(self, bytes: i64) -> Result<Bytes, E> {
-                u64::try_from(bytes)
-                    .map(Bytes)
-                    .map_err(|_| E::custom(format_args!("an amount of memory cannot be negative, but this is {bytes}")))
+                u64::try_from(bytes).map(Bytes).map_err(|_| {
+                    E::custom(format_args!(
+                        "an amount of memory cannot be negative, but this is {bytes}"
+                    ))
+                })
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {

@@ -215,7 +215,9 @@ impl<'de> Deserialize<'de> for Amount {
             fn visit_i64<E: Error>(self, count: i64) -> Result<Amount, E> {
                 match u64::try_from(count) {
                     Ok(count) => self.visit_u64(count),
-                    Err(_) => Err(E::custom(format_args!("a number of images cannot be negative, but this is {count}"))),
+                    Err(_) => Err(E::custom(format_args!(
+                        "a number of images cannot be negative, but this is {count}"
+                    ))),
                 }
             }
 
@@ -280,7 +282,9 @@ impl<'de> Deserialize<'de> for Size {
             fn visit_i64<E: Error>(self, side: i64) -> Result<Size, E> {
                 match u64::try_from(side) {
                     Ok(side) => self.visit_u64(side),
-                    Err(_) => Err(E::custom(format_args!("a size cannot be negative, but this is {side}"))),
+                    Err(_) => Err(E::custom(format_args!(
+                        "a size cannot be negative, but this is {side}"
+                    ))),
                 }
             }
 

@@ -140,7 +140,8 @@ impl StudyDocument {
         for set in &self.overrides {
             let origin = format!("--set {}={}", set.key, set.value);
             let refuse = |message: String| {
-                let problem = Problem::new("", in_study_terms(message.trim()).replace('\n', " "), "");
+                let problem =
+                    Problem::new("", in_study_terms(message.trim()).replace('\n', " "), "");
                 SpecError::new(&origin, vec![problem])
             };
             set_at(&mut table, &set.path, set.value.clone()).map_err(refuse)?;
@@ -151,7 +152,8 @@ impl StudyDocument {
     }
 
     fn toml_error(&self, error: &toml::de::Error) -> SpecError {
-        let mut problem = Problem::new("", in_study_terms(error.message()), suggestion(error.message()));
+        let mut problem =
+            Problem::new("", in_study_terms(error.message()), suggestion(error.message()));
         problem.location = error.span().map(|span| Location::of(&self.text, span));
         let mut error = SpecError::new(&self.origin, vec![problem]);
         error.text = Some(self.text.clone());

@@ -179,7 +179,8 @@ impl LocalTrainer {
     fn write_augmented_picture(&self, task: &TrialTask) -> Result<(), TrainerError> {
         let augment = &task.spec.train().augment;
         let augmenter = Augmenter::new(Augmentation::of(augment));
-        let is_same_as_parent = task.parent.is_some_and(|parent| parent.spec.train().augment == *augment);
+        let is_same_as_parent =
+            task.parent.is_some_and(|parent| parent.spec.train().augment == *augment);
         let path = self.run.join(augmented_picture(task.trial));
         if augmenter.is_identity() || is_same_as_parent || self.files.kind(&path)?.is_some() {
             return Ok(());

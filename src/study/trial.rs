@@ -78,8 +78,7 @@ impl Trial {
         let edited = Edit::apply_all(&proposal.edits, &parent.spec);
         let edited = edited.map_err(|error| wrong(error.to_string()))?;
         if edited != proposal.spec {
-            let why =
-                "its spec is not its parent's spec with its edits applied; make it with `Proposal::new`";
+            let why = "its spec is not its parent's spec with its edits applied; make it with `Proposal::new`";
             return Err(wrong(why.into()));
         }
         let spec = proposal.spec.clone();

@@ -4,7 +4,10 @@
 /// usual. Only for the command: a library must leave signals to its program.
 #[cfg(unix)]
 pub fn explain_bus_errors() {
-    #[expect(unsafe_code, reason = "only a signal handler learns of a failed read of a mapped file")]
+    #[expect(
+        unsafe_code,
+        reason = "only a signal handler learns of a failed read of a mapped file"
+    )]
     // SAFETY: the action is fully initialized, and its handler calls only `write`, which is async-signal-safe. The
     // handler is then reset to the default, so that the failed read, which is repeated, ends the process.
     unsafe {

@@ -12,7 +12,7 @@ use super::optimizer::optimizer;
 use super::probe::probe;
 use super::profile::{Part, Profiler, Profiling};
 use super::setup::{TrainError, TrainingSetup, check_images, labels_tensor};
-use super::state::{BestEpoch, RunningSums, EPOCH_PARTS, TrainState};
+use super::state::{BestEpoch, EPOCH_PARTS, RunningSums, TrainState};
 use super::{Flow, Phase, Watch};
 use crate::data::augment::{Augmentation, Augmenter};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};

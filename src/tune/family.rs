@@ -95,7 +95,8 @@ fn seen(images: usize) -> f64 {
 /// C₀: the floating-point operations of training the smallest sensible member on this number of images.
 pub fn base_compute(input: InputShape, images: usize) -> f64 {
     // Not from its epochs, which are rounded to whole numbers.
-    member_spec(input, WIDTH as usize).map_or(1.0, |spec| training_flops(&spec, 1, 1)) * seen(images)
+    member_spec(input, WIDTH as usize).map_or(1.0, |spec| training_flops(&spec, 1, 1))
+        * seen(images)
 }
 
 /// Floating-point operations of one forward pass of the member of this width, for one image.

@@ -86,8 +86,10 @@ fn falling_rate(curve: &[EpochRecord], planned: usize) -> (String, f64) {
     let last = curve.last().map_or(0, |last| last.epoch);
     let left = Left::after(last, planned).map_or(0.0, |left| left.least);
     let error = 1.0 - best_of(curve);
-    let course =
-        format!("at least {:.0} % of its errors will remain at the end of its schedule", left * 100.0);
+    let course = format!(
+        "at least {:.0} % of its errors will remain at the end of its schedule",
+        left * 100.0
+    );
     (course, 1.0 - left * error)
 }
 

@@ -62,7 +62,12 @@ impl Shrink {
         }
         let edits = vec![Edit::SetEpochs { epochs: last.spec.train().epochs * 2 }];
         let spec = Edit::apply_all(&edits, &last.spec).ok()?;
-        Some(proposal(last, edits, spec, "it missed the gate only narrowly, so it is trained for longer"))
+        Some(proposal(
+            last,
+            edits,
+            spec,
+            "it missed the gate only narrowly, so it is trained for longer",
+        ))
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a hand departs from the skeleton: jitter, bends, slant, proportions, rotation.
+//! Random variations of handwriting: jitter, bends, slant, proportions and rotation of a skeleton.
 
 use super::curve::{Point, flatten};
 use super::skeletons::Skeleton;
@@ -43,7 +43,7 @@ fn jittered(stroke: &[Point], rng: &mut CounterRng) -> Vec<Point> {
     moved
 }
 
-/// What happens to the plane that a digit is written on.
+/// The deformation of the plane that a digit is written on.
 struct Map {
     waves: [Wave; 4],
     matrix: [[f32; 2]; 2],

@@ -175,7 +175,11 @@ impl Report {
         );
         for &trial in self.augmented.iter().take(SHOWN) {
             main.element("figure", &[], |figure| {
-                figure.leaf("figcaption", &[], format!("trial {trial}, and trials with the same augmentation"));
+                figure.leaf(
+                    "figcaption",
+                    &[],
+                    format!("trial {trial}, and trials with the same augmentation"),
+                );
                 figure.raw("<img class=\"samples\" src=\"");
                 figure.text(augmented_picture(trial));
                 figure.raw("\" alt=\"training images and their augmented versions\"/>\n");

@@ -402,7 +402,8 @@ impl<'a> Launch<'a> {
         begun: Option<&RunFolder>,
     ) -> Result<Option<StartModel>, LaunchError> {
         if file.model.from.is_some() && self.trainer.is_some() {
-            let message = "the program's own trainer cannot start from a model's weights".to_owned();
+            let message =
+                "the program's own trainer cannot start from a model's weights".to_owned();
             let help = "remove it, or train without that trainer";
             return Err(refusal(study, "model.from", message, help).into());
         }
@@ -517,7 +518,9 @@ impl<'a> Launch<'a> {
         let mut notified = Ok(());
         if let Ended::Finished(finished) = &mut ended {
             finished.data = Some(origin);
-            if let Some(command) = command.filter(|_| is_extended || !was_over || notification_is_due) {
+            if let Some(command) =
+                command.filter(|_| is_extended || !was_over || notification_is_due)
+            {
                 let mut keep_going = || {
                     let _ = heartbeat.beat();
                     self.stop.requested().is_none()

@@ -53,7 +53,7 @@ impl Default for Settings {
             device: DeviceChoice::Auto,
             threads: None,
             data: None,
-            download: Download::usual(),
+            download: Download::published(),
             runs: "runs".into(),
             resume: Resume::Never,
             profiling: Profiling::Off,
@@ -220,7 +220,7 @@ impl Settings {
         listener: &mut dyn LaunchListener,
         stop: &StopFlag,
     ) -> Result<Loaded, DataError> {
-        let mut places = Places::usual(self.data.clone(), |name| std::env::var_os(name));
+        let mut places = Places::default_folders(self.data.clone(), |name| std::env::var_os(name));
         if spec.source == Source::Mnist {
             if let (Some(named), Some(path)) = (&places.named, &spec.path)
                 && absolute(named) != absolute(path)

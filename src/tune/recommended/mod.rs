@@ -117,8 +117,12 @@ fn recommended_optimizer(optimizer: &Optimizer) -> Optimizer {
     };
     match optimizer {
         Optimizer::Sgd(sgd) if sgd.momentum > 0.98 => Optimizer::Sgd(SgdParameters::default()),
-        Optimizer::Adam(adam) if !is_recommended(adam) => Optimizer::Adam(AdamParameters::default()),
-        Optimizer::AdamW(adam) if !is_recommended(adam) => Optimizer::AdamW(AdamParameters::default()),
+        Optimizer::Adam(adam) if !is_recommended(adam) => {
+            Optimizer::Adam(AdamParameters::default())
+        }
+        Optimizer::AdamW(adam) if !is_recommended(adam) => {
+            Optimizer::AdamW(AdamParameters::default())
+        }
         usual => usual.clone(),
     }
 }
@@ -295,7 +299,8 @@ fn vanishing_gradients(spec: &Spec) -> Vec<Suspect> {
     let count =
         |kind: Activation| layers.iter().filter(|layer| layer.activation() == Some(kind)).count();
     let hidden = layers.iter().filter(with_weights).count();
-    let has_activation = layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
+    let has_activation =
+        layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
     let what = if count(Activation::Sigmoid) >= 1 {
         let sigmoid = count(Activation::Sigmoid);
         format!("{sigmoid} sigmoid layers each pass on at most a quarter of the gradient")

@@ -22,7 +22,12 @@ pub struct Random;
 impl Policy for Random {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let first = history.first()?;
-        draw_trial(first, history.len() + running.len(), |rng| uniform(&first.spec, rng), "drawn at random")
+        draw_trial(
+            first,
+            history.len() + running.len(),
+            |rng| uniform(&first.spec, rng),
+            "drawn at random",
+        )
     }
 
     /// Every trial starts from fresh weights.

@@ -90,8 +90,9 @@ impl Point {
         coordinates.extend((0..STAGES).map(|stage| {
             denses.get(stage).map_or(f64::NAN, |dense| index_of(&space.units, &dense.units))
         }));
-        coordinates
-            .push(activation.map_or(f64::NAN, |activation| index_of(&space.activation, &activation)));
+        coordinates.push(
+            activation.map_or(f64::NAN, |activation| index_of(&space.activation, &activation)),
+        );
         coordinates.push(index_of(&space.dropout, &dropout.unwrap_or(0.0)));
         coordinates.push(last(|edit| match edit {
             Edit::SetLearningRate { rate } => Some(*rate),

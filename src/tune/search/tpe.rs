@@ -129,9 +129,10 @@ impl<'a> Density<'a> {
         match (self.coordinates.get(which), self.axis) {
             (None, axis) => axis.uniform(rng),
             (Some(&place), Axis::Choice(_)) => place,
-            (Some(&place), Axis::Logarithmic(low, high)) => {
-                (place.ln() + self.width * f64::from(rng.approximate_normal())).exp().clamp(*low, *high)
-            }
+            (Some(&place), Axis::Logarithmic(low, high)) => (place.ln()
+                + self.width * f64::from(rng.approximate_normal()))
+            .exp()
+            .clamp(*low, *high),
         }
     }
 }

@@ -75,7 +75,8 @@ impl Page {
                 true => (paper + share * (ink - paper)) * light,
                 false => 1.0 - (1.0 - paper + share * (paper - ink)) * light,
             };
-            Luma([((value + noise * rng.approximate_normal()) * 255.0).round().clamp(0.0, 255.0) as u8])
+            Luma([((value + noise * rng.approximate_normal()) * 255.0).round().clamp(0.0, 255.0)
+                as u8])
         })
     }
 }
