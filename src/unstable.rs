@@ -140,7 +140,7 @@ pub mod train {
     //! Of the module `train`.
     pub use crate::train::evaluate::evaluate_while;
     pub use crate::train::range::test_rates;
-    pub use crate::train::state::{BestEpoch, Position, RunningSums, STRETCHES, Stretch};
+    pub use crate::train::state::{BestEpoch, EPOCH_PARTS, EpochPart, Position, RunningSums};
     pub use crate::train::workers::Workers;
     pub use crate::train::workers::{EnteredWorkers, WorkersError};
     pub use crate::train::*;

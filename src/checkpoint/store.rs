@@ -168,18 +168,18 @@ impl CheckpointStore {
         bytes: u64,
     ) -> Result<(), CheckpointError> {
         let path = self.path(place);
-        let beside = self.folder.join(format!("{LEFTOVER_WRITE}{place}"));
+        let temporary = self.folder.join(format!("{LEFTOVER_WRITE}{place}"));
         let failed = |source| {
             // Frees space on a full disk. If that fails too, `open` removes the folder later.
-            let _ = self.files.remove_folder(&beside);
+            let _ = self.files.remove_folder(&temporary);
             CheckpointError::Write { path: path.clone(), bytes, source }
         };
-        self.write_beside(&beside, parts, manifest).map_err(failed)?;
+        self.write_temporary(&temporary, parts, manifest).map_err(failed)?;
         if let Err(error) = self.fence.check() {
-            let _ = self.files.remove_folder(&beside);
+            let _ = self.files.remove_folder(&temporary);
             return Err(error.into());
         }
-        self.files.rename(&beside, &path).map_err(failed)?;
+        self.files.rename(&temporary, &path).map_err(failed)?;
         self.files.sync_folder(&self.folder).map_err(|source| CheckpointError::Write {
             path: path.clone(),
             bytes,
@@ -187,31 +187,31 @@ impl CheckpointStore {
         })
     }
 
-    fn write_beside(
+    fn write_temporary(
         &self,
-        beside: &Path,
+        temporary: &Path,
         parts: &[(&str, &[u8])],
         manifest: &[u8],
     ) -> Result<(), FileError> {
-        if self.files.kind(beside)?.is_some() {
-            self.files.remove_folder(beside)?;
+        if self.files.kind(temporary)?.is_some() {
+            self.files.remove_folder(temporary)?;
         }
-        self.files.create_folder(beside)?;
+        self.files.create_folder(temporary)?;
         for (name, bytes) in parts {
-            self.files.write_synced(&beside.join(name), bytes)?;
+            self.files.write_synced(&temporary.join(name), bytes)?;
         }
-        self.files.write_synced(&beside.join(MANIFEST_FILE), manifest)?;
-        self.files.sync_folder(beside)
+        self.files.write_synced(&temporary.join(MANIFEST_FILE), manifest)?;
+        self.files.sync_folder(temporary)
     }
 
     fn remove_superseded(&mut self) -> Result<(), CheckpointError> {
         // Listed again, because an earlier removal may have failed.
-        let there = places(&*self.files, &self.folder)?;
-        let good = there.iter().rev().filter(|place| !self.rejected.contains(*place));
+        let existing = places(&*self.files, &self.folder)?;
+        let good = existing.iter().rev().filter(|place| !self.rejected.contains(*place));
         let newest = good.clone().take(NEWEST_KEPT);
         let best = good.clone().find(|place| self.best.get(place).is_some_and(|&is| is));
         let kept: HashSet<Place> = newest.chain(best).copied().collect();
-        for place in there {
+        for place in existing {
             if !kept.contains(&place) {
                 self.files.remove_folder_atomically(&self.path(place))?;
                 self.best.remove(&place);

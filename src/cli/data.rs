@@ -80,11 +80,11 @@ fn table(loaded: &Loaded) -> String {
         data.classes.len()
     );
     let names = data.classes.iter().take(LISTED).map(|name| name.chars().count());
-    let wide = names.max().unwrap_or(0).clamp(5, 40);
+    let column = names.max().unwrap_or(0).clamp(5, 40);
     let mut line = |name: &str, counts: [String; 3]| {
         let [train, validation, test] = counts;
-        let name: String = name.chars().take(wide).collect();
-        let _ = writeln!(text, "{name:<wide$}  {train:>10}  {validation:>10}  {test:>10}");
+        let name: String = name.chars().take(column).collect();
+        let _ = writeln!(text, "{name:<column$}  {train:>10}  {validation:>10}  {test:>10}");
     };
     line("class", ["training", "validation", "test"].map(str::to_owned));
     let counts = &loaded.report.counts;

@@ -32,8 +32,8 @@ pub fn eval(
     let best = SavedModel::open(run)?;
     let folder = RunFolder::open(real_files().map_err(LaunchError::from)?, run)?;
     let launch = launch(common, Growth::Off);
-    // Opened before the test images are read: each reading must be recorded, so a run that is locked or
-    // cannot be written to is refused.
+    // Opened before the test images are read: every evaluation on them must be recorded, so a run that is
+    // locked or cannot be written to is refused.
     let record = match split {
         SplitName::Test => Some(TestRecord::open(run)?),
         SplitName::Train | SplitName::Validation => None,
@@ -131,7 +131,7 @@ fn json(result: &Evaluation, split: SplitName, loaded: &Loaded, seconds: f64) ->
 
 fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
     let names = &loaded.dataset.classes;
-    let wide = names.iter().map(String::len).max().unwrap_or(1).max(5);
+    let width = names.iter().map(String::len).max().unwrap_or(1).max(5);
     let mut text = format!(
         "{} of {} {} images classified correctly: {}, loss {:.4}\n\n",
         result.correct(),
@@ -142,13 +142,13 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
     );
     let _ = writeln!(
         text,
-        "{:>wide$}  {:>7}  {:>9}  {:>9}  {:>9}",
+        "{:>width$}  {:>7}  {:>9}  {:>9}  {:>9}",
         "class", "images", "precision", "recall", "f1"
     );
     for (name, figures) in names.iter().zip(class_figures(result)) {
         let _ = writeln!(
             text,
-            "{name:>wide$}  {:>7}  {:>9}  {:>9}  {:>9}",
+            "{name:>width$}  {:>7}  {:>9}  {:>9}  {:>9}",
             figures.images,
             percent(figures.precision),
             percent(figures.recall),
@@ -160,14 +160,14 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
         return text;
     }
     let _ = writeln!(text, "\nrows: true class; columns: predicted class");
-    let cell = wide.max(result.images().to_string().len());
-    let _ = write!(text, "{:>wide$}", "");
+    let cell = width.max(result.images().to_string().len());
+    let _ = write!(text, "{:>width$}", "");
     for name in names {
         let _ = write!(text, " {name:>cell$}");
     }
     text.push('\n');
     for (name, row) in names.iter().zip(matrix(result)) {
-        let _ = write!(text, "{name:>wide$}");
+        let _ = write!(text, "{name:>width$}");
         for count in row {
             let shown = if count == 0 { "·".into() } else { count.to_string() };
             let _ = write!(text, " {shown:>cell$}");

@@ -1,5 +1,5 @@
 //! `burgeon init`, and `tune` and `train` of a folder instead of a study: examines the images and writes
-//! a study to start with.
+//! a study to start from.
 
 use std::path::Path;
 

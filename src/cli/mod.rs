@@ -146,7 +146,7 @@ fn launch(common: &Common, growth: Growth) -> Settings {
         threads: common.threads.map(usize::from),
         data: common.data.clone(),
         download: match common.mirrors.as_slice() {
-            [] => Download::usual(),
+            [] => Download::published(),
             mirrors => Download::From { mirrors: mirrors.to_vec(), limits: FetchLimits::default() },
         },
         runs: common.runs.clone(),

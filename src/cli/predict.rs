@@ -51,7 +51,7 @@ pub fn predict(
 }
 
 fn classify(classifier: &Classifier, path: &Path, invert: Invert) -> Result<Vec<f32>, CliError> {
-    let picture = Picture::open_for(path, classifier.wanted()).map_err(CliError::Picture)?;
+    let picture = Picture::open_for(path, classifier.decode_size()).map_err(CliError::Picture)?;
     match classifier.classify_picture(&picture, invert) {
         Ok(probabilities) => Ok(probabilities),
         Err(InputError::Picture(source)) => {

@@ -61,7 +61,7 @@ impl Watchdog {
         Ok(Self { has_begun, last_signal })
     }
 
-    /// A flag to set once training has begun, from when on there is something to save.
+    /// A flag to set once training has begun, that is, once there is something to save.
     pub fn begun(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.has_begun)
     }

@@ -10,7 +10,7 @@ use super::warp::{Affine, Border, Field, Gaussian, Sampler, reflected};
 use crate::spec;
 use crate::sys::CounterRng;
 
-/// How far images may be distorted. The default leaves them alone.
+/// How far images may be distorted. The default leaves them unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Augmentation {
     /// Largest shift in whole pixels, along each axis.
@@ -25,7 +25,7 @@ pub struct Augmentation {
     pub flip: bool,
     /// Whether half of the images are mirrored, top to bottom.
     pub flip_vertical: bool,
-    /// What comes in from outside the image.
+    /// What fills the area outside the image.
     pub border: Border,
     /// Changes of colour.
     pub colour: ColourJitter,
@@ -42,7 +42,7 @@ pub struct Elastic {
     pub sigma: f32,
 }
 
-/// An [`Augmentation`] made ready.
+/// Applies an [`Augmentation`], with what depends only on its settings precomputed.
 #[derive(Debug, Clone)]
 pub struct Augmenter {
     settings: Augmentation,
@@ -57,14 +57,14 @@ pub struct Scratch {
     mirrored: Vec<u8>,
 }
 
-/// What was drawn for one image.
+/// The random distortion of one image.
 struct Draw {
     shift: [i32; 2],
     radians: f32,
     scale: f32,
     flips: [bool; 2],
     colour: Option<ColourChange>,
-    /// Row and column of the middle of the blanked square.
+    /// Row and column of the centre of the blanked square.
     cutout: Option<[usize; 2]>,
 }
 
@@ -79,7 +79,7 @@ impl Augmentation {
             rotate_degrees: spec.rotate as f32,
             scale: spec.scale as f32,
             elastic: (spec.elastic > 0.0).then_some(Elastic {
-                // So that displacements deviate by as many pixels as the study asks for.
+                // So that displacements have the standard deviation that the study asks for.
                 alpha: spec.elastic as f32 * ELASTIC_SIGMA / 0.16,
                 sigma: ELASTIC_SIGMA,
             }),
@@ -106,18 +106,18 @@ impl Augmenter {
         Self { settings, gaussian }
     }
 
-    /// Whether images come out as they went in.
+    /// Whether images are left unchanged.
     pub fn is_identity(&self) -> bool {
         let border = self.settings.border;
         self.settings == Augmentation { border, ..Augmentation::default() }
     }
 
-    /// Writes the distorted and normalised image.
+    /// Writes the distorted and normalized image.
     ///
     /// `image` and `out` have the shape `[channels, height, width]`. The same seed gives the same distortion.
     ///
     /// # Panics
-    /// If `image` or `out` has another length than the shape says.
+    /// If the length of `image` or `out` does not match the shape.
     pub fn distort(
         &self,
         image: &[u8],
@@ -164,13 +164,13 @@ impl Augmenter {
         if let Some(change) = draw.colour {
             change.apply(out, channels, normalization);
         }
-        if let Some(middle) = draw.cutout {
-            blank(out, [height, width], middle, self.settings.cutout as usize);
+        if let Some(centre) = draw.cutout {
+            blank(out, [height, width], centre, self.settings.cutout as usize);
         }
     }
 
-    /// Draws what happens to an image, but for the elastic field, which is drawn last. What is not asked for draws
-    /// nothing, so that a further kind of distortion leaves the draws of the others as they were.
+    /// Draws the distortion of an image, except for the elastic field, which is drawn last. Distortions that are off
+    /// draw no random numbers, so that adding a further kind does not change what the others draw.
     fn draw(&self, rng: &mut CounterRng, [height, width]: [usize; 2]) -> Draw {
         let settings = &self.settings;
         let shift = [self.shift(rng), self.shift(rng)];
@@ -180,7 +180,7 @@ impl Augmenter {
             radians = rng.uniform(-reach, reach).to_radians();
             scale = 1.0 + rng.uniform(-settings.scale, settings.scale);
         }
-        let mut coin = |wanted: bool| wanted && rng.below(2) == 1;
+        let mut coin = |is_on: bool| is_on && rng.below(2) == 1;
         let flips = [coin(settings.flip), coin(settings.flip_vertical)];
         let colour = settings.colour.draw(rng);
         let cutout = (settings.cutout > 0)
@@ -215,14 +215,14 @@ fn mirror(image: &[u8], [height, width]: [usize; 2], flips: [bool; 2], out: &mut
     }
 }
 
-/// Sets a square to the mean of the training images, which normalisation makes 0.
-fn blank(out: &mut [f32], [height, width]: [usize; 2], middle: [usize; 2], side: usize) {
-    let span = |middle: usize, len: usize| {
-        middle.saturating_sub(side / 2)..(middle + side.div_ceil(2)).min(len)
+/// Sets a square to the mean of the training images, which normalization makes 0.
+fn blank(out: &mut [f32], [height, width]: [usize; 2], centre: [usize; 2], side: usize) {
+    let span = |centre: usize, len: usize| {
+        centre.saturating_sub(side / 2)..(centre + side.div_ceil(2)).min(len)
     };
     for plane in out.chunks_exact_mut(height * width) {
-        for row in span(middle[0], height) {
-            plane[row * width..][span(middle[1], width)].fill(0.0);
+        for row in span(centre[0], height) {
+            plane[row * width..][span(centre[1], width)].fill(0.0);
         }
     }
 }
@@ -270,7 +270,7 @@ mod tests {
 
     const PLAIN: Normalization = Normalization::of_all(0.0, 1.0);
 
-    /// A bright blob in the middle of a dark image of 21 × 17.
+    /// A bright blob in the centre of a dark image of 21 × 17.
     fn blob() -> Vec<u8> {
         let mut image = vec![0; 21 * 17];
         for y in 8..13 {

@@ -1,4 +1,4 @@
-//! Batches of an epoch: an order that follows from the counter, and one reused buffer of normalised pixels.
+//! Batches of an epoch: an order that follows from the counter, and one reused buffer of normalized pixels.
 //!
 //! Invariant: batch `step` of an epoch depends on the counter, the subset and the settings alone, so a resumed run
 //! that starts at any step sees the batches that the interrupted one would have seen.
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::augment::{Augmenter, Scratch};
 use super::{Normalization, Subset};
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 use crate::sys::{Purpose, counter_seed, permutation};
 
 /// Which epoch of which trial of which study.
@@ -29,7 +29,7 @@ impl EpochKey {
         permutation(len, counter_seed(self.study, self.trial, Purpose::EpochOrder, self.epoch, 0))
     }
 
-    /// What decides how the image at a position is distorted in this epoch.
+    /// The seed of the distortion of the image at a position in this epoch.
     pub fn distortion(self, position: u32) -> u64 {
         let Self { study, trial, epoch } = self;
         counter_seed(study, trial, Purpose::Augmentation, epoch, u64::from(position))
@@ -41,17 +41,17 @@ impl EpochKey {
 pub enum LastBatch {
     /// A smaller last batch.
     Keep,
-    /// Leave them out of this epoch; the next one's order takes others.
+    /// Leave them out of this epoch; the next epoch leaves out others.
     Drop,
 }
 
-/// How long before they are needed images on disk are asked for.
+/// How many batches ahead images on disk are prefetched.
 const BATCHES_AHEAD: usize = 8;
 
 /// A batch in the layout that networks read, its buffers reused from step to step.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Normalised pixels, `[len, channels, height, width]`.
+    /// Normalized pixels, `[len, channels, height, width]`.
     pub pixels: Vec<f32>,
     /// Classes, `[len]`.
     pub labels: Vec<u16>,
@@ -65,7 +65,7 @@ impl Batch {
         self.labels.len()
     }
 
-    /// Whether no batch was filled in yet.
+    /// Whether no batch has been filled in yet.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
@@ -84,7 +84,7 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// Every image once, in the subset's own order, as evaluation wants it.
+    /// Every image once, in the subset's own order, for evaluation.
     ///
     /// # Panics
     /// If `batch_size` is 0.
@@ -94,7 +94,7 @@ impl<'a> Batches<'a> {
         Self { subset, normalization, order: None, batch_size, last, distortion: None, step: 0 }
     }
 
-    /// Every image once, shuffled by the counter, as training wants it.
+    /// Every image once, shuffled by the counter, for training.
     ///
     /// # Panics
     /// If `batch_size` is 0.
@@ -120,7 +120,7 @@ impl<'a> Batches<'a> {
         Self { step, ..self }
     }
 
-    /// Batches in the whole pass, those skipped included.
+    /// Number of batches in the whole pass, including skipped ones.
     pub fn steps(&self) -> usize {
         match self.last {
             LastBatch::Keep => self.subset.len().div_ceil(self.batch_size),
@@ -156,7 +156,7 @@ impl<'a> Batches<'a> {
             Some(order) => batch.positions.extend_from_slice(&order[start..end]),
             None => batch.positions.extend(start as u32..end as u32),
         }
-        self.announce(step + BATCHES_AHEAD);
+        self.prefetch(step + BATCHES_AHEAD);
         batch.labels.clear();
         batch
             .labels
@@ -168,8 +168,8 @@ impl<'a> Batches<'a> {
         }
     }
 
-    /// Has the images of a later step fetched from disk, where they lie there, while those before it are trained on.
-    fn announce(&self, step: usize) {
+    /// Prefetches the images of a later step from disk, if they are there, while earlier ones are trained on.
+    fn prefetch(&self, step: usize) {
         let start = (step * self.batch_size).min(self.subset.len());
         let end = (start + self.batch_size).min(self.subset.len());
         for at in start..end {
@@ -191,9 +191,9 @@ impl<'a> Batches<'a> {
             let image = self.subset.image(position as usize);
             augmenter.distort(image, self.subset.shape(), seed, self.normalization, scratch, out);
         };
-        spread(|| {
+        run_in_pool(|| {
             let images = batch.pixels.par_chunks_exact_mut(self.subset.image_len());
-            // A handful of images outweighs handing them to another thread.
+            // Fewer images are not worth handing over to another thread.
             images.zip(&batch.positions).with_min_len(8).for_each_init(Scratch::default, distort);
         });
     }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_arrive_normalised() {
+    fn pixels_arrive_normalized() {
         let subset = numbered(256);
         let normalization = Normalization::of_all(0.25, 0.5);
         let mut batch = Batch::default();

@@ -59,7 +59,7 @@ pub(crate) fn place(drawing: &Drawing, width: usize, height: usize, out: &mut [u
     }
 }
 
-/// Full ink where there is most, as a pen leaves it, however thin its line became.
+/// Scales ink so that the strongest is full ink, as a pen leaves it, however thin its line became.
 fn at_full_strength(mut drawing: Drawing) -> Drawing {
     let peak = drawing.ink.iter().fold(f32::MIN_POSITIVE, |peak, &ink| peak.max(ink));
     drawing.ink.iter_mut().for_each(|ink| *ink /= peak);

@@ -3,7 +3,7 @@
 use super::Normalization;
 use crate::sys::CounterRng;
 
-/// How far colours may be changed. The default leaves them alone.
+/// How far colours may be changed. The default leaves them unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ColourJitter {
     /// Largest change of brightness as a fraction: 0.2 multiplies by 0.8 to 1.2.
@@ -14,7 +14,7 @@ pub struct ColourJitter {
     pub saturation: f32,
 }
 
-/// What was drawn for one image: factors.
+/// The random factors for one image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ColourChange {
     brightness: f32,
@@ -26,7 +26,7 @@ pub(super) struct ColourChange {
 const LUMA: [f32; 3] = [0.2126, 0.7152, 0.0722];
 
 impl ColourJitter {
-    /// Draws a change; `None` where none is asked for.
+    /// Draws a change; `None` if all are off.
     pub(super) fn draw(&self, rng: &mut CounterRng) -> Option<ColourChange> {
         (*self != Self::default()).then(|| {
             let mut factor = |reach: f32| 1.0 + rng.uniform(-reach, reach);
@@ -40,8 +40,8 @@ impl ColourJitter {
 }
 
 impl ColourChange {
-    /// Changes a normalised image, `[channels, height, width]`: brightness, then contrast, then saturation; what leaves
-    /// the range from black to white is cut off.
+    /// Changes a normalized image, `[channels, height, width]`: brightness, then contrast, then saturation; values are
+    /// clipped to the range from black to white.
     pub(super) fn apply(self, image: &mut [f32], channels: usize, normalization: Normalization) {
         let plane = image.len() / channels.max(1);
         let is_colour = channels == LUMA.len();

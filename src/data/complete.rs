@@ -1,17 +1,18 @@
-//! Whether picture files are whole whose decoders do not notice that an end is missing. What is missing is the error.
+//! Checks that picture files are complete, for formats whose decoders do not notice a missing end. The error says what is
+//! missing.
 
 /// Checks that a WebP file is as long as it says.
 pub(crate) fn webp(bytes: &[u8]) -> Result<(), &'static str> {
-    let said = bytes.get(4..8).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    match said {
-        Some(said) if bytes.len() as u64 >= u64::from(said) + 8 => Ok(()),
+    let declared = bytes.get(4..8).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    match declared {
+        Some(declared) if bytes.len() as u64 >= u64::from(declared) + 8 => Ok(()),
         _ => Err("its last chunks are missing"),
     }
 }
 
-/// Checks that every chunk of a PNG file is there, the last one too; returns the content of its EXIF chunk.
+/// Checks that every chunk of a PNG file is there, including the last one; returns the content of its EXIF chunk.
 ///
-/// Decoders stop at the last row of pixels, and know of no EXIF that follows it.
+/// Decoders stop at the last row of pixels, and do not see EXIF data that follows it.
 pub(crate) fn png(bytes: &[u8]) -> Result<Option<&[u8]>, &'static str> {
     const SIGNATURE_LEN: usize = 8;
     let mut exif = None;

@@ -1,4 +1,4 @@
-//! Which source a folder or file is, judged by what lies in it.
+//! Detects the kind of data set in a folder or file from its content.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use super::framed::{has_cifar_files, has_class_folders, has_csv_files};
 use super::{DataError, folder};
 use crate::spec::{DataSpec, Source};
 
-/// `[data]` for a folder or file that somebody has: its source and its path.
+/// `[data]` for a folder or file: its source and its path.
 ///
 /// # Errors
-/// If it is of no form that is known; the error names those that are.
+/// If its format is not known; the error names the known ones.
 pub(crate) fn detect(path: &Path) -> Result<DataSpec, DataError> {
     let of = |source| DataSpec { source, path: Some(path.into()), ..DataSpec::default() };
     if path.is_file() {
@@ -50,7 +50,7 @@ pub(crate) fn detect(path: &Path) -> Result<DataSpec, DataError> {
     }
     Err(DataError::malformed(
         path,
-        "no data set that is known: a folder for each class with pictures in it (also below train and test), \
+        "not a known kind of data set; use a folder for each class with pictures in it (also below train and test), \
          pictures with a labels.csv, IDX files, CIFAR's binary files, train.csv, or a .npz archive",
     ))
 }

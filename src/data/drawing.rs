@@ -1,4 +1,4 @@
-//! What somebody drew: how much ink each pixel has.
+//! A drawing as the amount of ink in each pixel.
 
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma};
@@ -11,7 +11,7 @@ pub(crate) struct Drawing {
     pub height: usize,
 }
 
-/// Where enlarged or blurred pictures fade out, the edge of a stroke is where its ink falls to this share of the most.
+/// The edge of a stroke, in pictures that were enlarged or blurred, is where its ink falls to this share of the strongest.
 const EDGE_SHARE: f32 = 0.3;
 
 impl Drawing {
@@ -21,8 +21,8 @@ impl Drawing {
     }
 }
 
-/// Resamples values from 0 to 1 with a filter that covers what falls into each new pixel, so that thin strokes of large
-/// pictures stay.
+/// Resamples values from 0 to 1 with a filter that covers all old pixels within each new one, so that thin strokes in
+/// large pictures are kept.
 pub(crate) fn resample(
     values: Vec<f32>,
     width: u32,

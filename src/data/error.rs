@@ -14,7 +14,7 @@ use crate::sys::files::FileError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// It was asked to stop before the data was there.
+    /// A stop was requested before the data was loaded.
     #[error("stopped before the data was loaded")]
     Stopped,
     /// A file or folder could not be read.
@@ -22,10 +22,10 @@ pub enum DataError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file does not hold what its format demands.
+    /// A file's content does not follow its format.
     #[error("{}: {problem}", path.display())]
     Malformed {
         /// The file that was read.
@@ -33,7 +33,7 @@ pub enum DataError {
         /// What is wrong and what would be right.
         problem: String,
     },
-    /// A file is sound in form but its content is not the published one.
+    /// A file is well-formed, but its content is not the published one.
     #[error("{}: its content has sha256 {actual}, not the published {expected}", path.display())]
     WrongContent {
         /// The file whose content is wrong.
@@ -51,24 +51,24 @@ pub enum DataError {
         /// What was looked for, with the accepted names.
         wanted: String,
     },
-    /// Several files could be meant.
+    /// Several files or folders match.
     #[error(
-        "{} holds both {first} and {second}: keep each data set in a folder of its own", dir.display()
+        "{} holds both {first} and {second}, and only one can be read: keep each data set in its own folder", dir.display()
     )]
     Ambiguous {
         /// The folder searched.
         dir: PathBuf,
-        /// A file that fits.
+        /// A match.
         first: String,
-        /// Another that fits as well.
+        /// Another match.
         second: String,
     },
-    /// MNIST is in none of the places where it may lie, and was not fetched.
+    /// MNIST is in none of the folders that were searched, and was not downloaded.
     #[error("MNIST is not in {searched}; {remedy}")]
     NotFound {
-        /// The folders searched and why each was passed over.
+        /// The folders searched, and why each was not used.
         searched: String,
-        /// What the reader can do.
+        /// What would help.
         remedy: String,
     },
     /// No mirror delivered a file.
@@ -76,7 +76,7 @@ pub enum DataError {
     Download {
         /// The file's published name.
         file: String,
-        /// One clause a mirror: its address and what went wrong.
+        /// A clause for each mirror: its address and what went wrong.
         attempts: String,
     },
     /// The request asks for what the data does not have.
@@ -85,28 +85,28 @@ pub enum DataError {
         /// What is wrong and what would be right.
         problem: String,
     },
-    /// Images, labels or splits that were made in a program do not fit together.
+    /// Images, labels or splits given by a program do not fit together.
     #[error("{problem}")]
     Arrays {
         /// What is wrong and what would be right.
         problem: String,
     },
-    /// Nothing can be learned from these images, or judged by them.
+    /// These images cannot be used for training or validation.
     #[error("{}{problem}", of(dir))]
     Unfit {
-        /// The folder that they come from; empty for images that come from none.
+        /// The folder that they come from; empty for images that do not come from a folder.
         dir: PathBuf,
         /// What is wrong and what would be right.
         problem: String,
     },
     /// Pictures that cannot be read.
     #[error(
-        "{}: {files} of its files cannot be read; with `skip-unreadable = true` in [data] they are left out:{}",
+        "{}: {files} of its files cannot be read; repair or remove them, or set `skip-unreadable = true` in [data] to leave them out:{}",
         dir.display(),
         lines(named, *files)
     )]
     Unreadable {
-        /// The folder that they lie in.
+        /// The folder that they are in.
         dir: PathBuf,
         /// How many.
         files: usize,
@@ -116,7 +116,7 @@ pub enum DataError {
     /// A file could not be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The request for a simulated fault cannot be read.
+    /// The simulated fault of a test build is not valid.
     #[error(transparent)]
     Fault(#[from] FaultError),
     /// A picture cannot be classified.
@@ -138,7 +138,7 @@ fn lines(named: &[String], all: usize) -> String {
     }
 }
 
-/// What stands before a problem.
+/// The prefix of a problem: the folder, if there is one.
 fn of(dir: &Path) -> String {
     if dir.as_os_str().is_empty() { String::new() } else { format!("{}: ", dir.display()) }
 }

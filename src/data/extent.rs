@@ -1,9 +1,9 @@
-//! Which part of a picture's pixels is the picture.
+//! Which part of a pixel buffer the picture covers.
 
 use image::metadata::Orientation;
 
-/// The part of the pixels that is the picture, in pixels: all of them, unless its size was reduced. Then those of its last
-/// row and column, as it was stored, may stand for less of it than others do.
+/// The part of a pixel buffer that the picture covers, in pixels: all of it, unless the picture was decoded at a reduced
+/// size. Then the last row and column, as it was stored, may be covered only in part.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Extent {
     pub top: f64,
@@ -13,16 +13,16 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// All of so many rows and columns.
+    /// All of this many rows and columns.
     pub fn whole((height, width): (usize, usize)) -> Self {
         Self { top: 0.0, left: 0.0, height: height as f64, width: width as f64 }
     }
 
-    /// Of a picture that was stored in so many rows and columns, of which `step` each became one, and which was then
+    /// The extent of a picture that was stored in this many rows and columns, reduced by the factor `step`, and then
     /// turned upright.
     pub fn reduced([height, width]: [usize; 2], step: usize, orientation: Orientation) -> Self {
         let reduced = |side: usize| side as f64 / step as f64;
-        // Of the last row and the last column, the part that is nothing.
+        // The part of the last row and column that the picture does not cover.
         let missing = |side: usize| side.div_ceil(step) as f64 - reduced(side);
         let (below, right) = (missing(height), missing(width));
         let (top, left) = match orientation {
@@ -93,7 +93,7 @@ mod tests {
             {
                 let (channels, background) = (3, GREY_BACKGROUND);
                 let frame = Frame { channels, height: side, width: side, fit, background };
-                let [whole, reduced] = [None, Some(frame.wanted())].map(|wanted| {
+                let [whole, reduced] = [None, Some(frame.decode_size())].map(|wanted| {
                     let picture = Picture::decode_for(&bytes, wanted).unwrap();
                     let is_reduced = picture.size() != (171, 237);
                     assert_eq!(is_reduced, wanted.is_some());

@@ -1,7 +1,8 @@
-//! Downloads a published data set into a folder: mirrors in order, bounded, verified, and moved into place whole.
+//! Downloads a published data set into a folder: mirrors are tried in order, and files are bounded, verified, and moved
+//! into place only when they are complete.
 //!
-//! Invariant: a file appears under its name only after its content was found right and written to disk. What a server
-//! sends otherwise, be it nothing, something else or no end of it, leaves no trace.
+//! Invariant: a file appears under its name only after its content was verified and written to disk. Whatever else a
+//! server sends, however much, leaves no trace.
 
 use std::fs::File;
 use std::io::Read;
@@ -24,23 +25,23 @@ pub const MNIST_MIRRORS: [&str; 2] = [
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 ];
 
-/// How much and how long a server may take.
+/// Limits on the time and the amount of data of a download.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLimits {
-    /// To find the server's address, and again to connect to it, encryption included.
+    /// Time to resolve the server's address, and again to connect to it, including encryption.
     pub connect_time_max: Duration,
-    /// Without a byte, once connected.
+    /// Time without a byte, once connected.
     pub silence_time_max: Duration,
-    /// For the body of one file.
+    /// Time for the body of one file.
     pub body_time_max: Duration,
-    /// Length of one file as sent.
+    /// Length of one file as it is sent.
     pub download_bytes_max: u64,
-    /// Length of one file after inflating.
+    /// Length of one file after decompression.
     pub inflated_bytes_max: u64,
 }
 
 impl Default for FetchLimits {
-    /// Patient with slow lines, quick to give up on absent ones; sizes fit MNIST with some room.
+    /// Generous for slow connections, strict for absent ones; the sizes fit MNIST with some margin.
     fn default() -> Self {
         Self {
             connect_time_max: Duration::from_secs(3),
@@ -52,7 +53,7 @@ impl Default for FetchLimits {
     }
 }
 
-/// Brings the four files of a data set into `dir`, those that are there and right excepted.
+/// Downloads the four files of a data set into `dir`, except those that are already there and correct.
 ///
 /// `mirrors` are base addresses; `sha256` are the hashes of the inflated contents, by [`Part::ALL`]. Returns the
 /// addresses that delivered.
@@ -69,22 +70,22 @@ pub fn fetch(
     fetch_while(dir, mirrors, sha256, limits, progress, &|| true)
 }
 
-/// As [`fetch`], and asks `go_on` at every block that comes.
+/// As [`fetch`], but calls `keep_going` for every block that arrives.
 ///
 /// # Errors
-/// As [`fetch`], and [`DataError::Stopped`] once `go_on` says no.
+/// As [`fetch`], and [`DataError::Stopped`] once `keep_going` returns `false`.
 pub fn fetch_while(
     dir: &Path,
     mirrors: &[String],
     sha256: &[&str; 4],
     limits: FetchLimits,
     progress: &mut dyn FnMut(Progress<'_>),
-    go_on: &dyn Fn() -> bool,
+    keep_going: &dyn Fn() -> bool,
 ) -> Result<Vec<String>, DataError> {
-    fetch_onto(&*real_files()?, dir, mirrors, sha256, limits, progress, go_on)
+    fetch_onto(&*real_files()?, dir, mirrors, sha256, limits, progress, keep_going)
 }
 
-/// The same onto any disk.
+/// As [`fetch_while`], onto any disk.
 ///
 /// # Errors
 /// As [`fetch_while`].
@@ -95,13 +96,13 @@ pub fn fetch_onto(
     sha256: &[&str; 4],
     limits: FetchLimits,
     progress: &mut dyn FnMut(Progress<'_>),
-    go_on: &dyn Fn() -> bool,
+    keep_going: &dyn Fn() -> bool,
 ) -> Result<Vec<String>, DataError> {
     files.create_folders(dir)?;
     let inside = InFolder::enter(dir, || remove_partials(files, dir));
     let client = Client::new(limits);
     let mut fetcher =
-        Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, client, progress, go_on };
+        Fetcher { files, dir, mirrors: mirrors.to_vec(), limits, client, progress, keep_going };
     let mut addresses = Vec::new();
     for (part, sha256) in Part::ALL.into_iter().zip(sha256) {
         let present = folder::published_name(dir, part);
@@ -109,14 +110,14 @@ pub fn fetch_onto(
             addresses.push(fetcher.try_mirrors(part, sha256)?);
         }
     }
-    // Of another process that was killed meanwhile.
+    // Those of another process that was killed in the meantime.
     inside.leave(|| remove_partials(files, dir));
     Ok(addresses)
 }
 
-/// Removes what downloads that were killed left in a folder in which no other one is going on.
+/// Removes what killed downloads left in a folder in which no other download is in progress.
 fn remove_partials(files: &dyn Files, dir: &Path) {
-    // What cannot be listed or removed is no reason to fail: it is not taken for the data set.
+    // Failures are ignored: unfinished files are never taken for the data set.
     for name in files.list(dir).unwrap_or_default() {
         let path = dir.join(&name);
         if is_partial(&name) && matches!(files.kind(&path), Ok(Some(PathKind::File))) {
@@ -128,12 +129,12 @@ fn remove_partials(files: &dyn Files, dir: &Path) {
 struct Fetcher<'a> {
     files: &'a dyn Files,
     dir: &'a Path,
-    /// The one that delivered last comes first.
+    /// The mirror that delivered last comes first.
     mirrors: Vec<String>,
     limits: FetchLimits,
     client: Client,
     progress: &'a mut dyn FnMut(Progress<'_>),
-    go_on: &'a dyn Fn() -> bool,
+    keep_going: &'a dyn Fn() -> bool,
 }
 
 /// Why a mirror did not deliver: its own fault, or this machine's.
@@ -152,7 +153,7 @@ impl Fetcher<'_> {
     fn try_mirrors(&mut self, part: Part, sha256: &str) -> Result<String, DataError> {
         let mut attempts = Vec::new();
         for index in 0..self.mirrors.len() {
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return Err(DataError::Stopped);
             }
             let url = format!("{}/{}.gz", self.mirrors[index].trim_end_matches('/'), part.name());
@@ -183,7 +184,7 @@ impl Fetcher<'_> {
         file.sync()?;
         drop(file);
         verify(&partial.path, part, sha256, self.limits)
-            .map_err(|error| Failure::Mirror(blame(&error)))?;
+            .map_err(|error| Failure::Mirror(verification_problem(&error)))?;
         self.move_into_place(&partial, part).map_err(Failure::Local)
     }
 
@@ -207,7 +208,7 @@ impl Fetcher<'_> {
             if len == 0 {
                 return Ok(());
             }
-            if !(self.go_on)() {
+            if !(self.keep_going)() {
                 return Err(Failure::Local(DataError::Stopped));
             }
             received += len as u64;
@@ -241,13 +242,13 @@ impl Fetcher<'_> {
     }
 }
 
-/// A file on its way, removed again unless it was moved into place.
+/// A file that is being downloaded, which is removed again unless it was moved into place.
 struct Partial<'a> {
     files: &'a dyn Files,
     path: PathBuf,
 }
 
-/// Whether this is the name of a file on its way.
+/// Whether this is the name of a file that is being downloaded.
 fn is_partial(name: &str) -> bool {
     let numbers = Part::ALL.iter().find_map(|part| {
         name.strip_prefix(LEFTOVER_WRITE)?.strip_prefix(part.name())?.strip_prefix('-')
@@ -269,8 +270,8 @@ impl<'a> Partial<'a> {
 
 impl Drop for Partial<'_> {
     fn drop(&mut self) {
-        // After it was moved there is none. What cannot be removed is no reason to fail: it is not
-        // taken for the data set.
+        // Once moved into place, it no longer has this path. A failure is ignored: it is never taken
+        // for the data set.
         let _ = self.files.remove_file(&self.path);
     }
 }
@@ -283,8 +284,8 @@ fn verify(path: &Path, part: Part, sha256: &str, limits: FetchLimits) -> Result<
     }
 }
 
-/// What a verification found, without the name of a temporary file that nobody knows.
-fn blame(error: &DataError) -> String {
+/// What a verification found, without the name of the temporary file, which means nothing to users.
+fn verification_problem(error: &DataError) -> String {
     match error {
         DataError::Malformed { problem, .. } => {
             format!("the response is not the expected file: it {problem}")

@@ -3,8 +3,8 @@
 //! Accepted, in this order: `train-images-idx3-ubyte`, the same with `.idx3-ubyte` for `-idx3-ubyte`, each of them with
 //! `.gz`, and likewise `train-labels-idx1-ubyte`, `t10k-images-…` and `t10k-labels-…`. Failing that, the one file whose
 //! name contains `train` (or `t10k` or `test`), `images` (or `labels`) and `idx3` (or `idx1`), as in EMNIST's
-//! `emnist-digits-train-images-idx3-ubyte.gz`. Hidden files, such as the `._…` twins that macOS leaves beside files, are
-//! passed over.
+//! `emnist-digits-train-images-idx3-ubyte.gz`. Hidden files, such as the `._…` files that macOS leaves beside others, are
+//! ignored.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::idx::{Checks, FileDigest, IdxImages, IdxLabels, read_images, read_labels};
 use super::splits::shape_words;
 use super::{DataError, Images};
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
 /// One of the four files of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Part {
     }
 }
 
-/// The files of a data set: where they lie, by [`Part::ALL`].
+/// The paths of the files of a data set, by [`Part::ALL`].
 pub type Paths = [PathBuf; 4];
 
 /// What the four files hold.
@@ -94,7 +94,7 @@ pub struct FolderContent {
     pub files: Vec<FileDigest>,
 }
 
-/// Where a file of a data set lies, if the folder has it under one of MNIST's own names.
+/// The path of a file of a data set, if the folder has it under one of MNIST's own names.
 pub fn published_name(dir: &Path, part: Part) -> Option<PathBuf> {
     spellings_in(dir, part).find(|path| path.is_file())
 }
@@ -122,7 +122,7 @@ fn missing(dir: &Path, part: Part) -> DataError {
 /// [`LAYOUTS`] that has some.
 ///
 /// # Errors
-/// If the folder cannot be read, lacks one of the files, or has several that could be meant.
+/// If the folder cannot be read, lacks one of the files, or has several that match.
 pub fn find(dir: &Path) -> Result<Paths, DataError> {
     let names = fitting_names(dir)?;
     if !names.is_empty() {
@@ -158,7 +158,7 @@ pub fn find(dir: &Path) -> Result<Paths, DataError> {
     }
 }
 
-/// Where data sets lie in a folder that was named, as torchvision and others leave them.
+/// Subfolders in which torchvision and others store data sets.
 pub const LAYOUTS: [&str; 6] =
     ["MNIST/raw", "raw", "mnist", "MNIST", "FashionMNIST/raw", "KMNIST/raw"];
 
@@ -205,7 +205,7 @@ fn find_part(dir: &Path, names: &[String], part: Part) -> Result<PathBuf, DataEr
 
 /// Reads and verifies the four files, two at a time.
 ///
-/// `sha256` holds what their inflated contents must hash to, by [`Part::ALL`], if that is known.
+/// `sha256` holds the hashes that their decompressed contents must have, by [`Part::ALL`], if they are known.
 ///
 /// # Errors
 /// If a file fails its checks, or the files disagree about counts or image size.
@@ -217,7 +217,8 @@ pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, 
         let test_images = read_images(&paths[2], checks(2))?;
         Ok::<_, DataError>((train_labels, test_images, read_labels(&paths[3], checks(3))?))
     };
-    let (train_images, rest) = spread(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
+    let (train_images, rest) =
+        run_in_pool(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
     let (train_images, (train_labels, test_images, test_labels)) = (train_images?, rest?);
     let shape = |images: &IdxImages| [images.channels, images.height, images.width];
     if shape(&train_images) != shape(&test_images) {

@@ -1,4 +1,4 @@
-//! Brings pictures of any size and colour to the one shape that a network takes.
+//! Resizes and converts pictures of any size and colour to the shape that a network takes.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -22,11 +22,11 @@ pub(crate) struct Frame {
     pub width: usize,
     /// How a picture of another shape is brought to this one.
     pub fit: Fit,
-    /// Brightness, 0 to 1, of what lies behind transparent parts and of what is added around a picture.
+    /// Brightness, 0 to 1, behind transparent parts and in the padding around a picture.
     pub background: f32,
 }
 
-/// What lies behind transparent parts of pictures, and around them: neither black nor white ink vanishes on it.
+/// The background of transparent parts and padding: grey, so that neither black nor white ink vanishes on it.
 pub(crate) const GREY_BACKGROUND: f32 = 0.5;
 
 /// Bytes `[height, width, channels]`.
@@ -34,7 +34,7 @@ struct Interleaved<'a> {
     bytes: Cow<'a, [u8]>,
     height: usize,
     width: usize,
-    /// The part of it that is taken.
+    /// The part of it that is used.
     extent: Extent,
 }
 
@@ -44,19 +44,19 @@ thread_local! {
 }
 
 impl Frame {
-    /// `[channels, height, width]` of what comes out.
+    /// `[channels, height, width]` of the result.
     pub fn shape(&self) -> [usize; 3] {
         [self.channels, self.height, self.width]
     }
 
-    /// Rows and columns that a picture should have at least.
-    pub fn wanted(&self) -> [usize; 2] {
+    /// The smallest size, rows and columns, at which a picture may be decoded.
+    pub fn decode_size(&self) -> [usize; 2] {
         [self.height, self.width]
     }
 
-    /// The picture in this shape, `[channels, height, width]`; where `invert` says so, light and dark are exchanged
-    /// first. A picture that has the frame's size is taken pixel for pixel; others are resampled by a bilinear filter
-    /// that covers all that falls into a new pixel.
+    /// The picture in this shape, `[channels, height, width]`; with `invert`, light and dark are exchanged first. A
+    /// picture that has the frame's size is copied pixel for pixel; others are resampled with a bilinear filter that
+    /// covers all old pixels within each new one.
     pub fn take(&self, picture: &Picture, invert: bool) -> Vec<u8> {
         let mut bytes = picture.interleaved(self.channels, self.background);
         if invert {

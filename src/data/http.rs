@@ -1,4 +1,4 @@
-//! One HTTP GET, bounded in time. Without the cargo feature `fetch` there is none, and who asks is told so.
+//! One HTTP GET, limited in time. Without the cargo feature `fetch`, every request is an error.
 
 // In a circle with fetch: the limits of a download are told to whoever downloads, and bound the
 // request.
@@ -7,13 +7,13 @@ use std::io::Read;
 
 use super::fetch::FetchLimits;
 
-/// What a server sends: its length, where it says so, and the bytes.
+/// A server's response: its length, if it is declared, and its bytes.
 pub(super) struct Response {
     pub(super) length: Option<u64>,
     pub(super) body: Box<dyn Read>,
 }
 
-/// Asks servers for files.
+/// Requests files from servers.
 pub(super) struct Client {
     #[cfg(feature = "fetch")]
     agent: ureq::Agent,
@@ -33,7 +33,7 @@ impl Client {
         Self { agent: ureq::Agent::new_with_config(config) }
     }
 
-    /// What the server answers, or why it does not.
+    /// The response, or why there is none.
     pub(super) fn get(&self, url: &str) -> Result<Response, String> {
         let response = self.agent.get(url).call().map_err(|error| error.to_string())?;
         let length = response.body().content_length();
@@ -47,7 +47,7 @@ impl Client {
         Self {}
     }
 
-    /// Why nothing can be fetched.
+    /// Always an error, which names the missing feature.
     pub(super) fn get(&self, _: &str) -> Result<Response, String> {
         Err("this build cannot download: it lacks the cargo feature `fetch`".into())
     }

@@ -1,10 +1,10 @@
-//! Reads IDX files, plain or gzipped, and trusts nothing that they say about themselves.
+//! Reads IDX files, plain or gzipped, and verifies everything that their headers declare.
 //!
 //! The format (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"): two zero bytes, the element type
 //! (8 for unsigned bytes), the number of dimensions, each dimension as a big-endian `u32`, then the elements.
 //!
-//! Invariant: nothing is allocated that the file on disk is too small to fill, and no element is handed out before the
-//! counts, the length, gzip's own checksum and the expected hash were found right.
+//! Invariant: no more memory is allocated than the file on disk can fill, and no element is returned before the counts,
+//! the length, gzip's checksum and the expected hash have been verified.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
@@ -43,18 +43,18 @@ pub struct IdxLabels {
     pub file: FileDigest,
 }
 
-/// Which file was read, and the hash of what it held.
+/// A file that was read, and the hash of its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileDigest {
-    /// Where it lies.
+    /// Its path.
     pub path: PathBuf,
-    /// Length of the content after inflating.
+    /// Length of the content after decompression.
     pub bytes: u64,
-    /// SHA-256 of the content after inflating, in hex.
+    /// SHA-256 of the content after decompression, in hex.
     pub sha256: String,
 }
 
-/// What a file must be, beyond well-formed.
+/// Requirements on a file besides being well-formed.
 #[derive(Debug, Clone, Copy)]
 pub struct Checks<'a> {
     /// SHA-256 that the inflated content must have, in lower-case hex.
@@ -70,13 +70,13 @@ impl Default for Checks<'_> {
     }
 }
 
-/// Longest side of an image. Larger ones are a lying header rather than a data set for small convolutional networks.
+/// Longest side of an image. A larger one is more likely a wrong header than a real data set.
 pub const SIDE_MAX: usize = 4096;
 
 /// Deflate cannot shrink further than this: two bits code at most 258 bytes.
 const DEFLATE_RATIO_MAX: u64 = 1032;
 
-/// Hashing right behind the decoder keeps the bytes in cache.
+/// Bytes that are hashed at a time, few enough to be still in the processor's cache after decoding.
 const CHUNK_LEN: usize = 1 << 16;
 
 /// Reads an image file: unsigned bytes in three dimensions, or in four, of which the second or the last are 1 or 3

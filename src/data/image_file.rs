@@ -1,4 +1,4 @@
-//! Decodes picture files as people have them: complete, upright, and told apart by content, not by name.
+//! Decodes picture files: checks that they are complete, turns them upright, and recognizes formats by content, not name.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -22,18 +22,18 @@ pub const PICTURE_SIDE_MAX: u32 = 8192;
 /// Largest file that is decoded.
 const FILE_BYTES_MAX: u64 = 512 << 20;
 
-/// Memory that decoding a picture may take.
+/// Most memory that decoding a picture may use.
 const DECODER_BYTES_MAX: u64 = 256 << 20;
 
-/// Which of light and dark is the ink.
+/// Whether ink is dark or light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Invert {
-    /// As the picture tells: paper is what most of it is.
+    /// Detect it: the paper is what covers most of the picture.
     #[default]
     Auto,
     /// Dark ink on light paper.
     Always,
-    /// Light ink on dark paper, as MNIST has it.
+    /// Light ink on dark paper, as in MNIST.
     Never,
 }
 
@@ -41,32 +41,32 @@ pub enum Invert {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PictureError {
-    /// The content is of no accepted format.
+    /// The content has no supported format.
     #[error("not a PNG, JPEG, WebP, GIF, BMP, TIFF or PNM picture")]
     UnknownFormat,
     /// The file ends before its picture does.
-    #[error("the {format} picture is cut short: {missing}")]
+    #[error("the {format} picture is truncated: {missing}")]
     Truncated {
-        /// Of which format it is.
+        /// The picture's format.
         format: &'static str,
-        /// What is not there.
+        /// What is missing.
         missing: &'static str,
     },
-    /// The decoder gave up.
+    /// The picture cannot be decoded.
     #[error("not a readable {format} picture")]
     Undecodable {
-        /// Of which format it is.
+        /// The picture's format.
         format: &'static str,
-        /// What the decoder said.
+        /// The decoder's error.
         source: ImageError,
     },
     /// The file cannot be read.
     #[error("cannot be read")]
     Read(#[source] std::io::Error),
-    /// The file is larger than pictures are.
-    #[error("{bytes} bytes are more than a picture may have")]
+    /// The file is too large.
+    #[error("the file has {bytes} bytes; at most {FILE_BYTES_MAX} are supported")]
     TooLarge {
-        /// How large it is.
+        /// Its size.
         bytes: u64,
     },
     /// It is a pipe, a device or a socket.
@@ -75,10 +75,10 @@ pub enum PictureError {
     /// The file has no content.
     #[error("the file is empty")]
     Empty,
-    /// Nothing stands out from the background.
+    /// Nothing differs from the background.
     #[error("the picture is blank: no stroke stands out from the background")]
     Blank,
-    /// Ink and paper cannot be told apart.
+    /// Ink and paper cannot be distinguished.
     #[error(
         "cannot tell whether the ink is dark or light; use `--invert always` for dark ink on light paper, `--invert never` for light ink on dark paper"
     )]
@@ -98,15 +98,16 @@ impl Picture {
     /// file.
     ///
     /// # Errors
-    /// When the content is of another format, cut short (also where an end was put behind a part of it), damaged, or
-    /// wider or higher than [`PICTURE_SIDE_MAX`].
+    /// When the content has another format, is truncated (even if an end marker follows the part that is there) or
+    /// damaged, or is wider or higher than [`PICTURE_SIDE_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, PictureError> {
         Self::decode_for(bytes, None)
     }
 
-    /// The same where only so many rows and columns are `wanted` of it, upright: then a JPEG picture that is at least
-    /// twice as large comes at a half, a quarter or an eighth of its size, the smallest that is not smaller than that.
-    /// Each of its pixels is the mean of those that it stands for. Progressive files and unusual colours come whole.
+    /// Like [`decode`](Self::decode), but if `wanted` rows and columns (upright) suffice, a JPEG picture that is at least
+    /// twice as large is decoded at a half, a quarter or an eighth of its size, the smallest that is at least the wanted
+    /// one. Each pixel is then the mean of those that it replaces. Progressive files and those with unusual colour spaces
+    /// are decoded in full size.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -114,7 +115,8 @@ impl Picture {
         Ok(Self::decode_within(bytes, wanted, |_| ())?.0)
     }
 
-    /// The same, after `take_room` was called with how many bytes that takes, about; what it returns comes back.
+    /// Like [`decode_for`](Self::decode_for), but first calls `take_room` with the approximate memory that decoding needs,
+    /// and also returns its result.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -152,10 +154,10 @@ impl Picture {
         Ok((Self { pixels, extent, digest }, room))
     }
 
-    /// Rows and columns of a picture, upright, which its file says before its pixels.
+    /// Rows and columns of a picture, upright, from its header.
     ///
     /// # Errors
-    /// When that is damaged. Whether all pixels are there is not looked at.
+    /// When the header is damaged. Whether the pixels are complete is not checked.
     pub fn size_of(bytes: &[u8]) -> Result<(usize, usize), PictureError> {
         let (decoder, _, orientation) = opened(bytes, Demand::Header)?;
         let (width, height) = decoder.dimensions();
@@ -163,10 +165,10 @@ impl Picture {
         Ok(if is_turned(orientation) { (width, height) } else { (height, width) })
     }
 
-    /// A picture of bytes `[channels, height, width]`, grey or colour.
+    /// A picture from bytes `[channels, height, width]`, grey or colour.
     ///
     /// # Panics
-    /// If there are other than 1 or 3 channels or another number of bytes.
+    /// If there are not 1 or 3 channels, or the number of bytes does not match the shape.
     pub(crate) fn of_planes(planes: &[u8], [channels, height, width]: [usize; 3]) -> Self {
         let bytes = super::layout::interleaved(planes, channels);
         let (columns, rows) = (width as u32, height as u32);
@@ -177,7 +179,7 @@ impl Picture {
         };
         assert!(
             pixels.is_some() && planes.len() == channels * height * width,
-            "{} bytes are no picture of {channels}×{height}×{width}",
+            "{} bytes do not form a picture of {channels}×{height}×{width}",
             planes.len()
         );
         let pixels = pixels.unwrap_or_default();
@@ -189,18 +191,18 @@ impl Picture {
         size_of(&self.pixels)
     }
 
-    /// The part of the pixels that is the picture.
+    /// The part of the pixel buffer that the picture covers.
     pub(crate) fn extent(&self) -> Extent {
         self.extent
     }
 
-    /// A SHA-256 that tells the picture from others, whatever size was wanted of it, where its pixels cannot, as they may be
-    /// of a reduced size: that of a JPEG file's coefficients.
+    /// A SHA-256 that identifies the picture whatever size it was decoded at: that of a JPEG file's coefficients. `None`
+    /// for other pictures, whose pixels identify them.
     pub(crate) fn digest(&self) -> Option<[u8; 32]> {
         self.digest
     }
 
-    /// Whether some pixel is not grey, by more than compression leaves.
+    /// Whether some pixel is not grey, by more than compression artefacts.
     pub(crate) fn is_colour(&self) -> bool {
         const SPREAD: u8 = 16;
         let spread = |pixel: &[u8]| {
@@ -227,7 +229,7 @@ impl Picture {
             _ => {}
         }
         let all = self.pixels.to_rgba16();
-        // Of 8-bit pictures every value is used.
+        // 8-bit pictures use their whole range.
         let range = match is_16_bit(&self.pixels) {
             true => used_range(all.pixels().flat_map(|pixel| [pixel.0[0], pixel.0[1], pixel.0[2]])),
             false => u16::MAX,
@@ -248,7 +250,7 @@ impl Picture {
         Self::open_for(path, None)
     }
 
-    /// The same where only so many rows and columns are [wanted](Self::decode_for).
+    /// Like [`open`](Self::open), at no less than the [wanted size](Self::decode_for).
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -260,7 +262,7 @@ impl Picture {
         })
     }
 
-    /// The grey picture, with what is transparent in it.
+    /// The picture in grey, with its transparency.
     pub(crate) fn grey(&self) -> Grey {
         let size = (self.pixels.width() as usize, self.pixels.height() as usize);
         let has_alpha = self.pixels.color().has_alpha();
@@ -289,10 +291,10 @@ impl Picture {
     }
 }
 
-/// The content of a picture file, if it is no larger than pictures are.
+/// The content of a picture file, if it is not too large.
 pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
     let found = std::fs::metadata(path).map_err(PictureError::Read)?;
-    // Reading a pipe would wait for whoever writes into it; a folder says so itself.
+    // Reading a pipe would wait for its writer; reading a folder is an error of the system.
     if !found.is_file() && !found.is_dir() {
         return Err(PictureError::NotAFile);
     }
@@ -303,14 +305,14 @@ pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
     if bytes.is_empty() { Err(PictureError::Empty) } else { Ok(bytes) }
 }
 
-/// What has to be there of a picture.
+/// How much of a picture must be complete.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Demand {
     Whole,
     Header,
 }
 
-/// A decoder of a picture that is as whole as demanded, the format's name, and which way is up.
+/// A decoder of a picture that is as complete as demanded, the format's name, and the orientation.
 fn opened(
     bytes: &[u8],
     demand: Demand,
@@ -319,17 +321,17 @@ fn opened(
     let cut = |format| move |missing| PictureError::Truncated { format, missing };
     let (name, exif) = match format {
         ImageFormat::Png => ("PNG", complete::png(bytes).map_err(cut("PNG"))?),
-        // Whether it is whole is found out when it is read.
+        // Its completeness is checked when it is read.
         ImageFormat::Jpeg => (JPEG, None),
         ImageFormat::WebP => {
             complete::webp(bytes).map_err(cut("WebP"))?;
             ("WebP", None)
         }
-        // Decoders of these refuse files that are cut short.
+        // Decoders of these formats refuse truncated files.
         ImageFormat::Bmp => ("BMP", None),
         ImageFormat::Tiff => ("TIFF", None),
         ImageFormat::Pnm => ("PNM", None),
-        // Of a moving picture the first is taken.
+        // The first frame of an animation is used.
         ImageFormat::Gif => ("GIF", None),
         _ => return Err(PictureError::UnknownFormat),
     };
@@ -340,7 +342,7 @@ fn opened(
     limits.max_alloc = Some(DECODER_BYTES_MAX);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|source| {
-        // That something is missing says more than what it leads to.
+        // What is missing is a better explanation than the decoder's error.
         let is_whole = match name == JPEG && demand == Demand::Whole {
             true => jpeg::read(bytes, PICTURE_SIDE_MAX, None).map_err(jpeg_error),
             false => return PictureError::Undecodable { format: name, source },
@@ -354,7 +356,7 @@ fn opened(
     Ok((decoder, name, orientation.unwrap_or(Orientation::NoTransforms)))
 }
 
-/// Whether a file that starts so is of a format that is decoded.
+/// Whether these first bytes of a file are those of a supported format.
 pub(crate) fn is_known_format(start: &[u8]) -> bool {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
     matches!(image::guess_format(start), Ok(Bmp | Gif | Jpeg | Png | Pnm | Tiff | WebP))
@@ -365,7 +367,7 @@ pub(crate) fn to_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect()
 }
 
-/// Brightness of each pixel, 0 to 1, `[height, width]`, and how opaque it is where some is not.
+/// Brightness of each pixel, 0 to 1, `[height, width]`, and its opacity, if some pixel is transparent.
 #[derive(Debug, Clone)]
 pub(crate) struct Grey {
     pub values: Vec<f32>,
@@ -401,8 +403,8 @@ fn is_16_bit(pixels: &DynamicImage) -> bool {
     color.bytes_per_pixel() / color.channel_count() > 1
 }
 
-/// The largest number of as many bits as the values use, 8 at least: cameras and scanners put 10, 12 and 14 bits into
-/// the lower end of 16.
+/// The largest number with as many bits as the values use, at least 8: cameras and scanners store 10, 12 and 14 bits in
+/// the lower bits of 16.
 fn used_range(values: impl Iterator<Item = u16>) -> u16 {
     let most = values.max().unwrap_or(0);
     u16::MAX >> most.leading_zeros().min(8)
@@ -426,7 +428,7 @@ fn of_reduced(reduced: jpeg::Reduced) -> Option<DynamicImage> {
     }
 }
 
-/// Which way is up is part of what a picture shows.
+/// The digest of an upright picture, from that of the stored one: the orientation is part of the content.
 fn upright_digest(stored: [u8; 32], orientation: Orientation) -> [u8; 32] {
     Sha256::new_with_prefix(stored).chain_update([orientation.to_exif()]).finalize().into()
 }

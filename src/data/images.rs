@@ -1,4 +1,4 @@
-//! Labelled images as they lie in memory: one byte a pixel until a batch is made.
+//! Labelled images in memory: one byte a pixel until a batch is made.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ impl Images {
         Self::of_pixels(Pixels::Memory(pixels.into()), labels.into(), shape)
     }
 
-    /// The same of pixels that may lie in a file.
+    /// Like [`of_shape`](Self::of_shape), for pixels that may be in a file.
     ///
     /// # Errors
     /// As [`of_shape`](Self::of_shape).
@@ -99,7 +99,7 @@ impl Images {
         Ok(Self { pixels, labels, channels, height, width })
     }
 
-    /// Joins what its maker has counted already.
+    /// Joins pixels and labels whose numbers are known to match.
     pub(super) fn of_counted(
         pixels: Arc<[u8]>,
         labels: impl Into<Labels>,
@@ -110,7 +110,7 @@ impl Images {
         Self { pixels, labels, channels, height, width }
     }
 
-    /// How many images there are.
+    /// Number of images.
     pub fn count(&self) -> usize {
         self.labels.len()
     }
@@ -125,7 +125,7 @@ impl Images {
         self.width
     }
 
-    /// Channels of an image: 1 where it is grey, 3 where it is red, green and blue.
+    /// Channels of an image: 1 for grey, 3 for red, green and blue.
     pub fn channels(&self) -> usize {
         self.channels
     }
@@ -200,7 +200,7 @@ impl From<Vec<u16>> for Labels {
     }
 }
 
-/// Some of a set of [`Images`], in a fixed order, without a copy.
+/// A selection of [`Images`] in a fixed order, without copying them.
 ///
 /// Invariant: every index is below `images.count()`.
 #[derive(Debug, Clone)]
@@ -213,7 +213,7 @@ impl Subset {
     /// The images that `indices` name, in this order.
     ///
     /// # Errors
-    /// [`DataError::Arrays`] if there is no image of an index.
+    /// [`DataError::Arrays`] if an index is out of range.
     pub fn new(images: Images, indices: impl Into<Arc<[u32]>>) -> Result<Self, DataError> {
         let indices = indices.into();
         match indices.iter().find(|&&index| index as usize >= images.count()) {
@@ -227,7 +227,7 @@ impl Subset {
         }
     }
 
-    /// Those of the images whose indices were just taken from them.
+    /// The images at indices that are known to be in range.
     pub(super) fn of_known(images: Images, indices: Vec<u32>) -> Self {
         debug_assert!(indices.iter().all(|&index| (index as usize) < images.count()));
         Self { images, indices: indices.into() }
@@ -239,12 +239,12 @@ impl Subset {
         Self { images, indices: (0..count).collect() }
     }
 
-    /// How many images there are.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.indices.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }
@@ -277,13 +277,13 @@ impl Subset {
         self.images.image(self.indices[position] as usize)
     }
 
-    /// Has the pixels of the image at `position` fetched, where they are likely not to be in memory.
+    /// Prefetches the pixels of the image at `position`, if they are likely not to be in memory.
     pub(super) fn will_need(&self, position: usize) {
         let len = self.image_len();
         self.images.pixels.will_need(self.indices[position] as usize * len, len);
     }
 
-    /// All positions, in the order in which the pixels lie, for passes over images that memory does not hold.
+    /// All positions in the order of their pixels, for passes over images that do not fit into memory.
     pub(super) fn positions_in_file_order(&self) -> Vec<u32> {
         let mut positions: Vec<u32> = (0..self.len() as u32).collect();
         positions.sort_by_key(|&position| self.indices[position as usize]);
@@ -298,15 +298,15 @@ impl Subset {
         self.images.label(self.indices[position] as usize)
     }
 
-    /// Other images of the same underlying set.
+    /// Another selection of the same underlying images.
     ///
     /// # Errors
-    /// [`DataError::Arrays`] if there is no image of an index.
+    /// [`DataError::Arrays`] if an index is out of range.
     pub fn with_indices(&self, indices: impl Into<Arc<[u32]>>) -> Result<Self, DataError> {
         Self::new(self.images.clone(), indices)
     }
 
-    /// Which images of the underlying set these are.
+    /// The indices of these images in the underlying set.
     pub fn indices(&self) -> &[u32] {
         &self.indices
     }
@@ -330,10 +330,10 @@ impl From<Images> for Subset {
     }
 }
 
-/// What takes pixels from `0..=255` to the network's input: `(pixel / 255 − mean) / std`, for each channel.
+/// The map from pixels in `0..=255` to the network's input: `(pixel / 255 − mean) / std`, for each channel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Normalization {
-    /// Mean of each channel over the training images, as a fraction of 255; grey images have the first alone.
+    /// Mean of each channel over the training images, as a fraction of 255; grey images use only the first.
     pub mean: [f32; CHANNELS_MAX],
     /// Standard deviation of each channel over the training images, as a fraction of 255; never 0.
     pub std: [f32; CHANNELS_MAX],
@@ -345,11 +345,11 @@ impl Normalization {
         Self { mean: [mean; CHANNELS_MAX], std: [std; CHANNELS_MAX] }
     }
 
-    /// Measures the pixels of a subset. A channel that is the same everywhere has no spread; it gets `std` 1.
+    /// Measures the pixels of a subset. A constant channel gets a `std` of 1.
     pub fn measure(subset: &Subset) -> Self {
         let plane = (subset.height() * subset.width()).max(1);
         let mut totals = [(0_u64, 0_u64); CHANNELS_MAX];
-        // Whole numbers come to the same in any order.
+        // Sums of integers do not depend on the order.
         for position in subset.positions_in_file_order() {
             let planes = subset.image(position as usize).chunks_exact(plane);
             for ((sum, squares), plane) in totals.iter_mut().zip(planes) {
@@ -371,7 +371,7 @@ impl Normalization {
         measured
     }
 
-    /// The factor and the term of the same map in one step: `pixel × factor + term`.
+    /// The factor and the term of the same map as `pixel × factor + term`.
     ///
     /// # Panics
     /// If `channel` is not below 3.
@@ -394,7 +394,7 @@ impl Normalization {
 }
 
 fn sums(pixels: &[u8]) -> (u64, u64) {
-    // 32-bit partial sums vectorise; a chunk of 2^15 pixels cannot overflow them.
+    // 32-bit partial sums vectorize; a chunk of 2^15 pixels cannot overflow them.
     pixels.chunks(1 << 15).fold((0, 0), |(sum, squares), chunk| {
         let (mut s, mut q) = (0_u32, 0_u32);
         for &pixel in chunk {
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_normalised_each_for_itself() {
+    fn channels_are_normalized_each_for_itself() {
         let pixels = [0, 255, 51, 51, 102, 204, 255, 0, 51, 51, 204, 102];
         let images = Images::of_shape(pixels, [0, 1], [3, 1, 2]).unwrap();
         assert_eq!((images.image_len(), images.shape()), (6, [3, 1, 2]));

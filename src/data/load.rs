@@ -1,10 +1,10 @@
-//! The one way in: a request names a source, and what comes back is a split data set and the record of its origin.
+//! Loads data: turns a request that names a source into a split data set and the record of its origin.
 
 use std::path::{Path, PathBuf};
 
 use super::fetch::fetch_while;
 use super::folder::{self, FolderContent};
-use super::loaded::{Loaded, Origin, looked_at};
+use super::loaded::{Loaded, Origin, examined};
 use super::look::seen_classes;
 use super::mnist::{self, CONTENT_SHA256, Search};
 use super::request::{DataRequest, Download};
@@ -13,11 +13,11 @@ use super::synthetic::{self, GENERATOR_VERSION};
 use super::{DataError, Dataset, Progress, Split, Subset, framed};
 use crate::spec::{Fallback, Source};
 
-/// Finds, fetches or draws the images, splits them, and looks at what came of it.
+/// Finds, downloads or draws the images, splits them, and examines the result.
 ///
 /// # Errors
 /// If a file is missing or wrong, the request asks for more images than there are, MNIST is not in the folder that was
-/// named for it, or is nowhere to be had and there is no fallback, or nothing can be learned from the images, as
+/// given for it, or cannot be found or downloaded and there is no fallback, or nothing can be learned from the images, as
 /// [`DataReport::refusal`](super::DataReport::refusal) says.
 pub fn load(
     request: &DataRequest,
@@ -50,7 +50,7 @@ fn load_mnist(
             let content = mnist::read(&dir)?;
             return split_mnist(request, dir, content, fetched_from);
         }
-        // What a stop cut short is no reason to train on something else.
+        // A download that a stop interrupted must not lead to training on something else.
         Err(_) if request.stop.requested().is_some() => return Err(DataError::Stopped),
         Err(failure) => failure,
     };
@@ -63,13 +63,13 @@ fn load_mnist(
         Fallback::None => Err(DataError::NotFound {
             searched,
             remedy: format!(
-                "{failure}; put its four files into one of these folders, or allow the built-in digits"
+                "{failure}; put its four files into one of these folders, or set `fallback = \"synthetic\"` in [data] to use the built-in digits"
             ),
         }),
     }
 }
 
-/// Fetches MNIST into the cache; failing that, says why.
+/// Downloads MNIST into the cache folder; the error says why that failed.
 fn fetch_mnist(
     request: &DataRequest,
     progress: &mut dyn FnMut(Progress<'_>),
@@ -83,8 +83,8 @@ fn fetch_mnist(
                 .to_owned(),
         );
     };
-    let go_on = || request.stop.requested().is_none();
-    let fetched = fetch_while(cache, mirrors, &CONTENT_SHA256, *limits, progress, &go_on);
+    let keep_going = || request.stop.requested().is_none();
+    let fetched = fetch_while(cache, mirrors, &CONTENT_SHA256, *limits, progress, &keep_going);
     fetched.map(|addresses| (cache.clone(), addresses)).map_err(|error| error.chain())
 }
 
@@ -97,7 +97,7 @@ fn split_mnist(
     let sizes = request.sizes(content.train.count());
     let [train, validation, test] = carve(content.train, content.test, sizes, request.seed)?;
     let origin = Origin::Mnist { dir, files: content.files, fetched_from };
-    looked_at(Dataset::new(train, validation, test, 10)?, origin)
+    examined(Dataset::new(train, validation, test, 10)?, origin)
 }
 
 fn load_idx(request: &DataRequest, dir: &Path) -> Result<Loaded, DataError> {
@@ -113,13 +113,13 @@ fn load_idx(request: &DataRequest, dir: &Path) -> Result<Loaded, DataError> {
         Some(names) => dataset.named(names)?,
         None => dataset,
     };
-    looked_at(dataset, origin)
+    examined(dataset, origin)
 }
 
-/// May stand beside IDX files, with the name of a class on each line.
+/// An optional file beside IDX files, with the name of a class on each line.
 const CLASSES_FILE: &str = "classes.txt";
 
-/// The names in a file of classes; `None` where there is none.
+/// The names in a file of classes; `None` if there is no such file.
 fn class_names(path: &Path, classes: usize) -> Result<Option<Vec<String>>, DataError> {
     const BYTES_MAX: u64 = 16 << 20;
     let Ok(metadata) = path.metadata() else {
@@ -139,8 +139,8 @@ fn class_names(path: &Path, classes: usize) -> Result<Option<Vec<String>>, DataE
     Ok(Some(names.into_iter().take(classes).collect()))
 }
 
-/// As many built-in digits as MNIST has images, unless limited. Each split is drawn from a stream of its own, so no
-/// limit on one changes another.
+/// As many built-in digits as MNIST has images, unless limited. Each split has its own random stream, so that limiting one
+/// does not change another.
 fn draw(
     request: &DataRequest,
     fallback_reason: Option<String>,
@@ -167,5 +167,5 @@ fn draw(
     let (train, validation, test) = (train?, validation?, test?);
     let origin =
         Origin::Synthetic { generator: GENERATOR_VERSION, seed: request.seed, fallback_reason };
-    looked_at(Dataset::new(train, validation, test, synthetic::CLASSES)?, origin)
+    examined(Dataset::new(train, validation, test, synthetic::CLASSES)?, origin)
 }

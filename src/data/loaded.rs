@@ -15,13 +15,13 @@ use crate::spec::{Amount, DataSpec, Fit, Size, Source};
 pub struct Loaded {
     /// The split images.
     pub dataset: Dataset,
-    /// What a look at them showed.
+    /// The result of examining them.
     pub report: DataReport,
-    /// For the record.
+    /// Where they came from, for the record.
     pub origin: Origin,
 }
 
-/// Where data came from, with what proves it.
+/// Where data came from, with hashes of its content.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "source", rename_all = "kebab-case")]
 pub enum Origin {
@@ -31,7 +31,7 @@ pub enum Origin {
         dir: PathBuf,
         /// The four files.
         files: Vec<FileDigest>,
-        /// The addresses it was just fetched from; empty if it was there already.
+        /// The addresses it was just downloaded from; empty if it was already there.
         fetched_from: Vec<String>,
     },
     /// A folder of IDX files.
@@ -44,14 +44,14 @@ pub enum Origin {
     /// A folder or file whose images are brought to one size.
     #[serde(rename = "framed")]
     Framed {
-        /// Its form.
+        /// Its kind.
         #[serde(rename = "form")]
         source: Source,
         /// The folder or file.
         dir: PathBuf,
         /// SHA-256 of the images and classes of each of its parts, by name.
         content: BTreeMap<String, String>,
-        /// What was chosen.
+        /// The settings that were used.
         settings: FramedSettings,
     },
     /// The built-in digits.
@@ -60,7 +60,7 @@ pub enum Origin {
         generator: u32,
         /// The seed they were drawn from.
         seed: u64,
-        /// Why they stand in for MNIST; `None` if they were asked for.
+        /// Why they replace MNIST; `None` if they were requested.
         fallback_reason: Option<String>,
     },
 }
@@ -82,7 +82,7 @@ impl Origin {
         }
     }
 
-    /// Writes into `[data]` what was chosen where it says nothing, so that a run can keep it.
+    /// Fills in the settings of `[data]` that were chosen automatically, so that a run records them.
     pub fn record_in(&self, data: &mut DataSpec, validation: usize) {
         let Self::Framed { settings, .. } = self else {
             data.validation.get_or_insert(Amount::Count(validation));
@@ -96,7 +96,7 @@ impl Origin {
         data.test = test;
     }
 
-    /// Why the built-in digits stand in for MNIST, if they do.
+    /// Why the built-in digits replace MNIST, if they do.
     pub fn fallback_reason(&self) -> Option<&str> {
         match self {
             Self::Synthetic { fallback_reason, .. } => fallback_reason.as_deref(),
@@ -105,7 +105,7 @@ impl Origin {
     }
 }
 
-/// What was chosen for a framed source where the study says nothing.
+/// The settings of a framed source, including those chosen automatically.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FramedSettings {
     /// Rows.
@@ -116,14 +116,14 @@ pub struct FramedSettings {
     pub channels: usize,
     /// How pictures of another shape are brought to it.
     pub fit: Fit,
-    /// Images that were set aside for validation; `None` where the source has some.
+    /// Images that were set aside for validation; `None` if the source has its own.
     pub validation: Option<Amount>,
-    /// Images that were set aside for testing; `None` where the source has some.
+    /// Images that were set aside for testing; `None` if the source has its own.
     pub test: Option<Amount>,
 }
 
-/// Refuses images that nothing can be learned from.
-pub(super) fn looked_at(dataset: Dataset, origin: Origin) -> Result<Loaded, DataError> {
+/// Examines images, and refuses those that nothing can be learned from.
+pub(super) fn examined(dataset: Dataset, origin: Origin) -> Result<Loaded, DataError> {
     let report = DataReport::of(&dataset);
     match report.refusal(&dataset.classes) {
         None => Ok(Loaded { dataset, report, origin }),

@@ -1,4 +1,4 @@
-//! A look at the data before anything is trained on it: what cannot be learned from is refused, what is odd is told.
+//! Examines the data before training: data that cannot be learned from is refused, and unusual data is reported.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,19 +11,19 @@ use super::folder::{Part, Paths};
 use super::{DataError, Dataset, Images, Subset};
 use crate::record::{DataFinding, Split, SplitCounts};
 
-/// What a look at a data set showed.
+/// The result of examining a data set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DataReport {
     /// Images of each class.
     pub counts: SplitCounts,
-    /// What is odd, the gravest first; empty where nothing is.
+    /// What is unusual, the most serious first.
     pub findings: Vec<DataFinding>,
 }
 
 const SPLITS: [Split; 3] = [Split::Train, Split::Validation, Split::Test];
 
 impl DataReport {
-    /// Looks at every image and label once.
+    /// Examines every image and label once.
     pub fn of(data: &Dataset) -> Self {
         let classes = data.classes.len();
         let counts = SplitCounts {
@@ -39,14 +39,14 @@ impl DataReport {
         Self { counts, findings }
     }
 
-    /// Why nothing can be learned from these images, and what would help; `None` where it can.
+    /// Why nothing can be learned from these images, and what would help; `None` if something can.
     pub fn refusal(&self, classes: &[String]) -> Option<String> {
         self.findings.iter().find_map(|finding| match finding {
             DataFinding::OneClass { split: Split::Train, .. } => {
                 Some(format!("{}: a classifier needs at least 2 classes", finding.words(classes)))
             }
             DataFinding::NotTrained { .. } => Some(format!(
-                "{}: add training images of them, or raise data.train where it is set",
+                "{}: add training images of these classes, or raise data.train if it is set",
                 finding.words(classes)
             )),
             _ => None,
@@ -96,7 +96,8 @@ impl SplitCounts {
         findings
     }
 
-    /// A class with more than half of what the others leave to an even share: 75 % of two classes, 55 % of ten.
+    /// A majority class: one whose share is at least halfway between one half and one half plus an even share, that is 75 %
+    /// with two classes and 55 % with ten.
     fn majority(&self, split: Split) -> Option<DataFinding> {
         let counts = self.of(split);
         let present = counts.iter().filter(|&&count| count > 0).count();
@@ -106,8 +107,8 @@ impl SplitCounts {
     }
 }
 
-/// The class with the most images, the smaller label first among equals, and its share of them, 0..=1; `None` where
-/// there are no images.
+/// The class with the most images, the smallest label among equal ones, and its share of all images, 0..=1; `None`
+/// without images.
 fn majority(counts: &[usize]) -> Option<(usize, f64)> {
     let most = *counts.iter().max()?;
     let class = counts.iter().position(|&count| count == most)?;
@@ -115,7 +116,7 @@ fn majority(counts: &[usize]) -> Option<(usize, f64)> {
     (all > 0).then(|| (class, most as f64 / all as f64))
 }
 
-/// What is seen of one image.
+/// The facts about one image.
 #[derive(Clone, Copy)]
 struct Look {
     /// The first half of the SHA-256 of its pixels.
@@ -136,7 +137,7 @@ fn looks(images: &Subset) -> Vec<Look> {
             is_constant: pixels.iter().all(|&pixel| pixel == pixels[0]),
         }
     };
-    // What follows sorts or counts them.
+    // The order does not matter: they are only sorted or counted.
     let positions = images.positions_in_file_order();
     positions.into_par_iter().map(|position| look(position as usize)).collect()
 }
@@ -150,8 +151,8 @@ fn shared_images(looks: &[Vec<Look>; 3]) -> Vec<DataFinding> {
     let sorted = [contents(0), contents(1)];
     let pairs = [(1, 0), (2, 0), (2, 1)];
     let found = pairs.map(|(at, other)| {
-        let is_there = |look: &&Look| sorted[other].binary_search(&look.content).is_ok();
-        let images = looks[at].iter().filter(is_there).count();
+        let is_in_other = |look: &&Look| sorted[other].binary_search(&look.content).is_ok();
+        let images = looks[at].iter().filter(is_in_other).count();
         (images > 0).then_some(DataFinding::SharedImages {
             split: SPLITS[at],
             other: SPLITS[other],
@@ -179,10 +180,10 @@ fn constant_images(looks: &[Vec<Look>; 3]) -> Vec<DataFinding> {
     found.collect()
 }
 
-/// How many classes the training labels tell of, 0 to the largest; the test labels have to be among them.
+/// The number of classes according to the training labels, from 0 to the largest; the test labels must be among them.
 ///
 /// # Errors
-/// If all training labels are the same, or a test label is none of theirs.
+/// If all training labels are the same, or a test label is larger than all of them.
 pub(super) fn seen_classes(
     paths: &Paths,
     train: &Images,

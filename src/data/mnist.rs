@@ -1,8 +1,8 @@
-//! MNIST itself: where it may lie, and the proof that what lies there is it.
+//! Finds MNIST, and verifies that what was found is MNIST.
 //!
-//! Files are judged by what they hold, not by how they are compressed: archives of equal content differ in their own
-//! hash. They are read by `idx` rather than by the crate `mnist`, which reads plain files only, panics on what is
-//! wrong with them, and knows no other image size.
+//! Files are compared by their decompressed content, because archives of equal content differ in their own hash. They are
+//! read by `idx` rather than by the crate `mnist`, which reads only uncompressed files, panics on invalid ones, and
+//! supports no other image size.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::DataError;
 use super::folder::{self, FolderContent, MNIST_LAYOUTS, Part};
 
-/// SHA-256 of the inflated files, by [`Part::ALL`].
+/// SHA-256 of the decompressed files, by [`Part::ALL`].
 pub const CONTENT_SHA256: [&str; 4] = [
     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -18,27 +18,30 @@ pub const CONTENT_SHA256: [&str; 4] = [
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 ];
 
-/// Where MNIST may lie, in the order searched.
+/// The folders in which MNIST is searched for, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
-    /// Named by the user: it holds MNIST, or loading fails.
+    /// The folder that the user gave; if it does not hold MNIST, loading fails.
     pub named: Option<PathBuf>,
-    /// Where a run has read it before. Looked into if it is there.
+    /// The folder from which a run has read it before; searched if it exists.
     pub recorded: Option<PathBuf>,
-    /// Looked into if it is there.
+    /// A folder below the current one; searched if it exists.
     pub local: Option<PathBuf>,
-    /// Looked into if it is there; downloads go here.
+    /// The cache folder, which is searched if it exists, and into which MNIST is downloaded.
     pub cache: Option<PathBuf>,
 }
 
 impl Places {
-    /// The usual places: `named` or `BURGEON_DATA`, then `data/`, then `burgeon/mnist` in `XDG_CACHE_HOME` or
+    /// The default folders: `named` or `BURGEON_DATA`, then `data/`, then `burgeon/mnist` in `XDG_CACHE_HOME` or
     /// `~/.cache`.
     ///
     /// `variable` looks up an environment variable; pass `|name| std::env::var_os(name)`.
-    pub fn usual(named: Option<PathBuf>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+    pub fn default_folders(
+        named: Option<PathBuf>,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Self {
         let folder = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        // The XDG specification says to pass over a relative path.
+        // The XDG specification says to ignore a relative path.
         let caches = folder("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
         let caches = caches.or_else(|| folder("HOME").map(|home| home.join(".cache")));
         Self {
@@ -60,28 +63,28 @@ pub enum Search {
         /// What it holds.
         content: FolderContent,
     },
-    /// No place has it.
+    /// No folder has it.
     Absent {
-        /// The places searched, and what was wrong with each.
+        /// The folders searched, and what was wrong with each.
         searched: Vec<String>,
     },
 }
 
-/// Looks for MNIST and reads the first that is whole. In every place it may also lie one level down, in one of
+/// Searches for MNIST and reads the first complete copy. In every folder it may also be in a subfolder, one of
 /// [`MNIST_LAYOUTS`].
 ///
 /// # Errors
-/// If the folder that the user named does not exist, has none or only some of the files, or has others under their
-/// names. Elsewhere such a folder is passed over.
+/// If the folder that the user gave does not exist, has none or only some of the files, or has others under their
+/// names. Other folders like that are skipped.
 pub fn search(places: &Places) -> Result<Search, DataError> {
     if let Some(named) = &places.named {
         std::fs::read_dir(named).map_err(DataError::read(named))?;
-        let dir = place_in(named).ok_or_else(|| not_in_named(named))?;
+        let dir = mnist_folder_in(named).ok_or_else(|| not_in_named(named))?;
         return Ok(Search::Found { content: read(&dir)?, dir });
     }
     let mut searched = Vec::new();
     for place in [&places.recorded, &places.local, &places.cache].into_iter().flatten() {
-        let Some(dir) = place_in(place) else {
+        let Some(dir) = mnist_folder_in(place) else {
             searched.push(format!("{} (no MNIST files)", place.display()));
             continue;
         };
@@ -93,8 +96,8 @@ pub fn search(places: &Places) -> Result<Search, DataError> {
     Ok(Search::Absent { searched })
 }
 
-/// The folder at `place`, or one level down, that has some of MNIST's files.
-fn place_in(place: &Path) -> Option<PathBuf> {
+/// The folder `place`, or a subfolder of it, that has some of MNIST's files.
+fn mnist_folder_in(place: &Path) -> Option<PathBuf> {
     let below = MNIST_LAYOUTS.iter().map(|layout| place.join(layout));
     std::iter::once(place.to_owned()).chain(below).find(|dir| has_any(dir))
 }
@@ -113,7 +116,7 @@ fn not_in_named(named: &Path) -> DataError {
 /// Reads and verifies the MNIST files of one folder.
 ///
 /// # Errors
-/// If one is missing or does not hold what was published.
+/// If one is missing, or its content is not the published one.
 pub fn read(dir: &Path) -> Result<FolderContent, DataError> {
     folder::read(&folder::find_published(dir)?, Some(&CONTENT_SHA256))
 }
@@ -130,7 +133,7 @@ mod tests {
         let look_up = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
         };
-        Places::usual(named.map(PathBuf::from), look_up)
+        Places::default_folders(named.map(PathBuf::from), look_up)
     }
 
     #[test]

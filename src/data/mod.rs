@@ -1,11 +1,11 @@
-//! From a source of digits to normalised batches: found, verified, split, shuffled, distorted.
+//! From a data source to normalized batches: finds, verifies, splits, shuffles and augments images.
 //!
 //! ```text
-//! load ── mnist ── folder ── idx        files, judged by content before anything is believed
-//!   │       └── fetch                   mirrors, when no folder has them
+//! load ── mnist ── folder ── idx        files, whose content is verified before it is used
+//!   │       └── fetch                   downloads, when no folder has them
 //!   ├──── synthetic                     built-in digits
 //!   ├──── framed ── frame               pictures, archives and tables, brought to one size
-//!   └──── splits ── look                 what cannot be learned from is refused, what is odd is told
+//!   └──── splits ── look                 refuses data that cannot be learned from, reports unusual data
 //!            └── batch ── augment        u8 in memory until a batch is made
 //! ```
 

@@ -1,11 +1,11 @@
-//! Where the pixels of a set of images are: in memory, or in a file that is mapped.
+//! The pixels of a set of images, in memory or in a mapped file.
 
 use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::sys::mapped::MappedFile;
 
-/// Pixels that are shared cheaply.
+/// Pixels, cheap to clone.
 #[derive(Debug, Clone)]
 pub enum Pixels {
     /// In memory.
@@ -23,12 +23,12 @@ pub struct MappedPixels {
     pub start: usize,
     /// How many there are.
     pub len: usize,
-    /// Whether they are more than memory is meant to hold, so that it pays to ask for them before they are needed.
+    /// Whether they exceed the memory limit, so that it pays to prefetch them.
     pub exceeds_memory: bool,
 }
 
 impl Pixels {
-    /// Has these bytes fetched, where it is likely that they are not in memory.
+    /// Prefetches these bytes, if they are likely not to be in memory.
     pub fn will_need(&self, start: usize, len: usize) {
         if let Self::Mapped(mapped) = self
             && mapped.exceeds_memory

@@ -1,10 +1,10 @@
-//! What long data work tells whoever waits for it.
+//! Progress of loading data.
 
-/// One step of finding, fetching or drawing data. Nothing here must be shown; everything may be.
+/// A step of finding, downloading, reading or drawing data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
-    /// A file is on its way.
+    /// A file is being downloaded.
     Downloading {
         /// Its published name.
         file: &'a str,
@@ -12,7 +12,7 @@ pub enum Progress<'a> {
         url: &'a str,
         /// Bytes so far.
         received: u64,
-        /// Bytes in all, if the server said so.
+        /// Bytes in all, if the server declares it.
         total: Option<u64>,
     },
     /// A mirror did not deliver; the next one is tried, if there is one.
@@ -22,16 +22,16 @@ pub enum Progress<'a> {
         /// What went wrong.
         reason: &'a str,
     },
-    /// MNIST can neither be found nor fetched, and the built-in digits take its place.
+    /// MNIST can be neither found nor downloaded, so the built-in digits replace it.
     FellBack {
         /// Why.
         reason: &'a str,
     },
-    /// Another folder is read than the one that the study names.
+    /// MNIST is read from another folder than the one that the study names.
     PathPassedOver {
-        /// The study's.
+        /// The folder that the study names.
         path: &'a std::path::Path,
-        /// The one that `--data` or `BURGEON_DATA` names.
+        /// The folder that `--data` or `BURGEON_DATA` names.
         named: &'a std::path::Path,
     },
     /// Decoded images cannot be kept on disk, and are held in memory.

@@ -1,4 +1,4 @@
-//! What a study asks of its data.
+//! A request for the data of a study.
 
 use std::path::PathBuf;
 
@@ -9,37 +9,37 @@ use super::store::Store;
 use crate::spec::{Amount, Fallback, Fit, Size, Source};
 use crate::sys::signals::StopFlag;
 
-/// What data a study asks for.
+/// A request for the data of a study.
 #[derive(Debug, Clone)]
 pub struct DataRequest {
     /// Where the images come from.
     pub source: Source,
     /// The folder of [`Source::Idx`].
     pub path: Option<PathBuf>,
-    /// What to do when MNIST can neither be found nor fetched, and no folder was named for it.
+    /// What to do when MNIST can be neither found nor downloaded, and no folder was given for it.
     pub fallback: Fallback,
-    /// Images set aside for validation; unless said, a fifth, at most 5,000.
+    /// Images set aside for validation; by default a fifth, at most 5,000.
     pub validation: Option<Amount>,
-    /// Images set aside for testing, where the source has none.
+    /// Images set aside for testing, if the source has no test images.
     pub test: Option<Amount>,
-    /// At most so many images to train on.
+    /// Most images to train on.
     pub train: Option<usize>,
-    /// What pictures are brought to.
+    /// The shape that pictures are brought to.
     pub framing: Framing,
     /// Where decoded images are kept.
     pub store: Store,
-    /// Where MNIST may lie.
+    /// The folders in which MNIST is searched for.
     pub places: Places,
-    /// Whether and whence MNIST is fetched when no place has it.
+    /// Whether MNIST is downloaded when no folder has it, and from where.
     pub download: Download,
-    /// Decides which images validate, and what the built-in digits look like.
+    /// Seed of the validation split and of the built-in digits.
     pub seed: u64,
-    /// Once raised, downloading and drawing end with [`DataError::Stopped`](super::DataError::Stopped).
+    /// Once it is set, loading ends with [`DataError::Stopped`](super::DataError::Stopped).
     pub stop: StopFlag,
 }
 
 impl DataRequest {
-    /// MNIST from the usual places or the usual mirrors, 5,000 images for validation, no fallback.
+    /// MNIST from the default folders or the published mirrors, with 5,000 images for validation and no fallback.
     pub fn mnist(seed: u64) -> Self {
         Self {
             source: Source::Mnist,
@@ -50,8 +50,8 @@ impl DataRequest {
             train: None,
             framing: Framing::default(),
             store: Store::memory_alone(),
-            places: Places::usual(None, |name| std::env::var_os(name)),
-            download: Download::usual(),
+            places: Places::default_folders(None, |name| std::env::var_os(name)),
+            download: Download::published(),
             seed,
             stop: StopFlag::new(),
         }
@@ -62,7 +62,7 @@ impl DataRequest {
         Self { source: Source::Synthetic, ..Self::mnist(seed) }
     }
 
-    /// How many images each split gets, of so many that are not for testing.
+    /// The number of images of each split, out of `images` that are not for testing.
     pub(super) fn sizes(&self, images: usize) -> SplitSizes {
         let validation = self.validation.unwrap_or_else(|| Amount::fifth(images, 5000));
         let test = match self.test {
@@ -73,7 +73,7 @@ impl DataRequest {
     }
 }
 
-/// What the images of a framed source ([`Source::is_framed`]) are brought to, as far as a study says.
+/// The shape that the images of a framed source ([`Source::is_framed`]) are brought to, as far as the study sets it.
 #[derive(Debug, Clone, Default)]
 pub struct Framing {
     /// Rows and columns.
@@ -82,20 +82,20 @@ pub struct Framing {
     pub fit: Option<Fit>,
     /// 1 or 3.
     pub channels: Option<usize>,
-    /// A list of picture files with their classes.
+    /// A CSV file that lists picture files with their classes.
     pub labels: Option<PathBuf>,
     /// Whether pictures that cannot be read are left out.
     pub skip_unreadable: bool,
 }
 
-/// Whether MNIST may be fetched.
+/// Whether MNIST may be downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Download {
     /// From these base addresses, tried in order.
     From {
         /// Addresses of folders.
         mirrors: Vec<String>,
-        /// How much and how long a server may take.
+        /// Limits on time and amount of data.
         limits: FetchLimits,
     },
     /// No.
@@ -104,7 +104,7 @@ pub enum Download {
 
 impl Download {
     /// From the published mirrors.
-    pub fn usual() -> Self {
+    pub fn published() -> Self {
         Self::From {
             mirrors: MNIST_MIRRORS.map(str::to_owned).to_vec(),
             limits: FetchLimits::default(),

@@ -1,4 +1,4 @@
-//! Contact sheets: some training images of every class in one picture, and how they are distorted.
+//! Contact sheets: some training images of every class in one picture, and pictures of augmented training images.
 
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -22,8 +22,8 @@ const GAP: usize = 2;
 /// Longest side of the whole picture.
 const SIDE_MAX: usize = 8192;
 
-/// A PNG picture with a row for each class, in the order of their labels: the first of its training images. Of very
-/// many classes or very large images it shows as many as fit.
+/// A PNG picture with a row for each class, in the order of their labels, with its first training images. Of very many
+/// classes or very large images, it shows as many as fit.
 ///
 /// # Errors
 /// If the encoder fails.
@@ -38,8 +38,7 @@ pub fn contact_sheet(data: &Dataset) -> Result<Vec<u8>, ImageError> {
     sheet(&images.collect::<Vec<Vec<_>>>(), columns, shape)
 }
 
-/// A PNG picture of training images as they are, and to the right of each how it is distorted in the first epochs of a
-/// trial.
+/// A PNG picture of training images, each followed to the right by its augmented versions in the first epochs of a trial.
 ///
 /// # Errors
 /// If the encoder fails.
@@ -50,7 +49,7 @@ pub fn augmented_sheet(
     trial: u64,
 ) -> Result<Vec<u8>, ImageError> {
     let shape @ [channels, height, width] = data.input_shape();
-    // Small images are drawn larger, a pixel as a square.
+    // Small images are enlarged, each pixel as a square.
     let factor = (SIDE_SHOWN / height.max(width)).clamp(1, 8);
     let shown = [channels, height * factor, width * factor];
     let (rows, columns) = (fitting(shown[1], AUGMENTED_ROWS), fitting(shown[2], COLUMNS));
@@ -77,15 +76,15 @@ pub fn augmented_sheet(
 /// Rows of an augmented sheet.
 const AUGMENTED_ROWS: usize = 8;
 
-/// Pixels of the longer side of images that are drawn larger than they are.
+/// Length of the longer side, in pixels, up to which images are enlarged.
 const SIDE_SHOWN: usize = 64;
 
-/// How many images of this side fit next to each other, at most so many.
+/// How many images of this side fit next to each other, at most `most`.
 fn fitting(side: usize, most: usize) -> usize {
     most.min((SIDE_MAX - GAP) / (side + GAP)).max(1)
 }
 
-/// Pixels that are normalised to these values.
+/// The pixels that normalization maps to these values.
 fn bytes(values: &[f32], channels: usize, normalization: Normalization) -> Vec<u8> {
     let plane = (values.len() / channels.max(1)).max(1);
     let planes = values.chunks(plane).enumerate();
@@ -107,7 +106,7 @@ fn enlarged(image: &[u8], width: usize, factor: usize) -> Vec<u8> {
     out
 }
 
-/// A PNG picture of images `[channels, height, width]` in rows, grey where there is none.
+/// A PNG picture of images `[channels, height, width]` in rows, grey in between.
 fn sheet(
     rows: &[Vec<Cow<'_, [u8]>>],
     columns: usize,

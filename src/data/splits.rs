@@ -1,23 +1,23 @@
-//! Training, validation and test images: who may see what.
+//! Training, validation and test images.
 //!
-//! Invariant: no image is in two splits, and which image is where follows from the counts and the seed alone.
+//! Invariant: no image is in two splits, and the split of an image depends only on the counts and the seed.
 
 use super::DataError;
 use super::images::{Images, Normalization, Subset};
 use crate::record::Split;
 use crate::sys::{Purpose, counter_seed, permutation};
 
-/// Images of one size and one set of classes, split in three.
+/// Images of one size and one set of classes, in three splits.
 ///
 /// Invariant: every split has an image, all images have one size, and every label is that of a class.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Dataset {
-    /// What the network learns from.
+    /// The images that the network is trained on.
     pub train: Subset,
-    /// Carved out of the training file; the gate and every policy read it.
+    /// The images on which trials are judged; the gate and every policy read the results on them.
     pub validation: Subset,
-    /// Read once, after a model is accepted.
+    /// The images that are evaluated once, after a model is accepted.
     pub test: Subset,
     /// The name of each class, by label.
     pub classes: Vec<String>,
@@ -85,7 +85,7 @@ impl Dataset {
         Ok(Self { train, validation, test, classes, normalization })
     }
 
-    /// The same with other training images; pixels are normalised as before.
+    /// The same data set with other training images; the normalization is not changed.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -143,11 +143,11 @@ pub(crate) const CLASSES_MAX: usize = 65_000;
 /// How many images each split gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SplitSizes {
-    /// Images carved out of the training file.
+    /// Images taken out of the training file for validation.
     pub validation: usize,
-    /// At most so many of the rest are trained on; all when `None`.
+    /// Most training images, taken from the rest; `None` for all.
     pub train: Option<usize>,
-    /// At most so many test images; all when `None`.
+    /// Most test images; `None` for all.
     pub test: Option<usize>,
 }
 
@@ -181,17 +181,17 @@ impl SplitSizes {
     }
 }
 
-/// Which way [`carve`] chooses; recorded with a run, so that a run that was begun with other splits is not gone on with.
-/// 1 (burgeon 0.1.0) drew validation images without regard to their classes.
+/// Version of the rule by which [`carve`] splits images. It is recorded with a run, so that a run that began with other
+/// splits is not continued. Version 1 (burgeon 0.1.0) chose validation images without regard to their classes.
 pub const SPLIT_VERSION: u32 = 2;
 
 /// Splits a training file and a test file.
 ///
-/// The validation split is stratified: each class gives its share of `validation` images, rounded by largest
-/// remainders, and keeps at least one image to train on while any class has one to spare. Which images of a class
-/// validate follows from `seed`. The rest is put in an order of which every beginning has the classes in proportion,
-/// and the first `train` of it are the training split. So a limit on training images leaves the validation images as
-/// they are, and a smaller training set is part of a larger one. Within a split the images stay in the file's order.
+/// The validation split is stratified: each class contributes in proportion, rounded by largest remainders, and keeps at
+/// least one image to train on while another class can contribute instead. Which images of a class are chosen depends on
+/// `seed`. The rest is ordered so that every prefix has the classes in proportion, and its first `train` images are the
+/// training split. So a limit on training images does not change the validation images, and a smaller training split is
+/// part of a larger one. Within a split, images keep the file's order.
 ///
 /// # Errors
 /// If the training file has too few images for the validation split and one training image, or a limit is 0.
@@ -214,8 +214,8 @@ pub fn carve(
     ])
 }
 
-/// The first images of each class in `order`, `wanted` in all, and the others in an order of which every beginning
-/// has the classes in proportion.
+/// The first images of each class in `order`, `wanted` in all, and the others in an order in which every prefix has the
+/// classes in proportion.
 fn stratified(order: &[u32], labels: &[u16], wanted: usize) -> (Vec<u32>, Vec<u32>) {
     let label = |index: u32| usize::from(labels[index as usize]);
     let classes = labels.iter().max().map_or(0, |&label| usize::from(label) + 1);
@@ -237,13 +237,13 @@ fn stratified(order: &[u32], labels: &[u16], wanted: usize) -> (Vec<u32>, Vec<u3
         }
         seen[class] += 1;
     }
-    // Stable: images of equal rank stay in the order that the seed gave them.
+    // A stable sort: images of equal rank keep their random order.
     rest.sort_by(|a, b| a.0.total_cmp(&b.0));
     (validation, rest.into_iter().map(|(_, index)| index).collect())
 }
 
-/// How many of `wanted` images each class gives: in proportion to what it has, rounded by largest remainders, the
-/// smaller label first among equals. No class gives its last image while another one can give more.
+/// How many of `wanted` images each class contributes: in proportion to its size, rounded by largest remainders, smaller
+/// labels first among equal ones. No class gives its last image while another one can give more.
 pub(super) fn shares(counts: &[usize], wanted: usize) -> Vec<usize> {
     let total: usize = counts.iter().sum::<usize>().max(1);
     // Whole numbers below 2^32 each.

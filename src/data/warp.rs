@@ -1,4 +1,4 @@
-//! Bends an image: an affine map and a smooth random field say where each pixel comes from.
+//! Warps an image: an affine map and a smooth random field determine where each pixel comes from.
 
 use crate::sys::CounterRng;
 
@@ -10,7 +10,7 @@ pub(crate) struct Affine {
     pub shift: [f32; 2],
 }
 
-/// What comes in from outside the image where it is moved, turned or shrunk.
+/// What fills the area outside an image that is shifted, rotated or shrunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Border {
     /// Black.
@@ -20,8 +20,8 @@ pub enum Border {
     Reflect,
 }
 
-/// The row or column that stands for `at`, inside or outside of `0..len`, in an image that is mirrored at its edges:
-/// −1 is 1, and `len` is `len − 2`.
+/// The row or column in `0..len` for an index `at` that may be outside it, in an image that is mirrored at its edges:
+/// −1 gives 1, and `len` gives `len − 2`.
 pub(crate) fn reflected(at: isize, len: usize) -> usize {
     let last = len as isize - 1;
     if last == 0 {
@@ -36,7 +36,7 @@ pub(crate) fn reflected(at: isize, len: usize) -> usize {
 pub(crate) struct Gaussian(Vec<f32>);
 
 impl Gaussian {
-    /// Cut off after three deviations, where a thousandth of the peak is left.
+    /// Truncated after three standard deviations, where about a hundredth of the peak is left.
     pub fn new(alpha: f32, sigma: f32) -> Self {
         let reach = (3.0 * sigma).ceil().clamp(1.0, 255.0) as usize;
         let weight = |distance: usize| {
@@ -141,12 +141,12 @@ fn folded(at: f32, len: usize) -> f32 {
 /// Reads an image between its pixels.
 #[derive(Debug, Default)]
 pub(crate) struct Sampler {
-    /// The normalised image in a frame of background: one pixel before, two after each axis.
+    /// The normalized image in a frame of background: one pixel before, two after each axis.
     framed: Vec<f32>,
 }
 
 impl Sampler {
-    /// Writes the warped image, normalised by a factor and a term; `image` and `out` are `[height, width]`.
+    /// Writes the warped image, normalized by a factor and a term; `image` and `out` are `[height, width]`.
     #[expect(
         clippy::too_many_arguments,
         reason = "an image, what is done to it, and where it goes"

@@ -85,7 +85,7 @@ pub enum Event {
         /// Expected seconds of training, estimated from its parent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected_seconds: Option<f64>,
-        /// What was expected of it when it was proposed; not in records of version 0.1.0.
+        /// The forecast made when it was proposed; not in records of version 0.1.0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         forecast: Option<Forecast>,
     },
@@ -194,7 +194,7 @@ pub enum Event {
         rates: Vec<f64>,
         /// The smoothed loss before each step.
         losses: Vec<f64>,
-        /// The suggested rate; `None` if the loss fell at no rate.
+        /// The suggested rate; `None` if the loss did not fall at any rate.
         suggestion: Option<f64>,
     },
     /// The gate was applied to a trial.
@@ -279,7 +279,7 @@ pub enum Event {
         trials: u32,
         /// The accuracy that the gate requires from now on.
         threshold: f64,
-        /// What tells a supervised command from every other: started again, it extends nothing twice.
+        /// Identifies a supervised command, so that it extends the study only once even if it is restarted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<String>,
     },

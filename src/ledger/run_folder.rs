@@ -81,7 +81,7 @@ impl RunFolder {
     }
 
     /// Creates the next free folder for a study of this name, with its provenance, its study, and
-    /// the files of the model that it starts with: names and contents, none if it starts with none.
+    /// the files of the model that it starts from: names and contents, empty if it starts from none.
     /// Incomplete folders, which processes that died in this function left behind, are removed.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl RunFolder {
     ) -> Result<Self, RunFolderError> {
         check_name(name)?;
         files.create_folders(runs)?;
-        let _inside = InFolder::enter(runs, || remove_unbegun(&*files, runs, name));
+        let _inside = InFolder::enter(runs, || remove_incomplete(&*files, runs, name));
         let folder = Self::create(files, runs, name)?;
         folder.write_start(start)?;
         folder.write_provenance(provenance)?;
@@ -304,7 +304,7 @@ impl TrialFolder {
 
 /// Removes the incomplete folders of this name, those without a study. No other process may be creating
 /// one at the same time.
-fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
+fn remove_incomplete(files: &dyn Files, runs: &Path, name: &str) {
     let is_start = |folder: &Path| {
         let is_folder = matches!(files.kind(folder), Ok(Some(PathKind::Folder)));
         is_folder
@@ -319,8 +319,9 @@ fn remove_unbegun(files: &dyn Files, runs: &Path, name: &str) {
     for number in numbers(files, runs, name).unwrap_or_default() {
         let folder = folder(runs, name, number);
         let is_folder = matches!(files.kind(&folder), Ok(Some(PathKind::Folder)));
-        let is_unbegun = |found: Vec<String>| found.iter().all(|name| is_beginning(&folder, name));
-        if is_folder && files.list(&folder).is_ok_and(is_unbegun) {
+        let is_incomplete =
+            |found: Vec<String>| found.iter().all(|name| is_beginning(&folder, name));
+        if is_folder && files.list(&folder).is_ok_and(is_incomplete) {
             let _ = files.remove_folder(&folder);
         }
     }

@@ -148,18 +148,18 @@ impl Classifier {
     ///
     /// If it cannot be decoded, is a blank picture instead of a digit, or the device fails.
     pub fn classify_encoded(&self, bytes: &[u8]) -> Result<Vec<f32>, InputError> {
-        let picture = Picture::decode_for(bytes, self.preparation.wanted())?;
+        let picture = Picture::decode_for(bytes, self.preparation.decode_size())?;
         self.classify_picture(&picture, Invert::Auto)
     }
 
     /// Rows and columns that are [wanted](Picture::decode_for) of a picture file, so that it is decoded like the
     /// training images.
     #[cfg(feature = "cli")]
-    pub(crate) fn wanted(&self) -> Option<[usize; 2]> {
-        self.preparation.wanted()
+    pub(crate) fn decode_size(&self) -> Option<[usize; 2]> {
+        self.preparation.decode_size()
     }
 
-    /// The probability of every class, by label, for a decoded picture; `invert` tells whether a digit is
+    /// The probability of every class, by label, for a decoded picture; `invert` says whether a digit is
     /// in dark or light ink.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The first weights of a study that continues from a trained model.
 //!
 //! The layers below the head are carried over by grafting. The head has a column of weights and a bias
-//! for each class: those of a class that both know move to its new place, those of a new class are drawn
+//! for each class: those of a class that both know move to its new index, those of a new class are drawn
 //! as for a fresh network, and those of a class that the study lacks are left out.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,8 +13,8 @@ use crate::spec::{Edit, InputShape, Layer, Spec, SpecError, StudyFile, edits_bet
 /// Why a model's weights cannot be carried into a study's network.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritError {
-    /// The layers differ in more than edits can bridge.
-    #[error("the study's layers cannot take over its weights: {0}")]
+    /// The layers differ too much for edits to lead from one to the other.
+    #[error("its weights do not fit the study's layers: {0}")]
     OtherLayers(#[source] WeightsError),
     /// An edit cannot be made.
     #[error("its weights cannot be carried over")]
@@ -27,12 +27,12 @@ pub enum InheritError {
     Weights(#[from] WeightsError),
 }
 
-/// The classes of a model beside those of a study.
+/// Which classes of a model are also classes of a study.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassMatch {
-    /// For each class of the study, its place in the model; `None` for a new class.
-    places: Vec<Option<usize>>,
-    /// Places in the model of classes that the study lacks.
+    /// For each class of the study, its index in the model; `None` for a new class.
+    indices: Vec<Option<usize>>,
+    /// Indices in the model of classes that the study lacks.
     pub dropped: Vec<usize>,
 }
 
@@ -41,33 +41,38 @@ impl ClassMatch {
     /// them. Of several classes of one name, each is matched once, in order.
     pub fn of(model: &[String], study: &[String]) -> Self {
         let mut free: BTreeMap<&str, VecDeque<usize>> = BTreeMap::new();
-        for (place, name) in model.iter().enumerate() {
-            free.entry(name).or_default().push_back(place);
+        for (index, name) in model.iter().enumerate() {
+            free.entry(name).or_default().push_back(index);
         }
         let mut take = |name: &String| free.get_mut(name.as_str())?.pop_front();
-        let places: Vec<Option<usize>> = study.iter().map(&mut take).collect();
+        let indices: Vec<Option<usize>> = study.iter().map(&mut take).collect();
         let mut dropped: Vec<usize> = free.into_values().flatten().collect();
         dropped.sort_unstable();
-        Self { places, dropped }
+        Self { indices, dropped }
     }
 
-    /// Places in the study of the classes that the model knows.
+    /// Indices in the study of the classes that the model knows.
     pub fn kept(&self) -> Vec<usize> {
-        self.places_where(|place| place.is_some())
+        self.indices_where(|index| index.is_some())
     }
 
-    /// Places in the study of the classes that the model does not know.
+    /// Indices in the study of the classes that the model does not know.
     pub fn fresh(&self) -> Vec<usize> {
-        self.places_where(|place| place.is_none())
+        self.indices_where(|index| index.is_none())
     }
 
-    /// Of each class that both know, its places in the model and in the study.
+    /// Of each class that both know, its indices in the model and in the study.
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        self.places.iter().enumerate().filter_map(|(at, place)| Some(((*place)?, at)))
+        self.indices.iter().enumerate().filter_map(|(at, index)| Some(((*index)?, at)))
     }
 
-    fn places_where(&self, holds: impl Fn(&Option<usize>) -> bool) -> Vec<usize> {
-        self.places.iter().enumerate().filter(|(_, place)| holds(place)).map(|(at, _)| at).collect()
+    fn indices_where(&self, holds: impl Fn(&Option<usize>) -> bool) -> Vec<usize> {
+        self.indices
+            .iter()
+            .enumerate()
+            .filter(|(_, index)| holds(index))
+            .map(|(at, _)| at)
+            .collect()
     }
 }
 
@@ -87,13 +92,15 @@ pub fn inherited_weights(
 ) -> Result<(Weights, Vec<Edit>), InheritError> {
     weights.check(model)?;
     let seed = study.train().seed;
-    let old = bare(model.layers(), model.input(), seed)?;
+    let old = network_spec(model.layers(), model.input(), seed)?;
     let edits = edits_between(&old, study.layers());
     let graft = Graft::plan(&old, &edits, weights)?;
     let edited = Edit::apply_all(&edits, &old).map_err(GraftError::from)?;
     let carried = graft.weights(weights, &edited, trial);
     let input = InputShape { classes: model.input().classes, ..study.input() };
-    carried.check(&bare(study.layers(), input, seed)?).map_err(InheritError::OtherLayers)?;
+    carried
+        .check(&network_spec(study.layers(), input, seed)?)
+        .map_err(InheritError::OtherLayers)?;
     let mut result = Weights::initial(study, trial);
     for (name, array) in result.iter_mut() {
         let carried = carried.get(name)?;
@@ -106,8 +113,8 @@ pub fn inherited_weights(
     Ok((result, edits))
 }
 
-/// A network alone, without the limits of a study.
-fn bare(layers: &[Layer], input: InputShape, seed: u64) -> Result<Spec, SpecError> {
+/// The spec of a network with these layers, without the budget and training settings of a study.
+fn network_spec(layers: &[Layer], input: InputShape, seed: u64) -> Result<Spec, SpecError> {
     let mut file = StudyFile::new("network", layers.to_vec());
     file.train.seed = seed;
     file.train.batch_size = 1;
@@ -122,8 +129,8 @@ fn move_columns(array: &mut WeightArray, model: &WeightArray, classes: &ClassMat
     };
     let rows = array.values.chunks_exact_mut(now.max(1));
     for (row, model) in rows.zip(model.values.chunks_exact(before.max(1))) {
-        for (value, place) in row.iter_mut().zip(&classes.places) {
-            if let Some(known) = place.and_then(|place| model.get(place)) {
+        for (value, index) in row.iter_mut().zip(&classes.indices) {
+            if let Some(known) = index.and_then(|index| model.get(index)) {
                 *value = *known;
             }
         }
@@ -155,16 +162,16 @@ mod tests {
     #[test]
     fn classes_are_matched_by_name_whatever_their_order() {
         let classes = ClassMatch::of(&names("cat dog owl"), &names("owl ant cat"));
-        assert_eq!(classes.places, [Some(2), None, Some(0)]);
+        assert_eq!(classes.indices, [Some(2), None, Some(0)]);
         assert_eq!(
             (classes.kept(), classes.fresh(), classes.dropped),
             (vec![0, 2], vec![1], vec![1])
         );
         let twice = ClassMatch::of(&names("a a b"), &names("a a a"));
-        assert_eq!(twice.places, [Some(0), Some(1), None]);
+        assert_eq!(twice.indices, [Some(0), Some(1), None]);
         assert_eq!(twice.dropped, [2]);
         let numbers = ClassMatch::of(&names("0 1 2"), &names("0 1 2 3"));
-        assert_eq!(numbers.places, [Some(0), Some(1), Some(2), None]);
+        assert_eq!(numbers.indices, [Some(0), Some(1), Some(2), None]);
     }
 
     #[test]

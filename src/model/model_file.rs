@@ -60,7 +60,7 @@ struct FirstNote {
     classes: Vec<String>,
 }
 
-/// The part of the metadata that tells its version.
+/// The part of the metadata that holds its version.
 #[derive(Deserialize)]
 struct AnyNote {
     preparation: Option<AnyPreparation>,
@@ -86,7 +86,7 @@ impl ModelFile {
     }
 
     /// Parses the output of [`to_safetensors`](Self::to_safetensors), also of version 0.1.0. Those older files
-    /// do not tell what pictures show, so pictures are then used whole.
+    /// do not say what pictures show, so pictures are then used whole.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl ModelFile {
         Self::read(bytes, Subject::Whole)
     }
 
-    /// Parses the model file of a study, whose `[data]` tells what files of version 0.1.0 lack.
+    /// Parses the model file of a study, whose `[data]` says what files of version 0.1.0 lack.
     pub(super) fn from_safetensors_of(
         bytes: &[u8],
         data: &DataSpec,

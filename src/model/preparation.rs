@@ -245,21 +245,21 @@ impl Preparation {
 
     /// Rows and columns that a picture should be [decoded to](Picture::decode_for) at least, like the training images;
     /// `None` for digits, which are cut out of the whole picture.
-    pub(crate) fn wanted(&self) -> Option<[usize; 2]> {
-        (self.subject == Subject::Whole).then(|| self.frame().wanted())
+    pub(crate) fn decode_size(&self) -> Option<[usize; 2]> {
+        (self.subject == Subject::Whole).then(|| self.frame().decode_size())
     }
 
     /// Turns a picture into the network's input, `[channels, height, width]` bytes.
     ///
-    /// A picture that looks like a training image already is used as it is: one of the same size and, for
+    /// A picture that already looks like a training image is used as it is: one of the same size and, for
     /// digits, on black paper. A digit of that size on white paper is only inverted.
     ///
-    /// `invert` tells whether a digit is in dark or light ink. Whole pictures are inverted with
+    /// `invert` says whether a digit is in dark or light ink. Whole pictures are inverted with
     /// [`Invert::Always`], and otherwise not.
     ///
     /// # Errors
     ///
-    /// For digits, if the picture is blank or its ink cannot be told from its paper.
+    /// For digits, if the picture is blank or its ink cannot be distinguished from its paper.
     pub fn prepare(&self, picture: &Picture, invert: Invert) -> Result<Vec<u8>, PictureError> {
         if self.subject == Subject::Whole {
             return Ok(self.frame().take(picture, invert == Invert::Always));

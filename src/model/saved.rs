@@ -55,7 +55,7 @@ pub enum OpenError {
         /// The run folder.
         folder: PathBuf,
     },
-    /// The file is none that a model can be read from.
+    /// The file is not one that a model can be read from.
     #[error(
         "{} is not a safetensors file; name the {WEIGHTS_FILE} beside it, which also holds the names of the classes, or its folder",
         path.display()
@@ -65,7 +65,7 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// The model file stands alone.
-    #[error("{} has no {SPEC_FILE} beside it, which tells the layers of its network", path.display())]
+    #[error("{} has no {SPEC_FILE} beside it, which describes the layers of its network", path.display())]
     NoSpec {
         /// The file that was given.
         path: PathBuf,
@@ -189,7 +189,7 @@ impl SavedModel {
     }
 }
 
-/// The folder of a model file that is named itself.
+/// The folder of a model file that was given by its own path.
 fn model_file_folder(path: &Path) -> Result<PathBuf, OpenError> {
     if path.extension().is_none_or(|extension| extension != "safetensors") {
         return Err(OpenError::NotSafetensors { path: path.to_owned() });

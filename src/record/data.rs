@@ -97,7 +97,7 @@ pub enum DataFinding {
         /// The first of them, each with what is wrong.
         named: Vec<String>,
     },
-    /// Files that are no pictures and folders without any, which were passed over.
+    /// Files that are not pictures and folders without any, which were skipped.
     NoPictures {
         /// How many.
         files: usize,
@@ -111,11 +111,11 @@ pub enum DataFinding {
         /// How many.
         images: usize,
     },
-    /// Images that show the same as another one, pixel for pixel.
+    /// Images that are identical to another one, pixel for pixel.
     Duplicates {
-        /// How many, the first of each kind not counted.
+        /// How many, not counting the first of each group of copies.
         images: usize,
-        /// The first of them, each with those that show the same.
+        /// The first of them, each with its copies.
         named: Vec<String>,
     },
     /// Images whose pixels all have the same value.
@@ -170,7 +170,7 @@ impl DataFinding {
                 first_of(named, *files, "; ")
             ),
             Self::NoPictures { files, named } => format!(
-                "{files} {} passed over: {}",
+                "{files} {} skipped: {}",
                 if *files == 1 {
                     "file or folder without pictures of a known format was"
                 } else {
@@ -179,12 +179,12 @@ impl DataFinding {
                 first_of(named, *files, ", ")
             ),
             Self::Unlabelled { name, images } => format!(
-                "{name} has {images} {} without classes, which nothing can be measured on: {} not used, and images for that split are set aside from the training images",
+                "{name} has {images} {} without class labels: {} not used, and images for that split are set aside from the training images",
                 if *images == 1 { "image" } else { "images" },
                 if *images == 1 { "it is" } else { "they are" },
             ),
             Self::Duplicates { images, named } => format!(
-                "{images} {} of another one, which were all put into the same split: {}",
+                "{images} {} of another image; copies are always put into the same split: {}",
                 if *images == 1 { "image is a copy" } else { "images are copies" },
                 first_of(named, named.len(), "; ")
             ),

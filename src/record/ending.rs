@@ -12,7 +12,7 @@ pub enum Ending {
     StoppedEarly,
     /// The loss or the weights became infinite or NaN.
     Diverged,
-    /// It was given up because it could not have passed the gate.
+    /// It was ended early because it could no longer have passed the gate.
     GivenUp,
     /// A time limit of the study passed; the best epoch counts.
     OutOfTime,

@@ -88,7 +88,7 @@ impl EpochRecord {
             };
             Some(judged - floor?)
         });
-        // `f64::min` would pass over NaN.
+        // `f64::min` would ignore NaN.
         let worst = margins.reduce(|a, b| if b < a || b.is_nan() { b } else { a });
         gate.highest_floor() + worst.unwrap_or(f64::NAN)
     }

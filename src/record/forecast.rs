@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The prediction of a trial's outcome and cost, recorded with its proposal so that it can be held against what came.
-/// Accuracies are fractions, 0..=1.
+/// The prediction of a trial's outcome and cost, recorded with its proposal so that it can be compared with the
+/// actual result. Accuracies are fractions, 0..=1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
     /// Median of the score by which the gate ranks the trial: its validation accuracy where the gate asks for
@@ -15,14 +15,14 @@ pub struct Forecast {
     pub high: f64,
     /// Probability that the trial passes its gate, 0..=1.
     pub passes: f64,
-    /// Floating-point operations of its training, both passes, without what it inherits.
+    /// Floating-point operations of its training, forward and backward, not counting the training that it inherits.
     pub training_flops: f64,
     /// Images that it will be trained on, counted as often as they are seen.
     pub images: u64,
 }
 
 impl Forecast {
-    /// Whether a score that was reached lies within the interval of 80 %.
+    /// Whether the score `reached` lies within the 80 % interval.
     pub fn holds(&self, reached: f64) -> bool {
         (self.low..=self.high).contains(&reached)
     }

@@ -1,4 +1,4 @@
-//! What a study took over from a trained model, and what its own best model has forgotten of it.
+//! What a study inherited from a trained model, and what its own best model has forgotten of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,12 +14,12 @@ pub struct InheritedModel {
     pub sha256: String,
     /// SHA-256 of its weights, as in its model card.
     pub weights_hash: String,
-    /// The edits by which its weights were carried into the study's layers; empty where these are its own.
+    /// The edits by which its weights were grafted onto the study's layers; empty if the layers are the model's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,
     /// Classes whose weights in the head were inherited.
     pub kept: Vec<String>,
-    /// Classes that the model does not know; their weights were drawn afresh.
+    /// Classes that the model does not know; their weights were initialized afresh.
     pub new: Vec<String>,
     /// Classes of the model that the study does not have.
     pub dropped: Vec<String>,
@@ -71,10 +71,10 @@ impl Forgetting {
     pub fn words(&self) -> String {
         let Self { classes, images, before, after } = self;
         if *images == 0 {
-            return "old validation images: none are of a class that both models know".into();
+            return "old validation images: none is of a class that both models know".into();
         }
         format!(
-            "old validation images: {:.2} % right before, {:.2} % now ({images} images of {classes} shared classes)",
+            "old validation images: {:.2} % correct before, {:.2} % now ({images} images of {classes} shared classes)",
             before * 100.0,
             after * 100.0
         )

@@ -39,7 +39,7 @@ pub struct LineageTrial {
     pub parameters: u64,
     /// Floating-point operations of a forward pass of one image.
     pub flops_per_image: u64,
-    /// What was expected of it when it was proposed.
+    /// The forecast made when it was proposed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forecast: Option<Forecast>,
     /// Number of epochs trained so far, without its parent's.
@@ -334,8 +334,8 @@ impl LineageTrial {
         in_words(self.measured().unwrap_or(f64::NAN), self.bound, threshold, &self.floors)
     }
 
-    /// The figure that its gate ranks it by, 0..=1: its accuracy or the bound of that; where the gate asks for other
-    /// figures, the highest floor and the smallest margin.
+    /// The score by which its gate ranks it, 0..=1: its accuracy or the lower bound of that; if the gate requires other
+    /// measures, the highest minimum plus the smallest margin.
     fn score(&self) -> Option<f64> {
         let margins = self.floors.iter().map(|floor| floor.judged - floor.floor);
         let highest = self.floors.iter().map(|floor| floor.floor).reduce(f64::max);
@@ -345,7 +345,7 @@ impl LineageTrial {
         }
     }
 
-    /// What was expected of it and what came, as a clause; `None` where nothing was expected.
+    /// Its forecast and its actual result, as a clause; `None` without a forecast.
     pub fn forecast_text(&self) -> Option<String> {
         let forecast = self.forecast.as_ref()?;
         let reached = match (self.score(), self.train_seconds) {

@@ -25,7 +25,7 @@ impl Report {
         (self.omitted_trials > 0).then(|| {
             let shown = self.lineage.trials.len() as u64;
             format!(
-                "{} of {} are shown: the best one and what it grew from, those of the highest accuracy, and the newest. burgeon lineage shows all.",
+                "{} of {} are shown: the best one and its ancestors, those with the highest accuracy, and the newest. burgeon lineage shows all.",
                 words::grouped(shown),
                 words::count(shown + self.omitted_trials as u64, "trial"),
             )

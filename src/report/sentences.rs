@@ -75,7 +75,7 @@ impl Report {
         text
     }
 
-    /// What the study took over from a trained model, and what its best model has forgotten of it, a
+    /// What the study inherited from a trained model, and what its best model has forgotten of it, in a
     /// sentence each.
     pub(super) fn continuation(&self) -> Vec<String> {
         let inherited = self.inherited.as_ref().map(|inherited| {
@@ -152,12 +152,13 @@ impl Report {
     pub(super) fn source_note(&self) -> String {
         let mut text = format!("From {}", words::count(self.events as u64, "event"));
         if let Some(at) = self.last_event_at {
-            text += &format!(", the last of {}", moment(at));
+            text += &format!(", the last at {}", moment(at));
         }
         if !self.unknown.is_empty() {
             let names = self.unknown.iter().map(|(name, times)| format!("{name} ×{times}"));
             let names: Vec<String> = names.collect();
-            text += &format!("; not shown, because a newer version wrote it: {}", names.join(", "));
+            text +=
+                &format!("; not shown, because a newer version wrote them: {}", names.join(", "));
         }
         text + "."
     }

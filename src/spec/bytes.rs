@@ -1,4 +1,4 @@
-//! Amounts of memory as people write them.
+//! Amounts of memory, parsed from and written as text such as `2 GB`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -27,21 +27,22 @@ impl FromStr for Bytes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no amount of memory: write \"2 GB\" or \"512 MiB\"");
+        let invalid =
+            || format!("{text:?} is not an amount of memory: write \"2 GB\" or \"512 MiB\"");
         let lower = text.trim().to_lowercase();
         let unit = UNITS
             .iter()
             .find_map(|(unit, bytes)| Some((lower.strip_suffix(&unit.to_lowercase())?, *bytes)));
         let (number, factor) = unit.unwrap_or((&lower, 1));
-        let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+        let number: f64 = number.trim().parse().map_err(|_| invalid())?;
         let bytes = number * factor as f64;
-        if (0.0..9e18).contains(&bytes) { Ok(Self(bytes as u64)) } else { Err(wrong()) }
+        if (0.0..9e18).contains(&bytes) { Ok(Self(bytes as u64)) } else { Err(invalid()) }
     }
 }
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        // The largest unit that leaves no rest.
+        // The largest unit that leaves no remainder.
         let unit = UNITS.iter().filter(|(_, bytes)| self.0 > 0 && self.0.is_multiple_of(*bytes));
         let (unit, bytes) = unit.max_by_key(|(_, bytes)| *bytes).unwrap_or(&("B", 1));
         write!(f, "{} {unit}", self.0 / bytes)
@@ -69,9 +70,11 @@ impl<'de> Deserialize<'de> for Bytes {
             }
 
             fn visit_i64<E: Error>(self, bytes: i64) -> Result<Bytes, E> {
-                u64::try_from(bytes)
-                    .map(Bytes)
-                    .map_err(|_| E::custom(format_args!("{bytes} bytes are less than none")))
+                u64::try_from(bytes).map(Bytes).map_err(|_| {
+                    E::custom(format_args!(
+                        "an amount of memory cannot be negative, but this is {bytes}"
+                    ))
+                })
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {

@@ -12,7 +12,7 @@ impl Check {
         self.problems.push(Problem::new(key, message, help));
     }
 
-    pub(super) fn whole(&mut self, key: &str, value: usize, min: usize, max: usize) {
+    pub(super) fn integer(&mut self, key: &str, value: usize, min: usize, max: usize) {
         if !(min..=max).contains(&value) {
             self.problem(
                 key,
@@ -30,7 +30,7 @@ impl Check {
         }
     }
 
-    /// NaN fits no range, so it is refused everywhere.
+    /// `fits` is false for NaN, whatever the range, so NaN is always refused.
     pub(super) fn number(&mut self, key: &str, value: f64, fits: bool, range: &str) {
         if !fits {
             self.problem(key, format!("{value} is out of range"), format!("use a number {range}"));

@@ -16,7 +16,7 @@ const BLOCK_DEPTH_MAX: usize = 4;
 pub(super) fn check_model(check: &mut Check, layers: &[Layer]) {
     check_layers(check, "model.layers", layers, 0);
     check.at_most("model.layers", layers.len(), "layers", 256);
-    check.at_most("model.layers", count(layers), "layers, with those in blocks,", LAYERS_MAX);
+    check.at_most("model.layers", count(layers), "layers, including those in blocks,", LAYERS_MAX);
 }
 
 fn check_layers(check: &mut Check, list: &str, layers: &[Layer], depth: usize) {
@@ -51,7 +51,7 @@ fn check_layer(check: &mut Check, at: &str, layer: &Layer, depth: usize) {
         Layer::Dropout(dropout) => check.share(&key("rate"), dropout.rate),
         Layer::GlobalAvgPool {} => {}
         Layer::Dense(dense) => {
-            check.whole(&key("units"), dense.units, 1, 65_536);
+            check.integer(&key("units"), dense.units, 1, 65_536);
             check.within(&key("initial-bias"), dense.initial_bias, -1e3, 1e3);
         }
         Layer::Residual(block) => check_residual(check, at, block, depth),
@@ -60,10 +60,10 @@ fn check_layer(check: &mut Check, at: &str, layer: &Layer, depth: usize) {
 
 fn check_conv(check: &mut Check, at: &str, conv: &Conv) {
     let key = |field: &str| format!("{at}.{field}");
-    check.whole(&key("filters"), conv.filters, 1, 4096);
-    check.whole(&key("kernel"), conv.kernel, 1, 31);
-    check.whole(&key("stride"), conv.stride, 1, 31);
-    check.whole(&key("groups"), conv.groups, 1, 4096);
+    check.integer(&key("filters"), conv.filters, 1, 4096);
+    check.integer(&key("kernel"), conv.kernel, 1, 31);
+    check.integer(&key("stride"), conv.stride, 1, 31);
+    check.integer(&key("groups"), conv.groups, 1, 4096);
     if conv.groups > 0 && !conv.filters.is_multiple_of(conv.groups) {
         check.problem(
             &key("groups"),
@@ -72,7 +72,7 @@ fn check_conv(check: &mut Check, at: &str, conv: &Conv) {
         );
     }
     if let Padding::Explicit(pad) = conv.padding {
-        check.whole(&key("padding.explicit"), pad, 0, 31);
+        check.integer(&key("padding.explicit"), pad, 0, 31);
         // At the border, a kernel would lie entirely within the padding.
         if pad >= conv.kernel && conv.kernel > 0 {
             check.problem(
@@ -86,8 +86,8 @@ fn check_conv(check: &mut Check, at: &str, conv: &Conv) {
 }
 
 fn check_pool(check: &mut Check, at: &str, pool: &Pool) {
-    check.whole(&format!("{at}.size"), pool.size, 1, 1024);
-    check.whole(&format!("{at}.stride"), pool.stride(), 1, 1024);
+    check.integer(&format!("{at}.size"), pool.size, 1, 1024);
+    check.integer(&format!("{at}.stride"), pool.stride(), 1, 1024);
     // With more padding, a window could lie entirely outside the image.
     if let PoolPadding::Pixels(pixels) = pool.padding
         && pixels > pool.size / 2

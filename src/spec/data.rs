@@ -52,13 +52,13 @@ pub struct DataSpec {
     /// Leave out pictures that cannot be read, and list them, instead of ending with an error.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub skip_unreadable: bool,
-    /// Memory that images may take, such as `"2 GB"`: more of them are decoded into a file that is read as
-    /// they are needed. Unless said, half of what the machine has.
+    /// Most memory that images may use, such as `"2 GB"`; a larger data set is decoded into a file, from
+    /// which images are read as they are needed. Default: half of the machine's memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<Bytes>,
-    /// The folder in which decoded images are kept, so that they are decoded once. Unless said, that in
-    /// `BURGEON_CACHE`, or `burgeon/images` in `XDG_CACHE_HOME` or `~/.cache`. A relative one is taken from
-    /// the folder of the study file. It may be emptied at any time.
+    /// The folder in which decoded images are kept, so that they are decoded only once. Default:
+    /// `BURGEON_CACHE`, or else `burgeon/images` in `XDG_CACHE_HOME` or `~/.cache`. A relative path starts
+    /// from the study file's folder. It may be emptied at any time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache: Option<PathBuf>,
     /// Whether pictures to classify are digits written in ink on paper, to be cut out, made light on
@@ -108,10 +108,10 @@ pub enum Source {
     Folder,
     /// A folder with the binary files of CIFAR-10 or CIFAR-100.
     Cifar,
-    /// An archive of NumPy arrays, as MedMNIST has them.
+    /// A `.npz` archive of NumPy arrays, laid out like MedMNIST's.
     Npz,
-    /// A CSV file with a line for each image, its class and its pixels, as Kaggle's digits; or a folder
-    /// with one such file for each split.
+    /// A CSV file with a line for each image, giving its class and its pixels, like that of Kaggle's Digit
+    /// Recognizer; or a folder with one such file for each split.
     Csv,
     /// The built-in drawn digits.
     Synthetic,
@@ -215,7 +215,9 @@ impl<'de> Deserialize<'de> for Amount {
             fn visit_i64<E: Error>(self, count: i64) -> Result<Amount, E> {
                 match u64::try_from(count) {
                     Ok(count) => self.visit_u64(count),
-                    Err(_) => Err(E::custom(format_args!("{count} is not a number of images"))),
+                    Err(_) => Err(E::custom(format_args!(
+                        "a number of images cannot be negative, but this is {count}"
+                    ))),
                 }
             }
 
@@ -280,7 +282,9 @@ impl<'de> Deserialize<'de> for Size {
             fn visit_i64<E: Error>(self, side: i64) -> Result<Size, E> {
                 match u64::try_from(side) {
                     Ok(side) => self.visit_u64(side),
-                    Err(_) => Err(E::custom(format_args!("{side} pixels a side are not a size"))),
+                    Err(_) => Err(E::custom(format_args!(
+                        "a size cannot be negative, but this is {side}"
+                    ))),
                 }
             }
 

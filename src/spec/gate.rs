@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(from = "GateFile", rename_all = "kebab-case")]
 pub struct GateSpec {
-    /// Least accuracy, as a fraction in 0..=1. Default: 0.8, or 0 (no requirement) where another
+    /// Minimum accuracy, as a fraction in 0..=1. Default: 0.8, or 0 (no requirement) where another
     /// minimum is given.
     pub accuracy: f64,
-    /// Least balanced accuracy, as a fraction in 0..=1: the mean of the classes' recalls, so that every
+    /// Minimum balanced accuracy, as a fraction in 0..=1: the mean of the classes' recalls, so that every
     /// class counts the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub balanced_accuracy: Option<f64>,
-    /// Least recall of every class, as a fraction in 0..=1: the share of a class's images that is
+    /// Minimum recall of every class, as a fraction in 0..=1: the share of a class's images that is
     /// classified correctly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least_recall: Option<f64>,
@@ -28,17 +28,17 @@ pub struct GateSpec {
     pub allow_majority: bool,
 }
 
-/// `[gate]` as it is written.
+/// `[gate]` as it stands in a study file.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct GateFile {
-    /// Least accuracy, as a fraction in 0..=1. Default: 0.8, or 0 (no requirement) where another
+    /// Minimum accuracy, as a fraction in 0..=1. Default: 0.8, or 0 (no requirement) where another
     /// minimum is given.
     accuracy: Option<f64>,
-    /// Least balanced accuracy, as a fraction in 0..=1: the mean of the classes' recalls, so that every
+    /// Minimum balanced accuracy, as a fraction in 0..=1: the mean of the classes' recalls, so that every
     /// class counts the same.
     balanced_accuracy: Option<f64>,
-    /// Least recall of every class, as a fraction in 0..=1: the share of a class's images that is
+    /// Minimum recall of every class, as a fraction in 0..=1: the share of a class's images that is
     /// classified correctly.
     least_recall: Option<f64>,
     /// Judge by the lower bound of the Wilson interval at this confidence, such as 0.95, instead of by
@@ -51,8 +51,8 @@ struct GateFile {
 
 impl From<GateFile> for GateSpec {
     fn from(file: GateFile) -> Self {
-        let has_other_floors = file.balanced_accuracy.is_some() || file.least_recall.is_some();
-        let default = if has_other_floors { 0.0 } else { Self::default().accuracy };
+        let has_other_minimums = file.balanced_accuracy.is_some() || file.least_recall.is_some();
+        let default = if has_other_minimums { 0.0 } else { Self::default().accuracy };
         Self {
             accuracy: file.accuracy.unwrap_or(default),
             balanced_accuracy: file.balanced_accuracy,

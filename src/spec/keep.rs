@@ -1,4 +1,4 @@
-//! `[tune] keep`: which trials' checkpoints stay on the disk.
+//! `[tune] keep`: which trials' checkpoints stay on disk.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-/// Which trials' checkpoints stay on the disk while a study runs; in a study file `"needed"`,
+/// Which trials' checkpoints stay on disk while a study runs; in a study file `"needed"`,
 /// `"all"`, or a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Keep {
@@ -62,13 +62,13 @@ impl Visitor<'_> for KeepVisitor {
     }
 
     fn visit_u64<E: Error>(self, trials: u64) -> Result<Keep, E> {
-        let unfit = || E::invalid_value(serde::de::Unexpected::Unsigned(trials), &self);
-        u32::try_from(trials).map(Keep::Newest).map_err(|_| unfit())
+        let invalid = || E::invalid_value(serde::de::Unexpected::Unsigned(trials), &self);
+        u32::try_from(trials).map(Keep::Newest).map_err(|_| invalid())
     }
 
     fn visit_i64<E: Error>(self, trials: i64) -> Result<Keep, E> {
-        let unfit = || E::invalid_value(serde::de::Unexpected::Signed(trials), &self);
-        u32::try_from(trials).map(Keep::Newest).map_err(|_| unfit())
+        let invalid = || E::invalid_value(serde::de::Unexpected::Signed(trials), &self);
+        u32::try_from(trials).map(Keep::Newest).map_err(|_| invalid())
     }
 }
 
@@ -79,7 +79,7 @@ impl JsonSchema for Keep {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Which trials' checkpoints stay on the disk: \"needed\" for those that may still be used, \"all\", or a number of the newest others to keep besides those needed.",
+            "description": "Which trials' checkpoints stay on disk: \"needed\" for those that may still be used, \"all\", or a number of the newest others to keep besides those needed.",
             "anyOf": [
                 { "enum": ["needed", "all"] },
                 { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u64 }

@@ -29,7 +29,7 @@ pub enum Layer {
     Residual(Residual),
 }
 
-/// The derived form; [`Layer`] also accepts a bare name.
+/// What serde derives; [`Layer`] also accepts a bare name.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum LayerTable {

@@ -21,23 +21,23 @@ pub struct ModelSpec {
     /// file's folder, or, given by `--set`, from the current folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,
-    /// SHA-256, in hex, of the `model.safetensors` in `from`; any other file is refused. A run writes
-    /// down that of the model it started with.
+    /// SHA-256, in hex, of the `model.safetensors` in `from`; any other file is refused. A run records the
+    /// hash of the model that it started from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_sha256: Option<String>,
     /// Whether to measure, at the end of the study, what the best model has forgotten: its accuracy on the
-    /// validation images of the run in `from`, beside that of the model it started with. It needs that
-    /// run's data, and decides nothing.
+    /// validation images of the run in `from`, beside that of the model that the study started from. It
+    /// needs that run's data, and has no influence on the study.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub measure_forgetting: bool,
     /// The layers in order. The input shape and the classifier head (a dense layer with softmax)
-    /// follow from the data; an empty list is a softmax classifier on pixels. Together with `from` they
-    /// may be left out, or be empty, for those of that model.
+    /// follow from the data; an empty list is a softmax classifier on pixels. With `from`, they may be left
+    /// out or empty; that model's layers are then used.
     #[serde(default)]
     pub layers: Vec<Layer>,
 }
 
-/// What a study file may say; whether `layers` may be missing depends on `from`.
+/// `[model]` as it stands in a study file, where `layers` may be missing if `from` is given.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", rename = "ModelSpec")]
 struct ModelTable {
@@ -68,15 +68,15 @@ impl ModelSpec {
         Self { layers: self.layers, ..Self::default() }
     }
 
-    /// Checks the keys about the model to start with.
+    /// Checks the keys about the model to start from.
     pub(super) fn check_origin(&self, check: &mut Check) {
         let needs_from = [
             ("model.from-sha256", self.from_sha256.is_some()),
             ("model.measure-forgetting", self.measure_forgetting),
         ];
-        for (key, is_said) in needs_from {
-            if is_said && self.from.is_none() {
-                let problem = "has no effect without a model to start with";
+        for (key, is_set) in needs_from {
+            if is_set && self.from.is_none() {
+                let problem = "has no effect without a model to start from";
                 check.problem(key, problem.into(), "add `from = \"runs/NAME-0001\"`, or remove it");
             }
         }
@@ -88,7 +88,7 @@ impl ModelSpec {
             && !(sha256.len() == 64 && sha256.bytes().all(|digit| digit.is_ascii_hexdigit()))
         {
             let help = "use 64 hexadecimal digits, as sha256sum prints them";
-            check.problem("model.from-sha256", format!("{sha256:?} is no SHA-256"), help);
+            check.problem("model.from-sha256", format!("{sha256:?} is not a SHA-256 hash"), help);
         }
     }
 }

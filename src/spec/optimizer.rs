@@ -17,7 +17,7 @@ pub enum Optimizer {
     AdamW(AdamWParameters),
 }
 
-/// The derived form; [`Optimizer`] also accepts a bare name.
+/// What serde derives; [`Optimizer`] also accepts a bare name.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum OptimizerTable {

@@ -140,10 +140,11 @@ impl StudyDocument {
         for set in &self.overrides {
             let origin = format!("--set {}={}", set.key, set.value);
             let refuse = |message: String| {
-                let problem = Problem::new("", plain(message.trim()).replace('\n', " "), "");
+                let problem =
+                    Problem::new("", in_study_terms(message.trim()).replace('\n', " "), "");
                 SpecError::new(&origin, vec![problem])
             };
-            put(&mut table, &set.path, set.value.clone()).map_err(refuse)?;
+            set_at(&mut table, &set.path, set.value.clone()).map_err(refuse)?;
             let parsed = StudyFile::deserialize(table.clone());
             file = Some(parsed.map_err(|error| refuse(error.to_string()))?);
         }
@@ -151,7 +152,8 @@ impl StudyDocument {
     }
 
     fn toml_error(&self, error: &toml::de::Error) -> SpecError {
-        let mut problem = Problem::new("", plain(error.message()), suggestion(error.message()));
+        let mut problem =
+            Problem::new("", in_study_terms(error.message()), suggestion(error.message()));
         problem.location = error.span().map(|span| Location::of(&self.text, span));
         let mut error = SpecError::new(&self.origin, vec![problem]);
         error.text = Some(self.text.clone());
@@ -169,15 +171,15 @@ impl Override {
     /// Sets `train.seed`.
     pub fn seed(seed: u64) -> Self {
         // A larger seed does not fit a TOML integer; -1 makes parsing refuse it.
-        Self::whole("train", "seed", i64::try_from(seed).unwrap_or(-1))
+        Self::integer("train", "seed", i64::try_from(seed).unwrap_or(-1))
     }
 
     /// Sets `tune.jobs`.
     pub fn jobs(jobs: u16) -> Self {
-        Self::whole("tune", "jobs", jobs.into())
+        Self::integer("tune", "jobs", jobs.into())
     }
 
-    fn whole(table: &str, key: &str, value: i64) -> Self {
+    fn integer(table: &str, key: &str, value: i64) -> Self {
         Self {
             key: format!("{table}.{key}"),
             path: vec![Step::Key(table.into()), Step::Key(key.into())],
@@ -222,7 +224,7 @@ fn parse_path(key: &str) -> Result<Vec<Step>, String> {
         for index in indices.into_iter().flat_map(|indices| indices.split('[')) {
             let number = index.strip_suffix(']').and_then(|digits| digits.parse().ok());
             let number = number.ok_or_else(|| {
-                format!("{key:?} has an unreadable index: write one such as model.layers[0]")
+                format!("{key:?} has an invalid index: write one such as model.layers[0]")
             })?;
             path.push(Step::Index(number));
         }
@@ -230,7 +232,7 @@ fn parse_path(key: &str) -> Result<Vec<Step>, String> {
     Ok(path)
 }
 
-fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
+fn set_at(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
     let Some((step, rest)) = path.split_first() else {
         *target = value;
         return Ok(());
@@ -244,7 +246,7 @@ fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
             let item = items
                 .get_mut(*index)
                 .ok_or_else(|| format!("index {index} is past the end of a list of {count}"))?;
-            put(item, rest, value)
+            set_at(item, rest, value)
         }
         Step::Key(name) => {
             // `--set train.optimizer.sgd.momentum=0` replaces `optimizer = "adam"`.
@@ -256,7 +258,7 @@ fn put(target: &mut Value, path: &[Step], value: Value) -> Result<(), String> {
             };
             let slot =
                 table.entry(name.clone()).or_insert_with(|| Value::Table(toml::Table::new()));
-            put(slot, rest, value)
+            set_at(slot, rest, value)
         }
     }
 }
@@ -295,8 +297,8 @@ fn find_span(table: &DeTable, path: &[Step]) -> Option<Range<usize>> {
     Some(span)
 }
 
-/// serde's message with the words of a study file instead of Rust's.
-fn plain(message: &str) -> String {
+/// serde's message in the terms of a study file instead of Rust's.
+fn in_study_terms(message: &str) -> String {
     const WORDS: [(&str, &str); 8] = [
         ("unknown variant", "unknown name"),
         ("unknown field", "unknown key"),
@@ -307,7 +309,7 @@ fn plain(message: &str) -> String {
         ("expected u32", "expected a whole number of at least 0"),
         ("expected f64", "expected a number"),
     ];
-    WORDS.iter().fold(message.to_owned(), |text, (rust, plain)| text.replace(rust, plain))
+    WORDS.iter().fold(message.to_owned(), |text, (rust, study)| text.replace(rust, study))
 }
 
 /// "did you mean …" for serde's `unknown field` and `unknown variant` messages.

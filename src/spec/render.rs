@@ -30,7 +30,7 @@ pub fn to_toml(file: &StudyFile) -> String {
     section(&mut text, "gate", &file.gate);
     let TuneSpec { space, .. } = &file.tune;
     section(&mut text, "tune", &TuneSpec { space: SearchSpace::default(), ..file.tune.clone() });
-    if !space.is_usual() {
+    if !space.is_default_space() {
         section(&mut text, "tune.space", space);
     }
     section(&mut text, "notify", &file.notify);

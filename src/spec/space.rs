@@ -54,7 +54,7 @@ impl Default for SearchSpace {
 
 impl SearchSpace {
     /// Whether this is the default space.
-    pub fn is_usual(&self) -> bool {
+    pub fn is_default_space(&self) -> bool {
         *self == Self::default()
     }
 }

@@ -1,4 +1,4 @@
-//! The whole study: [`StudyFile`] as it is written, and [`Spec`] once it is validated.
+//! The whole study: [`StudyFile`] as it stands in a file, and [`Spec`] once it is validated.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -148,9 +148,9 @@ impl Spec {
         &self.table
     }
 
-    /// SHA-256, in hex, of everything that decides the trained weights and the gate: all but the
+    /// SHA-256, in hex, of everything that determines the trained weights and the gate: all but the
     /// study's name, its `[notify]` command, and the paths of its data and of the model that it starts
-    /// from. (The data has a hash of its own, of its content; that of the model is `from-sha256`.)
+    /// from. (The data's content has its own hash; the model's is `from-sha256`.)
     pub fn hash(&self) -> String {
         let file = &self.file;
         let data = DataSpec { path: None, ..file.data.clone() };

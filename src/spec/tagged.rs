@@ -43,7 +43,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for NameOrTable<T> {
         match map.next_key::<String>()? {
             None => Ok(value),
             Some(key) => Err(Error::custom(format_args!(
-                "`{key}` is one key too many: this table may have only one"
+                "`{key}` is a second key, but this table may have only one"
             ))),
         }
     }

@@ -99,7 +99,7 @@ pub enum Schedule {
     },
 }
 
-/// The derived form; [`Schedule`] also accepts a bare name.
+/// What serde derives; [`Schedule`] also accepts a bare name.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum ScheduleTable {
@@ -173,7 +173,7 @@ pub struct EarlyStopping {
     /// Epochs without improvement that end the trial.
     #[schemars(range(min = 1))]
     pub patience: usize,
-    /// Least rise of validation accuracy that counts as an improvement, as a fraction in 0..=1.
+    /// Smallest rise in validation accuracy that counts as an improvement, as a fraction in 0..=1.
     #[serde(default)]
     pub min_improvement: f64,
 }
@@ -197,7 +197,7 @@ pub struct Augment {
     /// Mirrors half of the images, top to bottom.
     #[serde(skip_serializing_if = "is_default")]
     pub flip_vertical: bool,
-    /// What fills the area outside a moved image.
+    /// What fills the area outside a shifted, rotated or shrunk image.
     #[serde(skip_serializing_if = "is_default")]
     pub border: Border,
     /// Share by which brightness is changed, in 0..=1.

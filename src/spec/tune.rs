@@ -18,12 +18,12 @@ pub struct TuneSpec {
     #[schemars(range(min = 1, max = 100_000))]
     pub trials: usize,
     /// Trials that train at the same time and share the cores. Trial k is proposed from the results
-    /// of the trials up to k − `jobs`; so this number changes what is tried, and the order in which
+    /// of the trials up to k − `jobs`, so this number affects what is tried, but the order in which
     /// trials finish does not.
     #[schemars(range(min = 1, max = 256))]
     pub jobs: usize,
-    /// Time limit of the study in seconds, from the start of its first trial, without the time between
-    /// a stop and a resume. When it is reached, the trial in training ends, and its best epoch counts.
+    /// Time limit of the study in seconds, from the start of its first trial, not counting the time between
+    /// a stop and a resume. When it is reached, the running trial ends, and its best epoch counts.
     /// Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
@@ -36,12 +36,12 @@ pub struct TuneSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub flops: Option<usize>,
-    /// Which trials' checkpoints stay on the disk: "needed" for those that may still be used, "all",
+    /// Which trials' checkpoints stay on disk: "needed" for those that may still be used, "all",
     /// or a number of the newest other trials to keep besides those needed.
     #[serde(skip_serializing_if = "Keep::is_needed")]
     pub keep: Keep,
     /// What `random`, `tpe` and `asha` choose from.
-    #[serde(skip_serializing_if = "SearchSpace::is_usual")]
+    #[serde(skip_serializing_if = "SearchSpace::is_default_space")]
     pub space: SearchSpace,
 }
 

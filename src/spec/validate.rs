@@ -81,7 +81,7 @@ fn check_data(check: &mut Check, file: &StudyFile) {
     let source = data.source.name();
     for (key, amount) in [("data.validation", data.validation), ("data.test", data.test)] {
         match amount {
-            Some(Amount::Count(count)) => check.whole(key, count, 1, 100_000_000),
+            Some(Amount::Count(count)) => check.integer(key, count, 1, 100_000_000),
             Some(Amount::Share(share)) if !(share > 0.0 && share < 1.0) => check.problem(
                 key,
                 format!("{share} is not a share of the images"),
@@ -91,7 +91,7 @@ fn check_data(check: &mut Check, file: &StudyFile) {
         }
     }
     if let Some(train) = data.train {
-        check.whole("data.train", train, 1, 100_000_000);
+        check.integer("data.train", train, 1, 100_000_000);
     }
     match (data.source, &data.path) {
         (Source::Idx | Source::Folder | Source::Cifar, None) => check.problem(
@@ -112,8 +112,8 @@ fn check_data(check: &mut Check, file: &StudyFile) {
         _ => {}
     }
     if let Some(Size { height, width }) = data.size {
-        check.whole("data.size", height, 1, IMAGE_SIDE_MAX);
-        check.whole("data.size", width, 1, IMAGE_SIDE_MAX);
+        check.integer("data.size", height, 1, IMAGE_SIDE_MAX);
+        check.integer("data.size", width, 1, IMAGE_SIDE_MAX);
     }
     if let Some(channels) = data.channels
         && channels != 1
@@ -131,8 +131,8 @@ fn check_data(check: &mut Check, file: &StudyFile) {
         ("data.channels", data.channels.is_some()),
         ("data.test", data.test.is_some()),
     ];
-    for (key, is_said) in framing {
-        if is_said && !data.source.is_framed() {
+    for (key, is_set) in framing {
+        if is_set && !data.source.is_framed() {
             check.problem(
                 key,
                 format!("has no effect on `{source}` images, which are used as they are"),
@@ -140,27 +140,27 @@ fn check_data(check: &mut Check, file: &StudyFile) {
             );
         }
     }
-    for (key, is_said) in
+    for (key, is_set) in
         [("data.memory", data.memory.is_some()), ("data.cache", data.cache.is_some())]
     {
-        if is_said && !data.source.is_framed() {
+        if is_set && !data.source.is_framed() {
             check.problem(key, format!("`{source}` images are read into memory"), "remove it");
         }
     }
-    let of_folders =
+    let folder_only =
         [("data.labels", data.labels.is_some()), ("data.skip-unreadable", data.skip_unreadable)];
-    for (key, is_said) in of_folders {
-        if is_said && data.source != Source::Folder {
+    for (key, is_set) in folder_only {
+        if is_set && data.source != Source::Folder {
             let problem =
-                format!("has no effect on `{source}` data, which is no folder of pictures");
+                format!("has no effect on `{source}` data, which is not a folder of pictures");
             check.problem(key, problem, "remove it, or set `source = \"folder\"`");
         }
     }
 }
 
 fn check_train(check: &mut Check, train: &TrainSpec) {
-    check.whole("train.epochs", train.epochs, 1, 100_000);
-    check.whole("train.batch-size", train.batch_size, 1, 65_536);
+    check.integer("train.epochs", train.epochs, 1, 100_000);
+    check.integer("train.batch-size", train.batch_size, 1, 65_536);
     check.positive("train.learning-rate", train.learning_rate, 1e6);
     check.share("train.warm-up", train.warm_up);
     check.within("train.weight-decay", train.weight_decay, 0.0, 1e6);
@@ -189,7 +189,7 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
         }
     }
     if let Some(stopping) = train.early_stopping {
-        check.whole("train.early-stopping.patience", stopping.patience, 1, 100_000);
+        check.integer("train.early-stopping.patience", stopping.patience, 1, 100_000);
         check.fraction("train.early-stopping.min-improvement", stopping.min_improvement);
     }
     check.at_most("train.augment.shift", train.augment.shift as usize, "pixels", 64);
@@ -215,7 +215,7 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
         CheckpointInterval::EverySeconds(every) => ("train.checkpoint.every-seconds", every),
         CheckpointInterval::EverySteps(every) => ("train.checkpoint.every-steps", every),
     };
-    check.whole(key, usize::try_from(every).unwrap_or(usize::MAX), 1, 1_000_000_000);
+    check.integer(key, usize::try_from(every).unwrap_or(usize::MAX), 1, 1_000_000_000);
 }
 
 fn check_optimizer(check: &mut Check, optimizer: &Optimizer) {
@@ -253,8 +253,8 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
         let fits = confidence > 0.0 && confidence < 1.0;
         check.number("gate.confidence", confidence, fits, "between 0 and 1");
     }
-    check.whole("tune.trials", file.tune.trials, 1, 100_000);
-    check.whole("tune.jobs", file.tune.jobs, 1, 256);
+    check.integer("tune.trials", file.tune.trials, 1, 100_000);
+    check.integer("tune.jobs", file.tune.jobs, 1, 256);
     if let Some(seconds) = file.tune.seconds {
         check.positive("tune.seconds", seconds, 1e9);
     }
@@ -295,7 +295,7 @@ fn check_space(check: &mut Check, file: &StudyFile) {
     }
     let each = |check: &mut Check, key: &str, values: &[usize], min: usize, max: usize| {
         for &value in values {
-            check.whole(&format!("tune.space.{key}"), value, min, max);
+            check.integer(&format!("tune.space.{key}"), value, min, max);
         }
     };
     each(check, "convs", &space.convs, 0, 16);
@@ -310,7 +310,13 @@ fn check_space(check: &mut Check, file: &StudyFile) {
     }
     let [low, high] = space.learning_rate;
     let fits = low > 0.0 && low <= high && high <= 1e6;
-    check.number("tune.space.learning-rate", low, fits, "above 0 and at most the second");
+    if !fits {
+        check.problem(
+            "tune.space.learning-rate",
+            format!("[{low}, {high}] is not a range of learning rates"),
+            "use [lowest, highest], both above 0 and at most 1000000",
+        );
+    }
 }
 
 fn check_size(check: &mut Check, file: &StudyFile, table: &LayerTable) {

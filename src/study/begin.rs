@@ -9,15 +9,15 @@ use crate::data::{DataError, Loaded};
 use crate::spec::{Override, StudyDocument, StudyFile, is_run_name};
 use crate::tune::starting_study;
 
-/// What the folder or file that was named says.
+/// Keys that follow from the path, so that overrides of them are ignored.
 const DECIDED_BY_PATH: [&str; 2] = ["data.source", "data.path"];
 
-/// Loads a folder or file of images, as `overrides` of `[data]` say, and chooses a study to start with: how to read the images, a
-/// small network, and a gate.
+/// Loads a folder or file of images, with these `overrides` of `[data]`, and chooses a study to start from: how to read
+/// the images, a small network, and a gate.
 ///
 /// # Errors
 ///
-/// If it is no known kind of data set, or its images cannot be read.
+/// If it is not a known kind of data set, or its images cannot be read.
 pub fn begin_study(
     path: &Path,
     overrides: Vec<Override>,
@@ -38,11 +38,11 @@ pub fn begin_study(
     let any = StudyFile { data: detect(&path)?, ..StudyFile::new("any", Vec::new()) };
     let seed = any.train.seed;
     // The network is chosen for images as they will be read.
-    let of_data =
+    let data_overrides =
         overrides.into_iter().filter(|it| DECIDED_BY_PATH.iter().all(|key| it.key() != *key));
-    let of_data = of_data.filter(|it| it.key().starts_with("data."));
+    let data_overrides = data_overrides.filter(|it| it.key().starts_with("data."));
     let document = StudyDocument::new(format!("the study for {}", path.display()), any.to_toml());
-    let mut data = document.with_overrides(of_data.collect()).parse()?.data;
+    let mut data = document.with_overrides(data_overrides.collect()).parse()?.data;
     let loaded = settings.load(&data, seed, listener)?;
     loaded.origin.record_in(&mut data, loaded.dataset.validation.len());
     let counts = loaded.dataset.train.class_counts(loaded.dataset.classes.len());

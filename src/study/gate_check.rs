@@ -40,8 +40,8 @@ pub(super) fn check_gate(
     let classes = &data.classes;
     let gate = spec.gate();
     let problem = unmeasured(gate, report, classes)
-        .or_else(|| passed_unlearned(gate, report, classes))
-        .or_else(|| impassable(gate, report, &data.validation));
+        .or_else(|| passed_by_constant(gate, report, classes))
+        .or_else(|| unreachable_gate(gate, report, &data.validation));
     match problem {
         None => Ok(()),
         Some(problem) => {
@@ -51,7 +51,7 @@ pub(super) fn check_gate(
     }
 }
 
-fn passed_unlearned(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Option<Problem> {
+fn passed_by_constant(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Option<Problem> {
     let counts = &report.counts.validation;
     let class = passing_constant_answer(gate, counts).filter(|_| !gate.allow_majority)?;
     let share = counts[class] as f64 / counts.iter().sum::<usize>().max(1) as f64;
@@ -86,16 +86,16 @@ fn unmeasured(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Optio
 }
 
 /// A gate that even a model without any error does not pass: by the confidence that so few validation images allow, or
-/// because images with the same pixels have different labels, of which at most one is right.
-fn impassable(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Option<Problem> {
+/// because images with the same pixels have different labels, of which at most one is correct.
+fn unreachable_gate(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Option<Problem> {
     let images = validation.len();
     let conflicts =
         |finding: &DataFinding| matches!(finding, DataFinding::ConflictingLabels { .. });
-    let right = match report.findings.iter().any(conflicts) {
-        true => most_right(validation),
+    let correct = match report.findings.iter().any(conflicts) {
+        true => most_correct(validation),
         false => images,
     };
-    let share = right as f64 / images.max(1) as f64;
+    let share = correct as f64 / images.max(1) as f64;
     let problem = |message: String, help: String| {
         let key = floor_key(gate).into();
         Some(Problem { key, message, help, location: None })
@@ -103,11 +103,11 @@ fn impassable(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Opti
     if share < gate.accuracy {
         return problem(
             format!(
-                "no model can pass: {} of the {images} validation images have the same pixels as others of another class, so that at most {:.2} % can be right",
-                images - right,
+                "no model can pass: {} of the {images} validation images have the same pixels as images of another class, so at most {:.2} % can be classified correctly",
+                images - correct,
                 share * 100.0
             ),
-            "clear up the labels of these images, or lower the gate".into(),
+            "correct the labels of these images, or lower the gate".into(),
         );
     }
     let confidence = gate.confidence?;
@@ -120,7 +120,7 @@ fn impassable(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Opti
         .find(|&more| wilson_lower_bound(share, more, confidence) >= gate.accuracy);
     problem(
         format!(
-            "no model can pass: even with every one of the {images} validation images right, the lower confidence bound is {:.2} %",
+            "no model can pass: even if all {images} validation images were classified correctly, the lower confidence bound would be {:.2} %",
             bound * 100.0
         ),
         match enough {
@@ -132,8 +132,8 @@ fn impassable(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Opti
     )
 }
 
-/// How many of these images a model can have right that says the same of the same pixels.
-fn most_right(images: &Subset) -> usize {
+/// The most images that a model can classify correctly, given that it predicts the same class for the same pixels.
+fn most_correct(images: &Subset) -> usize {
     let mut labels: HashMap<&[u8], HashMap<u16, usize>> = HashMap::new();
     for position in 0..images.len() {
         let of_these = labels.entry(images.image(position)).or_default();
@@ -142,7 +142,7 @@ fn most_right(images: &Subset) -> usize {
     labels.values().filter_map(|counts| counts.values().max()).sum()
 }
 
-/// The key that the problem is reported for.
+/// The key under which a problem is reported.
 fn floor_key(gate: &GateSpec) -> &'static str {
     match gate {
         GateSpec { least_recall: Some(_), .. } => "gate.least-recall",

@@ -4,7 +4,7 @@
 //! interrupted study removes the same ones. A removal is recorded before it is made, and repeated
 //! after a crash in between.
 
-use super::phase::to_train_on;
+use super::phase::trial_to_continue;
 use super::run::Study;
 use super::setup::StudyError;
 use super::trainer::{Trainer, TrialTask};
@@ -54,7 +54,7 @@ impl<T: Trainer> Study<'_, T> {
         let is =
             |other: Option<&TrialRecord>| other.is_some_and(|other| other.trial == record.trial);
         is(self.best(history))
-            || is(to_train_on(history))
+            || is(trial_to_continue(history))
             || running.iter().any(|proposal| proposal.parent == record.trial)
             || self.policy.may_grow_from(record, history)
             || self.phase.spec.tune().goal == Goal::Smallest
@@ -64,7 +64,7 @@ impl<T: Trainer> Study<'_, T> {
     /// The proposal, changed to start from fresh weights if its parent's checkpoints were removed
     /// before the study was extended.
     pub(super) fn without_removed_parent(&self, mut proposal: Proposal) -> Proposal {
-        if proposal.inherit != Inherit::Nothing && self.lost.contains(&proposal.parent) {
+        if proposal.inherit != Inherit::Nothing && self.removed_before.contains(&proposal.parent) {
             proposal.inherit = Inherit::Nothing;
             proposal.reason +=
                 "; it starts from fresh weights, because its parent's checkpoints were removed";

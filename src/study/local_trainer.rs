@@ -177,13 +177,14 @@ impl LocalTrainer {
         Ok((best.weights, best.record))
     }
 
-    /// Draws how a trial distorts training images, unless its parent does the same.
-    fn draw_augmented(&self, task: &TrialTask) -> Result<(), TrainerError> {
+    /// Writes a picture of how a trial augments training images, unless its parent does the same.
+    fn write_augmented_picture(&self, task: &TrialTask) -> Result<(), TrainerError> {
         let augment = &task.spec.train().augment;
         let augmenter = Augmenter::new(Augmentation::of(augment));
-        let as_parent = task.parent.is_some_and(|parent| parent.spec.train().augment == *augment);
+        let is_same_as_parent =
+            task.parent.is_some_and(|parent| parent.spec.train().augment == *augment);
         let path = self.run.join(augmented_picture(task.trial));
-        if augmenter.is_identity() || as_parent || self.files.kind(&path)?.is_some() {
+        if augmenter.is_identity() || is_same_as_parent || self.files.kind(&path)?.is_some() {
             return Ok(());
         }
         let (seed, trial) = (task.spec.train().seed, u64::from(task.trial));
@@ -210,7 +211,7 @@ impl Trainer for LocalTrainer {
         let folder = task.folder.join(CHECKPOINTS);
         let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
         self.running_trials.beat();
-        self.draw_augmented(task)?;
+        self.write_augmented_picture(task)?;
         let state = self.start(task, &mut store, observer)?;
         let working = self.running_trials.enter(task.trial);
         let mut watch = TrialWatch {
@@ -304,7 +305,7 @@ impl Trainer for LocalTrainer {
         if self.files.kind(&folder)?.is_some() {
             self.files.remove_folder_atomically(&folder)?;
         }
-        // What a crash amid the removal left.
+        // Leftovers of a crash during the removal.
         self.files.remove_leftovers(task.folder)?;
         Ok(())
     }

@@ -7,8 +7,8 @@
 //! records everything as events. It keeps no other state: a resumed study runs the same loop from
 //! the start, takes the results of finished trials from the record, and so makes the same decisions.
 //!
-//! A study with `[model] from` starts its first trial with the weights of a trained model; the trials after it
-//! grow as usual. Its run keeps a copy of the model in `start/`.
+//! A study with `[model] from` starts its first trial with the weights of a trained model; later trials grow
+//! from it as in any other study. Its run keeps a copy of the model in `start/`.
 //!
 //! `[tune] jobs` trials train at the same time, each on its own thread. They are judged in the order
 //! of their numbers, and the proposal for trial *k* depends only on the results of trials up to

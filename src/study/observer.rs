@@ -33,8 +33,8 @@ pub trait Listener: Send {
     /// The proposal that would follow if the running trial ended now without passing the gate.
     fn planned(&mut self, _trial: u32, _next: &Proposal) {}
 
-    /// A learning rate range test was made; `suggestion` is the best rate, `None` if the loss fell at
-    /// no rate.
+    /// A learning rate range test was made; `suggestion` is the best rate, `None` if the loss did not
+    /// fall at any rate.
     fn rates_tested(&mut self, _trial: u32, _suggestion: Option<f64>) {}
 
     /// A trial reached its time limit; [`trial_ended`](Self::trial_ended) follows.

@@ -115,7 +115,7 @@ impl Phase {
 }
 
 /// The trial that an extension trains further: the most accurate one that did not diverge.
-pub(super) fn to_train_on(history: &[TrialRecord]) -> Option<&TrialRecord> {
+pub(super) fn trial_to_continue(history: &[TrialRecord]) -> Option<&TrialRecord> {
     let trained = history.iter().filter(|record| record.ending != Ending::Diverged);
     trained.reduce(|best, record| if record.score() >= best.score() { record } else { best })
 }

@@ -19,7 +19,7 @@ use crate::ledger::{DataOrigin, RunFolder, RunFolderError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OtherData {
-    /// Other files, or other content.
+    /// Different files, or different content.
     #[error(
         "the data is not what {} began with:{}\nrestore the data, or start a new run",
         folder.display(),
@@ -31,9 +31,9 @@ pub enum OtherData {
         /// A clause for each difference.
         differences: Vec<String>,
     },
-    /// The same files, but other validation images are chosen from them.
+    /// The same files, but different validation images are chosen from them.
     #[error(
-        "{} was started by a version of burgeon that chose other validation images (split version {then}; this version has {SPLIT_VERSION}), so its accuracy would now be measured on images that it was trained on; start a new run, or resume with the version that started it",
+        "{} was started by a version of burgeon that chose different validation images (split version {then}; this version has {SPLIT_VERSION}), so its accuracy would now be measured on images that it was trained on; start a new run, or resume with the version that started it",
         folder.display()
     )]
     Split {

@@ -8,7 +8,7 @@ use std::thread::Scope;
 use super::deadline::seconds_before;
 use super::ended::{Ended, Finished, Stopped};
 use super::observer::{Listener, StudyRecord};
-use super::phase::{Extension, Phase, to_train_on};
+use super::phase::{Extension, Phase, trial_to_continue};
 use super::recorded::RecordedStudy;
 use super::setup::{Growth, StudyError, StudySetup};
 use super::trainer::{TestResult, Trainer, TrialTask};
@@ -31,7 +31,7 @@ pub struct Study<'a, T: Trainer> {
     /// The current phase: the gate and the budget of the trials that are trained now.
     pub(super) phase: Phase,
     /// Trials whose checkpoints were removed before the current phase.
-    pub(super) lost: BTreeSet<u32>,
+    pub(super) removed_before: BTreeSet<u32>,
     /// Trials whose checkpoints were removed in the current phase.
     removed: Mutex<BTreeSet<u32>>,
     began: std::time::Instant,
@@ -53,7 +53,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         Self {
             policy: policy_for(setup.spec.tune().policy),
             phase: Phase::first(&setup),
-            lost: BTreeSet::new(),
+            removed_before: BTreeSet::new(),
             removed: Mutex::default(),
             setup,
             folder,
@@ -94,7 +94,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         extension: Extension,
         request: Option<&str>,
     ) -> Result<bool, StudyError> {
-        if request.is_some_and(|request| self.was_granted(request)) {
+        if request.is_some_and(|request| self.has_extended(request)) {
             return Ok(false);
         }
         let recorded = self.read_record()?;
@@ -123,9 +123,9 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(true)
     }
 
-    fn was_granted(&self, request: &str) -> bool {
-        let is_granted = |event: &Event| matches!(event, Event::StudyExtended { request: Some(granted), .. } if granted == request);
-        self.study_record().ledger.records().iter().any(|recorded| is_granted(&recorded.event))
+    fn has_extended(&self, request: &str) -> bool {
+        let is_same_request = |event: &Event| matches!(event, Event::StudyExtended { request: Some(recorded), .. } if recorded == request);
+        self.study_record().ledger.records().iter().any(|recorded| is_same_request(&recorded.event))
     }
 
     /// Refuses an extension after which there would be nothing to do.
@@ -139,7 +139,7 @@ impl<'a, T: Trainer> Study<'a, T> {
         if extension.is_empty() {
             return refuse("use --more-trials, --more-epochs or --gate");
         }
-        if extension.more_epochs > 0 && to_train_on(history).is_none() {
+        if extension.more_epochs > 0 && trial_to_continue(history).is_none() {
             return refuse("every trial diverged, so there is none whose training can continue");
         }
         self.phase = extended.clone();
@@ -167,7 +167,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     pub fn run(&mut self) -> Result<Ended, StudyError> {
         let recorded = self.read_record()?;
         self.phase = recorded.phase().clone();
-        self.lost.clone_from(&recorded.removed);
+        self.removed_before.clone_from(&recorded.removed);
         if let Some(result) = &recorded.result {
             let trials = recorded.history(result.trials as usize)?;
             return Ok(self.finished(result.clone(), trials));
@@ -182,7 +182,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     /// Starts the first trials of the phase: the study's first one, or those that an extension asks
-    /// for. None if the goal is reached already.
+    /// for. Starts none if the goal is already reached.
     fn begin_phase<'scope>(
         &'scope self,
         recorded: &RecordedStudy,
@@ -210,7 +210,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             let trial = Trial::unfinished(number, proposal, history)?;
             running.push_back(self.start(scope, trial, history, over)?);
         }
-        if let Some(parent) = to_train_on(history).filter(|_| longer > 0) {
+        if let Some(parent) = trial_to_continue(history).filter(|_| longer > 0) {
             let edits = vec![Edit::AddEpochs { epochs: longer }];
             let proposal = Proposal::new(parent, edits, REQUESTED_REASON, Inherit::State);
             let trial = parent.trial;
@@ -402,7 +402,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     /// The best trial: the one with the highest score, or, for the goal `smallest`, the smallest that
-    /// passes the gate. Of equals, the later one wins.
+    /// passes the gate. Of equal trials, the later one wins.
     pub(super) fn best<'h>(&self, history: &'h [TrialRecord]) -> Option<&'h TrialRecord> {
         let goal = self.phase.spec.tune().goal;
         let passes = |record: &TrialRecord| self.judge(record).passes;

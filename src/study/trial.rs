@@ -78,8 +78,7 @@ impl Trial {
         let edited = Edit::apply_all(&proposal.edits, &parent.spec);
         let edited = edited.map_err(|error| wrong(error.to_string()))?;
         if edited != proposal.spec {
-            let why =
-                "its spec is not its parent's with its edits applied; make it with `Proposal::new`";
+            let why = "its spec is not its parent's spec with its edits applied; make it with `Proposal::new`";
             return Err(wrong(why.into()));
         }
         let spec = proposal.spec.clone();
@@ -281,8 +280,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         Deadline::of(&trial.spec, tune.seconds, self.phase_seconds(), trial_spent)
     }
 
-    /// Whether a trial that cannot pass the gate may be given up for another one. One that a person
-    /// asked for is trained to its end.
+    /// Whether a trial that cannot pass the gate may be given up for another one. A trial that the
+    /// user asked for is trained to its end.
     fn may_give_up(&self, trial: &Trial) -> bool {
         let is_asked_for = trial.proposal().is_some_and(|proposal| {
             self.phase.extension.more_epochs > 0 && proposal.reason == REQUESTED_REASON

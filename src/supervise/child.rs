@@ -32,8 +32,8 @@ impl Child {
             .env(SUPERVISED_VARIABLE, announcement)
             .env(SUPERVISOR_VARIABLE, std::process::id().to_string())
             .stdin(Stdio::null())
-            // A group of its own, so that Ctrl-C at a terminal comes once, through us, and not
-            // twice, which would end it on the spot.
+            // Its own process group, so that it receives Ctrl-C only once, from this process: a second
+            // signal would end it at once.
             .process_group(0);
         let pid = Pid::from_child(&command.spawn()?);
         Ok(Self { pid, ended: Cell::new(None) })
@@ -72,8 +72,7 @@ fn reap_one() -> Option<(Pid, ExitStatus)> {
     Some((pid, ExitStatus::from_raw(status.as_raw())))
 }
 
-/// Makes orphans of trainers children of this process, as they are anyway if it is process 1 of a
-/// container.
+/// Makes this process adopt orphaned processes of trainers, as process 1 of a container does anyway.
 #[cfg(target_os = "linux")]
 pub(super) fn adopt_orphans() {
     // A kernel without it gives orphans to process 1.
@@ -83,7 +82,8 @@ pub(super) fn adopt_orphans() {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn adopt_orphans() {}
 
-/// A file for the trainer's announcement, in a folder that goes when this value does.
+/// A file in which the trainer announces its run folder, in a folder that is removed when this value is
+/// dropped.
 #[derive(Debug)]
 pub(super) struct AnnouncementFile {
     folder: PathBuf,
@@ -108,7 +108,7 @@ impl AnnouncementFile {
 
 impl Drop for AnnouncementFile {
     fn drop(&mut self) {
-        // Left behind, it would be one small folder among temporary files.
+        // If this fails, only a small folder among the temporary files is left behind.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -156,7 +156,7 @@ mod tests {
         let silence = heartbeats.silence(after(start, 29), &options()).unwrap();
         assert_eq!(silence.since, SilentSince::LastBeat);
         assert_eq!(silence.to_string(), "no heartbeat for 14.0 s");
-        let latest = options().hung_after() + 2 * options().look_every();
+        let latest = options().hung_after() + 2 * options().poll_interval();
         assert!(latest <= 2 * options().heartbeat);
     }
 

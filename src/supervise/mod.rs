@@ -130,7 +130,7 @@ impl Supervisor<'_> {
     /// Starts the trainer and watches it until it ends.
     fn run_trainer(&mut self) -> TrainerRun {
         let started = Instant::now();
-        // Before the start, lest a first beat be taken for an old one.
+        // Read before the start, so that the trainer's first beat is not mistaken for an old one.
         let mut heartbeats = Heartbeats::new(self.beat(), self.preparing(), now_ms(), started);
         let child = match Child::start(&self.program, &self.args, self.announcement.path()) {
             Ok(child) => child,
@@ -170,7 +170,7 @@ impl Supervisor<'_> {
             self.find_run_folder();
             let now = Instant::now();
             if self.signals.stop_requested().is_some() {
-                // A trainer that is stuck, or stopped itself, must not keep whoever waits for us.
+                // A trainer that is stuck, or suspended, must not keep the caller waiting.
                 let since = *stop_requested.get_or_insert(now);
                 if now >= since + self.options.stop_grace {
                     child.signal(Signal::KILL);
@@ -185,7 +185,7 @@ impl Supervisor<'_> {
                 }
                 Some(_) => {}
             }
-            self.signals.wait(self.options.look_every());
+            self.signals.wait(self.options.poll_interval());
         }
     }
 

@@ -53,7 +53,7 @@ impl Default for SuperviseOptions {
 
 impl SuperviseOptions {
     /// How often the heartbeat is read.
-    pub(super) fn look_every(&self) -> Duration {
+    pub(super) fn poll_interval(&self) -> Duration {
         (self.heartbeat / 8).clamp(Duration::from_millis(5), Duration::from_secs(1))
     }
 

@@ -32,7 +32,7 @@ impl Signals {
         for ((signal, _), (flag, _)) in watched.iter().zip(&pending) {
             signal_hook::flag::register(*signal, Arc::clone(flag))?;
         }
-        // After the flags, so that whoever is woken finds them raised.
+        // Registered after the flags, so that the woken thread finds them set.
         for signal in [SIGCHLD, SIGINT, SIGTERM, SIGHUP] {
             signal_hook::low_level::pipe::register(signal, waker.try_clone()?)?;
         }

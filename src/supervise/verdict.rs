@@ -30,7 +30,7 @@ pub(super) enum Next {
 const FINISHED: [i32; 4] = [0, 2, 3, 4];
 
 impl Ending {
-    /// How a trainer ended that may have been given up for hung before; it may just have finished.
+    /// How a trainer ended. With `silence`, it was being ended as hung, but it may have finished just then.
     pub(super) fn new(status: ExitStatus, silence: Option<Silence>) -> Self {
         let finished = status.code().is_some_and(|code| FINISHED.contains(&code));
         match silence {

@@ -68,10 +68,10 @@ pub fn announce(run_folder: &Path) -> Result<(), FileError> {
 fn write_announcement(file: &Path, run_folder: &Path) -> Result<(), FileError> {
     let failed = |e| FileError::new(Operation::Write, file, 0, e);
     let folder = std::path::absolute(run_folder).map_err(failed)?;
-    let beside = file.with_extension("tmp");
+    let temporary = file.with_extension("tmp");
     // Not synced, because it is not needed after the two processes have ended.
-    fs::write(&beside, folder.as_os_str().as_bytes())
-        .and_then(|()| fs::rename(&beside, file))
+    fs::write(&temporary, folder.as_os_str().as_bytes())
+        .and_then(|()| fs::rename(&temporary, file))
         .map_err(failed)
 }
 

@@ -1,12 +1,15 @@
-//! Says why a process ends that reads a mapped file which somebody has cut short, or whose disk fails.
+//! Explains SIGBUS: a process receives it when it reads a mapped file that was truncated, or whose disk failed.
 
-/// Has that said on standard error before the process ends by the signal as it would have. For commands: a library
-/// leaves signals to its program.
+/// Installs a handler for SIGBUS that prints an explanation to standard error before the signal ends the process as
+/// usual. Only for the command: a library must leave signals to its program.
 #[cfg(unix)]
 pub fn explain_bus_errors() {
-    #[expect(unsafe_code, reason = "nothing else hears of a failed read of a map")]
-    // SAFETY: the action is wholly initialized, and its handler calls only `write`, which signal handlers may. After
-    // it the signal has its usual effect again, so that the read which failed, and is repeated, ends the process.
+    #[expect(
+        unsafe_code,
+        reason = "only a signal handler learns of a failed read of a mapped file"
+    )]
+    // SAFETY: the action is fully initialized, and its handler calls only `write`, which is async-signal-safe. The
+    // handler is then reset to the default, so that the failed read, which is repeated, ends the process.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = explain as *const () as libc::sighandler_t;
@@ -19,7 +22,7 @@ pub fn explain_bus_errors() {
 extern "C" fn explain(_signal: libc::c_int) {
     const WHY: &[u8] =
         b"error: a file of decoded images was cut short, or its disk failed, while it was read; \
-        start burgeon again: the file is checked and made anew\n";
+        run burgeon again: it checks the file, and decodes the images again\n";
     #[expect(unsafe_code, reason = "the only way to write that signal handlers may use")]
     // SAFETY: the pointer and the length are those of a constant.
     unsafe {

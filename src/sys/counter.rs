@@ -1,9 +1,9 @@
-//! Counter-based randomness: every random number is a function of the place where it is needed, not of
-//! earlier random numbers.
+//! Counter-based randomness: every random number is a function of where it is needed (trial, purpose, epoch, step), not
+//! of earlier random numbers.
 //!
 //! Invariant: for a given counter, the stream is the same on every machine and in every build of one release. The
-//! generator is ChaCha8, which is a fixed cipher; what `rand` makes of its bits may change between its releases, which
-//! is why `Cargo.toml` names one exactly and a test holds what is drawn.
+//! generator is ChaCha8, which is a fixed cipher; how `rand` derives numbers from its bits may change between releases, so
+//! `Cargo.toml` pins one exactly and a test checks the numbers that are drawn.
 
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
@@ -89,7 +89,7 @@ impl CounterRng {
         self.0.fill_bytes(bytes);
     }
 
-    /// A number in `0..bound`, each as likely as the others to within 2⁻³².
+    /// A number in `0..bound`, uniform to within 2⁻³².
     ///
     /// # Panics
     /// If `bound` is 0.
@@ -107,16 +107,16 @@ impl CounterRng {
         low + (high - low) * self.unit()
     }
 
-    /// Bell-shaped with mean 0 and standard deviation 1, never beyond ±3.5.
+    /// An approximately normal number with mean 0 and standard deviation 1, never beyond ±3.5.
     ///
     /// The sum of four uniform numbers: unlike a true normal it needs no logarithm, whose last bit differs between
     /// platforms, and has no outliers.
-    pub fn bell(&mut self) -> f32 {
+    pub fn approximate_normal(&mut self) -> f32 {
         let sum = self.unit() + self.unit() + self.unit() + self.unit();
         (sum - 2.0) * SQRT_3
     }
 
-    /// Shuffles in place, each order as likely as the others.
+    /// Shuffles in place, uniformly over all orders.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         items.shuffle(&mut self.0);
     }
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn the_bell_has_mean_zero_and_deviation_one() {
         let mut rng = CounterRng::new(3);
-        let draws: Vec<f32> = (0..20_000).map(|_| rng.bell()).collect();
+        let draws: Vec<f32> = (0..20_000).map(|_| rng.approximate_normal()).collect();
         let mean = draws.iter().sum::<f32>() / 20_000.0;
         let variance = draws.iter().map(|x| x * x).sum::<f32>() / 20_000.0;
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");

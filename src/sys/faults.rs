@@ -56,7 +56,7 @@ pub enum FaultKind {
 
 /// A fault that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the fault `{text}`; write crash@N, torn@N, enospc@N or eio@N")]
+#[error("`{text}` is not a fault; use crash@N, torn@N, enospc@N or eio@N")]
 pub struct FaultError {
     text: String,
 }

@@ -55,9 +55,9 @@ pub trait Files: fmt::Debug + Send + Sync {
         let mut name = OsStr::new(".").to_os_string();
         name.push(path.file_name().unwrap_or_default());
         name.push(".tmp");
-        let beside = path.with_file_name(name);
-        self.write_synced(&beside, bytes)?;
-        self.rename(&beside, path)?;
+        let temporary = path.with_file_name(name);
+        self.write_synced(&temporary, bytes)?;
+        self.rename(&temporary, path)?;
         self.sync_folder(parent(path))
     }
 

@@ -1,5 +1,5 @@
-//! Files of burgeon's own that are mapped into memory instead of being read, so that the system keeps of them what
-//! it has room for.
+//! burgeon's own files that are mapped into memory instead of being read, so that the system keeps as much of them in
+//! memory as it has room for.
 
 use std::fs::File;
 use std::io;
@@ -13,15 +13,14 @@ use memmap2::{Advice, Mmap};
 pub struct MappedFile(Mmap);
 
 impl MappedFile {
-    /// Maps a file that nothing changes in place. burgeon replaces and removes such files as wholes, which leaves the
-    /// mapped content as it was, and takes from them the right to be written to.
+    /// Maps a file that is never changed in place. burgeon makes such files read-only, and only replaces or removes
+    /// them as a whole, which leaves the mapped content unchanged.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened or mapped, is not a regular one, or has another length than `len`, where that is
-    /// known.
+    /// When the file cannot be opened or mapped, is not a regular file, or has another length than `len`, if given.
     pub fn open(path: &Path, len: Option<u64>) -> io::Result<Self> {
-        // Asked before opening: opening a pipe would wait for its other end.
+        // Checked before opening, because opening a pipe would wait for its other end.
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
@@ -30,22 +29,22 @@ impl MappedFile {
         if let Some(len) = len.filter(|&len| len != found) {
             return Err(io::Error::other(format!("it has {found} bytes instead of {len}")));
         }
-        #[expect(unsafe_code, reason = "a map is only as constant as its file")]
-        // SAFETY: nothing in burgeon writes to such a file after it was closed and made read-only, so the bytes stay
-        // as they are. Whoever cuts the file short all the same makes reading behind its end fail with SIGBUS, which
-        // ends the process and is explained by `bus_errors::explain_bus_errors`; nothing wrong is read.
+        #[expect(unsafe_code, reason = "mapped memory changes if its file does")]
+        // SAFETY: nothing in burgeon writes to such a file after it was closed and made read-only, so the bytes do not
+        // change. If another program truncates the file, reading beyond its end fails with SIGBUS, which ends the
+        // process and is explained by `bus_errors::explain_bus_errors`; no wrong data is read.
         let map = unsafe { Mmap::map(&file) }?;
         Ok(Self(map))
     }
 
-    /// Says that bytes here and there will be read, so that reading one does not fetch its neighbours. Only advice: a
-    /// system that takes none is none the worse.
+    /// Advises the system that the file will be read at random, so that reading one part does not fetch its
+    /// neighbours. A system may ignore that.
     pub fn read_at_random(&self) {
         #[cfg(unix)]
         let _ = self.0.advise(Advice::Random);
     }
 
-    /// Says that these bytes are read soon, so that they are fetched meanwhile.
+    /// Advises the system that these bytes will be read soon, so that it fetches them in the background.
     pub fn will_need(&self, start: usize, len: usize) {
         #[cfg(unix)]
         let _ = self.0.advise_range(

@@ -1,7 +1,7 @@
-//! How much memory this process may take.
+//! How much memory this process may use.
 
-/// Bytes of the machine, or of the container that the process runs in, whichever is less; `None` where the system does
-/// not tell.
+/// Memory of the machine, or of the container that the process runs in, whichever is less, in bytes; `None` if the
+/// system does not report it.
 pub fn total_bytes() -> Option<u64> {
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limit = limits

@@ -29,7 +29,7 @@ pub struct ProcessName {
     pub machine: Option<String>,
 }
 
-/// Whether another process still runs, as far as this one can tell.
+/// Whether another process is still running, as far as this one can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liveness {
     /// It runs, or is stopped and may continue.

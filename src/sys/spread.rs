@@ -25,18 +25,18 @@ impl ImageThreads {
         Ok(Self(Arc::new(pool)))
     }
 
-    /// Makes [`spread`] on the calling thread use this pool, until the returned guard is dropped.
+    /// Makes [`run_in_pool`] on the calling thread use this pool, until the returned guard is dropped.
     #[must_use = "the pool is used only until this is dropped"]
     pub fn enter(&self) -> EnteredThreads {
         ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
-        EnteredThreads { stays_on_its_thread: PhantomData }
+        EnteredThreads { not_send: PhantomData }
     }
 }
 
 /// Guard of [`ImageThreads::enter`]. Guards must be dropped in reverse order.
 #[derive(Debug)]
 pub struct EnteredThreads {
-    stays_on_its_thread: PhantomData<*const ()>,
+    not_send: PhantomData<*const ()>,
 }
 
 impl Drop for EnteredThreads {
@@ -51,7 +51,7 @@ thread_local! {
 
 /// Calls `work`, whose parallel iterators run on the pool that the calling thread has entered, or else on
 /// rayon's global pool.
-pub fn spread<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub fn run_in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match ENTERED.with_borrow(|entered| entered.last().cloned()) {
         Some(ImageThreads(pool)) => pool.install(work),
         None => work(),
@@ -66,13 +66,13 @@ mod tests {
     fn work_is_spread_over_the_pool_that_was_entered_and_no_other() {
         let (two, three) = (ImageThreads::new(2).unwrap(), ImageThreads::new(3).unwrap());
         let _in_two = two.enter();
-        assert_eq!(spread(rayon::current_num_threads), 2);
+        assert_eq!(run_in_pool(rayon::current_num_threads), 2);
         {
             let _in_three = three.enter();
-            assert_eq!(spread(rayon::current_num_threads), 3);
+            assert_eq!(run_in_pool(rayon::current_num_threads), 3);
         }
-        assert_eq!(spread(rayon::current_num_threads), 2);
-        let name = spread(|| std::thread::current().name().map(str::to_owned));
+        assert_eq!(run_in_pool(rayon::current_num_threads), 2);
+        let name = run_in_pool(|| std::thread::current().name().map(str::to_owned));
         assert!(name.unwrap().starts_with("images-"));
     }
 }

@@ -23,9 +23,9 @@ pub(super) fn move_towards(
     let decay = decay.min((1 + steps) as f64 / (10 + steps) as f64);
     let share = (1.0 - decay) as f32;
     for (name, array) in average.iter_mut() {
-        let now = weights.get(name)?;
-        for (average, now) in array.values.iter_mut().zip(&now.values) {
-            *average += share * (now - *average);
+        let new = weights.get(name)?;
+        for (average, new) in array.values.iter_mut().zip(&new.values) {
+            *average += share * (new - *average);
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::optimizer::optimizer;
 use super::probe::probe;
 use super::profile::{Part, Profiler, Profiling};
 use super::setup::{TrainError, TrainingSetup, check_images, labels_tensor};
-use super::state::{BestEpoch, RunningSums, STRETCHES, TrainState};
+use super::state::{BestEpoch, EPOCH_PARTS, RunningSums, TrainState};
 use super::{Flow, Phase, Watch};
 use crate::data::augment::{Augmentation, Augmenter};
 use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
@@ -117,8 +117,8 @@ struct Fit<'a> {
     state: TrainState,
     augmenter: Augmenter,
     pending: Vec<Pending>,
-    images_here: u64,
-    seconds_here: f64,
+    images_in_process: u64,
+    seconds_in_process: f64,
     profiler: Option<Profiler>,
 }
 
@@ -127,7 +127,7 @@ struct Pending {
     loss: Tensor<1>,
     correct: Tensor<1>,
     images: usize,
-    stretch: usize,
+    part: usize,
 }
 
 /// Why a training ended, with a reason where that needs one.
@@ -143,7 +143,7 @@ enum EpochEnd {
 }
 
 /// The evaluation of an epoch.
-struct Review {
+struct EpochEvaluation {
     weights: Weights,
     validation: Evaluation,
     probe: Option<Probe>,
@@ -174,8 +174,8 @@ impl<'a> Fit<'a> {
             state,
             augmenter: Augmenter::new(Augmentation::of(&setup.spec.train().augment)),
             pending: Vec::new(),
-            images_here: 0,
-            seconds_here: 0.0,
+            images_in_process: 0,
+            seconds_in_process: 0.0,
             profiler: (setup.profiling == Profiling::On).then(|| Profiler::new(setup.spec)),
             setup,
         })
@@ -191,15 +191,15 @@ impl<'a> Fit<'a> {
             if !self.state.curve.is_empty() && watch.working(Phase::Training) == Flow::OutOfTime {
                 return Ok((Ending::OutOfTime, None));
             }
-            let (given_up, is_cut) = match self.epoch(watch)? {
+            let (given_up, is_partial) = match self.epoch(watch)? {
                 EpochEnd::Stopped => return Ok((Ending::Stopped, None)),
                 EpochEnd::Diverged(what) => return Ok((Ending::Diverged, Some(what))),
                 EpochEnd::GivenUp(why) => (Some(why), true),
                 EpochEnd::OutOfTime => (None, true),
                 EpochEnd::Done => (None, false),
             };
-            let review = match self.review(is_cut, watch)? {
-                Ok(review) => review,
+            let evaluation = match self.evaluate_epoch(is_partial, watch)? {
+                Ok(evaluation) => evaluation,
                 // A resumed training repeats the evaluation from this state. The state of an epoch that
                 // was given up is not saved, because only repeating its last step leads here again.
                 Err(Flow::Stop) => {
@@ -213,7 +213,7 @@ impl<'a> Fit<'a> {
                     return Ok((Ending::OutOfTime, None));
                 }
             };
-            let record = self.finish_epoch(review, given_up, watch);
+            let record = self.finish_epoch(evaluation, given_up, watch);
             self.keep_best(record.clone());
             self.lap(Part::Rest);
             self.save(watch)?;
@@ -277,15 +277,15 @@ impl<'a> Fit<'a> {
             let passed = since.elapsed().as_secs_f64();
             since = Instant::now();
             self.state.sums.seconds += passed;
-            self.seconds_here += passed;
+            self.seconds_in_process += passed;
             let progress = self.progress(steps);
             let flow = watch.step(&progress);
             self.lap(Part::Rest);
             if is_last {
                 break;
             }
-            if stretch_of(self.state.position.step, steps)
-                > stretch_of(self.state.position.step - 1, steps)
+            if epoch_part_of(self.state.position.step, steps)
+                > epoch_part_of(self.state.position.step - 1, steps)
             {
                 if let Some(what) = self.read_pending()? {
                     return Ok(EpochEnd::Diverged(what));
@@ -358,7 +358,7 @@ impl<'a> Fit<'a> {
             loss: outcome.loss.inner(),
             correct: outcome.correct.inner(),
             images: batch.len(),
-            stretch: stretch_of(position.step, steps),
+            part: epoch_part_of(position.step, steps),
         });
         Ok(())
     }
@@ -372,10 +372,10 @@ impl<'a> Fit<'a> {
             self.state.sums.loss += loss * images as f64;
             self.state.sums.correct += correct as u64;
             self.state.sums.images += images;
-            let stretch = &mut self.state.sums.course[pending.stretch];
-            stretch.loss += loss * images as f64;
-            stretch.images += images;
-            self.images_here += images;
+            let part = &mut self.state.sums.course[pending.part];
+            part.loss += loss * images as f64;
+            part.images += images;
+            self.images_in_process += images;
             if !loss.is_finite() {
                 let position = self.state.position;
                 return Ok(Some(format!(
@@ -388,13 +388,13 @@ impl<'a> Fit<'a> {
         Ok(None)
     }
 
-    /// Evaluates the epoch that ended, without changing the state; the inner error tells why that was
-    /// stopped.
-    fn review(
+    /// Evaluates the epoch that ended, without changing the state; the inner error says why the evaluation
+    /// was stopped.
+    fn evaluate_epoch(
         &mut self,
-        is_cut: bool,
+        is_partial: bool,
         watch: &mut dyn Watch,
-    ) -> Result<Result<Review, Flow>, TrainError> {
+    ) -> Result<Result<EpochEvaluation, Flow>, TrainError> {
         let setup = self.setup;
         let mut flow = Flow::Continue;
         let mut keep_going = || {
@@ -420,7 +420,7 @@ impl<'a> Fit<'a> {
         // Later probes rarely differ from earlier ones; so only a few are made, which cost little even if
         // epochs are short.
         let epoch = self.state.position.epoch + 1;
-        let is_probed = epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_cut;
+        let is_probed = epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_partial;
         let mut probed = None;
         if is_probed && validation.loss.is_finite() {
             probed = probe(setup, &weights, &validation, &mut keep_going)?;
@@ -429,16 +429,16 @@ impl<'a> Fit<'a> {
                 return Ok(Err(flow));
             }
         }
-        Ok(Ok(Review { weights, validation, probe: probed }))
+        Ok(Ok(EpochEvaluation { weights, validation, probe: probed }))
     }
 
     fn finish_epoch(
         &mut self,
-        review: Review,
+        evaluation: EpochEvaluation,
         given_up: Option<String>,
         watch: &mut dyn Watch,
     ) -> EpochRecord {
-        let Review { weights, validation, probe } = review;
+        let EpochEvaluation { weights, validation, probe } = evaluation;
         let train = self.setup.spec.train();
         let data = self.setup.data;
         let steps = data.train.len().div_ceil(train.batch_size);
@@ -527,12 +527,12 @@ impl<'a> Fit<'a> {
             steps,
             loss: sums.loss / images,
             accuracy: sums.correct as f64 / images,
-            images_per_second: self.images_here as f64 / self.seconds_here.max(1e-9),
+            images_per_second: self.images_in_process as f64 / self.seconds_in_process.max(1e-9),
         }
     }
 }
 
 /// The eighth of an epoch that a step, counted from 0, belongs to.
-fn stretch_of(step: usize, steps: usize) -> usize {
-    step * STRETCHES / steps.max(1)
+fn epoch_part_of(step: usize, steps: usize) -> usize {
+    step * EPOCH_PARTS / steps.max(1)
 }

@@ -39,22 +39,22 @@ pub(super) fn probe(
     let data = setup.data;
     let classes = setup.spec.input().classes;
     let images = IMAGES.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
-    let plain = setup.device.device.clone().without_autodiff();
-    let network = Network::new(setup.spec, weights, &plain)?;
+    let device = setup.device.device.clone().without_autodiff();
+    let network = Network::new(setup.spec, weights, &device)?;
     let (mut batch, subset) = some_images(setup, images);
     let pixel_deviation = deviation(&batch.pixels);
-    let (normalization, device) = (data.normalization, &plain);
-    let evaluated = evaluate_while(&network, &subset, normalization, classes, device, keep_going)?;
+    let normalization = data.normalization;
+    let evaluated = evaluate_while(&network, &subset, normalization, classes, &device, keep_going)?;
     let Some(evaluated) = evaluated.filter(|_| keep_going()) else {
         return Ok(None);
     };
-    let input = images_tensor(&mut batch, &data.train, &plain);
+    let input = images_tensor(&mut batch, &data.train, &device);
     let mut layers = outputs(setup.spec, &network, input)?;
     if !keep_going() {
         return Ok(None);
     }
     gradients(setup, weights, images, &mut layers)?;
-    let mirror_cost = mirror_cost(setup, &network, &plain, keep_going)?;
+    let mirror_cost = mirror_cost(setup, &network, &device, keep_going)?;
     if !keep_going() {
         return Ok(None);
     }
@@ -83,7 +83,7 @@ fn mirror_cost(
 ) -> Result<Option<f64>, ReadError> {
     let (validation, normalization) = (&setup.data.validation, setup.data.normalization);
     let count = validation.len().min(MIRRORED_IMAGES);
-    // From all over the split, as some are in the order of their classes.
+    // Spread over the whole split, because some splits are sorted by class.
     let chosen = (0..count).map(|at| validation.indices()[at * validation.len() / count]);
     let chosen = validation.with_indices(chosen.collect::<Vec<_>>());
     let Some(subset) = chosen.ok().filter(|subset| !subset.is_empty()) else {
@@ -95,8 +95,8 @@ fn mirror_cost(
             evaluate_view(network, &subset, normalization, classes, device, view, keep_going)?;
         Ok(seen.map(|evaluation| evaluation.accuracy()))
     };
-    let (plain, mirrored) = (accuracy(View::Plain)?, accuracy(View::Mirrored)?);
-    Ok(plain.zip(mirrored).map(|(plain, mirrored)| plain - mirrored))
+    let (original, mirrored) = (accuracy(View::Plain)?, accuracy(View::Mirrored)?);
+    Ok(original.zip(mirrored).map(|(original, mirrored)| original - mirrored))
 }
 
 /// Images drawn at random from the training split, because the order of a file may follow difficulty (as in

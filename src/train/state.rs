@@ -51,15 +51,15 @@ pub struct RunningSums {
     pub seconds: f64,
     /// Loss and images of each eighth of the epoch.
     #[serde(default)]
-    pub course: [Stretch; STRETCHES],
+    pub course: [EpochPart; EPOCH_PARTS],
 }
 
-/// The number of parts that an epoch's steps are divided into, to record the course of the loss.
-pub const STRETCHES: usize = 8;
+/// The number of parts that an epoch's steps are divided into, to record the loss within an epoch.
+pub const EPOCH_PARTS: usize = 8;
 
 /// One eighth of an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Stretch {
+pub struct EpochPart {
     /// Sum over images of the loss.
     #[serde(deserialize_with = "nan_if_null")]
     pub loss: f64,
@@ -70,8 +70,8 @@ pub struct Stretch {
 impl RunningSums {
     /// Mean training loss of each eighth of the epoch that has begun, in order.
     pub fn course(&self) -> Vec<f64> {
-        let begun = self.course.iter().filter(|stretch| stretch.images > 0);
-        begun.map(|stretch| stretch.loss / stretch.images as f64).collect()
+        let begun = self.course.iter().filter(|part| part.images > 0);
+        begun.map(|part| part.loss / part.images as f64).collect()
     }
 }
 

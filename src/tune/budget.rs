@@ -5,7 +5,7 @@ use crate::spec::TuneSpec;
 
 /// Why no further trial may start beside the `running` ones, as a clause; `None` while one may.
 /// `seconds` is how long the study has worked so far. If the trials themselves report more seconds, as
-/// trials trained elsewhere may, those count, divided among jobs that train at the same time.
+/// trials trained elsewhere may, those count, divided by the number of jobs that train at the same time.
 pub fn exhausted(
     tune: &TuneSpec,
     history: &[TrialRecord],

@@ -1,14 +1,14 @@
 //! One plain family of networks, whose members differ in width and in how long they train.
 //!
 //! A member is a pyramid of 3×3 convolutions of w, 2w, 3w, … filters, each with batch-norm (Ioffe and Szegedy 2015)
-//! and, until a plane of at most 8 pixels a side is left, a 2×2 max-pool; then a dense layer of 4w units. It is
+//! and, until the feature map has at most 8 pixels a side, a 2×2 max-pool; then a dense layer of 4w units. It is
 //! trained with Adam along one cycle (Smith and Topin 2018) that peaks at 0.003, in batches of 64. The depth follows
-//! from the side of the images; of images of 96 pixels a side or more the first convolution looks at every other
-//! position, as is usual for such sizes (He et al. 2016).
+//! from the side of the images; of images of 96 pixels a side or more the first convolution has a stride
+//! of 2, as is usual for such sizes (He et al. 2016).
 //!
 //! Along the frontier of error against compute, width and training grow together (Hoffmann et al. 2022 found the
 //! same for parameters and tokens): four times the compute is √2 times the width and twice the images seen.
-//! `examples/growth_prior.rs` measures members on many data sets; [`prior`](super::prior) holds what is believed before.
+//! `examples/growth_prior.rs` measures members on many data sets; [`prior`](super::prior) holds the prior that follows from them.
 
 use super::variety::Variety;
 use crate::spec::{
@@ -18,12 +18,12 @@ use crate::spec::{
 
 /// Width of the member that [`computes`](Member::compute) C₀.
 const WIDTH: f64 = 8.0;
-/// Images that this member sees are so many times the root of the number of training images: fewer images are seen
-/// more often each, but not as often as to see as many in all.
+/// This member sees `SEEN_BY_ROOT`·√n images in all, where n is the number of training images: each image of a
+/// smaller set is seen more often, but fewer are seen in all.
 const SEEN_BY_ROOT: f64 = 400.0;
-/// Steps that even a handful of images take.
+/// Fewest training steps of this member, however few images there are.
 const STEPS_LEAST: usize = 300;
-/// The side of the plane that is left for the dense layer, at most.
+/// Largest side of the feature map that reaches the dense layer.
 const LAST_SIDE: usize = 8;
 /// From this side on, the first convolution has a stride of 2.
 const LARGE_SIDE: usize = 96;
@@ -31,12 +31,12 @@ const LARGE_SIDE: usize = 96;
 pub const PEAK_RATE: f64 = 0.003;
 /// Filters of the narrowest member.
 pub(super) const NARROWEST: usize = 4;
-/// And of the widest.
+/// Filters of the widest member.
 const WIDEST: usize = 128;
-/// So many epochs at most.
+/// Most epochs that a member trains for.
 const EPOCHS_MOST: usize = 200;
 
-/// Batches that leave few images enough steps.
+/// The batch size for a number of training images: smaller for few images, so that there are enough steps.
 pub fn batch(images: usize) -> usize {
     match images {
         ..500 => 16,
@@ -55,7 +55,7 @@ pub struct Member {
 }
 
 impl Member {
-    /// The member for so many training images that takes about `compute` times C₀.
+    /// The member for this number of training images that takes about `compute` times C₀.
     pub fn of(images: usize, compute: f64) -> Self {
         let one_epoch = images.max(1) as f64;
         let epochs = (seen(images) * compute.sqrt() / one_epoch).round() as usize;
@@ -68,7 +68,7 @@ impl Member {
 }
 
 impl Member {
-    /// A study that trains the member on so many images of this shape.
+    /// A study that trains the member on this number of images of this shape.
     pub fn study(
         self,
         name: &str,
@@ -92,18 +92,19 @@ fn seen(images: usize) -> f64 {
     (SEEN_BY_ROOT * (images as f64).sqrt()).max((STEPS_LEAST * batch(images)) as f64)
 }
 
-/// C₀: the floating-point operations of the training of the smallest sensible member, on so many images.
+/// C₀: the floating-point operations of training the smallest sensible member on this number of images.
 pub fn base_compute(input: InputShape, images: usize) -> f64 {
-    // Not by its epochs, which are whole numbers.
-    plain(input, WIDTH as usize).map_or(1.0, |spec| training_flops(&spec, 1, 1)) * seen(images)
+    // Not from its epochs, which are rounded to whole numbers.
+    member_spec(input, WIDTH as usize).map_or(1.0, |spec| training_flops(&spec, 1, 1))
+        * seen(images)
 }
 
-/// Forward operations for an image of the member of this width.
+/// Floating-point operations of one forward pass of the member of this width, for one image.
 pub(super) fn flops(input: InputShape, width: usize) -> usize {
-    plain(input, width).map_or(0, |spec| spec.table().flops())
+    member_spec(input, width).map_or(0, |spec| spec.table().flops())
 }
 
-fn plain(input: InputShape, width: usize) -> Option<Spec> {
+fn member_spec(input: InputShape, width: usize) -> Option<Spec> {
     Spec::new(StudyFile::new("member", layers(input, width, 0.0)), input).ok()
 }
 
@@ -137,7 +138,7 @@ pub fn layers(input: InputShape, width: usize, dropout: f64) -> Vec<Layer> {
     layers
 }
 
-/// The width of a network that has the form of a member and is trained like one; dropout does not matter.
+/// The width of a network that has the layers of a member, dropout aside, and is trained like one; `None` for others.
 pub(super) fn width_of(spec: &Spec) -> Option<usize> {
     let without_dropout = |layers: &[Layer]| -> Vec<Layer> {
         layers.iter().filter(|layer| !matches!(layer, Layer::Dropout(_))).cloned().collect()
@@ -146,14 +147,14 @@ pub(super) fn width_of(spec: &Spec) -> Option<usize> {
         Layer::Conv(conv) => Some(conv.filters),
         _ => None,
     })?;
-    let has_form = without_dropout(spec.layers()) == layers(spec.input(), width, 0.0);
+    let has_layers = without_dropout(spec.layers()) == layers(spec.input(), width, 0.0);
     let train = spec.train();
     let is_annealed = train.schedule != (Schedule::Constant {});
     let is_adaptive = matches!(train.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
-    (has_form && is_annealed && is_adaptive).then_some(width)
+    (has_layers && is_annealed && is_adaptive).then_some(width)
 }
 
-/// Convolutions of the members for images of this shape.
+/// Number of convolutions of the members for images of this shape.
 pub(super) fn depth(input: InputShape) -> usize {
     let is_conv = |layer: &&Layer| matches!(layer, Layer::Conv(_));
     layers(input, 1, 0.0).iter().filter(is_conv).count()

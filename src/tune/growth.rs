@@ -27,8 +27,8 @@ fn target_size(spec: &Spec, images: usize) -> TargetSize {
     }
 }
 
-/// Whether a network is too small for its gate, which alone explains that it misses it: it does less than a quarter of
-/// the work of the narrowest member of the family, or has a layer through which too little passes.
+/// Whether a network is so small that this alone explains why it misses its gate: it needs less than a quarter of
+/// the operations of the narrowest member of the family, or has a layer that is a severe bottleneck.
 pub(super) fn is_small_for_its_gate(spec: &Spec) -> bool {
     let least = family::flops(spec.input(), family::NARROWEST) / 4;
     let narrow = spec.layers().iter().any(|layer| match layer {
@@ -49,7 +49,7 @@ pub(super) type Step = (Edit, &'static str);
 /// The next edit towards the target size; `None` if it is reached.
 pub(super) fn step_towards_target(spec: &Spec, images: usize) -> Option<Step> {
     let target = target_size(spec, images);
-    // However wide, dense layers alone must learn every position of a stroke separately.
+    // However wide, dense layers alone must learn every position of a shape separately.
     let first = if convs(spec).count() == 0 { block(spec, target) } else { None };
     first
         .or_else(|| coarse_layer(spec, target))
@@ -100,7 +100,7 @@ pub(super) fn reductions(spec: &Spec, images: usize) -> Vec<Edit> {
     edits.collect()
 }
 
-/// Filters of every convolution, those of residual blocks among them.
+/// Filters of every convolution, including those within residual blocks.
 fn convs(spec: &Spec) -> impl Iterator<Item = usize> {
     fn add(layers: &[Layer], found: &mut Vec<usize>) {
         for layer in layers {
@@ -127,7 +127,7 @@ fn coarse_layer(spec: &Spec, target: TargetSize) -> Option<Step> {
         }
         _ => None,
     });
-    edit.filter(|_| matters).map(|edit| (edit, "a large stride loses the position of strokes"))
+    edit.filter(|_| matters).map(|edit| (edit, "a large stride loses the position of details"))
 }
 
 fn narrow_layer(spec: &Spec, target: TargetSize) -> Option<Step> {
@@ -143,7 +143,7 @@ fn narrow_layer(spec: &Spec, target: TargetSize) -> Option<Step> {
         Layer::Dense(dense) => {
             let is_narrow = dense.units < 2 * spec.input().classes.min(16);
             let width = target.dense.max(32);
-            let because = "so few units separate the classes badly";
+            let because = "so few units hardly separate the classes";
             is_narrow.then_some((Edit::Widen { layer, width }, because))
         }
         _ => None,
@@ -156,15 +156,15 @@ fn block(spec: &Spec, target: TargetSize) -> Option<Step> {
     let widest = convs(spec).max();
     let filters = widest.map_or(target.filters, |widest| (2 * widest).clamp(target.filters, 64));
     let (end, shape) = spec.end_of_features();
-    let reaching = shape.map_or(0, side);
+    let final_side = shape.map_or(0, side);
     let first = FeatureShape::Image {
         channels: spec.input().channels,
         height: spec.input().height,
         width: spec.input().width,
     };
-    let (at, pool, side) = match reaching {
-        8.. => (end, true, reaching),
-        3.. => (end, false, reaching),
+    let (at, pool, side) = match final_side {
+        8.. => (end, true, final_side),
+        3.. => (end, false, final_side),
         _ => (0, false, side(first)),
     };
     if side < 3 {

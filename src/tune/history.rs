@@ -32,8 +32,8 @@ impl TrialRecord {
     pub fn images_per_epoch(&self) -> usize {
         let counted = self.curve.iter().map(|epoch| epoch.images as usize).max();
         // An epoch that was cut short has seen fewer.
-        let told = self.probe().map(|probe| probe.training_images);
-        let counted = counted.max(told).unwrap_or(0);
+        let recorded = self.probe().map(|probe| probe.training_images);
+        let counted = counted.max(recorded).unwrap_or(0);
         match counted {
             0 => self.spec.data().train.unwrap_or(DEFAULT_IMAGES),
             counted => counted,

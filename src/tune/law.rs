@@ -33,42 +33,42 @@ impl LogError {
     }
 }
 
-/// What is believed of a and α.
+/// The posterior distribution of a and α.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Law {
     /// a, and α.
     mean: [f64; 2],
-    /// Their covariance: of a, of both, of α.
+    /// Their variances and covariance: Var(a), Cov(a, α), Var(α).
     covariance: [f64; 3],
 }
 
-/// The flattest law that is believed: below it, more compute does not help at all within any budget.
+/// The smallest exponent that is considered: below it, more compute would not help within any budget.
 const ALPHA_LEAST: f64 = 0.03;
 
 impl Law {
-    /// A law of which nothing was observed yet; each value with its standard deviation.
+    /// The prior, before any observation: mean and standard deviation of `a` and of `alpha`.
     pub(super) fn new(a: [f64; 2], alpha: [f64; 2]) -> Self {
         Self { mean: [a[0], alpha[0]], covariance: [a[1].powi(2), 0.0, alpha[1].powi(2)] }
     }
 
-    /// Takes in that a training of `compute` times C₀ ended with an error of which the logarithm is `log_error`,
-    /// known within `deviation`.
+    /// Updates the posterior with a training of `compute` times C₀ that ended with an error whose logarithm is
+    /// `log_error`, measured with the standard deviation `deviation`.
     pub(super) fn observe(&mut self, compute: f64, log_error: f64, deviation: f64) {
         let x = [1.0, -compute.ln()];
         let [aa, ab, bb] = self.covariance;
-        let toward = [aa * x[0] + ab * x[1], ab * x[0] + bb * x[1]];
-        let variance = x[0] * toward[0] + x[1] * toward[1] + deviation.powi(2);
-        let surprise = log_error - (x[0] * self.mean[0] + x[1] * self.mean[1]);
-        self.mean[0] += toward[0] / variance * surprise;
-        self.mean[1] = (self.mean[1] + toward[1] / variance * surprise).max(ALPHA_LEAST);
+        let gain = [aa * x[0] + ab * x[1], ab * x[0] + bb * x[1]];
+        let variance = x[0] * gain[0] + x[1] * gain[1] + deviation.powi(2);
+        let residual = log_error - (x[0] * self.mean[0] + x[1] * self.mean[1]);
+        self.mean[0] += gain[0] / variance * residual;
+        self.mean[1] = (self.mean[1] + gain[1] / variance * residual).max(ALPHA_LEAST);
         self.covariance = [
-            aa - toward[0] * toward[0] / variance,
-            ab - toward[0] * toward[1] / variance,
-            bb - toward[1] * toward[1] / variance,
+            aa - gain[0] * gain[0] / variance,
+            ab - gain[0] * gain[1] / variance,
+            bb - gain[1] * gain[1] / variance,
         ];
     }
 
-    /// The error of a training of `compute` times C₀, whose own luck deviates by `noise`.
+    /// The predicted error of a training of `compute` times C₀, whose noise has the standard deviation `noise`.
     pub(super) fn at(&self, compute: f64, noise: f64) -> LogError {
         let x = -compute.ln();
         let [aa, ab, bb] = self.covariance;
@@ -76,7 +76,7 @@ impl Law {
         LogError { mean: self.mean[0] + x * self.mean[1], deviation: variance.sqrt() }
     }
 
-    /// The exponent: mean and standard deviation.
+    /// Mean and standard deviation of the exponent α.
     pub(super) fn alpha(&self) -> [f64; 2] {
         [self.mean[1], self.covariance[2].max(0.0).sqrt()]
     }

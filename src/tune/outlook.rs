@@ -1,4 +1,4 @@
-//! Gives up running trials that cannot pass their gate any more.
+//! Ends running trials early once they can no longer pass their gate.
 
 use crate::record::{EpochRecord, SoFar};
 use crate::spec::{Schedule, Spec};
@@ -28,7 +28,7 @@ fn still_guesses(spec: &Spec, so_far: &SoFar) -> Option<String> {
         _ => return None,
     };
     let guess = classes.ln();
-    // A tenth of the way from guessing on; of many classes even that would be much.
+    // A tenth of the way from guessing to perfect; with many classes, even that would be a lot.
     let barely = (1.0 / classes + 0.1 * (1.0 - 1.0 / classes)).min(1.6 / classes);
     (accuracy < barely && loss > 0.97 * guess).then(|| {
         format!(
@@ -38,7 +38,7 @@ fn still_guesses(spec: &Spec, so_far: &SoFar) -> Option<String> {
     })
 }
 
-/// Whether even the best that can be hoped for by the end misses the gate.
+/// Why even an optimistic extrapolation to the last epoch misses the gate; `None` if it does not.
 fn extrapolates_below_gate(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let curve = so_far.curve;
     let last = curve.last()?;
@@ -55,7 +55,7 @@ fn extrapolates_below_gate(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let gate = spec.gate().accuracy;
     (reach < gate).then(|| {
         format!(
-            "{:.1} % after {} of {planned} epochs, {course}: at most {:.1} % by the end, below the gate of {:.1} %",
+            "{:.1} % after {} of {planned} epochs; {course}, so it can reach at most {:.1} %, below the gate of {:.1} %",
             best * 100.0,
             last.epoch,
             reach * 100.0,
@@ -78,7 +78,7 @@ fn constant_rate(curve: &[EpochRecord], planned: usize) -> (String, f64) {
     let left = planned.saturating_sub(last) as f64;
     let best = best_of(curve);
     let reach = best + 1.5 * gain * left + 0.15 * (1.0 - best);
-    (format!("the latest of which gained {:.2} points each", gain * 100.0), reach)
+    (format!("the latest epochs gained {:.2} points each", gain * 100.0), reach)
 }
 
 /// A falling rate removes many errors at the end, however flat the curve is until then.
@@ -86,13 +86,15 @@ fn falling_rate(curve: &[EpochRecord], planned: usize) -> (String, f64) {
     let last = curve.last().map_or(0, |last| last.epoch);
     let left = Left::after(last, planned).map_or(0.0, |left| left.least);
     let error = 1.0 - best_of(curve);
-    let course =
-        format!("of whose errors at least {:.0} % are left once the rate has fallen", left * 100.0);
+    let course = format!(
+        "at least {:.0} % of its errors will remain at the end of its schedule",
+        left * 100.0
+    );
     (course, 1.0 - left * error)
 }
 
-/// The errors at the end of a falling rate as a share of those of the best epoch so far: the median and the least of a
-/// hundred trainings.
+/// The errors that remain at the end of a falling learning rate, as a share of those of the best epoch so far: the
+/// median and the first percentile over many trainings.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left {
     pub(super) median: f64,
@@ -100,21 +102,21 @@ pub(super) struct Left {
 }
 
 impl Left {
-    /// After so many of the planned epochs; `None` while nothing can be said.
+    /// After `epochs` of the planned epochs; `None` while it is too early to tell.
     pub(super) fn after(epochs: usize, planned: usize) -> Option<Self> {
         let tenth = (10 * epochs / planned.max(1)).min(9);
         let (median, least) = *LEFT_AT_THE_END.get(tenth.checked_sub(3)?)?;
         Some(Self { median, least })
     }
 
-    /// Standard deviation of the logarithm: between the median and the hundredth lie 2.33 of them.
+    /// Standard deviation of the logarithm: the first percentile lies 2.33 of them below the median.
     pub(super) fn deviation(self) -> f64 {
         (self.median / self.least).ln() / 2.33
     }
 }
 
-/// By the tenths of the cycle that are over, from the fourth on, from `docs/growth-prior.md`; the least are no more than
-/// those of a later tenth.
+/// Median and least share by tenth of the cycle, from the fourth on, from `docs/growth-prior.md`; each least share is at
+/// most that of the next tenth.
 const LEFT_AT_THE_END: [(f64, f64); 7] =
     [(0.70, 0.07), (0.72, 0.07), (0.80, 0.07), (0.87, 0.5), (0.92, 0.5), (0.99, 0.5), (1.0, 0.67)];
 

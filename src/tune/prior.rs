@@ -1,4 +1,4 @@
-//! What is believed of a data set before anything was trained on it.
+//! The prior: what is expected of a data set before anything was trained on it.
 //!
 //! Every figure comes from the tables in `docs/growth-prior.md`, which `examples/growth_prior.rs` makes.
 
@@ -8,20 +8,20 @@ use crate::spec::InputShape;
 /// Mean and standard deviation of α: how fast errors fall with compute differs from data to data.
 pub(super) const ALPHA: [f64; 2] = [0.21, 0.13];
 
-/// How far an error lies off the law, as a standard deviation of its logarithm, besides what the number of
-/// validation images leaves to luck.
+/// Standard deviation of the logarithm of an error around the law, not counting the sampling error that follows from
+/// the number of validation images.
 pub(super) const SPREAD: f64 = 0.16;
 
 /// Networks of other forms make more errors with the same compute: mean and deviation of the logarithm of the ratio.
-/// The deviation is twice that of one LeNet over all data, as what people write differs more than that.
+/// The deviation is twice that of one LeNet over all data, because the networks that people write differ more than that.
 pub(super) const OTHER_FORMS: [f64; 2] = [0.32, 0.44];
 
 /// ln of the error at C₀ = b₀ + b₁·\[colour\] + b₂·ln(images / 10,000) + b₃·ln(classes / 10).
 const RULE: [f64; 4] = [-3.23, 1.11, -0.39, 0.96];
-/// By how much that misses, as a standard deviation, on data that it was not fitted to.
+/// Standard deviation of that rule's residuals on data that it was not fitted to.
 const RULE_MISSES: f64 = 1.31;
 
-/// The law for data of which only this is known.
+/// The law for data of which only the input shape and the number of training images are known.
 pub(super) fn law(input: InputShape, images: usize) -> Law {
     let known = [
         1.0,
@@ -30,6 +30,6 @@ pub(super) fn law(input: InputShape, images: usize) -> Law {
         (input.classes as f64 / 10.0).ln(),
     ];
     let a: f64 = known.iter().zip(RULE).map(|(known, weight)| known * weight).sum();
-    // However many classes, most answers of such a network are not wrong beforehand.
+    // However many classes there are, such a network is expected to get at least half of the images right.
     Law::new([a.min(0.5_f64.ln()), RULE_MISSES], ALPHA)
 }

@@ -15,9 +15,9 @@ pub struct Shrink {
 /// A child that misses the gate by no more than this is trained longer, once.
 const NEAR: f64 = 0.004;
 /// The smallest share of the parameters that a child may keep.
-const BOLDEST: f64 = 0.3;
+const SHARE_MIN: f64 = 0.3;
 /// The largest share of the parameters that is still worth a trial.
-const MILDEST: f64 = 0.95;
+const SHARE_MAX: f64 = 0.95;
 
 impl Policy for Shrink {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
@@ -62,7 +62,12 @@ impl Shrink {
         }
         let edits = vec![Edit::SetEpochs { epochs: last.spec.train().epochs * 2 }];
         let spec = Edit::apply_all(&edits, &last.spec).ok()?;
-        Some(proposal(last, edits, spec, "it is so near the gate that it is trained for longer"))
+        Some(proposal(
+            last,
+            edits,
+            spec,
+            "it missed the gate only narrowly, so it is trained for longer",
+        ))
     }
 }
 
@@ -110,14 +115,14 @@ fn candidates(spec: &Spec) -> Vec<(Vec<Edit>, &'static str)> {
             }
             let child = Edit::apply_all(&edits, spec).ok()?;
             let share = child.table().parameters() as f64 / parameters;
-            (BOLDEST..=MILDEST).contains(&share).then_some((share, (edits, because)))
+            (SHARE_MIN..=SHARE_MAX).contains(&share).then_some((share, (edits, because)))
         })
         .collect();
     sized.sort_by(|a, b| a.0.total_cmp(&b.0));
     sized.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
-/// Every layer, or `only` that one, with a share of its units.
+/// Edits that narrow every layer, or `only` one, to a share of its units.
 fn narrower(spec: &Spec, share: f64, only: Option<usize>) -> Vec<Edit> {
     let layers = spec.layers().iter().enumerate();
     let layers = layers.filter(|(layer, _)| only.is_none_or(|only| only == *layer));
@@ -203,7 +208,7 @@ mod tests {
         assert_eq!((proposal.parent, proposal.inherit), (1, Inherit::Weights));
         assert_eq!(Edit::apply_all(&proposal.edits, &study()).unwrap(), proposal.spec);
         let share = parameters(&proposal.spec) / parameters(&study());
-        assert!((BOLDEST..=MILDEST).contains(&share), "{share}");
+        assert!((SHARE_MIN..=SHARE_MAX).contains(&share), "{share}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! The study that a data set starts from when nobody wrote one.
+//! The starting study for a data set without a study file.
 //!
-//! It is a cheap member of the [plain family](super::family), sized by the images. It is where a study begins, not where
-//! it ends: what it reaches says how hard the data is, and growth takes it from there.
+//! It is a cheap member of the [plain family](super::family), sized by the images. It only starts the study: its result
+//! says how hard the data is, and growth continues from there.
 
 use super::family::Member;
 use super::variety::Variety;
@@ -10,8 +10,7 @@ use crate::spec::{DataSpec, GateSpec, InputShape, StudyFile};
 /// Compute of the member, as a multiple of that of the smallest sensible one.
 const COMPUTE: f64 = 4.0;
 
-/// How many times as many images as the smallest class the largest may have before the gate counts every class the
-/// same.
+/// Ratio of the largest to the smallest class above which the gate requires balanced accuracy.
 const BALANCED_MAX: usize = 2;
 
 /// The study to start from.

@@ -1,38 +1,39 @@
-//! How much the training images are varied, and a member held back from memorizing them.
+//! How strongly members of the family are regularized, by augmentation and dropout.
 
 use super::history::TrialRecord;
 use crate::spec::{Augment, Border, InputShape, Layer, Spec};
 
-/// From nothing to much; each has what those before it have.
+/// Levels of augmentation and dropout, from none to strong; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variety {
     /// Images as they are.
     Plain,
     /// Moved by a few pixels.
     Moved,
-    /// And dropout before the dense layer.
+    /// Also dropout before the dense layer.
     Dropped,
-    /// And turned and scaled.
+    /// Also rotated and scaled.
     Turned,
 }
 
-/// Images that are seen so often are varied from the start. In the table of varied images in `docs/growth-prior.md` that
-/// takes errors away from there on; below, it adds some as often.
+/// Images that are seen at least this often are varied from the start. In the table of varied images in
+/// `docs/growth-prior.md`, that reduces errors from here on; with fewer epochs, it adds errors as often as not.
 const SEEN_OFTEN: usize = 8;
 
-/// A network that makes so much smaller a share of errors on its training images has begun to memorize them.
+/// A network whose error on its training images is less than this share of its validation error has begun to memorize
+/// them.
 const MEMORIZES: f64 = 0.4;
 
 impl Variety {
-    /// For a member grown from another, `parent`, that sees each image `epochs` times: what a first one would have, and one step
-    /// more than the last member had where that memorized its images.
+    /// For a member grown from `parent` that sees each image `epochs` times: at least what a first member would have, and
+    /// one level more than `parent` has if that memorized its images.
     pub(super) fn after(parent: &TrialRecord, epochs: usize) -> Self {
         let first = Self::first(parent.spec.input(), epochs);
         let present = Self::of(&parent.spec);
         first.max(if memorizes(parent) { present.next() } else { present })
     }
 
-    /// For images of this shape that are seen so often.
+    /// For a first member on images of this shape that sees each image `epochs` times.
     pub fn first(input: InputShape, epochs: usize) -> Self {
         if input.channels > 1 || epochs >= SEEN_OFTEN { Self::Moved } else { Self::Plain }
     }
@@ -61,7 +62,8 @@ impl Variety {
         if self >= Self::Dropped { 0.3 } else { 0.0 }
     }
 
-    /// The distortions of a study that has `present` ones. Those stay, as whoever wrote them knows what may change.
+    /// The augmentation for a study that has `present`. Its own settings are kept, because its author knows which
+    /// changes preserve the class.
     pub fn augment(self, input: InputShape, present: Augment) -> Augment {
         let mut augment = present;
         let side = input.height.min(input.width) as u32;
@@ -79,10 +81,10 @@ impl Variety {
     }
 }
 
-/// Whether a mirror image shows the same: what a trial has learned without them holds for mirrored validation images
-/// too. Letters, digits and arrows fail this, most things do not.
+/// Whether mirroring preserves the class: a network trained without mirrored images classifies mirrored validation
+/// images almost as well. Letters, digits and arrows fail this; most things do not.
 pub(super) fn may_be_mirrored(trial: &TrialRecord) -> bool {
-    // Each class: one that is not told from others yet costs nothing in a mirror either.
+    // Every class must have been learned: mirroring one that is not recognized yet costs nothing.
     let guess = 1.0 / trial.spec.input().classes.max(2) as f64;
     let learned = guess + MIRROR_LEARNED * (1.0 - guess);
     let recalls = trial.best().map_or(&[][..], |best| &best.recalls);
@@ -94,24 +96,24 @@ pub(super) fn may_be_mirrored(trial: &TrialRecord) -> bool {
     has_learned && cost.is_some_and(|cost| cost <= most)
 }
 
-/// Classes that have come less far from guessing are not told apart by left and right.
+/// How far every class must have come from guessing to perfect, 0..=1, before mirroring is judged.
 const MIRROR_LEARNED: f64 = 0.2;
-/// The accuracy that mirrored images may cost, as a share of images and as one of the errors. In the table of mirrored
-/// images in `docs/growth-prior.md` that tells the data to which mirrored images bring something from the rest.
+/// The accuracy that mirroring may cost: a share of the images plus a share of the errors. In the table of mirrored
+/// images in `docs/growth-prior.md`, this separates the data sets that gain from mirrored images from the others.
 const MIRROR_COST: [f64; 2] = [0.01, 0.15];
 
-/// Whether a trial makes far fewer errors on its training images than on others.
+/// Whether a trial makes far fewer errors on its training images than on validation images.
 pub(super) fn memorizes(trial: &TrialRecord) -> bool {
     let Some(last) = trial.curve.last() else { return false };
-    let looked = last.probe.as_ref().map_or(0.0, |probe| probe.accuracy);
-    let accuracy = last.train_accuracy.max(looked);
+    let probed = last.probe.as_ref().map_or(0.0, |probe| probe.accuracy);
+    let accuracy = last.train_accuracy.max(probed);
     let images = match &last.probe {
-        Some(probe) if looked > last.train_accuracy => probe.images,
+        Some(probe) if probed > last.train_accuracy => probe.images,
         _ => trial.images_per_epoch(),
     };
     let images = images.max(1) as f64;
-    let luck = ((1.0 - accuracy) * accuracy / images).max(0.0).sqrt();
-    1.0 - accuracy + 2.0 * luck < MEMORIZES * (1.0 - trial.score())
+    let error = ((1.0 - accuracy) * accuracy / images).max(0.0).sqrt();
+    1.0 - accuracy + 2.0 * error < MEMORIZES * (1.0 - trial.score())
 }
 
 #[cfg(test)]

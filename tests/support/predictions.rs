@@ -64,7 +64,7 @@ pub fn assert_predict_equals_eval(
         source,
         path,
         validation: Some(Amount::Count(count)),
-        places: Places::usual(std::env::var_os("BURGEON_DATA").map(Into::into), |_| None),
+        places: Places::default_folders(std::env::var_os("BURGEON_DATA").map(Into::into), |_| None),
         download: Download::Never,
         ..DataRequest::synthetic(42)
     };

@@ -1,4 +1,4 @@
-//! What stands behind the pixels in a cache file: which images they are, and what proves them whole.
+//! The index that follows the pixels in a cache file: which images they are, and hashes that verify them.
 //!
 //! ```text
 //! 4096 bytes    a line that says what the file is
@@ -11,25 +11,25 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Counts up whenever other pixels would come out of the same files, or their form changes.
+/// Increased whenever decoding the same files would give other pixels, or the format changes.
 pub const VERSION: u32 = 2;
 
-/// Bytes that have one hash.
+/// Bytes that share one hash.
 pub const BLOCK_LEN: usize = 1 << 20;
 
-/// Tells the files that were decoded from others; [`fingerprint`](super::fingerprint) takes it.
+/// Identifies the files that were decoded; computed by [`fingerprint`](super::fingerprint).
 pub type Fingerprint = String;
 
-/// Pixels begin on a page of their own.
+/// Length of a memory page; pixels begin at the start of one.
 pub const PAGE: usize = 4096;
 
-/// Bytes behind the index.
+/// Bytes after the index.
 const TRAILER_LEN: usize = 8 + 32;
 
-/// What is known of the images as a whole.
+/// Facts about all images together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The version of the form.
+    /// The version of the format.
     pub version: u32,
     /// The files that were decoded.
     pub fingerprint: Fingerprint,
@@ -37,7 +37,7 @@ pub struct Head {
     pub shape: [usize; 3],
     /// Names of the classes, by label.
     pub classes: Vec<String>,
-    /// Images that could not be read, by their place in the listing, each with what is wrong.
+    /// Images that could not be read, by their index in the listing, each with what is wrong.
     pub unreadable: Vec<(usize, String)>,
     /// Folders and files without classes, with how many images they have.
     pub unlabelled: Vec<(String, usize)>,
@@ -50,16 +50,16 @@ pub struct Head {
 /// An image that was decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Item {
-    /// Tells the picture from others as it was.
+    /// Identifies the original picture.
     pub digest: [u8; 32],
-    /// Its place in the listing.
+    /// Its index in the listing.
     pub entry: u32,
 }
 
-/// What the pixels are.
+/// Which images the pixels belong to, and their hashes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
-    /// What is known of all of them.
+    /// Facts about all images together.
     pub head: Head,
     /// Class of each image of the listing, and the split that it is given to.
     pub entries: Vec<(u16, u8)>,
@@ -77,7 +77,7 @@ impl Index {
         image.checked_mul(self.head.images)
     }
 
-    /// The bytes behind the pixels.
+    /// The bytes that follow the pixels.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec(&self.head).unwrap_or_default();
         bytes.push(b'\n');
@@ -100,7 +100,7 @@ impl Index {
     }
 }
 
-/// The index of a whole cache file; `None` where it is none, or not as it was written.
+/// The index of a complete cache file; `None` if it is not one, or was changed since it was written.
 pub fn read_index(file: &[u8]) -> Option<Index> {
     let (rest, hash) = file.split_at_checked(file.len().checked_sub(32)?)?;
     let (rest, len) = rest.split_at_checked(rest.len().checked_sub(TRAILER_LEN - 32)?)?;

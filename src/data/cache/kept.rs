@@ -1,4 +1,4 @@
-//! A folder of decoded images: what is looked up in it, and what is cleared away.
+//! The cache folder: looks up decoded images, and removes those that are no longer used.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,9 +16,9 @@ use crate::data::DataError;
 use crate::data::pixels::MappedPixels;
 use crate::sys::files::{Files, LEFTOVER_WRITE, real_files};
 use crate::sys::mapped::MappedFile;
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
-/// A file that was not read for so long is removed when another one is written.
+/// A file that was not read for this long is removed when another one is written.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A folder of decoded images.
@@ -26,33 +26,33 @@ const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct Cache {
     pub(super) files: Arc<dyn Files>,
     pub(super) folder: PathBuf,
-    /// Bytes of pixels that memory is meant to hold.
+    /// Most bytes of pixels that should be held in memory.
     pub(super) memory: u64,
 }
 
 /// The folder for caches unless one is named: `burgeon/images` in `XDG_CACHE_HOME` or `~/.cache`.
-pub fn usual_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+pub fn default_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    // The XDG specification says to pass over a relative path.
+    // The XDG specification says to ignore a relative path.
     let caches = folder("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
     let caches = caches.or_else(|| folder("HOME").map(|home| home.join(".cache")));
     Some(caches?.join("burgeon").join("images"))
 }
 
-/// Tells files from others of the same names by their sizes and times, the time of the last change of their content or
-/// their owner and rights among them, which copying tools do not set back.
+/// Identifies files by their names, sizes and times, including the time of the last change of their content or metadata
+/// (ctime), which copying tools do not set back.
 pub fn fingerprint(files: &[PathBuf]) -> Fingerprint {
     let line = |path: &PathBuf| -> [u8; 32] {
         let mut hash = Sha256::new();
         hash.update(path.as_os_str().as_encoded_bytes());
         match std::fs::metadata(path) {
             Ok(found) => hash.update(format!("\0{}\0{}", found.len(), times(&found))),
-            // It is listed, and told as unreadable when it is decoded.
+            // It is listed, and reported as unreadable when it is decoded.
             Err(error) => hash.update(format!("\0{}", error.kind())),
         }
         hash.finalize().into()
     };
-    let lines: Vec<[u8; 32]> = spread(|| files.par_iter().map(line).collect());
+    let lines: Vec<[u8; 32]> = run_in_pool(|| files.par_iter().map(line).collect());
     let mut hash = Sha256::new();
     for line in lines {
         hash.update(line);
@@ -73,17 +73,17 @@ fn times(found: &std::fs::Metadata) -> String {
 }
 
 impl Cache {
-    /// The cache in a folder, which is made.
+    /// The cache in a folder, which is created if it is missing.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn in_folder(folder: &Path, memory: u64) -> Result<Self, DataError> {
         let files = real_files()?;
         files.create_folders(folder)?;
         Ok(Self { files, folder: folder.to_owned(), memory })
     }
 
-    /// Images under a name, if they are there, whole, and of files with this fingerprint.
+    /// The images under a name, if they exist, are intact, and were decoded from files with this fingerprint.
     pub fn open(&self, name: &str, fingerprint: &Fingerprint) -> Option<(Index, MappedPixels)> {
         let path = self.path(name);
         let (index, pixels) = self.map(&path)?;
@@ -91,20 +91,20 @@ impl Cache {
             return None;
         }
         let blocks = pixels.file[pixels.start..][..pixels.len].par_chunks(BLOCK_LEN);
-        let is_whole = spread(|| {
+        let is_whole = run_in_pool(|| {
             blocks.zip(&index.blocks).all(|(block, hash)| Sha256::digest(block)[..] == hash[..])
         });
         if !is_whole {
             return None;
         }
-        // So that it does not count as unused. What cannot be told is no reason to fail.
+        // So that it does not count as unused. A failure to set the time is ignored.
         if let Ok(file) = File::options().append(true).open(&path).or_else(|_| File::open(&path)) {
             let _ = file.set_modified(SystemTime::now());
         }
         Some((index, pixels))
     }
 
-    /// Maps a file whose index is sound; its pixels are not checked.
+    /// Maps a file whose index is valid; its pixels are not checked.
     fn map(&self, path: &Path) -> Option<(Index, MappedPixels)> {
         let file = MappedFile::open(path, None).ok()?;
         let index = read_index(&file)?;
@@ -116,14 +116,14 @@ impl Cache {
         Some((index, MappedPixels { file: Arc::new(file), start: PAGE, len, exceeds_memory }))
     }
 
-    /// A note of what was found out about files with this fingerprint.
+    /// A cached survey of files with this fingerprint.
     pub fn note(&self, name: &str, fingerprint: &Fingerprint) -> Option<BTreeMap<String, usize>> {
         let bytes = self.files.read(&self.note_path(name), 1 << 16).ok()?;
         let (of, note): (Fingerprint, _) = serde_json::from_slice(&bytes).ok()?;
         (of == *fingerprint).then_some(note)
     }
 
-    /// Writes one down. It only saves time, so that failing to is no error.
+    /// Caches a survey. It only saves time, so a failure to write it is ignored.
     pub fn write_note(
         &self,
         name: &str,
@@ -146,7 +146,7 @@ impl Cache {
         self.folder.join(format!("{name}.sizes"))
     }
 
-    /// Removes files that were not used for long.
+    /// Removes files that were not used for a long time.
     pub(super) fn remove_unused(&self) {
         for name in self.files.list(&self.folder).unwrap_or_default() {
             let path = self.folder.join(&name);
@@ -160,7 +160,7 @@ impl Cache {
     }
 }
 
-/// A name that no other unfinished file in the folder has, of this process or another.
+/// A path for an unfinished file, different from those of all others, of this process and others.
 pub(super) fn partial_path(folder: &Path) -> PathBuf {
     static BEGUN: AtomicU64 = AtomicU64::new(0);
     let number = BEGUN.fetch_add(1, Ordering::Relaxed);

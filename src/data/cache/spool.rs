@@ -1,4 +1,4 @@
-//! Pixels that come one after another, and may come to be more than memory holds.
+//! Collects pixels one after another, which may become more than fit into memory.
 
 use super::index::Index;
 use super::kept::Cache;
@@ -7,10 +7,10 @@ use crate::data::DataError;
 use crate::data::pixels::Pixels;
 use crate::data::store::Store;
 
-/// Bytes that are held in any case, so that small sets touch no disk and large ones are written in large pieces.
+/// Bytes that are buffered in any case, so that small sets touch no disk and large ones are written in large pieces.
 const HELD_MAX: u64 = 16 << 20;
 
-/// Collects pixels: in memory while they are few, else in a file without a name.
+/// Collects pixels: in memory while they are few, otherwise in a temporary file.
 #[derive(Debug)]
 pub struct Spool {
     cache: Option<Cache>,
@@ -20,7 +20,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty one.
+    /// An empty spool.
     pub fn new(store: &Store) -> Self {
         let cache = store.cache().ok().flatten();
         Self { cache, memory: store.memory, held: Vec::new(), writer: None }
@@ -51,7 +51,7 @@ impl Spool {
         Ok(())
     }
 
-    /// All that was collected.
+    /// All pixels that were collected.
     ///
     /// # Errors
     /// If the disk refuses it.

@@ -15,34 +15,34 @@ use crate::sys::files::{
 use crate::sys::mapped::MappedFile;
 use crate::sys::shared_folder::InFolder;
 
-/// A cache file that is being written. Dropped before it is finished, it is removed.
+/// A cache file that is being written. If it is dropped before it is finished, the file is removed.
 #[derive(Debug)]
 pub struct Writer {
     cache: Cache,
     file: Box<dyn WritableFile>,
     path: PathBuf,
     hash: Sha256,
-    /// Bytes in the block that `hash` has begun on.
+    /// Bytes of the current block that `hash` has taken in.
     hashed: usize,
     blocks: Vec<[u8; 32]>,
     written: u64,
     _inside: InFolder,
 }
 
-/// Who may read a file when it is finished.
+/// Who can find a file when it is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Publish<'a> {
-    /// Whoever looks for it under this name.
+    /// Every process, under this name.
     As(&'a str),
     /// This process alone.
     No,
 }
 
 impl Writer {
-    /// Begins a file for so many bytes of pixels.
+    /// Begins a file for this many bytes of pixels.
     ///
     /// # Errors
-    /// If it cannot be made, or the disk has no room for it.
+    /// If it cannot be created, or the disk has no room for it.
     pub fn begin(cache: &Cache, bytes: u64) -> Result<Self, DataError> {
         let files = &cache.files;
         if let Some(free) = free_space(&cache.folder).filter(|&free| free < bytes) {
@@ -58,7 +58,8 @@ impl Writer {
         let path = partial_path(&cache.folder);
         let mut file = files.open(&path, WriteMode::New)?;
         let mut first =
-            b"Images that burgeon has decoded. It may be removed: it is made again.\n".to_vec();
+            b"Images that burgeon has decoded. You may remove this file: burgeon makes it again.\n"
+                .to_vec();
         first.resize(PAGE, b' ');
         file.write(&first)?;
         Ok(Self {
@@ -135,25 +136,25 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // After it was moved there is none. What is mapped stays readable without a name.
+        // Once published, it no longer has this path. A mapped file stays readable after it is removed.
         let _ = self.cache.files.remove_file(&self.path);
     }
 }
 
-/// Against being changed by mistake. Where rights cannot be set the file is as good without.
+/// Protects the file from being changed by mistake. A failure is ignored, as the file works without it.
 fn make_read_only(path: &Path) {
     if let Ok(found) = std::fs::metadata(path) {
-        let mut rights = found.permissions();
-        rights.set_readonly(true);
-        let _ = std::fs::set_permissions(path, rights);
+        let mut permissions = found.permissions();
+        permissions.set_readonly(true);
+        let _ = std::fs::set_permissions(path, permissions);
     }
 }
 
-/// Removes what processes that were killed left in a folder in which no other one is writing.
+/// Removes what killed processes left in a folder in which no other process is writing.
 fn remove_partials(files: &dyn Files, folder: &Path) {
     for name in files.list(folder).unwrap_or_default() {
         if name.starts_with(LEFTOVER_WRITE) && name.ends_with(".pixels") {
-            // What cannot be removed is no reason to fail: it is never read.
+            // A failure is ignored: the file is never read.
             let _ = files.remove_file(&folder.join(name));
         }
     }

@@ -1,7 +1,8 @@
-//! Splits images by what they show: adding files moves no other file, and copies of an image stand in one split.
+//! Splits images by their content: adding files moves no other file to another split, and copies of an image are always
+//! in the same split.
 //!
-//! Each image has a number from 0 to 1 that follows from its pixels, and for validation from the study's seed. A share
-//! of 0.2 takes those below 0.2; a count takes the lowest of each class, in proportion to the classes.
+//! Each image is hashed to a number from 0 to 1 from its pixels and, for validation, the study's seed. A share of 0.2
+//! takes those below 0.2; a count takes the lowest of each class, in proportion to the classes.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +16,14 @@ use crate::data::splits::shares;
 use crate::data::{DataError, Dataset, Images, Subset};
 use crate::spec::Amount;
 
-/// Which splits are carved, as the study says.
+/// The sizes of the splits, as the study sets them.
 #[derive(Debug, Clone, Copy)]
 pub struct Carving {
     /// Images for validation.
     pub validation: Option<Amount>,
     /// Images for testing.
     pub test: Option<Amount>,
-    /// At most so many images to train on.
+    /// Most images to train on.
     pub train: Option<usize>,
     /// The study's seed.
     pub seed: u64,
@@ -38,7 +39,7 @@ pub struct Carved {
 }
 
 impl Carved {
-    /// What was chosen where the study says nothing, so that a run can record it.
+    /// The chosen values of settings that the study leaves out, for a run to record.
     pub fn settings(&self, frame: Frame) -> FramedSettings {
         FramedSettings {
             height: frame.height,
@@ -51,7 +52,7 @@ impl Carved {
     }
 }
 
-/// Unless said, a fifth of the images validates, and a fifth tests, but at most so many.
+/// By default a fifth of the images is for validation and a fifth for testing, but at most this many.
 const VALIDATION_MAX: usize = 5000;
 const TEST_MAX: usize = 10_000;
 
@@ -67,30 +68,30 @@ pub fn carve(decoded: &Decoded, listing: &Listing, carving: Carving) -> Result<C
     };
     let [mut train, mut validation, mut test] =
         [Given::Train, Given::Validation, Given::Test].map(given);
-    let cutter = Cutter { decoded, listing };
+    let splitter = Splitter { decoded, listing };
     let mut test_amount = None;
     if listing.gives(Given::Test) {
-        refuse_own(listing, "test", carving.test)?;
+        refuse_size_of_own(listing, "test", carving.test)?;
     } else {
         let amount = carving.test.unwrap_or_else(|| Amount::fifth(train.len(), TEST_MAX));
-        test = cutter.cut(&mut train, amount, b"test")?;
+        test = splitter.take_split(&mut train, amount, b"test")?;
         test_amount = Some(amount);
     }
     let mut validation_amount = None;
     if listing.gives(Given::Validation) {
-        refuse_own(listing, "validation", carving.validation)?;
+        refuse_size_of_own(listing, "validation", carving.validation)?;
     } else {
         let amount =
             carving.validation.unwrap_or_else(|| Amount::fifth(train.len(), VALIDATION_MAX));
         let salt = [&b"validation"[..], &carving.seed.to_le_bytes()].concat();
-        validation = cutter.cut(&mut train, amount, &salt)?;
+        validation = splitter.take_split(&mut train, amount, &salt)?;
         validation_amount = Some(amount);
     }
     if let Some(most) = carving.train
         && most < train.len()
     {
         let salt = [&b"train"[..], &carving.seed.to_le_bytes()].concat();
-        train = cutter.lowest(&train, most, &salt);
+        train = splitter.lowest(&train, most, &salt);
     }
     let mut labels = vec![0; decoded.images.len()];
     for image in &decoded.images {
@@ -107,30 +108,34 @@ pub fn carve(decoded: &Decoded, listing: &Listing, carving: Carving) -> Result<C
     Ok(Carved { dataset, validation: validation_amount, test: test_amount })
 }
 
-/// A split that the source has is taken whole.
-fn refuse_own(listing: &Listing, split: &str, said: Option<Amount>) -> Result<(), DataError> {
-    match said {
+/// Refuses a size for a split that the source itself provides, which is used as it is.
+fn refuse_size_of_own(
+    listing: &Listing,
+    split: &str,
+    amount: Option<Amount>,
+) -> Result<(), DataError> {
+    match amount {
         None => Ok(()),
         Some(_) => Err(DataError::Request {
             problem: format!(
-                "{} has {split} images of its own, which are taken as they are: remove `{split}` from [data]",
+                "{} has its own {split} images, which are used as they are: remove `{split}` from [data]",
                 listing.root.display()
             ),
         }),
     }
 }
 
-/// Images of a class by their number and what they show.
+/// Images of a class by their number and digest.
 type Copies = BTreeMap<(u64, [u8; 32]), Vec<usize>>;
 
-struct Cutter<'a> {
+struct Splitter<'a> {
     decoded: &'a Decoded,
     listing: &'a Listing,
 }
 
-impl Cutter<'_> {
-    /// Takes images out of `from`; in both the order stays.
-    fn cut(
+impl Splitter<'_> {
+    /// Takes images out of `from`; both keep their order.
+    fn take_split(
         &self,
         from: &mut Vec<usize>,
         amount: Amount,
@@ -171,8 +176,8 @@ impl Cutter<'_> {
         classes.into_iter().map(|(label, copies)| (label, ranks(copies))).collect()
     }
 
-    /// The images whose number is below a share. A class of three or more different images gives at least one and
-    /// keeps at least one.
+    /// The images whose number is below a share. Of a class with three or more different images, at least one is taken
+    /// and at least one is left.
     fn below(&self, from: &[usize], share: f64, salt: &[u8]) -> Vec<usize> {
         let limit = (share * 2.0_f64.powi(64)) as u64;
         let mut taken = Vec::new();
@@ -190,7 +195,7 @@ impl Cutter<'_> {
         taken
     }
 
-    /// About `wanted` images, the classes in proportion: copies of an image go along with it.
+    /// About `wanted` images, with classes in proportion; copies of an image are taken together.
     fn lowest(&self, from: &[usize], wanted: usize, salt: &[u8]) -> Vec<usize> {
         let ranked = self.ranked(from, salt);
         let mut counts = vec![0; self.listing.classes.len()];
@@ -213,7 +218,7 @@ impl Cutter<'_> {
     }
 }
 
-/// A number, uniform over all 64-bit ones, that follows from an image and a salt.
+/// The hash of an image and a salt, as a uniform 64-bit number.
 fn number(digest: &[u8; 32], salt: &[u8]) -> u64 {
     let hash = Sha256::new().chain_update(salt).chain_update(digest).finalize();
     let mut first = [0; 8];

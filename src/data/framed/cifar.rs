@@ -12,7 +12,7 @@ use crate::data::{DataError, Store};
 const SIDE: usize = 32;
 const IMAGE_LEN: usize = 3 * SIDE * SIDE;
 
-/// Where the files lie: in the folder itself, or where the published archives put them.
+/// Folders in which the files may be: the folder itself, or those that the published archives unpack to.
 const FOLDERS: [&str; 3] = ["", "cifar-10-batches-bin", "cifar-100-binary"];
 
 /// Much more than all files of either data set have.
@@ -103,12 +103,12 @@ impl Layout {
             classes,
             entries,
             content,
-            passed_over: Vec::new(),
+            skipped: Vec::new(),
             unlabelled: Vec::new(),
         })
     }
 
-    /// The names that stand in the file beside the images; numbers where there is none.
+    /// The class names from the file beside the images; numbers if there is none.
     fn classes(&self, dir: &Path, entries: &[Entry]) -> Result<Vec<String>, DataError> {
         let largest = entries.iter().map(|entry| usize::from(entry.label)).max().unwrap_or(0);
         let path = dir.join(self.names);
@@ -131,12 +131,15 @@ impl Layout {
 fn bounded_len(path: &Path) -> Result<u64, DataError> {
     let found = fs::metadata(path).map_err(DataError::read(path))?;
     let len = found.len();
-    // Reading a pipe would wait for whoever writes into it.
+    // Reading a pipe would wait for its writer.
     if !found.is_file() {
         return Err(DataError::malformed(path, "not a regular file"));
     }
     if len > FILE_BYTES_MAX {
-        return Err(DataError::malformed(path, format!("{len} bytes are more than CIFAR has")));
+        return Err(DataError::malformed(
+            path,
+            format!("it has {len} bytes, more than any file of CIFAR"),
+        ));
     }
     Ok(len)
 }

@@ -1,4 +1,4 @@
-//! CSV files: images as lines of pixels, as Kaggle's digits are, and lists of picture files with their classes.
+//! CSV files: images as lines of pixels, like Kaggle's Digit Recognizer, and lists of picture files with their classes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -100,14 +100,14 @@ impl Lines {
         while next(&mut reader, &mut record, path)? {
             number += 1;
             if number == 1 && record.iter().any(|field| field.trim().parse::<f64>().is_err()) {
-                // Names of columns, unless it is only the class that is no number.
+                // Names of columns, unless only the class is not a number.
                 let is_name =
                     |field: &str| LABEL_COLUMNS.contains(&field.trim().to_lowercase().as_str());
                 let words = record.iter().skip(1).any(|field| field.trim().parse::<f64>().is_err());
                 if words || record.iter().any(is_name) {
                     match record.iter().position(is_name) {
                         Some(at) => label_column = at,
-                        // A test file without classes, as in competitions, is none to test with.
+                        // A test file without classes, as in competitions, cannot be used for testing.
                         None if given == Given::Test => {
                             return self.count_unlabelled(&mut reader, path);
                         }
@@ -147,7 +147,9 @@ impl Lines {
             |problem: String| Err(DataError::malformed(path, format!("line {number}: {problem}")));
         let len = record.len().saturating_sub(1);
         if len == 0 || len > COLUMNS_MAX {
-            return refuse(format!("a class and {len} pixels are no image"));
+            return refuse(format!(
+                "a line needs a class and the pixels of an image, but has {len} pixels"
+            ));
         }
         if let Some(expected) = self.image_len.filter(|&expected| expected != len) {
             return refuse(format!("{len} pixels, but the lines before have {expected}"));
@@ -165,14 +167,14 @@ impl Lines {
                 Some(value) => self.line.push(value.round() as u8),
                 None => {
                     return refuse(format!(
-                        "{field:?} in column {} is no pixel from 0 to 255",
+                        "{field:?} in column {} is not a pixel value from 0 to 255",
                         column + 1
                     ));
                 }
             }
         }
         if self.labels.last().is_none_or(|(label, _)| label.is_empty()) {
-            return refuse("there is no class".into());
+            return refuse("the class is empty".into());
         }
         self.pixels.extend(&self.line)
     }
@@ -181,7 +183,7 @@ impl Lines {
         let Some(len) = self.image_len else {
             return Err(DataError::malformed(
                 root,
-                "it has no images: a line is a class and its pixels",
+                "it has no images: each line should hold a class and the pixels of an image",
             ));
         };
         let shape = shape(len, self.size).map_err(|problem| DataError::malformed(root, problem))?;
@@ -195,13 +197,13 @@ impl Lines {
             classes,
             entries,
             content,
-            passed_over: Vec::new(),
+            skipped: Vec::new(),
             unlabelled: self.unlabelled,
         })
     }
 }
 
-/// The shape of images of so many numbers: what the study says, else a square, grey or in colour.
+/// The shape of images of this many values: as the study says, or else a square, grey or in colour.
 fn shape(len: usize, size: Option<Size>) -> Result<[usize; 3], String> {
     if let Some(Size { height, width }) = size {
         let found = [1, 3].into_iter().find(|channels| channels * height * width == len);
@@ -215,11 +217,13 @@ fn shape(len: usize, size: Option<Size>) -> Result<[usize; 3], String> {
     }
     match len.is_multiple_of(3).then(|| root(len / 3)).flatten() {
         Some(side) => Ok([3, side, side]),
-        None => Err(format!("{len} pixels are no square: say `size = [height, width]` in [data]")),
+        None => Err(format!(
+            "{len} pixels do not form a square: set `size = [height, width]` in [data]"
+        )),
     }
 }
 
-/// The names of classes: the numbers from 0 to the largest where all are small numbers, else the names in order.
+/// The names of classes: the numbers from 0 to the largest if all are small numbers, otherwise the sorted names.
 fn classes<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     let different: BTreeSet<&str> = labels.collect();
     let numbers: Option<Vec<usize>> =
@@ -236,7 +240,7 @@ fn classes<'a>(labels: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
 fn labelled(labels: &[(String, Given)], classes: &[String]) -> Vec<Entry> {
     let numbers: BTreeMap<&str, u16> = classes.iter().map(String::as_str).zip(0_u16..).collect();
     let number = |label: &str| {
-        // `07` and `7` are one number.
+        // `07` and `7` are the same number.
         let plain = label.parse::<usize>().map(|number| number.to_string());
         numbers.get(label).or_else(|| numbers.get(plain.ok()?.as_str())).copied()
     };
@@ -247,11 +251,11 @@ fn labelled(labels: &[(String, Given)], classes: &[String]) -> Vec<Entry> {
     labels.iter().map(entry).collect()
 }
 
-/// Lists picture files as a CSV file names them: a file and its class on each line, and, where a column `split` is
-/// there, whether it is for training, validation or testing.
+/// Lists the picture files that a CSV file names: a file and its class on each line, and, if there is a column `split`,
+/// whether it is for training, validation or testing.
 ///
 /// # Errors
-/// If the file cannot be read, or names files that are not there or lie outside of the folder.
+/// If the file cannot be read, or names files that do not exist or are outside the folder.
 pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
     let mut reader = reader(labels)?;
     let mut record = StringRecord::new();
@@ -275,18 +279,18 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
         let refuse =
             |problem: String| DataError::malformed(labels, format!("line {number}: {problem}"));
         let (Some(file), Some(label)) = (field(file_column), field(label_column)) else {
-            return Err(refuse("a line has a file and its class".into()));
+            return Err(refuse("a line needs a file and its class".into()));
         };
         let is_inside = Path::new(file)
             .components()
             .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         if !is_inside {
-            return Err(refuse(format!("{file:?} does not lie in {}", root.display())));
+            return Err(refuse(format!("{file:?} is not inside {}", root.display())));
         }
         let given = match split_column.and_then(field) {
             None => Given::Train,
             Some(split) => Given::of_name(split).ok_or_else(|| {
-                refuse(format!("{split:?} is no split: use train, validation or test"))
+                refuse(format!("{split:?} is not a split: use train, validation or test"))
             })?,
         };
         match existing(root, file) {
@@ -313,15 +317,15 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
         classes,
         entries,
         content,
-        passed_over: Vec::new(),
+        skipped: Vec::new(),
         unlabelled: Vec::new(),
     })
 }
 
-/// Where pictures lie that a list names without their folder.
+/// Folders in which pictures may be that a list names without their folder.
 const PICTURE_FOLDERS: [&str; 4] = ["", "images", "train", "img"];
 
-/// The file that a list names: in the folder or in one of [`PICTURE_FOLDERS`], with its ending or without.
+/// The file that a list names: in the folder or in one of [`PICTURE_FOLDERS`], with or without its extension.
 fn existing(root: &Path, file: &str) -> Option<PathBuf> {
     PICTURE_FOLDERS.iter().find_map(|folder| {
         let path = root.join(folder).join(file);
@@ -345,7 +349,7 @@ fn reader(path: &Path) -> Result<csv::Reader<File>, DataError> {
     Ok(ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file))
 }
 
-/// Reads the next line; false at the end.
+/// Reads the next line; `false` at the end.
 fn next(
     reader: &mut csv::Reader<File>,
     record: &mut StringRecord,

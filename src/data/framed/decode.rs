@@ -1,4 +1,4 @@
-//! Decodes every image of a source, on every core, and tells those that cannot be read by name.
+//! Decodes every image of a source, on every core, and names those that cannot be read.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::listing::{Content, Entry, Listing};
-use super::room::Room;
+use super::room::MemoryBudget;
 use crate::data::cache::{Fingerprint, Head, Index, Item, Publish, Writer};
 use crate::data::frame::{Frame, GREY_BACKGROUND};
 use crate::data::image_file::{Picture, PictureError};
@@ -15,9 +15,9 @@ use crate::data::{CHANNELS_MAX, DataError, Progress, Store};
 use crate::record::DataFinding;
 use crate::sys::error_chain;
 use crate::sys::signals::StopFlag;
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
-/// Images that were decoded, in the canonical order: by what they show, then by class.
+/// Images that were decoded, in canonical order: by content, then by class.
 #[derive(Debug)]
 pub struct Decoded {
     /// `[count, channels, height, width]`, in the order of the listing.
@@ -29,15 +29,14 @@ pub struct Decoded {
     unreadable: Vec<(usize, String)>,
 }
 
-/// What is known of one decoded image.
+/// One decoded image.
 #[derive(Debug, Clone, Copy)]
 pub struct DecodedImage {
-    /// Tells the picture from others as it was before it was brought to the frame, so that splits do not depend on
-    /// that.
+    /// Identifies the picture as it was before it was resized, so that splits do not depend on the size.
     pub digest: [u8; 32],
-    /// Its place in the listing.
+    /// Its index in the listing.
     pub entry: usize,
-    /// Its place among the pixels.
+    /// Its index among the pixels.
     pub at: u32,
 }
 
@@ -50,13 +49,13 @@ const NAMED: usize = 10;
 /// How images are decoded.
 #[derive(Debug, Clone, Copy)]
 pub struct Decoding<'a> {
-    /// What they are brought to.
+    /// The shape that they are brought to.
     pub frame: Frame,
     /// Whether those that cannot be read are left out.
     pub skip_unreadable: bool,
-    /// Bytes that may be held at a time.
+    /// Most bytes held at a time.
     pub memory: u64,
-    /// Once raised, decoding ends.
+    /// Once it is set, decoding ends.
     pub stop: &'a StopFlag,
 }
 
@@ -68,20 +67,20 @@ pub enum Sink<'a> {
     File(Box<Writer>, &'a str),
 }
 
-/// What came of decoding all images of a listing.
-struct Taken {
+/// The result of decoding all images of a listing.
+struct Outcome {
     images: Vec<Item>,
     unreadable: Vec<(usize, String)>,
-    /// Whether some file could not be read for what the system said, which may pass.
+    /// Whether the system failed to read some file, which may be temporary.
     has_read_errors: bool,
 }
 
 impl Decoding<'_> {
-    /// Decodes all images of a listing into a sink. `unchanged` tells in the end whether the files are still those
-    /// that were listed; only then is a cache file found by others. It has this fingerprint.
+    /// Decodes all images of a listing into a sink. `unchanged` says in the end whether the files are still those that
+    /// were listed; only then is the cache file published, with this fingerprint.
     ///
     /// # Errors
-    /// If some cannot be read and are not to be skipped, the sink does not take them, or it is asked to stop.
+    /// If some images cannot be read and are not to be skipped, the sink fails, or a stop is requested.
     pub fn run(
         self,
         listing: &Listing,
@@ -91,52 +90,53 @@ impl Decoding<'_> {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Decoded, DataError> {
         let shape = self.frame.shape();
-        let taken = self.take(listing, &mut sink, progress)?;
-        if !taken.unreadable.is_empty() && !self.skip_unreadable {
-            return Err(unreadable(&taken.unreadable, listing));
+        let outcome = self.decode_all(listing, &mut sink, progress)?;
+        if !outcome.unreadable.is_empty() && !self.skip_unreadable {
+            return Err(unreadable(&outcome.unreadable, listing));
         }
         let pixels = match sink {
             Sink::Memory(pixels) => pixels.into(),
             Sink::File(writer, name) => {
-                let may_pass = taken.has_read_errors || !unchanged();
-                let publish = if may_pass { Publish::No } else { Publish::As(name) };
+                let is_temporary = outcome.has_read_errors || !unchanged();
+                let publish = if is_temporary { Publish::No } else { Publish::As(name) };
                 let entry = |entry: &Entry| (entry.label, entry.given as u8);
                 let index = Index {
                     head: Head {
                         fingerprint: fingerprint.clone(),
                         shape,
                         classes: listing.classes.clone(),
-                        unreadable: taken.unreadable.clone(),
+                        unreadable: outcome.unreadable.clone(),
                         unlabelled: listing.unlabelled.clone(),
                         ..Head::default()
                     },
                     entries: listing.entries.iter().map(entry).collect(),
-                    images: taken.images.clone(),
+                    images: outcome.images.clone(),
                     blocks: Vec::new(),
                 };
                 Pixels::Mapped(writer.finish(index, publish)?)
             }
         };
-        Ok(Decoded::new(pixels, shape, &taken.images, taken.unreadable, listing))
+        Ok(Decoded::new(pixels, shape, &outcome.images, outcome.unreadable, listing))
     }
 
-    fn take(
+    fn decode_all(
         &self,
         listing: &Listing,
         sink: &mut Sink<'_>,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<Taken, DataError> {
+    ) -> Result<Outcome, DataError> {
         let total = listing.entries.len();
         let image_len: usize = self.frame.shape().iter().product();
         // Two blocks are held, one that is decoded and one that is written; the rest is for decoders.
         let block_len = (self.memory / 16) as usize / image_len.max(1);
         let block_len = block_len.clamp(1, BLOCK_LEN);
-        let room = Room::of(self.memory / 2);
-        let mut taken =
-            Taken { images: Vec::new(), unreadable: Vec::new(), has_read_errors: false };
-        let tells = matches!(listing.content, Content::Files(_));
+        let room = MemoryBudget::of(self.memory / 2);
+        let mut outcome =
+            Outcome { images: Vec::new(), unreadable: Vec::new(), has_read_errors: false };
+        let reports_progress = matches!(listing.content, Content::Files(_));
         let decode_one = |entry| -> Result<(Vec<u8>, [u8; 32]), PictureError> {
-            let (picture, _place) = listing.picture(entry, Some(self.frame.wanted()), &room)?;
+            let (picture, _place) =
+                listing.picture(entry, Some(self.frame.decode_size()), &room)?;
             Ok((self.frame.take(&picture, false), digest(&picture)))
         };
         let mut full: Vec<Vec<u8>> = Vec::new();
@@ -147,7 +147,7 @@ impl Decoding<'_> {
             let block = start..(start + block_len).min(total);
             let done = block.end;
             // The disk writes one block while the next one is decoded.
-            let (written, decoded): (_, Vec<_>) = spread(|| {
+            let (written, decoded): (_, Vec<_>) = run_in_pool(|| {
                 rayon::join(
                     || full.drain(..).try_for_each(|image| sink.write(&image)),
                     || block.clone().into_par_iter().map(decode_one).collect(),
@@ -158,28 +158,28 @@ impl Decoding<'_> {
                 match image {
                     Ok((image, digest)) => {
                         full.push(image);
-                        taken.images.push(Item { digest, entry: entry as u32 });
+                        outcome.images.push(Item { digest, entry: entry as u32 });
                     }
                     Err(error) => {
-                        taken.has_read_errors |= matches!(error, PictureError::Read(_));
-                        taken.unreadable.push((entry, error_chain(&error)));
+                        outcome.has_read_errors |= matches!(error, PictureError::Read(_));
+                        outcome.unreadable.push((entry, error_chain(&error)));
                     }
                 }
             }
-            if tells {
+            if reports_progress {
                 progress(Progress::Reading { done, total });
             }
         }
         full.drain(..).try_for_each(|image| sink.write(&image))?;
-        Ok(taken)
+        Ok(outcome)
     }
 }
 
 impl Sink<'_> {
-    /// Room in memory for so many images of so many bytes.
+    /// Reserves memory for `count` images of `image_len` bytes.
     ///
     /// # Errors
-    /// If there is none, or none is allowed.
+    /// If they need more than `most` bytes, or the memory is not available.
     pub fn memory(count: usize, image_len: usize, most: u64) -> Result<Self, DataError> {
         let bytes = count.saturating_mul(image_len);
         let mut pixels = Vec::new();
@@ -213,8 +213,8 @@ fn named(unreadable: &[(usize, String)], listing: &Listing) -> Vec<String> {
     named.map(|(entry, why)| format!("{}: {why}", listing.name(*entry))).collect()
 }
 
-/// SHA-256 over the coefficients of a JPEG picture; of others over their size and pixels in colour. Of a large JPEG
-/// picture most pixels are never made. So it does not count as a copy of a file of another format that shows the same.
+/// SHA-256 over the coefficients of a JPEG picture, most of whose pixels are never computed if it is large; of other
+/// pictures over their size and colour pixels. So a JPEG picture never counts as a copy of a file of another format.
 fn digest(picture: &Picture) -> [u8; 32] {
     picture.digest().unwrap_or_else(|| {
         let (height, width) = picture.size();
@@ -248,11 +248,11 @@ impl Decoded {
         Self { pixels, shape, images, unreadable }
     }
 
-    /// What an earlier decoding has left; `None` if it is not of this listing.
+    /// The images in a cache file; `None` if they do not belong to this listing.
     ///
     /// # Errors
     /// If some images cannot be read and are not to be skipped.
-    pub fn kept(
+    pub fn cached(
         (index, pixels): (Index, MappedPixels),
         frame: Frame,
         skip_unreadable: bool,
@@ -266,15 +266,15 @@ impl Decoded {
         if !are_same || index.head.shape != frame.shape() || index.head.classes != listing.classes {
             return Ok(None);
         }
-        let lost = index.head.unreadable;
-        if lost.iter().any(|(entry, _)| *entry >= listing.entries.len()) {
+        let unreadable_images = index.head.unreadable;
+        if unreadable_images.iter().any(|(entry, _)| *entry >= listing.entries.len()) {
             return Ok(None);
         }
-        if !lost.is_empty() && !skip_unreadable {
-            return Err(unreadable(&lost, listing));
+        if !unreadable_images.is_empty() && !skip_unreadable {
+            return Err(unreadable(&unreadable_images, listing));
         }
         let pixels = Pixels::Mapped(pixels);
-        Ok(Some(Self::new(pixels, frame.shape(), &index.images, lost, listing)))
+        Ok(Some(Self::new(pixels, frame.shape(), &index.images, unreadable_images, listing)))
     }
 
     /// SHA-256 over the images and classes of each part that the source has, by the part's name.
@@ -294,17 +294,17 @@ impl Decoded {
         parts.chain(named).collect()
     }
 
-    /// What is odd about the files: those that cannot be read, that are no pictures, and those that show the same.
+    /// Findings about the files: those that cannot be read, that are not pictures, and that are copies of others.
     pub fn findings(&self, listing: &Listing) -> Vec<DataFinding> {
         let mut findings = Vec::new();
         if !self.unreadable.is_empty() {
             let (files, named) = (self.unreadable.len(), named(&self.unreadable, listing));
             findings.push(DataFinding::Unreadable { files, named });
         }
-        if !listing.passed_over.is_empty() {
-            let named = listing.passed_over.iter().take(NAMED);
+        if !listing.skipped.is_empty() {
+            let named = listing.skipped.iter().take(NAMED);
             findings.push(DataFinding::NoPictures {
-                files: listing.passed_over.len(),
+                files: listing.skipped.len(),
                 named: named.map(|path| path.display().to_string()).collect(),
             });
         }

@@ -15,16 +15,16 @@ use std::path::{Path, PathBuf};
 use super::listing::{Content, Entry, Given, Listing, check_classes};
 use crate::data::DataError;
 
-/// Folders below a class folder that are gone into.
+/// How deep folders below a class folder are searched.
 const DEPTH_MAX: usize = 16;
 
-/// More files than any data set has that fits into memory.
+/// Most files of a data set.
 const FILES_MAX: usize = 20_000_000;
 
 /// Lists the pictures of a folder and their classes.
 ///
 /// # Errors
-/// If the folder cannot be read, has fewer than two classes, or is ordered in no way that is known.
+/// If the folder cannot be read, has fewer than two classes, or has an unknown structure.
 pub fn list(root: &Path, labels: Option<&Path>) -> Result<Listing, DataError> {
     if !root.is_dir() {
         return Err(match root.exists() {
@@ -57,7 +57,7 @@ fn list_classes(root: &Path) -> Result<Listing, DataError> {
     walk.listing(root)
 }
 
-/// Where the classes or splits lie: in the folder, or one level down where it has a single folder and nothing else.
+/// The folder that holds the classes or splits: this one, or its only subfolder if it holds nothing else.
 fn top_folder(root: &Path) -> Result<PathBuf, DataError> {
     let mut top = root.to_owned();
     for _ in 0..2 {
@@ -106,12 +106,12 @@ fn split_folders(top: &Path) -> Result<Vec<(PathBuf, Given)>, DataError> {
 struct Walk {
     /// Name of the class, split, file.
     found: Vec<(String, Given, PathBuf)>,
-    passed_over: Vec<PathBuf>,
+    skipped: Vec<PathBuf>,
     unlabelled: Vec<(String, usize)>,
 }
 
 impl Walk {
-    /// Every folder of a split is a class.
+    /// Adds a split, each of whose folders is a class.
     fn split(&mut self, folder: &Path, given: Given) -> Result<(), DataError> {
         let Inside { folders, files } = inside(folder)?;
         let begun = self.found.len();
@@ -121,22 +121,22 @@ impl Walk {
             let before = self.found.len();
             self.class(&class, &name, given, 0, &mut above)?;
             if self.found.len() == before {
-                self.passed_over.push(class);
+                self.skipped.push(class);
             }
         }
-        // As in competitions, whose test pictures have no classes.
+        // In competitions, test pictures have no classes.
         let (pictures, others): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|file| given != Given::Train && is_picture_name(file));
-        self.passed_over.extend(others);
+        self.skipped.extend(others);
         match self.found.len() > begun {
-            true => self.passed_over.extend(pictures),
+            true => self.skipped.extend(pictures),
             false if pictures.is_empty() => {}
             false => self.unlabelled.push((folder.display().to_string(), pictures.len())),
         }
         Ok(())
     }
 
-    /// `above` are the folders that lead here, so that a link to one of them ends the way.
+    /// Adds the pictures of a class. `above` holds the folders on the path, so that links do not lead in a circle.
     fn class(
         &mut self,
         folder: &Path,
@@ -147,19 +147,19 @@ impl Walk {
     ) -> Result<(), DataError> {
         let real = fs::canonicalize(folder).map_err(DataError::read(folder))?;
         if depth > DEPTH_MAX || !above.insert(real.clone()) {
-            self.passed_over.push(folder.into());
+            self.skipped.push(folder.into());
             return Ok(());
         }
         let Inside { folders, files } = inside(folder)?;
         for file in files {
-            if self.found.len() + self.passed_over.len() >= FILES_MAX {
+            if self.found.len() + self.skipped.len() >= FILES_MAX {
                 let problem = format!("more than {FILES_MAX} files are not supported");
                 return Err(DataError::malformed(folder, problem));
             }
             if is_picture_name(&file) || has_picture_content(&file) {
                 self.found.push((name.to_owned(), given, file));
             } else {
-                self.passed_over.push(file);
+                self.skipped.push(file);
             }
         }
         for below in folders {
@@ -175,7 +175,7 @@ impl Walk {
         if self.found.is_empty() {
             return Err(DataError::malformed(
                 root,
-                "no pictures in folders of classes: it should hold a folder for each class, with PNG, JPEG, WebP, GIF, \
+                "there are no pictures in class folders; it should hold a folder for each class, with PNG, JPEG, WebP, GIF, \
                  BMP, TIFF or PNM files, or `train` and `test` folders with such folders",
             ));
         }
@@ -191,13 +191,13 @@ impl Walk {
             classes,
             entries,
             content: Content::Files(files),
-            passed_over: self.passed_over,
+            skipped: self.skipped,
             unlabelled: self.unlabelled,
         })
     }
 }
 
-/// The folders and files in a folder, by name; hidden ones are none.
+/// The folders and files in a folder, sorted by name, without hidden ones.
 struct Inside {
     folders: Vec<PathBuf>,
     files: Vec<PathBuf>,
@@ -210,7 +210,7 @@ fn inside(folder: &Path) -> Result<Inside, DataError> {
         if is_hidden(&path) {
             continue;
         }
-        // Follows links; one that leads nowhere is a file that cannot be read.
+        // Follows links; a broken link counts as a file that cannot be read.
         if path.is_dir() {
             inside.folders.push(path);
         } else {
@@ -222,14 +222,14 @@ fn inside(folder: &Path) -> Result<Inside, DataError> {
     Ok(inside)
 }
 
-/// Hidden files, and what systems leave in folders of pictures.
+/// Whether a file is hidden, or one that operating systems leave in folders of pictures.
 fn is_hidden(path: &Path) -> bool {
     let name = file_name(path);
     name.starts_with('.')
         || ["thumbs.db", "desktop.ini", "__macosx"].contains(&name.to_lowercase().as_str())
 }
 
-/// Whether a file is named as pictures are, so that it has to be one.
+/// Whether a file has the extension of a picture, so that it must be one.
 fn is_picture_name(path: &Path) -> bool {
     const EXTENSIONS: [&str; 13] = [
         "gif", "png", "jpg", "jpeg", "jpe", "webp", "bmp", "tif", "tiff", "ppm", "pgm", "pbm",
@@ -242,7 +242,7 @@ fn is_picture_name(path: &Path) -> bool {
 /// Whether the first bytes of a file of another name are those of a picture.
 fn has_picture_content(path: &Path) -> bool {
     use std::io::Read;
-    // Opening a pipe would wait for whoever writes into it.
+    // Opening a pipe would wait for its writer.
     if !path.is_file() {
         return false;
     }
@@ -261,7 +261,7 @@ fn class_name(folder: &Path) -> Result<String, DataError> {
         Some(name) if !name.chars().any(char::is_control) => Ok(name.to_owned()),
         _ => Err(DataError::malformed(
             folder,
-            "the name of this folder is that of a class, and has to be UTF-8 without control characters: rename it",
+            "the name of a class folder must be UTF-8 without control characters: rename it",
         )),
     }
 }

@@ -1,13 +1,13 @@
-//! What a source says of its images before they are decoded.
+//! The images of a source before they are decoded: their classes, splits and files.
 
 use std::path::{Path, PathBuf};
 
-use super::room::{Place, Room};
+use super::room::{MemoryBudget, Reservation};
 use crate::data::DataError;
 use crate::data::image_file::{Picture, PictureError, read_bounded};
 use crate::data::pixels::Pixels;
 
-/// The images of a source, their classes, and where each may go.
+/// The images of a source, with their classes and splits.
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// What was read: a folder or a file.
@@ -18,8 +18,8 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Their content.
     pub content: Content,
-    /// Files that hold no picture, as far as their name or content tells.
-    pub passed_over: Vec<PathBuf>,
+    /// Files that are not pictures, judged by name or content, and folders without pictures.
+    pub skipped: Vec<PathBuf>,
     /// Folders and files of a split without classes, and how many images they have, which cannot be used.
     pub unlabelled: Vec<(String, usize)>,
 }
@@ -33,22 +33,22 @@ pub struct Entry {
     pub given: Given,
 }
 
-/// Where the source puts an image.
+/// The split that the source puts an image in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Given {
-    /// With the training images, of which other splits may be carved.
+    /// The training images, from which other splits may be taken.
     Train,
-    /// With the validation images.
+    /// The validation images.
     Validation,
-    /// With the test images.
+    /// The test images.
     Test,
 }
 
 impl Given {
-    /// All of them, so that each can be told by its place.
+    /// All of them, in the order of their numbers in a cache file.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
-    /// The part that a folder, a column or a file of this name is for.
+    /// The split that a folder, column or file of this name stands for.
     pub fn of_name(name: &str) -> Option<Self> {
         match name.to_lowercase().as_str() {
             "train" | "training" => Some(Self::Train),
@@ -58,7 +58,7 @@ impl Given {
         }
     }
 
-    /// The name of its part in a record.
+    /// Its name in a record.
     pub fn role(self) -> &'static str {
         match self {
             Self::Train => "train",
@@ -73,7 +73,7 @@ impl Given {
 pub enum Content {
     /// A picture file each.
     Files(Vec<PathBuf>),
-    /// Raw images, `[count, channels, height, width]`, of parts that may differ in shape.
+    /// Raw images, `[count, channels, height, width]`, in parts that may differ in shape.
     Arrays(Vec<Part>),
 }
 
@@ -136,7 +136,7 @@ impl Listing {
         (&[], [1, 0, 0])
     }
 
-    /// Rows and columns of an image, as its file says.
+    /// Rows and columns of an image, from its file's header.
     pub fn size(&self, index: usize) -> Result<(usize, usize), PictureError> {
         match self.file(index) {
             Some(bytes) => Picture::size_of(&bytes?),
@@ -147,14 +147,13 @@ impl Listing {
         }
     }
 
-    /// An image, decoded when there is room for it, of which at least so many rows and columns are
-    /// [wanted](Picture::decode_for).
+    /// An image, decoded once there is room for it, at no less than the [wanted size](Picture::decode_for).
     pub fn picture<'a>(
         &self,
         index: usize,
         wanted: Option<[usize; 2]>,
-        room: &'a Room,
-    ) -> Result<(Picture, Option<Place<'a>>), PictureError> {
+        room: &'a MemoryBudget,
+    ) -> Result<(Picture, Option<Reservation<'a>>), PictureError> {
         match self.file(index) {
             Some(bytes) => {
                 let (picture, place) =
@@ -168,7 +167,7 @@ impl Listing {
         }
     }
 
-    /// The files that hold the images, with what else was read; whatever changes in them changes the data.
+    /// The files that hold the images; empty for arrays.
     pub fn files(&self) -> Vec<PathBuf> {
         match &self.content {
             Content::Files(files) => files.clone(),
@@ -177,20 +176,23 @@ impl Listing {
     }
 }
 
-/// Checks that a data set has as many classes as a classifier can tell apart.
+/// Checks that a data set has a supported number of classes.
 pub fn check_classes(root: &Path, classes: usize) -> Result<(), DataError> {
     match classes {
         2..=crate::data::splits::CLASSES_MAX => Ok(()),
         0 | 1 => Err(DataError::malformed(
             root,
             format!(
-                "images of {classes} class{}: a classifier needs at least 2",
+                "its images are of {classes} class{}, but a classifier needs at least 2",
                 if classes == 1 { "" } else { "es" }
             ),
         )),
         _ => Err(DataError::malformed(
             root,
-            format!("{classes} classes are more than {}", crate::data::splits::CLASSES_MAX),
+            format!(
+                "it has {classes} classes; at most {} are supported",
+                crate::data::splits::CLASSES_MAX
+            ),
         )),
     }
 }

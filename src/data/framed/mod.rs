@@ -2,14 +2,14 @@
 //! and CSV files.
 //!
 //! ```text
-//! folder, cifar, npz, csv      where images lie, their classes, and the splits that the source has
-//!          └── survey          their sizes and colours: what frame they are brought to
+//! folder, cifar, npz, csv      list the images, their classes, and the splits that the source has
+//!          └── survey          their sizes and colours: the shape that they are brought to
 //!               └── decode     all of them, on every core, into the cache, unless it has them
-//!                    └── carve the splits that the source lacks, by what the images show
+//!                    └── carve the splits that the source lacks, by the images' content
 //! ```
 //!
-//! The order of the images, and with it everything that is trained, follows from what they show and from their classes
-//! alone: neither the names of files nor the form of the source changes it.
+//! The order of the images, and with it all training, follows from their content and classes alone: neither file names
+//! nor the kind of source changes it.
 
 #[cfg(test)]
 mod cache_tests;
@@ -31,14 +31,14 @@ mod tests;
 use std::path::Path;
 
 use self::carve::Carving;
-use super::loaded::{Loaded, Origin, looked_at};
+use super::loaded::{Loaded, Origin, examined};
 use super::request::DataRequest;
 use super::{DataError, Progress};
 
 /// Lists, decodes and splits the images of a framed source.
 ///
 /// # Errors
-/// If they cannot be found or read, or asked for more than there is.
+/// If they cannot be found or read, or the request asks for more images than there are.
 pub(super) fn load(
     request: &DataRequest,
     progress: &mut dyn FnMut(Progress<'_>),
@@ -59,7 +59,7 @@ pub(super) fn load(
         content,
         settings: split.settings(frame),
     };
-    let mut loaded = looked_at(split.dataset, origin)?;
+    let mut loaded = examined(split.dataset, origin)?;
     findings.append(&mut loaded.report.findings);
     loaded.report.findings = findings;
     Ok(loaded)

@@ -1,4 +1,4 @@
-//! Archives of NumPy arrays: images and labels by name, as MedMNIST's (`train_images`, `train_labels`, `val_images`, …)
+//! Archives of NumPy arrays: images and labels by name, like MedMNIST's (`train_images`, `train_labels`, `val_images`, …)
 //! and Keras' `mnist.npz` (`x_train`, `y_train`, `x_test`, …).
 
 use std::fs::File;
@@ -33,7 +33,7 @@ const NAMES: [(Given, &[[&str; 2]]); 3] = [
 /// Lists the images of an archive.
 ///
 /// # Errors
-/// If it is none, lacks arrays, or they do not fit together.
+/// If it is not such an archive, lacks arrays, or they do not fit together.
 pub fn list(path: &Path, store: &Store) -> Result<Listing, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
     let refuse = |problem: String| DataError::malformed(path, problem);
@@ -62,7 +62,7 @@ pub fn list(path: &Path, store: &Store) -> Result<Listing, DataError> {
             read(&mut archive, classes).and_then(|array| array.labels(classes)).map_err(refuse)?;
         if found.len() != count {
             return Err(refuse(format!(
-                "{images} has {count} images, but {classes} {} labels",
+                "{images} has {count} images, but {classes} has {} labels",
                 found.len()
             )));
         }
@@ -88,12 +88,12 @@ pub fn list(path: &Path, store: &Store) -> Result<Listing, DataError> {
         classes,
         entries: entries.collect(),
         content: Content::Arrays(parts),
-        passed_over: Vec::new(),
+        skipped: Vec::new(),
         unlabelled: Vec::new(),
     })
 }
 
-/// Reads an array of bytes image by image, as it may be larger than memory; `None` if it holds other numbers.
+/// Reads an array of bytes image by image, because it may be larger than memory; `None` if it holds other types.
 fn stream(
     archive: &mut ZipArchive<BufReader<File>>,
     name: &str,
@@ -115,9 +115,9 @@ fn stream(
     };
     let bytes = shape.iter().try_fold(1_u64, |all, &side| all.checked_mul(side as u64));
     let problem = match bytes {
-        None => Some(format!("{name} has an impossible shape")),
+        None => Some(format!("{name} has a shape that is too large")),
         Some(bytes) if bytes > ARRAY_BYTES_MAX => {
-            Some(format!("{name} has {bytes} bytes, more than are read ({ARRAY_BYTES_MAX})"))
+            Some(format!("{name} has {bytes} bytes, more than the supported {ARRAY_BYTES_MAX}"))
         }
         Some(_) => None,
     };
@@ -137,7 +137,7 @@ fn stream(
             }
             Ok(()) => pixels.extend(&image)?,
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Ok(Some(Err(format!("{name} is cut short"))));
+                return Ok(Some(Err(format!("{name} is truncated"))));
             }
             Err(error) => return Ok(Some(Err(format!("{name}: {error}")))),
         }
@@ -181,9 +181,9 @@ fn read(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<Array, 
         archive.by_name(&format!("{name}.npy")).map_err(|error| format!("{name}: {error}"))?;
     let mut reader = BufReader::new(entry);
     let header = NpyHeader::from_reader(&mut reader)
-        .map_err(|error| format!("{name} is no NumPy array: {error}"))?;
+        .map_err(|error| format!("{name} is not a NumPy array: {error}"))?;
     let DType::Plain(kind) = header.dtype() else {
-        return Err(format!("{name} has fields; plain numbers are needed"));
+        return Err(format!("{name} is a structured array; plain numbers are needed"));
     };
     if header.order() != Order::C && header.shape().len() > 1 {
         return Err(format!("{name} is in Fortran order: save it with numpy.ascontiguousarray"));
@@ -196,13 +196,13 @@ fn read(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<Array, 
     let width = kind.size_field();
     let bytes = count.and_then(|count| (count as u64).checked_mul(width));
     let (Some(shape), Some(count), Some(bytes)) = (shape, count, bytes) else {
-        return Err(format!("{name} has an impossible shape"));
+        return Err(format!("{name} has a shape that is too large"));
     };
     if bytes > ARRAY_BYTES_MAX {
-        return Err(format!("{name} has {bytes} bytes, more than are read ({ARRAY_BYTES_MAX})"));
+        return Err(format!("{name} has {bytes} bytes, more than the supported {ARRAY_BYTES_MAX}"));
     }
-    let cut = || format!("{name} is cut short");
-    // Grows with what is there: a header may ask for more than the file has.
+    let cut = || format!("{name} is truncated");
+    // Grows as it is read, because a header may declare more than the file has.
     let mut raw = Vec::new();
     reader.take(bytes).read_to_end(&mut raw).map_err(|error| format!("{name}: {error}"))?;
     if raw.len() as u64 != bytes {
@@ -240,7 +240,12 @@ fn read(archive: &mut ZipArchive<BufReader<File>>, name: &str) -> Result<Array, 
         (TypeChar::Float, 8) => Values::Fractions(
             raw.chunks_exact(8).map(|chunk| f64::from_le_bytes(number(chunk))).collect(),
         ),
-        _ => return Err(format!("{name} holds {}, which is no kind of number that is read", kind)),
+        _ => {
+            return Err(format!(
+                "{name} has the type {}, which is not supported: use integers or 32- or 64-bit floats",
+                kind
+            ));
+        }
     };
     debug_assert_eq!(count as u64 * width, bytes);
     Ok(Array { shape, values })
@@ -294,7 +299,9 @@ impl Array {
             Values::Fractions(values) if values.iter().all(|value| value.fract() == 0.0) => {
                 Ok(values.into_iter().map(|value| value as i64).collect())
             }
-            Values::Fractions(_) => Err(format!("{name} has fractions, which are no classes")),
+            Values::Fractions(_) => {
+                Err(format!("{name} has fractions; labels must be whole numbers"))
+            }
         }
     }
 }

@@ -1,31 +1,31 @@
-//! Bounds how much memory the pictures take that are decoded at a time.
+//! Limits the memory of the pictures that are decoded at the same time.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Room for pictures that are being decoded.
+/// A memory budget for pictures that are being decoded.
 #[derive(Debug)]
-pub struct Room {
+pub struct MemoryBudget {
     bytes: u64,
     taken: Mutex<u64>,
     freed: Condvar,
 }
 
-/// Room that was taken, until this is dropped.
+/// A share of the budget, which is returned when this is dropped.
 #[derive(Debug)]
-pub struct Place<'a> {
-    room: &'a Room,
+pub struct Reservation<'a> {
+    room: &'a MemoryBudget,
     bytes: u64,
 }
 
-impl Room {
-    /// Room for so many bytes.
+impl MemoryBudget {
+    /// A budget of this many bytes.
     pub fn of(bytes: u64) -> Self {
         Self { bytes, taken: Mutex::default(), freed: Condvar::new() }
     }
 
-    /// Waits until there is room. What needs more than all of it gets it when nobody else has any: a single picture
-    /// is bounded by its reader.
-    pub fn take(&self, bytes: u64) -> Place<'_> {
+    /// Waits until the budget has room. A picture that needs more than the whole budget waits until no other is being
+    /// decoded; its own size is limited by its reader.
+    pub fn take(&self, bytes: u64) -> Reservation<'_> {
         let bytes = bytes.min(self.bytes);
         // Nothing panics while it holds the lock.
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,11 +33,11 @@ impl Room {
             taken = self.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
         }
         *taken += bytes;
-        Place { room: self, bytes }
+        Reservation { room: self, bytes }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         *self.room.taken.lock().unwrap_or_else(PoisonError::into_inner) -= self.bytes;
         self.room.freed.notify_all();
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn never_more_is_taken_than_there_is_and_everybody_gets_their_turn() {
-        let room = Room::of(10);
+        let room = MemoryBudget::of(10);
         let (inside, done) = (AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for bytes in [4, 7, 1, 40, 3, 10, 5, 2] {

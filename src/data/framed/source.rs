@@ -1,5 +1,5 @@
-//! The decoded images of a source: those in the cache, where they are of the files as they are now; else decoded, and
-//! kept.
+//! The decoded images of a source: from the cache, if it has them for the files as they are now; otherwise they are
+//! decoded and cached.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::decode::{Decoded, Decoding, Sink};
 use super::listing::{Content, Entry, Given, Listing};
-use super::room::Room;
+use super::room::MemoryBudget;
 use super::survey::Survey;
 use super::{cifar, csv, folder, npz};
 use crate::data::cache::{Cache, Fingerprint, Index, Writer, fingerprint};
@@ -17,7 +17,7 @@ use crate::data::request::DataRequest;
 use crate::data::{DataError, Progress};
 use crate::spec::Source;
 
-/// The images that a request asks for, what they are, and what they were brought to.
+/// The images that a request asks for, their listing, and the shape that they were brought to.
 ///
 /// # Errors
 /// If they cannot be found or read.
@@ -27,7 +27,7 @@ pub fn read(
 ) -> Result<(Decoded, Listing, Frame), DataError> {
     let reader = Reader::new(request, progress)?;
     let (frame, listing) = reader.frame()?;
-    if let Some((decoded, listing)) = reader.kept(frame)? {
+    if let Some((decoded, listing)) = reader.cached(frame)? {
         return Ok((decoded, listing, frame));
     }
     let listing = listing.map_or_else(|| reader.listing(), Ok)?;
@@ -38,7 +38,7 @@ pub fn read(
 struct Reader<'a> {
     request: &'a DataRequest,
     cache: Option<Cache>,
-    /// Pictures are listed, as their files have to be found in any case.
+    /// The listing of a folder of pictures, which is needed in any case; `None` for other sources.
     pictures: Option<Listing>,
     /// The files that hold the images.
     files: Vec<PathBuf>,
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         Ok(Self { request, cache, pictures, files, fingerprint })
     }
 
-    /// The listing, which of arrays is read with all of their pixels.
+    /// The listing; for arrays, this reads all their pixels.
     fn listing(&self) -> Result<Listing, DataError> {
         let (path, store) = (root(self.request), &self.request.store);
         match self.request.source {
@@ -84,7 +84,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the images are brought to: as the study says, else as they are; with the listing, where that took one.
+    /// The shape that the images are brought to, from the study or from their own sizes; with the listing, if it was
+    /// needed for that.
     fn frame(&self) -> Result<(Frame, Option<Listing>), DataError> {
         let framing = &self.request.framing;
         if let (Some(size), Some(channels)) = (framing.size, framing.channels) {
@@ -95,7 +96,7 @@ impl<'a> Reader<'a> {
         if let Some(survey) = note.as_ref().and_then(Survey::of_note) {
             return Ok((survey.frame(framing), None));
         }
-        let room = Room::of(self.request.store.memory / 2);
+        let room = MemoryBudget::of(self.request.store.memory / 2);
         let listing = self.listing()?;
         let survey = Survey::of(&listing, &room, &self.request.stop)?;
         if let Some(cache) = &self.cache {
@@ -104,25 +105,25 @@ impl<'a> Reader<'a> {
         Ok((survey.frame(framing), Some(listing)))
     }
 
-    /// What the cache has of these files.
-    fn kept(&self, frame: Frame) -> Result<Option<(Decoded, Listing)>, DataError> {
+    /// The images of these files in the cache.
+    fn cached(&self, frame: Frame) -> Result<Option<(Decoded, Listing)>, DataError> {
         let found = self.cache.as_ref();
         let found = found.and_then(|cache| cache.open(&self.pixels_name(frame), &self.fingerprint));
         let Some(found) = found else { return Ok(None) };
         let listing = match &self.pictures {
             Some(pictures) => pictures.clone(),
-            None => match self.listed(&found) {
+            None => match self.cached_listing(&found) {
                 Some(listing) => listing,
                 None => return Ok(None),
             },
         };
         let skip_unreadable = self.request.framing.skip_unreadable;
-        let decoded = Decoded::kept(found, frame, skip_unreadable, &listing)?;
+        let decoded = Decoded::cached(found, frame, skip_unreadable, &listing)?;
         Ok(decoded.map(|decoded| (decoded, listing)))
     }
 
-    /// What a cache file says of arrays.
-    fn listed(&self, (index, _): &(Index, MappedPixels)) -> Option<Listing> {
+    /// The listing of arrays, from a cache file.
+    fn cached_listing(&self, (index, _): &(Index, MappedPixels)) -> Option<Listing> {
         let entry = |(label, given): &(u16, u8)| {
             let given = *Given::ALL.get(usize::from(*given))?;
             Some(Entry { label: *label, given })
@@ -132,7 +133,7 @@ impl<'a> Reader<'a> {
             classes: index.head.classes.clone(),
             entries: index.entries.iter().map(entry).collect::<Option<_>>()?,
             content: Content::Arrays(Vec::new()),
-            passed_over: Vec::new(),
+            skipped: Vec::new(),
             unlabelled: index.head.unlabelled.clone(),
         })
     }
@@ -160,7 +161,7 @@ impl<'a> Reader<'a> {
             decoding.run(listing, sink, &self.fingerprint, &unchanged, progress)
         });
         match in_file {
-            // A disk that fails is no reason not to train.
+            // Training is possible without the cache.
             Some(Err(DataError::File(error))) => {
                 let reason = DataError::File(error).chain();
                 progress(Progress::NotCached { reason: &reason });
@@ -176,7 +177,7 @@ impl<'a> Reader<'a> {
         self.name(&format!("{channels}x{height}x{width} {fit:?} {background}"))
     }
 
-    /// A name for what is made of the files of this source, so that newer ones take the place of older ones.
+    /// A name in the cache for what is made from the files of this source, so that newer versions replace older ones.
     fn name(&self, made: &str) -> String {
         let path = root(self.request);
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -186,7 +187,7 @@ impl<'a> Reader<'a> {
         let source = self.request.source.name();
         hash.update(format!("\0{source}\0{made}\0{:?}\0", framing.labels));
         if self.request.source == Source::Csv {
-            // It says how many channels a line has.
+            // The number of channels of a line depends on it.
             hash.update(format!("{:?}", framing.size));
         }
         hex::encode(&hash.finalize()[..16])

@@ -1,42 +1,42 @@
-//! The sizes and colours of images, and the frame that they are brought to unless the study says another.
+//! Surveys the sizes and colours of images, to choose the shape that they are brought to if the study does not set it.
 
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
 use super::listing::{Content, Listing};
-use super::room::Room;
+use super::room::MemoryBudget;
 use crate::data::frame::{Frame, GREY_BACKGROUND};
 use crate::data::request::Framing;
 use crate::data::{CHANNELS_MAX, DataError};
 use crate::spec::Size;
 use crate::sys::signals::StopFlag;
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 
 /// The sizes and colours of a source's images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Survey {
-    /// Rows and columns of the images unless the study says others.
+    /// Rows and columns of the images, unless the study sets others.
     pub size: Size,
     /// Whether some image of a sample is in colour.
     pub is_colour: bool,
 }
 
-/// Images that are looked at for colour, spread over all.
+/// Number of images that are checked for colour, spread over all.
 const SAMPLE: usize = 256;
 
-/// Longest side of images that are taken in their own size where all have the same.
+/// Longest side of images that keep their own size, if all have the same.
 const OWN_SIDE_MAX: usize = 96;
 
-/// Pixels a side where images differ, unless most of them are smaller.
-const USUAL_SIDE: usize = 64;
+/// Pixels a side if images differ in size, unless most of them are smaller.
+const DEFAULT_SIDE: usize = 64;
 
 impl Survey {
     /// Looks at the size of every image, and at the colours of some.
-    pub fn of(listing: &Listing, room: &Room, stop: &StopFlag) -> Result<Self, DataError> {
+    pub fn of(listing: &Listing, room: &MemoryBudget, stop: &StopFlag) -> Result<Self, DataError> {
         let count = listing.entries.len();
         let is_stopped = || stop.requested().is_some();
-        let (mut sizes, is_colour) = spread(|| {
+        let (mut sizes, is_colour) = run_in_pool(|| {
             let sizes: Vec<(usize, usize)> = match &listing.content {
                 Content::Files(_) => (0..count)
                     .into_par_iter()
@@ -60,10 +60,10 @@ impl Survey {
             return Err(DataError::Stopped);
         }
         sizes.sort_unstable_by_key(|&(height, width)| (height * width, height));
-        Ok(Self { size: usual_size(&sizes), is_colour })
+        Ok(Self { size: common_size(&sizes), is_colour })
     }
 
-    /// As numbers, to be noted down.
+    /// As numbers, for the cache.
     pub fn to_note(&self) -> BTreeMap<String, usize> {
         let Size { height, width } = self.size;
         let colour = usize::from(self.is_colour);
@@ -72,13 +72,13 @@ impl Survey {
             .into()
     }
 
-    /// What was noted down.
+    /// From numbers in the cache.
     pub fn of_note(note: &BTreeMap<String, usize>) -> Option<Self> {
         let size = Size { height: *note.get("height")?, width: *note.get("width")? };
         Some(Self { size, is_colour: *note.get("colour")? != 0 })
     }
 
-    /// The frame that the images are brought to, as far as the study does not say.
+    /// The shape that the images are brought to; `framing` holds what the study sets.
     pub fn frame(&self, framing: &Framing) -> Frame {
         let Size { height, width } = framing.size.unwrap_or(self.size);
         let channels = framing.channels.unwrap_or(if self.is_colour { CHANNELS_MAX } else { 1 });
@@ -87,21 +87,21 @@ impl Survey {
     }
 }
 
-/// That of the images where all have the same and it is small; else a square of at most [`USUAL_SIDE`]. `sizes` are
+/// The size of the images if all have the same, small size; otherwise a square of at most [`DEFAULT_SIDE`]. `sizes` are
 /// sorted by area.
-fn usual_size(sizes: &[(usize, usize)]) -> Size {
+fn common_size(sizes: &[(usize, usize)]) -> Size {
     let square = |side| Size { height: side, width: side };
     match sizes {
-        [] => square(USUAL_SIDE),
+        [] => square(DEFAULT_SIDE),
         [(height, width), .., last] if (*height, *width) == *last => {
             if *height.max(width) <= OWN_SIDE_MAX {
                 return Size { height: *height, width: *width };
             }
-            square(USUAL_SIDE)
+            square(DEFAULT_SIDE)
         }
         sizes => {
             let (height, width) = sizes[sizes.len() / 2];
-            square(height.min(width).clamp(8, USUAL_SIDE))
+            square(height.min(width).clamp(8, DEFAULT_SIDE))
         }
     }
 }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn size(sizes: &[(usize, usize)]) -> (usize, usize) {
-        let Size { height, width } = usual_size(sizes);
+        let Size { height, width } = common_size(sizes);
         (height, width)
     }
 
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_study_has_the_last_word() {
-        let survey = Survey { size: usual_size(&[(500, 400)]), is_colour: true };
+        let survey = Survey { size: common_size(&[(500, 400)]), is_colour: true };
         assert_eq!(Survey::of_note(&survey.to_note()), Some(survey.clone()));
         let frame = survey.frame(&Framing::default());
         assert_eq!(frame.shape(), [3, 64, 64]);

@@ -1,20 +1,20 @@
-//! Tells strokes from areas. Strokes are thin for their length, and end in the picture; shadows, other sheets and bands
-//! are wide, and the picture's border cuts through them.
+//! Distinguishes strokes from areas. Strokes are thin for their length, and end within the picture; shadows, other sheets
+//! and bands are wide, and the picture's border cuts through them.
 
 use super::side::FRAME_BORDER;
 use super::sums::Sums;
 use crate::data::drawing::Drawing;
 use crate::data::image_file::PictureError;
 
-/// What is wider than this share of the ink's length is no stroke: pens for children draw strokes of a quarter.
+/// Ink wider than this share of its length is not a stroke: thick felt-tip pens draw strokes of a quarter.
 const STROKE_WIDTH_MAX: f32 = 0.3;
-/// The share of the picture's border that strokes of a digit that was cut to its bounds may touch with that width.
+/// The share of the picture's border that such wide strokes may touch, in a picture that is cropped to its digit.
 const WIDE_BORDER_MAX: f32 = 0.12;
 /// The share of the border that ends of strokes may touch.
 const STROKE_ENDS_MAX: f32 = 0.06;
-/// A picture that was cut to its digit leaves at most this part of its longer side free, on each side.
+/// A picture that is cropped to its digit has a margin of at most one part in this many of its longer side.
 const CUT_MARGIN: usize = 16;
-/// A digit is not wider than so many times its height.
+/// A digit is at most this many times as wide as high.
 const ASPECT_MAX: usize = 2;
 
 /// Whether ink that is too wide for strokes covers a part of the border.
@@ -36,7 +36,7 @@ pub(super) fn touches_border(drawing: &Drawing) -> bool {
     mask.border().any(|at| mask.marks[at])
 }
 
-/// Whether the ink may be a digit that the picture was cut to.
+/// Whether the ink may be a digit to which the picture is cropped.
 pub(super) fn may_fill_picture(drawing: &Drawing) -> bool {
     let mask = Mask::strong(drawing);
     let near = mask.width.max(mask.height) / CUT_MARGIN;
@@ -53,7 +53,7 @@ pub(super) fn may_end_at_border(drawing: &Drawing) -> bool {
     inked <= STROKE_ENDS_MAX * border && !is_wide_at_border(drawing)
 }
 
-/// Takes a frame around the digit away: ink that fills the border, and all that touches it.
+/// Removes a frame around the digit: ink that fills the border, and all ink that touches it.
 pub(super) fn without_frame(mut drawing: Drawing) -> Result<Drawing, PictureError> {
     let (width, height) = (drawing.width, drawing.height);
     let is_border = |at: usize| {
@@ -82,7 +82,7 @@ pub(super) fn without_frame(mut drawing: Drawing) -> Result<Drawing, PictureErro
     }
 }
 
-/// Pixels that belong to something.
+/// A binary mask of pixels.
 #[derive(Clone)]
 pub(super) struct Mask {
     pub(super) marks: Vec<bool>,
@@ -104,9 +104,9 @@ impl Mask {
 
     /// Left, top, right and bottom of what is marked, the last two exclusive.
     pub(super) fn bounds(&self) -> Option<[usize; 4]> {
-        let places = || (0..self.marks.len()).filter(|&at| self.marks[at]);
-        let columns = || places().map(|at| at % self.width);
-        let rows = || places().map(|at| at / self.width);
+        let marked = || (0..self.marks.len()).filter(|&at| self.marks[at]);
+        let columns = || marked().map(|at| at % self.width);
+        let rows = || marked().map(|at| at / self.width);
         Some([columns().min()?, rows().min()?, columns().max()? + 1, rows().max()? + 1])
     }
 
@@ -115,8 +115,7 @@ impl Mask {
         self.bounds().map(|[left, top, right, bottom]| [right - left, bottom - top])
     }
 
-    /// What squares of this side cover that lie within it (opening, Serra, "Image analysis and mathematical morphology",
-    /// 1982).
+    /// The morphological opening with a square of this side (Serra, "Image analysis and mathematical morphology", 1982).
     pub(super) fn opened(&self, side: usize) -> Self {
         let whole = side * side;
         let marks = Sums::of(self.width, self.height, |at| f64::from(u8::from(self.marks[at])));
@@ -131,8 +130,9 @@ impl Mask {
         Self { marks, width: self.width, height: self.height }
     }
 
-    /// How thick strokes are for their length: twice the area by the length of the outline, which is four fifths of the
-    /// sides of pixels that it follows in directions of all kinds, by the longer side of the bounds.
+    /// Thickness of the strokes relative to their length: twice the area, divided by the length of the outline and by the
+    /// longer side of the bounds. The outline is about four fifths as long as the pixel sides along it, on average over
+    /// all directions.
     pub(super) fn thickness(&self) -> f32 {
         let is_marked = |x: usize, y: usize| {
             x < self.width && y < self.height && self.marks[y * self.width + x]
@@ -157,7 +157,7 @@ impl Mask {
         })
     }
 
-    /// The largest connected part alone.
+    /// Only the largest connected part.
     pub(super) fn largest_part(&self) -> Self {
         let mut marks = vec![false; self.marks.len()];
         let largest = self.parts().into_iter().max_by_key(Vec::len);

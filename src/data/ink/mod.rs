@@ -1,11 +1,11 @@
 //! Finds the ink in a picture of a digit: light on dark or dark on light, on paper that may be of any brightness and
 //! unevenly lit.
 //!
-//! 1. [`paper`]: paper is a smooth surface that most of the picture lies on.
-//! 2. [`side`]: ink is what lies on one side of that surface.
-//! 3. [`threshold`]: which pixels are ink is decided locally, which follows what is left of shadows.
-//! 4. [`areas`]: strokes are thin. What is wide and runs into the border is no ink, but a shadow or another sheet.
-//! 5. [`top_hat`]: there, paper is what is left when thin things are closed, whatever edges it has.
+//! 1. [`paper`]: the paper's brightness is a smooth surface that most pixels are close to.
+//! 2. [`side`]: ink is either darker or lighter than that surface.
+//! 3. [`threshold`]: whether a pixel is ink is decided by a local threshold, which follows the rest of shadows.
+//! 4. [`areas`]: strokes are thin. What is wide and reaches the border is not ink, but a shadow or another sheet.
+//! 5. [`top_hat`]: in that case, paper is what remains after a morphological closing of thin shapes, whatever its edges.
 
 mod areas;
 mod paper;
@@ -23,8 +23,8 @@ const SIDE_MAX: u32 = 1024;
 /// The ink of a picture, 0 for paper and 1 for the strongest.
 ///
 /// # Errors
-/// [`PictureError::Blank`] when nothing stands out, [`PictureError::Undecided`] when light and dark have equal claims to
-/// be the ink, or what stands out is no strokes.
+/// [`PictureError::Blank`] when nothing differs from the paper, [`PictureError::Undecided`] when either light or dark
+/// could be the ink, or what differs from the paper does not consist of strokes.
 pub(crate) fn find(grey: Grey, invert: Invert) -> Result<Drawing, PictureError> {
     let picture = shrunk(composed(grey, invert)?, SIDE_MAX);
     let found = on_smooth_paper(&picture, invert);
@@ -62,7 +62,7 @@ fn composed(grey: Grey, invert: Invert) -> Result<Grey, PictureError> {
     let mut values: Vec<f32> =
         (0..grey.values.len()).filter(visible).map(|at| grey.values[at]).collect();
     if values.is_empty() {
-        // Nothing but traces: they are the ink.
+        // Only nearly transparent pixels: they are the ink.
         let traces = (0..grey.values.len()).filter(|&at| alpha[at] > 0.0);
         values = traces.map(|at| grey.values[at]).collect();
     }
@@ -88,9 +88,9 @@ fn composed(grey: Grey, invert: Invert) -> Result<Grey, PictureError> {
 fn fill_of_bounds(grey: &Grey, visible: impl Fn(&usize) -> bool, count: usize) -> f32 {
     let (mut low, mut high) = ([usize::MAX; 2], [0; 2]);
     for at in (0..grey.values.len()).filter(visible) {
-        for (axis, place) in [at % grey.width, at / grey.width].into_iter().enumerate() {
-            low[axis] = low[axis].min(place);
-            high[axis] = high[axis].max(place + 1);
+        for (axis, coordinate) in [at % grey.width, at / grey.width].into_iter().enumerate() {
+            low[axis] = low[axis].min(coordinate);
+            high[axis] = high[axis].max(coordinate + 1);
         }
     }
     let area = high[0].saturating_sub(low[0]) * high[1].saturating_sub(low[1]);

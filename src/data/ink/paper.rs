@@ -4,15 +4,15 @@
 
 use crate::data::image_file::Grey;
 
-/// The paper's brightness at every place: c₀ + c₁x + c₂y + c₃x² + c₄xy + c₅y² for x and y from −1 to 1.
+/// The paper's brightness as a function of position: c₀ + c₁x + c₂y + c₃x² + c₄xy + c₅y² for x and y from −1 to 1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Paper {
     coefficients: [f64; 6],
 }
 
-/// The share of pixels that the surface is fitted to: those that lie closest to it.
+/// The share of pixels that the surface is fitted to: those closest to it.
 const TRIMMED_SHARE: f64 = 0.6;
-/// Pixels that the surface is fitted to at most.
+/// Most pixels that the surface is fitted to.
 const SAMPLES_MAX: usize = 20_000;
 const FIT_STEPS: usize = 12;
 
@@ -25,7 +25,7 @@ impl Paper {
             .collect();
         let kept = ((all.len() as f64 * TRIMMED_SHARE) as usize).max(1);
         let mut best: Option<(f64, Self)> = None;
-        // A flat start at each end and the plain fit: the closest fit of the trimmed ones wins.
+        // Starts from a dark and a light flat surface and from the untrimmed fit; the best trimmed fit wins.
         for start in [
             Self::flat(quantile(&all, 0.2)),
             Self::flat(quantile(&all, 0.8)),
@@ -92,7 +92,7 @@ impl Paper {
 }
 
 fn terms(picture: &Grey, index: usize) -> [f64; 6] {
-    let scale = |place: usize, len: usize| (2 * place + 1) as f64 / len as f64 - 1.0;
+    let scale = |coordinate: usize, len: usize| (2 * coordinate + 1) as f64 / len as f64 - 1.0;
     let x = scale(index % picture.width, picture.width);
     let y = scale(index / picture.width, picture.height);
     [1.0, x, y, x * x, x * y, y * y]

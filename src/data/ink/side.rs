@@ -1,9 +1,10 @@
-//! On which side of the paper's brightness the ink is: what stands out is counted, in the picture and at its border.
+//! Decides whether the ink is darker or lighter than the paper, by counting the pixels that differ from the paper, in the
+//! picture and at its border.
 
 use super::paper::Paper;
 use crate::data::image_file::{Grey, Invert, PictureError};
 
-/// Less contrast between ink and paper than this, out of 1, is noise rather than writing.
+/// Smallest contrast between ink and paper, out of 1; less is noise.
 pub(super) const CONTRAST_MIN: f32 = 0.12;
 
 /// On which side of the paper's brightness the ink is.
@@ -13,7 +14,7 @@ pub(super) enum Side {
     Lighter,
 }
 
-/// How many pixels stand out from the paper, and how many of those at the border, by side.
+/// Shares of pixels that are darker and lighter than the paper, in the picture and at its border.
 #[derive(Debug, Default)]
 struct Census {
     darker: f32,
@@ -65,18 +66,19 @@ impl Census {
     }
 }
 
-/// Of two sides, one has to have so many times the other's pixels to be the ink.
+/// One side must have this many times the other's pixels to be the ink.
 pub(super) const LEAD: f32 = 2.0;
-/// A picture cut to the digit can have more ink than paper; what stands out is the paper then, and fills at least these
-/// shares of the picture and of its border, but not all of the border, as a frame does.
+/// A picture cropped to its digit can have more ink than paper. Then what differs is the paper; it fills at least these
+/// shares of the picture and of its border, but not the whole border, as a frame would.
 const TIGHT_SHARE: f32 = 0.25;
 const TIGHT_BORDER: f32 = 0.65;
 pub(super) const FRAME_BORDER: f32 = 0.95;
-/// Two halves have equal claims, unless one of them keeps away from the border.
+/// Two halves cannot be told apart, unless one of them keeps away from the border.
 const HALF_SHARE: f32 = 0.42;
 const HALF_BORDER: f32 = 0.35;
 
-/// Which side of the paper the ink is on, and the paper, which is another one where the picture is cut to the digit.
+/// Whether the ink is darker or lighter than the paper, and the paper, which is another one if the picture is cropped to
+/// its digit.
 pub(super) fn choose_side(
     picture: &Grey,
     paper: Paper,
@@ -117,7 +119,7 @@ pub(super) fn choose_side(
     if border >= 0.5 || is_half { Err(PictureError::Undecided) } else { Ok((most, paper)) }
 }
 
-/// Whether half of the picture and half of its border are dark, and no surface holds most of it, as of stripes.
+/// Whether half of the picture and half of its border are dark, and no smooth surface fits most of it, as with stripes.
 fn is_in_halves(picture: &Grey, census: &Census) -> bool {
     let low = picture.values.iter().copied().fold(f32::INFINITY, f32::min);
     let high = picture.values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -130,7 +132,7 @@ fn is_in_halves(picture: &Grey, census: &Census) -> bool {
         && (0.35..=0.65).contains(&dark_share(&picture.border()))
 }
 
-/// The mean brightness of what stands out on one side, as paper.
+/// The mean brightness of the pixels that differ on one side, as paper.
 fn other_level(picture: &Grey, paper: &Paper, side: Side) -> Paper {
     let residual = |at: usize| match side {
         Side::Darker => paper.at(picture, at) - picture.values[at],
@@ -150,7 +152,7 @@ pub(super) fn normalized(
     paper: &Paper,
     side: Side,
 ) -> Result<Vec<f32>, PictureError> {
-    // Ink takes a share of the light that falls on the paper; light ink leaves a share of the dark.
+    // Dark ink absorbs a share of the paper's light; light ink removes a share of its darkness.
     let ink = |at: usize| {
         let (value, paper) = (picture.values[at], paper.at(picture, at).clamp(0.0, 1.0));
         match side {

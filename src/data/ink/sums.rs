@@ -21,17 +21,18 @@ impl Sums {
         Self { table, width, height }
     }
 
-    /// Of the square from so many pixels left of and above a pixel to so many right of and below it, as far as it lies in
-    /// the picture.
+    /// The sum over the square from `before` pixels left of and above a pixel to `after` pixels right of and below it, as
+    /// far as it is within the picture.
     pub(super) fn between(&self, at: usize, before: usize, after: usize) -> f64 {
-        let range =
-            |place: usize, len: usize| [place.saturating_sub(before), (place + after + 1).min(len)];
+        let range = |coordinate: usize, len: usize| {
+            [coordinate.saturating_sub(before), (coordinate + after + 1).min(len)]
+        };
         let ([left, right], [top, bottom]) =
             (range(at % self.width, self.width), range(at / self.width, self.height));
         self.sum([left, right], [top, bottom])
     }
 
-    /// Of the square with sides of `2 · reach + 1` around a pixel, as far as it lies in the picture.
+    /// The sum over the square with sides of `2 · reach + 1` around a pixel, as far as it is within the picture.
     pub(super) fn around(&self, at: usize, reach: usize) -> f64 {
         self.between(at, reach, reach)
     }
@@ -47,8 +48,9 @@ impl Sums {
     }
 
     fn bounds(&self, at: usize, reach: usize) -> ([usize; 2], [usize; 2]) {
-        let range =
-            |place: usize, len: usize| [place.saturating_sub(reach), (place + reach + 1).min(len)];
+        let range = |coordinate: usize, len: usize| {
+            [coordinate.saturating_sub(reach), (coordinate + reach + 1).min(len)]
+        };
         (range(at % self.width, self.width), range(at / self.width, self.height))
     }
 }

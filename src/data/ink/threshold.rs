@@ -1,10 +1,10 @@
-//! Which pixels are ink: the threshold of Sauvola and Pietikäinen ("Adaptive document image binarization", 2000), which
-//! follows what is left of shadows.
+//! Decides which pixels are ink, with the local threshold of Sauvola and Pietikäinen ("Adaptive document image
+//! binarization", 2000), which follows the rest of shadows.
 
 use super::sums::Sums;
 use crate::data::drawing::Drawing;
 
-/// Ink fainter than this share of the strongest is paper: scans and JPEG are never clean.
+/// Ink fainter than this share of the strongest counts as paper, because scans and JPEG are never clean.
 const INK_SHARE_MIN: f32 = 0.1;
 
 /// Sauvola's k: how far below the local mean the threshold lies where nothing varies.
@@ -12,8 +12,8 @@ const SAUVOLA_K: f64 = 0.3;
 /// Sauvola's R: the largest standard deviation of values from 0 to 1.
 const SAUVOLA_R: f64 = 0.5;
 
-/// Ink where brightness is below mean · (1 + k (deviation / R − 1)) of a window of half the picture, and one pixel
-/// of 28 around it, where strokes fade out.
+/// Ink where the brightness is below mean · (1 + k (deviation / R − 1)) of a window of half the picture's size, and in a
+/// margin of 1/28 of the picture around that, where strokes fade out.
 pub(super) fn by_sauvola(brightness: &[f32], [width, height]: [usize; 2]) -> Drawing {
     let reach = (width.max(height) / 4).max(2);
     let values = Sums::of(width, height, |at| f64::from(brightness[at]));

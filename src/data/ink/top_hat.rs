@@ -1,6 +1,6 @@
-//! Ink on paper that has edges of its own, as where a shadow falls across it: the black top-hat (Meyer, "Contrast feature
-//! extraction", 1979). A closing fills up what is too narrow for a disc; the edges of wide areas stay where they are. What
-//! was filled up is the ink, and for light ink the same of the negative.
+//! Finds ink on paper that itself has edges, for example where a shadow falls across it: the black top-hat (Meyer,
+//! "Contrast feature extraction", 1979). A closing fills what is too narrow for a disc, and leaves the edges of wide areas
+//! in place. What was filled is the ink; for light ink, the same is done on the negative.
 
 use super::areas::Mask;
 use super::side::CONTRAST_MIN;
@@ -8,12 +8,13 @@ use super::threshold::by_sauvola;
 use crate::data::drawing::Drawing;
 use crate::data::image_file::{Grey, Invert};
 
-/// Discs take time with their area; a digit of a fifth of a picture's height still has more pixels than a network takes.
+/// Larger pictures are shrunk first, because the time grows with the area of the disc; a digit of a fifth of a picture's
+/// height still has more pixels than a network takes.
 pub(super) const SIDE_MAX: u32 = 192;
 
 /// The disc's radius, as a share of the shorter side: strokes are less than twice as wide, and shadows wider.
 const DISC_RADIUS: f32 = 0.22;
-/// Edges of shadows are as blurred as this share of the shorter side, at least a pixel.
+/// How far edges of shadows are blurred, as a share of the shorter side, but at least a pixel.
 const BLUR_RADIUS: f32 = 1.0 / 64.0;
 /// Paper darker than this has more noise than ink in it.
 const PAPER_MIN: f32 = 0.3;
@@ -21,12 +22,12 @@ const PAPER_MIN: f32 = 0.3;
 const LENGTH_MIN: f32 = 0.15;
 /// Parts smaller than this share of the largest are specks.
 const PART_MIN: f32 = 0.1;
-/// Of two drawings, the ink has strokes so many times thinner for their length.
+/// Of two drawings, the ink is the one whose strokes are at least this many times thinner for their length.
 const THINNER: f32 = 1.25;
-/// What half of lies in squares with this share of its length is a blob.
+/// A shape is a blob if half of it is covered by squares with a side of this share of its length.
 const BLOB_SHARE: f32 = 0.45;
 
-/// The strokes in a picture, if there are any and all are of one kind, dark or light.
+/// The strokes in a picture, if there are any and all are dark or all are light.
 pub(super) fn strokes(picture: Grey, invert: Invert) -> Option<Drawing> {
     let mut negative = picture.clone();
     negative.values.iter_mut().for_each(|value| *value = 1.0 - *value);
@@ -36,13 +37,13 @@ pub(super) fn strokes(picture: Grey, invert: Invert) -> Option<Drawing> {
         Invert::Never => (None, dark_strokes(&negative)),
     };
     match (dark, light) {
-        (Some(dark), Some(light)) => the_ink_of(dark, light),
+        (Some(dark), Some(light)) => thinner_of(dark, light),
         (dark, light) => dark.or(light),
     }
 }
 
 /// Of two drawings, the one that has clearly thinner strokes: paper that shows between strokes is a blob.
-fn the_ink_of(one: Drawing, other: Drawing) -> Option<Drawing> {
+fn thinner_of(one: Drawing, other: Drawing) -> Option<Drawing> {
     let thickness = |drawing| {
         let part = Mask::strong(drawing).largest_part();
         part.thickness() / part.extent().map_or(1, |[across, down]| across.max(down)) as f32
@@ -82,7 +83,7 @@ fn dark_strokes(picture: &Grey) -> Option<Drawing> {
     let strongest = most(&inks);
     let brightness: Vec<f32> = inks.iter().map(|ink| 1.0 - (ink / strongest).max(0.0)).collect();
     let drawing = inside(by_sauvola(&brightness, size))?;
-    // What is left may be the grains of paper beside a strong edge.
+    // What remains may be grains of paper beside a strong edge.
     let marks = Mask::strong(&drawing).marks;
     let inks = inks_of(&smooth);
     let sum: f32 = inks.iter().zip(&marks).filter(|(_, mark)| **mark).map(|(ink, _)| ink).sum();
@@ -90,7 +91,7 @@ fn dark_strokes(picture: &Grey) -> Option<Drawing> {
     (is_ink && is_strokes(&drawing, shorter)).then_some(drawing)
 }
 
-/// The parts of a drawing that do not touch the border, but for specks.
+/// The parts of a drawing that do not touch the border, without specks.
 fn inside(mut drawing: Drawing) -> Option<Drawing> {
     let mut mask = Mask::strong(&drawing);
     let mut is_border = vec![false; mask.marks.len()];

@@ -1,4 +1,4 @@
-//! The bits of entropy-coded data, and the codes that they form.
+//! Reads the bits of entropy-coded data, and decodes their Huffman codes.
 
 use super::fault::Fault;
 
@@ -6,7 +6,7 @@ const CUT: Fault = Fault::Missing("a scan ends before its last block");
 
 /// Reads bits up to the next marker (T.81, F.2.2.5).
 ///
-/// What is rare is done with a copy, so that the original can stay in registers.
+/// Rare cases work on a copy, so that the original can stay in registers.
 #[derive(Clone, Copy)]
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
@@ -21,7 +21,7 @@ impl<'a> Bits<'a> {
         Self { bytes, at: 0, next: 0, count: 0 }
     }
 
-    /// Bytes that were taken; where no bit is left of them, the data's end or its next marker.
+    /// Number of bytes read; once all their bits were taken, the position of the end of the data or the next marker.
     pub(super) fn position(&self) -> usize {
         self.at
     }
@@ -33,7 +33,7 @@ impl<'a> Bits<'a> {
         }
     }
 
-    /// Takes all bytes for which there is room, where none of the next eight may be part of a marker.
+    /// Reads as many bytes as there is room for, if none of the next eight may be part of a marker.
     #[inline(always)]
     fn fill_at_once(&mut self) -> bool {
         let next = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>());
@@ -41,7 +41,7 @@ impl<'a> Bits<'a> {
         if has_marker_byte(word) || self.count >= 64 {
             return false;
         }
-        // What goes beyond the count are the bits that come next, so that adding them once more changes nothing.
+        // Bits beyond the count are those that come next, so setting them again later changes nothing.
         self.next |= word >> self.count;
         let taken = (64 - self.count) / 8;
         self.at += taken as usize;
@@ -70,7 +70,7 @@ impl<'a> Bits<'a> {
         self
     }
 
-    /// The next 16 bits, with zeros for those that are not there, and how many there are.
+    /// The next 16 bits, with zeros for missing ones, and how many bits are available.
     #[inline(always)]
     fn peek(&mut self) -> (u32, u64) {
         if self.count < 16 {
@@ -82,22 +82,22 @@ impl<'a> Bits<'a> {
     /// Takes up to 16 bits as a number.
     #[inline(always)]
     pub(super) fn take(&mut self, len: u32) -> Result<u32, Fault> {
-        let (bits, there) = self.peek();
-        if u64::from(len) > there {
+        let (bits, available) = self.peek();
+        if u64::from(len) > available {
             return Err(CUT);
         }
         self.skip(len.into());
         Ok(if len == 0 { 0 } else { bits >> (16 - len) })
     }
 
-    /// Takes bits that are there.
+    /// Skips bits that are available.
     #[inline(always)]
     pub(super) fn skip(&mut self, len: u64) {
         self.next <<= len;
         self.count -= len;
     }
 
-    /// Leaves the rest of a restart interval, and the marker behind it.
+    /// Skips the rest of a restart interval and the marker after it.
     pub(super) fn restart(&mut self) -> Result<(), Fault> {
         (self.next, self.count) = (0, 0);
         let rest = self.bytes.get(self.at..).unwrap_or_default();
@@ -119,22 +119,22 @@ fn has_marker_byte(word: u64) -> bool {
     (!word).wrapping_sub(LOW) & word & (LOW << 7) != 0
 }
 
-/// A number that was sent as so many bits (T.81, F.2.2.1).
+/// Decodes a signed number of `size` bits (EXTEND in T.81, F.2.2.1).
 #[inline(always)]
 pub(super) fn extended(bits: u32, size: u32) -> i32 {
     let is_negative = size > 0 && bits >> (size - 1) == 0;
     bits as i32 - if is_negative { (1 << size) - 1 } else { 0 }
 }
 
-/// Codes of so many bits are looked up at once. Of JPEGs of 500×400 pixels, reading took 8 % longer with 9 bits, 5 % longer
-/// with 12, and as long with 11.
+/// Codes of up to this many bits are looked up in a table. Reading JPEGs of 500×400 pixels took 8 % longer with 9 bits, 5 %
+/// longer with 12, and as long with 11.
 const LOOK: u32 = 10;
 
 /// A Huffman table: codes of up to 16 bits (T.81, annex C).
 pub(super) struct Huffman {
     /// By length less 1, the first number of 16 bits that begins with no code of that length or a shorter one.
     bounds: [u32; 16],
-    /// By length less 1, what leads from a code to the place of its symbol.
+    /// By length less 1, the offset from a code to the index of its symbol.
     offsets: [i32; 16],
     symbols: Vec<u8>,
     /// By the next bits: the length of the code that they begin with, and its symbol; 0 for longer codes.
@@ -143,15 +143,15 @@ pub(super) struct Huffman {
     pairs: Box<[Pair; 1 << LOOK]>,
 }
 
-/// One or two coefficients after the first, each with its code and the bits that follow, as far as they are looked up.
+/// One or two coefficients after the first, each with its code and the bits that follow, if they fit the table.
 ///
-/// From the lowest bit: 8 of the number of bits of both, 8 of the number of bits of the first, 8 each of how many places
-/// they lie behind the one before, and 16 each of their values. The number of bits is 0 where the first is not whole, and
-/// the second's places are 0 where that is not. The end of a block counts as a coefficient of 0, [`END`] places further.
+/// From the lowest bit: 8 bits for the length of both, 8 for the length of the first, 8 each for the distances to the
+/// coefficient before, and 16 each for the values. The length is 0 if the first does not fit, and the second's distance is
+/// 0 if the second does not. The end of a block counts as a coefficient of 0 at a distance of [`END`].
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pair(u64);
 
-/// Places from a coefficient to the end of its block, by which each leads beyond it.
+/// Distance of the end of a block, which leads beyond the block from every coefficient.
 pub(super) const END: usize = 64;
 
 impl Pair {
@@ -159,9 +159,9 @@ impl Pair {
         let other = second.unwrap_or_default();
         let both = u64::from(first.len) + u64::from(other.len);
         let low = both | u64::from(first.len) << 8;
-        let places = u64::from(first.places) << 16 | u64::from(other.places) << 24;
+        let distances = u64::from(first.distances) << 16 | u64::from(other.distances) << 24;
         let values = u64::from(first.value as u16) << 32 | u64::from(other.value as u16) << 48;
-        Self(low | places | values)
+        Self(low | distances | values)
     }
 
     #[inline(always)]
@@ -170,28 +170,28 @@ impl Pair {
     }
 
     #[inline(always)]
-    pub(super) fn places(self) -> [usize; 2] {
-        [self.0 >> 16 & 0xff, self.0 >> 24 & 0xff].map(|places| places as usize)
+    pub(super) fn distances(self) -> [usize; 2] {
+        [self.0 >> 16 & 0xff, self.0 >> 24 & 0xff].map(|distances| distances as usize)
     }
 
-    /// Bits of the first, and of both.
+    /// Lengths in bits of the first and of both.
     #[inline(always)]
     pub(super) fn lens(self) -> [u64; 2] {
         [self.0 >> 8 & 0xff, self.0 & 0xff]
     }
 }
 
-/// A coefficient that is looked up.
+/// A coefficient in the look-up table.
 #[derive(Debug, Clone, Copy, Default)]
 struct Single {
     value: i16,
-    places: u8,
-    /// 0 where there are more bits than are looked up.
+    distances: u8,
+    /// 0 if it has more bits than the table.
     len: u8,
 }
 
 impl Single {
-    /// What bits hold that begin with a code of this length and symbol.
+    /// The coefficient at the start of `next`, which begins with a code of this length and symbol.
     fn new(next: u32, [len, symbol]: [u8; 2]) -> Self {
         let (run, size) = (symbol >> 4, u32::from(symbol & 15));
         let bits = u32::from(len) + size;
@@ -199,8 +199,8 @@ impl Single {
             return Self::default();
         }
         let value = extended(next >> (LOOK - bits) & ((1 << size) - 1), size) as i16;
-        let places = if size == 0 { END as u8 } else { run + 1 };
-        Self { value, places, len: bits as u8 }
+        let distances = if size == 0 { END as u8 } else { run + 1 };
+        Self { value, distances, len: bits as u8 }
     }
 }
 
@@ -216,7 +216,7 @@ fn pairs(short: &[[u8; 2]; 1 << LOOK]) -> Box<[Pair; 1 << LOOK]> {
         if first.len > 0 {
             let rest = singles[next << first.len & ((1 << LOOK) - 1)];
             let is_whole = rest.len > 0 && u32::from(first.len + rest.len) <= LOOK;
-            let follows = is_whole && usize::from(first.places) < END;
+            let follows = is_whole && usize::from(first.distances) < END;
             *pair = Pair::new(first, follows.then_some(rest));
         }
     }
@@ -224,7 +224,7 @@ fn pairs(short: &[[u8; 2]; 1 << LOOK]) -> Box<[Pair; 1 << LOOK]> {
 }
 
 impl Huffman {
-    /// `None` where the counts are of more codes than there can be.
+    /// `None` if there are more codes than possible.
     pub(super) fn new(counts: &[u8], symbols: &[u8]) -> Option<Self> {
         let (mut bounds, mut offsets) = ([0; 16], [0; 16]);
         let (mut code, mut place) = (0_u32, 0);
@@ -258,12 +258,12 @@ impl Huffman {
         })
     }
 
-    /// Takes the next code, and returns what it stands for.
+    /// Reads the next code, and returns its symbol.
     #[inline(always)]
     pub(super) fn decode(&self, bits: &mut Bits) -> Result<u8, Fault> {
-        let (next, there) = bits.peek();
+        let (next, available) = bits.peek();
         let [len, symbol] = self.short[(next >> (16 - LOOK)) as usize];
-        if len > 0 && u64::from(len) <= there {
+        if len > 0 && u64::from(len) <= available {
             bits.skip(len.into());
             return Ok(symbol);
         }
@@ -274,19 +274,19 @@ impl Huffman {
 
     #[cold]
     fn decode_long<'a>(&self, mut bits: Bits<'a>) -> Result<(u8, Bits<'a>), Fault> {
-        let (next, there) = bits.peek();
+        let (next, available) = bits.peek();
         match self.bounds.iter().position(|&bound| next < bound) {
             Some(at) => {
                 let code = bits.take(at as u32 + 1)?;
                 let place = code as i32 + self.offsets[at];
                 Ok((self.symbols[place as usize], bits))
             }
-            None if there < 16 => Err(CUT),
+            None if available < 16 => Err(CUT),
             None => Err(Fault::Damaged("a scan holds a code that stands for nothing")),
         }
     }
 
-    /// The next one or two coefficients, which are not taken yet, where they are short and no marker is near.
+    /// The next one or two coefficients, without skipping them, if they are short and no marker is near.
     #[inline(always)]
     pub(super) fn next_pair(&self, bits: &mut Bits) -> Option<Pair> {
         if bits.count < LOOK.into() && !bits.fill_at_once() {

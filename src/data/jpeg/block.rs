@@ -1,4 +1,4 @@
-//! The blocks of sequential files. Most of the time that decoding takes is spent here.
+//! Reads the blocks of sequential files, in which most of the decoding time is spent.
 
 use super::bits::{Bits, END, Huffman, extended};
 use super::fault::Fault;
@@ -7,7 +7,7 @@ use super::plane::{BASIS_LEN, Block, COEFFICIENTS, FACTORS, MIDDLE};
 /// A run of this many zeros, where no coefficient follows.
 pub(super) const LONG_RUN: usize = 15;
 
-/// What a block of a component is read with.
+/// Reads the blocks of a component.
 pub(super) struct BlockReader<'a, 'b> {
     pub(super) first: &'a Huffman,
     pub(super) others: &'a Huffman,
@@ -24,7 +24,7 @@ impl<const N: usize> Block<N> {
         block
     }
 
-    /// Adds a coefficient, wherever that belongs.
+    /// Adds a coefficient.
     #[inline(always)]
     fn add(&mut self, at: usize, value: i32, basis: &[[f32; N]; BASIS_LEN]) {
         let at = at % BASIS_LEN;
@@ -37,7 +37,7 @@ impl<const N: usize> Block<N> {
 }
 
 impl BlockReader<'_, '_> {
-    /// Reads the next block (T.81, F.2.2), each coefficient of which adds its multiple of a pattern in `basis`.
+    /// Reads the next block (T.81, F.2.2); each coefficient adds a multiple of its pattern in `basis`.
     #[inline(always)]
     pub(super) fn read<const N: usize>(
         &mut self,
@@ -55,17 +55,17 @@ impl BlockReader<'_, '_> {
             if let Some(pair) = self.others.next_pair(&mut bits) {
                 let [first_len, len] = pair.lens();
                 let [first, second] = pair.values();
-                let [places, more] = pair.places();
-                at += places;
+                let [distance, more] = pair.distances();
+                at += distance;
                 if at < LAST {
                     bits.skip(len);
                     block.add(at, first, basis);
                     at += more;
-                    // Where there is no second one, it is 0 and adds nothing.
+                    // A missing second one is 0 and adds nothing.
                     block.add(at, second, basis);
                     continue;
                 }
-                // What follows is of the next block.
+                // What follows belongs to the next block.
                 bits.skip(first_len);
                 value = first;
             } else {
@@ -87,7 +87,7 @@ impl BlockReader<'_, '_> {
     }
 }
 
-/// The place of the last coefficient.
+/// The index of the last coefficient.
 const LAST: usize = COEFFICIENTS - 1;
 
 /// How many bits the difference of the first coefficient has.

@@ -1,10 +1,10 @@
-//! What a JPEG file can lack.
+//! What can be wrong with a JPEG file.
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::data) enum Fault {
-    /// Something is not there.
+    /// Something is missing.
     Missing(&'static str),
-    /// Something is there that no picture is made of.
+    /// Something is invalid.
     Damaged(&'static str),
 }

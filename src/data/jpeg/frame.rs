@@ -1,8 +1,8 @@
-//! The picture that a JPEG file promises: its size, its components, and how much of them was sent.
+//! The frame of a JPEG file: its size, its components, and how much of them has been sent.
 
 use super::plane::{COEFFICIENTS, Plane};
 
-/// Scans of a progressive file, at most; decoders have the same bound, lest a small file keeps them busy.
+/// Most scans of a progressive file; decoders have the same limit, so that a small file cannot keep them busy.
 const SCANS_MAX: usize = 100;
 
 /// A frame of the sequential or the progressive process with Huffman coding.
@@ -25,7 +25,7 @@ pub(super) struct Component {
     pub(super) sampling: [usize; 2],
     /// Blocks across and down that hold some of the picture.
     pub(super) blocks: [usize; 2],
-    /// Blocks in a row, those that fill up the last unit included.
+    /// Blocks in a row, including those that pad the last unit.
     pub(super) stride: usize,
     /// By coefficient, the lowest bit that was sent.
     sent: [Option<u8>; COEFFICIENTS],
@@ -33,13 +33,13 @@ pub(super) struct Component {
     pub(super) nonzero: Vec<u64>,
     /// The steps of its coefficients, where they are known.
     pub(super) steps: [u16; COEFFICIENTS],
-    /// What is kept of the blocks of a sequential file.
+    /// The result of the blocks of a sequential file.
     pub(super) plane: Plane,
 }
 
 impl Frame {
-    /// Reads a frame header; `None` for kinds of frames that are not read here, for sides beyond
-    /// `side_max`, and for what makes no sense.
+    /// Reads a frame header; `None` for kinds of frames that are not read here, for sides longer than
+    /// `side_max`, and for invalid headers.
     pub(super) fn read(marker: u8, content: &[u8], side_max: usize) -> Option<Self> {
         let is_progressive = match marker {
             0xc0 | 0xc1 => false,
@@ -50,8 +50,8 @@ impl Frame {
             return None;
         };
         let size = [u16::from_be_bytes([w1, w0]), u16::from_be_bytes([h1, h0])].map(usize::from);
-        let is_usual = |&side: &usize| (1..=side_max).contains(&side);
-        if !size.iter().all(is_usual) || !(1..=4).contains(&count) {
+        let is_in_range = |&side: &usize| (1..=side_max).contains(&side);
+        if !size.iter().all(is_in_range) || !(1..=4).contains(&count) {
             return None;
         }
         let parts = parts.get(..usize::from(count) * 3)?;
@@ -111,8 +111,8 @@ impl Frame {
         (self.scans <= SCANS_MAX).then_some(())
     }
 
-    /// Whether every coefficient of every component was sent to its last bit, as all encoders do: a progressive file
-    /// that was cut between two scans shows the whole picture, but coarsely.
+    /// Whether every coefficient of every component was sent to its last bit, as all encoders do. A progressive file that
+    /// was truncated between two scans shows the whole picture, but coarsely.
     pub(super) fn is_all_sent(&self) -> bool {
         let mut sent = self.components.iter().flat_map(|component| &component.sent);
         sent.all(|low| *low == Some(0))

@@ -1,15 +1,15 @@
-//! Reads JPEG files: whether they hold their whole picture, which picture that is, and how it looks at a reduced size.
+//! Reads JPEG files: checks that the picture is complete, computes a digest of it, and decodes it at a reduced size.
 //!
 //! ```text
 //! read ── scan ── bits        every block of every scan, so that nothing that is missing goes unnoticed
-//!           └── plane         what its coefficients come to: pixels, and a number that tells them from others
+//!           └── plane         pixels from its coefficients, and a hash of them
 //!                 └── reduced the picture at a half, a quarter or an eighth of its size
 //! ```
 //!
-//! Decoders fill up what is missing with grey, and say nothing. Here the segments are walked to the end-of-image marker,
-//! and the entropy-coded data of every scan is read, in sequential and in progressive files (ITU-T T.81, annexes B, F and
-//! G). An end-of-image marker that was put behind half of the data is found out so. What this comes to at a reduced size
-//! takes little more; pictures in their own size are another decoder's business.
+//! Decoders silently fill missing parts with grey. Here all segments up to the end-of-image marker are visited, and the
+//! entropy-coded data of every scan is read, in sequential and in progressive files (ITU-T T.81, annexes B, F and G). This
+//! detects an end-of-image marker that was appended to half of the data. Decoding at a reduced size costs little more;
+//! pictures in full size are left to another decoder.
 
 mod bits;
 mod block;
@@ -37,20 +37,21 @@ const HUFFMAN_TABLES: u8 = 0xc4;
 const ARITHMETIC_CONDITIONING: u8 = 0xcc;
 const RESTART_INTERVAL: u8 = 0xdd;
 
-/// What a whole file holds.
+/// The content of a complete file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
-    /// A hash of the picture, as it is stored: of its size, its coefficients and what they mean. It does not depend on
-    /// what is wanted, nor on how the file is coded or described. `None` for progressive files and unusual colours.
+    /// A hash of the picture as it is stored: of its size, its coefficients and their quantization. It depends neither on
+    /// the wanted size nor on the entropy coding or metadata. `None` for progressive files and unusual colour spaces.
     pub(super) digest: Option<[u8; 32]>,
-    /// The picture, where it is told by a digest, and one of a reduced size has at least the wanted rows and columns.
+    /// The picture at a reduced size of at least the wanted rows and columns; `None` without a digest, or if no reduced
+    /// size is large enough.
     pub(super) reduced: Option<Reduced>,
 }
 
 /// Reads a file, and checks that every segment, every block of every scan and the end-of-image marker are there.
 ///
-/// Files of kinds that no common decoder takes, as those with arithmetic coding, and pictures that are wider or higher
-/// than `side_max` are checked for their segments alone.
+/// For kinds of files that common decoders do not support, such as arithmetic coding, and for pictures wider or higher than
+/// `side_max`, only the segments are checked.
 ///
 /// # Errors
 /// The first thing that is missing or damaged.
@@ -60,11 +61,11 @@ pub(super) fn read(
     wanted: Option<[usize; 2]>,
 ) -> Result<Content, Fault> {
     let mut pixels = Pixels::NotBegun;
-    let mut reading = Reading { wanted, colours: Colours::Usual, plan: None, is_begun: false };
+    let mut reading = Reading { wanted, colours: Colours::YCbCr, plan: None, is_begun: false };
     let mut tables = Tables::default();
     let mut at = 2;
     loop {
-        // Bytes that belong to no segment are passed over, as decoders do.
+        // Bytes that belong to no segment are skipped, as decoders do.
         at += bytes
             .get(at..)
             .and_then(|rest| rest.iter().position(|&byte| byte == 0xff))
@@ -94,11 +95,11 @@ pub(super) fn read(
                     HUFFMAN_TABLES => tables.read(content),
                     QUANTIZATION_TABLES => {
                         tables.read_quantization(content);
-                        reading.cannot_change();
+                        reading.redefine();
                     }
                     ADOBE => {
                         reading.colours = Colours::of_segment(content).unwrap_or(reading.colours);
-                        reading.cannot_change();
+                        reading.redefine();
                     }
                     RESTART_INTERVAL => tables.read_restart_interval(content),
                     START_OF_SCAN => {
@@ -114,7 +115,7 @@ pub(super) fn read(
     }
 }
 
-/// What is made of a file while it is read.
+/// The state of reading a file.
 struct Reading {
     wanted: Option<[usize; 2]>,
     colours: Colours,
@@ -124,8 +125,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// Once pixels came, what they mean is told no more, or the file is an unusual one.
-    fn cannot_change(&mut self) {
+    /// Called for segments that change the meaning of pixels. After the first scan, they make the file an unusual one.
+    fn redefine(&mut self) {
         if self.is_begun {
             self.plan = None;
         }
@@ -141,11 +142,11 @@ impl Reading {
     }
 }
 
-/// What is known of the picture so far.
+/// The picture so far.
 enum Pixels {
     NotBegun,
     Known(Box<Frame>),
-    /// Of a kind that is not read here, or not to be understood: the decoder's to refuse.
+    /// A kind that is not read here, or invalid; refusing it is left to the decoder.
     Unknown,
 }
 
@@ -157,7 +158,7 @@ impl Pixels {
         };
     }
 
-    /// Reads a scan whose data `rest` begins with; returns how long that is.
+    /// Reads a scan whose data is at the start of `rest`; returns the length of the data.
     fn scan(
         &mut self,
         header: &[u8],

@@ -1,8 +1,8 @@
-//! The pixels of a component at a reduced size, and a number that tells its coefficients from others.
+//! The pixels of a component at a reduced size, and a hash of its coefficients.
 //!
-//! Each pixel of a reduced component is the mean of the pixels of the whole one that it takes the place of, as in libjpeg
-//! (`jidctred.c`): a mean of the inverse transform (T.81, A.3.3) over a part of the block, which is linear in the
-//! coefficients. So a coefficient adds its multiple of a fixed pattern, and those that are zero take no time.
+//! Each pixel of a reduced component is the mean of the full-size pixels that it replaces, as in libjpeg (`jidctred.c`): the
+//! mean of the inverse transform (T.81, A.3.3) over a part of the block, which is linear in the coefficients. So each
+//! coefficient adds a multiple of a fixed pattern, and zeros take no time.
 
 /// Coefficients of a block.
 pub(super) const COEFFICIENTS: usize = 64;
@@ -10,14 +10,14 @@ pub(super) const COEFFICIENTS: usize = 64;
 /// Pixels along the side of a block.
 const SIDE: usize = 8;
 
-/// A power of two, so that every place has a pattern: runs of damaged files, and the end of a block, lead beyond it, where
-/// patterns are nothing.
+/// A power of two above the number of coefficients, so that every index has a pattern: runs in damaged files and the end of
+/// a block lead beyond the block, where patterns are zero.
 pub(super) const BASIS_LEN: usize = 128;
 
-/// What each coefficient adds to the pixels of a block, by the number of those pixels.
+/// What each coefficient adds to the pixels of a block, by the number of pixels.
 #[derive(Default)]
 pub(super) enum Basis {
-    /// No pixels are asked for.
+    /// No pixels are needed.
     #[default]
     None,
     One(Box<[[f32; 1]; BASIS_LEN]>),
@@ -30,8 +30,8 @@ pub(super) enum Basis {
 }
 
 impl Basis {
-    /// For blocks of `across` × `down` pixels, each 1, 2, 4 or 8, and coefficients of these steps, in the order in which
-    /// they are sent.
+    /// For blocks of `across` × `down` pixels, each 1, 2, 4 or 8, and coefficients with these quantization steps, in zigzag
+    /// order.
     fn new([across, down]: [usize; 2], steps: &[u16; COEFFICIENTS]) -> Self {
         match across * down {
             1 => Self::One(patterns(across, down, steps)),
@@ -97,35 +97,35 @@ fn cosine(sixteenths: usize) -> f64 {
     }
 }
 
-/// Row times eight plus column of each coefficient, in the order in which they are sent (T.81, figure A.6).
+/// Row times eight plus column of each coefficient, in zigzag order (T.81, figure A.6).
 const ZIGZAG: [u8; COEFFICIENTS] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
     13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59,
     52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// A block that was read: `N` pixels, and a number that its coefficients come to.
+/// A block that was read: `N` pixels, and a hash of its coefficients.
 pub(super) struct Block<const N: usize> {
     pub(super) pixels: [f32; N],
     pub(super) number: u64,
 }
 
-/// Brightness is sent as the distance to this.
+/// Brightness is stored relative to this.
 pub(super) const MIDDLE: f32 = 128.0;
 
-/// Where a block lies.
+/// The position of a block.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     pub(super) across: usize,
     pub(super) down: usize,
     /// Among all blocks of the component.
     pub(super) index: usize,
-    /// Whether it holds some of the picture, and does not only fill up a unit.
+    /// Whether it holds a part of the picture, and is not only padding.
     pub(super) shows: bool,
 }
 
-/// What coefficients are multiplied with to tell blocks from others: the sum is a universal hash (Carter and Wegman 1979).
-/// It does not depend on the order, and zeros add nothing.
+/// Factors of the coefficients in the hash of a block: their sum is a universal hash (Carter and Wegman 1979). It does not
+/// depend on the order, and zeros add nothing.
 pub(super) static FACTORS: [u64; BASIS_LEN] = {
     let mut factors = [0; BASIS_LEN];
     let mut at = 0;
@@ -139,7 +139,7 @@ pub(super) static FACTORS: [u64; BASIS_LEN] = {
 /// 2⁶⁴ divided by the golden ratio, odd (Knuth, volume 3, 6.4).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Spreads the bits of a number over all (Steele, Lea and Flood 2014, "SplitMix64").
+/// Mixes the bits of a number (Steele, Lea and Flood 2014, "SplitMix64").
 const fn mixed(number: u64) -> u64 {
     let number = number.wrapping_mul(SPREAD);
     let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -147,7 +147,7 @@ const fn mixed(number: u64) -> u64 {
     number ^ number >> 31
 }
 
-/// What is kept of a component.
+/// The decoded result of a component.
 #[derive(Default)]
 pub(super) struct Plane {
     pub(super) basis: Basis,
@@ -156,20 +156,19 @@ pub(super) struct Plane {
     /// Pixels in a row.
     stride: usize,
     bytes: Vec<u8>,
-    /// The sum over its blocks of numbers that follow from their coefficients and places, so that the order in which
-    /// they come does not matter.
+    /// The sum over its blocks of hashes of their coefficients and positions, so that their order does not matter.
     pub(super) number: u64,
 }
 
 impl Plane {
-    /// For `blocks` across and down of `block` pixels, whose coefficients have these steps.
+    /// For `blocks` across and down of `block` pixels, whose coefficients have these quantization steps.
     pub(super) fn new(blocks: [usize; 2], block: [usize; 2], steps: &[u16; COEFFICIENTS]) -> Self {
         let stride = blocks[0] * block[0];
         let bytes = vec![0; stride * blocks[1] * block[1]];
         Self { basis: Basis::new(block, steps), block, stride, bytes, number: 0 }
     }
 
-    /// Takes a block's coefficients into account.
+    /// Adds a block's coefficients to the hash.
     #[inline(always)]
     pub(super) fn count<const N: usize>(&mut self, place: Place, block: &Block<N>) {
         if place.shows {
@@ -179,7 +178,7 @@ impl Plane {
         }
     }
 
-    /// The same, and keeps its pixels.
+    /// Adds a block's coefficients to the hash, and stores its pixels.
     #[inline(always)]
     pub(super) fn keep<const N: usize>(&mut self, place: Place, block: &Block<N>) {
         self.count(place, block);
@@ -203,6 +202,6 @@ impl Plane {
 /// Rounds to the nearest number that a byte can hold.
 #[inline(always)]
 pub(super) fn to_byte(value: f32) -> u8 {
-    // Added to 2²³, a number under it is rounded to a whole one, which then stands in the lowest bits.
+    // Adding 2²³ rounds a smaller number to an integer, which is then in the lowest bits.
     (value.clamp(0.0, 255.0) + 8_388_608.0).to_bits() as u8
 }

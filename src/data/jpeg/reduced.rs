@@ -1,4 +1,4 @@
-//! Pictures at a half, a quarter or an eighth of their size, as far as they still are as large as what is wanted.
+//! Pictures at a half, a quarter or an eighth of their size, if they are then still as large as wanted.
 
 use sha2::{Digest, Sha256};
 
@@ -14,32 +14,33 @@ pub(in crate::data) struct Reduced {
     pub(in crate::data) channels: usize,
     pub(in crate::data) height: usize,
     pub(in crate::data) width: usize,
-    /// Pixels of the larger picture along the side of one of these; at its right and lower end there may be fewer.
+    /// Pixels of the full-size picture along the side of each pixel; at the right and lower edge there may be fewer.
     pub(in crate::data) step: usize,
 }
 
-/// The largest step, of those that a block can be divided into, that leaves `[height, width]` at least as large as what
-/// is wanted; `libjpeg` and Pillow's `draft` choose alike.
+/// The largest step, of those that divide a block, that leaves `[height, width]` at least as large as wanted; libjpeg and
+/// Pillow's `draft` choose the same.
 pub(in crate::data) fn step_for([height, width]: [usize; 2], wanted: [usize; 2]) -> usize {
     let fits = |step: &usize| height / step >= wanted[0] && width / step >= wanted[1];
     [8, 4, 2].into_iter().find(fits).unwrap_or(1)
 }
 
-/// How a file's pictures are made and told apart; `None` for a kind of file that is only checked.
+/// How a file is decoded and hashed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
     step: usize,
 }
 
 impl Plan {
-    /// For a file whose first scan comes next. `wanted` rows and columns are asked for.
+    /// The plan for a file whose first scan comes next; `None` for a kind of file that is only checked. `wanted` are the
+    /// wanted rows and columns.
     pub(super) fn new(
         frame: &mut Frame,
         tables: &Tables,
         colours: Colours,
         wanted: Option<[usize; 2]>,
     ) -> Option<Self> {
-        if frame.is_progressive || !is_usual(frame, colours) {
+        if frame.is_progressive || !is_supported(frame, colours) {
             return None;
         }
         let [width, height] = frame.size;
@@ -58,7 +59,7 @@ impl Plan {
         Some(Self { step })
     }
 
-    /// A number for the picture, which follows from its coefficients and what they mean.
+    /// A hash of the picture, from its coefficients and their meaning.
     pub(super) fn digest(&self, frame: &Frame) -> [u8; 32] {
         let mut hash = Sha256::new_with_prefix("JPEG coefficients");
         let number = |hash: &mut Sha256, value: u64| hash.update(value.to_le_bytes());
@@ -71,7 +72,7 @@ impl Plan {
         hash.finalize().into()
     }
 
-    /// The picture, if a smaller one was asked for.
+    /// The picture at the reduced size; `None` if the wanted size needs the full size.
     pub(super) fn reduced(&self, frame: &Frame) -> Option<Reduced> {
         let step = self.step;
         if step == 1 {
@@ -108,7 +109,7 @@ fn spread(row: &[u8], shift: u32, out: &mut [u8]) {
     }
 }
 
-/// Colours as JFIF says. Each is computed for the whole row before they are put side by side, which is faster.
+/// Converts to RGB as JFIF defines. Each channel is computed for the whole row before they are interleaved, which is faster.
 fn to_rgb(rows: &mut [Vec<u8>; 3], out: &mut [u8]) {
     let [luma, blue, red] = rows;
     for ((first, second), third) in luma.iter_mut().zip(&mut *blue).zip(&mut *red) {
@@ -122,13 +123,13 @@ fn to_rgb(rows: &mut [Vec<u8>; 3], out: &mut [u8]) {
     }
 }
 
-/// What a file says of its colours.
+/// The colour space of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Colours {
-    /// Brightness and two differences, as most files have them.
+    /// Brightness and two colour differences, as in most files.
     #[default]
-    Usual,
-    /// Something else, as far as an Adobe segment tells.
+    YCbCr,
+    /// Another one, according to an Adobe segment.
     Other,
 }
 
@@ -136,12 +137,12 @@ impl Colours {
     /// Reads an APP14 segment.
     pub(super) fn of_segment(content: &[u8]) -> Option<Self> {
         let transform = content.strip_prefix(b"Adobe")?.get(6);
-        Some(if transform == Some(&1) { Self::Usual } else { Self::Other })
+        Some(if transform == Some(&1) { Self::YCbCr } else { Self::Other })
     }
 }
 
 /// Whether the pixels are grey, or brightness and colours whose sampling differs by powers of two.
-fn is_usual(frame: &Frame, colours: Colours) -> bool {
+fn is_supported(frame: &Frame, colours: Colours) -> bool {
     let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
     let most = frame.most();
     let is_plain = |component: &Component| {
@@ -149,17 +150,17 @@ fn is_usual(frame: &Frame, colours: Colours) -> bool {
             |axis| (most[axis] / component.sampling[axis], most[axis] % component.sampling[axis]);
         [ratio(0), ratio(1)].iter().all(|ratio| matches!(ratio, (1 | 2 | 4, 0)))
     };
-    let has_usual_colours = match ids.len() {
+    let has_known_colours = match ids.len() {
         1 => true,
-        3 => colours == Colours::Usual && ids != *b"RGB",
+        3 => colours == Colours::YCbCr && ids != *b"RGB",
         _ => false,
     };
-    has_usual_colours && frame.components.iter().all(is_plain)
+    has_known_colours && frame.components.iter().all(is_plain)
 }
 
 impl Component {
-    /// Pixels of a block along an axis, in a picture of which one is `step` pixels wide, and how many times they are
-    /// doubled where a block does not have enough.
+    /// Pixels of a block along an axis in a picture reduced by `step`, and how many times they are doubled if a block has
+    /// too few.
     fn zoom(&self, most: [usize; 2], axis: usize, step: usize) -> (usize, u32) {
         let pixels = 8 * (most[axis] / self.sampling[axis]) / step;
         (pixels.min(8), (pixels / 8).checked_ilog2().unwrap_or(0))

@@ -1,5 +1,5 @@
-//! The scans of a JPEG file: those of sequential files are read whole, those of progressive ones as far as it takes to
-//! know that all their blocks are there.
+//! Reads the scans of a JPEG file: those of sequential files fully, those of progressive ones as far as needed to check that
+//! all their blocks are there.
 
 use super::bits::{Bits, Huffman};
 use super::block::{BlockReader, LONG_RUN, first_size, run_and_size};
@@ -7,19 +7,19 @@ use super::fault::Fault;
 use super::frame::{Component, Frame};
 use super::plane::{BASIS_LEN, Basis, COEFFICIENTS, Place};
 
-/// What scans are read with: the tables and the restart interval that were defined last.
+/// The most recently defined tables and restart interval, with which scans are read.
 #[derive(Default)]
 pub(super) struct Tables {
     /// Of the first coefficient, and of the others, by number.
     huffman: [[Option<Huffman>; 4]; 2],
-    /// By number, the steps of coefficients, in the order in which those are sent.
+    /// By number, the quantization steps of coefficients, in zigzag order.
     pub(super) quantization: [Option<[u16; COEFFICIENTS]>; 4],
     /// Units between two restart markers; 0 for none.
     restart_interval: usize,
 }
 
 impl Tables {
-    /// Reads a segment of Huffman tables, as far as it makes sense: a scan that needs another one says so.
+    /// Reads a segment of Huffman tables, as far as it is valid; a scan that needs a missing table is an error.
     pub(super) fn read(&mut self, mut content: &[u8]) {
         while let Some((&[place, ref counts @ ..], rest)) = content.split_first_chunk::<17>() {
             let len: usize = counts.iter().map(|&count| usize::from(count)).sum();
@@ -34,7 +34,7 @@ impl Tables {
         }
     }
 
-    /// Reads a segment of quantization tables, as far as it makes sense.
+    /// Reads a segment of quantization tables, as far as it is valid.
     pub(super) fn read_quantization(&mut self, mut content: &[u8]) {
         while let Some((&place, rest)) = content.split_first() {
             let width = match place >> 4 {
@@ -69,7 +69,7 @@ impl Tables {
     }
 }
 
-/// Components of a scan, at most.
+/// Most components of a scan.
 const PARTS_MAX: usize = 4;
 
 /// A scan's header.
@@ -91,7 +91,7 @@ struct Part {
 }
 
 impl Scan {
-    /// Reads a scan header and counts it; `None` for what makes no sense.
+    /// Reads a scan header and counts the scan; `None` for an invalid header.
     pub(super) fn read(header: &[u8], frame: &mut Frame) -> Option<Self> {
         let (&count, rest) = header.split_first()?;
         let (parts, rest) = rest.split_at_checked(usize::from(count) * 2)?;
@@ -105,8 +105,8 @@ impl Scan {
             true => (usize::from(first), usize::from(last), bits),
             false => (0, COEFFICIENTS - 1, 0),
         };
-        // First coefficients come in scans of their own, and the others of one component at a time.
-        let makes_sense = match (frame.is_progressive, first) {
+        // First coefficients have their own scans, and the others come one component at a time.
+        let is_valid = match (frame.is_progressive, first) {
             (false, _) => true,
             (true, 0) => last == 0,
             (true, _) => parts.len() == 1,
@@ -114,7 +114,7 @@ impl Scan {
         if !(1..=PARTS_MAX).contains(&parts.len())
             || first > last
             || last >= COEFFICIENTS
-            || !makes_sense
+            || !is_valid
         {
             return None;
         }
@@ -134,7 +134,7 @@ impl Scan {
         let predictors = [0; PARTS_MAX];
         let mut walk = Walk { scan: self, tables, bits, end_of_band_run: 0, predictors };
         let is_alone = self.parts.len() == 1;
-        // A component that is alone in its scan comes without the blocks that fill up units.
+        // A component that is alone in its scan has no blocks that pad units.
         let units = match is_alone {
             true => frame.components[self.parts[0].component].blocks,
             false => frame.units,
@@ -252,7 +252,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// T.81, G.1.2.3: what is not zero yet has one bit more each, wherever zeros are counted over it.
+    /// T.81, G.1.2.3: coefficients that are already nonzero have one more bit each, wherever a run of zeros passes them.
     fn refined_band(&mut self, part: &Part, nonzero: &mut u64) -> Result<(), Fault> {
         let mut at = self.scan.first;
         if self.end_of_band_run == 0 {
@@ -278,7 +278,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// Passes over `zeros` zeros and all that lies between them; returns where the next zero is.
+    /// Skips `zeros` zeros and the nonzero coefficients between them; returns the index of the next zero.
     fn refine(&mut self, mut at: usize, mut zeros: usize, nonzero: u64) -> Result<usize, Fault> {
         while at <= self.scan.last {
             if nonzero >> at & 1 == 1 {
@@ -293,7 +293,7 @@ impl Walk<'_, '_> {
         Ok(at)
     }
 
-    /// How many blocks have no further coefficients: a power of two and a rest.
+    /// The number of blocks without further coefficients: a power of two plus an offset.
     fn run_length(&mut self, power: usize) -> Result<u32, Fault> {
         Ok((1 << power) + self.bits.take(power as u32)?)
     }

@@ -13,7 +13,7 @@ pub(super) fn flatten(controls: &[Point]) -> Vec<Point> {
         line.extend(smooth.first());
         for (index, ends) in smooth.windows(2).enumerate() {
             let [from, to] = [ends[0], ends[1]];
-            // Beyond its ends the curve goes on as it arrives.
+            // At its ends, the end point is its own neighbour.
             let before = if index > 0 { smooth[index - 1] } else { from };
             let after = smooth.get(index + 2).copied().unwrap_or(to);
             line.extend((1..=SPAN_POINTS).map(|step| {

@@ -1,4 +1,4 @@
-//! How a hand departs from the skeleton: jitter, bends, slant, proportions, rotation.
+//! Random variations of handwriting: jitter, bends, slant, proportions and rotation of a skeleton.
 
 use super::curve::{Point, flatten};
 use super::skeletons::Skeleton;
@@ -37,13 +37,13 @@ fn jittered(stroke: &[Point], rng: &mut CounterRng) -> Vec<Point> {
         let twin = index.checked_sub(1).filter(|&last| stroke[last] == [x, y]);
         moved.push(match twin {
             Some(last) => moved[last],
-            None => [x + JITTER * rng.bell(), y + JITTER * rng.bell()],
+            None => [x + JITTER * rng.approximate_normal(), y + JITTER * rng.approximate_normal()],
         });
     }
     moved
 }
 
-/// What happens to the plane that a digit is written on.
+/// The deformation of the plane that a digit is written on.
 struct Map {
     waves: [Wave; 4],
     matrix: [[f32; 2]; 2],
@@ -58,9 +58,9 @@ struct Wave {
 
 impl Map {
     fn draw(rng: &mut CounterRng) -> Self {
-        let slant = SLANT_MEAN + SLANT * rng.bell();
-        let proportion = libm::expf(PROPORTION_MEAN + PROPORTION * rng.bell());
-        let (sin, cos) = libm::sincosf(ROTATION * rng.bell());
+        let slant = SLANT_MEAN + SLANT * rng.approximate_normal();
+        let proportion = libm::expf(PROPORTION_MEAN + PROPORTION * rng.approximate_normal());
+        let (sin, cos) = libm::sincosf(ROTATION * rng.approximate_normal());
         // Proportion first, then slant, then rotation; y runs downwards, so leaning right takes from x as y grows.
         let matrix =
             [[cos * proportion, -cos * slant - sin], [sin * proportion, -sin * slant + cos]];
@@ -88,7 +88,7 @@ impl Wave {
         Self {
             direction: [cos * frequency, sin * frequency],
             phase: turn(rng),
-            shift: [BEND * rng.bell(), BEND * rng.bell()],
+            shift: [BEND * rng.approximate_normal(), BEND * rng.approximate_normal()],
         }
     }
 }

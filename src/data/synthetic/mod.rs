@@ -1,11 +1,11 @@
-//! Handwriting-like digits, drawn from stroke skeletons: data that is there without files and without a network.
+//! Handwriting-like digits, drawn from stroke skeletons: data that needs neither files nor a network connection.
 //!
 //! A digit is a skeleton (`skeletons`), written by a hand that jitters, slants and bends it (`hand`), drawn with a pen
 //! of random width into MNIST's frame (`pen`): the longer side of the ink fills 20 of 28 pixels, and its centre of mass
 //! lies in the middle.
 //!
-//! Invariant: a digit follows from (seed, split, index) alone, bit for bit, on every platform and thread count. The
-//! functions of `libm` stand in for the platform's, whose last bits differ.
+//! Invariant: a digit is a function of (seed, split, index), bit for bit, on every platform and for any number of threads.
+//! The functions of `libm` are used instead of the platform's, whose last bits differ.
 
 mod curve;
 mod hand;
@@ -17,10 +17,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{Images, Split};
-use crate::sys::spread::spread;
+use crate::sys::spread::run_in_pool;
 use crate::sys::{CounterRng, Purpose, counter_seed};
 
-/// Changes whenever the same seed gives other digits; goes into the record of a run.
+/// Increased whenever the same seed gives other digits; recorded with a run.
 pub const GENERATOR_VERSION: u32 = 1;
 
 /// Rows and columns of a digit.
@@ -34,18 +34,22 @@ const IMAGE_LEN: usize = SIDE * SIDE;
 /// Digits between two calls of `progress`.
 const BLOCK_LEN: usize = 2000;
 
-/// The first `count` digits of a split, `[count, 1, 28, 28]`, the classes taking turns.
+/// The first `count` digits of a split, `[count, 1, 28, 28]`, with the classes in turn.
 ///
-/// `progress` learns how many are done, from the calling thread.
+/// `progress` is called on the calling thread with the number of digits drawn so far.
 pub fn digits(split: Split, count: usize, seed: u64, mut progress: impl FnMut(usize)) -> Images {
-    let go_on = |done| {
+    let keep_going = |done| {
         progress(done);
         true
     };
-    Images::of_counted(pixels_while(split, count, seed, go_on).0, labels(count), [1, SIDE, SIDE])
+    Images::of_counted(
+        pixels_while(split, count, seed, keep_going).0,
+        labels(count),
+        [1, SIDE, SIDE],
+    )
 }
 
-/// As [`digits`], but `progress` also says whether to go on; `None` once it says no.
+/// As [`digits`], but `progress` also returns whether to continue; `None` once it returns `false`.
 pub fn digits_while(
     split: Split,
     count: usize,
@@ -72,7 +76,7 @@ fn pixels_while(
     if let Some(pixels) = Arc::get_mut(&mut pixels) {
         for (block, pixels) in pixels.chunks_mut(BLOCK_LEN * IMAGE_LEN).enumerate() {
             let start = block * BLOCK_LEN;
-            spread(|| {
+            run_in_pool(|| {
                 pixels.par_chunks_exact_mut(IMAGE_LEN).enumerate().for_each(|(offset, out)| {
                     draw(split, (start + offset) as u64, seed, out);
                 });

@@ -23,7 +23,7 @@ pub(super) fn draw(strokes: &[Vec<Point>], rng: &mut CounterRng, out: &mut [u8])
     }
 }
 
-/// Moved and scaled so that the ink touches the box's left and top and its longer side fills the box.
+/// Moves and scales strokes so that the ink touches the left and top of the box and its longer side fills it.
 fn boxed(strokes: &[Vec<Point>], reach: f32) -> Vec<Vec<Point>> {
     let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
     for point in strokes.iter().flatten() {
@@ -39,7 +39,7 @@ fn boxed(strokes: &[Vec<Point>], reach: f32) -> Vec<Vec<Point>> {
     strokes.iter().map(|stroke| stroke.iter().map(moved).collect()).collect()
 }
 
-/// Ragged edges, as paper and scanner leave them; full ink and bare paper stay what they are.
+/// Makes edges ragged, as paper and scanners do; full ink and bare paper are not changed.
 fn roughen(ink: &mut [f32], roughness: f32, rng: &mut CounterRng) {
     let mut noise = [0; BOX_SIDE * BOX_SIDE];
     rng.fill_bytes(&mut noise);
@@ -54,7 +54,7 @@ struct Pen {
     radius: f32,
     /// Pixels over which ink fades to paper.
     softness: f32,
-    /// How much the radius swings along a stroke, as a fraction.
+    /// How much the radius varies along a stroke, as a fraction.
     pressure: f32,
     /// How much edges fray, as a share of full ink.
     roughness: f32,
@@ -62,7 +62,7 @@ struct Pen {
 
 impl Pen {
     fn choose(rng: &mut CounterRng) -> Self {
-        let radius = 1.37 * libm::expf(0.26 * rng.bell());
+        let radius = 1.37 * libm::expf(0.26 * rng.approximate_normal());
         Self {
             radius: radius.clamp(0.6, 2.5),
             softness: rng.uniform(0.9, 1.5),

@@ -1,4 +1,4 @@
-//! A network of cells, each of which tells where a number of the child comes from.
+//! A network of cells, each of which says where a number of the child comes from.
 //!
 //! Edits rearrange cells. The result is then applied to the parent's weights and to its optimizer's
 //! moments alike.

@@ -19,8 +19,8 @@ pub(super) struct Change<'a> {
 pub(super) struct Changed {
     /// What changes the network's outputs, as clauses.
     pub(super) notes: Vec<String>,
-    /// The rearrangement of the channels that a residual block returns, if no layer within it took it
-    /// up.
+    /// The rearrangement of the channels that a residual block returns, if no layer within it adapted to
+    /// it.
     pub(super) leaving: Option<Rearrangement>,
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Channel {
     New,
 }
 
-/// What became of the layer with weights that receives rearranged channels, their consumer.
+/// What happened to the consumer of rearranged channels: the next layer with weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Consumer {
     /// Its weights were rearranged in the same way, so that its outputs are unchanged.

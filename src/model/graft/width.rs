@@ -4,7 +4,7 @@ use super::cells::{LayerCells, Numbers, Part};
 use super::inputs::{Consumer, Rearrangement};
 use crate::spec::Layer;
 
-/// The rearrangement of a layer's units, and what became of the layer that receives them.
+/// The rearrangement of a layer's units, and what happened to the layer that receives them.
 pub(super) struct Resized {
     pub(super) units: Rearrangement,
     pub(super) consumer: Consumer,

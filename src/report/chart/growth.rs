@@ -156,7 +156,7 @@ impl<'a> Chart<'a> {
         }
     }
 
-    /// The same for all trials, so that none looks weightier than another.
+    /// Radius of the dots, the same for all trials, so that none stands out.
     fn radius(&self) -> f64 {
         let epochs: usize = self.bands.iter().map(|band| band.trial.curve.len()).sum();
         match (self.frame.right - self.frame.left) / epochs.max(1) as f64 {
@@ -197,7 +197,7 @@ impl<'a> Chart<'a> {
             {
                 let class = if band.is_main { "value middle main" } else { "value middle side" };
                 let y = if y - 9.0 < self.frame.top - 4.0 { y + 18.0 } else { y - 9.0 };
-                // A little to the left, for a curve that rises is above to the right.
+                // A little to the left, because a rising curve is above it on the right.
                 let x = (x - 10.0).clamp(self.frame.left + 22.0, self.frame.right - 22.0);
                 text(svg, class, x, y, words::percent(Some(accuracy)));
             }
@@ -213,7 +213,7 @@ impl<'a> Chart<'a> {
         for band in &self.bands {
             let (start, end) = extent(band);
             let is_clear =
-                best.is_none_or(|best| best == (start, end) || !meet(best, (start, end)));
+                best.is_none_or(|best| best == (start, end) || !overlap(best, (start, end)));
             if start >= free_from && is_clear {
                 text(svg, "label middle", band.middle(), first, label(band));
                 free_from = end + 4.0;
@@ -254,7 +254,7 @@ fn extent(band: &Band) -> (f64, f64) {
 }
 
 /// Whether two labels would touch.
-fn meet(one: (f64, f64), other: (f64, f64)) -> bool {
+fn overlap(one: (f64, f64), other: (f64, f64)) -> bool {
     one.0 < other.1 + 4.0 && other.0 < one.1 + 4.0
 }
 

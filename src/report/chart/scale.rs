@@ -23,8 +23,8 @@ const ERROR_TICKS: [f64; 13] =
     [0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 0.99999];
 
 impl Scale {
-    /// A scale for accuracies, 0..=1; NaN and infinities are passed over. It shows the range that
-    /// they take, and where that reaches from a bad start to a close finish, their errors.
+    /// A scale for accuracies, 0..=1; NaN and infinities are ignored. It is linear over
+    /// their range, or logarithmic in the errors if they reach from far below to near 1.
     pub(super) fn of_accuracies(values: impl Iterator<Item = f64>) -> Self {
         let Some((low, high)) = range(values) else {
             return Self::linear(0.0, 1.0, 1.0);
@@ -33,13 +33,13 @@ impl Scale {
         if high >= 0.95 && high - low > 0.25 {
             Self::log_error(low, high)
         } else {
-            // An accuracy that hardly moves must not look as if it did.
+            // Tiny changes in accuracy must not fill the whole chart.
             let span = (high - low).max(0.02);
             Self::linear((high - span).min(low) - 0.08 * span, high + 0.08 * span, 1.0)
         }
     }
 
-    /// A scale for losses, from 0; NaN and infinities are passed over.
+    /// A scale for losses, from 0; NaN and infinities are ignored.
     pub(super) fn of_losses(values: impl Iterator<Item = f64>) -> Self {
         let high = range(values).map_or(1.0, |(_, high)| high);
         // A diverging loss must not stretch the scale to infinity.
@@ -53,7 +53,7 @@ impl Scale {
         let count = (last - first) as usize;
         // Multiplied, not added up, so that 0.3 is drawn as 0.3.
         let ticks = (0..=count).map(|tick| (first + tick as f64) * step);
-        // With some slack, for 5 × 0.2 may be a little more than 1.
+        // With some tolerance, because 5 × 0.2 may be slightly more than 1.
         let ticks: Vec<f64> = ticks.filter(|tick| *tick <= most * (1.0 + 1e-9)).collect();
         let high = ticks.last().copied().unwrap_or(most);
         Self { kind: Kind::Linear, low: first * step, high, ticks }

@@ -10,7 +10,7 @@ use super::chart::{Size, growth_chart};
 use super::markup::Markup;
 use super::{Examined, Report, STYLE_SHEET, State, augmented_picture, moment, words};
 
-/// Of more trials, a page shows a selection.
+/// With more trials than this, a page shows a selection.
 const TRIALS_MAX: usize = 250;
 
 impl Report {
@@ -52,7 +52,7 @@ impl Report {
         section(main, "Lineage", |main| self.lineage_list(main));
         section(main, "Trials", |main| self.trial_table(main));
         if let Some(data) = &self.data {
-            section(main, "Data", |main| data_look(main, data));
+            section(main, "Data", |main| data_summary(main, data));
         }
         if !self.augmented.is_empty() {
             section(main, "Augmented training images", |main| self.augmented_pictures(main));
@@ -171,11 +171,15 @@ impl Report {
         main.leaf(
             "p",
             &[("class", &"quiet")],
-            "On the left the image as it is, then as it is seen in the first epochs.",
+            "The original image is on the left, followed by its augmented versions in the first epochs.",
         );
         for &trial in self.augmented.iter().take(SHOWN) {
             main.element("figure", &[], |figure| {
-                figure.leaf("figcaption", &[], format!("trial {trial} and those that train alike"));
+                figure.leaf(
+                    "figcaption",
+                    &[],
+                    format!("trial {trial}, and trials with the same augmentation"),
+                );
                 figure.raw("<img class=\"samples\" src=\"");
                 figure.text(augmented_picture(trial));
                 figure.raw("\" alt=\"training images and their augmented versions\"/>\n");
@@ -194,7 +198,7 @@ impl Report {
 }
 
 /// Findings about the data, and the number of images of each class.
-fn data_look(main: &mut Markup, data: &Examined) {
+fn data_summary(main: &mut Markup, data: &Examined) {
     if data.findings.is_empty() {
         main.leaf("p", &[("class", &"quiet")], "No problems were found in the images and labels.");
     } else {

@@ -5,12 +5,12 @@ use crate::report::chart::{accuracy_curve, loss_curve};
 use crate::report::markup::Markup;
 use crate::report::{LineageTrial, Report, trial_words, words};
 
-/// Up to this many trials, the curves of all are shown; of more, only those of the best.
+/// Up to this many trials, the curves of all are shown; with more, only those of the best.
 const OPEN_TRIALS: usize = 4;
 
 impl Report {
-    /// The tree. The line that leads to the best trial runs straight down; what branches off it is
-    /// set in, so that thirty generations do not take thirty columns.
+    /// The tree. The line that leads to the best trial runs straight down; branches are indented, so
+    /// that thirty generations do not take thirty columns.
     pub(super) fn lineage_list(&self, main: &mut Markup) {
         let roots: Vec<&LineageTrial> = self.lineage.children(None).collect();
         if roots.is_empty() {

@@ -20,7 +20,7 @@ pub enum EditError {
     },
     /// The edited study would not be valid.
     #[error("`{edit}` gives an invalid study: {source}")]
-    Unworkable {
+    InvalidStudy {
         /// The edit in words.
         edit: String,
         /// Why.
@@ -40,7 +40,7 @@ impl Edit {
             self.change_training(&mut file);
         }
         Spec::new(file, spec.input())
-            .map_err(|source| EditError::Unworkable { edit: self.to_string(), source })
+            .map_err(|source| EditError::InvalidStudy { edit: self.to_string(), source })
     }
 
     /// The study with these changes made in order.
@@ -65,15 +65,15 @@ impl Edit {
             }
             Self::AddResidual { at, filters, kernel } => {
                 let at = at.min(layers.len());
-                let channels = channels_behind(&layers[..at], channels);
+                let channels = output_channels(&layers[..at], channels);
                 let block = new_block(layers, at, [filters, channels], kernel);
                 layers.insert(at, Layer::Residual(block));
             }
             Self::Inside { layer, ref edit } => {
-                let arriving = channels_behind(&layers[..layer.min(layers.len())], channels);
+                let block_input = output_channels(&layers[..layer.min(layers.len())], channels);
                 match layers.get_mut(layer) {
                     Some(Layer::Residual(block)) => {
-                        if !edit.change_layers(&mut block.layers, arriving)? {
+                        if !edit.change_layers(&mut block.layers, block_input)? {
                             return Err(missing(layer));
                         }
                     }
@@ -84,7 +84,7 @@ impl Edit {
                 match layers.get_mut(layer) {
                     Some(Layer::Conv(conv)) => {
                         let old = std::mem::replace(&mut conv.filters, width);
-                        follow_depthwise(&mut layers[layer + 1..], old, width);
+                        adapt_depthwise(&mut layers[layer + 1..], old, width);
                     }
                     Some(Layer::Dense(dense)) => dense.units = width,
                     _ => return Err(missing(layer)),
@@ -122,7 +122,7 @@ impl Edit {
                 let norm = BatchNorm { activation, ..BatchNorm::default() };
                 layers.insert(layer + 1, Layer::BatchNorm(norm));
             }
-            Self::SetBatchNorm { momentum, epsilon } => each(layers, &mut |layer| {
+            Self::SetBatchNorm { momentum, epsilon } => for_each_layer(layers, &mut |layer| {
                 if let Layer::BatchNorm(norm) = layer {
                     (norm.momentum, norm.epsilon) = (momentum, epsilon);
                 }
@@ -130,7 +130,7 @@ impl Edit {
             Self::AddDropout { at, rate } => {
                 layers.insert(at.min(layers.len()), Layer::Dropout(Dropout { rate }));
             }
-            Self::SetDropout { rate } => each(layers, &mut |layer| {
+            Self::SetDropout { rate } => for_each_layer(layers, &mut |layer| {
                 if let Layer::Dropout(dropout) = layer {
                     dropout.rate = rate;
                 }
@@ -140,7 +140,7 @@ impl Edit {
                 set_activation(layers, activation, all_are_linear);
             }
             Self::SetLayers { layers: ref new } => layers.clone_from(new),
-            Self::SetInitialBias { bias } => each(layers, &mut |layer| match layer {
+            Self::SetInitialBias { bias } => for_each_layer(layers, &mut |layer| match layer {
                 Layer::Conv(conv) => conv.initial_bias = bias,
                 Layer::Dense(dense) => dense.initial_bias = bias,
                 Layer::MaxPool(_)
@@ -204,11 +204,11 @@ impl Edit {
 }
 
 /// Applies `change` to every layer, including those within residual blocks.
-fn each(layers: &mut [Layer], change: &mut impl FnMut(&mut Layer)) {
+fn for_each_layer(layers: &mut [Layer], change: &mut impl FnMut(&mut Layer)) {
     for layer in layers {
         change(layer);
         if let Layer::Residual(block) = layer {
-            each(&mut block.layers, change);
+            for_each_layer(&mut block.layers, change);
         }
     }
 }
@@ -241,9 +241,9 @@ fn set_activation(layers: &mut [Layer], activation: Activation, all_are_linear: 
 }
 
 /// Adapts the depthwise convolutions that follow a layer whose width changed: they have as many
-/// groups and filters as input channels. Returns whether a layer was met that ends the search,
-/// because it sets its own number of channels.
-fn follow_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
+/// groups and filters as input channels. Returns whether the search ended at a layer that sets its
+/// own number of channels.
+fn adapt_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
     for layer in layers {
         let ends = match layer {
             Layer::Conv(conv) if old > 1 && conv.groups == old && conv.filters == old => {
@@ -251,7 +251,7 @@ fn follow_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
                 false
             }
             Layer::Conv(_) | Layer::Dense(_) => true,
-            Layer::Residual(block) => follow_depthwise(&mut block.layers, old, new),
+            Layer::Residual(block) => adapt_depthwise(&mut block.layers, old, new),
             _ => false,
         };
         if ends {
@@ -262,10 +262,10 @@ fn follow_depthwise(layers: &mut [Layer], old: usize, new: usize) -> bool {
 }
 
 /// Channels that layers on images return when they receive `channels`.
-fn channels_behind(layers: &[Layer], channels: usize) -> usize {
+fn output_channels(layers: &[Layer], channels: usize) -> usize {
     layers.iter().fold(channels, |channels, layer| match layer {
         Layer::Conv(conv) => conv.filters,
-        Layer::Residual(block) => channels_behind(&block.layers, channels),
+        Layer::Residual(block) => output_channels(&block.layers, channels),
         _ => channels,
     })
 }
@@ -281,13 +281,13 @@ fn new_block(layers: &[Layer], at: usize, filters: [usize; 2], kernel: usize) ->
         conv(filters[1]),
         Layer::BatchNorm(BatchNorm::default()),
     ];
-    // Relu keeps what is never negative, so that the block still returns its input at first.
+    // Relu leaves non-negative values unchanged, so that the block still returns its input at first.
     let is_kept_by_relu = never_negative(&layers[..at]);
     let activation = if is_kept_by_relu { Activation::Relu } else { Activation::None };
     Residual { activation, ..Residual::of(branch) }
 }
 
-/// Whether the output of these layers is known to be never negative.
+/// Whether the output of these layers is known never to be negative.
 pub(crate) fn never_negative(layers: &[Layer]) -> bool {
     // Pools and dropout keep the sign.
     let last = layers.iter().rev().find_map(Layer::activation);

@@ -1,13 +1,13 @@
-//! The edits between two networks, as far as layers can be told to be the same ones.
+//! The edits that lead from one network to another, where their layers can be matched.
 
 use super::Edit;
 use crate::spec::layer::Layer;
 use crate::spec::pool::Pool;
 use crate::spec::study::Spec;
 
-/// Edits that bring the layers of `spec` as close to `layers` as widening, deepening and the removal of
-/// dropout can; none where nothing can be told. Layers are matched in order, by kind. Settings without
-/// weights, such as activations, are not edited: whoever takes weights over compares shapes afterwards.
+/// Edits that bring the layers of `spec` as close to `layers` as widening, deepening and removing
+/// dropout can; empty if no layers can be matched. Layers are matched in order, by kind. Settings without
+/// weights, such as activations, are not edited: callers that copy weights compare shapes afterwards.
 pub(crate) fn edits_between(spec: &Spec, layers: &[Layer]) -> Vec<Edit> {
     let (mut edits, mut now) = (Vec::new(), spec.clone());
     let mut at = 0;

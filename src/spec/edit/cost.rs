@@ -13,7 +13,8 @@ pub struct EditCost {
     pub training_flops: f64,
 }
 
-/// Work of training on an image in forward passes: one forward, and a backward pass of about two.
+/// Cost of training on an image, in forward passes: one forward pass, and a backward pass that costs
+/// about two.
 const PASSES: f64 = 3.0;
 
 impl EditCost {
@@ -21,10 +22,10 @@ impl EditCost {
     /// the child still has to train.
     pub fn between(parent: &Spec, child: &Spec, images: usize, epochs: usize) -> Self {
         let (before, after) = (parent.table(), child.table());
-        let gained = |after: usize, before: usize| after as i64 - before as i64;
+        let difference = |after: usize, before: usize| after as i64 - before as i64;
         Self {
-            parameters: gained(after.parameters(), before.parameters()),
-            flops_per_image: gained(after.flops(), before.flops()),
+            parameters: difference(after.parameters(), before.parameters()),
+            flops_per_image: difference(after.flops(), before.flops()),
             training_flops: training_flops(child, images, epochs),
         }
     }

@@ -1,4 +1,4 @@
-//! Edits: typed changes of a study, from which growth is made up.
+//! Typed changes to a study: growth is a sequence of them.
 //!
 //! An [`Edit`] says what changes; [`apply`](Edit::apply) makes the change and checks the result;
 //! [`diff`] shows it as lines of the study file; [`EditCost`] says what it costs.
@@ -24,7 +24,7 @@ use super::layer::{Activation, Layer};
 use super::optimizer::Optimizer;
 use super::train::{Augment, EarlyStopping, GradientClipping, Schedule};
 
-/// One typed change of a study. `Display` describes it in words. Fields count layers from 0; the
+/// One typed change to a study. `Display` describes it in words. Fields count layers from 0; the
 /// words count them from 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

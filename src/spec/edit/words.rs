@@ -44,7 +44,7 @@ impl fmt::Display for Edit {
             Self::SetLayers { layers } => {
                 let names: Vec<String> = layers.iter().map(short).collect();
                 let names = if names.is_empty() { "none".into() } else { names.join(", ") };
-                write!(f, "replace all layers by {names}")
+                write!(f, "replace all layers with {names}")
             }
             Self::SetInitialBias { bias } => write!(f, "set initial biases to {bias}"),
             Self::AddEpochs { epochs: 1 } => write!(f, "train for one more epoch"),
@@ -85,7 +85,7 @@ impl fmt::Display for Edit {
 
 /// The settings that are not zero.
 fn augment_words(augment: &Augment) -> String {
-    let figures = [
+    let settings = [
         ("shift", f64::from(augment.shift), ""),
         ("rotate", augment.rotate, "°"),
         ("scale", augment.scale, ""),
@@ -95,9 +95,9 @@ fn augment_words(augment: &Augment) -> String {
         ("saturation", augment.saturation, ""),
         ("cutout", f64::from(augment.cutout), ""),
     ];
-    let asked = figures.into_iter().filter(|(_, value, _)| *value != 0.0);
+    let nonzero = settings.into_iter().filter(|(_, value, _)| *value != 0.0);
     let mut words: Vec<String> =
-        asked.map(|(name, value, unit)| format!("{name} {value}{unit}")).collect();
+        nonzero.map(|(name, value, unit)| format!("{name} {value}{unit}")).collect();
     for (is_on, name) in [(augment.flip, "flip"), (augment.flip_vertical, "flip vertically")] {
         words.extend(is_on.then(|| name.to_owned()));
     }

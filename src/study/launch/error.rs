@@ -129,8 +129,8 @@ pub enum Kind {
     NoSpace,
     /// Another process works on the run, or has taken it over.
     Locked,
-    /// The study, the images, the model to start with, or the decisions of this version or policy differ from those that the run
-    /// began with.
+    /// The study, the images, the model to start from, or the decisions of this version or policy differ from those that
+    /// the run began with.
     Changed,
     /// The folder is not a run folder.
     NotARun,
@@ -181,7 +181,7 @@ impl LaunchError {
     }
 }
 
-/// The kind of a cause that decides it at any depth of the chain of sources.
+/// The kind that follows from a cause anywhere in the chain of sources.
 fn first_cause(error: &LaunchError) -> Option<Kind> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {

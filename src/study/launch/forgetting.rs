@@ -1,8 +1,8 @@
-//! What the best model of a continued study has forgotten: its accuracy on the validation images of the run
-//! that it was continued from, beside that of the model that it started with.
+//! Measures what the best model of a continued study has forgotten: its accuracy on the validation images of the
+//! run that the study continued from, compared with that of the model that it started from.
 //!
-//! It is measured once the study is over, and decides nothing. A run keeps what tells the old data, the old
-//! run's study and provenance, so that it needs that data, but not the old run's folder.
+//! It is measured once the study is over, and has no influence on it. A run keeps the old run's study and
+//! provenance, which identify the old data, so that it needs that data, but not the old run's folder.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -27,11 +27,11 @@ use crate::sys::error_chain;
 use crate::sys::files::real_files;
 use crate::sys::signals::StopFlag;
 
-/// Images that are classified at once.
+/// Number of images that are classified at once.
 const BATCH: usize = 250;
 
-/// Checks that the validation images of the run that the study continues from can be read, and has the new
-/// run keep what tells them. Where that is impossible, no new run can begin.
+/// Checks that the validation images of the run that the study continues from can be read, and adds what
+/// identifies them to the files that the new run keeps. Otherwise no new run can begin.
 ///
 /// # Errors
 ///
@@ -48,11 +48,11 @@ pub(super) fn keep_old_run(
         return Ok(None);
     };
     if !start.is_original() {
-        // The run whose copy it is has kept it.
+        // The run that holds this copy of the model has kept that already.
         return Ok(Some(start));
     }
     let refused = |start: StartModel, message: String, help: &str| {
-        Ok(Some(start.for_begun_runs(refusal(study, KEY, message, help))))
+        Ok(Some(start.only_for_resuming(refusal(study, KEY, message, help))))
     };
     let old = match RunFolder::open(real_files()?, start.path()) {
         Ok(old) => old,
@@ -146,40 +146,40 @@ fn compare(
             "the old images have other classes than the model that was trained on them".into()
         );
     }
-    // The label that the new model gives to each class of the old one that it knows.
+    // For each label of the old model whose class the new model knows, the new model's label.
     let now: BTreeMap<usize, usize> =
         ClassMatch::of(before.classes(), after.classes()).pairs().collect();
     let images = &data.validation;
     let label = |at: usize| usize::from(images.label(at));
     let shared: Vec<usize> = (0..images.len()).filter(|&at| now.contains_key(&label(at))).collect();
-    let mut right = [0_u64; 2];
+    let mut correct = [0_u64; 2];
     for batch in shared.chunks(BATCH) {
         if !keep_going() {
             return Ok(None);
         }
         let pixels: Vec<&[u8]> = batch.iter().map(|&at| images.image(at)).collect();
-        let said = [before.logits(&pixels)?, after.logits(&pixels)?];
+        let logits = [before.logits(&pixels)?, after.logits(&pixels)?];
         for (index, &at) in batch.iter().enumerate() {
             let old = label(at);
             let wanted = [Some(old), now.get(&old).copied()];
-            for ((right, said), wanted) in right.iter_mut().zip(&said).zip(wanted) {
-                *right += u64::from(said.get(index).and_then(|row| highest(row)) == wanted);
+            for ((correct, logits), wanted) in correct.iter_mut().zip(&logits).zip(wanted) {
+                *correct += u64::from(logits.get(index).and_then(|row| argmax(row)) == wanted);
             }
         }
     }
-    let accuracy = |right: u64| match shared.len() {
+    let accuracy = |correct: u64| match shared.len() {
         0 => f64::NAN,
-        images => right as f64 / images as f64,
+        images => correct as f64 / images as f64,
     };
-    let [before, after] = right.map(accuracy);
+    let [before, after] = correct.map(accuracy);
     let (classes, images) = (now.len() as u64, shared.len() as u64);
     Ok(Some(Forgetting { classes, images, before, after }))
 }
 
-/// The place of the highest value, the first of equals.
-fn highest(values: &[f32]) -> Option<usize> {
-    let places = values.iter().enumerate();
-    places.rev().max_by(|a, b| a.1.total_cmp(b.1)).map(|(place, _)| place)
+/// The index of the highest value, the first of equal ones.
+fn argmax(values: &[f32]) -> Option<usize> {
+    let indexed = values.iter().enumerate();
+    indexed.rev().max_by(|a, b| a.1.total_cmp(b.1)).map(|(index, _)| index)
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl<'a> Launch<'a> {
     }
 
     /// Never downloads anything. If MNIST is in none of the folders that are searched, that is then an
-    /// error of the kind [`Kind::MissingData`], unless the study allows to use the built-in digits.
+    /// error of the kind [`Kind::MissingData`], unless the study allows the built-in digits to be used instead.
     pub fn offline(mut self) -> Self {
         self.settings.download = Download::Never;
         self
@@ -238,7 +238,7 @@ impl<'a> Launch<'a> {
 
     /// Continues a run exactly where it was stopped or killed, or extends it. A finished run that is not
     /// extended returns its result again, without training. A study that is given must be the one
-    /// that the run began with; usually none is, as the run folder has it.
+    /// that the run began with; usually none is given, because the run folder holds it.
     ///
     /// ```
     /// use burgeon::prelude::*;
@@ -303,9 +303,9 @@ impl<'a> Launch<'a> {
         }
         let begun = recorded.parse()?;
         let changed = recorded.with_overrides(self.overrides.clone());
-        let asked = changed.parse()?;
-        let but_notify = StudyFile { notify: begun.notify.clone(), ..asked.clone() };
-        if but_notify == begun {
+        let requested_study = changed.parse()?;
+        let with_old_notify = StudyFile { notify: begun.notify.clone(), ..requested_study.clone() };
+        if with_old_notify == begun {
             return Ok(changed.into());
         }
         let settings: Vec<String> =
@@ -313,7 +313,7 @@ impl<'a> Launch<'a> {
         Err(LaunchError::Fixed {
             folder: folder.path().into(),
             settings: settings.join(" "),
-            lines: changed_lines(&begun.to_toml(), &but_notify.to_toml()),
+            lines: changed_lines(&begun.to_toml(), &with_old_notify.to_toml()),
         })
     }
 
@@ -397,7 +397,7 @@ impl<'a> Launch<'a> {
         Ok((session, device))
     }
 
-    /// The model that the study starts with, if any. What it leaves to the model is written into `file`.
+    /// The model that the study starts from, if any. Settings that the study leaves to the model are filled in in `file`.
     fn start_model(
         &self,
         study: &StudySource,
@@ -405,7 +405,8 @@ impl<'a> Launch<'a> {
         begun: Option<&RunFolder>,
     ) -> Result<Option<StartModel>, LaunchError> {
         if file.model.from.is_some() && self.trainer.is_some() {
-            let message = "a trainer of the program does not take over weights".to_owned();
+            let message =
+                "the program's own trainer cannot start from a model's weights".to_owned();
             let help = "remove it, or train without that trainer";
             return Err(refusal(study, "model.from", message, help).into());
         }
@@ -415,7 +416,7 @@ impl<'a> Launch<'a> {
         let files = real_files()?;
         StartModel::open_or_kept(study, file, |name| match self.settings.resume {
             Resume::Never => None,
-            // A folder that cannot be listed is told when the run begins.
+            // A folder that cannot be listed is reported when the run begins.
             Resume::Auto => RunFolder::find_latest(&files, &self.settings.runs, name).ok()?,
         })
     }
@@ -465,7 +466,7 @@ impl<'a> Launch<'a> {
         if !was_over {
             record_basis(&mut ledger, &session)?;
         }
-        let was_cut = is_notification_due(ledger.records());
+        let notification_is_due = is_notification_due(ledger.records());
         let Session { spec, images, growth, workers, inherited, .. } = session;
         let origin = images.origin;
         let (name, command) = (spec.name().to_owned(), spec.file().notify.command.clone());
@@ -524,7 +525,9 @@ impl<'a> Launch<'a> {
         let mut notified = Ok(());
         if let Ended::Finished(finished) = &mut ended {
             finished.data = Some(origin);
-            if let Some(command) = command.filter(|_| is_extended || !was_over || was_cut) {
+            if let Some(command) =
+                command.filter(|_| is_extended || !was_over || notification_is_due)
+            {
                 let mut keep_going = || {
                     let _ = heartbeat.beat();
                     self.stop.requested().is_none()
@@ -532,7 +535,7 @@ impl<'a> Launch<'a> {
                 notified = notify_while(&command, &name, &finished.result, &mut keep_going);
                 if matches!(notified, Err(NotifyError::Stopped { .. })) {
                     study.stopped()?;
-                } else if was_cut {
+                } else if notification_is_due {
                     study.resumed()?;
                 }
             }
@@ -556,8 +559,8 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// Records what a study begins with: its data and, if there is one, its model. A resumed process does so too
-/// if it is not recorded yet, because a crash may have come before it.
+/// Records what a study starts from: its data and, if there is one, its model. A resumed process does so too
+/// if they are not recorded yet, because a crash may have come first.
 fn record_basis(ledger: &mut Ledger, session: &Session) -> Result<(), LaunchError> {
     if let Some(inherited) = &session.inherited {
         ledger.append_once(Event::ModelInherited(inherited.record.clone()))?;

@@ -23,7 +23,7 @@ pub(super) struct Session {
     pub(super) images: StudyImages,
     /// Name of the device.
     pub(super) device: String,
-    /// `None` where a trainer of the program computes on threads of its own.
+    /// `None` if the program's own trainer computes on its own threads.
     pub(super) workers: Option<Workers>,
     pub(super) threads: usize,
     pub(super) growth: Growth,
@@ -82,8 +82,8 @@ impl Session {
         Ok(!is_over(&records) || self.check(&records, latest).is_ok())
     }
 
-    /// Compares study and images with those that the run began with. A record without them, as that of
-    /// a `Study` without a launch, cannot be compared; the checkpoints of its trials are.
+    /// Compares study and images with those that the run began with. A record without them, such as that of
+    /// a `Study` without a launch, cannot be compared; then only the checkpoints of its trials are.
     pub(super) fn check(
         &self,
         records: &[Recorded],

@@ -20,8 +20,8 @@ use crate::sys::heartbeat::Heartbeat;
 use crate::sys::signals::StopFlag;
 use crate::train::{Profiling, Workers, WorkersError};
 
-/// How to run a study, beyond what its file says. [`Launch`](super::Launch) tells which environment
-/// variables count and when something is downloaded.
+/// How to run a study, beyond what its file says. [`Launch`](super::Launch) documents which environment
+/// variables matter and when something is downloaded.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Whether a trial that misses the gate is followed by an edited one.
@@ -53,7 +53,7 @@ impl Default for Settings {
             device: DeviceChoice::Auto,
             threads: None,
             data: None,
-            download: Download::usual(),
+            download: Download::published(),
             runs: "runs".into(),
             resume: Resume::Never,
             profiling: Profiling::Off,
@@ -93,7 +93,7 @@ impl Settings {
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
     ) -> Result<(Spec, Loaded), LaunchError> {
-        // On its own threads, which it shares with nothing else in the process.
+        // On threads that nothing else in the process uses.
         let workers = self.workers()?;
         let _entered = workers.enter();
         let study = StudySource::from(study);
@@ -135,7 +135,7 @@ impl Settings {
                     let digits: Vec<String> = (0..10).map(|digit| digit.to_string()).collect();
                     start.inherit(&source, &spec, &digits)?;
                 }
-                (spec, self.at_hand(study, listener)?)
+                (spec, self.local_images(study, listener)?)
             }
             _ => {
                 let (spec, loaded) = self.prepare(study, listener)?;
@@ -154,7 +154,7 @@ impl Settings {
 
     /// MNIST or the built-in digits, as far as a check of the gate needs them. The inner result is an
     /// error if they are not on this machine, which does not fail the check.
-    fn at_hand(
+    fn local_images(
         &self,
         study: &StudyDocument,
         listener: &mut dyn LaunchListener,
@@ -220,7 +220,7 @@ impl Settings {
         listener: &mut dyn LaunchListener,
         stop: &StopFlag,
     ) -> Result<Loaded, DataError> {
-        let mut places = Places::usual(self.data.clone(), |name| std::env::var_os(name));
+        let mut places = Places::default_folders(self.data.clone(), |name| std::env::var_os(name));
         if spec.source == Source::Mnist {
             if let (Some(named), Some(path)) = (&places.named, &spec.path)
                 && absolute(named) != absolute(path)

@@ -1,11 +1,11 @@
-//! The trained model that a study starts with: `[model] from`.
+//! The trained model that a study starts from: `[model] from`.
 //!
-//! A run keeps a copy of the model in `start/`, so that it can be resumed whatever becomes of the original.
+//! A run keeps a copy of the model in `start/`, so that it can be resumed even if the original is gone.
 //! The copy is byte for byte the file that was found, and `study.toml` holds its SHA-256 (`from-sha256`),
 //! which is part of the study's hash.
 //!
-//! The normalization of pixels is taken over with the weights: the same picture then makes the same
-//! features as before, so that the inherited rows of the head still mean what they meant.
+//! The normalization of pixels is inherited with the weights: the same picture then gives the same
+//! features as before, so that the inherited rows of the head keep their meaning.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub(super) struct StartModel {
     files: Vec<(&'static str, Vec<u8>)>,
     /// Whether it was read from where the study says, not from the copy of a run.
     is_original: bool,
-    /// Why no new run can begin with it; a run that has begun can go on.
+    /// Why no new run can start from it; a run that has already begun can continue.
     cannot_begin: Option<SpecError>,
 }
 
@@ -48,13 +48,13 @@ pub(super) struct Inherited {
     pub(super) record: InheritedModel,
     /// What a new run keeps of the model: names and contents.
     pub(super) files: Vec<(&'static str, Vec<u8>)>,
-    /// Why no new run can begin with it; a run that has begun can go on.
+    /// Why no new run can start from it; a run that has already begun can continue.
     pub(super) cannot_begin: Option<SpecError>,
 }
 
 impl StartModel {
-    /// Reads the model that the study names, and writes into `file` what it leaves to the model: layers,
-    /// and how pictures are brought to one shape. `None` if the study starts with no model.
+    /// Reads the model that the study names, and fills in what `file` leaves to the model: layers, and how
+    /// pictures are brought to one shape. `None` if the study starts from no model.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl StartModel {
                 study,
                 "model.from-sha256",
                 message,
-                "use that, or remove the key",
+                "use that hash, or remove the key",
             ));
         }
         file.model.from_sha256 = Some(sha256.clone());
@@ -152,7 +152,7 @@ impl StartModel {
             return Err(unread.into());
         };
         let kept = Self::kept(&run, file)?;
-        Ok(kept.map(|start| start.for_begun_runs(unread)))
+        Ok(kept.map(|start| start.only_for_resuming(unread)))
     }
 
     /// The study that a run was made for.
@@ -166,8 +166,8 @@ impl StartModel {
         self.is_original
     }
 
-    /// The same model, with which no new run can begin.
-    pub(super) fn for_begun_runs(self, why: SpecError) -> Self {
+    /// The same model, but no new run can start from it, for this reason.
+    pub(super) fn only_for_resuming(self, why: SpecError) -> Self {
         Self { cannot_begin: Some(why), ..self }
     }
 
@@ -176,7 +176,7 @@ impl StartModel {
         &self.from
     }
 
-    /// Adds to what a new run keeps.
+    /// Adds a file to those that a new run keeps.
     pub(super) fn keep(&mut self, name: &'static str, content: Vec<u8>) {
         self.files.push((name, content));
     }
@@ -194,7 +194,7 @@ impl StartModel {
         Err(refusal(study, "model.from", message, "name another model"))
     }
 
-    /// Writes into a study what it leaves to the model.
+    /// Fills in what a study leaves to the model.
     fn complete(&self, file: &mut StudyFile) {
         file.model.from_sha256.get_or_insert_with(|| self.sha256.clone());
         if file.model.layers.is_empty() {
@@ -218,8 +218,7 @@ impl StartModel {
     ///
     /// # Errors
     ///
-    /// If the images have another shape than the model's, or the study's layers cannot take its weights
-    /// over.
+    /// If the images have another shape than the model's, or its weights do not fit the study's layers.
     pub(super) fn inherit(
         self,
         study: &StudySource,
@@ -237,8 +236,8 @@ impl StartModel {
                         numbers of filters and units, or add layers";
             refusal(study, "model.layers", message, help)
         })?;
-        let names = |of: &[String], places: Vec<usize>| {
-            places.into_iter().filter_map(|place| of.get(place).cloned()).collect()
+        let names = |of: &[String], indices: Vec<usize>| {
+            indices.into_iter().filter_map(|index| of.get(index).cloned()).collect()
         };
         let record = InheritedModel {
             from: from.display().to_string(),

@@ -55,7 +55,7 @@ impl ClaimFolder for RealFolder {
 }
 
 /// Removes a file, if it still exists.
-pub(super) fn remove_if_there(folder: &dyn ClaimFolder, name: &str) -> io::Result<()> {
+pub(super) fn remove_if_present(folder: &dyn ClaimFolder, name: &str) -> io::Result<()> {
     match folder.remove(name) {
         Err(error) if !is_gone(&error) => Err(error),
         _ => Ok(()),

@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use self::folder::{is_gone, remove_if_there};
+use self::folder::{is_gone, remove_if_present};
 use super::fence::{EPOCH_MAX, Fence, FenceError};
 use super::heartbeat::HEARTBEAT_FILE;
 use super::holder::Holder;
@@ -178,7 +178,7 @@ impl Claimant {
                 return Err(ClaimError::Held(other.holder.map(Box::new)));
             }
             for old in &found {
-                remove_if_there(&**folder, &old.name)?;
+                remove_if_present(&**folder, &old.name)?;
             }
             claim.count(self.beat_every);
             return Ok(Granted { claim, fence, from });

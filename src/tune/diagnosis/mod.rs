@@ -1,7 +1,7 @@
-//! Why a trial misses its gate, by its learning curves, gradients and activations.
+//! Diagnoses why a trial misses its gate, from its learning curves, gradients and activations.
 //!
 //! [`Signs`] are the measurements; [`diagnose`] compares them with the unusual settings of the study
-//! ([`suspects`]) and names the cause that explains most.
+//! ([`suspects`]) and names the most likely cause.
 
 mod signs;
 mod words;
@@ -100,7 +100,7 @@ impl Examination<'_> {
                 list(&probe.missing_classes)
             ));
         }
-        // A class that is never predicted by a network that is right about the others.
+        // A class that is never predicted by a network that classifies the others correctly.
         let share = probe.unnamed_classes.len() as f64 / self.signs.classes;
         if !probe.unnamed_classes.is_empty()
             && self.signs.train_accuracy > 0.97
@@ -195,7 +195,7 @@ impl Examination<'_> {
                 ),
             ));
         }
-        // Without a suspect: what was learned is lost again and again.
+        // No setting is suspect, but what was learned is lost again and again.
         (signs.lost > 0.05 && signs.swings >= 2).then(|| {
             Finding::new(
                 Diagnosis::LearningRateTooHigh,
@@ -213,7 +213,7 @@ impl Examination<'_> {
             Finding::new(
                 Diagnosis::OverRegularized,
                 format!(
-                    "{} on training images as they were trained on, {} on validation images{}",
+                    "{} on training images (with augmentation and dropout), {} on validation images{}",
                     Percent(self.signs.train_accuracy),
                     Percent(self.signs.last_accuracy),
                     self.because(&[Effect::HeldBack])
@@ -237,10 +237,11 @@ impl Examination<'_> {
         let gap = signs.train_accuracy - signs.accuracy;
         // The higher the gate, the smaller the gap that matters.
         let allowed = (1.5 * (1.0 - gate)).clamp(0.005, 0.03);
-        let luck = 2.0 * signs.train_accuracy_error;
-        // A network that is right about nearly all training images lacks variety of images.
-        let knows_by_heart = signs.train_accuracy - luck > 1.0 - (1.0 - gate) / 2.0;
-        ((gap > allowed + luck || knows_by_heart) && signs.train_accuracy >= gate - 0.01).then(|| {
+        let uncertainty = 2.0 * signs.train_accuracy_error;
+        // A network that classifies nearly all training images correctly needs more varied images.
+        let memorizes = signs.train_accuracy - uncertainty > 1.0 - (1.0 - gate) / 2.0;
+        let is_wide = gap > allowed + uncertainty;
+        ((is_wide || memorizes) && signs.train_accuracy >= gate - 0.01).then(|| {
             Finding::new(
                 Diagnosis::Overfit,
                 format!(

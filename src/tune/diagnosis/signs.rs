@@ -1,4 +1,4 @@
-//! Measurements on a trial.
+//! The measurements on a trial that its diagnosis rests on.
 
 use std::fmt;
 
@@ -16,30 +16,30 @@ pub(super) struct Signs {
     pub(super) accuracy: f64,
     /// Validation accuracy at the end.
     pub(super) last_accuracy: f64,
-    /// Accuracy on training images at the end: without dropout and distortion where it was looked
-    /// at, otherwise as it was trained.
+    /// Accuracy on training images at the end: without dropout and augmentation where it was probed,
+    /// otherwise as measured while training.
     pub(super) train_accuracy: f64,
-    /// Standard error of that accuracy, where only some images were looked at.
+    /// Standard error of that accuracy, given the number of images that it was measured on.
     pub(super) train_accuracy_error: f64,
     pub(super) train_loss: f64,
     pub(super) validation_loss: f64,
-    /// Whether the network does more than guess.
+    /// Whether the network is better than guessing.
     pub(super) is_learning: bool,
     /// Whether the validation loss was still falling.
     pub(super) is_falling: bool,
     /// What the last epoch gained in validation accuracy.
     pub(super) gain: f64,
-    /// How far the end lies below the best.
+    /// How far the final accuracy lies below the best.
     pub(super) lost: f64,
-    /// Epochs that lost more than a hundredth.
+    /// Epochs that lost more than one point of accuracy.
     pub(super) swings: usize,
     pub(super) stall: Option<Stall>,
 }
 
-/// Why nothing gets through, with the layer (counted from 1) where it is worst.
+/// Why signals or gradients do not get through, with the layer (counted from 1) where it is worst.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Stall {
-    /// Units that return the same whatever the image.
+    /// Units that return the same value whatever the image.
     Dead { layer: usize, share: f64 },
     /// Outputs where the activation is flat.
     Saturated { layer: usize, share: f64 },
@@ -75,16 +75,16 @@ impl Signs {
         let classes = trial.spec.input().classes as f64;
         let probe = trial.probe();
         let batch = trial.spec.train().batch_size.min(trial.images_per_epoch()).max(1);
-        let looked = last.probe.as_ref().map_or(0.0, |probe| probe.accuracy);
-        let train_accuracy = last.train_accuracy.max(looked);
-        let looked_at = match &last.probe {
-            Some(probe) if looked > last.train_accuracy => probe.images.max(1),
+        let probed = last.probe.as_ref().map_or(0.0, |probe| probe.accuracy);
+        let train_accuracy = last.train_accuracy.max(probed);
+        let images_measured = match &last.probe {
+            Some(probe) if probed > last.train_accuracy => probe.images.max(1),
             _ => trial.images_per_epoch().max(1),
         };
         let train_accuracy_error =
-            (train_accuracy * (1.0 - train_accuracy) / looked_at as f64).sqrt();
+            (train_accuracy * (1.0 - train_accuracy) / images_measured as f64).sqrt();
         let accuracy = best.validation_accuracy;
-        // Better than always the same answer by more than luck explains.
+        // Better than a constant answer by more than chance explains.
         let constant = trial.guess();
         let measured: u64 = best.recalls.iter().map(|recall| recall.images).sum();
         let error = (constant * (1.0 - constant) / measured.max(100) as f64).sqrt();
@@ -114,8 +114,8 @@ impl Signs {
     }
 }
 
-/// Whether the validation loss was still falling when the trial ended. Within a single epoch, the
-/// course of the training loss stands for the loss before it, or its mean where there is none.
+/// Whether the validation loss was still falling when the trial ended. After a single epoch, the
+/// training loss within it is used instead, or its mean where that was not recorded.
 fn is_falling(curve: &[EpochRecord]) -> bool {
     match curve {
         [] => false,
@@ -127,7 +127,7 @@ fn is_falling(curve: &[EpochRecord]) -> bool {
     }
 }
 
-/// What another epoch can be expected to gain at most: what the last one did.
+/// The most that another epoch can be expected to gain: what the last one did.
 fn gain_of_last(curve: &[EpochRecord]) -> f64 {
     match curve {
         [] => 0.0,
@@ -150,7 +150,7 @@ fn stall(probe: &Probe) -> Option<Stall> {
     if saturated > 0.6 {
         return Some(Stall::Saturated { layer, share: saturated });
     }
-    // Against its weights, so that layers of other sizes compare.
+    // Relative to its weights, so that layers of different sizes can be compared.
     let relative = |layer: &crate::record::LayerProbe| layer.gradient / layer.weight.max(1e-12);
     let first = hidden.iter().find(|layer| layer.weight > 0.0)?;
     let ratio = relative(first) / relative(head).max(1e-30);

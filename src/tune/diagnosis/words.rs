@@ -1,4 +1,4 @@
-//! Figures and names as people read them.
+//! Formats figures and lists for messages.
 
 use std::fmt;
 

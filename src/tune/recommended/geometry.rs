@@ -1,17 +1,17 @@
-//! Layers that keep a network from seeing shapes, and the edits that give them back.
+//! Layers that lose spatial detail, and the edits that restore it.
 
 use super::suspect::{Effect, Suspect};
 use crate::spec::{Edit, FeatureShape, Layer, Padding, Spec};
 
-/// A plane of fewer pixels a side tells little of where something is.
+/// Smallest side, in pixels, of a feature map that still tells where something is.
 const SIDE_LEAST: usize = 3;
 
-/// The side of a conv kernel for a plane of this side.
+/// The kernel size for a convolution on a feature map of this side.
 pub(in crate::tune) fn recommended_kernel(side: usize) -> usize {
     if side < 12 { 3 } else { 5 }
 }
 
-/// The side of the plane that reaches the first flat layer.
+/// The side of the feature map that reaches the first flat layer.
 pub(in crate::tune) fn final_side(spec: &Spec) -> usize {
     let rows = &spec.table().rows;
     let mut images = rows.iter().filter_map(|row| match row.input {
@@ -25,17 +25,17 @@ fn pixels(spec: &Spec) -> Vec<Suspect> {
     let side = final_side(spec);
     let is_lost = side < SIDE_LEAST && spec.input().height.min(spec.input().width) >= 12;
     let mut edits = Vec::new();
-    let mut mended = spec.clone();
-    // Every round takes the layer that throws away most; a network has few of those.
+    let mut repaired = spec.clone();
+    // Each round edits the layer that reduces the image most.
     for _ in 0..spec.layers().len() {
-        if final_side(&mended) > SIDE_LEAST {
+        if final_side(&repaired) > SIDE_LEAST {
             break;
         }
-        let Some((edit, next)) = sharpest(&mended) else {
+        let Some((edit, next)) = strongest_reduction(&repaired) else {
             break;
         };
         edits.push(edit);
-        mended = next;
+        repaired = next;
     }
     if !is_lost || edits.is_empty() {
         return Vec::new();
@@ -51,22 +51,21 @@ fn pixels(spec: &Spec) -> Vec<Suspect> {
     }]
 }
 
-/// The largest plane whose mean still tells what was where.
+/// Largest side, in pixels, of a feature map whose global mean does not lose too much.
 const MEAN_SIDE_MOST: usize = 8;
 
-/// What keeps the network from seeing shapes. What is overlooked comes first and alone: its edits may
-/// move layers, and those that bring pixels back name layers by where they are now.
+/// What keeps the network from seeing shapes. Lossy layers are reported first and alone: their edits may
+/// move layers, and the edits of [`pixels`] refer to layers by their present index.
 pub(super) fn geometry(spec: &Spec) -> Vec<Suspect> {
-    let overlooked = overlooked(spec);
-    if overlooked.is_empty() { pixels(spec) } else { overlooked }
+    let lossy_layers = lossy_layers(spec);
+    if lossy_layers.is_empty() { pixels(spec) } else { lossy_layers }
 }
 
-/// Layers that skip pixels, smear them, see only one at a time, or take the mean over so many
-/// places that nothing of them is left.
-fn overlooked(spec: &Spec) -> Vec<Suspect> {
+/// Layers that skip pixels, blur them, see only one at a time, or take the mean over too many positions.
+fn lossy_layers(spec: &Spec) -> Vec<Suspect> {
     let suspect = |what, edits| Suspect { effect: Effect::PixelsLost, what, edits };
     let mut found = Vec::new();
-    let mut smears = Vec::new();
+    let mut blurs = Vec::new();
     let rows = spec.table().rows.iter();
     for (layer, (kind, row)) in spec.layers().iter().zip(rows).enumerate() {
         let number = layer + 1;
@@ -85,7 +84,7 @@ fn overlooked(spec: &Spec) -> Vec<Suspect> {
             found.push(suspect(what, vec![edit]));
         } else if is_pool && size > 4 && stride < size && side(row.input) >= 12 {
             let what = format!("layer {number} blurs the image over {size}×{size} pixels");
-            smears.push(suspect(what, vec![Edit::RemoveLayer { layer }]));
+            blurs.push(suspect(what, vec![Edit::RemoveLayer { layer }]));
         }
     }
     let kernels = spec.layers().iter().enumerate().filter_map(|(layer, kind)| match kind {
@@ -98,12 +97,12 @@ fn overlooked(spec: &Spec) -> Vec<Suspect> {
         found.push(suspect("filters of 1×1 pixel cannot detect shapes".into(), larger.collect()));
     }
     found.extend(wide_mean(spec));
-    // From the last to the first, and after all others, whose layers keep their numbers so.
-    found.extend(smears.into_iter().rev());
+    // From the last to the first, and after all others, so that layer indices stay valid.
+    found.extend(blurs.into_iter().rev());
     found
 }
 
-/// A global mean over a large plane, and the conv blocks with pools that make it smaller.
+/// A global mean over a large feature map, and the conv blocks with pools that make it smaller.
 fn wide_mean(spec: &Spec) -> Option<Suspect> {
     let mean = |spec: &Spec| {
         let mut layers = spec.layers().iter();
@@ -113,24 +112,24 @@ fn wide_mean(spec: &Spec) -> Option<Suspect> {
     };
     let (_, before) = mean(spec)?;
     let mut edits = Vec::new();
-    let mut mended = spec.clone();
-    while let Some((at, FeatureShape::Image { channels, height, width })) = mean(&mended) {
+    let mut repaired = spec.clone();
+    while let Some((at, FeatureShape::Image { channels, height, width })) = mean(&repaired) {
         let filters = (2 * channels).clamp(16, 64);
         let kernel = recommended_kernel(height.min(width));
         let edit = Edit::AddConvBlock { at, filters, kernel, pool: true };
-        let Ok(next) = edit.apply(&mended) else {
+        let Ok(next) = edit.apply(&repaired) else {
             break;
         };
         edits.push(edit);
-        mended = next;
+        repaired = next;
     }
     let side = side(before);
     let what = format!("the mean over {side}×{side} positions loses where features are");
     Some(Suspect { effect: Effect::PixelsLost, what, edits })
 }
 
-/// The edit that lets most pixels through, and what it makes of the study.
-fn sharpest(spec: &Spec) -> Option<(Edit, Spec)> {
+/// The edit that undoes the strongest reduction of the image, and the edited study.
+fn strongest_reduction(spec: &Spec) -> Option<(Edit, Spec)> {
     let reduction = |index: usize| {
         let row = &spec.table().rows[index];
         side(row.input) as f64 / side(row.output).max(1) as f64
@@ -150,7 +149,7 @@ fn sharpest(spec: &Spec) -> Option<(Edit, Spec)> {
         };
         candidates.push((reduction(index), edit));
     }
-    // The later of equals: early layers are the dearer ones.
+    // A stable sort: of equal reductions, the first is undone.
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
     candidates.into_iter().find_map(|(_, edit)| Some((edit.clone(), edit.apply(spec).ok()?)))
 }

@@ -15,10 +15,10 @@ use crate::spec::{
     Schedule, SgdParameters, Spec, TrainSpec,
 };
 
-/// A batch from which small networks learn much of every image, and no slower than from larger ones.
+/// A batch size with which small networks learn much from each image, and no slower than with larger ones.
 pub const RECOMMENDED_BATCH: usize = 64;
 
-/// A batch that leaves few images enough steps.
+/// The batch size for a number of training images: smaller for few images, so that there are enough steps.
 pub(super) fn recommended_batch(images: usize) -> usize {
     (images / 16).next_power_of_two().clamp(16, RECOMMENDED_BATCH)
 }
@@ -44,21 +44,21 @@ pub fn relative_step_length(train: &TrainSpec) -> f64 {
             Optimizer::Sgd(sgd) => 0.1 * (1.0 - sgd.momentum),
             Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
         };
-    // A rate that only peaks may do so several times higher than one that stays.
+    // A schedule that only peaks at a rate may peak several times higher than a constant rate.
     peak * mean_share(train)
 }
 
-/// All settings outside their recommended ranges, the gravest first. `images` is how many an epoch has.
+/// All settings outside their recommended ranges, the most serious first. `images` is how many an epoch has.
 pub fn suspects(spec: &Spec, images: usize) -> Vec<Suspect> {
     let found = [
         step_length(spec.train()),
         tiny_batches(spec.train(), images),
         clipping(spec.train()),
         held_back(spec),
-        start(spec),
-        fading(spec),
+        initial_biases(spec),
+        vanishing_gradients(spec),
         geometry(spec),
-        mismatch(spec, images),
+        batch_norm_mismatch(spec, images),
         too_few_steps(spec.train(), images),
         early_end(spec.train()),
     ];
@@ -71,22 +71,22 @@ const STEP_LENGTH_LOW: f64 = 0.2;
 fn step_length(train: &TrainSpec) -> Vec<Suspect> {
     let mut found = Vec::new();
     let usual = recommended_optimizer(&train.optimizer);
-    let mut settled = train.clone();
+    let mut corrected = train.clone();
     if usual != train.optimizer {
         let effect =
             if is_slow(&train.optimizer) { Effect::StepsTooShort } else { Effect::StepsTooLong };
         let what = format!("the {}", unusual_parameters(&train.optimizer));
-        settled.optimizer = usual.clone();
+        corrected.optimizer = usual.clone();
         found.push(Suspect { effect, what, edits: vec![Edit::SetOptimizer { optimizer: usual }] });
     }
     if let Some(suspect) = schedule(train) {
-        settled.schedule = Schedule::Constant {};
-        settled.warm_up = 0.0;
+        corrected.schedule = Schedule::Constant {};
+        corrected.warm_up = 0.0;
         found.push(suspect);
     }
-    // What is left after those are mended is up to the rate itself.
-    let step_length = relative_step_length(&settled);
-    let rate = recommended_rate(&settled.optimizer);
+    // What remains after those are corrected is due to the learning rate itself.
+    let step_length = relative_step_length(&corrected);
+    let rate = recommended_rate(&corrected.optimizer);
     let times = train.learning_rate / rate;
     if !(STEP_LENGTH_LOW..=STEP_LENGTH_HIGH).contains(&step_length) {
         let (effect, what) = if step_length > 1.0 {
@@ -110,15 +110,19 @@ fn step_length(train: &TrainSpec) -> Vec<Suspect> {
 
 /// The same optimizer with parameters within their usual ranges.
 fn recommended_optimizer(optimizer: &Optimizer) -> Optimizer {
-    let is_usual = |adam: &AdamParameters| {
+    let is_recommended = |adam: &AdamParameters| {
         (0.5..=0.99).contains(&adam.beta_1)
             && (0.9..=0.99995).contains(&adam.beta_2)
             && adam.epsilon <= 1e-4
     };
     match optimizer {
         Optimizer::Sgd(sgd) if sgd.momentum > 0.98 => Optimizer::Sgd(SgdParameters::default()),
-        Optimizer::Adam(adam) if !is_usual(adam) => Optimizer::Adam(AdamParameters::default()),
-        Optimizer::AdamW(adam) if !is_usual(adam) => Optimizer::AdamW(AdamParameters::default()),
+        Optimizer::Adam(adam) if !is_recommended(adam) => {
+            Optimizer::Adam(AdamParameters::default())
+        }
+        Optimizer::AdamW(adam) if !is_recommended(adam) => {
+            Optimizer::AdamW(AdamParameters::default())
+        }
         usual => usual.clone(),
     }
 }
@@ -161,7 +165,7 @@ fn schedule(train: &TrainSpec) -> Option<Suspect> {
     })
 }
 
-/// Fewer images say too little about a step that is as long as a batch's.
+/// Gradients of smaller batches are too noisy for the recommended learning rates.
 const BATCH_LEAST: usize = 8;
 
 fn tiny_batches(train: &TrainSpec, images: usize) -> Vec<Suspect> {
@@ -210,7 +214,7 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
         elastic / 4.0,
         f64::from(cutout) / (side / 1.5),
     ];
-    // Each as a share of what a network bears by itself; several of them add up.
+    // Each as a share of what a network tolerates on its own; several of them add up.
     let hidden = (most / 0.65).max((1.0 - kept) / 0.8);
     let smoothed = train.label_smoothing / 0.35;
     let distorted = distortion.into_iter().fold(0.0, f64::max);
@@ -252,8 +256,8 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     found
 }
 
-/// Distortions that leave small drawings what they are. Whether images may be mirrored, and how their colours
-/// may change, only the study knows.
+/// Distortions mild enough for small drawings. Flips and changes of colour stay as the study sets them, because only
+/// its author knows whether they preserve the class.
 pub fn moderate_augment(spec: &Spec) -> Augment {
     let side = spec.input().height.min(spec.input().width);
     let present = spec.train().augment;
@@ -267,7 +271,7 @@ pub fn moderate_augment(spec: &Spec) -> Augment {
     }
 }
 
-fn start(spec: &Spec) -> Vec<Suspect> {
+fn initial_biases(spec: &Spec) -> Vec<Suspect> {
     let biases = spec.layers().iter().filter_map(|layer| match layer {
         Layer::Conv(Conv { initial_bias, .. }) => Some(*initial_bias),
         Layer::Dense(dense) => Some(dense.initial_bias),
@@ -287,21 +291,22 @@ fn start(spec: &Spec) -> Vec<Suspect> {
     }]
 }
 
-/// Layers that squash shrink the gradient; several of them leave nothing of it (Glorot and Bengio
-/// 2010). Layers without any activation add up to a single one.
-fn fading(spec: &Spec) -> Vec<Suspect> {
+/// Saturating activations shrink the gradient; several in a row make it vanish (Glorot and Bengio
+/// 2010). Layers without any activation amount to a single linear one.
+fn vanishing_gradients(spec: &Spec) -> Vec<Suspect> {
     let layers = spec.layers();
     let with_weights = |layer: &&Layer| matches!(layer, Layer::Conv(_) | Layer::Dense(_));
     let count =
         |kind: Activation| layers.iter().filter(|layer| layer.activation() == Some(kind)).count();
     let hidden = layers.iter().filter(with_weights).count();
-    let bent = layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
+    let has_activation =
+        layers.iter().filter_map(Layer::activation).any(|kind| kind != Activation::None);
     let what = if count(Activation::Sigmoid) >= 1 {
         let sigmoid = count(Activation::Sigmoid);
         format!("{sigmoid} sigmoid layers each pass on at most a quarter of the gradient")
     } else if count(Activation::Tanh) >= 3 {
         format!("{} tanh layers saturate one after another", count(Activation::Tanh))
-    } else if hidden >= 1 && !bent {
+    } else if hidden >= 1 && !has_activation {
         "layers without an activation between them amount to a single linear layer".into()
     } else {
         return Vec::new();
@@ -313,7 +318,7 @@ fn fading(spec: &Spec) -> Vec<Suspect> {
     }]
 }
 
-fn mismatch(spec: &Spec, images: usize) -> Vec<Suspect> {
+fn batch_norm_mismatch(spec: &Spec, images: usize) -> Vec<Suspect> {
     let steps = (images.div_ceil(spec.train().batch_size) * spec.train().epochs).max(1) as f64;
     let norms = spec.layers().iter().filter_map(|layer| match layer {
         Layer::BatchNorm(norm) => Some(norm),

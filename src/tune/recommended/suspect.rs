@@ -11,13 +11,13 @@ pub enum Effect {
     StepsTooShort,
     /// There are too few steps.
     TooFewSteps,
-    /// What is learned is held back: dropout, smoothing, decay, distortion.
+    /// The network is over-regularized by dropout, label smoothing, weight decay or augmentation.
     HeldBack,
     /// Units start where their activation is flat.
     BadStart,
-    /// Gradients fade from layer to layer.
+    /// Gradients vanish from layer to layer.
     Fading,
-    /// The image is thrown away before it is looked at.
+    /// Spatial detail is lost before the network can use it.
     PixelsLost,
     /// Training and evaluation do not see the same network.
     Mismatch,

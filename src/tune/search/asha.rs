@@ -1,8 +1,8 @@
-//! Successive halving without waiting (Li et al. 2018, "Massively parallel hyperparameter tuning").
+//! Asynchronous successive halving (Li et al. 2018, "Massively parallel hyperparameter tuning").
 
 use std::cmp::Ordering;
 
-use super::draw::{drawn, even};
+use super::draw::{draw_trial, uniform};
 use crate::record::{Ending, Inherit};
 use crate::spec::Edit;
 use crate::tune::history::TrialRecord;
@@ -24,10 +24,10 @@ impl Policy for Asha {
         if let Some(promoted) = promotion(history, running, fewest, most) {
             return Some(promoted);
         }
-        let mut proposal = drawn(
+        let mut proposal = draw_trial(
             first,
             history.len() + running.len(),
-            |rng| even(&first.spec, rng),
+            |rng| uniform(&first.spec, rng),
             "drawn at random, for the lowest rung",
         )?;
         let short = Edit::SetEpochs { epochs: fewest };
@@ -36,8 +36,8 @@ impl Policy for Asha {
         Some(proposal)
     }
 
-    /// One that waits on a rung below the highest, and would still be among the best third there
-    /// if every trial that the budget allows came to that rung and was worse.
+    /// A trial on a rung below the highest that would still be among the best third there if all
+    /// remaining trials of the budget reached that rung and were worse.
     fn may_grow_from(&self, trial: &TrialRecord, history: &[TrialRecord]) -> bool {
         let epochs = history.first().map(|first| &first.spec.tune().space.epochs);
         let most = epochs.and_then(|epochs| epochs.iter().max()).copied().unwrap_or(0);
@@ -93,7 +93,7 @@ fn promotion(
     })
 }
 
-/// The trials of a rung; the first trial, which nobody drew, is on none.
+/// The trials of a rung; the first trial, which was not drawn, is on none.
 fn on_rung(history: &[TrialRecord], epochs: usize) -> impl Iterator<Item = &TrialRecord> {
     history.iter().skip(1).filter(move |trial| trial.spec.train().epochs == epochs)
 }

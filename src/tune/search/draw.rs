@@ -1,4 +1,4 @@
-//! Drawing the trial of a point, the same one whenever it is asked for.
+//! Draws a trial from the search space, reproducibly.
 
 use super::point::{Point, axes};
 use crate::record::Inherit;
@@ -7,12 +7,12 @@ use crate::sys::{CounterRng, Purpose, counter_seed};
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::Proposal;
 
-/// Points that give no workable study, or one over the budget, are drawn again so often.
+/// How often a point is drawn again if its study is invalid or over the budget.
 const ATTEMPTS: u64 = 100;
 
-/// A trial of a point that `draw` comes to, in place of everything the first trial had; `trials`
-/// are before it.
-pub(super) fn drawn(
+/// A trial at a point that `draw` returns, which replaces all that the first trial had; `trials` is the
+/// number of trials before it.
+pub(super) fn draw_trial(
     first: &TrialRecord,
     trials: usize,
     draw: impl Fn(&mut CounterRng) -> Point,
@@ -39,8 +39,8 @@ fn stream(spec: &Spec, trials: usize, attempt: u64) -> CounterRng {
     CounterRng::new(counter_seed(spec.train().seed, trial, Purpose::Policy, 0, attempt))
 }
 
-/// Every place on every axis is as likely as any other.
-pub(super) fn even(spec: &Spec, rng: &mut CounterRng) -> Point {
+/// A point drawn uniformly from the search space.
+pub(super) fn uniform(spec: &Spec, rng: &mut CounterRng) -> Point {
     let axes = axes(&spec.tune().space);
-    Point::new(axes.iter().map(|axis| axis.even(rng)).collect())
+    Point::new(axes.iter().map(|axis| axis.uniform(rng)).collect())
 }

@@ -11,7 +11,7 @@ mod tpe;
 pub use self::asha::Asha;
 pub use self::tpe::Tpe;
 
-use self::draw::{drawn, even};
+use self::draw::{draw_trial, uniform};
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
 
@@ -22,7 +22,12 @@ pub struct Random;
 impl Policy for Random {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let first = history.first()?;
-        drawn(first, history.len() + running.len(), |rng| even(&first.spec, rng), "drawn at random")
+        draw_trial(
+            first,
+            history.len() + running.len(),
+            |rng| uniform(&first.spec, rng),
+            "drawn at random",
+        )
     }
 
     /// Every trial starts from fresh weights.

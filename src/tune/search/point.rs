@@ -1,4 +1,4 @@
-//! Points of the search space, and the studies that they stand for.
+//! Points of the search space, and the edits that turn them into studies.
 
 use crate::spec::{
     Activation, AdamParameters, Conv, Dense, Dropout, Edit, FeatureShape, Layer, Optimizer,
@@ -7,18 +7,18 @@ use crate::spec::{
 use crate::sys::CounterRng;
 use crate::tune::recommended::round_to_digits;
 
-/// One thing that is chosen.
+/// One dimension of the search space.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Axis {
-    /// One of so many choices.
+    /// One of this number of choices.
     Choice(usize),
-    /// A number between two, evenly over their logarithms.
+    /// A number between these two, on a logarithmic scale.
     Logarithmic(f64, f64),
 }
 
 impl Axis {
-    /// Any place, each as likely as any other. A choice is its index.
-    pub(super) fn even(&self, rng: &mut CounterRng) -> f64 {
+    /// A uniformly drawn coordinate; for a choice, its index.
+    pub(super) fn uniform(&self, rng: &mut CounterRng) -> f64 {
         match *self {
             Self::Choice(count) => f64::from(rng.below(count.max(1) as u32)),
             Self::Logarithmic(low, high) => {
@@ -28,8 +28,8 @@ impl Axis {
     }
 }
 
-/// Conv layers and dense layers that have a width and a kernel of their own; those behind share
-/// the last one's.
+/// Number of conv layers and of dense layers that have their own width and kernel; later ones share the
+/// last one's.
 const STAGES: usize = 4;
 
 /// All axes, in the order that [`Point`]s hold them.
@@ -50,23 +50,23 @@ pub(super) fn axes(space: &SearchSpace) -> Vec<Axis> {
     axes
 }
 
-/// A place on every axis.
+/// A coordinate on every axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Point {
-    places: Vec<f64>,
+    coordinates: Vec<f64>,
 }
 
 impl Point {
-    pub(super) fn new(places: Vec<f64>) -> Self {
-        Self { places }
+    pub(super) fn new(coordinates: Vec<f64>) -> Self {
+        Self { coordinates }
     }
 
-    pub(super) fn places(&self) -> &[f64] {
-        &self.places
+    pub(super) fn coordinates(&self) -> &[f64] {
+        &self.coordinates
     }
 
-    /// The point that edits were made from; `None` where they are no point's. What had no part in
-    /// the study, such as the width of a layer that it lacks, is NaN.
+    /// The point that these edits came from; `None` if they do not come from a point. Coordinates that the
+    /// study does not use, such as the width of a layer that it lacks, are NaN.
     pub(super) fn of(edits: &[Edit], space: &SearchSpace) -> Option<Self> {
         let layers = edits.iter().find_map(|edit| match edit {
             Edit::SetLayers { layers } => Some(layers),
@@ -80,20 +80,21 @@ impl Point {
         });
         let activation = layers.iter().find_map(Layer::activation);
         let last = |pick: fn(&Edit) -> Option<f64>| edits.iter().rev().find_map(pick);
-        let mut places = vec![place(&space.convs, &convs.len())];
+        let mut coordinates = vec![index_of(&space.convs, &convs.len())];
         for stage in 0..STAGES {
             let conv = convs.get(stage);
-            places.push(conv.map_or(f64::NAN, |conv| place(&space.filters, &conv.filters)));
-            places.push(conv.map_or(f64::NAN, |conv| place(&space.kernel, &conv.kernel)));
+            coordinates.push(conv.map_or(f64::NAN, |conv| index_of(&space.filters, &conv.filters)));
+            coordinates.push(conv.map_or(f64::NAN, |conv| index_of(&space.kernel, &conv.kernel)));
         }
-        places.push(place(&space.dense_layers, &denses.len()));
-        places.extend((0..STAGES).map(|stage| {
-            denses.get(stage).map_or(f64::NAN, |dense| place(&space.units, &dense.units))
+        coordinates.push(index_of(&space.dense_layers, &denses.len()));
+        coordinates.extend((0..STAGES).map(|stage| {
+            denses.get(stage).map_or(f64::NAN, |dense| index_of(&space.units, &dense.units))
         }));
-        places
-            .push(activation.map_or(f64::NAN, |activation| place(&space.activation, &activation)));
-        places.push(place(&space.dropout, &dropout.unwrap_or(0.0)));
-        places.push(last(|edit| match edit {
+        coordinates.push(
+            activation.map_or(f64::NAN, |activation| index_of(&space.activation, &activation)),
+        );
+        coordinates.push(index_of(&space.dropout, &dropout.unwrap_or(0.0)));
+        coordinates.push(last(|edit| match edit {
             Edit::SetLearningRate { rate } => Some(*rate),
             _ => None,
         })?);
@@ -101,26 +102,26 @@ impl Point {
             Edit::SetBatchSize { images } => Some(*images as f64),
             _ => None,
         })?;
-        places.push(place(&space.batch_size, &(images as usize)));
+        coordinates.push(index_of(&space.batch_size, &(images as usize)));
         let optimizer = edits.iter().find_map(|edit| match edit {
             Edit::SetOptimizer { optimizer } => Some(optimizer),
             _ => None,
         })?;
         let named =
             space.optimizer.iter().position(|&name| with_default_parameters(name) == *optimizer);
-        places.push(named.map_or(f64::NAN, |at| at as f64));
+        coordinates.push(named.map_or(f64::NAN, |at| at as f64));
         let epochs = last(|edit| match edit {
             Edit::SetEpochs { epochs } => Some(*epochs as f64),
             _ => None,
         })?;
-        places.push(place(&space.epochs, &(epochs as usize)));
-        Some(Self { places })
+        coordinates.push(index_of(&space.epochs, &(epochs as usize)));
+        Some(Self { coordinates })
     }
 
-    /// What makes a study of this point out of any study with that space.
+    /// The edits that turn any study with this search space into the study of this point.
     pub(super) fn edits(&self, spec: &Spec) -> Vec<Edit> {
         let space = &spec.tune().space;
-        let mut reader = Reader { places: self.places.iter() };
+        let mut reader = Reader { coordinates: self.coordinates.iter() };
         let convs = reader.pick(&space.convs).unwrap_or(0);
         let stages: Vec<_> = (0..STAGES)
             .map(|_| (reader.pick(&space.filters), reader.pick(&space.kernel)))
@@ -153,7 +154,7 @@ impl Point {
     }
 }
 
-/// Conv layers with a pool behind each, as long as there are pixels to halve.
+/// Conv layers, each followed by a pool while the feature map is large enough to halve.
 fn pyramid(
     spec: &Spec,
     convs: usize,
@@ -197,8 +198,8 @@ fn as_dense(layer: &Layer) -> Option<&Dense> {
     }
 }
 
-/// The index of a choice; NaN for what is none.
-fn place<T: PartialEq>(choices: &[T], chosen: &T) -> f64 {
+/// The index of a choice; NaN if it is not among them.
+fn index_of<T: PartialEq>(choices: &[T], chosen: &T) -> f64 {
     choices.iter().position(|choice| choice == chosen).map_or(f64::NAN, |at| at as f64)
 }
 
@@ -210,14 +211,14 @@ fn with_default_parameters(name: OptimizerName) -> Optimizer {
     }
 }
 
-/// Reads places in the order of [`axes`].
+/// Reads coordinates in the order of [`axes`].
 struct Reader<'a> {
-    places: std::slice::Iter<'a, f64>,
+    coordinates: std::slice::Iter<'a, f64>,
 }
 
 impl Reader<'_> {
     fn number(&mut self) -> Option<f64> {
-        self.places.next().copied()
+        self.coordinates.next().copied()
     }
 
     fn pick<T: Copy>(&mut self, choices: &[T]) -> Option<T> {

@@ -1,6 +1,6 @@
 //! The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011).
 
-use super::draw::{drawn, even};
+use super::draw::{draw_trial, uniform};
 use super::point::{Axis, Point, axes};
 use crate::spec::Spec;
 use crate::sys::CounterRng;
@@ -14,7 +14,7 @@ pub struct Tpe;
 
 /// Number of uniformly drawn trials before the estimate is used.
 const WARM_UP: usize = 10;
-/// Points drawn from the good ones' density, of which the most promising is tried.
+/// Number of points drawn from the density of good trials; the most promising of them is tried.
 const CANDIDATES: usize = 24;
 
 impl Policy for Tpe {
@@ -25,7 +25,7 @@ impl Policy for Tpe {
             Some(split) => format!("drawn near the best {} trials", split.good.len()),
             None => "drawn at random, to begin with".into(),
         };
-        drawn(
+        draw_trial(
             first,
             history.len() + running.len(),
             |rng| suggest(&first.spec, &known, rng),
@@ -50,19 +50,19 @@ fn points(history: &[TrialRecord]) -> Vec<(Point, f64)> {
 
 fn suggest(spec: &Spec, known: &[(Point, f64)], rng: &mut CounterRng) -> Point {
     let Some(split) = Split::of(known) else {
-        return even(spec, rng);
+        return uniform(spec, rng);
     };
     let axes = axes(&spec.tune().space);
-    let places = axes.iter().enumerate().map(|(at, axis)| {
-        let good = Density::new(axis, split.good.iter().map(|point| point.places()[at]));
-        let bad = Density::new(axis, split.bad.iter().map(|point| point.places()[at]));
+    let coordinates = axes.iter().enumerate().map(|(at, axis)| {
+        let good = Density::new(axis, split.good.iter().map(|point| point.coordinates()[at]));
+        let bad = Density::new(axis, split.bad.iter().map(|point| point.coordinates()[at]));
         let candidates: Vec<f64> = (0..CANDIDATES).map(|_| good.draw(rng)).collect();
         let promise = |place: f64| good.at(place).ln() - bad.at(place).ln();
         let best = candidates.into_iter().map(|place| (promise(place), place));
         best.reduce(|best, next| if next.0 > best.0 { next } else { best })
             .map_or(0.0, |best| best.1)
     });
-    Point::new(places.collect())
+    Point::new(coordinates.collect())
 }
 
 /// The trials so far in two: the best quarter or so, and the others.
@@ -85,53 +85,54 @@ impl<'a> Split<'a> {
     }
 }
 
-/// How dense trials lie along an axis, with one more that lies everywhere.
+/// The estimated density of trials along an axis: one kernel for each trial, and a uniform one.
 struct Density<'a> {
     axis: &'a Axis,
-    places: Vec<f64>,
-    /// Width of the bells, in logarithms.
+    coordinates: Vec<f64>,
+    /// Standard deviation of the kernels, in logarithms.
     width: f64,
 }
 
 impl<'a> Density<'a> {
-    fn new(axis: &'a Axis, places: impl Iterator<Item = f64>) -> Self {
-        // A layer that a trial lacks says nothing of widths.
-        let places: Vec<f64> = places.filter(|place| !place.is_nan()).collect();
+    fn new(axis: &'a Axis, coordinates: impl Iterator<Item = f64>) -> Self {
+        // A layer that a trial lacks says nothing about widths.
+        let coordinates: Vec<f64> = coordinates.filter(|place| !place.is_nan()).collect();
         let width = match axis {
             Axis::Choice(_) => 0.0,
             Axis::Logarithmic(low, high) => {
-                (high.ln() - low.ln()) / (places.len() as f64).sqrt().max(1.0) / 2.0
+                (high.ln() - low.ln()) / (coordinates.len() as f64).sqrt().max(1.0) / 2.0
             }
         };
-        Self { axis, places, width }
+        Self { axis, coordinates, width }
     }
 
     fn at(&self, place: f64) -> f64 {
         let everywhere = 1.0;
-        let total = self.places.len() as f64 + everywhere;
+        let total = self.coordinates.len() as f64 + everywhere;
         match *self.axis {
             Axis::Choice(count) => {
-                let here = self.places.iter().filter(|&&other| other == place).count() as f64;
+                let here = self.coordinates.iter().filter(|&&other| other == place).count() as f64;
                 (here + everywhere / count.max(1) as f64) / total
             }
             Axis::Logarithmic(low, high) => {
-                let bells = self.places.iter().map(|other| {
+                let kernels = self.coordinates.iter().map(|other| {
                     let distance = (place.ln() - other.ln()) / self.width;
                     (-0.5 * distance * distance).exp() / self.width
                 });
-                (bells.sum::<f64>() + everywhere / (high.ln() - low.ln())) / total
+                (kernels.sum::<f64>() + everywhere / (high.ln() - low.ln())) / total
             }
         }
     }
 
     fn draw(&self, rng: &mut CounterRng) -> f64 {
-        let which = rng.below(self.places.len() as u32 + 1) as usize;
-        match (self.places.get(which), self.axis) {
-            (None, axis) => axis.even(rng),
+        let which = rng.below(self.coordinates.len() as u32 + 1) as usize;
+        match (self.coordinates.get(which), self.axis) {
+            (None, axis) => axis.uniform(rng),
             (Some(&place), Axis::Choice(_)) => place,
-            (Some(&place), Axis::Logarithmic(low, high)) => {
-                (place.ln() + self.width * f64::from(rng.bell())).exp().clamp(*low, *high)
-            }
+            (Some(&place), Axis::Logarithmic(low, high)) => (place.ln()
+                + self.width * f64::from(rng.approximate_normal()))
+            .exp()
+            .clamp(*low, *high),
         }
     }
 }
@@ -204,9 +205,9 @@ mod tests {
     fn a_point_can_be_read_back_from_its_edits() {
         for trial in &search(&Random, 30)[1..] {
             let point = Point::of(&trial.edits, &trial.spec.tune().space).unwrap();
-            let known = point.places().iter().filter(|place| !place.is_nan()).count();
+            let known = point.coordinates().iter().filter(|place| !place.is_nan()).count();
             assert!(known >= 7, "{:?}", trial.edits);
-            assert!(point.places()[0] >= 0.0);
+            assert!(point.coordinates()[0] >= 0.0);
         }
     }
 

@@ -75,7 +75,8 @@ impl Page {
                 true => (paper + share * (ink - paper)) * light,
                 false => 1.0 - (1.0 - paper + share * (paper - ink)) * light,
             };
-            Luma([((value + noise * rng.bell()) * 255.0).round().clamp(0.0, 255.0) as u8])
+            Luma([((value + noise * rng.approximate_normal()) * 255.0).round().clamp(0.0, 255.0)
+                as u8])
         })
     }
 }
@@ -229,7 +230,7 @@ fn bands(rng: &mut CounterRng, count: usize) -> GrayImage {
     GrayImage::from_fn(width, height, |x, y| {
         let (place, length) = if turned { (x, width) } else { (y, height) };
         let shade = shades[(place as usize * count / length as usize).min(count - 1)];
-        Luma([(f32::from(shade) + noise * rng.bell()).clamp(0.0, 255.0) as u8])
+        Luma([(f32::from(shade) + noise * rng.approximate_normal()).clamp(0.0, 255.0) as u8])
     })
 }
 
