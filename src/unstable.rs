@@ -155,7 +155,6 @@ pub mod checkpoint {
     pub use crate::checkpoint::*;
 }
 
-#[cfg(feature = "train")]
 pub mod notify {
     //! Of the module `notify`.
     pub use crate::notify::*;

@@ -12,8 +12,8 @@ const ORDER: [&str; 15] = [
     "cli",
     "supervise",
     "study",
-    "report",
     "notify",
+    "report",
     "ledger",
     "tune",
     "gate",
@@ -28,7 +28,7 @@ const ORDER: [&str; 15] = [
 
 /// Modules that a build without the feature `train` has; they may use none of the others.
 const WITHOUT_BURN: [&str; 9] =
-    ["supervise", "report", "notify", "ledger", "tune", "gate", "record", "spec", "sys"];
+    ["supervise", "notify", "report", "ledger", "tune", "gate", "record", "spec", "sys"];
 
 /// Path of a module below the crate, or of an item within one.
 type ModulePath = Vec<String>;

@@ -19,11 +19,13 @@ mod html;
 mod junit;
 pub(crate) mod lineage;
 mod markdown;
-mod markup;
+pub(crate) mod markup;
 #[cfg(test)]
 mod samples;
 mod selection;
 mod sentences;
+#[cfg(feature = "mail")]
+mod told;
 mod trial_words;
 pub(crate) mod words;
 pub(crate) mod write;
@@ -32,6 +34,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+#[cfg(feature = "mail")]
+pub(crate) use self::chart::Scale;
 pub(crate) use self::lineage::{Epoch, Lineage, LineageTrial};
 pub(crate) use self::words::grouped;
 pub use self::write::{ReportError, write};

@@ -7,7 +7,7 @@ pub mod bus_errors;
 mod claim;
 pub mod clock;
 mod counter;
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "mail"))]
 mod error_chain;
 pub mod faults;
 pub mod fence;
@@ -28,7 +28,7 @@ pub(crate) mod simulated_disk;
 #[cfg(feature = "train")]
 pub mod spread;
 
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "mail"))]
 pub(crate) use error_chain::error_chain;
 pub(crate) use json::nan_if_null;
 
