@@ -66,6 +66,9 @@ pub enum Command {
         /// A run folder, such as runs/lenet-5-0001
         run: PathBuf,
     },
+    /// List the mail and webhook messages of runs that are not sent yet, or send them
+    #[cfg(feature = "mail")]
+    Notify(NotifyArguments),
     /// Print the JSON Schema of study files
     Schema,
     /// Print a shell completion script
@@ -132,6 +135,23 @@ pub struct PredictArguments {
     /// Use whole pictures, without cutting out and centring digits, even if the model was trained on digits
     #[arg(long, env = "BURGEON_AS_IS")]
     pub as_is: bool,
+}
+
+/// Arguments of `notify`.
+#[cfg(feature = "mail")]
+#[derive(Debug, Args)]
+pub struct NotifyArguments {
+    /// A run folder, such as runs/lenet-5-0001; without one, all runs in the folder of --runs
+    pub run: Option<PathBuf>,
+    /// Send what waits and is due, and fail unless everything is sent
+    #[arg(long)]
+    pub flush: bool,
+    /// Send what waits even before it is due
+    #[arg(long, requires = "flush")]
+    pub now: bool,
+    /// Send also what was parked, because a server refused it
+    #[arg(long, requires = "flush")]
+    pub parked: bool,
 }
 
 /// Arguments of `supervise`.

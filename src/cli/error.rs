@@ -47,6 +47,15 @@ pub(super) enum CliError {
     Read(#[from] ReadError),
     #[error("cannot draw the contact sheet")]
     Sheet(#[source] image::ImageError),
+    #[cfg(feature = "mail")]
+    #[error(transparent)]
+    Outbox(#[from] crate::notify::OutboxError),
+    #[cfg(feature = "mail")]
+    #[error("{waiting} to be sent later, {parked} parked")]
+    Unsent { waiting: String, parked: usize },
+    #[cfg(feature = "mail")]
+    #[error("cannot list the runs in {}", folder.display())]
+    Runs { folder: PathBuf, source: crate::sys::files::FileError },
     #[error("{} of {images} pictures could not be read", failed)]
     Pictures { failed: usize, images: usize },
 }
@@ -92,6 +101,10 @@ impl CliError {
             )
             | Self::StudyFile { .. } => Exit::Usage,
             Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
+            #[cfg(feature = "mail")]
+            Self::Outbox(crate::notify::OutboxError::Lock(LockError::Locked { .. })) => {
+                Exit::Locked
+            }
             Self::TestRead { source, .. }
                 if matches!(**source, LaunchError::Lock(LockError::Locked { .. })) =>
             {

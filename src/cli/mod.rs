@@ -10,6 +10,8 @@ mod eval;
 mod exit;
 mod init;
 mod lineage;
+#[cfg(feature = "mail")]
+mod notify;
 mod output;
 mod predict;
 mod profile;
@@ -80,6 +82,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Predict(arguments) => predict::predict(arguments, common, output),
         Command::Lineage { run } => lineage::lineage(run, output),
         Command::Report { run } => report::report(run, output),
+        #[cfg(feature = "mail")]
+        Command::Notify(arguments) => notify::notify(arguments, common, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -443,6 +443,10 @@ impl LaunchListener for View {
         self.output.warn(&format!("no report was written: {why}"));
     }
 
+    fn notified(&mut self, message: &str) {
+        self.output.print(message);
+    }
+
     fn notification_failed(&mut self, error: &NotifyError) {
         self.output.warn(&error_chain(error));
     }

@@ -125,12 +125,11 @@ impl Announcement {
     /// The same, about the error that ended the study.
     #[must_use]
     pub fn of_failure(self, error: &str) -> Self {
-        let sentence = format!("Failed: {error}. {}", self.sentence);
-        Self {
-            what: Announced::Failed,
-            sentence: one_line(&sentence, SENTENCE_CHARS_MAX),
-            ..self
-        }
+        let sentence = format!(
+            "Failed: {error}. Once the cause is removed, continue with burgeon resume {}.",
+            self.run
+        );
+        Self { what: Announced::Failed, sentence: one_line(&sentence, SENTENCE_CHARS_MAX), ..self }
     }
 
     /// A line that says it all, for subjects of mail.

@@ -101,11 +101,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     /// What is said about the last of these events.
-    fn announce(
-        &mut self,
-        key: String,
-        records: &[Recorded],
-    ) -> Result<Announcement, OutboxError> {
+    fn announce(&mut self, key: String, records: &[Recorded]) -> Result<Announcement, OutboxError> {
         let (study, provenance) = match &self.facts {
             Some(facts) => facts.clone(),
             None => {
@@ -117,8 +113,7 @@ impl Source<'_> {
                 self.facts.insert((self.folder.read_study()?, provenance)).clone()
             }
         };
-        let report =
-            Report::from_records(records).with_provenance(provenance).with_study(study);
+        let report = Report::from_records(records).with_provenance(provenance).with_study(study);
         let at = records.last().map_or(Timestamp::UNIX_EPOCH, |last| last.at);
         let run = std::path::absolute(self.folder.path());
         let run = run.unwrap_or_else(|_| self.folder.path().to_path_buf());

@@ -34,11 +34,12 @@ mod outbox;
 mod picture;
 #[cfg(feature = "mail")]
 mod secret;
+mod tell;
 #[cfg(feature = "mail")]
 mod webhook;
 
 #[cfg(feature = "mail")]
-pub use announcement::{Announcement, Announced};
+pub use announcement::{Announced, Announcement};
 pub use command::{notify, notify_while};
 #[cfg(feature = "mail")]
 pub use due::{queue_due, queue_failure};
@@ -49,5 +50,6 @@ pub use mail::{MessageError, compose};
 pub use outbox::{
     Existing, Flush, Flushed, MessageState, Outbox, OutboxError, StoredMessage, Which,
 };
+pub use tell::{Told, keep_due, tell_due, tell_failure};
 #[cfg(feature = "mail")]
 pub use webhook::signature;

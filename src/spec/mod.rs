@@ -52,9 +52,9 @@ pub(crate) use layer::Residual;
 pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding};
 pub use model::ModelSpec;
 pub(crate) use name::{RUN_NAME_RULE, is_run_name};
+pub use notify::{MailSecurity, MailSpec, NotifySpec, WebhookSpec, WebhookTemplate};
 #[cfg(feature = "mail")]
 pub(crate) use notify::{check_url, is_separator, mail_address};
-pub use notify::{MailSecurity, MailSpec, NotifySpec, WebhookSpec, WebhookTemplate};
 pub use optimizer::{AdamParameters, Optimizer, SgdParameters};
 pub use parse::{Override, StudyDocument};
 pub(crate) use plan::projection_stride;

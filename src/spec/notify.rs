@@ -379,7 +379,11 @@ mod tests {
             (mail("user = \"ann\""), "user", "no password"),
             (mail("password-file = \"p\""), "password-file", "without `user`"),
             (mail("port = 0"), "port", "0 is no port"),
-            (mail("user = \"a\", password-file = \"p\", password-variable = \"V\""), "pass", "many"),
+            (
+                mail("user = \"a\", password-file = \"p\", password-variable = \"V\""),
+                "pass",
+                "many",
+            ),
             ("webhook = [{}]".into(), "webhook[0]", "no address"),
             ("webhook = [{ url = \"http://example.org/\" }]".into(), "url", "not encrypted"),
             ("webhook = [{ url = \"ftp://example.org/\" }]".into(), "url", "https://"),
@@ -388,9 +392,20 @@ mod tests {
             let said = problems(&notify);
             assert!(said.contains(key) && said.contains(why), "{notify}: {said}");
         }
-        for address in ["ann", "a@b@c", "ann@", "a b@c.org", "a@c.org\\r\\nBcc: x@y.z", "<a@b", "\\\"a\\\"@b.c"] {
+        for address in [
+            "ann",
+            "a@b@c",
+            "ann@",
+            "a b@c.org",
+            "a@c.org\\r\\nBcc: x@y.z",
+            "<a@b",
+            "\\\"a\\\"@b.c",
+        ] {
             let said = problems(&mail("").replace("ann@example.org", address));
-            assert!(said.contains("notify.mail.to[0]") && said.contains("no mail address"), "{said}");
+            assert!(
+                said.contains("notify.mail.to[0]") && said.contains("no mail address"),
+                "{said}"
+            );
         }
         for server in ["", "smtp.example.org:25", "a b", "smtp.example.org\\r\\nQUIT", "-a.org"] {
             let said = problems(&mail("").replace("smtp.example.org", server));

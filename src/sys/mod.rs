@@ -7,7 +7,6 @@ pub mod bus_errors;
 mod claim;
 pub mod clock;
 mod counter;
-#[cfg(any(feature = "train", feature = "mail"))]
 mod error_chain;
 pub mod faults;
 pub mod fence;
@@ -28,7 +27,6 @@ pub(crate) mod simulated_disk;
 #[cfg(feature = "train")]
 pub mod spread;
 
-#[cfg(any(feature = "train", feature = "mail"))]
 pub(crate) use error_chain::error_chain;
 pub(crate) use json::nan_if_null;
 

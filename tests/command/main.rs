@@ -11,6 +11,7 @@ mod crashes;
 mod memory;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
+mod notify;
 mod predict;
 #[path = "../support/predictions.rs"]
 mod predictions;
@@ -19,6 +20,8 @@ mod residual;
 mod schema;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
+#[path = "../support/smtp.rs"]
+mod smtp;
 #[cfg(unix)]
 mod stops;
 #[path = "../support/mod.rs"]

@@ -4,6 +4,7 @@
 
 mod examples;
 mod full_disk;
+mod mail;
 mod mnist;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
@@ -22,6 +23,7 @@ fn main() {
     skipping::main(&[
         examples::group(),
         full_disk::group(),
+        mail::group(),
         mnist::group(),
         onnx::group(),
         public_surface::group(),

@@ -7,6 +7,7 @@ mod generated_studies;
 mod growth_loop;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
+mod notify;
 mod one_process;
 mod onnx_metadata;
 mod own_data;
@@ -15,5 +16,7 @@ mod processes;
 mod server;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
+#[path = "../support/smtp.rs"]
+mod smtp;
 mod study_file;
 mod supervise;

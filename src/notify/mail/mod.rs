@@ -8,6 +8,6 @@ mod compose;
 mod page;
 mod smtp;
 
+pub(super) use compose::message_id;
 pub use compose::{MessageError, compose};
-pub(super) use compose::{is_sendable, message_id};
 pub(super) use smtp::send;

@@ -158,9 +158,8 @@ fn tls_parameters(mail: &MailSpec) -> Result<TlsParameters, Failure> {
         let certificates =
             Certificate::from_pem(&pem).map_err(|error| unusable(error_chain(&error)))?;
         // This authority alone: who names one does not want all others to vouch for the server.
-        builder = builder
-            .certificate_store(CertificateStore::None)
-            .add_root_certificate(certificates);
+        builder =
+            builder.certificate_store(CertificateStore::None).add_root_certificate(certificates);
     }
     Ok(builder.build_rustls()?)
 }

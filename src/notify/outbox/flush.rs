@@ -52,6 +52,12 @@ impl Flush {
         Self { which, each: EACH, whole: Duration::MAX, threads: Threads::default() }
     }
 
+    /// The same with other longest times: for each try, and for all of them.
+    #[must_use]
+    pub fn within(self, each: Duration, whole: Duration) -> Self {
+        Self { each, whole, ..self }
+    }
+
     /// Sends what is due, ten seconds at most in all: for the end of a study.
     pub fn at_the_end() -> Self {
         Self { whole: AT_THE_END, ..Self::new(Which::Due) }
@@ -87,9 +93,7 @@ impl Flush {
             // Read under the lock: another process may have sent it meanwhile.
             match outbox.entry(name) {
                 Ok(Some(entry))
-                    if self.wants(&entry, Timestamp::now())
-                        && !left.is_zero()
-                        && keep_going() =>
+                    if self.wants(&entry, Timestamp::now()) && !left.is_zero() && keep_going() =>
                 {
                     lock.fence().check().map_err(|error| OutboxError::Lock(error.into()))?;
                     let entry = self.attempt(outbox, name, entry, left, keep_going)?;
@@ -156,8 +160,8 @@ impl Flush {
         (entry.state, entry.error) = (state, error);
         outbox.write_entry(name, &entry)?;
         if entry.state == MessageState::Sent {
-            // After the entry: without one, it would be sent again.
-            outbox.files.remove_file(&outbox.content_path(name, &entry.target))?;
+            // After the entry, as it is sent otherwise. If it cannot be removed, it only takes room.
+            let _ = outbox.files.remove_file(&outbox.content_path(name, &entry.target));
         }
         Ok(entry)
     }

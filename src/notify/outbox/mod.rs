@@ -18,8 +18,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use self::entry::{Entry, Target};
 pub use self::entry::MessageState;
+use self::entry::{Entry, Target};
 pub use self::flush::{Flush, Flushed, Which};
 use super::announcement::Announcement;
 use super::identity::identifier;
@@ -99,6 +99,13 @@ pub struct StoredMessage {
     pub error: Option<String>,
     /// Not tried again before this time.
     pub next_at: Option<Timestamp>,
+}
+
+impl StoredMessage {
+    /// What it says and to whom.
+    pub fn to_line(&self) -> String {
+        format!("{:?} to {}", self.title, self.to)
+    }
 }
 
 impl fmt::Display for StoredMessage {
@@ -273,8 +280,10 @@ fn targets(notify: &NotifySpec) -> Vec<(String, Target)> {
             (format!("mail-{index}"), target)
         })
     });
-    let webhooks = notify.webhook.iter().enumerate().map(|(index, webhook)| {
-        (format!("webhook-{index}"), Target::Webhook(webhook.clone()))
-    });
+    let webhooks = notify
+        .webhook
+        .iter()
+        .enumerate()
+        .map(|(index, webhook)| (format!("webhook-{index}"), Target::Webhook(webhook.clone())));
     mail.chain(webhooks).collect()
 }

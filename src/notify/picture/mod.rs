@@ -58,9 +58,7 @@ pub(super) fn accuracy_picture(
             .iter()
             .enumerate()
             .filter(|(epoch, _)| epoch % stride == 0 || epoch + 1 == curve.len())
-            .map(|(epoch, accuracy)| {
-                accuracy.is_finite().then(|| (x(first + epoch), y(*accuracy)))
-            })
+            .map(|(epoch, accuracy)| accuracy.is_finite().then(|| (x(first + epoch), y(*accuracy))))
             .collect();
         for pair in points.windows(2) {
             if let [Some(from), Some(to)] = pair {
