@@ -75,7 +75,6 @@ pub mod gate;
 pub mod ledger;
 #[cfg(feature = "train")]
 pub mod model;
-#[cfg(feature = "train")]
 mod notify;
 #[cfg(feature = "train")]
 pub mod prelude;

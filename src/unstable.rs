@@ -160,7 +160,6 @@ pub mod checkpoint {
     pub use crate::checkpoint::*;
 }
 
-#[cfg(feature = "train")]
 pub mod notify {
     //! Of the module `notify`.
     pub use crate::notify::*;

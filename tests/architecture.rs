@@ -12,9 +12,9 @@ const ORDER: [&str; 16] = [
     "cli",
     "supervise",
     "study",
-    "report",
     "notify",
     "detect",
+    "report",
     "ledger",
     "tune",
     "gate",
@@ -29,7 +29,7 @@ const ORDER: [&str; 16] = [
 
 /// Modules that a build without the feature `train` has; they may use none of the others.
 const WITHOUT_BURN: [&str; 10] =
-    ["supervise", "detect", "report", "notify", "ledger", "tune", "gate", "record", "spec", "sys"];
+    ["supervise", "detect", "notify", "report", "ledger", "tune", "gate", "record", "spec", "sys"];
 
 /// Path of a module below the crate, or of an item within one.
 type ModulePath = Vec<String>;

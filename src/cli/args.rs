@@ -93,6 +93,9 @@ pub enum Command {
     /// Say what a checkout holds: studies, programs, their models, data and entry points; runs nothing
     #[cfg(feature = "detect")]
     Detect(DetectArguments),
+    /// List the mail and webhook messages of runs that are not sent yet, or send them
+    #[cfg(feature = "mail")]
+    Notify(NotifyArguments),
     /// Print the JSON Schema of study files
     Schema,
     /// Print a shell completion script, which completes runs and studies too
@@ -295,6 +298,23 @@ pub struct DetectArguments {
     /// A TOML file of rules that say which image and command each finding gets
     #[arg(long, value_name = "FILE", env = "BURGEON_RULES")]
     pub rules: Option<PathBuf>,
+}
+
+/// Arguments of `notify`.
+#[cfg(feature = "mail")]
+#[derive(Debug, Args)]
+pub struct NotifyArguments {
+    /// A run folder, such as runs/lenet-5-0001; without one, all runs in the folder of --runs
+    pub run: Option<PathBuf>,
+    /// Send what waits and is due, and fail unless everything is sent
+    #[arg(long)]
+    pub flush: bool,
+    /// Send what waits even before it is due
+    #[arg(long, requires = "flush")]
+    pub now: bool,
+    /// Send also what was parked, because a server refused it
+    #[arg(long, requires = "flush")]
+    pub parked: bool,
 }
 
 /// Arguments of `supervise`.

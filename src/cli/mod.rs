@@ -6,10 +6,10 @@ mod candidates;
 mod check;
 mod completions;
 mod data;
-mod diff;
-mod doctor;
 #[cfg(feature = "detect")]
 mod detect;
+mod diff;
+mod doctor;
 mod environment;
 mod error;
 mod error_text;
@@ -22,6 +22,8 @@ mod lineage;
 mod live;
 mod loading;
 mod man;
+#[cfg(feature = "mail")]
+mod notify;
 mod output;
 mod plot;
 mod predict;
@@ -105,6 +107,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Version => version::version(common, output),
         #[cfg(feature = "detect")]
         Command::Detect(arguments) => detect::detect(arguments, output),
+        #[cfg(feature = "mail")]
+        Command::Notify(arguments) => notify::notify(arguments, common, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             output.result(&String::from_utf8_lossy(&completions::script(*shell)?))

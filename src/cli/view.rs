@@ -409,6 +409,10 @@ impl LaunchListener for View {
         self.output.warn(&error_chain(error));
     }
 
+    fn notified(&mut self, message: &str) {
+        self.output.print(message);
+    }
+
     fn notification_failed(&mut self, error: &NotifyError) {
         self.output.warn(&error_chain(error));
     }

@@ -4,16 +4,16 @@ use std::fmt::{Display, Write};
 
 /// HTML, or the SVG in it. Well-formed as XML too, so that a test can read it with a strict parser.
 #[derive(Debug, Default)]
-pub(super) struct Markup {
+pub(crate) struct Markup {
     text: String,
 }
 
 /// Names and values; the values are escaped, the names are ours.
-pub(super) type Attributes<'a> = &'a [(&'a str, &'a dyn Display)];
+pub(crate) type Attributes<'a> = &'a [(&'a str, &'a dyn Display)];
 
 impl Markup {
     /// An element and what `inside` puts into it.
-    pub(super) fn element(
+    pub(crate) fn element(
         &mut self,
         tag: &str,
         attributes: Attributes,
@@ -34,12 +34,12 @@ impl Markup {
     }
 
     /// An element with nothing but text in it.
-    pub(super) fn leaf(&mut self, tag: &str, attributes: Attributes, text: impl Display) {
+    pub(crate) fn leaf(&mut self, tag: &str, attributes: Attributes, text: impl Display) {
         self.element(tag, attributes, |inside| inside.text(text));
     }
 
     /// Text, escaped; characters that no markup may hold become U+FFFD.
-    pub(super) fn text(&mut self, text: impl Display) {
+    pub(crate) fn text(&mut self, text: impl Display) {
         for character in text.to_string().chars() {
             match character {
                 '&' => self.text += "&amp;",
@@ -56,24 +56,24 @@ impl Markup {
     }
 
     /// Markup from this crate, unescaped.
-    pub(super) fn raw(&mut self, markup: &'static str) {
+    pub(crate) fn raw(&mut self, markup: &'static str) {
         self.text += markup;
     }
 
     /// Other markup.
-    pub(super) fn append(&mut self, other: Self) {
+    pub(crate) fn append(&mut self, other: Self) {
         self.text += &other.text;
     }
 
     /// The markup as text.
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 }
 
 /// A length in SVG units.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Px(pub(super) f64);
+pub(crate) struct Px(pub(crate) f64);
 
 impl Display for Px {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {

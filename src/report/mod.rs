@@ -21,13 +21,15 @@ mod html;
 mod junit;
 pub(crate) mod lineage;
 mod markdown;
-mod markup;
+pub(crate) mod markup;
 #[cfg(feature = "cli")]
 pub(crate) mod runs;
 #[cfg(test)]
 mod samples;
 mod selection;
 mod sentences;
+#[cfg(feature = "mail")]
+mod told;
 mod trial_words;
 pub(crate) mod words;
 pub(crate) mod write;
@@ -36,6 +38,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+#[cfg(feature = "mail")]
+pub(crate) use self::chart::Scale;
 pub(crate) use self::lineage::{Epoch, Lineage, LineageTrial};
 #[cfg(feature = "train")]
 pub(crate) use self::markdown::inline;

@@ -17,6 +17,7 @@ mod keep;
 pub(crate) mod layer;
 mod model;
 pub(crate) mod name;
+mod notify;
 pub(crate) mod optimizer;
 mod parse;
 mod plan;
@@ -53,6 +54,9 @@ pub(crate) use layer::Residual;
 pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding};
 pub use model::ModelSpec;
 pub(crate) use name::{RUN_NAME_RULE, is_run_name};
+pub use notify::{MailSecurity, MailSpec, NotifySpec, WebhookSpec, WebhookTemplate};
+#[cfg(feature = "mail")]
+pub(crate) use notify::{check_url, is_separator, mail_address};
 pub use optimizer::{AdamParameters, Optimizer, SgdParameters};
 pub use parse::{Override, StudyDocument};
 pub(crate) use plan::projection_stride;
@@ -63,7 +67,7 @@ pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
 pub use space::OptimizerName;
 pub use space::SearchSpace;
 pub(crate) use study::json_schema;
-pub use study::{NotifySpec, Spec, StudyFile};
+pub use study::{Spec, StudyFile};
 pub use train::{
     Augment, Border, CheckpointInterval, EarlyStopping, GradientClipping, Schedule, TrainSpec,
 };

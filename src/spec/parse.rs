@@ -67,7 +67,7 @@ impl StudyDocument {
     pub fn overrides(&self, key: &str) -> bool {
         self.overrides.iter().any(|set| {
             key.strip_prefix(set.key.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         })
     }
 
@@ -124,6 +124,8 @@ impl StudyDocument {
             let overridden = self.overrides.iter().rfind(|set| problem.key.starts_with(&set.key));
             if let Some(set) = overridden {
                 problem.message = format!("{} (from --set {}=…)", problem.message, set.key);
+            } else if problem.key.starts_with("notify.webhook") {
+                // Its line is not shown, as the address may be a secret.
             } else if let (Some(document), Ok(path)) = (&document, parse_path(&problem.key)) {
                 let span = find_span(document.get_ref(), &path);
                 problem.location = span.map(|span| Location::of(&self.text, span));
@@ -138,8 +140,16 @@ impl StudyDocument {
             .map_err(|error| self.toml_error(&error))?;
         let mut file = None;
         for set in &self.overrides {
-            let origin = format!("--set {}={}", set.key, set.value);
+            // A password is not shown, wherever it was written by mistake.
+            let is_secret = set.to_string().contains("password");
+            let origin = match is_secret {
+                true => format!("--set {}=…", set.key),
+                false => format!("--set {}={}", set.key, set.value),
+            };
             let refuse = |message: String| {
+                if let Some(problem) = password_problem(&message) {
+                    return SpecError::new(&origin, vec![problem]);
+                }
                 let problem =
                     Problem::new("", in_study_terms(message.trim()).replace('\n', " "), "");
                 SpecError::new(&origin, vec![problem])
@@ -152,6 +162,10 @@ impl StudyDocument {
     }
 
     fn toml_error(&self, error: &toml::de::Error) -> SpecError {
+        if let Some(problem) = password_problem(error.message()) {
+            // Without the text, whose line would be shown with the password.
+            return SpecError::new(&self.origin, vec![problem]);
+        }
         let mut problem =
             Problem::new("", in_study_terms(error.message()), suggestion(error.message()));
         problem.location = error.span().map(|span| Location::of(&self.text, span));
@@ -310,6 +324,19 @@ fn in_study_terms(message: &str) -> String {
         ("expected f64", "expected a number"),
     ];
     WORDS.iter().fold(message.to_owned(), |text, (rust, study)| text.replace(rust, study))
+}
+
+/// The problem of a password in the study itself.
+fn password_problem(message: &str) -> Option<Problem> {
+    let is_there = message.trim_start().starts_with("unknown field `password`");
+    is_there.then(|| {
+        Problem::new(
+            "notify.mail.password",
+            "a password has no place in a study, which is copied into run folders",
+            "name the file that holds it with `password-file`, or the environment variable with \
+             `password-variable`",
+        )
+    })
 }
 
 /// "did you mean …" for serde's `unknown field` and `unknown variant` messages.

@@ -9,6 +9,7 @@ use super::error::SpecError;
 use super::gate::GateSpec;
 use super::layer::Layer;
 use super::model::ModelSpec;
+use super::notify::NotifySpec;
 use super::shape::{InputShape, LayerTable};
 use super::train::TrainSpec;
 use super::tune::TuneSpec;
@@ -35,24 +36,13 @@ pub struct StudyFile {
     /// How the study looks for a better network, and for how long.
     #[serde(default)]
     pub tune: TuneSpec,
-    /// A command to run when the study is over.
+    /// Who is told when the study is over, and how.
     #[serde(default)]
     pub notify: NotifySpec,
 }
 
 fn default_name() -> String {
     "study".into()
-}
-
-/// `[notify]`: a command to run when the study is over.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct NotifySpec {
-    /// A program and its arguments, run once when the study is over. Its environment holds
-    /// `BURGEON_OUTCOME` (`accepted` or `rejected`), `BURGEON_ACCURACY`, `BURGEON_RUN_DIR` and
-    /// `BURGEON_STUDY`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<Vec<String>>,
 }
 
 impl StudyFile {
@@ -149,7 +139,7 @@ impl Spec {
     }
 
     /// SHA-256, in hex, of everything that determines the trained weights and the gate: all but the
-    /// study's name, its `[notify]` command, and the paths of its data and of the model that it starts
+    /// study's name, its `[notify]`, and the paths of its data and of the model that it starts
     /// from. (The data's content has its own hash; the model's is `from-sha256`.)
     pub fn hash(&self) -> String {
         let file = &self.file;

@@ -262,15 +262,7 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
         check.positive("train.seconds", seconds, 1e9);
     }
     check_space(check, file);
-    if let Some(command) = &file.notify.command
-        && command.first().is_none_or(String::is_empty)
-    {
-        check.problem(
-            "notify.command",
-            "names no program to run".into(),
-            "use a list such as [\"notify-send\", \"burgeon\"]",
-        );
-    }
+    file.notify.check(check);
 }
 
 fn check_space(check: &mut Check, file: &StudyFile) {

@@ -22,6 +22,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use crate::sys::announce::announced;
+use crate::sys::error_chain;
 use crate::sys::heartbeat::{Beat, Position, last_beat, now_ms};
 use crate::sys::signals::StopSignal;
 
@@ -238,6 +239,20 @@ impl Supervisor<'_> {
             self.report_unrecorded(recorded);
         }
         self.notify(Notice::GaveUp { cause: cause.into() });
+        if let Some(folder) = &self.run_folder {
+            let signals = &mut self.signals;
+            match record::tell(folder, &mut || signals.stop_requested().is_none()) {
+                Ok(told) => {
+                    for message in told.sent {
+                        self.notify(Notice::Told { message });
+                    }
+                    if let Some(error) = told.failed {
+                        self.notify(Notice::NotTold { why: error_chain(&error) });
+                    }
+                }
+                Err(error) => self.notify(Notice::NotTold { why: error_chain(&error) }),
+            }
+        }
     }
 
     fn beat(&self) -> Option<Beat> {

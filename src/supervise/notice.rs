@@ -38,6 +38,16 @@ pub enum Notice {
         /// Why.
         cause: String,
     },
+    /// A message of `[notify]` was sent.
+    Told {
+        /// Which, and to whom.
+        message: String,
+    },
+    /// A message of `[notify]` could not be sent.
+    NotTold {
+        /// Why.
+        why: String,
+    },
     /// An event of the supervisor could not be recorded in the run folder.
     NotRecorded {
         /// Why.
@@ -55,6 +65,8 @@ impl fmt::Display for Notice {
                 write!(f, "{cause}; restart {attempt} in {:.1} s", delay.as_secs_f64())
             }
             Self::GaveUp { cause } => write!(f, "gave up: {cause}"),
+            Self::Told { message } => f.write_str(message),
+            Self::NotTold { why } => f.write_str(why),
             Self::NotRecorded { why } => write!(f, "could not record this in the run: {why}"),
         }
     }

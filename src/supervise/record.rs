@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{Event, Ledger, LedgerError, RunFolder, RunFolderError};
+use crate::notify::{Told, tell_due};
+use crate::spec::{SpecError, StudyDocument};
 use crate::sys::clock::RealClock;
 use crate::sys::faults::FaultError;
 use crate::sys::files::real_files;
@@ -20,6 +22,8 @@ pub(super) enum RecordError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error("the [notify] of the run cannot be read")]
+    Study(#[from] SpecError),
 }
 
 pub(super) fn restart(
@@ -36,6 +40,16 @@ pub(super) fn restart(
 pub(super) fn give_up(run_folder: &Path, cause: &str, restarts: u32) -> Result<(), RecordError> {
     let event = Event::SupervisorGaveUp { cause: cause.into(), restarts };
     append(run_folder, event)
+}
+
+/// Tells of what was recorded, as the run's `[notify]` says.
+pub(super) fn tell(
+    run_folder: &Path,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Result<Told, RecordError> {
+    let run = RunFolder::open(real_files()?, run_folder)?;
+    let study = StudyDocument::new(run.study_file().display().to_string(), run.read_study()?);
+    Ok(tell_due(&run, &study.parse()?.notify, keep_going))
 }
 
 fn append(run_folder: &Path, event: Event) -> Result<(), RecordError> {

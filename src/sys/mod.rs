@@ -9,7 +9,6 @@ pub mod bus_errors;
 mod claim;
 pub mod clock;
 mod counter;
-#[cfg(feature = "train")]
 mod error_chain;
 pub mod faults;
 pub mod fence;
@@ -36,7 +35,6 @@ pub mod standing;
 #[cfg(feature = "cli")]
 pub mod trial_write;
 
-#[cfg(feature = "train")]
 pub(crate) use error_chain::error_chain;
 pub(crate) use json::nan_if_null;
 

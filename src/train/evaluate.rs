@@ -7,8 +7,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::batch::{Batch, Batches};
 use crate::data::{Normalization, Subset};
-use crate::record::{ClassRecall, ConfidenceGroup};
 use crate::model::{EmulatedNetwork, Mode, Network, ReadError, read_values};
+use crate::record::{ClassRecall, ConfidenceGroup};
 
 /// Number of images in one forward pass: enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;

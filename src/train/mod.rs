@@ -19,9 +19,9 @@ pub(crate) mod state;
 mod tests;
 pub(crate) mod workers;
 
+pub(crate) use calibrate::{QuantizeError, quantize};
 #[cfg(feature = "cli")]
 pub(crate) use evaluate::right_images;
-pub(crate) use calibrate::{QuantizeError, quantize};
 pub use evaluate::{Evaluation, evaluate};
 pub(crate) use evaluate::{Measured, evaluate_while, measure, measure_quantized};
 pub use fit::{Trained, train};

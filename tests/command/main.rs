@@ -9,16 +9,17 @@ mod cli;
 mod completions;
 mod continued;
 mod crashes;
+#[cfg(feature = "detect")]
+mod detect;
 mod diff;
 mod doctor;
 mod export;
 mod import;
-#[cfg(feature = "detect")]
-mod detect;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
+mod notify;
 #[cfg(unix)]
 mod pipeline;
 mod predict;
@@ -30,6 +31,8 @@ mod runs;
 mod schema;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
+#[path = "../support/smtp.rs"]
+mod smtp;
 #[cfg(unix)]
 mod stops;
 #[path = "../support/mod.rs"]

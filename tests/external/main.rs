@@ -5,6 +5,7 @@
 mod examples;
 mod full_disk;
 mod loaders;
+mod mail;
 mod mnist;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
@@ -25,6 +26,7 @@ fn main() {
         full_disk::group(),
         loaders::group(),
         loaders::torch_group(),
+        mail::group(),
         mnist::group(),
         onnx::group(),
         public_surface::group(),

@@ -10,6 +10,7 @@ mod growth_loop;
 mod imported;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
+mod notify;
 mod one_process;
 mod onnx_metadata;
 mod own_data;
@@ -18,5 +19,7 @@ mod processes;
 mod server;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
+#[path = "../support/smtp.rs"]
+mod smtp;
 mod study_file;
 mod supervise;

@@ -13,6 +13,9 @@ use std::fmt::Display;
 
 use super::markup::{Attributes, Markup, Px};
 use paint::presentation;
+#[cfg(feature = "mail")]
+pub(crate) use scale::Scale;
+#[cfg(not(feature = "mail"))]
 use scale::Scale;
 
 /// The size of a chart, and the rectangle in it that values are drawn in, in SVG units.

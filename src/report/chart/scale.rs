@@ -2,7 +2,7 @@
 
 /// Maps values to heights.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     kind: Kind,
     low: f64,
     high: f64,
@@ -25,7 +25,7 @@ const ERROR_TICKS: [f64; 13] =
 impl Scale {
     /// A scale for accuracies, 0..=1; NaN and infinities are ignored. It is linear over
     /// their range, or logarithmic in the errors if they reach from far below to near 1.
-    pub(super) fn of_accuracies(values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn of_accuracies(values: impl Iterator<Item = f64>) -> Self {
         let Some((low, high)) = range(values) else {
             return Self::linear(0.0, 1.0, 1.0);
         };
@@ -69,7 +69,7 @@ impl Scale {
     }
 
     /// The height of a value as a share of the chart, 0..=1; values outside lie on the edge.
-    pub(super) fn share(&self, value: f64) -> f64 {
+    pub(crate) fn share(&self, value: f64) -> f64 {
         let (low, high) = (self.transformed(self.low), self.transformed(self.high));
         ((self.transformed(value) - low) / (high - low)).clamp(0.0, 1.0)
     }
@@ -83,7 +83,7 @@ impl Scale {
 
     /// Where to draw lines, from below; those that would be closer than `gap` (a share of the
     /// height) to the one before are left out, though never the lowest.
-    pub(super) fn ticks(&self, gap: f64) -> Vec<f64> {
+    pub(crate) fn ticks(&self, gap: f64) -> Vec<f64> {
         let mut kept: Vec<f64> = Vec::new();
         for tick in &self.ticks {
             if kept.last().is_none_or(|last| self.share(*tick) - self.share(*last) >= gap) {

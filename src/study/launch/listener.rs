@@ -28,7 +28,11 @@ pub trait LaunchListener: Listener {
     /// The study finished, but the card of its best model could not be written again.
     fn card_failed(&mut self, _error: &(dyn Error + 'static)) {}
 
-    /// The study finished, but the command of `[notify]` failed.
+    /// A message of `[notify]` was sent; the text says which and to whom.
+    fn notified(&mut self, _message: &str) {}
+
+    /// The study ended, but the command of `[notify]` failed, or a message could not be sent; those that wait
+    /// are kept in the run folder.
     fn notification_failed(&mut self, _error: &NotifyError) {}
 
     /// A function to receive every recorded event; called once, before the first event.

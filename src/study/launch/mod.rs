@@ -1,6 +1,7 @@
 //! Running a study from a program: data, device, run folder, record and loop put together.
 
 mod error;
+mod failure;
 mod forgetting;
 mod images;
 mod import;
@@ -41,7 +42,7 @@ use super::trainer::Trainer;
 use crate::data::{DataError, Dataset, Download, Split};
 use crate::ledger::{Event, Ledger, RunFolder};
 use crate::model::OpenDevice;
-use crate::notify::{NotifyError, notify_while};
+use crate::notify::{NotifyError, Told, keep_due, notify_while, tell_due};
 use crate::report;
 use crate::spec::{Override, StudyFile};
 use crate::sys::announce::{announce, supervision};
@@ -100,7 +101,8 @@ use crate::tune::Policy;
 /// - `BURGEON_SUPERVISED` and `BURGEON_SUPERVISOR` are set by `burgeon supervise` for its child.
 ///
 /// Other variables `BURGEON_…` are options of the command, and the library ignores them. A study with
-/// a `[notify]` command runs that command at its end.
+/// a `[notify]` command runs that command at its end; one with `[notify]` mail or webhooks connects to their
+/// servers then, for ten seconds at most, and keeps in the run folder what it could not send.
 #[derive(Default)]
 #[must_use = "a launch does nothing until it is run"]
 pub struct Launch<'a> {
@@ -342,6 +344,7 @@ impl<'a> Launch<'a> {
                 file
             }
         };
+        file.notify.resolve_paths(|key, path| recordable(&study.base(key).join(path)))?;
         let mut start = self.start_model(study, &mut file, begun)?;
         let (device, workers) = match self.trainer {
             None => (Some(self.settings.device.open()?), Some(self.settings.workers()?)),
@@ -422,16 +425,34 @@ impl<'a> Launch<'a> {
     }
 
     fn enter(
-        self,
+        mut self,
         folder: RunFolder,
         session: Session,
         device: Option<OpenDevice>,
     ) -> Result<Ended, LaunchError> {
         let mut silent = Silent;
-        let listener: &mut dyn LaunchListener = match self.listener {
+        let listener: &mut dyn LaunchListener = match self.listener.take() {
             Some(listener) => listener,
             None => &mut silent,
         };
+        let (notify, stop) = (session.spec.file().notify.clone(), self.stop.clone());
+        let ended = self.work(folder.clone(), session, device, listener);
+        if let Err(error) = &ended
+            && let Some(told) = failure::tell(error, &folder, &notify, &stop)
+        {
+            failure::pass_on(&told, listener);
+        }
+        ended
+    }
+
+    /// Works in a run folder until the study ends.
+    fn work(
+        self,
+        folder: RunFolder,
+        session: Session,
+        device: Option<OpenDevice>,
+        listener: &mut dyn LaunchListener,
+    ) -> Result<Ended, LaunchError> {
         let files = Arc::clone(folder.files());
         let lock = folder.lock(&LockRequest::new(self.settings.command.join(" ")))?;
         announce(folder.path())?;
@@ -469,7 +490,7 @@ impl<'a> Launch<'a> {
         let notification_is_due = is_notification_due(ledger.records());
         let Session { spec, images, growth, workers, inherited, .. } = session;
         let origin = images.origin;
-        let (name, command) = (spec.name().to_owned(), spec.file().notify.command.clone());
+        let (name, notify) = (spec.name().to_owned(), spec.file().notify.clone());
         let validation_images = images.dataset.validation.len();
         let measured_on = device.as_ref().filter(|_| spec.file().model.measure_forgetting);
         let measured_on = measured_on.map(|device| device.device.clone().without_autodiff());
@@ -522,23 +543,26 @@ impl<'a> Launch<'a> {
             Ended::Stopped(_) => Ok(()),
         };
         let reported = report::write(&folder);
-        let mut notified = Ok(());
+        let (mut notified, mut told) = (Ok(()), Told::default());
         if let Ended::Finished(finished) = &mut ended {
             finished.data = Some(origin);
+            let mut keep_going = || {
+                let _ = heartbeat.beat();
+                self.stop.requested().is_none()
+            };
+            keep_due(&folder, &notify);
+            let command = notify.command.as_ref();
             if let Some(command) =
                 command.filter(|_| is_extended || !was_over || notification_is_due)
             {
-                let mut keep_going = || {
-                    let _ = heartbeat.beat();
-                    self.stop.requested().is_none()
-                };
-                notified = notify_while(&command, &name, &finished.result, &mut keep_going);
+                notified = notify_while(command, &name, &finished.result, &mut keep_going);
                 if matches!(notified, Err(NotifyError::Stopped { .. })) {
                     study.stopped()?;
                 } else if notification_is_due {
                     study.resumed()?;
                 }
             }
+            told = tell_due(&folder, &notify, &mut keep_going);
         }
         drop(study);
         match &forgotten {
@@ -552,6 +576,7 @@ impl<'a> Launch<'a> {
         if let Err(error) = reported {
             listener.report_failed(&error);
         }
+        failure::pass_on(&told, listener);
         if let Err(error) = notified {
             listener.notification_failed(&error);
         }

@@ -281,7 +281,7 @@ pub(super) fn recordable(path: &Path) -> Result<PathBuf, DataError> {
         Some(_) => Ok(path),
         None => Err(DataError::Request {
             problem: format!(
-                "{}: this path is not UTF-8, so a study file cannot hold it; use another path to the data",
+                "{}: this path is not UTF-8, so a study file cannot hold it; use another path",
                 path.display()
             ),
         }),

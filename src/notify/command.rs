@@ -5,36 +5,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::error::NotifyError;
 use crate::record::StudyResult;
-
-/// A failure of the command of `[notify]`.
-#[derive(Debug, thiserror::Error)]
-pub enum NotifyError {
-    /// The program could not be started.
-    #[error("the command of [notify], `{program}`, could not be started")]
-    Start {
-        /// The first word of `[notify] command`.
-        program: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The program ended with a failure.
-    #[error("the command of [notify], `{program}`, failed: {status}")]
-    Failed {
-        /// The first word of `[notify] command`.
-        program: String,
-        /// How it ended.
-        status: ExitStatus,
-    },
-    /// This process was asked to stop before the program had ended.
-    #[error(
-        "the command of [notify], `{program}`, was stopped early; `burgeon resume` runs it again"
-    )]
-    Stopped {
-        /// The first word of `[notify] command`.
-        program: String,
-    },
-}
 
 /// Runs `[notify] command` and waits for it, with `BURGEON_STUDY`, `BURGEON_OUTCOME`,
 /// `BURGEON_ACCURACY` and `BURGEON_RUN_DIR` in its environment.

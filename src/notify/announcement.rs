@@ -1,0 +1,157 @@
+//! What is said about an event of a run, whichever way it is sent.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Figures, Report, State};
+use crate::spec::is_separator;
+
+/// The kind of an event that is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Announced {
+    /// A model passed the gate.
+    Accepted,
+    /// No model passed, and the budget is used up.
+    Rejected,
+    /// No model passed before a time limit.
+    OutOfTime,
+    /// The supervisor will not restart the trainer any more.
+    GaveUp,
+    /// The study ended with an error.
+    Failed,
+}
+
+impl Announced {
+    /// In words, as in `accepted`.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::OutOfTime => "out of time",
+            Self::GaveUp => "given up by its supervisor",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// As one word, in kebab case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::OutOfTime => "out-of-time",
+            Self::GaveUp => "gave-up",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// All that messages about one event say. Its texts are one line each, without control characters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announcement {
+    /// Tells the event from all others of its run, such as `finished-0`.
+    pub key: String,
+    /// What tells the run from all others.
+    pub origin: Vec<u8>,
+    /// What happened.
+    pub what: Announced,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The study's name.
+    pub study: String,
+    /// The run folder.
+    pub run: String,
+    /// What happened and why, in a sentence or more.
+    pub sentence: String,
+    /// The figures, as names and values.
+    pub rows: Vec<(String, String)>,
+    /// The same as numbers.
+    pub figures: Figures,
+    /// The accuracy that the gate requires, 0..=1.
+    pub threshold: Option<f64>,
+    /// The validation accuracies of each trial, 0..=1 or NaN, epoch by epoch.
+    pub curves: Vec<Vec<f64>>,
+    /// The report, as one HTML page; `None` if it is too long to be sent.
+    pub page: Option<String>,
+}
+
+/// Longer reports are not attached.
+const PAGE_BYTES_MAX: usize = 8 << 20;
+/// Longer sentences are cut.
+const SENTENCE_CHARS_MAX: usize = 2000;
+
+impl Announcement {
+    /// What is said about the event at the end of this report.
+    pub fn new(report: &Report, key: String, origin: Vec<u8>, at: Timestamp, run: &Path) -> Self {
+        let out_of_time = report.out_of_time();
+        let what = match (&report.state, out_of_time) {
+            (State::Accepted, _) => Announced::Accepted,
+            (State::Rejected, Some(_)) => Announced::OutOfTime,
+            (State::Rejected, None) => Announced::Rejected,
+            (State::GaveUp { .. }, _) => Announced::GaveUp,
+            (State::Stopped { .. } | State::Unfinished, _) => Announced::Failed,
+        };
+        let mut sentence = report.outcome();
+        if let (Announced::OutOfTime, Some(why)) = (what, out_of_time) {
+            sentence = format!("Out of time: {why}. {sentence}");
+        }
+        let page = report.to_single_page();
+        let curve = |trial: &crate::report::LineageTrial| {
+            trial.curve.iter().map(|epoch| epoch.validation_accuracy).collect()
+        };
+        Self {
+            key,
+            origin,
+            what,
+            at,
+            study: one_line(report.study_name(), 200),
+            run: one_line(&run.display().to_string(), 1000),
+            sentence: one_line(&sentence, SENTENCE_CHARS_MAX),
+            rows: report
+                .told_figures()
+                .into_iter()
+                .map(|(name, value)| (name, one_line(&value, 200)))
+                .collect(),
+            figures: report.figures,
+            threshold: report.threshold(),
+            curves: report.lineage.trials.iter().map(curve).collect(),
+            page: Some(page).filter(|page| page.len() <= PAGE_BYTES_MAX),
+        }
+    }
+
+    /// The same, about the error that ended the study.
+    #[must_use]
+    pub fn of_failure(self, error: &str) -> Self {
+        let sentence = format!(
+            "Failed: {error}. Once the cause is removed, continue with burgeon resume {}.",
+            self.run
+        );
+        Self { what: Announced::Failed, sentence: one_line(&sentence, SENTENCE_CHARS_MAX), ..self }
+    }
+
+    /// A line that says it all, for subjects of mail.
+    pub fn title(&self) -> String {
+        let Self { study, what, figures, .. } = self;
+        let accuracy = figures.validation_accuracy.filter(|accuracy| accuracy.is_finite());
+        match accuracy {
+            Some(accuracy) => {
+                format!("{study} {}: {:.2} % on validation images", what.words(), accuracy * 100.0)
+            }
+            None => format!("{study} {}", what.words()),
+        }
+    }
+}
+
+/// Text as one line without control characters, cut to a number of characters.
+pub(super) fn one_line(text: &str, chars_max: usize) -> String {
+    let clean = |c: char| if c.is_control() || is_separator(c) { ' ' } else { c };
+    let mut chars = text.chars().map(clean);
+    let mut line: String = chars.by_ref().take(chars_max).collect();
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
+}

@@ -1,0 +1,49 @@
+//! Why somebody was not told.
+
+use std::io;
+use std::process::ExitStatus;
+
+/// A failure of a notification. The result of the study stands.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// The program could not be started.
+    #[error("the command of [notify], `{program}`, could not be started")]
+    Start {
+        /// The first word of `[notify] command`.
+        program: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The program ended with a failure.
+    #[error("the command of [notify], `{program}`, failed: {status}")]
+    Failed {
+        /// The first word of `[notify] command`.
+        program: String,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// This process was asked to stop before the program had ended.
+    #[error(
+        "the command of [notify], `{program}`, was stopped early; `burgeon resume` runs it again"
+    )]
+    Stopped {
+        /// The first word of `[notify] command`.
+        program: String,
+    },
+    /// Mail or webhooks are asked for, which this build lacks.
+    #[error(
+        "this build cannot send mail or call webhooks: it lacks the cargo feature `mail`; nobody is told by those of [notify]"
+    )]
+    NotBuilt,
+    /// The messages could not be made, kept or read.
+    #[cfg(feature = "mail")]
+    #[error("the messages of [notify] cannot be sent")]
+    Outbox(#[from] super::outbox::OutboxError),
+    /// Some messages are not sent.
+    #[cfg(feature = "mail")]
+    #[error("{lines}")]
+    Undelivered {
+        /// A line for each of them.
+        lines: String,
+    },
+}

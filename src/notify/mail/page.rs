@@ -1,0 +1,70 @@
+//! What a message says, as text and as HTML.
+
+use std::fmt::{Display, Write};
+
+use crate::notify::announcement::{Announced, Announcement};
+use crate::report::markup::Markup;
+
+/// For programs that show no HTML.
+pub(super) fn text(announcement: &Announcement) -> String {
+    let Announcement { study, what, sentence, rows, run, .. } = announcement;
+    let mut text = format!("{study}: {}\n\n{sentence}\n\n", what.words());
+    let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, value) in rows {
+        let _ = writeln!(text, "{name:longest$}  {value}");
+    }
+    let _ = write!(text, "\nrun folder: {run}\n");
+    text
+}
+
+/// The same with colours and a picture, whose `Content-ID` is given. All looks are in attributes, as mail
+/// programs ignore style sheets.
+pub(super) fn html(announcement: &Announcement, picture: &str) -> String {
+    let Announcement { study, what, sentence, rows, run, .. } = announcement;
+    let colour = match what {
+        Announced::Accepted => "#1a7f37",
+        _ => "#c0262d",
+    };
+    let mut page = Markup::default();
+    page.raw("<!DOCTYPE html>\n");
+    page.element("html", &[("lang", &"en")], |html| {
+        html.element("head", &[], |head| {
+            head.raw("<meta charset=\"utf-8\">\n");
+            head.leaf("title", &[], announcement.title());
+        });
+        let looks = "margin:16px;font:15px/1.5 system-ui,sans-serif;color:#1c2126;background:#fff";
+        html.element("body", &[("style", &looks)], |body| {
+            body.element("h2", &[("style", &"margin:0 0 8px")], |heading| {
+                heading.text(format!("{study}: "));
+                let badge = format!("color:{colour}");
+                heading.leaf("span", &[("style", &badge)], what.words());
+            });
+            body.leaf("p", &[], sentence);
+            body.element("p", &[], |paragraph| {
+                let source = format!("cid:{picture}");
+                let attributes: [(&str, &dyn Display); 4] = [
+                    ("src", &source),
+                    ("width", &600),
+                    ("style", &"max-width:100%;height:auto"),
+                    ("alt", &"validation accuracy over the epochs of all trials"),
+                ];
+                paragraph.element("img", &attributes, |_| {});
+            });
+            body.element("table", &[("style", &"border-collapse:collapse")], |table| {
+                for (name, value) in rows {
+                    table.element("tr", &[], |row| {
+                        let looks = "padding:2px 16px 2px 0;color:#5b6570";
+                        row.leaf("td", &[("style", &looks)], name);
+                        row.leaf("td", &[], value);
+                    });
+                }
+            });
+            body.element("p", &[("style", &"color:#5b6570")], |paragraph| {
+                paragraph.text("run folder: ");
+                paragraph.leaf("code", &[], run);
+            });
+        });
+    });
+    // HTML's only element without an end here.
+    page.finish().replace("></img>", ">")
+}

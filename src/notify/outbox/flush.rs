@@ -1,0 +1,200 @@
+//! Sending what waits.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::entry::{Entry, Target};
+use super::{MessageState, Outbox, OutboxError, StoredMessage};
+use crate::notify::attempt::{Threads, Tried};
+use crate::notify::{back_off, mail, webhook};
+use crate::sys::lock::{LockRequest, RunLock};
+
+/// Which messages are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Those whose time has come.
+    Due,
+    /// All that wait, whenever they were tried last.
+    Waiting,
+    /// Parked ones too.
+    Parked,
+}
+
+/// How messages are sent.
+#[derive(Debug, Clone)]
+pub struct Flush {
+    which: Which,
+    each: Duration,
+    whole: Duration,
+    threads: Threads,
+}
+
+/// What came of sending.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flushed {
+    /// Taken over by a server now.
+    pub sent: Vec<StoredMessage>,
+    /// To be tried later.
+    pub waiting: Vec<StoredMessage>,
+    /// Refused for good, or damaged.
+    pub parked: Vec<StoredMessage>,
+}
+
+/// Longest try of one message.
+const EACH: Duration = Duration::from_secs(60);
+/// Longest that the end of a study waits for its messages.
+const AT_THE_END: Duration = Duration::from_secs(10);
+
+impl Flush {
+    /// Sends these messages, a minute at most each.
+    pub fn new(which: Which) -> Self {
+        Self { which, each: EACH, whole: Duration::MAX, threads: Threads::default() }
+    }
+
+    /// The same with other longest times: for each try, and for all of them.
+    #[must_use]
+    pub fn within(self, each: Duration, whole: Duration) -> Self {
+        Self { each, whole, ..self }
+    }
+
+    /// Sends what is due, ten seconds at most in all: for the end of a study.
+    pub fn at_the_end() -> Self {
+        Self { whole: AT_THE_END, ..Self::new(Which::Due) }
+    }
+
+    /// Sends the messages of a run as long as `keep_going` says so.
+    ///
+    /// # Errors
+    ///
+    /// If another process is doing that, or the folder cannot be read or written. That a message cannot be
+    /// sent is no error of this kind.
+    pub fn run(
+        &self,
+        outbox: &Outbox,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Flushed, OutboxError> {
+        let mut flushed = Flushed::default();
+        let names = outbox.names()?;
+        if !names.iter().any(|name| self.is_wanted(outbox, name)) {
+            for name in &names {
+                flushed.add(outbox, name);
+            }
+            return Ok(flushed);
+        }
+        let lock = RunLock::acquire(
+            &outbox.files,
+            &outbox.folder,
+            &LockRequest::new("sending messages of [notify]"),
+        )?;
+        let since = Instant::now();
+        for name in &names {
+            let left = self.whole.saturating_sub(since.elapsed());
+            // Read under the lock: another process may have sent it meanwhile.
+            match outbox.entry(name) {
+                Ok(Some(entry))
+                    if self.wants(&entry, Timestamp::now()) && !left.is_zero() && keep_going() =>
+                {
+                    lock.fence().check().map_err(|error| OutboxError::Lock(error.into()))?;
+                    let entry = self.attempt(outbox, name, entry, left, keep_going)?;
+                    match entry.state {
+                        MessageState::Sent => flushed.sent.push(entry.stored(name)),
+                        _ => flushed.add(outbox, name),
+                    }
+                }
+                _ => flushed.add(outbox, name),
+            }
+        }
+        Ok(flushed)
+    }
+
+    fn is_wanted(&self, outbox: &Outbox, name: &str) -> bool {
+        matches!(outbox.entry(name), Ok(Some(entry)) if self.wants(&entry, Timestamp::now()))
+    }
+
+    fn wants(&self, entry: &Entry, now: Timestamp) -> bool {
+        let is_due = entry.next_at.is_none_or(|at| at <= now);
+        match (entry.state, self.which) {
+            (MessageState::Sent | MessageState::Damaged, _) => false,
+            (MessageState::Parked, which) => which == Which::Parked,
+            (MessageState::Waiting, Which::Due) => is_due,
+            (MessageState::Waiting, Which::Waiting | Which::Parked) => true,
+        }
+    }
+
+    /// Tries a message once, and records what came of it.
+    fn attempt(
+        &self,
+        outbox: &Outbox,
+        name: &str,
+        mut entry: Entry,
+        left: Duration,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Entry, OutboxError> {
+        let limit = self.each.min(left);
+        let tried = match outbox.content(name, &entry) {
+            Ok(content) => {
+                let entry = entry.clone();
+                self.threads.run(limit, keep_going, move |tell| {
+                    transmit(&entry, &content, limit, tell);
+                })
+            }
+            Err(why) => Tried::Never(why),
+        };
+        let now = Timestamp::now();
+        let (state, error) = match tried {
+            // Not counted: nobody knows what would have come of it.
+            Tried::Stopped => return Ok(entry),
+            Tried::Sent => (MessageState::Sent, None),
+            Tried::Later(why) => (MessageState::Waiting, Some(why)),
+            Tried::Never(why) => (MessageState::Parked, Some(why)),
+        };
+        entry.attempts = entry.attempts.saturating_add(1);
+        entry.tried_at = Some(now);
+        entry.next_at = match state {
+            MessageState::Waiting => {
+                now.checked_add(back_off::delay(&entry.id, entry.attempts)).ok()
+            }
+            _ => None,
+        };
+        (entry.state, entry.error) = (state, error);
+        outbox.write_entry(name, &entry)?;
+        if entry.state == MessageState::Sent {
+            // After the entry, as it is sent otherwise. If it cannot be removed, it only takes room.
+            let _ = outbox.files.remove_file(&outbox.content_path(name, &entry.target));
+        }
+        Ok(entry)
+    }
+}
+
+fn transmit(entry: &Entry, content: &[u8], limit: Duration, tell: &dyn Fn(Tried)) {
+    match &entry.target {
+        Target::Mail { settings, to } => mail::send(settings, to, content, limit, tell),
+        Target::Webhook(settings) => {
+            let about = (entry.id.as_str(), entry.event.name());
+            let now = Timestamp::now().as_second();
+            webhook::send(settings, about, content, now, limit, tell);
+        }
+    }
+}
+
+impl Flushed {
+    /// Adds a message that was not sent now.
+    fn add(&mut self, outbox: &Outbox, name: &str) {
+        let message = match outbox.entry(name) {
+            Ok(Some(entry)) => entry.stored(name),
+            Ok(None) => return,
+            Err(why) => super::entry::damaged(name, why),
+        };
+        match message.state {
+            MessageState::Sent => {}
+            MessageState::Waiting => self.waiting.push(message),
+            MessageState::Parked | MessageState::Damaged => self.parked.push(message),
+        }
+    }
+
+    /// Whether nothing is left to be sent.
+    pub fn is_all_sent(&self) -> bool {
+        self.waiting.is_empty() && self.parked.is_empty()
+    }
+}

@@ -1,0 +1,289 @@
+//! Messages on disk: in the folder `outbox` of a run, two files each.
+//!
+//! ```text
+//! outbox/finished-0.mail-0.eml          what is sent, byte for byte
+//! outbox/finished-0.mail-0.entry.json   to whom, and what came of it so far
+//! ```
+//!
+//! The content is written first; a message counts once it has its entry. When it is sent, its content is
+//! removed and its entry stays, so that the same event is not told twice.
+
+mod entry;
+mod flush;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+pub use self::entry::MessageState;
+use self::entry::{Entry, Target};
+pub use self::flush::{Flush, Flushed, Which};
+use super::announcement::Announcement;
+use super::identity::identifier;
+use super::mail::{MessageError, compose, message_id};
+use super::webhook;
+use crate::ledger::{LedgerError, RunFolder, RunFolderError};
+use crate::spec::NotifySpec;
+use crate::sys::faults::FaultError;
+use crate::sys::files::{FileError, Files};
+use crate::sys::lock::LockError;
+
+/// Name of the folder in a run folder.
+const FOLDER: &str = "outbox";
+const ENTRY: &str = ".entry.json";
+const ENTRY_BYTES_MAX: u64 = 256 << 10;
+const CONTENT_BYTES_MAX: u64 = 64 << 20;
+
+/// Why messages cannot be made, kept, read or sent.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboxError {
+    /// The record of the run cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The run folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] RunFolderError),
+    /// A message cannot be composed.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// Another process is sending the messages of this run, or the outbox cannot be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// An entry cannot be written as JSON.
+    #[error("an entry of the outbox cannot be written")]
+    Entry(#[source] serde_json::Error),
+    /// `BURGEON_FAULT`, which only test builds read, is not a fault.
+    #[error(transparent)]
+    Fault(#[from] FaultError),
+}
+
+/// What happens to messages that are in the outbox already, and not sent yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// They are left as they are.
+    Keep,
+    /// Those that were made for other settings of `[notify]` are made anew, and tried at once.
+    Adapt,
+}
+
+/// The messages of a run.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    files: Arc<dyn Files>,
+    folder: PathBuf,
+}
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct StoredMessage {
+    /// Its name, such as `finished-0.mail-0`.
+    pub name: String,
+    /// Its identifier: the `Message-ID` of mail, the `X-Burgeon-Delivery` of a webhook's request; empty
+    /// if the entry is damaged.
+    pub id: String,
+    /// What it says, in a line.
+    pub title: String,
+    /// To whom it goes.
+    pub to: String,
+    /// What came of it so far.
+    pub state: MessageState,
+    /// Number of tries so far.
+    pub attempts: u32,
+    /// Why the last try failed.
+    pub error: Option<String>,
+    /// Not tried again before this time.
+    pub next_at: Option<Timestamp>,
+}
+
+impl StoredMessage {
+    /// What it says and to whom.
+    pub fn to_line(&self) -> String {
+        format!("{:?} to {}", self.title, self.to)
+    }
+}
+
+impl fmt::Display for StoredMessage {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Self { name, to, state, attempts, error, next_at, .. } = self;
+        write!(f, "{name} to {to}: ")?;
+        let why = error.as_deref().unwrap_or("not tried yet");
+        let tries = if *attempts == 1 { "try" } else { "tries" };
+        match (state, next_at) {
+            (MessageState::Sent, _) => f.write_str("sent"),
+            (MessageState::Parked, _) => {
+                write!(f, "parked after {attempts} {tries}, not tried again by itself: {why}")
+            }
+            (MessageState::Damaged, _) => write!(f, "damaged: {why}"),
+            (MessageState::Waiting, Some(at)) => {
+                write!(f, "waits until {at:.0} after {attempts} {tries}: {why}")
+            }
+            (MessageState::Waiting, None) => write!(f, "waits: {why}"),
+        }
+    }
+}
+
+impl Outbox {
+    /// The outbox of a run, which may be empty.
+    pub fn of(run: &RunFolder) -> Self {
+        Self { files: Arc::clone(run.files()), folder: run.path().join(FOLDER) }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All its messages, by name.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read. Damaged entries are listed as such.
+    pub fn messages(&self) -> Result<Vec<StoredMessage>, OutboxError> {
+        let named = |name: String| {
+            let message = match self.entry(&name) {
+                Ok(Some(entry)) => entry.stored(&name),
+                Ok(None) => return None,
+                Err(why) => entry::damaged(&name, why),
+            };
+            Some(message)
+        };
+        Ok(self.names()?.into_iter().filter_map(named).collect())
+    }
+
+    /// Whether all messages about an event are there as these settings want them.
+    pub(super) fn is_complete(
+        &self,
+        key: &str,
+        notify: &NotifySpec,
+        existing: Existing,
+    ) -> Result<bool, OutboxError> {
+        Ok(targets(notify).iter().all(|(channel, target)| {
+            self.is_settled(&format!("{key}.{channel}"), target, existing)
+        }))
+    }
+
+    fn is_settled(&self, name: &str, target: &Target, existing: Existing) -> bool {
+        match self.entry(name) {
+            Ok(Some(entry)) => {
+                existing == Existing::Keep
+                    || entry.state == MessageState::Sent
+                    || entry.target == *target
+            }
+            Ok(None) | Err(_) => false,
+        }
+    }
+
+    /// Puts the messages about an event into the outbox. When this returns, they are on disk.
+    ///
+    /// # Errors
+    ///
+    /// If a message cannot be composed or written; those before it are kept.
+    pub fn queue(
+        &self,
+        announcement: &Announcement,
+        notify: &NotifySpec,
+        existing: Existing,
+    ) -> Result<(), OutboxError> {
+        self.files.create_folders(&self.folder)?;
+        let mut composed: Option<(String, Vec<u8>)> = None;
+        for (channel, target) in targets(notify) {
+            let name = format!("{}.{channel}", announcement.key);
+            if self.is_settled(&name, &target, existing) {
+                continue;
+            }
+            let (id, content) = match &target {
+                Target::Mail { settings, .. } => match &composed {
+                    Some(message) => message.clone(),
+                    None => {
+                        let id = message_id(announcement, settings)?;
+                        composed.insert((id, compose(announcement, settings)?)).clone()
+                    }
+                },
+                Target::Webhook(settings) => {
+                    let id = identifier(&announcement.origin, &announcement.key, &channel);
+                    let body = webhook::body(announcement, settings.template, &id);
+                    (id, body)
+                }
+            };
+            self.files.write_atomically(&self.content_path(&name, &target), &content)?;
+            self.write_entry(&name, &Entry::new(id, announcement, target, &content))?;
+        }
+        Ok(())
+    }
+
+    /// The entry of a name; `None` if there is none, and what is wrong with it if it is damaged.
+    fn entry(&self, name: &str) -> Result<Option<Entry>, String> {
+        let path = self.entry_path(name);
+        match self.files.read(&path, ENTRY_BYTES_MAX) {
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| error.to_string()),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(crate::sys::error_chain(&error)),
+        }
+    }
+
+    fn write_entry(&self, name: &str, entry: &Entry) -> Result<(), OutboxError> {
+        let text = serde_json::to_vec_pretty(entry).map_err(OutboxError::Entry)?;
+        Ok(self.files.write_atomically(&self.entry_path(name), &text)?)
+    }
+
+    /// What is sent; what is wrong if it is missing or not what it was.
+    fn content(&self, name: &str, entry: &Entry) -> Result<Vec<u8>, String> {
+        let path = self.content_path(name, &entry.target);
+        let content = self
+            .files
+            .read(&path, CONTENT_BYTES_MAX)
+            .map_err(|error| crate::sys::error_chain(&error))?;
+        match hex::encode(Sha256::digest(&content)) == entry.sha256 {
+            true => Ok(content),
+            false => Err(format!("{} is not what was written", path.display())),
+        }
+    }
+
+    fn names(&self) -> Result<Vec<String>, OutboxError> {
+        match self.files.list(&self.folder) {
+            Ok(names) => {
+                let name = |file: String| {
+                    file.strip_suffix(ENTRY)
+                        .filter(|name| !name.starts_with('.'))
+                        .map(str::to_owned)
+                };
+                Ok(names.into_iter().filter_map(name).collect())
+            }
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn entry_path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}{ENTRY}"))
+    }
+
+    fn content_path(&self, name: &str, target: &Target) -> PathBuf {
+        self.folder.join(match target {
+            Target::Mail { .. } => format!("{name}.eml"),
+            Target::Webhook(_) => format!("{name}.body.json"),
+        })
+    }
+}
+
+/// Where messages go: each address of mail, and each webhook, by a name.
+fn targets(notify: &NotifySpec) -> Vec<(String, Target)> {
+    let mail = notify.mail.iter().flat_map(|mail| {
+        mail.to.iter().enumerate().map(|(index, to)| {
+            let target = Target::Mail { settings: mail.clone(), to: to.clone() };
+            (format!("mail-{index}"), target)
+        })
+    });
+    let webhooks = notify
+        .webhook
+        .iter()
+        .enumerate()
+        .map(|(index, webhook)| (format!("webhook-{index}"), Target::Webhook(webhook.clone())));
+    mail.chain(webhooks).collect()
+}

@@ -1,0 +1,142 @@
+//! An announcement as an HTTP request: body, signature, and what the answer means.
+
+use std::time::Duration;
+
+use ring::hmac::{Context, HMAC_SHA256, Key};
+use serde_json::json;
+
+use super::announcement::Announcement;
+use super::attempt::Tried;
+use super::secret::{Redaction, Secret};
+use crate::spec::{WebhookSpec, WebhookTemplate, check_url};
+use crate::sys::clock::rfc3339;
+use crate::sys::error_chain;
+
+/// The body of a request, as JSON.
+pub(super) fn body(announcement: &Announcement, template: WebhookTemplate, id: &str) -> Vec<u8> {
+    let Announcement { what, study, run, sentence, figures, threshold, .. } = announcement;
+    let value = match template {
+        WebhookTemplate::Json => json!({
+            "v": 1,
+            "event": what.name(),
+            "id": id,
+            "at": rfc3339(announcement.at),
+            "study": study,
+            "run": run,
+            "title": announcement.title(),
+            "text": sentence,
+            "required_accuracy": threshold,
+            "validation_accuracy": figures.validation_accuracy,
+            "test_accuracy": figures.test_accuracy,
+            "best_trial": figures.best_trial,
+            "trials": figures.trials,
+            "parameters": figures.parameters,
+            "seconds": figures.seconds,
+        }),
+        WebhookTemplate::Slack => {
+            let title = announcement.title();
+            json!({ "text": format!("*{}*\n{}", slack(&title), slack(sentence)) })
+        }
+    };
+    value.to_string().into_bytes()
+}
+
+/// Text without the three characters that mean something to Slack, as its documentation says.
+fn slack(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// The signature of a request: HMAC-SHA256, in hexadecimal digits, of its timestamp, a dot, and its body.
+pub fn signature(secret: &[u8], timestamp: i64, body: &[u8]) -> String {
+    let mut context = Context::with_key(&Key::new(HMAC_SHA256, secret));
+    context.update(timestamp.to_string().as_bytes());
+    context.update(b".");
+    context.update(body);
+    hex::encode(context.sign())
+}
+
+/// Makes a request and tells what came of it. `id` is the delivery's identifier, `event` the kind of event,
+/// and `timestamp` now, in seconds since 1970.
+pub(super) fn send(
+    webhook: &WebhookSpec,
+    (id, event): (&str, &str),
+    body: &[u8],
+    timestamp: i64,
+    limit: Duration,
+    tell: &dyn Fn(Tried),
+) {
+    let (url, secret) = match url_and_secret(webhook) {
+        Ok(both) => both,
+        Err(why) => return tell(Tried::Later(why)),
+    };
+    if let Err(why) = check_url(url.expose()) {
+        return tell(Tried::Later(format!("the address of the webhook {why}")));
+    }
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(limit))
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .user_agent(concat!("burgeon/", env!("CARGO_PKG_VERSION")))
+        .build();
+    let mut request = ureq::Agent::new_with_config(config)
+        .post(url.expose())
+        .header("Content-Type", "application/json")
+        .header("X-Burgeon-Delivery", id)
+        .header("X-Burgeon-Event", event)
+        .header("X-Burgeon-Timestamp", timestamp.to_string());
+    if let Some(secret) = &secret {
+        let signature = signature(secret.expose().as_bytes(), timestamp, body);
+        request = request.header("X-Burgeon-Signature", format!("sha256={signature}"));
+    }
+    let answer = request.send(body);
+    let redaction = Redaction::of([Some(url), secret].into_iter().flatten());
+    tell(match answer {
+        Ok(answer) => judged(answer.status().as_u16()),
+        Err(error) => Tried::Later(redaction.apply(&error_chain(&error))),
+    });
+}
+
+/// What a status means: taken, to be tried again, or never to be taken.
+fn judged(status: u16) -> Tried {
+    match status {
+        200..=299 => Tried::Sent,
+        408 | 425 | 429 | 500..=599 => Tried::Later(format!("the server answered {status}")),
+        300..=399 => Tried::Never(format!("the server answered {status}: the address has moved")),
+        _ => Tried::Never(format!("the server answered {status}")),
+    }
+}
+
+fn url_and_secret(webhook: &WebhookSpec) -> Result<(Secret, Option<Secret>), String> {
+    let url = match (&webhook.url, &webhook.url_file) {
+        (Some(url), _) => Secret::new(url),
+        (None, Some(path)) => Secret::read(path, "the file with the address of a webhook")?,
+        (None, None) => return Err("the webhook has no address".into()),
+    };
+    let what = "the file with the secret of a webhook";
+    let secret = webhook.secret_file.as_ref().map(|path| Secret::read(path, what));
+    Ok((url, secret.transpose()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_those_of_others() {
+        // python3: hmac.new(b"key", b"1700000000." + b'{"a":1}', "sha256").hexdigest()
+        assert_eq!(signature(b"key", 1_700_000_000, b"{\"a\":1}"), SIGNED);
+    }
+
+    const SIGNED: &str = "a438e398bfafc57e4396bb7fc2304422f0f768e965d073ca313cb52e22e6ad03";
+
+    #[test]
+    fn answers_are_taken_as_http_means_them() {
+        assert_eq!(judged(204), Tried::Sent);
+        for status in [408, 425, 429, 500, 503] {
+            assert!(matches!(judged(status), Tried::Later(_)), "{status}");
+        }
+        for status in [301, 307, 400, 401, 403, 404, 410] {
+            assert!(matches!(judged(status), Tried::Never(_)), "{status}");
+        }
+    }
+}
