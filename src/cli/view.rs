@@ -179,6 +179,9 @@ impl Listener for View {
                         percent(forecast.low),
                         percent(forecast.high)
                     );
+                    if let Some(why) = &forecast.out_of_reach {
+                        text += &format!("\n  {why}");
+                    }
                 }
                 self.print(&text);
             }

@@ -539,6 +539,7 @@ pub(super) mod samples {
                     passes: 0.25,
                     training_flops: 1.5e12,
                     images: 110_000,
+                    out_of_reach: None,
                 }),
             },
             epoch(trial, 1, 0.1 + 0.2),

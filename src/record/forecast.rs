@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The prediction of a trial's outcome and cost, recorded with its proposal so that it can be compared with the
 /// actual result. Accuracies are fractions, 0..=1.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
     /// Median of the score by which the gate ranks the trial: its validation accuracy where the gate asks for
     /// nothing else.
@@ -19,6 +19,9 @@ pub struct Forecast {
     pub training_flops: f64,
     /// Images that it will be trained on, counted as often as they are seen.
     pub images: u64,
+    /// Why no trial that the budget allows is likely to pass, the best that can be expected, and what would help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_reach: Option<String>,
 }
 
 impl Forecast {

@@ -242,7 +242,7 @@ impl LineageTrial {
             carried: None,
             parameters: *parameters,
             flops_per_image: *flops_per_image,
-            forecast: *forecast,
+            forecast: forecast.clone(),
             epochs: 0,
             accuracy: 0.0,
             judged: None,

@@ -100,7 +100,7 @@ impl RecordedStudy {
                     reason: reason.clone(),
                     inherit: *inherit,
                     spec_hash: spec_hash.clone(),
-                    forecast: *forecast,
+                    forecast: forecast.clone(),
                 });
             }
             Event::EpochFinished { trial, .. } => {
@@ -200,7 +200,7 @@ impl RecordedStudy {
                     reason: started.reason.clone(),
                     inherit: started.inherit,
                     spec: spec.clone(),
-                    forecast: started.forecast,
+                    forecast: started.forecast.clone(),
                 };
                 (Some(proposal), spec)
             }

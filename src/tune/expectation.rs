@@ -277,6 +277,7 @@ impl<'h> Expectation<'h> {
             passes: self.is_allowed(error),
             training_flops: own,
             images: images as u64,
+            out_of_reach: self.out_of_reach(),
         }
     }
 
@@ -293,7 +294,7 @@ impl<'h> Expectation<'h> {
 
     /// Once members were measured: why no member that the budget allows is likely to pass, what is the best that can
     /// be expected, and what would help. `None` while the gate may be reached.
-    pub(super) fn out_of_reach(&self) -> Option<String> {
+    fn out_of_reach(&self) -> Option<String> {
         let (largest, most) = (self.largest_member()?, self.most_compute()?);
         if !self.is_out_of_reach() {
             return None;

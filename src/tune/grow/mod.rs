@@ -52,10 +52,10 @@ impl Policy for Grow {
         })?;
         let forecast = expectation.forecast(parent, draft.spec(), draft.inherit());
         let mut proposal = draft.into_proposal(parent.trial, &finding);
-        proposal.forecast = Some(forecast);
-        if let Some(why) = expectation.out_of_reach() {
+        if let Some(why) = &forecast.out_of_reach {
             proposal.reason += &format!("; {why}");
         }
+        proposal.forecast = Some(forecast);
         Some(proposal)
     }
 
