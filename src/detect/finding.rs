@@ -202,7 +202,7 @@ pub struct LookedAt {
     pub read: usize,
     /// Files by the ending of their names.
     pub endings: BTreeMap<String, usize>,
-    /// What was not read, and why; at most [`SKIPPED_LISTED`].
+    /// What was not read, and why; at most 200.
     pub skipped: Vec<Note>,
     /// How many more.
     pub skipped_more: usize,

@@ -16,7 +16,7 @@ pub struct Limits {
     pub notebook_bytes: usize,
     /// Bytes read from all files together.
     pub total_bytes: usize,
-    /// Steps of the parser per byte of a file, in hundreds, on top of [`PARSE_STEPS_LEAST`].
+    /// Steps of the parser per byte of a file, in hundreds, on top of some for the shortest file.
     pub parse_steps_per_kib: usize,
     /// Calls that are noted of one file.
     pub calls: usize,

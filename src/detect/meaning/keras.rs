@@ -81,7 +81,7 @@ fn layer(call: &Call, name: &str) -> Vec<Meaning> {
         found.push(Meaning::Layer(KERAS, part));
         let activation = call.named("activation").into_iter().flat_map(Value::texts);
         let bends = |name: &String| !["linear", "softmax", "sigmoid"].contains(&name.as_str());
-        if part == Part::Dense && activation.cloned().any(|name| bends(&name)) {
+        if part == Part::Dense && activation.into_iter().any(bends) {
             found.push(Meaning::Layer(KERAS, Part::Activation));
         }
         if name == "Activation"

@@ -110,7 +110,7 @@ impl Names {
                     let mut path = match self.bound.get(name) {
                         Some(Bound::Path(path)) => path.clone(),
                         Some(_) => return None,
-                        None => self.from_star(name)?,
+                        None => self.star_path(name)?,
                     };
                     for part in parts.iter().rev() {
                         path.push('.');
@@ -130,7 +130,7 @@ impl Names {
     }
 
     /// A name that is bound nowhere comes from a module of which everything was imported.
-    fn from_star(&self, name: &str) -> Option<String> {
+    fn star_path(&self, name: &str) -> Option<String> {
         let known = |path: &String| crate::detect::meaning::knows(path);
         self.stars.iter().map(|star| canonical(&format!("{star}.{name}"))).find(known)
     }

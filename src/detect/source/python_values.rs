@@ -107,7 +107,7 @@ fn option(node: Node, names: &Names, source: &str) -> Option<String> {
     let object = node.child_by_field_name("object")?;
     let holder = text(object, source).rsplit('.').next().unwrap_or_default();
     let attribute = text(node.child_by_field_name("attribute")?, source);
-    let known = OPTIONS.iter().any(|name| *name == holder) && object.kind() != "call";
+    let known = OPTIONS.contains(&holder) && object.kind() != "call";
     known.then(|| names.options.get(attribute).cloned()).flatten()
 }
 

@@ -168,3 +168,20 @@ fn a_folder_that_is_none_is_an_error() {
     assert!(detect(&folder.path().join("file"), &Limits::default()).is_err());
     assert!(detect(&folder.path().join("none"), &Limits::default()).is_err());
 }
+
+#[test]
+fn what_is_noted_and_followed_is_bounded_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("heavy.py"), CNN.repeat(200)).unwrap();
+    for number in 0..20 {
+        fs::write(folder.path().join(format!("train_{number}.py")), "import heavy\n").unwrap();
+    }
+    let told = |limits: Limits| detect(folder.path(), &limits).unwrap().looked_at.limits;
+    assert!(told(Limits::default()).is_empty());
+    let followed = told(Limits { followed: 3_000, ..Limits::default() });
+    assert_eq!(followed, ["only 3000 names and calls are followed"]);
+    let noted = told(Limits { facts: 100, ..Limits::default() });
+    assert_eq!(noted, ["only 100 names and calls are noted"]);
+    let calls = detect(folder.path(), &Limits { calls: 10, ..Limits::default() }).unwrap();
+    assert!(calls.notes.iter().any(|note| note.text.contains("after the first 10")), "{calls:?}");
+}
