@@ -16,7 +16,6 @@ name = "imported"
 source = "synthetic"
 train = 600
 validation = 200
-test = 100
 [model]
 layers = [
   { conv = { filters = 2, kernel = 5 } },

@@ -140,7 +140,10 @@ fn torchvisions_vgg_11_says_what_it_says_in_pytorch() {
         (18, true),
     ] {
         let filters = network.length(&format!("features.{place}.weight"), 0);
-        layers.push(format!("{{ conv = {{ filters = {filters}, kernel = 3 }} }}"));
+        // Not "same", which wants an image that is no smaller than the kernel.
+        layers.push(format!(
+            "{{ conv = {{ filters = {filters}, kernel = 3, padding = {{ explicit = 1 }} }} }}"
+        ));
         if pools {
             layers.push("\"max-pool\"".into());
         }
