@@ -88,6 +88,10 @@ impl Threads {
 mod tests {
     use super::*;
 
+    fn hold(held: &std::sync::mpsc::Receiver<()>) {
+        let _ = held.recv();
+    }
+
     const LONG: Duration = Duration::from_secs(600);
 
     #[test]
@@ -96,7 +100,7 @@ mod tests {
         let threads = Threads::default();
         let tried = threads.run(LONG, &mut || true, move |tell| {
             tell(Tried::Sent);
-            let _ = held.recv();
+            hold(&held);
         });
         assert_eq!(tried, Tried::Sent);
         drop(release);
@@ -109,7 +113,7 @@ mod tests {
         let mut hang = |limit| {
             let (release, held) = channel::<()>();
             releases.push(release);
-            threads.run(limit, &mut || true, move |_| drop(held.recv()))
+            threads.run(limit, &mut || true, move |_| hold(&held))
         };
         for _ in 0..HANGING_MAX {
             let Tried::Later(why) = hang(Duration::from_millis(1)) else { panic!("it hung") };
@@ -128,7 +132,7 @@ mod tests {
             asked += 1;
             asked < 3
         };
-        let tried = threads.run(LONG, &mut keep_going, move |_| drop(held.recv()));
+        let tried = threads.run(LONG, &mut keep_going, move |_| hold(&held));
         assert_eq!(tried, Tried::Stopped);
         drop(release);
         let tried = threads.run(LONG, &mut || true, |_| {});

@@ -87,13 +87,16 @@ fn compose_with(
     // Of letters and digits alone, and never the same in two messages.
     let boundary =
         |part: &str| format!("burgeon-{}", identifier(id.as_bytes(), &announcement.key, part));
+    // Said, as lettre leaves some bytes as they are.
+    let picture = Body::new_with_encoding(picture, ContentTransferEncoding::Base64);
+    let picture = picture.unwrap_or_else(Body::new);
     let picture_type = ContentType::parse("image/png").map_err(|_| MessageError::NotSendable)?;
     let related = MultiPart::related()
         .boundary(boundary("related"))
         .singlepart(encoded(ContentType::TEXT_HTML, page::html(announcement, PICTURE)))
         .singlepart(
             Attachment::new_inline_with_name(PICTURE.into(), "accuracy.png".into())
-                .body(Body::new(picture), picture_type),
+                .body(picture, picture_type),
         );
     let alternative = MultiPart::alternative()
         .boundary(boundary("alternative"))
@@ -201,6 +204,10 @@ mod tests {
             password_variable: None,
             ca_file: None,
         }
+    }
+
+    fn one_to(to: &str, from: &str) -> MailSpec {
+        mail(&[to.into()], from)
     }
 
     /// The headers of the whole message, in order, unfolded.
@@ -311,7 +318,7 @@ mod tests {
                 Err(error) => panic!("{study:?} {mail:?}: {error}"),
             }
             // What comes from a run is cleaned, so that nobody is left untold.
-            let plain = super::tests::mail(&["ann@example.org".into()], "b@example.org");
+            let plain = one_to("ann@example.org", "b@example.org");
             let cleaned = announcement(&one_line(&study, 200));
             only_its_own(&compose_with(&cleaned, &plain, vec![0]).unwrap());
         }
