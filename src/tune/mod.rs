@@ -15,7 +15,7 @@ pub(crate) mod family;
 mod grow;
 mod growth;
 mod history;
-mod label_noise;
+pub(crate) mod label_noise;
 mod law;
 pub(crate) mod outlook;
 mod policy;
