@@ -72,6 +72,7 @@ pub(super) enum CliError {
         second: String,
         why: &'static str,
     },
+    #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
     Import(ImportRunError),
@@ -99,7 +100,7 @@ pub(super) enum CliError {
     #[error("cannot list the runs in {}", folder.display())]
     Runs {
         folder: PathBuf,
-        source: crate::sys::files::FileError,
+        source: FileError,
     },
     #[error("{} of {images} pictures could not be read", failed)]
     Pictures {

@@ -12,7 +12,7 @@ const AREA: &str = "data";
 
 /// Looks for MNIST where a study would, and verifies it.
 pub fn mnist(common: &Common, download: &Download) -> Check {
-    let places = Places::usual(common.data.clone(), |name| std::env::var_os(name));
+    let places = Places::default_folders(common.data.clone(), |name| std::env::var_os(name));
     let named = places.named.as_ref().map(|named| {
         let variable = std::env::var_os("BURGEON_DATA").map(PathBuf::from);
         let by = if variable.as_ref() == Some(named) { "BURGEON_DATA" } else { "--data" };
