@@ -1,7 +1,8 @@
 //! How probable it is that somebody runs a file: by its name, its place, and what it does when it is run.
 
+use std::path::Path;
+
 use super::finding::Environment;
-use super::rank::stem;
 use super::sources::Source;
 
 /// Names of programs that do something with a trained model, or around one.
@@ -91,4 +92,9 @@ pub fn points(source: &Source, is_imported: bool, environment: &[Environment]) -
         why.join("; ")
     };
     (points, why)
+}
+
+/// The name of a file without its ending, in small letters.
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }

@@ -1,7 +1,6 @@
 //! Programs → findings: what each holds, which file is most probably run, and in what order they are told.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::entry;
 use super::finding::{
@@ -198,9 +197,4 @@ fn gpu(tallies: &Tallies, environment: &[Environment]) -> (Gpu, Option<Evidence>
         return (Gpu::Required, Some(seen));
     }
     said.map_or((Gpu::None, None), |(gpu, seen)| (gpu, Some(seen)))
-}
-
-/// The name of a file without its ending, in small letters.
-pub fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
 }

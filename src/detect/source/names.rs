@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use tree_sitter::Node;
 
 use super::facts::Import;
-use super::python_values;
 use super::tree::{named, role, text};
 
 /// What a name is bound to.
@@ -133,26 +132,6 @@ impl Names {
     fn star_path(&self, name: &str) -> Option<String> {
         let known = |path: &String| crate::detect::meaning::knows(path);
         self.stars.iter().map(|star| canonical(&format!("{star}.{name}"))).find(known)
-    }
-
-    /// Notes what an assignment binds.
-    pub fn assign(&mut self, left: Node, right: Node, source: &str) {
-        if left.kind() != "identifier" {
-            return;
-        }
-        let name = text(left, source);
-        if let Some(path) = self.path(right, source) {
-            self.bind(name, Bound::Path(path));
-        } else if let Some(value) = python_values::constant(right, self, source) {
-            self.bind(name, Bound::Text(value));
-        } else if right.kind() == "call"
-            && let Some(function) = right.child_by_field_name("function")
-            && let Some(path) = self.path(function, source)
-        {
-            self.bind(name, Bound::Made(path));
-        } else {
-            self.bind(name, Bound::Several);
-        }
     }
 
     /// Notes that a name is a parameter, or assigned in a way that is not followed.

@@ -52,7 +52,7 @@ fn names(tree: &Tree, source: &str) -> Names {
             "assignment" => {
                 let sides = (node.child_by_field_name("left"), node.child_by_field_name("right"));
                 if let (Some(left), Some(right)) = sides {
-                    names.assign(left, right, source);
+                    assign(&mut names, left, right, source);
                 }
             }
             // What the file defines itself comes from nowhere else.
@@ -74,6 +74,26 @@ fn names(tree: &Tree, source: &str) -> Names {
         Some(())
     });
     names
+}
+
+/// Notes what an assignment binds.
+fn assign(names: &mut Names, left: Node, right: Node, source: &str) {
+    if left.kind() != "identifier" {
+        return;
+    }
+    let name = text(left, source);
+    if let Some(path) = names.path(right, source) {
+        names.bind(name, Bound::Path(path));
+    } else if let Some(value) = constant(right, names, source) {
+        names.bind(name, Bound::Text(value));
+    } else if right.kind() == "call"
+        && let Some(function) = right.child_by_field_name("function")
+        && let Some(path) = names.path(function, source)
+    {
+        names.bind(name, Bound::Made(path));
+    } else {
+        names.bind(name, Bound::Several);
+    }
 }
 
 /// `parser.add_argument("--data-dir", default="data")` and the like.
