@@ -319,7 +319,7 @@ mod tests {
         let none = InputScale::of([0.0, 0.0]);
         assert_eq!(none, InputScale { scale: 1.0, zero_point: 0 });
         assert_eq!(InputScale::of([0.0, f32::INFINITY]), none);
-        assert_eq!(InputScale::of([-1.0, 1.0]).zero_point, 128);
+        assert_eq!(InputScale::of([-1.0, 3.0]).zero_point, 64);
         let values = vec![0.0, 0.3, 0.0, -6.4];
         let bias = WeightArray::filled(vec![2], 0.25);
         for (shape, largest) in [(vec![2, 2], [0.0, 6.4]), (vec![2, 2, 1, 1], [0.3, 6.4])] {

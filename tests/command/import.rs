@@ -26,7 +26,7 @@ layers = [
   { dense = { units = UNITS } },
 ]
 [train]
-epochs = 1
+epochs = 8
 [gate]
 accuracy = 0.3
 [tune]

@@ -384,7 +384,7 @@ mod tests {
         assert!(text.contains("accuracy on 1 of its classes was not measured"), "{text}");
         assert!(text.contains("| licence | unknown: MNIST was published without one |"), "{text}");
         let text = card_of(Some(TestFigures { images: 100, accuracy: 0.8, readings: 2 }));
-        assert!(text.contains("| test | 80.00 % | 71.11 to 86.66 % | 100 | | |"), "{text}");
+        assert!(text.contains("| test | 80.00 % | 71.12 to 86.66 % | 100 | | |"), "{text}");
         assert!(text.contains("They were read 2 times so far."), "{text}");
     }
 }
