@@ -46,7 +46,7 @@ impl Activation {
     /// The slope of [`Activation::LeakyRelu`] below zero.
     pub const LEAKY_SLOPE: f32 = 0.01;
 
-    /// What [`Activation::derivative`] wants.
+    /// What [`Activation::derivative`] is computed from.
     pub const fn derivative_of(self) -> DerivativeOf {
         match self {
             Self::Gelu | Self::Silu => DerivativeOf::Input,
@@ -177,7 +177,7 @@ fn erf<S: Simd>(s: S, x: S::V) -> S::V {
         [-1.456_607_2e-5, -2.133_740_6e-4, -1.682_827e-3, -7.373_329e-3, -1.426_473_9e-2],
     );
     let inside = s.div(s.mul(bounded, numerator), denominator);
-    // Exactly one in the tails, so that a large factor finds nothing of the ratio's rounding.
+    // Exactly one in the tails, where a large factor would amplify the ratio's rounding error.
     let right = s.select(s.gt(x, s.splat(BOUND)), one, inside);
     s.select(s.gt(s.splat(-BOUND), x), s.sub(s.zero(), one), right)
 }

@@ -26,7 +26,7 @@ impl Dense {
     /// `x · w + b`.
     ///
     /// # Panics
-    /// A slice has another length than its shape says.
+    /// The length of a slice does not match its shape.
     pub fn forward(
         &self,
         executor: &Executor,
@@ -37,9 +37,12 @@ impl Dense {
         pre: Option<&mut [f32]>,
     ) {
         self.check(x, weight);
-        assert_eq!(y.len(), self.batch * self.units, "output");
-        assert!(bias.is_none_or(|bias| bias.len() == self.units), "bias");
-        assert!(pre.as_ref().is_none_or(|pre| pre.len() == y.len()), "pre-activation");
+        assert_eq!(y.len(), self.batch * self.units, "length of the output");
+        assert!(bias.is_none_or(|bias| bias.len() == self.units), "length of the bias");
+        assert!(
+            pre.as_ref().is_none_or(|pre| pre.len() == y.len()),
+            "length of the pre-activation"
+        );
         let bands = Bands::new(self.batch, self.units, self.inputs);
         let kernel = Forward {
             dense: self,
@@ -64,7 +67,7 @@ impl Dense {
     /// `kept` is the output of the forward pass, or its pre-activation, as [`Activation::derivative_of`] says.
     ///
     /// # Panics
-    /// A slice has another length than its shape says.
+    /// The length of a slice does not match its shape.
     #[expect(clippy::too_many_arguments, reason = "one slice for each tensor that takes part")]
     pub fn backward(
         &self,
@@ -79,10 +82,14 @@ impl Dense {
     ) {
         self.check(x, weight);
         let outputs = self.batch * self.units;
-        assert_eq!((dy.len(), kept.len()), (outputs, outputs), "output and its gradient");
-        assert_eq!(dw.len(), weight.len(), "weight gradient");
-        assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()), "input gradient");
-        assert!(db.as_ref().is_none_or(|db| db.len() == self.units), "bias gradient");
+        assert_eq!(
+            (dy.len(), kept.len()),
+            (outputs, outputs),
+            "length of the output and its gradient"
+        );
+        assert_eq!(dw.len(), weight.len(), "length of the weight gradient");
+        assert!(dx.as_ref().is_none_or(|dx| dx.len() == x.len()), "length of the input gradient");
+        assert!(db.as_ref().is_none_or(|db| db.len() == self.units), "length of the bias gradient");
         let db = db.map(DisjointMut::new);
         if self.activation == Activation::Linear {
             if let Some(db) = db {
@@ -139,8 +146,8 @@ impl Dense {
     }
 
     fn check(&self, x: &[f32], weight: &[f32]) {
-        assert_eq!(x.len(), self.batch * self.inputs, "input");
-        assert_eq!(weight.len(), self.inputs * self.units, "weight");
+        assert_eq!(x.len(), self.batch * self.inputs, "length of the input");
+        assert_eq!(weight.len(), self.inputs * self.units, "length of the weight");
     }
 }
 

@@ -97,7 +97,7 @@ thread_local! {
     static ENTERED: RefCell<Vec<Arc<Executor>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Holds nothing but a thread count and an instruction set that follow from the machine, so whoever uses it disturbs
+/// It holds nothing but a thread count and an instruction set, which the machine determines, so that sharing it changes
 /// nobody's results.
 static SHARED: OnceLock<Arc<Executor>> = OnceLock::new();
 

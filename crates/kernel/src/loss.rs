@@ -1,4 +1,4 @@
-//! Softmax cross-entropy with label smoothing: loss, hits and gradient in one pass over the logits.
+//! Softmax cross-entropy with label smoothing: loss, correct predictions and gradient in one pass over the logits.
 
 use super::activation::exp;
 use super::executor::{Executor, Kernel};
@@ -19,7 +19,7 @@ pub struct CrossEntropy {
     pub smoothing: f32,
 }
 
-/// What a batch of logits is worth.
+/// The loss of a batch of logits and its correct predictions.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BatchLoss {
     /// The mean over the batch, in nats; NaN if a logit is.
@@ -33,7 +33,7 @@ impl CrossEntropy {
     /// `d_logits` of `[batch, classes]`.
     ///
     /// # Panics
-    /// A slice has another length than its shape says, or a label is not below `classes`.
+    /// The length of a slice does not match its shape, or a label is not below `classes`.
     pub fn forward(
         &self,
         executor: &Executor,
@@ -41,9 +41,12 @@ impl CrossEntropy {
         labels: &[u32],
         d_logits: Option<&mut [f32]>,
     ) -> BatchLoss {
-        assert_eq!(logits.len(), self.batch * self.classes, "logits");
-        assert_eq!(labels.len(), self.batch, "labels");
-        assert!(d_logits.as_ref().is_none_or(|d| d.len() == logits.len()), "gradient");
+        assert_eq!(logits.len(), self.batch * self.classes, "length of the logits");
+        assert_eq!(labels.len(), self.batch, "length of the labels");
+        assert!(
+            d_logits.as_ref().is_none_or(|d| d.len() == logits.len()),
+            "length of the gradient"
+        );
         let largest = labels.iter().max().map_or(0, |label| *label as usize);
         assert!(largest < self.classes, "label {largest} of {} classes", self.classes);
         let bands = self.batch.div_ceil(Rows::BAND);
@@ -67,7 +70,7 @@ struct Rows<'a> {
     logits: &'a [f32],
     labels: &'a [u32],
     d_logits: Option<DisjointMut<'a, f32>>,
-    /// Loss and hits of each band.
+    /// Loss and correct predictions of each band.
     sums: DisjointMut<'a, (f64, usize)>,
 }
 
@@ -209,7 +212,7 @@ mod tests {
                 let (batch_loss, found) = &results[0];
                 prop_assert!((f64::from(batch_loss.loss) - loss).abs() <= 1e-5 * loss.abs().max(1.0));
                 prop_assert_eq!(batch_loss.correct, correct);
-                assert_close(found, &gradient, 1e-4, "gradient");
+                assert_close(found, &gradient, 1e-4, "length of the gradient");
             }
         }
     }

@@ -17,11 +17,11 @@ pub struct SgdStep {
     pub learning_rate: f64,
     /// The factor of the previous velocity ([Sutskever et al.](https://proceedings.mlr.press/v28/sutskever13.html)).
     pub momentum: f32,
-    /// The share of the gradient that is kept out of the velocity.
+    /// The fraction of the gradient that is left out of the velocity, as PyTorch's `dampening`.
     pub dampening: f64,
-    /// Whether to look ahead along the velocity.
+    /// Whether this is Nesterov momentum.
     pub nesterov: bool,
-    /// The factor of the parameter that is added to its gradient.
+    /// L2 regularization: this times the parameter is added to its gradient.
     pub weight_decay: Option<f32>,
 }
 
@@ -48,7 +48,7 @@ impl SgdStep {
         gradient: &[f32],
         velocity: Velocity<'_>,
     ) {
-        assert_eq!(parameter.len(), gradient.len(), "gradient");
+        assert_eq!(parameter.len(), gradient.len(), "length of the gradient");
         let (velocity, is_first) = match velocity {
             Velocity::None => (None, false),
             Velocity::First(velocity) => (Some(velocity), true),
@@ -124,7 +124,7 @@ pub struct AdamStep {
     pub beta_1: f32,
     /// The decay of the second moment.
     pub beta_2: f32,
-    /// Keeps the quotient finite.
+    /// Added to the denominator, which keeps the quotient finite.
     pub epsilon: f32,
     /// The number of this step, from 1. The first starts the moments, whatever they hold.
     pub time: usize,

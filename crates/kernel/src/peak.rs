@@ -1,4 +1,4 @@
-//! How fast this machine multiplies and adds at best.
+//! This machine's peak floating-point throughput.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};

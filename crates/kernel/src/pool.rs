@@ -1,6 +1,6 @@
 //! Max-pool and average-pool, and their gradients.
 //!
-//! The backward pass of the max-pool keeps no places: it looks again for the first of a window's largest numbers. A
+//! The max-pool stores no indices: its backward pass searches a window for the first of its largest values again. A
 //! chunk is a group of planes; a plane is a channel of an image.
 
 use std::ops::Range;
@@ -28,16 +28,16 @@ pub struct PoolShape {
     pub stride: [usize; 2],
     /// Rows and columns around a plane that windows may reach into; less than a window on every side.
     pub padding: Padding,
-    /// What becomes of a window.
+    /// How a window is reduced to one value.
     pub kind: PoolKind,
 }
 
-/// What becomes of a window.
+/// How a window is reduced to one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PoolKind {
-    /// Its largest number; NaN if there is one.
+    /// Its largest value; NaN if any is NaN.
     Max,
-    /// The mean of its numbers, padding counted as zeros.
+    /// The mean of its values, padding counted as zeros.
     Average,
 }
 
@@ -62,7 +62,7 @@ impl PoolShape {
     /// Sets `y`, `[planes, output height, output width]`, to the pooled `x`.
     ///
     /// # Panics
-    /// A slice has another length than its shape says, or the shape is impossible.
+    /// The length of a slice does not match its shape, or the shape is impossible.
     pub fn forward(&self, executor: &Executor, x: &[f32], y: &mut [f32]) {
         self.check(x, y);
         executor.run(self.chunks(), &Forward { shape: self, x, y: DisjointMut::new(y) });
@@ -71,7 +71,7 @@ impl PoolShape {
     /// Sets `dx` to the gradient of `x` from that of the output, `dy`. Of a max-pool's equal numbers, the first takes it.
     ///
     /// # Panics
-    /// A slice has another length than its shape says, or the shape is impossible.
+    /// The length of a slice does not match its shape, or the shape is impossible.
     pub fn backward(&self, executor: &Executor, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
         self.check(x, y);
         assert_eq!((dx.len(), dy.len()), (x.len(), y.len()), "gradients of {self:?}");
@@ -85,8 +85,8 @@ impl PoolShape {
     }
 
     fn check(&self, x: &[f32], y: &[f32]) {
-        assert_eq!(x.len(), self.planes * self.plane_len(), "input of {self:?}");
-        assert_eq!(y.len(), self.planes * self.output_len(), "output of {self:?}");
+        assert_eq!(x.len(), self.planes * self.plane_len(), "length of the input of {self:?}");
+        assert_eq!(y.len(), self.planes * self.output_len(), "length of the output of {self:?}");
     }
 
     fn plane_len(&self) -> usize {
@@ -111,12 +111,12 @@ impl PoolShape {
         first..self.planes.min(first + self.planes_per_chunk())
     }
 
-    /// Whether windows of 2×2 lie side by side: the usual pool, which has loops of its own.
+    /// Whether windows of 2×2 lie side by side: the most common pool, which has loops of its own.
     fn is_two_by_two(&self) -> bool {
         self.size == [2, 2] && self.stride == [2, 2] && self.padding == Padding::default()
     }
 
-    /// Whether windows of 2×2 cover every number.
+    /// Whether windows of 2×2 cover every element.
     fn fills_two_by_two(&self) -> bool {
         self.is_two_by_two() && self.height.is_multiple_of(2) && self.width.is_multiple_of(2)
     }

@@ -101,11 +101,11 @@ impl Product<'_> {
         if let Some(last) = self.depth.checked_sub(1) {
             assert!(
                 (rows.end - 1) * self.left_row + last * self.left_depth < self.left.len(),
-                "left factor is short"
+                "the left factor is too short"
             );
             assert!(
                 last * self.right_depth + columns.end <= self.right.len(),
-                "right factor is short"
+                "the right factor is too short"
             );
         }
         assert!(

@@ -1,4 +1,4 @@
-//! Working memory that a thread keeps from one operation to the next.
+//! Scratch memory that a thread keeps from one operation to the next.
 
 use std::cell::RefCell;
 

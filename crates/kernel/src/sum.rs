@@ -24,8 +24,8 @@ pub fn add(
     y: &mut [f32],
     pre: Option<&mut [f32]>,
 ) {
-    assert_eq!((a.len(), b.len()), (y.len(), y.len()), "terms of a sum");
-    assert!(pre.as_ref().is_none_or(|pre| pre.len() == y.len()), "pre-activation");
+    assert_eq!((a.len(), b.len()), (y.len(), y.len()), "the terms of a sum differ in shape");
+    assert!(pre.as_ref().is_none_or(|pre| pre.len() == y.len()), "length of the pre-activation");
     let (chunks, pre) = (y.len().div_ceil(CHUNK), pre.map(DisjointMut::new));
     executor.run(chunks, &Add { activation, a, b, y: DisjointMut::new(y), pre });
 }

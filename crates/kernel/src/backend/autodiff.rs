@@ -8,8 +8,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 
 use super::flex::{
-    self, BatchNormState, ConvState, DenseState, GroupedState, Keep, PoolState, SumState,
-    are_single,
+    self, BatchNormState, ConvState, DenseState, GroupedState, Keep, PoolState, SumState, all_f32,
 };
 use super::{BatchNormOptions, ConvBlockOptions, KernelOps, Mark, PoolOptions, composite};
 use crate::activation::Activation;
@@ -21,7 +20,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         options: ConvBlockOptions,
     ) -> FloatTensor<Self> {
-        if !are_single([x.primitive(), weight.primitive(), bias.primitive()]) {
+        if !all_f32([x.primitive(), weight.primitive(), bias.primitive()]) {
             return composite::conv_block::<Self>(x, weight, bias, options);
         }
         let nodes = [x.node(), weight.node(), bias.node()];
@@ -44,7 +43,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         options: ConvBlockOptions,
     ) -> FloatTensor<Self> {
-        if !are_single([x.primitive(), weight.primitive(), bias.primitive()]) {
+        if !all_f32([x.primitive(), weight.primitive(), bias.primitive()]) {
             return composite::conv_block::<Self>(x, weight, bias, options);
         }
         let nodes = [x.node(), weight.node(), bias.node()];
@@ -68,7 +67,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        if !are_single([x.primitive(), weight.primitive(), bias.primitive()]) {
+        if !all_f32([x.primitive(), weight.primitive(), bias.primitive()]) {
             return composite::dense::<Self>(x, weight, bias, activation);
         }
         let nodes = [x.node(), weight.node(), bias.node()];
@@ -90,7 +89,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         labels: IntTensor<Self>,
         smoothing: f32,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        if !are_single([logits.primitive()]) {
+        if !all_f32([logits.primitive()]) {
             return composite::softmax_cross_entropy::<Self>(logits, labels, smoothing);
         }
         let node = logits.node();
@@ -117,7 +116,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         beta: FloatTensor<Self>,
         options: BatchNormOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
-        if !are_single([x.primitive(), gamma.primitive(), beta.primitive()]) {
+        if !all_f32([x.primitive(), gamma.primitive(), beta.primitive()]) {
             return composite::batch_norm_train::<Self>(x, gamma, beta, options);
         }
         let nodes = [x.node(), gamma.node(), beta.node()];
@@ -133,7 +132,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     }
 
     fn fused_pool(x: FloatTensor<Self>, options: PoolOptions) -> FloatTensor<Self> {
-        if !are_single([x.primitive()]) {
+        if !all_f32([x.primitive()]) {
             return composite::pool::<Self>(x, options);
         }
         let node = x.node();
@@ -149,7 +148,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
         b: FloatTensor<Self>,
         activation: Activation,
     ) -> FloatTensor<Self> {
-        if !are_single([a.primitive(), b.primitive()]) {
+        if !all_f32([a.primitive(), b.primitive()]) {
             return composite::add::<Self>(a, b, activation);
         }
         let nodes = [a.node(), b.node()];
@@ -166,7 +165,7 @@ impl<C: CheckpointStrategy> KernelOps for Autodiff<Flex, C> {
     }
 
     fn fused_global_average_pool(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        if !are_single([x.primitive()]) {
+        if !all_f32([x.primitive()]) {
             return composite::global_average_pool::<Self>(x);
         }
         let (node, shape) = (x.node(), x.shape().dims());
@@ -264,7 +263,7 @@ impl Backward<Flex, 3> for DenseBackward {
     }
 }
 
-/// Hands the gradients of the input, the weight and the bias to those that want them.
+/// Registers the gradients of the input, the weight and the bias for those parents that need one.
 fn register(
     parents: [Option<burn::backend::autodiff::NodeId>; 3],
     gradients: (Option<FlexTensor>, FlexTensor, FlexTensor),
@@ -282,7 +281,7 @@ fn register(
 struct CrossEntropyBackward;
 
 impl Backward<Flex, 1> for CrossEntropyBackward {
-    /// The gradient, for a loss that counts once.
+    /// The gradient for a loss whose own gradient is one.
     type State = Option<FlexTensor>;
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use burn::tensor::{Bytes, DType, Shape, TensorData};
 use burn_std::{AccessError, AccessPolicy, AllocationController, AllocationProperty};
 
-/// Floats of unspecified value, on their way to becoming a tensor.
+/// Floats of unspecified value, for a tensor that is being computed.
 #[derive(Debug)]
 pub struct Buffer {
     lines: Lines,
@@ -63,7 +63,7 @@ struct Line([f32; LINE_FLOATS]);
 
 const LINE_FLOATS: usize = 16;
 
-/// Memory that goes back to the buffer_pool when it is dropped.
+/// Memory that goes back to the buffer pool when it is dropped.
 #[derive(Debug)]
 struct Lines(Vec<Line>);
 
@@ -142,7 +142,7 @@ const BUFFER_POOL_BYTES_MAX: usize = 64 << 20;
 static BUFFER_POOL: Mutex<BufferPool> =
     Mutex::new(BufferPool { classes: [const { Vec::new() }; Class::COUNT], bytes: 0 });
 
-/// A panic leaves it whole: nothing in it can, but for an allocation that fails before anything has changed.
+/// A poisoned lock is ignored: nothing panics while it is held but a failing allocation, which changes nothing.
 fn buffer_pool() -> MutexGuard<'static, BufferPool> {
     BUFFER_POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! The operations made of burn's own, for backends without fused kernels.
+//! The operations composed of burn's own, for backends without fused kernels.
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Scalar, TensorMetadata};

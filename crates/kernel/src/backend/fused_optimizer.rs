@@ -15,11 +15,11 @@ use crate::optimizer::{AdamStep, SgdStep, WeightDecay};
 pub struct FusedSgd {
     /// The factor of the previous velocity, if there is one.
     pub momentum: Option<f32>,
-    /// The share of the gradient that is kept out of the velocity.
+    /// The fraction of the gradient that is left out of the velocity, as PyTorch's `dampening`.
     pub dampening: f64,
-    /// Whether to look ahead along the velocity.
+    /// Whether this is Nesterov momentum.
     pub nesterov: bool,
-    /// The factor of the parameter that is added to its gradient.
+    /// L2 regularization: this times the parameter is added to its gradient.
     pub weight_decay: Option<f32>,
 }
 
@@ -98,9 +98,9 @@ pub struct FusedAdam {
     pub beta_1: f32,
     /// The decay of the second moment.
     pub beta_2: f32,
-    /// Keeps the quotient finite.
+    /// Added to the denominator, which keeps the quotient finite.
     pub epsilon: f32,
-    /// The factor of the parameter that is added to its gradient.
+    /// L2 regularization: this times the parameter is added to its gradient.
     pub weight_decay: Option<f32>,
 }
 
@@ -141,7 +141,7 @@ pub struct FusedAdamW {
     pub beta_1: f32,
     /// The decay of the second moment.
     pub beta_2: f32,
-    /// Keeps the quotient finite.
+    /// Added to the denominator, which keeps the quotient finite.
     pub epsilon: f32,
     /// The factor of the parameter and the learning rate that is taken off the parameter.
     pub weight_decay: f32,

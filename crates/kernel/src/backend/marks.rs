@@ -1,5 +1,5 @@
-//! Marks in a network, for those who want to know where its time goes: a mark notes the moment at which the backward
-//! pass comes by.
+//! Marks in a network, to profile it: a mark records the moment at which the backward
+//! pass reaches it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -9,23 +9,23 @@ use burn::tensor::Tensor;
 
 use super::{KernelOps, has_kernels};
 
-/// A mark that the backward pass came by.
+/// A mark that the backward pass has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassedMark {
     /// The number that was given to [`Marks::mark`].
     pub number: usize,
-    /// When the gradient of what was marked was there.
+    /// When the gradient of the marked tensor was ready.
     pub at: Instant,
 }
 
-/// Where the marks of one network are noted; clones note in the same place. Networks with `Marks` of their own can
+/// Where the marks of one network are recorded; clones record to the same list. Networks with `Marks` of their own can
 /// train at the same time without seeing each other's.
 #[derive(Clone, Debug, Default)]
 pub struct Marks(Arc<Mutex<Vec<PassedMark>>>);
 
 impl Marks {
-    /// `x` itself. When its gradient has been worked out, that moment is noted under `number`; devices other than the
-    /// CPU note nothing.
+    /// `x` itself. When its gradient has been computed, that moment is recorded as `number`; devices other than the
+    /// CPU record nothing.
     pub fn mark<const D: usize>(&self, x: Tensor<D>, number: usize) -> Tensor<D> {
         let mark = Mark { number, noted_in: self.clone() };
         let x = x.into_dispatch();
@@ -42,7 +42,7 @@ impl Marks {
     }
 }
 
-/// A mark that the backward pass has not come by yet.
+/// A mark that the backward pass has not reached yet.
 #[derive(Clone, Debug)]
 pub struct Mark {
     number: usize,

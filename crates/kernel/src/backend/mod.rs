@@ -1,4 +1,4 @@
-//! The operations on burn's tensors: fused on burn's CPU backend, made of burn's own operations on every other.
+//! The operations on burn's tensors: fused on burn's CPU backend, composed of burn's own operations on every other.
 //!
 //! Gradients are hand-written for the fused operations, and come from burn's autodiff for the others. Optimizer updates
 //! have none.
@@ -28,7 +28,7 @@ pub use marks::{Mark, Marks, PassedMark};
 /// How a conv block convolves and what follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvBlockOptions {
-    /// Rows and columns from one place of a filter to the next.
+    /// Rows and columns from one position of a filter to the next.
     pub stride: [usize; 2],
     /// Zeros around an image.
     pub padding: Padding,
@@ -43,7 +43,7 @@ pub struct ConvBlockOptions {
 /// conv2d, bias, activation and pool in one.
 ///
 /// `x` is `[batch, channels, height, width]`, `weight` `[filters, channels of a group, kernel rows, kernel columns]`,
-/// `bias` `[filters]`, the result `[batch, filters, height, width]` of the size that [`super::conv::ConvShape`] works out.
+/// `bias` `[filters]`, the result `[batch, filters, height, width]` of the size that [`super::conv::ConvShape`] computes.
 ///
 /// # Panics
 /// The shapes do not fit together, or the groups do not divide channels and filters.
@@ -86,7 +86,7 @@ pub fn dense(
     })
 }
 
-/// What a batch of logits is worth, as tensors.
+/// The loss of a batch of logits and its correct predictions, as tensors.
 #[derive(Clone, Debug)]
 pub struct ClassificationLoss {
     /// The mean cross-entropy over the batch in nats, `[1]`.
@@ -181,7 +181,7 @@ pub struct PoolOptions {
     /// Rows and columns around an image that windows may reach into; less than a window on every side. Its numbers are
     /// no candidates for the largest, and count as zeros in a mean.
     pub padding: Padding,
-    /// What becomes of a window.
+    /// How a window is reduced to one value.
     pub kind: PoolKind,
 }
 
@@ -278,7 +278,7 @@ pub trait KernelOps: Backend {
         composite::dense::<Self>(x, weight, bias, activation)
     }
 
-    /// See [`cross_entropy`]; returns the loss and the number of hits.
+    /// See [`cross_entropy`]; returns the loss and the number of correct predictions.
     fn softmax_cross_entropy(
         logits: FloatTensor<Self>,
         labels: IntTensor<Self>,

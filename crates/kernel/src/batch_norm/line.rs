@@ -11,9 +11,9 @@ pub(super) struct Line {
     pub shift: f32,
 }
 
-/// What a number's gradient gets from all others, as a line in the number.
+/// The part of the gradient that flows through the mean and the variance: linear in the input.
 #[derive(Clone, Copy)]
-pub(super) struct Rest {
+pub(super) struct StatisticsGradient {
     pub slope: f32,
     pub level: f32,
 }
@@ -32,12 +32,12 @@ impl Line {
 
     /// With the mean gradients of the line, and of the line weighted with the normalised numbers,
     /// `dx = scale (delta - mean_delta - normalised mean_weighted) = scale delta + slope x + level`.
-    pub fn rest(&self, sums: &DeltaSums, count: f64) -> Rest {
+    pub fn rest(&self, sums: &DeltaSums, count: f64) -> StatisticsGradient {
         let (mean_delta, mean_weighted) = (sums.plain / count, sums.weighted / count);
         let scale = f64::from(self.scale);
         let slope = -scale * f64::from(self.inverse_deviation) * mean_weighted;
         let level = -scale * mean_delta - slope * f64::from(self.mean);
-        Rest { slope: slope as f32, level: level as f32 }
+        StatisticsGradient { slope: slope as f32, level: level as f32 }
     }
 }
 

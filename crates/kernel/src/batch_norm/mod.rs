@@ -41,7 +41,7 @@ pub struct BatchNorm {
     pub pool: Pool,
 }
 
-/// Numbers for each channel.
+/// The statistics of each channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'a> {
     /// `[channels]`
@@ -70,7 +70,7 @@ impl BatchNorm {
     /// Sets `mean` and `variance`, `[channels]`, to those of the batch, and `y` to the result under them.
     ///
     /// # Panics
-    /// A slice has another length than its shape says.
+    /// The length of a slice does not match its shape.
     #[expect(clippy::too_many_arguments, reason = "one slice for each tensor that takes part")]
     pub fn forward_train(
         &self,
@@ -93,7 +93,7 @@ impl BatchNorm {
     /// Sets `y` to the result under statistics that are known.
     ///
     /// # Panics
-    /// A slice has another length than its shape says.
+    /// The length of a slice does not match its shape.
     pub fn forward_eval(
         &self,
         executor: &Executor,
@@ -112,7 +112,7 @@ impl BatchNorm {
     /// Sets `gradients` from the output's, `dy`, and the statistics of [`BatchNorm::forward_train`].
     ///
     /// # Panics
-    /// A slice has another length than its shape says.
+    /// The length of a slice does not match its shape.
     #[expect(clippy::too_many_arguments, reason = "one slice for each tensor that takes part")]
     pub fn backward(
         &self,
@@ -144,15 +144,21 @@ impl BatchNorm {
     fn check(&self, inputs: &[&[f32]], outputs: &[&[f32]], per_channel: &[&[f32]]) {
         let planes = self.batch * self.channels;
         let (len, output_len) = (planes * self.positions(), planes * self.output_positions());
-        assert!(inputs.iter().all(|values| values.len() == len), "inputs of {self:?}");
-        assert!(outputs.iter().all(|values| values.len() == output_len), "outputs of {self:?}");
+        assert!(
+            inputs.iter().all(|values| values.len() == len),
+            "length of the inputs of {self:?}"
+        );
+        assert!(
+            outputs.iter().all(|values| values.len() == output_len),
+            "length of the outputs of {self:?}"
+        );
         assert!(
             per_channel.iter().all(|values| values.len() == self.channels),
-            "one number a channel of {self:?}"
+            "one value for each channel of {self:?}"
         );
     }
 
-    /// Numbers of a channel of an image.
+    /// Elements of a channel of an image.
     fn positions(&self) -> usize {
         self.height * self.width
     }
@@ -161,13 +167,13 @@ impl BatchNorm {
         self.output_size().iter().product()
     }
 
-    /// Numbers of a channel of the batch.
+    /// Elements of a channel of the batch.
     fn count(&self) -> f64 {
         (self.batch * self.positions()) as f64
     }
 }
 
-/// A channel of a batch, and where each image's numbers of it are.
+/// A channel of a batch, and where each image's elements of it are.
 #[derive(Clone, Copy)]
 struct Channel<'a> {
     norm: &'a BatchNorm,
@@ -197,14 +203,14 @@ impl Channel<'_> {
     }
 }
 
-/// Not NaN-proof by itself: a NaN in `x` makes mean and variance NaN but for the clamp at zero, which passes over NaN.
+/// NaN needs care: a NaN in `x` makes mean and variance NaN but for the clamp at zero, which passes over NaN.
 struct Forward<'a> {
     norm: &'a BatchNorm,
     x: &'a [f32],
     gamma: &'a [f32],
     beta: &'a [f32],
     y: DisjointMut<'a, f32>,
-    /// Where the batch's own statistics go; without, the known ones count.
+    /// Where the batch's own statistics go; if `None`, the known ones are used.
     statistics: Option<(DisjointMut<'a, f32>, DisjointMut<'a, f32>)>,
     known: Statistics<'a>,
 }

@@ -1,6 +1,6 @@
 //! The passes over a channel that is not pooled: number by number.
 
-use super::line::{Line, Rest};
+use super::line::{Line, StatisticsGradient};
 use super::{Channel, DeltaSums};
 use crate::DisjointMut;
 use crate::activation::{Activation, DerivativeOf};
@@ -49,12 +49,12 @@ fn delta_at<S: Simd>(
     s.mul(dy, activation.derivative(s, kept))
 }
 
-/// Whether the gradient of the line is worked out twice, which takes less time than keeping it.
-const fn is_worked_out_twice(activation: Activation) -> bool {
+/// Whether the gradient of the line is computed twice, which takes less time than keeping it.
+const fn is_computed_twice(activation: Activation) -> bool {
     matches!(activation, Activation::Linear | Activation::Relu | Activation::LeakyRelu)
 }
 
-/// The sums of the line's gradient, which is left in `dx` unless it [is worked out twice](is_worked_out_twice).
+/// The sums of the line's gradient, which is left in `dx` unless it [is computed twice](is_computed_twice).
 #[inline(always)]
 pub(super) fn deltas<S: Simd>(
     s: S,
@@ -65,7 +65,7 @@ pub(super) fn deltas<S: Simd>(
     dx: DisjointMut<'_, f32>,
 ) -> DeltaSums {
     let activation = channel.norm.activation;
-    let keeps = !is_worked_out_twice(activation);
+    let keeps = !is_computed_twice(activation);
     let on_line = [s.splat(line.scale), s.splat(line.shift)];
     let (mean, inverse) = (s.splat(line.mean), s.splat(line.inverse_deviation));
     let mut sums = DeltaSums { plain: 0.0, weighted: 0.0 };
@@ -102,12 +102,12 @@ pub(super) fn gradient<S: Simd>(
     s: S,
     channel: Channel<'_>,
     line: &Line,
-    rest: Rest,
+    rest: StatisticsGradient,
     (x, dy): (&[f32], &[f32]),
     dx: DisjointMut<'_, f32>,
 ) {
     let activation = channel.norm.activation;
-    let kept = !is_worked_out_twice(activation);
+    let kept = !is_computed_twice(activation);
     let on_line @ [scale, _] = [s.splat(line.scale), s.splat(line.shift)];
     let (slope, level) = (s.splat(rest.slope), s.splat(rest.level));
     for image in 0..channel.norm.batch {

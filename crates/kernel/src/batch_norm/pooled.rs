@@ -1,9 +1,9 @@
 //! The passes over a channel that is pooled: window by window.
 //!
-//! What is normalised but not yet pooled is never written down: the backward pass works it out again from the input,
+//! What is normalised but not yet pooled is never written down: the backward pass computes it again from the input,
 //! which costs less than moving it through memory.
 
-use super::line::{Line, Rest};
+use super::line::{Line, StatisticsGradient};
 use super::{BatchNorm, Channel, DeltaSums};
 use crate::DisjointMut;
 use crate::activation::{Activation, DerivativeOf};
@@ -131,7 +131,7 @@ pub(super) fn gradient<S: Simd>(
     s: S,
     channel: Channel<'_>,
     line: &Line,
-    rest: Rest,
+    rest: StatisticsGradient,
     x: &[f32],
     dy: &[f32],
     dx: DisjointMut<'_, f32>,

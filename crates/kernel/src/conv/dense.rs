@@ -1,7 +1,7 @@
 //! The backward pass where hardly any gradient is zero.
 //!
 //! The gradient of the images is itself a convolution: of the output's gradient, with the filters
-//! turned by half a circle. The gradient of the weights correlates images and gradients, as
+//! rotated by 180°. The gradient of the weights correlates images and gradients, as
 //! [`super::correlate`] does it.
 
 use super::correlate::{Correlate, Cut};

@@ -37,9 +37,9 @@ pub(super) struct ForwardInput<'a> {
 pub(super) struct ForwardOutput<'a> {
     /// `[batch, filters, height, width]`
     pub output: &'a mut [f32],
-    /// For each output, which of the pool's four it is; empty if nobody wants to know.
+    /// For each output, which of the pool's four it is; empty if it is not needed.
     pub picks: &'a mut [u8],
-    /// For each output, what went into the activation; empty if nobody wants to know.
+    /// For each output, what went into the activation; empty if it is not needed.
     pub pre_activation: &'a mut [f32],
 }
 
@@ -87,7 +87,7 @@ impl ForwardPass {
     }
 }
 
-/// What the lanes of a vector are.
+/// What the lanes of a vector hold.
 #[derive(Clone, Copy)]
 enum Lanes<'a> {
     /// Filters, packed in blocks.
@@ -177,9 +177,9 @@ impl<'a> Forward<'a> {
 struct ForwardImage<'a, 'b> {
     forward: &'a Forward<'a>,
     image: Image<'b>,
-    /// Room for numbers before the pool, and for their activations.
+    /// Buffers for the values before the pool, and for their activations.
     conv: &'b mut [f32],
-    /// Room for results on their way to where they belong.
+    /// A buffer for results that have yet to be transposed.
     sink: &'b mut [f32],
 }
 

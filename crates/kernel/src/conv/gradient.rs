@@ -1,4 +1,4 @@
-//! The gradient that reaches the convolution, as a list of its non-zero numbers.
+//! The gradient that reaches the convolution, as a list of its non-zero elements.
 //!
 //! A 2×2 pool hands back one gradient in four, and relu zeroes more of them: the backward pass
 //! visits only what is left.
@@ -7,7 +7,7 @@ use super::pixels::Pixels;
 use crate::Activation;
 use crate::simd::{Outlined, Simd};
 
-/// Numbers of the gradient that are not zero, and where they are.
+/// The non-zero elements of the gradient and their positions.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entries<'a> {
     /// The number of the first pixel under the filter.
@@ -15,7 +15,7 @@ pub(super) struct Entries<'a> {
     pub gradients: &'a [f32],
 }
 
-/// Room for entries.
+/// A growable list of [`Entries`].
 #[derive(Debug, Default)]
 pub(super) struct EntryList {
     pixels: Vec<u32>,
@@ -77,7 +77,7 @@ pub(super) struct Plane<'a> {
     pub cells: &'a [u32],
     /// What to add to a cell for the second column and for the second row that a pool picks from.
     pub pick_steps: [u32; 2],
-    /// What to add for the image.
+    /// The offset of the image.
     pub image_at: u32,
 }
 

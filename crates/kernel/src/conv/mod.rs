@@ -8,7 +8,7 @@
 //! Forward, each lane of a vector is a filter or a column, and a tile of outputs stays in registers
 //! until it is pooled. Backward there are two ways. Behind relu or a pool only the gradients that are
 //! not zero are visited: relu leaves about half of them, and a pool one in four. Elsewhere the
-//! image's gradient is a convolution of the output's with the filters turned round, and the weights'
+//! image's gradient is a convolution of the output's with the filters rotated by 180°, and the weights'
 //! gradient correlates the two. What the backward pass needs beyond the output is a byte for each
 //! pooled output, and for gelu and silu the number that went in.
 //!
@@ -108,7 +108,7 @@ impl Saved {
 /// The gradients that a backward pass writes.
 #[derive(Debug)]
 pub struct ConvGradients<'a> {
-    /// `[batch, channels, height, width]`; `None` where nobody needs it.
+    /// `[batch, channels, height, width]`; `None` if it is not needed.
     pub images: Option<&'a mut [f32]>,
     /// `[filters, channels, kernel rows, kernel columns]`
     pub weight: &'a mut [f32],
@@ -146,7 +146,7 @@ impl ConvBlock {
         }
     }
 
-    /// A block that multiplies every number with every weight, whatever is faster: to compare with.
+    /// A block that computes the convolution directly, even where another method is faster: for comparisons.
     ///
     /// # Panics
     /// As [`ConvBlock::new`].
@@ -156,8 +156,8 @@ impl ConvBlock {
         Self { shape, forward, backward: Backward::direct(shape) }
     }
 
-    /// A block that transforms 4×4 outputs at a time, whatever is faster: to compare with. `None`
-    /// where it cannot: it takes 3×3 kernels, strides of 1 and no pool.
+    /// A block that uses Winograd's method, even where another is faster: for comparisons. `None`
+    /// where it does not apply: it needs 3×3 kernels, strides of 1 and no pool.
     ///
     /// # Panics
     /// As [`ConvBlock::new`].
@@ -182,7 +182,7 @@ impl ConvBlock {
     /// NaN among the numbers of the convolution comes out as NaN.
     ///
     /// # Panics
-    /// A slice has not the length of its shape.
+    /// The length of a slice does not match its shape.
     #[expect(clippy::too_many_arguments, reason = "the tensors of a layer")]
     pub fn forward(
         &self,
@@ -196,7 +196,12 @@ impl ConvBlock {
     ) {
         self.check(batch, images, weight, bias);
         let len = output.len();
-        assert_eq!(len, batch * self.shape().output_len(), "output of {:?}", self.shape());
+        assert_eq!(
+            len,
+            batch * self.shape().output_len(),
+            "length of the output of {:?}",
+            self.shape()
+        );
         let (mut no_picks, mut no_pre_activation) = (Vec::new(), Vec::new());
         let (picks, pre_activation) = match saved {
             Some(saved) => {
@@ -218,7 +223,7 @@ impl ConvBlock {
     /// and what [`ConvBlock::forward`] was given and gave.
     ///
     /// # Panics
-    /// A slice has not the length of its shape, or `saved` is of another batch.
+    /// The length of a slice does not match its shape, or `saved` is of another batch.
     #[expect(clippy::too_many_arguments, reason = "the tensors of a layer")]
     pub fn backward(
         &self,
@@ -233,19 +238,30 @@ impl ConvBlock {
     ) {
         self.check(batch, images, weight, gradients.bias);
         let shape = self.shape();
-        assert_eq!(output.len(), batch * shape.output_len(), "output of {shape:?}");
-        assert_eq!(d_output.len(), output.len(), "gradient of the output of {shape:?}");
-        assert_eq!(gradients.weight.len(), weight.len(), "gradient of the weight of {shape:?}");
+        assert_eq!(output.len(), batch * shape.output_len(), "length of the output of {shape:?}");
+        assert_eq!(
+            d_output.len(),
+            output.len(),
+            "length of the gradient of the output of {shape:?}"
+        );
+        assert_eq!(
+            gradients.weight.len(),
+            weight.len(),
+            "length of the gradient of the weight of {shape:?}"
+        );
         assert!(
             gradients.images.as_ref().is_none_or(|d_images| d_images.len() == images.len()),
-            "gradient of the images of {shape:?}"
+            "length of the gradient of the images of {shape:?}"
         );
-        assert!(saved.picks.len() == self.picks_len(output.len()), "saved for another batch");
+        assert!(
+            saved.picks.len() == self.picks_len(output.len()),
+            "saved for a batch of another size"
+        );
         let kept = match shape.activation.derivative_of() {
             DerivativeOf::Output => output,
             DerivativeOf::Input => &saved.pre_activation,
         };
-        assert_eq!(kept.len(), output.len(), "saved for another batch");
+        assert_eq!(kept.len(), output.len(), "saved for a batch of another size");
         let from = BackwardInput { batch, images, weight, picks: &saved.picks, kept, d_output };
         match &self.backward {
             Backward::Sparse(sparse) => sparse.run(executor, from, gradients),
@@ -255,9 +271,19 @@ impl ConvBlock {
     }
 
     fn check(&self, batch: usize, images: &[f32], weight: &[f32], bias: &[f32]) {
-        assert_eq!(images.len(), batch * self.shape().image_len(), "images of {:?}", self.shape());
-        assert_eq!(weight.len(), self.shape().weight_len(), "weight of {:?}", self.shape());
-        assert_eq!(bias.len(), self.shape().filters, "bias of {:?}", self.shape());
+        assert_eq!(
+            images.len(),
+            batch * self.shape().image_len(),
+            "length of the images of {:?}",
+            self.shape()
+        );
+        assert_eq!(
+            weight.len(),
+            self.shape().weight_len(),
+            "length of the weight of {:?}",
+            self.shape()
+        );
+        assert_eq!(bias.len(), self.shape().filters, "length of the bias of {:?}", self.shape());
     }
 
     fn reserve(&self, saved: &mut Saved, output_len: usize) {

@@ -6,7 +6,7 @@ use crate::simd::{InEight, Outlined, Simd};
 /// A part of all patches that fits into registers.
 #[derive(Clone, Copy)]
 pub(super) struct Part {
-    /// Numbers of a pixel.
+    /// Floats of a pixel.
     pub pixel_len: usize,
     /// Where the part starts in a patch.
     pub offset: usize,

@@ -174,7 +174,7 @@ struct GatheredGradient<'a> {
 }
 
 impl PartKernel for GatheredGradient<'_> {
-    /// The parts of all filters that are gathered stay in the first cache from one position to the
+    /// The parts of all filters that are gathered stay in the first-level cache from one position to the
     /// next.
     const VECTORS_MAX: usize = 10;
 

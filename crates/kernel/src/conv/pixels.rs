@@ -7,7 +7,7 @@ use super::shape::ConvShape;
 use super::transpose::{Rows, transpose, transpose_padded};
 use crate::simd::Simd;
 
-/// Where things are in the padded pixels of one image, and in filters laid out the same way.
+/// The memory layout of the padded pixels of one image, and in filters laid out the same way.
 #[derive(Clone, Debug)]
 pub(super) struct Pixels {
     shape: ConvShape,
@@ -45,7 +45,7 @@ impl Pixels {
         };
         let [_, rows, columns] = shape.output_shape();
         let size = shape.pool.size();
-        assert!(pixels.image_len < 1 << 28, "{shape:?} has too many numbers");
+        assert!(pixels.image_len < 1 << 28, "{shape:?} has too many elements");
         let places = (0..rows).flat_map(|y| (0..columns).map(move |x| [size * y, size * x]));
         pixels.cells = places.map(|[y, x]| pixels.pixel(y, x)).collect();
         pixels.cell_count = pixels.cells.len();
@@ -62,7 +62,7 @@ impl Pixels {
         self.shape.padding.left + self.shape.width + self.shape.padding.right
     }
 
-    /// Numbers of a pixel.
+    /// Floats of a pixel.
     pub fn pixel_len(&self) -> usize {
         self.channels
     }
@@ -88,7 +88,7 @@ impl Pixels {
         [self.pixel(0, 1), self.pixel(1, 0)]
     }
 
-    /// Numbers of an image.
+    /// Elements of an image.
     pub fn image_len(&self) -> usize {
         self.image_len
     }
@@ -98,12 +98,12 @@ impl Pixels {
         self.row_len
     }
 
-    /// Numbers of one row of a filter, a multiple of eight.
+    /// Floats of one row of a filter, a multiple of eight.
     pub fn run_len(&self) -> usize {
         self.run_len
     }
 
-    /// Numbers of a filter.
+    /// Floats of a filter.
     pub fn filter_len(&self) -> usize {
         self.shape.kernel[0] * self.run_len
     }

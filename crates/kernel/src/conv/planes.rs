@@ -6,7 +6,7 @@
 
 use super::shape::ConvShape;
 
-/// Where things are in the padded planes of one image.
+/// The memory layout of the padded planes of one image.
 #[derive(Clone, Debug)]
 pub(super) struct Planes {
     channels: usize,
@@ -47,7 +47,7 @@ impl Planes {
             kernel: shape.kernel,
             taps: [Vec::new(), Vec::new()],
         };
-        assert!(planes.len() < 1 << 28, "{shape:?} has too many numbers");
+        assert!(planes.len() < 1 << 28, "{shape:?} has too many elements");
         planes.taps = [0, shape.stride[1]].map(|first_column| planes.offsets(shape, first_column));
         planes
     }

@@ -57,7 +57,7 @@ pub struct ConvShape {
     pub filters: usize,
     /// Rows and columns of a filter.
     pub kernel: [usize; 2],
-    /// Rows and columns from one place of a filter to the next.
+    /// Rows and columns from one position of a filter to the next.
     pub stride: [usize; 2],
     /// Zeros around an image.
     pub padding: Padding,
@@ -95,12 +95,12 @@ impl ConvShape {
         }
     }
 
-    /// Numbers of an image.
+    /// Elements of an image.
     pub fn image_len(&self) -> usize {
         self.in_channels * self.height * self.width
     }
 
-    /// Numbers of an image's output.
+    /// Elements of an image's output.
     pub fn output_len(&self) -> usize {
         self.output_shape().iter().product()
     }

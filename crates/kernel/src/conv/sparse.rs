@@ -93,7 +93,7 @@ struct Cut {
     /// Images whose pixels are in memory at the same time: many small ones, so that there is some
     /// work for each filter whose sums go to registers and back.
     group: usize,
-    /// Outputs of a plane that are worked off at a time: whole rows whose pixels stay in the first
+    /// Outputs of a plane that are processed at a time: whole rows whose pixels stay in the first
     /// cache while every filter visits them.
     band_len: usize,
     images_per_chunk: usize,
@@ -134,7 +134,7 @@ struct Backward<'a> {
     /// What the activation's derivative is computed from.
     kept: &'a [f32],
     d_output: &'a [f32],
-    /// `[batch, channels, height, width]`; empty if nobody wants it.
+    /// `[batch, channels, height, width]`; empty if it is not needed.
     d_images: DisjointMut<'a, f32>,
     /// For each chunk, its [`sums_len`] sums.
     sums: DisjointMut<'a, f32>,

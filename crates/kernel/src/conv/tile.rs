@@ -25,7 +25,7 @@ pub(super) struct TileSource<'a> {
 /// Where tiles leave their results: `[place, lanes]`.
 pub(super) struct TileSink<'a> {
     pub values: &'a mut [f32],
-    /// Which of a pool's four was the largest, 0 to 3; empty if nobody wants to know.
+    /// Which of a pool's four was the largest, 0 to 3; empty if it is not needed.
     pub picks: &'a mut [f32],
 }
 

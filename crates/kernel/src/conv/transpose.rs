@@ -55,7 +55,7 @@ impl Outlined for Transpose<'_> {
     fn run<S: Simd>(mut self, s: S) {
         let s = s.eight();
         let (is, js) = ((0..self.rows).step_by(8), (0..self.columns).step_by(8));
-        // Rows that are far apart tend to share a set of the first cache: eight of them are worked off before the next.
+        // Rows that are far apart tend to share a set of the first-level cache: eight of them are processed before the next.
         if self.to_rows.stride <= self.from_rows.stride {
             for i in is {
                 js.clone().for_each(|j| self.block(s, i, j));

@@ -18,7 +18,7 @@ pub(super) fn sums_len(filters: usize, filter_len: usize) -> usize {
 /// How many chunks a batch is cut into.
 ///
 /// Every chunk has its own sums for all filters; they should not crowd out the caches. A power of two
-/// is shared out evenly among the usual numbers of threads.
+/// divides evenly among common thread counts.
 pub(super) fn chunk_count(sums_len: usize) -> usize {
     match (1 << 19) / sums_len.max(1) {
         16.. => 16,
@@ -73,7 +73,7 @@ impl Kernel for LayOutFilters<'_> {
     }
 }
 
-/// Sets `mirrored`, `[channels, filters, rows, columns]`, to the filters turned by half a circle: the
+/// Sets `mirrored`, `[channels, filters, rows, columns]`, to the filters rotated by 180°: the
 /// convolution with these is the gradient of the one with those.
 pub(super) struct MirrorFilters<'a> {
     pub shape: &'a ConvShape,

@@ -36,7 +36,10 @@ pub fn conv_block(
     let [x, weight, bias] = [x, weight, bias].map(contiguous);
     let ([batch, in_channels, height, width], [filters, channels, rows, columns]) =
         (x.shape().dims(), weight.shape().dims());
-    assert_eq!(in_channels, channels, "channels of the images and of the filters");
+    assert_eq!(
+        in_channels, channels,
+        "the channels of the images do not match those of the filters"
+    );
     let block = block_of(ConvShape {
         in_channels,
         height,
@@ -119,7 +122,11 @@ pub fn grouped_conv(
     let [x, weight, bias] = [x, weight, bias].map(contiguous);
     let ([batch, in_channels, height, width], [filters, channels, rows, columns]) =
         (x.shape().dims(), weight.shape().dims());
-    assert_eq!(in_channels, channels * options.groups, "channels of the images and of the filters");
+    assert_eq!(
+        in_channels,
+        channels * options.groups,
+        "the channels of the images do not match those of the filters"
+    );
     let shape = ConvShape {
         in_channels,
         height,

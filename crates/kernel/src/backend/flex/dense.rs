@@ -29,7 +29,7 @@ pub fn dense(
 ) -> (FlexTensor, Option<DenseState>) {
     let [x, weight, bias] = [x, weight, bias].map(contiguous);
     let ([batch, inputs], [rows, units]) = (x.shape().dims(), weight.shape().dims());
-    assert_eq!(inputs, rows, "columns of the input and rows of the weight");
+    assert_eq!(inputs, rows, "the columns of the input do not match the rows of the weight");
     let dense = Dense { batch, inputs, units, activation };
     let shape = Shape::new([batch, units]);
     let mut output = Buffer::take(batch * units);

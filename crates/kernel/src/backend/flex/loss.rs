@@ -9,7 +9,7 @@ use crate::backend::Buffer;
 use crate::executor::Executor;
 use crate::loss::CrossEntropy;
 
-/// The loss, the number of hits, and the gradient of the logits if kept.
+/// The loss, the number of correct predictions, and the gradient of the logits if kept.
 pub fn softmax_cross_entropy(
     logits: FlexTensor,
     labels: FlexTensor,
@@ -39,7 +39,7 @@ pub fn softmax_cross_entropy(
     )
 }
 
-/// A label that fits no class number becomes the largest, which no loss accepts.
+/// A label that cannot be a class index becomes `u32::MAX`, which every loss rejects.
 fn class_numbers(labels: FlexTensor) -> Vec<u32> {
     let labels = contiguous(labels);
     let (start, end) = (

@@ -1,6 +1,6 @@
 //! The fused operations on burn's CPU backend, forward and backward, on its tensors.
 //!
-//! They take single precision; tensors of another kind go the way of every other backend.
+//! They take single precision; tensors of another type use the composed operations, as every other backend does.
 
 mod batch_norm;
 mod conv;
@@ -37,7 +37,7 @@ impl KernelOps for Flex {
         bias: FlexTensor,
         options: ConvBlockOptions,
     ) -> FlexTensor {
-        if are_single([&x, &weight, &bias]) {
+        if all_f32([&x, &weight, &bias]) {
             conv_block(x, weight, bias, options, Keep::Nothing).0
         } else {
             composite::conv_block::<Self>(x, weight, bias, options)
@@ -50,7 +50,7 @@ impl KernelOps for Flex {
         bias: FlexTensor,
         options: ConvBlockOptions,
     ) -> FlexTensor {
-        if are_single([&x, &weight, &bias]) {
+        if all_f32([&x, &weight, &bias]) {
             grouped_conv(x, weight, bias, options, Keep::Nothing).0
         } else {
             composite::conv_block::<Self>(x, weight, bias, options)
@@ -63,7 +63,7 @@ impl KernelOps for Flex {
         bias: FlexTensor,
         activation: Activation,
     ) -> FlexTensor {
-        if are_single([&x, &weight, &bias]) {
+        if all_f32([&x, &weight, &bias]) {
             dense(x, weight, bias, activation, Keep::Nothing).0
         } else {
             composite::dense::<Self>(x, weight, bias, activation)
@@ -75,7 +75,7 @@ impl KernelOps for Flex {
         labels: FlexTensor,
         smoothing: f32,
     ) -> (FlexTensor, FlexTensor) {
-        if are_single([&logits]) {
+        if all_f32([&logits]) {
             let (loss, correct, _) =
                 softmax_cross_entropy(logits, labels, smoothing, Keep::Nothing);
             (loss, correct)
@@ -90,7 +90,7 @@ impl KernelOps for Flex {
         beta: FlexTensor,
         options: BatchNormOptions,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        if are_single([&x, &gamma, &beta]) {
+        if all_f32([&x, &gamma, &beta]) {
             let (y, state) = batch_norm(x, gamma, beta, options);
             (y, state.mean, state.variance)
         } else {
@@ -106,18 +106,18 @@ impl KernelOps for Flex {
         variance: FlexTensor,
         options: BatchNormOptions,
     ) -> FlexTensor {
-        if !are_single([&x, &gamma, &beta, &mean, &variance]) {
+        if !all_f32([&x, &gamma, &beta, &mean, &variance]) {
             return composite::batch_norm_eval::<Self>(x, gamma, beta, mean, variance, options);
         }
         batch_norm_eval(x, gamma, beta, mean, variance, options)
     }
 
     fn fused_pool(x: FlexTensor, options: PoolOptions) -> FlexTensor {
-        if are_single([&x]) { pooled(x, options).0 } else { composite::pool::<Self>(x, options) }
+        if all_f32([&x]) { pooled(x, options).0 } else { composite::pool::<Self>(x, options) }
     }
 
     fn fused_add(a: FlexTensor, b: FlexTensor, activation: Activation) -> FlexTensor {
-        if are_single([&a, &b]) {
+        if all_f32([&a, &b]) {
             add(a, b, activation, Keep::Nothing).0
         } else {
             composite::add::<Self>(a, b, activation)
@@ -125,7 +125,7 @@ impl KernelOps for Flex {
     }
 
     fn fused_global_average_pool(x: FlexTensor) -> FlexTensor {
-        if are_single([&x]) {
+        if all_f32([&x]) {
             global_average_pool(x)
         } else {
             composite::global_average_pool::<Self>(x)
@@ -133,7 +133,7 @@ impl KernelOps for Flex {
     }
 
     fn sgd_step(mut parameter: FlexTensor, gradient: FlexTensor, step: SgdStep) -> FlexTensor {
-        if !are_single([&parameter, &gradient]) {
+        if !all_f32([&parameter, &gradient]) {
             return composite::sgd_step::<Self>(parameter, gradient, None, false, step).0;
         }
         let gradient = contiguous(gradient);
@@ -154,7 +154,7 @@ impl KernelOps for Flex {
         is_first: bool,
         step: SgdStep,
     ) -> (FlexTensor, FlexTensor) {
-        if !are_single([&parameter, &gradient, &velocity]) {
+        if !all_f32([&parameter, &gradient, &velocity]) {
             return composite::sgd_momentum_step::<Self>(
                 parameter, gradient, velocity, is_first, step,
             );
@@ -173,7 +173,7 @@ impl KernelOps for Flex {
         moment_2: FlexTensor,
         step: AdamStep,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
-        if !are_single([&parameter, &gradient, &moment_1, &moment_2]) {
+        if !all_f32([&parameter, &gradient, &moment_1, &moment_2]) {
             return composite::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step);
         }
         let gradient = contiguous(gradient);
@@ -198,7 +198,7 @@ pub enum Keep {
     ForBackward,
 }
 
-pub fn are_single<const N: usize>(tensors: [&FlexTensor; N]) -> bool {
+pub fn all_f32<const N: usize>(tensors: [&FlexTensor; N]) -> bool {
     tensors.iter().all(|tensor| tensor.dtype() == DType::F32)
 }
 

@@ -25,7 +25,7 @@ pub fn add(
 ) -> (FlexTensor, Option<SumState>) {
     let [a, b] = [a, b].map(contiguous);
     let shape = a.shape();
-    assert_eq!(shape, b.shape(), "terms of a sum");
+    assert_eq!(shape, b.shape(), "the terms of a sum differ in shape");
     let mut y = Buffer::take(shape.num_elements());
     let keeps_input =
         keep == Keep::ForBackward && activation.derivative_of() == DerivativeOf::Input;

@@ -3,7 +3,7 @@
 //!
 //! Each lane is a column. An output is a sum over few taps, so that a tile is a run of columns of one
 //! filter: its sums stay in registers over all taps. The gradient of the images is the same
-//! correlation, of the output's gradient, spread out by the stride, with the filters turned round.
+//! correlation, of the output's gradient, spread out by the stride, with the filters rotated by 180°.
 //!
 //! Invariant: a chunk is an image's group, or of the weights' gradient a filter, whose images are
 //! added in order; so results are the same for any number of threads.
@@ -12,7 +12,7 @@ mod passes;
 #[cfg(test)]
 mod tests;
 
-use self::passes::{Bend, Correlated, Products};
+use self::passes::{ApplyActivation, Correlated, Products};
 use super::planes::Planes;
 use super::shape::{ConvShape, Padding, Pool};
 use crate::activation::Activation;
@@ -34,7 +34,7 @@ pub struct GroupedConv {
 /// The tensors of a backward pass.
 #[derive(Debug)]
 pub struct GroupedGradients<'a> {
-    /// `[batch, channels, height, width]`; `None` where nobody needs it.
+    /// `[batch, channels, height, width]`; `None` if it is not needed.
     pub images: Option<&'a mut [f32]>,
     /// `[filters, channels of a group, kernel rows, kernel columns]`
     pub weight: &'a mut [f32],
@@ -48,7 +48,7 @@ pub struct GroupedGradients<'a> {
 struct Spread {
     height: usize,
     width: usize,
-    /// For each weight of each filter of a group, turned round, the offset of its number.
+    /// For each weight of each filter of a group, rotated by 180°, the offset of its number.
     taps: Vec<u32>,
 }
 
@@ -63,7 +63,7 @@ impl GroupedConv {
             groups > 0
                 && shape.in_channels.is_multiple_of(groups)
                 && shape.filters.is_multiple_of(groups),
-            "{groups} groups of {shape:?}"
+            "{groups} groups do not divide the channels and filters of {shape:?}"
         );
         assert!(
             shape.kernel.iter().chain(&shape.stride).all(|size| *size > 0),
@@ -97,7 +97,7 @@ impl GroupedConv {
     /// activation.
     ///
     /// # Panics
-    /// A slice has not the length of its shape.
+    /// The length of a slice does not match its shape.
     #[expect(clippy::too_many_arguments, reason = "the tensors of a layer")]
     pub fn forward(
         &self,
@@ -110,7 +110,10 @@ impl GroupedConv {
         pre: Option<&mut [f32]>,
     ) {
         self.check(batch, images, weight, bias, output);
-        assert!(pre.as_ref().is_none_or(|pre| pre.len() == output.len()), "pre-activation");
+        assert!(
+            pre.as_ref().is_none_or(|pre| pre.len() == output.len()),
+            "length of the pre-activation"
+        );
         let kernel = Forward {
             conv: self,
             images,
@@ -127,7 +130,7 @@ impl GroupedConv {
     /// [`Activation::derivative_of`] says.
     ///
     /// # Panics
-    /// A slice has not the length of its shape.
+    /// The length of a slice does not match its shape.
     #[expect(clippy::too_many_arguments, reason = "the tensors of a layer")]
     pub fn backward(
         &self,
@@ -140,8 +143,8 @@ impl GroupedConv {
         gradients: GroupedGradients<'_>,
     ) {
         self.check(batch, images, weight, gradients.bias, d_output);
-        assert_eq!(kept.len(), d_output.len(), "output of {:?}", self.part);
-        assert_eq!(gradients.weight.len(), weight.len(), "gradient of the weight");
+        assert_eq!(kept.len(), d_output.len(), "length of the output of {:?}", self.part);
+        assert_eq!(gradients.weight.len(), weight.len(), "length of the gradient of the weight");
         if self.activation == Activation::Linear {
             return self.backward_linear(executor, batch, images, weight, d_output, gradients);
         }
@@ -172,7 +175,7 @@ impl GroupedConv {
         };
         executor.run(filters, &kernel);
         if let Some(d_images) = d_images {
-            assert_eq!(d_images.len(), images.len(), "gradient of the images");
+            assert_eq!(d_images.len(), images.len(), "length of the gradient of the images");
             scratch::with(weight.len(), |turned| {
                 self.turn_round(weight, turned);
                 let d_images = DisjointMut::new(d_images);
@@ -198,10 +201,18 @@ impl GroupedConv {
 
     fn check(&self, batch: usize, images: &[f32], weight: &[f32], bias: &[f32], output: &[f32]) {
         let (part, groups) = (&self.part, self.groups);
-        assert_eq!(images.len(), batch * groups * part.image_len(), "images of {part:?}");
-        assert_eq!(weight.len(), groups * part.weight_len(), "weight of {part:?}");
-        assert_eq!(bias.len(), groups * part.filters, "bias of {part:?}");
-        assert_eq!(output.len(), batch * groups * part.output_len(), "output of {part:?}");
+        assert_eq!(
+            images.len(),
+            batch * groups * part.image_len(),
+            "length of the images of {part:?}"
+        );
+        assert_eq!(weight.len(), groups * part.weight_len(), "length of the weight of {part:?}");
+        assert_eq!(bias.len(), groups * part.filters, "length of the bias of {part:?}");
+        assert_eq!(
+            output.len(),
+            batch * groups * part.output_len(),
+            "length of the output of {part:?}"
+        );
     }
 }
 
@@ -209,7 +220,7 @@ impl Spread {
     fn new(part: &ConvShape) -> Self {
         let [rows, columns] = part.kernel;
         let (height, width) = (part.height + rows - 1, part.width + columns - 1);
-        assert!(part.filters * height * width < 1 << 28, "{part:?} has too many numbers");
+        assert!(part.filters * height * width < 1 << 28, "{part:?} has too many elements");
         let mut taps = Vec::with_capacity(part.filters * rows * columns);
         for filter in 0..part.filters {
             for row in 0..rows {
@@ -229,7 +240,7 @@ impl Spread {
         let planes = planes.chunks_exact_mut((self.height * self.width).max(1));
         for (plane, delta) in planes.zip(delta.chunks_exact((rows * columns).max(1))) {
             for (row, delta) in delta.chunks_exact(columns.max(1)).enumerate() {
-                // Filters that lie in the padding alone have nothing to say of the image.
+                // Filters that cover padding alone add nothing to the images' gradient.
                 let Some(y) = (row * down + kernel_rows - 1).checked_sub(top) else { continue };
                 let Some(to) = plane.get_mut(y * self.width..(y + 1) * self.width) else {
                     continue;
@@ -280,7 +291,7 @@ impl Kernel for Forward<'_> {
                 output: &mut *output,
             });
             if *activation != Activation::Linear {
-                s.outline(Bend { activation: *activation, output, pre });
+                s.outline(ApplyActivation { activation: *activation, output, pre });
             }
         });
     }

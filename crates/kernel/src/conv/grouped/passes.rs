@@ -3,14 +3,14 @@
 use crate::activation::{Activation, DerivativeOf};
 use crate::simd::{Outlined, Simd};
 
-/// Applies the activation, and keeps what went into it where that is wanted.
-pub(super) struct Bend<'a> {
+/// Applies the activation, and keeps its input where that is needed.
+pub(super) struct ApplyActivation<'a> {
     pub activation: Activation,
     pub output: &'a mut [f32],
     pub pre: Option<&'a mut [f32]>,
 }
 
-impl Outlined for Bend<'_> {
+impl Outlined for ApplyActivation<'_> {
     type Output = ();
 
     #[inline(always)]

@@ -116,7 +116,7 @@ struct Backward<'a> {
     images: &'a [f32],
     /// The gradient before the activation.
     delta: &'a [f32],
-    /// Empty if nobody wants the images' gradient.
+    /// Empty if it is not needed.
     packed: &'a [f32],
     d_images: DisjointMut<'a, f32>,
     /// For each chunk its sums.

@@ -90,7 +90,7 @@ struct Forward<'a> {
     /// As long as a pixel of the results.
     bias: &'a [f32],
     output: DisjointMut<'a, f32>,
-    /// Empty if nobody wants to know.
+    /// Empty if it is not needed.
     pre_activation: DisjointMut<'a, f32>,
 }
 

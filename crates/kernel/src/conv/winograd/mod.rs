@@ -7,7 +7,7 @@
 //! [`transform`] has the formulas.
 //!
 //! Channels are in lanes throughout. A block of tiles goes through all steps before the next one, so that its points
-//! stay in the second cache. The weights are taken to the points once for a batch.
+//! stay in the second-level cache. The weights are taken to the points once for a batch.
 //!
 //! Rounding errors are about twice those of the direct method: relative to the norm of the result 1e-6 for 128 channels,
 //! where the direct method has 6e-7.
@@ -55,7 +55,7 @@ impl Tiling {
         let columns = width.div_ceil(TILE);
         let floats = POINTS * (images.stride() + results.stride());
         // With more channels there are more weights to go through for every block, while the points of so many leave the
-        // second cache anyway.
+        // second-level cache anyway.
         let least = shape.in_channels * shape.filters / (2 * (shape.in_channels + shape.filters));
         let tiles = (BLOCK_FLOATS / floats).clamp(least.clamp(TILES_MIN, TILES_MAX), TILES_MAX);
         let block_rows = (tiles / columns.max(1)).max(1);
@@ -81,9 +81,9 @@ impl Tiling {
     }
 }
 
-/// The points of a block take so much of the second cache, if they can.
+/// The size that the points of a block should have, so that they fit into the second-level cache.
 const BLOCK_FLOATS: usize = 96 * 1024;
-/// So many tiles are worth reading all weights for.
+/// Fewer tiles are not worth reading all weights for.
 const TILES_MIN: usize = 24;
 const TILES_MAX: usize = 96;
 
@@ -115,7 +115,7 @@ fn suits_backward(shape: &ConvShape) -> bool {
     fewer >= least && fewer * more >= pairs && fills_tiles(shape)
 }
 
-/// Whether at least half of what tiles compute is there.
+/// Whether at least half of what the tiles compute is part of the output.
 fn fills_tiles(shape: &ConvShape) -> bool {
     let [height, width] = shape.conv_size();
     let tiled = height.next_multiple_of(TILE) * width.next_multiple_of(TILE);

@@ -1,4 +1,4 @@
-//! The products of one frequency: small matrices whose columns are whole vectors.
+//! The products at one point: small matrices whose columns are whole vectors.
 //!
 //! Invariant: an element of the result is one chain of fused multiply-adds over the depth in ascending order.
 
@@ -48,11 +48,14 @@ impl Product<'_> {
         let panel_end = self.vectors * S::LANES - last_panel * width;
         if let Some(last) = self.depth.checked_sub(1) {
             let left = last_row * self.left_steps[0] + last * self.left_steps[1];
-            assert!(left < self.left.len(), "left factor is short");
+            assert!(left < self.left.len(), "the left factor is too short");
             let right = last_panel * self.right_steps[0] + last * self.right_steps[1] + panel_end;
-            assert!(right <= self.right.len(), "right factor is short");
+            assert!(right <= self.right.len(), "the right factor is too short");
         }
-        assert!(last_row * out_row + self.vectors * S::LANES <= out.len(), "result is short");
+        assert!(
+            last_row * out_row + self.vectors * S::LANES <= out.len(),
+            "the result is too short"
+        );
         let groups = self.rows.div_ceil(const { rows_max::<S>() });
         for panel in 0..=last_panel {
             let mut row = 0;

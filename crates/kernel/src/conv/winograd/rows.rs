@@ -7,7 +7,7 @@ use crate::simd::{Outlined, Simd};
 pub(super) const LINE: usize = 16;
 
 /// From one pixel to the next: whole lines, and no multiple of so many bytes that pixels crowd into a few sets of the
-/// first cache.
+/// first-level cache.
 pub(super) fn stride(channels: usize) -> usize {
     let lines = channels.next_multiple_of(LINE);
     if lines.is_multiple_of(128) { lines + LINE } else { lines }
@@ -22,7 +22,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    /// Numbers of a pixel in memory.
+    /// Floats of a pixel in memory.
     pub fn stride(&self) -> usize {
         stride(self.channels)
     }

@@ -27,7 +27,7 @@ pub(super) trait FromPoints<const N: usize> {
     fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; N];
 }
 
-/// The numbers that are convolved.
+/// The inputs of the convolution.
 pub(super) struct Numbers;
 /// The results of the convolution.
 pub(super) struct Results;
@@ -71,7 +71,7 @@ pub(super) struct Planes {
 
 impl Planes {
     pub fn new(stride: usize, tiles: usize) -> Self {
-        // A line more, or the points of a tile crowd into one set of the first cache.
+        // A line more, or the points of a tile crowd into one set of the first-level cache.
         Self { stride, step: tiles * stride + LINE }
     }
 
