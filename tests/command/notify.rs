@@ -100,7 +100,7 @@ fn a_study_whose_time_is_up_says_so() {
 #[test]
 fn no_mail_server_changes_what_a_study_comes_to() {
     for (reaction, code) in [
-        (Reaction::Hang, 0),
+        (Reaction::Drip, 0),
         (Reaction::Close, 0),
         (Reaction::Answer("450 later".into()), 0),
         (Reaction::Answer("550 never".into()), 0),

@@ -27,7 +27,7 @@ fn missing() -> Option<String> {
         let output = Command::new(program).args(arguments).output();
         output.is_ok_and(|output| output.status.success())
     };
-    if !runs("python3", &["-c", "import aiosmtpd.controller"]) {
+    if !runs("python3", &["-c", "import aiosmtpd.smtp"]) {
         return Some("no aiosmtpd for Python (pip install aiosmtpd)".into());
     }
     (!runs("openssl", &["version"])).then(|| "no openssl".into())

@@ -18,19 +18,6 @@ pub enum Step {
     Quit,
 }
 
-impl Step {
-    pub const ALL: [Self; 8] = [
-        Self::Greeting,
-        Self::Hello,
-        Self::Login,
-        Self::From,
-        Self::To,
-        Self::Data,
-        Self::Content,
-        Self::Quit,
-    ];
-}
-
 /// What the server does at a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaction {
@@ -172,7 +159,12 @@ fn serve(state: &Arc<State>, stream: TcpStream) -> std::io::Result<()> {
                 delivery.to.push(path(&line));
             }
             "DATA" => {
-                session.answer(Step::Data, &line, "354 go on")?;
+                let reaction = session.reaction(Step::Data, &line);
+                let is_refused = reaction != Reaction::Proceed;
+                session.perform(reaction, "354 go on")?;
+                if is_refused {
+                    continue;
+                }
                 delivery.data = message(&mut lines)?;
                 // Taken over only if that is said, and even if the client does not get to hear it.
                 let reaction = session.reaction(Step::Content, "");
@@ -201,10 +193,6 @@ impl Session {
     fn perform(&mut self, reaction: Reaction, usual: &str) -> std::io::Result<()> {
         match reaction {
             Reaction::Proceed => write!(self.stream, "{usual}\r\n"),
-            Reaction::Answer(line) if line.starts_with(['4', '5']) => {
-                // The client says QUIT, or hangs up.
-                write!(self.stream, "{line}\r\n")
-            }
             Reaction::Answer(line) => write!(self.stream, "{line}\r\n"),
             Reaction::Hang => {
                 let mut rest = Vec::new();

@@ -134,7 +134,8 @@ fn transmit(
         connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)?;
         bound(&mut connection)?;
     }
-    connection.send(&envelope, message)?;
+    // lettre adds an end of line of its own.
+    connection.send(&envelope, message.strip_suffix(b"\r\n").unwrap_or(message))?;
     Ok(connection)
 }
 

@@ -4,13 +4,13 @@ usage: server.py FOLDER tls|starttls CERTIFICATE KEY
 Prints its port, and ends when its standard input does.
 """
 
+import asyncio
 import json
 import pathlib
 import ssl
 import sys
 
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 folder, mode, certificate, key = sys.argv[1:]
 folder = pathlib.Path(folder)
@@ -34,27 +34,31 @@ class Keeper:
 
 def authenticate(server, session, envelope, mechanism, data):
     right = LoginPassword(b"ann", b"canary-7")
-    return AuthResult(success=data == right)
+    return AuthResult(success=data == right, handled=False)
 
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(certificate, key)
 encryption = (
-    {"ssl_context": context, "auth_require_tls": False}
+    {"auth_require_tls": False}
     if mode == "tls"
     else {"tls_context": context, "require_starttls": True}
 )
-controller = Controller(
-    Keeper(),
-    hostname="127.0.0.1",
-    port=0,
-    authenticator=authenticate,
-    auth_required=True,
-    **encryption,
-)
-# The controller tries its own port, which is 0 here, to find out whether it has started.
-controller._trigger_server = lambda: None
-controller.start()
-print(controller.server.sockets[0].getsockname()[1], flush=True)
-sys.stdin.read()
-controller.stop()
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+
+    def connection():
+        return SMTP(
+            Keeper(), hostname="localhost", authenticator=authenticate, auth_required=True, **encryption
+        )
+
+    server = await loop.create_server(
+        connection, "127.0.0.1", 0, ssl=context if mode == "tls" else None
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+asyncio.run(main())
