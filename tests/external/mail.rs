@@ -63,6 +63,8 @@ impl Server {
             .args([folder.path(), Path::new(mode), &path("server.pem"), &path("server.key")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // It warns of what is meant here.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut line = String::new();

@@ -4,23 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::StoredMessage;
+use super::stored::{MessageState, StoredMessage};
 use crate::notify::announcement::{Announced, Announcement};
 use crate::spec::{MailSpec, WebhookSpec, check_url};
-
-/// What came of a message so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageState {
-    /// It is not sent yet, and will be tried.
-    Waiting,
-    /// A server has taken it over.
-    Sent,
-    /// It was refused for good, and is tried only on request.
-    Parked,
-    /// Its entry cannot be read.
-    Damaged,
-}
 
 /// To whom a message goes, with all settings that sending needs. No secret is among them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,20 +71,6 @@ impl Entry {
             error: self.error.clone(),
             next_at: self.next_at,
         }
-    }
-}
-
-/// An entry that cannot be read.
-pub(super) fn damaged(name: &str, why: String) -> StoredMessage {
-    StoredMessage {
-        name: name.into(),
-        id: String::new(),
-        title: String::new(),
-        to: "nobody knows whom".into(),
-        state: MessageState::Damaged,
-        attempts: 0,
-        error: Some(why),
-        next_at: None,
     }
 }
 

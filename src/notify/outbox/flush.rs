@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::entry::{Entry, Target};
-use super::{MessageState, Outbox, OutboxError, StoredMessage};
+use super::stored::{MessageState, StoredMessage};
+use super::{Outbox, OutboxError};
 use crate::notify::attempt::{Threads, Tried};
 use crate::notify::{back_off, mail, webhook};
 use crate::sys::lock::{LockRequest, RunLock};
@@ -184,7 +185,7 @@ impl Flushed {
         let message = match outbox.entry(name) {
             Ok(Some(entry)) => entry.stored(name),
             Ok(None) => return,
-            Err(why) => super::entry::damaged(name, why),
+            Err(why) => super::stored::damaged(name, why),
         };
         match message.state {
             MessageState::Sent => {}

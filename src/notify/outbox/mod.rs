@@ -10,17 +10,16 @@
 
 mod entry;
 mod flush;
+mod stored;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-pub use self::entry::MessageState;
 use self::entry::{Entry, Target};
 pub use self::flush::{Flush, Flushed, Which};
+pub use self::stored::{MessageState, StoredMessage};
 use super::announcement::Announcement;
 use super::identity::identifier;
 use super::mail::{MessageError, compose, message_id};
@@ -79,55 +78,6 @@ pub struct Outbox {
     folder: PathBuf,
 }
 
-/// A message in the outbox.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct StoredMessage {
-    /// Its name, such as `finished-0.mail-0`.
-    pub name: String,
-    /// Its identifier: the `Message-ID` of mail, the `X-Burgeon-Delivery` of a webhook's request; empty
-    /// if the entry is damaged.
-    pub id: String,
-    /// What it says, in a line.
-    pub title: String,
-    /// To whom it goes.
-    pub to: String,
-    /// What came of it so far.
-    pub state: MessageState,
-    /// Number of tries so far.
-    pub attempts: u32,
-    /// Why the last try failed.
-    pub error: Option<String>,
-    /// Not tried again before this time.
-    pub next_at: Option<Timestamp>,
-}
-
-impl StoredMessage {
-    /// What it says and to whom.
-    pub fn to_line(&self) -> String {
-        format!("{:?} to {}", self.title, self.to)
-    }
-}
-
-impl fmt::Display for StoredMessage {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        let Self { name, to, state, attempts, error, next_at, .. } = self;
-        write!(f, "{name} to {to}: ")?;
-        let why = error.as_deref().unwrap_or("not tried yet");
-        let tries = if *attempts == 1 { "try" } else { "tries" };
-        match (state, next_at) {
-            (MessageState::Sent, _) => f.write_str("sent"),
-            (MessageState::Parked, _) => {
-                write!(f, "parked after {attempts} {tries}, not tried again by itself: {why}")
-            }
-            (MessageState::Damaged, _) => write!(f, "damaged: {why}"),
-            (MessageState::Waiting, Some(at)) => {
-                write!(f, "waits until {at:.0} after {attempts} {tries}: {why}")
-            }
-            (MessageState::Waiting, None) => write!(f, "waits: {why}"),
-        }
-    }
-}
-
 impl Outbox {
     /// The outbox of a run, which may be empty.
     pub fn of(run: &RunFolder) -> Self {
@@ -149,7 +99,7 @@ impl Outbox {
             let message = match self.entry(&name) {
                 Ok(Some(entry)) => entry.stored(&name),
                 Ok(None) => return None,
-                Err(why) => entry::damaged(&name, why),
+                Err(why) => stored::damaged(&name, why),
             };
             Some(message)
         };
