@@ -193,7 +193,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             parameters: spec.table().parameters() as u64,
             flops_per_image: spec.table().flops() as u64,
             expected_seconds: proposal.and_then(|proposal| expected_seconds(proposal, history)),
-            forecast: proposal.and_then(|proposal| proposal.forecast),
+            forecast: proposal.and_then(|proposal| proposal.forecast.clone()),
         })?;
         study_record.listener.trial(*number, spec, proposal);
         Ok(())
