@@ -67,11 +67,11 @@ struct Measured {
 }
 
 const HEADER: &str = "\
-# What growth believes before it has trained anything
+# The prior of growth
 
 The policy `grow` predicts validation errors by a power law of compute, ln e = a − α·ln(C / C₀), where C are the
 floating-point operations of a training and C₀ those of the smallest sensible member of the plain family
-(`src/tune/family.rs`). What it believes of a and α beforehand (`src/tune/prior.rs`), when images are varied
+(`src/tune/family.rs`). Its prior for a and α (`src/tune/prior.rs`), when images are varied
 (`src/tune/variety.rs`) and when a training is given up (`src/tune/outlook.rs`) comes from the measurements below. A
 study's own trials soon count for more.
 
@@ -311,9 +311,7 @@ fn mean_and_deviation(values: &[f64]) -> [f64; 2] {
 }
 
 fn print_exponents(measured: &[Measured]) {
-    println!(
-        "\n| data | task | error at C₀ | α | off the line |\n| --- | --- | ---: | ---: | ---: |"
-    );
+    println!("\n| data | task | error at C₀ | α | residual |\n| --- | --- | ---: | ---: | ---: |");
     let mut alphas = Vec::new();
     let mut off = Vec::new();
     for task in measured {
@@ -338,7 +336,7 @@ fn print_exponents(measured: &[Measured]) {
     let [mean, deviation] = mean_and_deviation(&alphas);
     let off = (off.iter().map(|value| value * value).sum::<f64>() / off.len().max(1) as f64).sqrt();
     println!(
-        "\nα: {mean:.2} ± {deviation:.2}; points lie {off:.2} off their line (root mean square of ln e)."
+        "\nα: {mean:.2} ± {deviation:.2}; points lie {off:.2} from their line (root mean square of ln e)."
     );
     for family in families(measured) {
         let others: Vec<f64> = measured
@@ -384,7 +382,7 @@ fn print_rule(measured: &[Measured]) {
             let said: f64 = known(task).iter().zip(rule).map(|(x, b)| x * b).sum();
             misses.push(a - said);
             println!(
-                "{family}, {}: {:.1} % measured, {:.1} % said by the others",
+                "{family}, {}: {:.1} % measured, {:.1} % predicted from the others",
                 task.name,
                 a.exp() * 100.0,
                 said.exp() * 100.0

@@ -108,8 +108,8 @@ mod tests {
     #[test]
     fn figures_without_images_say_so() {
         let none = Forgetting { classes: 0, images: 0, before: f64::NAN, after: f64::NAN };
-        assert!(none.words().contains("none are of a class"), "{}", none.words());
+        assert!(none.words().contains("none is of a class"), "{}", none.words());
         let some = Forgetting { classes: 3, images: 90, before: 0.95, after: 0.9 };
-        assert!(some.words().contains("95.00 % right before, 90.00 % now (90 images of 3"));
+        assert!(some.words().contains("95.00 % correct before, 90.00 % now (90 images of 3"));
     }
 }

@@ -15,7 +15,7 @@ impl RangeTest {
     /// The learning rate to use: a quarter of the rate at which the loss was lowest. `None` if the loss
     /// fell at no rate, so that the rate is not the cause.
     pub fn suggestion(&self) -> Option<f64> {
-        // Of several batches, since a single one may be harder than most.
+        // The mean of several batches, since a single one may be harder than most.
         let first = self.losses.get(..self.losses.len().div_ceil(10))?;
         let first = first.iter().sum::<f64>() / first.len() as f64;
         let pairs = self.rates.iter().zip(&self.losses);

@@ -169,7 +169,7 @@ mod tests {
         let text = Report::from_records(&records(super::super::samples::continued())).to_markdown();
         let inherited = "Trial 1 started with the weights of runs/old-0001: 1 class kept, 1 new (dog), no dropped ones.";
         assert!(text.contains(inherited), "{text}");
-        assert!(text.contains("Old validation images: 97.00 % right before, 93.00 % now (100 images of 1 shared classes)."), "{text}");
+        assert!(text.contains("Old validation images: 97.00 % correct before, 93.00 % now (100 images of 1 shared classes)."), "{text}");
         assert!(text.contains("| started with | runs/old-0001 |"), "{text}");
     }
 

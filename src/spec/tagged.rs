@@ -94,7 +94,7 @@ mod tests {
         for (layer, key) in layers.into_iter().zip(["max-pool", "conv", "surplus"]) {
             let text = format!("name = \"s\"\n[model]\nlayers = [{layer}]\n");
             let error = StudyDocument::new("s.toml", text).parse().unwrap_err().to_string();
-            assert!(error.contains(&format!("`{key}` is one key too many")), "{error}");
+            assert!(error.contains(&format!("`{key}` is a second key")), "{error}");
         }
         for train in ["optimizer = { sgd = {}, adam = {} }", "schedule = { constant = {}, x = 1 }"]
         {
@@ -102,7 +102,7 @@ mod tests {
                 "name = \"s\"\n[model]\nlayers = [\"global-avg-pool\"]\n[train]\n{train}\n"
             );
             let error = StudyDocument::new("s.toml", text).parse().unwrap_err().to_string();
-            assert!(error.contains("one key too many"), "{error}");
+            assert!(error.contains("is a second key"), "{error}");
         }
     }
 }

@@ -172,7 +172,7 @@ fn a_file_that_fails_is_named_the_others_are_answered_and_the_exit_code_says_so(
     assert!(stdout(&output).starts_with("good.png: "), "{}", stdout(&output));
     assert_eq!(stdout(&output).lines().count(), 1);
     for name in
-        ["half.jpg: the JPEG picture is cut short", "half.png: the PNG picture is cut short"]
+        ["half.jpg: the JPEG picture is truncated", "half.png: the PNG picture is truncated"]
     {
         assert!(stderr(&output).contains(name), "{}", stderr(&output));
     }

@@ -155,7 +155,7 @@ fn a_run_of_another_split_is_refused_by_name() {
         let output = bench.burgeon(arguments);
         expect_code(&output, 2);
         let said = stderr(&output);
-        assert!(said.contains("chose other validation images"), "{said}");
+        assert!(said.contains("chose different validation images"), "{said}");
     }
     expect_code(&bench.burgeon(&["eval", "runs/squares-0001", "--split", "test"]), 0);
 }
@@ -239,7 +239,7 @@ fn idx_files_one_level_down_are_found() {
     let output = bench.burgeon(&["check", "study.toml", "--set", "data.path=root"]);
     expect_code(&output, 1);
     assert!(
-        stderr(&output).contains("keep each data set in a folder of its own"),
+        stderr(&output).contains("keep each data set in its own folder"),
         "{}",
         stderr(&output)
     );

@@ -270,7 +270,7 @@ fn names_in_any_encoding_are_read() {
     assert_eq!(data.train.len() + data.validation.len() + data.test.len(), 42);
     let class = root.path().join(OsStr::from_bytes(b"h\xe9"));
     write(class.join("1.png"), &image);
-    assert!(problem(&request(Source::Folder, root.path())).contains("has to be UTF-8"));
+    assert!(problem(&request(Source::Folder, root.path())).contains("must be UTF-8"));
 }
 
 #[test]
@@ -391,10 +391,10 @@ fn archives_that_do_not_fit_together_say_what_is_wrong() {
     let good = || npy(&[0; 16], "|u1", "(4, 2, 2)");
     assert!(refusal(good(), npy(&[0, 1, 1], "|u1", "(3,)")).contains("4 images"));
     assert!(refusal(good(), npy(&[0; 16], "|u1", "(4, 4)")).contains("one class for each image"));
-    assert!(refusal(npy(&[0; 3], "|u1", "(4, 2, 2)"), good()).contains("cut short"));
+    assert!(refusal(npy(&[0; 3], "|u1", "(4, 2, 2)"), good()).contains("truncated"));
     let huge = npy(&[], "|u1", "(4000000000, 4000000000, 4000000000)");
-    assert!(refusal(huge, good()).contains("impossible shape"));
-    assert!(refusal(npy(&[0; 8], "|S2", "(4, 1, 1)"), good()).contains("no kind of number"));
+    assert!(refusal(huge, good()).contains("shape that is too large"));
+    assert!(refusal(npy(&[0; 8], "|S2", "(4, 1, 1)"), good()).contains("not supported"));
     let negative = npy(&(-1_i64).to_le_bytes().repeat(4), "<i8", "(4,)");
     assert!(refusal(good(), negative).contains("the label -1"));
     fs::write(&path, b"PK not really").unwrap();
@@ -423,7 +423,7 @@ fn tables_of_pixels_are_images() {
     assert!(refusal("1,2,3,4,300").contains("\"300\" in column 5"));
     assert!(refusal("1,2,3,4,x").contains("\"x\" in column 5"));
     fs::write(&path, "cat,1,2,3,4,5\ndog,4,5,6,7,8\ncat,7,8,9,0,1\n").unwrap();
-    assert!(problem(&request(Source::Csv, &path)).contains("no square"));
+    assert!(problem(&request(Source::Csv, &path)).contains("do not form a square"));
     let mut sized = request(Source::Csv, &path);
     sized.framing.size = Some(Size { height: 1, width: 5 });
     sized.validation = Some(Amount::Count(1));

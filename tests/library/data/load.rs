@@ -70,9 +70,7 @@ fn names_like_those_of_emnist_are_understood() {
     }
     assert!(load(&idx_request(dir.path()), &mut |_| {}).is_ok());
     fs::write(dir.path().join("digits-train-images-idx3-ubyte.gz"), b"").unwrap();
-    assert!(
-        refusal(&idx_request(dir.path())).contains("keep each data set in a folder of its own")
-    );
+    assert!(refusal(&idx_request(dir.path())).contains("keep each data set in its own folder"));
 }
 
 #[test]
