@@ -1,7 +1,9 @@
 //! `[notify]`: who is told how a study ended, and how.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+#[cfg(feature = "train")]
+use std::path::Path;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,6 +118,7 @@ const ADDRESS_RULE: &str = "use one such as \"ann@example.org\" or \"Ann Lee <an
 
 impl NotifySpec {
     /// Makes each relative path absolute; `base` gives the folder that one starts from, by its key.
+    #[cfg(feature = "train")]
     pub(crate) fn resolve_paths<E>(
         &mut self,
         mut resolve: impl FnMut(&str, &Path) -> Result<PathBuf, E>,
