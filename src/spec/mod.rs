@@ -54,7 +54,9 @@ pub(crate) use layer::Residual;
 pub use layer::{Activation, BatchNorm, Conv, Dense, Dropout, Layer, Padding};
 pub use model::ModelSpec;
 pub(crate) use name::{RUN_NAME_RULE, is_run_name};
-pub use notify::{MailSecurity, MailSpec, NotifySpec, WebhookSpec, WebhookTemplate};
+pub use notify::NotifySpec;
+#[doc(hidden)]
+pub use notify::{MailSecurity, MailSpec, WebhookSpec, WebhookTemplate};
 #[cfg(feature = "mail")]
 pub(crate) use notify::{check_url, is_separator, mail_address};
 pub use optimizer::{AdamParameters, Optimizer, SgdParameters};
