@@ -22,22 +22,13 @@ pub(super) enum CliError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error("cannot read the study file {}", path.display())]
-    StudyFile {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    StudyFile { path: PathBuf, source: std::io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
     #[error("some events could not be written to standard output; {} has them all", events.display())]
-    Events {
-        events: PathBuf,
-        source: std::io::Error,
-    },
+    Events { events: PathBuf, source: std::io::Error },
     #[error("the test images are not evaluated, because that cannot be recorded in {}", folder.display())]
-    TestRead {
-        folder: PathBuf,
-        source: Box<LaunchError>,
-    },
+    TestRead { folder: PathBuf, source: Box<LaunchError> },
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
     #[error("cannot listen for signals")]
@@ -51,27 +42,17 @@ pub(super) enum CliError {
     #[error("the model's input shape does not match the data")]
     OtherImages(#[from] PreparationError),
     #[error("{} has no recorded trials; give a run folder, such as runs/lenet-5-0001", folder.display())]
-    NoTrials {
-        folder: PathBuf,
-    },
+    NoTrials { folder: PathBuf },
     #[error(transparent)]
     File(FileError),
     #[error("no run in {} has the name {name}, nor has its study{}", folder.display(), did_you_mean(similar))]
-    NoSuchRun {
-        folder: PathBuf,
-        name: String,
-        similar: Option<String>,
-    },
+    NoSuchRun { folder: PathBuf, name: String, similar: Option<String> },
     #[error(transparent)]
     Side(#[from] SideError),
     #[error(
         "the models of {first} and {second} cannot be evaluated on the same images, because {why}; leave out --evaluate"
     )]
-    NotComparable {
-        first: String,
-        second: String,
-        why: &'static str,
-    },
+    NotComparable { first: String, second: String, why: &'static str },
     #[error(transparent)]
     Export(#[from] ExportError),
     #[error(transparent)]
@@ -92,21 +73,12 @@ pub(super) enum CliError {
     Outbox(#[from] crate::notify::OutboxError),
     #[cfg(feature = "mail")]
     #[error("{waiting} to be sent later, {parked} parked")]
-    Unsent {
-        waiting: String,
-        parked: usize,
-    },
+    Unsent { waiting: String, parked: usize },
     #[cfg(feature = "mail")]
     #[error("cannot list the runs in {}", folder.display())]
-    Runs {
-        folder: PathBuf,
-        source: FileError,
-    },
+    Runs { folder: PathBuf, source: FileError },
     #[error("{} of {images} pictures could not be read", failed)]
-    Pictures {
-        failed: usize,
-        images: usize,
-    },
+    Pictures { failed: usize, images: usize },
 }
 
 fn did_you_mean(similar: &Option<String>) -> String {

@@ -52,7 +52,8 @@ mod tests {
         assert_eq!(find("text", &path), None);
         assert_eq!(find(at("tell").to_str().unwrap(), OsStr::new("")), Some(at("tell")));
         assert_eq!(find("missing", &path), None);
-        let spec = NotifySpec { command: Some(vec!["/nowhere/tell".into()]) };
+        let spec =
+            NotifySpec { command: Some(vec!["/nowhere/tell".into()]), ..NotifySpec::default() };
         assert!(notify(&spec).unwrap().remedy.is_some());
         assert_eq!(notify(&NotifySpec::default()), None);
     }

@@ -415,7 +415,7 @@ fn compute_follows_from_the_errors_that_members_made() {
     let next = |score: f64| {
         let member = member_trial(2, &first, &leap, score);
         let proposal = Grow.propose(&[first.clone(), member], &[]).unwrap();
-        let forecast = proposal.forecast.unwrap();
+        let forecast = proposal.forecast.clone().unwrap();
         assert!(forecast.low < forecast.accuracy && forecast.accuracy < forecast.high);
         assert!(forecast.accuracy > score, "{forecast:?}");
         (forecast.training_flops, proposal)
