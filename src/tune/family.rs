@@ -173,12 +173,12 @@ mod tests {
         for side in [1, 2, 3, 5, 8, 9, 16, 28, 32, 64, 96, 224, 500] {
             for channels in [1, 3] {
                 let input = input(channels, side, 7);
-                assert!(plain(input, 8).is_some(), "{side}");
+                assert!(member_spec(input, 8).is_some(), "{side}");
                 assert!((2..=7).contains(&depth(input)), "{side}: {}", depth(input));
             }
         }
         let odd = InputShape { channels: 3, height: 8, width: 200, classes: 3 };
-        assert!(plain(odd, 8).is_some());
+        assert!(member_spec(odd, 8).is_some());
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
             let input = input(1, side, 10);
             for compute in [1.0, 4.0, 16.0, 64.0] {
                 let member = Member::of(images, compute);
-                let spec = plain(input, member.width).unwrap();
+                let spec = member_spec(input, member.width).unwrap();
                 let real =
                     training_flops(&spec, images, member.epochs) / base_compute(input, images);
                 let ratio = real / compute;

@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_first_of_the_highest_values_is_the_answer() {
-        assert_eq!(highest(&[0.0, 2.0, 1.0, 2.0]), Some(1));
-        assert_eq!(highest(&[]), None);
+        assert_eq!(argmax(&[0.0, 2.0, 1.0, 2.0]), Some(1));
+        assert_eq!(argmax(&[]), None);
     }
 }
