@@ -1,14 +1,14 @@
 //! The sum of two tensors with an activation after it, in one pass over memory, and its gradient.
 //!
-//! It is the end of a residual block. A chunk is a run of numbers, each of which depends on those at
-//! its own place alone.
+//! It is the end of a residual block. A chunk is a range of elements, each of which depends on those at
+//! its own index alone.
 
 use super::activation::{Activation, DerivativeOf};
 use super::executor::{Executor, Kernel};
 use super::simd::Simd;
 use super::threads::DisjointMut;
 
-/// Numbers of a chunk.
+/// Elements of a chunk.
 const CHUNK: usize = 1 << 14;
 
 /// Sets `y` to `activation(a + b)`. Where the activation's derivative is one of its input and `pre`
@@ -24,7 +24,7 @@ pub fn add(
     y: &mut [f32],
     pre: Option<&mut [f32]>,
 ) {
-    assert_eq!((a.len(), b.len()), (y.len(), y.len()), "the terms of a sum differ in shape");
+    assert_eq!((a.len(), b.len()), (y.len(), y.len()), "the terms of a sum differ in length");
     assert!(pre.as_ref().is_none_or(|pre| pre.len() == y.len()), "length of the pre-activation");
     let (chunks, pre) = (y.len().div_ceil(CHUNK), pre.map(DisjointMut::new));
     executor.run(chunks, &Add { activation, a, b, y: DisjointMut::new(y), pre });
@@ -42,7 +42,11 @@ pub fn gradient(
     dy: &[f32],
     dx: &mut [f32],
 ) {
-    assert_eq!((kept.len(), dy.len()), (dx.len(), dx.len()), "gradients of an activation");
+    assert_eq!(
+        (kept.len(), dy.len()),
+        (dx.len(), dx.len()),
+        "length of the gradients of an activation"
+    );
     let chunks = dx.len().div_ceil(CHUNK);
     executor.run(chunks, &Gradient { activation, kept, dy, dx: DisjointMut::new(dx) });
 }

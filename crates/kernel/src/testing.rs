@@ -15,7 +15,7 @@ pub fn random(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| next() as f32 / (1 << 23) as f32 - 1.0).collect()
 }
 
-/// Demands an error of at most `tolerance`, relative to the root mean square of the expected values: an element that
+/// Asserts an error of at most `tolerance`, relative to the root mean square of the expected values: an element that
 /// cancels to nearly nothing is as precise as its terms, not as itself.
 #[track_caller]
 pub fn assert_close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {

@@ -157,7 +157,7 @@ impl Drop for Threads {
         self.shared.work_came.notify_all();
         let workers = self.workers.get_mut().unwrap_or_else(PoisonError::into_inner);
         for worker in workers.drain(..) {
-            // A worker passes panics on through the job; its own end carries no news.
+            // A worker passes panics on through the job, so that the result of joining it can be ignored.
             drop(worker.join());
         }
     }
@@ -222,7 +222,7 @@ impl Shared {
         self.caller_asleep.store(false, Ordering::SeqCst);
     }
 
-    /// A worker's life.
+    /// A worker's loop.
     fn work(&self, index: usize) {
         let takes_part = || index + 1 < self.count.load(Ordering::Relaxed);
         let has_work = || takes_part() && self.unclaimed.load(Ordering::SeqCst) > 0;
@@ -282,7 +282,7 @@ fn spin_until(condition: impl Fn() -> bool) -> bool {
     }
 }
 
-/// Nothing is left half-changed by a panic under any of the locks here, so a poisoned one is as good as new.
+/// A panic under any of the locks here leaves their data consistent, so poisoning is ignored.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -120,7 +120,7 @@ impl<S: Simd> Windows<S> {
         s.add(s.add(a, b), s.add(c, d))
     }
 
-    /// The largest of each window, NaN if there is one.
+    /// The largest of each window; NaN if any is NaN.
     #[inline(always)]
     pub fn largest(self, s: S) -> S::V {
         let [a, b, c, d] = self.0;

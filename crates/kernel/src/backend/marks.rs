@@ -37,7 +37,7 @@ impl Marks {
 
     /// The marks that were passed since the last call, in the order of time.
     pub fn take_passed(&self) -> Vec<PassedMark> {
-        // Pushing and taking leave a list whole, so a poisoned one is as good as new.
+        // A panic while pushing or taking leaves the list consistent, so poisoning is ignored.
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

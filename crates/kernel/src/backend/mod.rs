@@ -178,8 +178,8 @@ pub struct PoolOptions {
     pub size: [usize; 2],
     /// Rows and columns from one window to the next.
     pub stride: [usize; 2],
-    /// Rows and columns around an image that windows may reach into; less than a window on every side. Its numbers are
-    /// no candidates for the largest, and count as zeros in a mean.
+    /// Rows and columns around an image that windows may reach into; less than a window on every side. A max-pool
+    /// ignores the padding; an average-pool counts it as zeros.
     pub padding: Padding,
     /// How a window is reduced to one value.
     pub kind: PoolKind,
