@@ -487,7 +487,10 @@ fn test_pictures_without_classes_are_told_and_not_used() {
     let loaded = loaded(&request(Source::Folder, root.path())).unwrap();
     let words: Vec<String> =
         loaded.report.findings.iter().map(|finding| finding.words(&[])).collect();
-    assert!(words.iter().any(|it| it.contains("test has 7 images without class labels")), "{words:?}");
+    assert!(
+        words.iter().any(|it| it.contains("test has 7 images without class labels")),
+        "{words:?}"
+    );
     assert!(!loaded.dataset.test.is_empty());
 }
 

@@ -1,5 +1,6 @@
 //! Sending what waits.
 
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,7 +10,10 @@ use super::stored::{MessageState, StoredMessage};
 use super::{Outbox, OutboxError};
 use crate::notify::attempt::{Threads, Tried};
 use crate::notify::{back_off, mail, webhook};
-use crate::sys::lock::{LockRequest, RunLock};
+use crate::sys::lock::{LockError, LockRequest, RunLock};
+
+/// How long a lock may be held by nobody that can be named before it counts as held.
+const LOCK_COPIED: Duration = Duration::from_secs(1);
 
 /// Which messages are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,11 +87,7 @@ impl Flush {
             }
             return Ok(flushed);
         }
-        let lock = RunLock::acquire(
-            &outbox.files,
-            &outbox.folder,
-            &LockRequest::new("sending messages of [notify]"),
-        )?;
+        let lock = lock(outbox, keep_going)?;
         let since = Instant::now();
         for name in &names {
             let left = self.whole.saturating_sub(since.elapsed());
@@ -197,5 +197,22 @@ impl Flushed {
     /// Whether nothing is left to be sent.
     pub fn is_all_sent(&self) -> bool {
         self.waiting.is_empty() && self.parked.is_empty()
+    }
+}
+
+/// Locks the outbox. A child that this process has just started holds a copy of the lock until it runs its own program,
+/// so that a lock without a living holder is tried again for a moment.
+fn lock(outbox: &Outbox, keep_going: &mut dyn FnMut() -> bool) -> Result<RunLock, OutboxError> {
+    let request = LockRequest::new("sending messages of [notify]");
+    let since = Instant::now();
+    loop {
+        match RunLock::acquire(&outbox.files, &outbox.folder, &request) {
+            Err(LockError::Locked { holder: None, .. })
+                if since.elapsed() < LOCK_COPIED && keep_going() =>
+            {
+                sleep(Duration::from_millis(20));
+            }
+            locked => return Ok(locked?),
+        }
     }
 }
