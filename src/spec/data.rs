@@ -283,7 +283,7 @@ impl<'de> Deserialize<'de> for Size {
                 match u64::try_from(side) {
                     Ok(side) => self.visit_u64(side),
                     Err(_) => Err(E::custom(format_args!(
-                        "a size cannot be negative, but this is {side}"
+                        "a size needs at least 1 pixel a side, but this is {side}"
                     ))),
                 }
             }

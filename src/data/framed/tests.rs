@@ -162,7 +162,7 @@ fn folders_of_splits_are_taken_as_they_are() {
     );
     let asked =
         DataRequest { test: Some(Amount::Count(3)), ..request(Source::Folder, root.path()) };
-    assert!(problem(&asked).contains("has test images of its own"));
+    assert!(problem(&asked).contains("has its own test images"));
     two_classes(&root.path().join("val"), 7);
     let data = loaded(&request(Source::Folder, root.path())).unwrap().dataset;
     assert_eq!((data.train.len(), data.validation.len(), data.test.len()), (60, 14, 10));
@@ -317,7 +317,7 @@ fn a_list_of_files_gives_classes_and_splits() {
     };
     assert!(refused("train,images/none,oak").contains("images/none"));
     assert!(refused("train,../../etc/passwd,oak").contains("line 62"));
-    assert!(refused("later,images/1,oak").contains("\"later\" is no split"));
+    assert!(refused("later,images/1,oak").contains("\"later\" is not a split"));
     assert!(refused("train,images/1,").contains("a file and its class"));
 }
 
@@ -487,7 +487,10 @@ fn test_pictures_without_classes_are_told_and_not_used() {
     let loaded = loaded(&request(Source::Folder, root.path())).unwrap();
     let words: Vec<String> =
         loaded.report.findings.iter().map(|finding| finding.words(&[])).collect();
-    assert!(words.iter().any(|it| it.contains("test has 7 images without classes")), "{words:?}");
+    assert!(
+        words.iter().any(|it| it.contains("test has 7 images without class labels")),
+        "{words:?}"
+    );
     assert!(!loaded.dataset.test.is_empty());
 }
 

@@ -275,7 +275,9 @@ mod tests {
         let report = Report::from_records(&records(accepted())).with_augmented(vec![1, 3]);
         let page = report.to_html();
         assert!(page.contains("src=\"report/augmented-001.png\""), "{page}");
-        assert!(page.contains("trial 3 and those") && page.contains("alt=\"training images"));
+        assert!(
+            page.contains("trial 3, and trials with") && page.contains("alt=\"training images")
+        );
         open_tags(&page);
     }
 
