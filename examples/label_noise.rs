@@ -118,10 +118,8 @@ fn print_row(
     let trial = finished.trials.first().ok_or("no trial")?;
     let groups = trial.probe().map(|probe| probe.by_confidence.clone()).unwrap_or_default();
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
-    let quarter = |group: &burgeon::record::ConfidenceGroup| {
-        percent(group.wrong as f64 / group.images.max(1) as f64)
-    };
-    let quarters: Vec<String> = groups.iter().map(quarter).collect();
+    let shares = groups.iter().map(|group| group.wrong as f64 / group.images.max(1) as f64);
+    let quarters: Vec<String> = shares.map(percent).collect();
     let said = label_floor(trial, 0.05).map_or("none".to_owned(), percent);
     println!(
         "| {name} | {} | {} | {compute} | {} | {} | {said} |",

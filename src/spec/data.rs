@@ -283,7 +283,7 @@ impl<'de> Deserialize<'de> for Size {
                 match u64::try_from(side) {
                     Ok(side) => self.visit_u64(side),
                     Err(_) => Err(E::custom(format_args!(
-                        "a side of {side} pixels is not possible: give the pixels a side"
+                        "a size needs at least 1 pixel a side, but this is {side}"
                     ))),
                 }
             }
