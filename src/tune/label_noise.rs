@@ -21,6 +21,8 @@ pub(super) struct Floor {
 
 /// The next surest images may show so many times the errors of the surest, and still speak of wrong labels.
 const FLAT: f64 = 1.5;
+/// A network that makes more than this share of the errors of guessing may be unsure of nothing that it should doubt.
+const HALF_WAY: f64 = 0.5;
 /// A floor below this share of what the gate allows does not matter.
 const MATTERS: f64 = 0.1;
 
@@ -32,6 +34,9 @@ pub(super) fn floor<'t>(
     let mut lowest: Option<ConfidenceGroup> = None;
     let mut is_flat = false;
     for trial in trials {
+        if 1.0 - trial.accuracy() > HALF_WAY * (1.0 - trial.guess()) {
+            continue;
+        }
         let groups = trial.probe().map(|probe| probe.by_confidence.as_slice());
         let Some([surest, next, ..]) = groups else { continue };
         is_flat |= share(*surest) > 0.0 && share(*next) <= FLAT * share(*surest);
@@ -117,6 +122,11 @@ mod tests {
         assert_eq!(floor([&trial([60, 250, 500, 800])], 0.05), None);
         // Too few to matter.
         assert_eq!(floor([&trial([1, 1, 10, 40])], 0.05), None);
+    }
+
+    #[test]
+    fn a_network_that_has_learned_little_says_nothing_of_labels() {
+        assert_eq!(floor([&trial([600, 800, 900, 1000])], 0.05), None);
     }
 
     #[test]
