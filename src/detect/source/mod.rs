@@ -1,5 +1,6 @@
 //! Source files as facts: what is called, by its full name.
 
+mod calls;
 pub mod facts;
 mod names;
 pub mod python;

@@ -2,12 +2,12 @@
 
 use tree_sitter::{Node, Tree};
 
+use super::calls::keep;
 use super::facts::{Arg, Call, Class, Facts, Scope, Value};
 use super::names::{Bound, Names};
 use super::python_values::{constant, value};
 use super::tree::{self, line, named, text, walk};
 use crate::detect::limits::Limits;
-use crate::detect::meaning::tells;
 use crate::detect::text::one_line;
 
 /// Names of a scope beyond this number are not noted.
@@ -345,13 +345,6 @@ impl Reader<'_> {
     }
 
     fn push(&mut self, call: Call) {
-        if !tells(&call) {
-            return;
-        }
-        if self.facts.calls.len() < self.limits.calls {
-            self.facts.calls.push(call);
-        } else if self.facts.cut.is_none() {
-            self.facts.cut = Some(format!("calls after the first {}", self.limits.calls));
-        }
+        keep(call, self.limits, &mut self.facts);
     }
 }

@@ -2,10 +2,10 @@
 
 use tree_sitter::Node;
 
-use super::facts::{Arg, Call, Facts, Import, Scope, Value};
-use super::tree::{self, line, named, text, walk};
+use super::calls::{keep, plain};
+use super::facts::{Arg, Facts, Import, Scope, Value};
+use super::tree::{self, named, text, walk};
 use crate::detect::limits::Limits;
-use crate::detect::meaning::tells;
 use crate::detect::text::one_line;
 
 /// Reads R source.
@@ -25,7 +25,7 @@ pub fn read(source: &str, limits: &Limits) -> Result<Facts, String> {
             // Data sets that R brings stand for themselves: `train(Species ~ ., data = iris)`.
             "identifier" if ["iris", "titanic", "Boston"].contains(&text(node, source)) => {
                 let path = format!("r:={}", text(node, source));
-                push(path, Vec::new(), node, source, limits, &mut facts);
+                keep(plain(path, Vec::new(), node, source), limits, &mut facts);
             }
             _ => {}
         }
@@ -57,26 +57,7 @@ fn call(node: Node, source: &str, limits: &Limits, facts: &mut Facts) {
         }
         return;
     }
-    push(format!("r:{name}"), args, node, source, limits, facts);
-}
-
-fn push(
-    path: String,
-    args: Vec<Arg>,
-    node: Node,
-    source: &str,
-    limits: &Limits,
-    facts: &mut Facts,
-) {
-    if facts.calls.len() >= limits.calls {
-        facts.cut.get_or_insert_with(|| format!("calls after the first {}", limits.calls));
-        return;
-    }
-    let saw = one_line(text(node, source), 100);
-    let call = Call { path, on: None, args, line: line(node), scope: 0, in_loop: false, saw };
-    if tells(&call) {
-        facts.calls.push(call);
-    }
+    keep(plain(format!("r:{name}"), args, node, source), limits, facts);
 }
 
 fn argument(node: Node, source: &str) -> Arg {

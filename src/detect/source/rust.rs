@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tree_sitter::Node;
 
-use super::facts::{Arg, Call, Facts, Scope, Value};
+use super::calls::{keep, plain};
+use super::facts::{Arg, Facts, Scope, Value};
 use super::tree::{self, line, named, text, walk};
 use crate::detect::limits::Limits;
-use crate::detect::meaning::tells;
 use crate::detect::text::one_line;
 
 /// Reads Rust source.
@@ -53,14 +53,18 @@ pub fn read(source: &str, limits: &Limits) -> Result<Facts, String> {
                 if let Some(path) =
                     function.and_then(|it| path(it, &names, &stars, is_burn, source))
                 {
-                    push(path, args, node, source, limits, &mut facts);
+                    keep(plain(path, args, node, source), limits, &mut facts);
                 }
             }
             // A backend is a type and never called: `type Backend = Autodiff<Wgpu>`.
             "type_identifier" => {
                 let name = text(node, source);
                 if let Some(path) = names.get(name).filter(|path| is_burn_path(path)) {
-                    push(format!("rust:{path}"), Vec::new(), node, source, limits, &mut facts);
+                    keep(
+                        plain(format!("rust:{path}"), Vec::new(), node, source),
+                        limits,
+                        &mut facts,
+                    );
                 }
             }
             _ => {}
@@ -72,25 +76,6 @@ pub fn read(source: &str, limits: &Limits) -> Result<Facts, String> {
 
 fn is_burn_path(path: &str) -> bool {
     path == "burn" || path.starts_with("burn::") || path.starts_with("burn_")
-}
-
-fn push(
-    path: String,
-    args: Vec<Arg>,
-    node: Node,
-    source: &str,
-    limits: &Limits,
-    facts: &mut Facts,
-) {
-    if facts.calls.len() >= limits.calls {
-        facts.cut.get_or_insert_with(|| format!("calls after the first {}", limits.calls));
-        return;
-    }
-    let saw = one_line(text(node, source), 100);
-    let call = Call { path, on: None, args, line: line(node), scope: 0, in_loop: false, saw };
-    if tells(&call) {
-        facts.calls.push(call);
-    }
 }
 
 fn argument(node: Node, source: &str) -> Arg {
