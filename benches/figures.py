@@ -3,6 +3,7 @@
     cargo build --release --all-targets
     python3 benches/figures.py --data data            # everything; about an hour on two cores
     python3 benches/figures.py --data data --only speedrun,lenet --print
+    python3 benches/figures.py --only cifar,fashion,photos --cifar DIR --fashion DIR --photos DIR
 
 Each figure is the mean and standard deviation over seeds of what the command itself records, or the
 median over repetitions with the least and the most. Nothing here picks a recipe; the test images are
@@ -30,6 +31,9 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
 parser.add_argument("--data", default=os.environ.get("BURGEON_DATA", "data"))
+parser.add_argument("--cifar", help="CIFAR-10: its binary files, or a folder of its pictures")
+parser.add_argument("--fashion", help="folder of Fashion-MNIST's IDX files")
+parser.add_argument("--photos", help="trashnet's class folders")
 parser.add_argument("--burgeon", default=TARGET / "release" / "burgeon")
 parser.add_argument("--only", default="", help="names of figures, with commas; all unless said")
 parser.add_argument("--print", action="store_true", help="change no file")
@@ -40,7 +44,9 @@ WORK = pathlib.Path(tempfile.mkdtemp(prefix="burgeon-figures-"))
 
 def burgeon(*arguments):
     """Events of a command, its wall seconds and its peak memory in MB."""
-    command = [args.burgeon, *arguments, "--data", args.data, "--runs", WORK, "--json"]
+    command = [args.burgeon, *arguments, "--runs", WORK, "--json"]
+    if not any(str(argument).startswith("data.path=") for argument in arguments):
+        command += ["--data", args.data]
     start = time.perf_counter()
     with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True) as process:
@@ -70,7 +76,7 @@ def median(values, unit):
 
 
 def training(study, seeds, *more):
-    """Test accuracies, seconds of training, and parameters, over seeds."""
+    """Test and validation accuracies, seconds of training, and parameters, over seeds."""
     tests, validations, seconds, parameters = [], [], [], 0
     for seed in seeds:
         # The gate is lowered so that the test images are read whatever the seed reaches.
@@ -103,7 +109,25 @@ def model(name, seeds, epochs):
         row = f"{percent(tests)} on test images, {median(seconds, 's')} of training"
         note = (f"{parameters:,} parameters; {percent(tests)} on test images and {percent(validations)} on "
                 f"validation images after {epochs}, {median(seconds, 's')} of training ({len(seeds)} seeds)")
-        return f"`train models/{name}.toml`, {epochs}, {len(seeds)} seeds", row, (name, note)
+        return f"`train models/{name}.toml`, {epochs}, {len(seeds)} seeds", row, (name, note, "MNIST")
+    return measure
+
+
+def of_images(name, seeds, epochs, data, folder, *more):
+    """A shipped study of other images: README's row, and the line in the study's comment."""
+    def measure():
+        path = getattr(args, folder)
+        if not path:
+            raise SystemExit(f"{name} needs --{folder}, {data}")
+        path = pathlib.Path(path).resolve()
+        source = ["--set", f"data.path={path}"]
+        if name == "cifar" and not list(path.glob("*.bin")):
+            source += ["--set", "data.source=folder"]
+        tests, validations, seconds, parameters = training(f"{name}.toml", seeds, *source, *more)
+        row = f"{percent(tests)} on test images, {median(seconds, 's')} of training"
+        note = (f"{parameters:,} parameters; {percent(tests)} on test images and {percent(validations)} on "
+                f"validation images after {epochs}, {median(seconds, 's')} of training ({len(seeds)} seeds)")
+        return f"`train models/{name}.toml`, {data}, {epochs}, {len(seeds)} seeds", row, (name, note, data)
     return measure
 
 
@@ -111,7 +135,7 @@ def seedling():
     seconds, trials, ends = tuning(ROOT / "models/seedling.toml", range(1, 6))
     accepted = sum(end["outcome"] == "accepted" for end in ends)
     row = f"{accepted} of 5 accepted, {median(seconds, 's')}, {median(trials, 'trials')}"
-    return "`tune models/seedling.toml`, whole process, 5 seeds", row, ("seedling", f"gate 80 %: {row}")
+    return "`tune models/seedling.toml`, whole process, 5 seeds", row, ("seedling", f"gate 80 %: {row}", "MNIST")
 
 
 def seedling_99():
@@ -189,6 +213,9 @@ FIGURES = {
     "single-conv": model("single-conv", range(1, 6), "1 epoch"),
     "compact": model("compact", range(1, 6), "15 epochs"),
     "mlp": model("mlp", range(1, 6), "5 epochs"),
+    "fashion": of_images("fashion", range(1, 4), "12 epochs", "Fashion-MNIST", "fashion"),
+    "cifar": of_images("cifar", range(1, 3), "24 epochs", "CIFAR-10 as JPEG files", "cifar"),
+    "photos": of_images("photos", range(1, 6), "60 epochs", "trashnet", "photos"),
     "memory": memory,
     "predict": predict,
 }
@@ -205,13 +232,13 @@ def machine():
     return f"{len(os.sched_getaffinity(0))} cores of {name}"
 
 
-def write_note(name, note):
+def write_note(name, note, data):
     """Puts the figures into the comment at the head of a study."""
     path = ROOT / "models" / f"{name}.toml"
     lines = path.read_text().splitlines()
     head = next(index for index, line in enumerate(lines) if not line.startswith("#"))
     kept = [line for line in lines[:head] if not line.startswith(("# Measured:", "#   "))]
-    words, new = f"Measured: {note}; MNIST, {machine()}.".split(), ["#"]
+    words, new = f"Measured: {note}; {data}, {machine()}.".split(), ["#"]
     for word in words:
         if len(new[-1]) + len(word) > 98:
             new.append("#  ")
@@ -230,12 +257,14 @@ def write_rows(rows):
         present = {}
     order = list(present) + [name for name, _ in rows if name not in present]
     present.update(rows)
-    text = f"On {machine()}, MNIST.\n\n" + "| | |\n| --- | --- |\n"
+    text = f"On {machine()}; MNIST unless another set is named.\n\n" + "| | |\n| --- | --- |\n"
     text += "".join(f"| {name} | {present[name]} |\n" for name in order)
     path.write_text(f"{before}<!-- figures -->\n{text}<!-- /figures -->{after}")
 
 
-chosen = args.only.split(",") if args.only else list(FIGURES)
+# Other images than MNIST are measured where their folders are given.
+at_hand = [name for name in FIGURES if getattr(args, name, "given")]
+chosen = args.only.split(",") if args.only else at_hand
 unknown = [name for name in chosen if name not in FIGURES]
 if unknown:
     raise SystemExit(f"unknown: {', '.join(unknown)}; there are {', '.join(FIGURES)}")

@@ -15,7 +15,7 @@ use burgeon::study::{Ended, Launch, Settings};
 use burgeon::unstable::data::{DataRequest, load};
 use burgeon::unstable::spec::training_flops;
 use burgeon::unstable::study::Growth;
-use burgeon::unstable::tune::{Member, Variety, base_compute, hopeless};
+use burgeon::unstable::tune::{Member, Variety, base_compute, reason_to_prune};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -72,7 +72,7 @@ const HEADER: &str = "\
 The policy `grow` predicts validation errors by a power law of compute, ln e = a − α·ln(C / C₀), where C are the
 floating-point operations of a training and C₀ those of the smallest sensible member of the plain family
 (`src/tune/family.rs`). Its prior for a and α (`src/tune/prior.rs`), when images are varied
-(`src/tune/variety.rs`) and when a training is given up (`src/tune/outlook.rs`) comes from the measurements below. A
+(`src/tune/variety.rs`) and when a training is given up (`src/tune/pruning.rs`) comes from the measurements below. A
 study's own trials soon count for more.
 
 `cargo run --release --example growth_prior -- IMAGES MNIST > docs/growth-prior.md` makes this page again: it trains
@@ -498,7 +498,7 @@ fn print_given_up(measured: &[Measured]) {
                 let images: u64 = curve.iter().map(|epoch| epoch.images).sum();
                 let steps = images as usize / spec.train().batch_size;
                 let so_far = SoFar { curve, course: &[], accuracy: 0.0, steps };
-                hopeless(&spec, &so_far).is_some()
+                reason_to_prune(&spec, &so_far).is_some()
             })
         };
         let reached = 1.0 - point.error;

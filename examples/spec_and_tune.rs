@@ -3,7 +3,7 @@
 //! `cargo run --no-default-features --example spec_and_tune`
 
 use burgeon::gate::judge;
-use burgeon::record::{Ending, EpochRecord};
+use burgeon::record::EpochRecord;
 use burgeon::spec::{Conv, Edit, InputShape, Layer, Spec, StudyFile};
 use burgeon::tune::{Grow, Policy, TrialRecord, diagnose};
 
@@ -12,8 +12,7 @@ fn trial(trial: u32, spec: Spec, parent: Option<u32>, edits: Vec<Edit>) -> Trial
     let accuracy = 1.0 - 1.0 / (spec.table().parameters() as f64).log2();
     let epoch = EpochRecord { epoch: 1, train_accuracy: accuracy, ..EpochRecord::default() };
     let curve = vec![EpochRecord { validation_accuracy: accuracy, images: 55_000, ..epoch }];
-    let ending = Ending::Completed;
-    TrialRecord { trial, parent, edits, spec, curve, ending, train_seconds: 1.0, rates: None }
+    TrialRecord { parent, edits, ..TrialRecord::new(trial, spec, curve) }
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -44,6 +44,13 @@
 //! # }
 //! ```
 //!
+//! With the feature `serve`, `serve` (webhooks and pages) and `chain` (builds of pushed repositories) stand above all
+//! this: they run the command as a process, or programs in a `container`.
+//!
+//! What comes beside the loop: `cluster` hands trials to jobs on other machines, `track` shows a run in TensorBoard and
+//! MLflow, `registry` keeps accepted models and decides which one is served, `serve::predict` serves it, and `drift`
+//! compares new images with those that it was accepted on.
+//!
 //! Invariant: the test split is read once, after a model is accepted; it never reaches [`gate`] or
 //! [`tune`].
 //!
@@ -59,18 +66,25 @@
 
 #![deny(unsafe_code)]
 #![cfg_attr(
-    not(feature = "cli"),
-    expect(unused_imports, reason = "some re-exports are used by the command only")
+    not(all(feature = "cli", feature = "serve")),
+    allow(dead_code, unused_imports, reason = "some of it is used by the command only")
 )]
 
+#[cfg(feature = "serve")]
+mod chain;
 #[cfg(feature = "train")]
 mod checkpoint;
 #[cfg(feature = "cli")]
 mod cli;
+mod cluster;
+#[cfg(feature = "containers")]
+mod container;
 #[cfg(feature = "train")]
 pub mod data;
 #[cfg(feature = "detect")]
 mod detect;
+#[cfg(feature = "train")]
+mod drift;
 pub mod gate;
 pub mod ledger;
 #[cfg(feature = "train")]
@@ -79,12 +93,18 @@ mod notify;
 #[cfg(feature = "train")]
 pub mod prelude;
 pub mod record;
+#[cfg(any(feature = "cli", feature = "serve"))]
+mod registry;
 pub mod report;
+#[cfg(feature = "serve")]
+mod serve;
 pub mod spec;
 #[cfg(feature = "train")]
 pub mod study;
 mod supervise;
 mod sys;
+#[cfg(feature = "cli")]
+mod track;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod tune;

@@ -35,7 +35,7 @@ pub mod tune {
     pub use crate::tune::family::{Member, base_compute, batch, layers};
     #[cfg(feature = "train")]
     pub use crate::tune::label_noise::label_floor;
-    pub use crate::tune::outlook::hopeless;
+    pub use crate::tune::pruning::reason_to_prune;
     pub use crate::tune::recommended::recommended_rate;
     pub use crate::tune::variety::Variety;
     pub use crate::tune::*;
@@ -169,6 +169,18 @@ pub mod notify {
 pub mod detect {
     //! Of the module `detect`.
     pub use crate::detect::*;
+}
+
+#[cfg(feature = "containers")]
+pub mod container {
+    //! Of the module `container`.
+    pub use crate::container::*;
+}
+
+#[cfg(feature = "serve")]
+pub mod serve {
+    //! Of the module `serve`.
+    pub use crate::serve::Loopback;
 }
 
 pub mod supervise {

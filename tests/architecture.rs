@@ -8,16 +8,23 @@ use syn::visit::Visit;
 use syn::{Item, ItemUse, UseTree, Visibility};
 
 /// The crate's modules from the top to the bottom; each may use those below it.
-const ORDER: [&str; 16] = [
+const ORDER: [&str; 23] = [
     "cli",
+    "serve",
+    "chain",
     "supervise",
+    "container",
+    "registry",
+    "track",
     "study",
+    "cluster",
     "notify",
     "detect",
     "report",
     "ledger",
     "tune",
     "gate",
+    "drift",
     "checkpoint",
     "train",
     "model",
@@ -28,8 +35,23 @@ const ORDER: [&str; 16] = [
 ];
 
 /// Modules that a build without the feature `train` has; they may use none of the others.
-const WITHOUT_BURN: [&str; 10] =
-    ["supervise", "detect", "notify", "report", "ledger", "tune", "gate", "record", "spec", "sys"];
+const WITHOUT_BURN: [&str; 15] = [
+    "serve",
+    "chain",
+    "supervise",
+    "container",
+    "cluster",
+    "registry",
+    "detect",
+    "notify",
+    "report",
+    "ledger",
+    "tune",
+    "gate",
+    "record",
+    "spec",
+    "sys",
+];
 
 /// Path of a module below the crate, or of an item within one.
 type ModulePath = Vec<String>;

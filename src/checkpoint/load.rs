@@ -9,7 +9,7 @@ use super::manifest::{
     MANIFEST_FILE, MANIFEST_LIMIT_BYTES, Manifest, ManifestError, Meta, parse_manifest, sha256,
 };
 use super::place::Place;
-use crate::sys::files::{FileError, Files};
+use crate::sys::files::{FileError, Files, LEFTOVER_WRITE};
 
 /// An undamaged checkpoint: every byte is as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,6 +113,45 @@ pub fn newest_valid(files: &dyn Files, folder: &Path) -> Result<Found, Checkpoin
         }
     }
     Ok(found)
+}
+
+/// The place of the newest checkpoint in a folder, damaged or not; `None` if there is none.
+///
+/// # Errors
+///
+/// If the folder cannot be listed.
+pub fn newest_place(files: &dyn Files, folder: &Path) -> Result<Option<Place>, FileError> {
+    Ok(places(files, folder)?.pop())
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint into another folder of checkpoints, as it is. Answers whether it is whole there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn copy_into(&self, files: &dyn Files, folder: &Path) -> Result<bool, FileError> {
+        let Ok(manifest) = files.read(&self.path.join(MANIFEST_FILE), MANIFEST_LIMIT_BYTES as u64)
+        else {
+            // Removed since it was read, by an attempt that runs on.
+            return Ok(false);
+        };
+        files.create_folders(folder)?;
+        let name = self.place.to_string();
+        let temporary = folder.join(format!("{LEFTOVER_WRITE}{name}"));
+        if files.kind(&temporary)?.is_some() {
+            files.remove_folder(&temporary)?;
+        }
+        files.create_folder(&temporary)?;
+        for (part, bytes) in &self.parts {
+            files.write_synced(&temporary.join(part), bytes)?;
+        }
+        files.write_synced(&temporary.join(MANIFEST_FILE), &manifest)?;
+        files.sync_folder(&temporary)?;
+        files.rename(&temporary, &folder.join(name))?;
+        files.sync_folder(folder)?;
+        Ok(load(files, &folder.join(self.place.to_string()), self.place).is_ok())
+    }
 }
 
 /// All checkpoints in a folder, ascending.

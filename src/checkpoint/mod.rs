@@ -15,7 +15,7 @@ mod training;
 
 pub use background::BackgroundWriter;
 pub use error::CheckpointError;
-pub use load::{Checkpoint, Found, Rejection, RejectionReason, newest_valid};
+pub use load::{Checkpoint, Found, Rejection, RejectionReason, newest_place, newest_valid};
 pub use manifest::{
     FORMAT_VERSION, Manifest, ManifestError, Meta, Mismatch, PartEntry, parse_manifest,
 };

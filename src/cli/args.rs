@@ -6,7 +6,15 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod registry;
+#[cfg(feature = "serve")]
+mod service;
+
+pub use self::registry::{AddArguments, RegistryArguments, RegistryCommand};
+#[cfg(feature = "serve")]
+pub use self::service::{ChainArguments, ChainCommand, LogFormat, LogLevel, ServeArguments};
 use super::candidates::{files, folders, run_names, runs, studies};
+use crate::cluster::Part;
 use crate::data::Split;
 use crate::model::DeviceChoice;
 use crate::spec::Override;
@@ -29,8 +37,9 @@ pub enum Command {
     /// Print a study for a folder of images, to start from
     Init {
         /// A folder of images, or a .npz or .csv file
-        #[arg(add = studies())]
-        data: PathBuf,
+        // Not called `data`, which is the global --data: clap would give that the same value.
+        #[arg(value_name = "DATA", add = studies())]
+        images: PathBuf,
     },
     /// Show the classes, counts, splits and problems of a data set
     Data(DataArguments),
@@ -42,6 +51,14 @@ pub enum Command {
     Resume(ResumeArguments),
     /// Run `burgeon ARGS…` and restart it after crashes and hangs until it finishes
     Supervise(SuperviseArguments),
+    /// Train a trial of a run on this machine, as a job that `burgeon tune --on …` submits does
+    Trial(TrialArguments),
+    /// Print the trials of a run at this moment, with their jobs, nodes and queue times
+    Status {
+        /// A run folder, such as runs/lenet-5-0001
+        #[arg(add = runs())]
+        run: PathBuf,
+    },
     /// Validate a study and print its layer table
     Check {
         /// The study file, or a folder of images (or a .npz or .csv file) to start a study on; without
@@ -75,14 +92,23 @@ pub enum Command {
         /// A run folder, such as runs/lenet-5-0001
         #[arg(add = runs())]
         run: PathBuf,
+        /// Write report-single.html too: one file, with style sheet and pictures inside
+        #[arg(long)]
+        single: bool,
+        #[command(flatten)]
+        track: TrackArguments,
     },
     /// List runs: state, trials, best validation accuracy, gate, age and size
     Runs(RunsArguments),
     /// Compare two runs: studies, data, curves, figures, and whether one is better by more than chance
     Diff(DiffArguments),
-    /// Examine data, devices, disk, limits and clock; tell what hinders and what to do about it
+    /// Tell whether images are still like those that a model was accepted on
+    ///
+    /// Exit code 5 if they are not.
+    Drift(DriftArguments),
+    /// Check data, devices, disk, limits and clock, and say how to mend what is wrong
     Doctor {
-        /// A study file, or a folder of images, to examine as well
+        /// A study file, or a folder of images, to check as well
         #[arg(add = studies())]
         study: Option<PathBuf>,
     },
@@ -90,12 +116,20 @@ pub enum Command {
     ///
     /// The same as `burgeon --version --verbose`.
     Version,
-    /// Say what a checkout holds: studies, programs, their models, data and entry points; runs nothing
+    /// Find what can be trained in a folder: studies, programs, their models, data and entry points; runs nothing
     #[cfg(feature = "detect")]
     Detect(DetectArguments),
     /// List the mail and webhook messages of runs that are not sent yet, or send them
     #[cfg(feature = "mail")]
     Notify(NotifyArguments),
+    /// Keep versions of accepted models, and judge which of them serves
+    Registry(RegistryArguments),
+    /// Build what is pushed to repositories: pull, detect, train, judge, publish, notify; with a page to watch it
+    #[cfg(feature = "serve")]
+    Serve(ServeArguments),
+    /// Ask `burgeon serve` for builds, and show them
+    #[cfg(feature = "serve")]
+    Chain(ChainArguments),
     /// Print the JSON Schema of study files
     Schema,
     /// Print a shell completion script, which completes runs and studies too
@@ -127,9 +161,64 @@ pub struct StudyArguments {
     /// Number of trials that train at the same time and share the cores; same as `--set tune.jobs=N`
     #[arg(long, env = "BURGEON_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub jobs: Option<u16>,
+    /// Where trials train: in this process, or each in a job of a Slurm cluster; same as `--set run.on=NAME`
+    #[arg(long, value_enum, env = "BURGEON_ON", value_name = "PLACE")]
+    pub on: Option<OnName>,
     /// Print where the time went at the end of each trial
     #[arg(long, env = "BURGEON_PROFILE", value_parser = BoolishValueParser::new())]
     pub profile: bool,
+    #[command(flatten)]
+    pub track: TrackArguments,
+}
+
+/// Where a run is shown beside its own report.
+#[derive(Debug, Args)]
+pub struct TrackArguments {
+    /// Write the run's curves, lineage and pictures for TensorBoard, into a folder of its name in DIR
+    #[arg(long, value_name = "DIR", env = "BURGEON_TENSORBOARD", add = folders())]
+    pub tensorboard: Option<PathBuf>,
+    /// Send the run to the MLflow tracking server at URL, such as http://127.0.0.1:5000
+    ///
+    /// It logs in as MLflow's own client does, by MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+    /// MLFLOW_TRACKING_PASSWORD.
+    #[arg(long, value_name = "URL", env = "BURGEON_MLFLOW")]
+    pub mlflow: Option<String>,
+}
+
+/// `--on` by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnName {
+    /// In this process
+    Local,
+    /// In jobs of a Slurm cluster, as `[run]` of the study says
+    Slurm,
+}
+
+impl OnName {
+    /// The name as a study file spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Slurm => "slurm",
+        }
+    }
+}
+
+/// Arguments of `trial`.
+#[derive(Debug, Args)]
+pub struct TrialArguments {
+    /// A run folder, such as runs/lenet-5-0001
+    #[arg(add = runs())]
+    pub run: PathBuf,
+    /// The number of the trial
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub trial: u32,
+    /// The part of its work: train, fold-N or rates
+    #[arg(long, value_name = "PART", default_value_t = Part::Train)]
+    pub part: Part,
+    /// The submission that this is an attempt of; the newest one by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub submission: Option<u32>,
 }
 
 /// Arguments of `data`.
@@ -158,6 +247,8 @@ pub struct ResumeArguments {
     /// Set the gate to this validation accuracy, as a fraction from 0 to 1
     #[arg(long, value_name = "ACCURACY")]
     pub gate: Option<f64>,
+    #[command(flatten)]
+    pub track: TrackArguments,
 }
 
 /// Arguments of `runs`.
@@ -166,7 +257,7 @@ pub struct RunsArguments {
     /// List these runs only: names of run folders, or of studies
     #[arg(add = run_names())]
     pub names: Vec<PathBuf>,
-    /// The order
+    /// What to sort by
     #[arg(long, value_enum, default_value_t = SortName::Age, env = "BURGEON_SORT")]
     pub sort: SortName,
 }
@@ -194,7 +285,7 @@ pub struct DiffArguments {
     /// A run folder, such as runs/lenet-5-0001, or the name of one in the folder of runs
     #[arg(add = runs())]
     pub first: PathBuf,
-    /// Another one
+    /// Another run
     #[arg(add = runs())]
     pub second: PathBuf,
     /// Run both best models on the validation images, to tell for certain whether their difference is more
@@ -203,20 +294,47 @@ pub struct DiffArguments {
     pub evaluate: bool,
 }
 
+/// Arguments of `drift`.
+#[derive(Debug, Args)]
+pub struct DriftArguments {
+    /// A run folder, such as runs/lenet-5-0001, whose validation images are compared with; or the folder of a model that
+    /// carries a reference
+    #[arg(add = runs())]
+    pub run: PathBuf,
+    /// A folder of pictures, with or without a folder for each class, or a data set: IDX files, .npz or .csv
+    // Not called `data`, which is the global --data: clap would give that the same value.
+    #[arg(value_name = "DATA", add = studies())]
+    pub images: PathBuf,
+    /// Images of a window; 500, or half of all images if they are fewer than 1,000
+    #[arg(long, value_name = "IMAGES", env = "BURGEON_WINDOW")]
+    pub window: Option<usize>,
+    /// How many windows it takes to a false alarm, on average; 10,000 unless given
+    #[arg(long, value_name = "WINDOWS", env = "BURGEON_RUN_TIME")]
+    pub run_time: Option<f64>,
+}
+
 /// Arguments of `predict`.
 #[derive(Debug, Args)]
 pub struct PredictArguments {
     /// A run folder, such as runs/lenet-5-0001, or a model folder, such as runs/lenet-5-0001/best
     #[arg(add = runs())]
     pub run: PathBuf,
-    /// Picture files of any size: PNG, JPEG, WebP, BMP, TIFF or PNM
-    #[arg(required = true, add = files())]
+    /// Picture files of any size: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM
+    #[arg(required_unless_present = "from_split", add = files())]
     pub images: Vec<PathBuf>,
+    /// Classify the images of this split of the run's own data instead, as it was trained on them; reading the test
+    /// images is recorded in the run
+    #[arg(long, value_enum, value_name = "SPLIT", conflicts_with = "images")]
+    pub from_split: Option<SplitName>,
+    /// Classify only the first N images of the split
+    #[arg(long, value_name = "N", requires = "from_split", conflicts_with = "images",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
     /// Whether digits are in dark ink and must be inverted; other pictures are inverted only with `always`
     #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
     pub invert: InvertName,
     /// Use whole pictures, without cutting out and centring digits, even if the model was trained on digits
-    #[arg(long, env = "BURGEON_AS_IS")]
+    #[arg(long, env = "BURGEON_AS_IS", value_parser = BoolishValueParser::new())]
     pub as_is: bool,
 }
 
@@ -231,7 +349,7 @@ pub struct ImportArguments {
     /// Import what fits, and start the other layers afresh
     #[arg(long)]
     pub partial: bool,
-    /// Means that the pixels, from 0 to 1, were normalized with in training: one, or one for each channel;
+    /// Means with which the pixels, from 0 to 1, were normalized in training: one, or one for each channel;
     /// by default those of the study's training images
     #[arg(long, value_delimiter = ',', requires = "std", value_name = "MEAN", num_args = 1, value_parser = number)]
     pub mean: Vec<f32>,
@@ -306,13 +424,13 @@ pub struct DetectArguments {
 pub struct NotifyArguments {
     /// A run folder, such as runs/lenet-5-0001; without one, all runs in the folder of --runs
     pub run: Option<PathBuf>,
-    /// Send what waits and is due, and fail unless everything is sent
+    /// Send the messages that are due, and fail unless all messages are sent
     #[arg(long)]
     pub flush: bool,
-    /// Send what waits even before it is due
+    /// Send waiting messages even before they are due
     #[arg(long, requires = "flush")]
     pub now: bool,
-    /// Send also what was parked, because a server refused it
+    /// Also send parked messages, which a server refused
     #[arg(long, requires = "flush")]
     pub parked: bool,
 }
@@ -385,7 +503,8 @@ pub struct Common {
     #[arg(long, global = true, env = "BURGEON_THREADS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Folder with the MNIST files, directly or in a subfolder MNIST/raw, raw or mnist
+    /// Folder with the MNIST files, directly or in a subfolder MNIST/raw, raw or mnist; for studies with `source =
+    /// "mnist"` alone, others read their `path`
     #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR", add = folders())]
     pub data: Option<PathBuf>,
     /// Address to download MNIST from, instead of the published mirrors; repeatable

@@ -36,9 +36,8 @@ impl Best {
     ) -> Result<Self, CliError> {
         let device = settings.device.open()?;
         let file = saved.study.parse()?;
-        let (data, seed) = (&file.data, file.train.seed);
         let stop = &StopFlag::new();
-        let loaded = settings.load_recorded(folder, data, seed, split, listener, stop)?;
+        let loaded = settings.load_recorded(folder, &file, split, listener, stop)?;
         let preparation = &saved.file.preparation;
         let spec = saved.study.validate(input_shape(&loaded.dataset))?;
         preparation.check_fits(&spec)?;
@@ -50,6 +49,17 @@ impl Best {
     /// The images to evaluate on.
     pub fn subset(&self) -> &Subset {
         self.loaded.dataset.split(self.split)
+    }
+
+    /// The first of them, as many as are asked for.
+    ///
+    /// # Errors
+    ///
+    /// Never, because the images are those of the split.
+    pub fn first(&self, most: Option<u64>) -> Result<Subset, CliError> {
+        let all = self.subset();
+        let most = most.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+        Ok(all.with_indices(&all.indices()[..all.len().min(most)])?)
     }
 
     /// Number of classes.

@@ -17,11 +17,14 @@ use crate::study::{Checked, ConstantAnswer, Growth};
 pub fn check(study: Option<&Path>, common: &Common, output: &Output) -> Result<Exit, CliError> {
     let study = document(study, common, output)?;
     let checked = launch(common, Growth::Off).check(&study, &mut View::new(*output))?;
+    if let Some(few) = &checked.few_images {
+        output.warn(few);
+    }
     output.result(&if output.json { json(&checked) } else { table(&checked) })
 }
 
 fn json(checked: &Checked) -> String {
-    let Checked { spec, constant_answer } = checked;
+    let Checked { spec, constant_answer, few_images: _ } = checked;
     let layers: Vec<_> = spec.table().rows.iter().map(row_json).collect();
     let value = serde_json::json!({
         "name": spec.name(), "spec_hash": spec.hash(), "layers": layers,
@@ -118,5 +121,7 @@ fn gate_words(gate: &GateSpec) -> String {
     let least = gate.least_recall.map(|floor| ("least recall ", floor));
     let floors = [accuracy, balanced, least].into_iter().flatten();
     let floors = floors.map(|(name, floor)| format!("{name}{:.1} %", floor * 100.0));
-    floors.collect::<Vec<_>>().join(" and ")
+    let folds =
+        gate.folds.map_or(String::new(), |folds| format!(", cross-validated over {folds} folds"));
+    floors.collect::<Vec<_>>().join(" and ") + &folds
 }

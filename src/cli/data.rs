@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::output::Output;
 use super::view::View;
 use super::{document, launch, overrides};
-use crate::data::{Dataset, Loaded, Split, sheet};
+use crate::data::{Dataset, Folds, Loaded, Split, sheet};
 use crate::ledger::DataOrigin;
 use crate::report::grouped;
 use crate::study::{Growth, begin_study};
@@ -61,6 +61,7 @@ fn json(loaded: &Loaded) -> String {
     });
     let value = serde_json::json!({
         "data": DataOrigin::of(&loaded.origin), "channels": channels, "height": height, "width": width,
+        "folds": data.folds.as_ref().map(Folds::sizes),
         "train": data.train.len(), "validation": data.validation.len(), "test": data.test.len(),
         "classes": classes.collect::<Vec<_>>(), "findings": findings.collect::<Vec<_>>(),
     });
@@ -98,6 +99,17 @@ fn table(loaded: &Loaded) -> String {
     }
     let all = [Split::Train, Split::Validation, Split::Test];
     line("all", all.map(|split| grouped(data.split(split).len() as u64)));
+    if let Some(folds) = &data.folds {
+        let sizes = folds.sizes();
+        let (least, most) = (sizes.iter().min().unwrap_or(&0), sizes.iter().max().unwrap_or(&0));
+        let _ = writeln!(
+            text,
+            "\n{} folds of {} to {} images for cross-validation, of which the first validates",
+            sizes.len(),
+            grouped(*least as u64),
+            grouped(*most as u64)
+        );
+    }
     if !loaded.report.findings.is_empty() {
         text.push('\n');
     }

@@ -19,7 +19,7 @@ use crate::report::compare::{Comparison, Side, Significance};
 use crate::spec::SectionDiff;
 use crate::study::{Growth, LaunchError};
 use crate::sys::files::real_files;
-use crate::train::right_images;
+use crate::train::correct_images;
 
 /// Compares two runs.
 pub fn diff(arguments: &DiffArguments, common: &Common, output: &Output) -> Result<Exit, CliError> {
@@ -31,11 +31,10 @@ pub fn diff(arguments: &DiffArguments, common: &Common, output: &Output) -> Resu
         let [first, second] = comparison.runs;
         comparison = Comparison::of(first, second, Some(measured));
     }
-    output.result(&if output.json {
-        serde_json::to_string(&comparison).unwrap_or_default() + "\n"
-    } else {
-        text(&comparison)
-    })
+    match output.json {
+        true => output.result_json(&comparison),
+        false => output.result(&text(&comparison)),
+    }
 }
 
 /// The path itself, or the run of this name in the folder of runs.
@@ -65,7 +64,7 @@ fn evaluate(
         let model = Best::open(&saved, &folder, crate::data::Split::Validation, &settings, view)?;
         let Best { network, normalization, device, .. } = &model;
         let images = model.subset();
-        Ok(right_images(network, images, *normalization, model.classes(), &device.device)?)
+        Ok(correct_images(network, images, *normalization, model.classes(), &device.device)?)
     };
     Ok(Discordant::of(&right(&paths[0])?, &right(&paths[1])?))
 }

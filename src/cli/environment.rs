@@ -24,9 +24,15 @@ pub fn parse(command_line: Vec<OsString>) -> Result<Arguments, Error> {
         Err(error) if !error.use_stderr() => return Arguments::try_parse_from(command_line),
         other => typed(&other?),
     };
-    read(&Variables::AllBut(typed))
+    let is_set_typed = typed.iter().any(|option| option == "set");
+    let mut arguments = read(&Variables::AllBut(typed))
         .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(|error| name_the_variable(error, read))
+        .map_err(|error| name_the_variable(error, read))?;
+    if !is_set_typed {
+        let set = std::mem::take(&mut arguments.common.set).into_iter();
+        arguments.common.set = set.map(|set| set.set_by("BURGEON_SET")).collect();
+    }
+    Ok(arguments)
 }
 
 /// `burgeon --version --verbose` is `burgeon version`: clap ends at the first of both.

@@ -6,8 +6,10 @@ use super::exit::Exit;
 use crate::data::DataError;
 #[cfg(feature = "detect")]
 use crate::detect::DetectError;
+use crate::drift::ReferenceFileError;
 use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
+use crate::registry::RegistryError;
 use crate::report::ReportError;
 use crate::report::compare::SideError;
 use crate::spec::SpecError;
@@ -15,6 +17,7 @@ use crate::study::{ExportError, ImportRunError, LaunchError, StudyError};
 use crate::supervise::SuperviseError;
 use crate::sys::files::FileError;
 use crate::sys::lock::LockError;
+use crate::track::{MlflowError, TrackError};
 
 /// An error that ends a command.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,8 @@ pub(super) enum CliError {
     StudyFile { path: PathBuf, source: std::io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
+    #[error("the trial cannot be begun")]
+    Trial(#[source] crate::cluster::ClaimError),
     #[error("some events could not be written to standard output; {} has them all", events.display())]
     Events { events: PathBuf, source: std::io::Error },
     #[error("the test images are not evaluated, because that cannot be recorded in {}", folder.display())]
@@ -58,14 +63,76 @@ pub(super) enum CliError {
     #[error(transparent)]
     Import(ImportRunError),
     #[error(transparent)]
+    Track(#[from] TrackError),
+    #[error(transparent)]
     Report(#[from] ReportError),
     #[error(transparent)]
     Weights(#[from] WeightsError),
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(
+        "{} has held-out images already, which stay what they are; leave out --held-out, or name another folder with --registry",
+        folder.display()
+    )]
+    HeldOutFixed { folder: PathBuf },
+    #[error(
+        "a new registry needs held-out images, and --unchecked leaves the run's own unread: give some with --held-out"
+    )]
+    NoHeldOut,
     #[cfg(feature = "detect")]
     #[error(transparent)]
     Detect(#[from] DetectError),
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Config(#[from] crate::chain::ConfigError),
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Store(#[from] crate::chain::StoreError),
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Work(#[from] crate::chain::WorkError),
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Serve(#[from] crate::serve::ServeError),
+    #[cfg(feature = "serve")]
+    #[error(
+        "{address} can be reached from other machines: give a file with a token, such as --predict-token-file, or listen on 127.0.0.1"
+    )]
+    OpenToAll { address: std::net::SocketAddr },
+    #[cfg(feature = "serve")]
+    #[error("name a run, or a registry with --registry, to serve predictions of")]
+    NothingToServe,
+    #[cfg(feature = "serve")]
+    #[error(
+        "--abstain needs a calibrated model: add the run to a registry, and serve that with --registry"
+    )]
+    NotCalibrated,
+    #[cfg(feature = "serve")]
+    #[error("--keep-images needs a folder: name one with --requests")]
+    NoRequestsFolder,
+    #[cfg(feature = "serve")]
+    #[error("the program git is not there, through which repositories are fetched; install it")]
+    NoGit,
+    #[cfg(feature = "serve")]
+    #[error("cannot find the program that runs")]
+    Program(#[source] std::io::Error),
+    #[cfg(feature = "serve")]
+    #[error("an internal error ended the service; its builds go on when it is started again")]
+    Internal,
+    #[cfg(feature = "serve")]
+    #[error("the configuration has no repository {name}; it has {}", known.join(", "))]
+    NoSuchRepository { name: String, known: Vec<String> },
+    #[cfg(feature = "serve")]
+    #[error("cannot read standard input")]
+    Stdin(#[source] std::io::Error),
+    #[cfg(feature = "serve")]
+    #[error("{text:?} is not the full name of a commit, which has 40 or 64 digits")]
+    NotACommit { text: String },
+    #[cfg(feature = "serve")]
+    #[error("there is no build {build} {wanted}")]
+    NoSuchBuild { build: i64, wanted: &'static str },
     #[error("cannot draw the contact sheet")]
     Sheet(#[source] image::ImageError),
     #[cfg(feature = "mail")]
@@ -77,6 +144,14 @@ pub(super) enum CliError {
     #[cfg(feature = "mail")]
     #[error("cannot list the runs in {}", folder.display())]
     Runs { folder: PathBuf, source: FileError },
+    #[error(transparent)]
+    Reference(#[from] ReferenceFileError),
+    #[error(transparent)]
+    Detector(#[from] burgeon_drift::DetectorError),
+    #[error(transparent)]
+    Sample(#[from] burgeon_drift::SampleError),
+    #[error("{found} images are too few to compare; at least {least} are needed")]
+    TooFewImages { found: usize, least: usize },
     #[error("{} of {images} pictures could not be read", failed)]
     Pictures { failed: usize, images: usize },
 }
@@ -135,10 +210,37 @@ impl CliError {
                 | LaunchError::Fault(_),
             )
             | Self::StudyFile { .. }
+            | Self::Trial(crate::cluster::ClaimError::Nothing)
+            | Self::Track(TrackError::Mlflow(MlflowError::Address { .. }))
+            | Self::Detector(_)
+            | Self::TooFewImages { .. }
             | Self::Import(ImportRunError::Mismatch { .. } | ImportRunError::Nothing { .. })
             | Self::Export(ExportError::Extension { .. } | ExportError::NoImages) => Exit::Usage,
+            Self::Registry(
+                RegistryError::Settings { .. }
+                | RegistryError::NotAVersion { .. }
+                | RegistryError::AliasName { .. }
+                | RegistryError::NoVersion { .. }
+                | RegistryError::NoAlias { .. }
+                | RegistryError::AlreadyThere { .. },
+            )
+            | Self::HeldOutFixed { .. }
+            | Self::NoHeldOut => Exit::Usage,
+            Self::Registry(RegistryError::Seen { .. }) => Exit::Refused,
+            Self::Registry(RegistryError::Lock(LockError::Locked { .. })) => Exit::Locked,
             #[cfg(feature = "detect")]
             Self::Detect(DetectError::Rules { .. } | DetectError::RulesFile { .. }) => Exit::Usage,
+            #[cfg(feature = "serve")]
+            Self::OpenToAll { .. }
+            | Self::NothingToServe
+            | Self::NotCalibrated
+            | Self::NoRequestsFolder => Exit::Usage,
+            #[cfg(feature = "serve")]
+            Self::Config(_) | Self::NoSuchRepository { .. } | Self::NotACommit { .. } => {
+                Exit::Usage
+            }
+            #[cfg(feature = "serve")]
+            Self::Work(crate::chain::WorkError::Locked(LockError::Locked { .. })) => Exit::Locked,
             Self::Launch(LaunchError::Lock(LockError::Locked { .. })) => Exit::Locked,
             #[cfg(feature = "mail")]
             Self::Outbox(crate::notify::OutboxError::Lock(LockError::Locked { .. })) => {

@@ -35,7 +35,7 @@ pub fn eval(
     // Opened before the test images are read: every evaluation on them must be recorded, so a run that is
     // locked or cannot be written to is refused.
     let record = match split {
-        SplitName::Test => Some(TestRecord::open(run)?),
+        SplitName::Test => Some(TestRecord::open(run, "burgeon eval --split test")?),
         SplitName::Train | SplitName::Validation => None,
     };
     let workers = launch.workers()?;
@@ -68,17 +68,18 @@ pub fn eval(
 }
 
 /// The record of a run, opened to record a reading of its test images.
-struct TestRecord {
+pub(super) struct TestRecord {
     run: PathBuf,
     ledger: Ledger,
     _lock: RunLock,
 }
 
 impl TestRecord {
-    fn open(run: &Path) -> Result<Self, CliError> {
+    /// Opens the record for a command, which is named to others that want the run meanwhile.
+    pub(super) fn open(run: &Path, command: &str) -> Result<Self, CliError> {
         let open = || -> Result<(Ledger, RunLock), LaunchError> {
             let folder = RunFolder::open(real_files()?, run)?;
-            let lock = folder.lock(&LockRequest::new("burgeon eval --split test"))?;
+            let lock = folder.lock(&LockRequest::new(command))?;
             let clock = Arc::new(RealClock::default());
             let events = folder.events_file();
             Ok((Ledger::open(&**folder.files(), &events, lock.fence(), clock)?, lock))
@@ -88,7 +89,7 @@ impl TestRecord {
     }
 
     /// Records the reading, and then tells it in the model's card, if that can be written.
-    fn write(mut self, event: Event) -> Result<Result<(), CardError>, CliError> {
+    pub(super) fn write(mut self, event: Event) -> Result<Result<(), CardError>, CliError> {
         let recorded = self.ledger.append(event).map_err(LaunchError::from);
         let folder = recorded.and_then(|_| Ok(RunFolder::open(real_files()?, &self.run)?));
         Ok(refresh_card(&folder.map_err(Self::refused(&self.run))?))
@@ -99,7 +100,8 @@ impl TestRecord {
     }
 }
 
-fn split_name(split: SplitName) -> &'static str {
+/// The name of a split as the options spell it.
+pub(super) fn split_name(split: SplitName) -> &'static str {
     match split {
         SplitName::Train => "train",
         SplitName::Validation => "validation",

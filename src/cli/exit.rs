@@ -18,6 +18,8 @@ pub enum Exit {
     Unknown,
     /// 4: another process works on the run.
     Locked,
+    /// 5: judged and refused.
+    Refused,
     /// 130: stopped by SIGINT.
     Interrupted,
     /// 143: stopped by SIGTERM.
@@ -37,6 +39,7 @@ impl Exit {
             #[cfg(feature = "detect")]
             Self::Unknown => 3,
             Self::Locked => 4,
+            Self::Refused => 5,
             Self::Interrupted => 130,
             Self::Terminated => 143,
             Self::Of(code) => code,

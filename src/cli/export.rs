@@ -49,9 +49,8 @@ pub fn export(
             let _entered = workers.enter();
             let file = model.study.parse()?;
             let view = &mut View::new(*output);
-            let (data, seed) = (&file.data, file.train.seed);
             let split = Split::Validation;
-            let loaded = launch.load_recorded(folder, data, seed, split, view, &StopFlag::new())?;
+            let loaded = launch.load_recorded(folder, &file, split, view, &StopFlag::new())?;
             let data = &loaded.dataset;
             let spec = model.study.validate(input_shape(data))?;
             model.file.preparation.check_fits(&spec)?;

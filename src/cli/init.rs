@@ -75,8 +75,12 @@ fn chosen(study: &StudyFile) -> String {
         Source::Folder => "; size, fit and channels can be changed in [data]",
         _ => "",
     };
+    let folds = match study.gate.folds {
+        Some(folds) => format!(", cross-validated over {folds} folds, because images are few"),
+        None => String::new(),
+    };
     format!(
-        "chose {convs} conv layers, {} epochs, and a gate of {gate}{framed}",
+        "chose {convs} conv layers, {} epochs, and a gate of {gate}{folds}{framed}",
         study.train.epochs
     )
 }

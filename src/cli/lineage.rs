@@ -17,9 +17,8 @@ pub fn lineage(run: &Path, output: &Output) -> Result<Exit, CliError> {
     if lineage.trials.is_empty() {
         return Err(CliError::NoTrials { folder: run.into() });
     }
-    output.result(&if output.json {
-        serde_json::to_string(&lineage.trials).unwrap_or_default() + "\n"
-    } else {
-        lineage.tree()
-    })
+    match output.json {
+        true => output.result_json(&lineage.trials),
+        false => output.result(&lineage.tree()),
+    }
 }

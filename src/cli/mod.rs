@@ -10,6 +10,7 @@ mod data;
 mod detect;
 mod diff;
 mod doctor;
+mod drift;
 mod environment;
 mod error;
 mod error_text;
@@ -27,14 +28,21 @@ mod notify;
 mod output;
 mod plot;
 mod predict;
+#[cfg(feature = "serve")]
+mod predicting;
 mod profile;
 mod region;
+mod registry;
 mod report;
 mod run;
 mod running;
 mod runs;
+#[cfg(feature = "serve")]
+mod serve;
 mod shown;
+mod status;
 mod supervise;
+mod trial;
 mod version;
 mod view;
 mod watchdog;
@@ -88,11 +96,13 @@ fn bound_threads(common: &Common) {
 fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
     let common = &arguments.common;
     match &arguments.command {
-        Command::Init { data } => init::init(data, common, output),
+        Command::Init { images } => init::init(images, common, output),
         Command::Data(arguments) => data::data(arguments, common, output),
         Command::Tune(study) => run::run(study, common, Growth::On, output),
         Command::Train(study) => run::run(study, common, Growth::Off, output),
         Command::Resume(resume) => run::resume(resume, common, output),
+        Command::Trial(arguments) => trial::trial(arguments, common, output),
+        Command::Status { run } => status::status(run, output),
         Command::Supervise(arguments) => supervise::supervise(arguments, output),
         Command::Check { study } => check::check(study.as_deref(), common, output),
         Command::Eval { run, split } => eval::eval(run, *split, common, output),
@@ -100,15 +110,21 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         Command::Import(arguments) => import::import(arguments, common, output),
         Command::Predict(arguments) => predict::predict(arguments, common, output),
         Command::Lineage { run } => lineage::lineage(run, output),
-        Command::Report { run } => report::report(run, output),
+        Command::Report { run, single, track } => report::report(run, *single, track, output),
         Command::Runs(arguments) => runs::runs(arguments, common, output),
         Command::Diff(arguments) => diff::diff(arguments, common, output),
+        Command::Drift(arguments) => drift::drift(arguments, common, output),
         Command::Doctor { study } => doctor::doctor(study.as_deref(), common, output),
         Command::Version => version::version(common, output),
         #[cfg(feature = "detect")]
         Command::Detect(arguments) => detect::detect(arguments, output),
         #[cfg(feature = "mail")]
         Command::Notify(arguments) => notify::notify(arguments, common, output),
+        Command::Registry(arguments) => registry::registry(arguments, common, output),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::serve(arguments, common, output),
+        #[cfg(feature = "serve")]
+        Command::Chain(arguments) => serve::chain(arguments, output),
         Command::Schema => output.result(&spec::json_schema()),
         Command::Completions { shell } => {
             output.result(&String::from_utf8_lossy(&completions::script(*shell)?))

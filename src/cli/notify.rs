@@ -10,7 +10,9 @@ use super::output::Output;
 use super::overrides;
 use super::watchdog::Watchdog;
 use crate::ledger::{RunFolder, RunFolderError};
-use crate::notify::{Existing, Flush, MessageState, Outbox, StoredMessage, Which, queue_due};
+use crate::notify::{
+    Existing, Flush, MessageState, Messages, Outbox, StoredMessage, queue_run_events,
+};
 use crate::spec::StudyDocument;
 use crate::study::LaunchError;
 use crate::sys::error_chain;
@@ -35,16 +37,21 @@ pub fn notify(
     let stop = StopFlag::on_signals().map_err(CliError::Signals)?;
     let files = real_files().map_err(LaunchError::from)?;
     let which = match (arguments.parked, arguments.now) {
-        (true, _) => Which::Parked,
-        (false, true) => Which::Waiting,
-        (false, false) => Which::Due,
+        (true, _) => Messages::Parked,
+        (false, true) => Messages::Waiting,
+        (false, false) => Messages::Due,
     };
     let (mut lines, mut failed): (Vec<Line>, Option<CliError>) = (Vec::new(), None);
     for run in runs(arguments, common, &files)? {
-        let folder = RunFolder::open(Arc::clone(&files), &run)?;
+        let folder = match RunFolder::open(Arc::clone(&files), &run) {
+            Err(RunFolderError::NotARun { .. }) if arguments.run.is_none() => continue,
+            Err(error) if arguments.run.is_some() => return Err(error.into()),
+            opened => opened.map_err(CliError::from),
+        };
         let flush = arguments.flush.then_some(which);
         let mut keep_going = || stop.requested().is_none();
-        let messages = match messages(&folder, flush, common, &mut keep_going) {
+        let found = folder.and_then(|folder| messages(&folder, flush, common, &mut keep_going));
+        let messages = match found {
             Ok(messages) => messages,
             Err(error) => {
                 // The other runs' messages are sent all the same.
@@ -79,7 +86,7 @@ pub fn notify(
 /// The messages of a run that are left, and those that were sent now.
 fn messages(
     folder: &RunFolder,
-    flush: Option<Which>,
+    flush: Option<Messages>,
     common: &Common,
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<StoredMessage>, CliError> {
@@ -101,12 +108,12 @@ fn messages(
     spec.resolve_paths(|_, path| std::path::absolute(path))
         .map_err(|source| CliError::StudyFile { path: folder.study_file(), source })?;
     // A process may have been killed between an event and its messages.
-    queue_due(folder, &spec, existing)?;
+    queue_run_events(folder, &spec, existing)?;
     let flushed = Flush::new(which).run(&outbox, keep_going)?;
     Ok([flushed.sent, flushed.waiting, flushed.parked].concat())
 }
 
-/// The run folder that is named, or all those in the folder of `--runs`.
+/// The run folder that is named, or all that is in the folder of `--runs`.
 fn runs(
     arguments: &NotifyArguments,
     common: &Common,
@@ -118,20 +125,15 @@ fn runs(
     let folder = &common.runs;
     let names =
         files.list(folder).map_err(|source| CliError::Runs { folder: folder.clone(), source })?;
-    let open = |name: String| match RunFolder::open(Arc::clone(files), folder.join(name)) {
-        Ok(run) => Some(Ok(run.path().to_path_buf())),
-        Err(RunFolderError::NotARun { .. }) => None,
-        Err(error) => Some(Err(error.into())),
-    };
-    names.into_iter().filter_map(open).collect()
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }
 
 fn print(lines: &[Line], output: &Output) -> Result<(), CliError> {
-    let text = if output.json {
-        serde_json::to_string(lines).unwrap_or_default() + "\n"
+    let printed = if output.json {
+        output.result_json(&lines)
     } else {
         let line = |Line { run, message }: &Line| format!("{run}: {message}\n");
-        lines.iter().map(line).collect()
+        output.result(&lines.iter().map(line).collect::<String>())
     };
-    output.result(&text).map(drop)
+    printed.map(drop)
 }

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write};
 
+use serde::Serialize;
+
 use super::args::Common;
 use super::error::CliError;
 use super::error_text::study_error;
@@ -59,6 +61,12 @@ impl Output {
         let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         written.map_err(CliError::Output)?;
         Ok(Exit::Success)
+    }
+
+    /// Writes a value to stdout as one line of JSON.
+    pub fn result_json(&self, value: &impl Serialize) -> Result<Exit, CliError> {
+        let line = serde_json::to_string(value).map_err(|error| CliError::Output(error.into()))?;
+        self.result(&(line + "\n"))
     }
 
     /// Prints a line to stderr that `--quiet` leaves out.

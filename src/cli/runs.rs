@@ -59,7 +59,7 @@ pub fn runs(arguments: &RunsArguments, common: &Common, output: &Output) -> Resu
     }
     sort(&mut listing.runs, arguments.sort);
     if output.json {
-        return output.result(&(serde_json::to_string(&listing).unwrap_or_default() + "\n"));
+        return output.result_json(&listing);
     }
     if listing.runs.is_empty() {
         output.note(&format!("no runs in {}", shown_line(&folder.to_string_lossy())));
@@ -174,7 +174,7 @@ fn row(line: &RunLine, now: Timestamp) -> [String; 8] {
         line.study.as_ref().map_or("–".into(), |study| shown(study, NAME_CHARACTERS_MAX)),
         state(line),
         grouped(line.trials as usize),
-        line.validation_accuracy.map_or("–".into(), percent),
+        best(line),
         gate(line),
         age.map_or("–".into(), age_words),
         size_words(line.bytes, line.bytes_are_all),
@@ -197,6 +197,12 @@ fn state(line: &RunLine) -> String {
         _ if line.can_be_resumed => format!("{words}, can be resumed"),
         _ => words.into(),
     }
+}
+
+/// `85.50 %`; `85.50 % (bound 83.12 %)`, if the gate judges by the bound.
+fn best(line: &RunLine) -> String {
+    let bound = line.bound.map_or(String::new(), |bound| format!(" (bound {})", percent(bound)));
+    line.validation_accuracy.map_or("–".into(), |accuracy| percent(accuracy) + &bound)
 }
 
 /// `97 %`; `least recall 50 %`; a dash if it is not known yet.

@@ -50,11 +50,10 @@ pub fn version(common: &Common, output: &Output) -> Result<Exit, CliError> {
         .map(device)
         .into(),
     };
-    output.result(&if output.json {
-        serde_json::to_string(&version).unwrap_or_default() + "\n"
-    } else {
-        text(&version)
-    })
+    match output.json {
+        true => output.result_json(&version),
+        false => output.result(&text(&version)),
+    }
 }
 
 fn device(choice: DeviceChoice) -> Device {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,13 +16,14 @@ use super::profile;
 use super::region::{self, Region};
 use super::running::Running;
 use crate::data;
-use crate::gate::Judgement;
+use crate::gate::{Judgement, few_images};
 use crate::notify::NotifyError;
-use crate::record::{EpochRecord, Forgetting, StepProgress};
+use crate::record::{EpochRecord, FoldResult, Forgetting, StepProgress};
 use crate::report::ReportError;
-use crate::spec::{Spec, diff};
+use crate::spec::{Source, Spec, diff};
 use crate::study::{EventObserver, LaunchListener, Listener, Ready, Resumed, TrialNote};
 use crate::sys::error_chain;
+use crate::track::{Followers, Targets};
 use crate::tune::{Finding, Proposal, TrialRecord};
 
 /// Without a terminal, how often a line shows that training continues.
@@ -44,6 +45,9 @@ pub struct View {
     lost_events: Arc<Mutex<Option<std::io::Error>>>,
     /// Set when everything is ready and the loop starts.
     has_begun: Arc<AtomicBool>,
+    /// Where else the run is shown.
+    targets: Targets,
+    followers: Option<Followers>,
 }
 
 /// What was shown of a trial, for comparison with its children.
@@ -53,6 +57,8 @@ struct Seen {
     accuracies: Vec<f64>,
     /// The edits that would be tried next.
     next: Option<String>,
+    /// The fold that was measured last, and how many there are.
+    folds: Option<(u32, u32)>,
     running: Option<Running>,
 }
 
@@ -69,6 +75,25 @@ impl View {
             events_file: PathBuf::new(),
             lost_events: Arc::default(),
             has_begun: Arc::default(),
+            targets: Targets::default(),
+            followers: None,
+        }
+    }
+
+    /// Shows the run elsewhere, too, once it begins.
+    pub fn shown_at(self, targets: Targets) -> Self {
+        Self { targets, ..self }
+    }
+
+    /// Lets the tools that show the run take the rest of it, for at most `limit`.
+    pub fn finish_tracking(&mut self, limit: Duration) {
+        for failed in
+            self.followers.take().map(|followers| followers.finish(limit)).unwrap_or_default()
+        {
+            let run = self.events_file.parent().unwrap_or(&self.events_file).display().to_string();
+            self.output.warn(&format!(
+                "{failed}; `burgeon report {run}` with the same option sends what is missing"
+            ));
         }
     }
 
@@ -191,6 +216,7 @@ impl Listener for View {
             parent: proposal.map(|proposal| proposal.parent),
             accuracies: Vec::new(),
             next: None,
+            folds: None,
             running: None,
         };
         self.trials.insert(trial, seen);
@@ -206,8 +232,11 @@ impl Listener for View {
             }
         } else if self.last_plain_line.elapsed() >= PLAIN_LINE_EVERY {
             self.last_plain_line = Instant::now();
+            let folds = self.trials.get(&trial).and_then(|seen| seen.folds);
+            let fold =
+                folds.map_or(String::new(), |(done, folds)| format!("fold {}/{folds}, ", done + 1));
             self.output.print(&format!(
-                "{}  epoch {}/{}, step {}/{}: loss {:.3}, accuracy {}, {} images/s",
+                "{}  {fold}epoch {}/{}, step {}/{}: loss {:.3}, accuracy {}, {} images/s",
                 self.prefix(trial),
                 progress.epoch,
                 progress.epochs,
@@ -246,6 +275,19 @@ impl Listener for View {
                 self.above(|| self.output.print_always(&profile::table(profile)));
             }
             TrialNote::CheckpointWritten { .. } => {}
+            TrialNote::JobSubmitted { trial, part, submission, job } => {
+                let again = if *submission > 1 { ", again" } else { "" };
+                self.print_for(*trial, &format!("  submitted as job {job}{again}{}", part_of(part)));
+            }
+            TrialNote::JobEnded { trial, part, job, node, why: Some(why), .. } => {
+                let job = job.as_deref().unwrap_or("without an id");
+                let on = node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
+                self.print_for(*trial, &format!("  job {job}{on}: {why}{}", part_of(part)));
+            }
+            TrialNote::JobEnded { .. } => {}
+            TrialNote::NodeExcluded { node, why } => self.warn(&format!(
+                "node {node} failed two jobs within a minute ({why}), so it gets no more of this study"
+            )),
         }
     }
 
@@ -277,6 +319,14 @@ impl Listener for View {
         );
     }
 
+    fn fold_ended(&mut self, trial: u32, fold: &FoldResult) {
+        self.last_plain_line = Instant::now();
+        if let Some(seen) = self.trials.get_mut(&trial) {
+            seen.folds = Some((fold.fold, fold.folds));
+        }
+        self.print_for(trial, &format!("  {}  |  {:.1} s", fold.words(), fold.seconds));
+    }
+
     fn rates_tested(&mut self, trial: u32, suggestion: Option<f64>) {
         let found = match suggestion {
             Some(rate) => format!("the best learning rate is about {rate:.1e}"),
@@ -305,6 +355,9 @@ impl Listener for View {
         if let Some(why) = trial.curve.last().and_then(|last| last.given_up.as_ref()) {
             self.print_for(number, &format!("  given up: {why}"));
         }
+        if let Some(folds) = trial.cross_validation() {
+            self.print_for(number, &format!("  {}", folds.words()));
+        }
         self.print_for(number, &format!("  {judgement}"));
         if !judgement.passes {
             self.print_for(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
@@ -330,6 +383,12 @@ impl LaunchListener for View {
                 named.display(),
                 path.display()
             )),
+            data::Progress::FolderPassedOver { named, source, path } => {
+                // `tune FOLDER` loads its images twice.
+                if !TOLD_OF_FOLDER.swap(true, Ordering::Relaxed) {
+                    self.warn(&folder_passed_over(named, source, path));
+                }
+            }
             data::Progress::NotCached { reason } => {
                 self.close();
                 self.warn(&format!(
@@ -347,6 +406,7 @@ impl LaunchListener for View {
         self.has_begun.store(true, Ordering::SeqCst);
         self.close();
         self.events_file = ready.folder.events_file();
+        self.followers = Some(self.targets.follow(ready.folder));
         self.is_shared = ready.spec.tune().jobs > 1;
         let data = ready.data;
         if let Some(repair) = ready.repaired {
@@ -390,6 +450,11 @@ impl LaunchListener for View {
         }
         for finding in &ready.report.findings {
             self.output.warn(&finding.words(&data.classes));
+        }
+        if ready.resumed == Resumed::No
+            && let Some(told) = few_images(ready.spec.gate(), data.validation.len())
+        {
+            self.output.warn(&told);
         }
     }
 
@@ -436,6 +501,24 @@ impl LaunchListener for View {
     }
 }
 
+/// Whether this process has told that the folder for MNIST is not read.
+static TOLD_OF_FOLDER: AtomicBool = AtomicBool::new(false);
+
+fn folder_passed_over(named: &Path, source: Source, path: Option<&Path>) -> String {
+    let variable = "BURGEON_DATA";
+    let is_variable = std::env::var_os(variable).is_some_and(|value| Path::new(&value) == named);
+    let by = if is_variable { variable } else { "--data" };
+    let read = match path {
+        Some(path) => format!("{} is read", path.display()),
+        None => "no files are read".into(),
+    };
+    format!(
+        "{by} names {}, but is for `source = \"mnist\"` alone: this study has `source = \"{}\"`, so {read}",
+        named.display(),
+        source.name()
+    )
+}
+
 /// A whole number with thousands separators: `61,706`.
 pub fn grouped(number: usize) -> String {
     crate::report::grouped(number as u64)
@@ -444,4 +527,9 @@ pub fn grouped(number: usize) -> String {
 /// A fraction as a percentage: `87.50 %`.
 pub fn percent(fraction: f64) -> String {
     format!("{:.2} %", fraction * 100.0)
+}
+
+/// A part of a trial's work, in brackets, unless it is the training.
+fn part_of(part: &str) -> String {
+    if part == "train" { String::new() } else { format!(" ({part})") }
 }

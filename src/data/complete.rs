@@ -32,3 +32,48 @@ pub(crate) fn png(bytes: &[u8]) -> Result<Option<&[u8]>, &'static str> {
         rest = after;
     }
 }
+
+/// Checks that every block of a GIF file is there, including its trailer, also those after the first frame.
+pub(crate) fn gif(bytes: &[u8]) -> Result<(), &'static str> {
+    const HEADER_LEN: usize = 6;
+    const EXTENSION: u8 = 0x21;
+    const FRAME: u8 = 0x2c;
+    const TRAILER: u8 = 0x3b;
+    let screen = "its header is cut";
+    let rest = bytes.get(HEADER_LEN..).unwrap_or_default();
+    let (descriptor, rest) = rest.split_at_checked(7).ok_or(screen)?;
+    let mut rest = rest.get(colour_table_len(descriptor[4])..).ok_or(screen)?;
+    loop {
+        let (kind, after) = rest.split_first().ok_or("its trailer is missing")?;
+        rest = match *kind {
+            TRAILER => return Ok(()),
+            // A label, before its data.
+            EXTENSION => after_data(after.get(1..).unwrap_or_default())?,
+            FRAME => {
+                let frame = "the header of a frame is cut";
+                let (descriptor, after) = after.split_at_checked(9).ok_or(frame)?;
+                // The colours, and a byte for the width of codes.
+                let after = after.get(colour_table_len(descriptor[8]) + 1..).ok_or(frame)?;
+                after_data(after)?
+            }
+            // Nothing that the format knows; whether it matters is left to the decoder.
+            _ => return Ok(()),
+        };
+    }
+}
+
+/// Bytes of the colour table that these flags announce.
+fn colour_table_len(flags: u8) -> usize {
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+}
+
+/// What follows blocks of data, each of which begins with its length; an empty one is the last.
+fn after_data(mut rest: &[u8]) -> Result<&[u8], &'static str> {
+    loop {
+        let (len, after) = rest.split_first().ok_or("a block of data is missing")?;
+        rest = after.get(usize::from(*len)..).ok_or("a block of data is cut")?;
+        if *len == 0 {
+            return Ok(rest);
+        }
+    }
+}

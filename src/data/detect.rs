@@ -38,7 +38,8 @@ pub(crate) fn detect(path: &Path) -> Result<DataSpec, DataError> {
     if names.iter().any(|name| name == "labels.csv") {
         return Ok(DataSpec { labels: Some("labels.csv".into()), ..of(Source::Folder) });
     }
-    if has_class_folders(path) {
+    let classes = has_class_folders(path);
+    if let Ok(true) = classes {
         return Ok(of(Source::Folder));
     }
     if has_csv_files(path) {
@@ -48,6 +49,8 @@ pub(crate) fn detect(path: &Path) -> Result<DataSpec, DataError> {
     if let [only] = archives.as_slice() {
         return Ok(DataSpec { path: Some(path.join(only)), ..of(Source::Npz) });
     }
+    // It is nothing else, so that what is wrong with its class folders is what is wrong.
+    classes?;
     Err(DataError::malformed(
         path,
         "not a known kind of data set; use a folder for each class with pictures in it (also below train and test), \

@@ -25,6 +25,14 @@ pub enum DataError {
         /// The system's error.
         source: io::Error,
     },
+    /// Nothing is where the images should be.
+    #[error(
+        "{} does not exist; set `path` in [data], or `--set data.path=PATH`, to where the images are", path.display()
+    )]
+    NoSuchPath {
+        /// The path that the study gives.
+        path: PathBuf,
+    },
     /// A file's content does not follow its format.
     #[error("{}: {problem}", path.display())]
     Malformed {

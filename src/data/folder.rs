@@ -9,9 +9,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::idx::{Checks, FileDigest, IdxImages, IdxLabels, read_images, read_labels};
+use super::idx::{Checks, FileDigest, IdxImages, IdxLabels, Room, read_images_within, read_labels};
 use super::splits::shape_words;
-use super::{DataError, Images};
+use super::{DataError, Images, Store};
 use crate::sys::spread::run_in_pool;
 
 /// One of the four files of a data set.
@@ -205,20 +205,26 @@ fn find_part(dir: &Path, names: &[String], part: Part) -> Result<PathBuf, DataEr
 
 /// Reads and verifies the four files, two at a time.
 ///
-/// `sha256` holds the hashes that their decompressed contents must have, by [`Part::ALL`], if they are known.
+/// `sha256` holds the hashes that their decompressed contents must have, by [`Part::ALL`], if they are known. Images that
+/// do not fit into the memory of `store` are in a file that is mapped.
 ///
 /// # Errors
 /// If a file fails its checks, or the files disagree about counts or image size.
-pub fn read(paths: &Paths, sha256: Option<&[&str; 4]>) -> Result<FolderContent, DataError> {
+pub fn read(
+    paths: &Paths,
+    sha256: Option<&[&str; 4]>,
+    store: &Store,
+) -> Result<FolderContent, DataError> {
+    let room = &Room::of(store);
     let checks =
         |part: usize| Checks { sha256: sha256.map(|hashes| hashes[part]), ..Checks::default() };
     let rest = || {
         let train_labels = read_labels(&paths[1], checks(1))?;
-        let test_images = read_images(&paths[2], checks(2))?;
+        let test_images = read_images_within(&paths[2], checks(2), room)?;
         Ok::<_, DataError>((train_labels, test_images, read_labels(&paths[3], checks(3))?))
     };
     let (train_images, rest) =
-        run_in_pool(|| rayon::join(|| read_images(&paths[0], checks(0)), rest));
+        run_in_pool(|| rayon::join(|| read_images_within(&paths[0], checks(0), room), rest));
     let (train_images, (train_labels, test_images, test_labels)) = (train_images?, rest?);
     let shape = |images: &IdxImages| [images.channels, images.height, images.width];
     if shape(&train_images) != shape(&test_images) {
@@ -248,6 +254,6 @@ fn join(images: IdxImages, labels: IdxLabels) -> Result<(Images, [FileDigest; 2]
         return Err(DataError::malformed(&labels.file.path, problem));
     }
     let shape = [images.channels, images.height, images.width];
-    let joined = Images::of_shape(images.pixels, &*labels.labels, shape)?;
+    let joined = Images::of_pixels(images.pixels, (&*labels.labels).into(), shape)?;
     Ok((joined, [images.file, labels.file]))
 }

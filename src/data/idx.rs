@@ -3,6 +3,8 @@
 //! The format (LeCun, Cortes and Burges, "The MNIST database of handwritten digits"): two zero bytes, the element type
 //! (8 for unsigned bytes), the number of dimensions, each dimension as a big-endian `u32`, then the elements.
 //!
+//! Images that exceed the memory for them are written to a temporary file as they are read, and mapped.
+//!
 //! Invariant: no more memory is allocated than the file on disk can fill, and no element is returned before the counts,
 //! the length, gzip's checksum and the expected hash have been verified.
 
@@ -10,18 +12,22 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::DataError;
+use super::cache::Spool;
+use super::layout::planes;
+use super::pixels::Pixels;
+use super::{DataError, Store};
 
 /// The content of an IDX image file.
 #[derive(Debug, Clone)]
 pub struct IdxImages {
     /// `[count, channels, height, width]`.
-    pub pixels: Arc<[u8]>,
+    pub pixels: Pixels,
     /// Number of images.
     pub count: usize,
     /// 1 for grey images, which have three dimensions in the file; 3 for colour images, which have four.
@@ -70,6 +76,26 @@ impl Default for Checks<'_> {
     }
 }
 
+/// The memory that the images of several files may use together.
+#[derive(Debug)]
+pub struct Room<'a> {
+    store: &'a Store,
+    left: AtomicU64,
+}
+
+impl<'a> Room<'a> {
+    /// As much as the store allows.
+    pub fn of(store: &'a Store) -> Self {
+        Self { store, left: AtomicU64::new(store.memory) }
+    }
+
+    /// Takes so much of it, if there is so much left.
+    fn take(&self, bytes: u64) -> bool {
+        let take = |left: u64| left.checked_sub(bytes);
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+}
+
 /// Longest side of an image. A larger one is more likely a wrong header than a real data set.
 pub const SIDE_MAX: usize = 4096;
 
@@ -85,7 +111,19 @@ const CHUNK_LEN: usize = 1 << 16;
 /// # Errors
 /// If the file cannot be read, is not such a file, is shorter or longer than its header says, or fails `checks`.
 pub fn read_images(path: &Path, checks: Checks<'_>) -> Result<IdxImages, DataError> {
-    images(path, read(path, IMAGES, checks)?)
+    read_images_within(path, checks, &Room::of(&Store::memory_alone()))
+}
+
+/// As [`read_images`]; images for which there is no room go into a file that is mapped.
+///
+/// # Errors
+/// As [`read_images`], or if that file cannot be written.
+pub fn read_images_within(
+    path: &Path,
+    checks: Checks<'_>,
+    room: &Room<'_>,
+) -> Result<IdxImages, DataError> {
+    images(path, read(path, IMAGES, checks, room)?)
 }
 
 /// Reads a label file: unsigned bytes in one dimension.
@@ -93,8 +131,7 @@ pub fn read_images(path: &Path, checks: Checks<'_>) -> Result<IdxImages, DataErr
 /// # Errors
 /// As [`read_images`].
 pub fn read_labels(path: &Path, checks: Checks<'_>) -> Result<IdxLabels, DataError> {
-    let (_, labels, file) = read(path, LABELS, checks)?;
-    Ok(IdxLabels { labels, file })
+    labels(read(path, LABELS, checks, &Room::of(&Store::memory_alone()))?)
 }
 
 /// Reads an image file's bytes, plain or gzipped, that are already in memory; `path` names them in errors.
@@ -102,7 +139,8 @@ pub fn read_labels(path: &Path, checks: Checks<'_>) -> Result<IdxLabels, DataErr
 /// # Errors
 /// As [`read_images`].
 pub fn parse_images(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<IdxImages, DataError> {
-    images(path, read_stream(path, IMAGES, bytes, bytes.len() as u64, checks)?)
+    let (store, stored) = (Store::memory_alone(), bytes.len() as u64);
+    images(path, read_stream(path, IMAGES, bytes, stored, checks, &Room::of(&store))?)
 }
 
 /// Reads a label file's bytes, plain or gzipped, that are already in memory; `path` names them in errors.
@@ -110,11 +148,23 @@ pub fn parse_images(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<Idx
 /// # Errors
 /// As [`read_images`].
 pub fn parse_labels(path: &Path, bytes: &[u8], checks: Checks<'_>) -> Result<IdxLabels, DataError> {
-    let (_, labels, file) = read_stream(path, LABELS, bytes, bytes.len() as u64, checks)?;
-    Ok(IdxLabels { labels, file })
+    let (store, stored) = (Store::memory_alone(), bytes.len() as u64);
+    labels(read_stream(path, LABELS, bytes, stored, checks, &Room::of(&store))?)
 }
 
-type Content = (Vec<usize>, Arc<[u8]>, FileDigest);
+/// The content of a file.
+struct Content {
+    dims: Vec<usize>,
+    elements: Elements,
+    file: FileDigest,
+}
+
+enum Elements {
+    /// As they are in the file.
+    Read(Arc<[u8]>),
+    /// Images in a mapped file, channel by channel.
+    Spooled(Pixels),
+}
 
 /// Numbers of dimensions that a file of images may have.
 const IMAGES: &[usize] = &[3, 4];
@@ -122,34 +172,75 @@ const IMAGES: &[usize] = &[3, 4];
 /// Labels have one dimension.
 const LABELS: &[usize] = &[1];
 
-fn images(path: &Path, (dims, pixels, file): Content) -> Result<IdxImages, DataError> {
-    let (is_last, [count, channels, height, width]) = match dims[..] {
-        [count, height, width] => (false, [count, 1, height, width]),
-        [count, height, width, channels @ (1 | 3)] => (true, [count, channels, height, width]),
-        [count, channels @ (1 | 3), height, width] => (false, [count, channels, height, width]),
-        _ => {
-            let problem = format!(
-                "its header declares the dimensions {dims:?}; images have [count, height, width], with 1 or 3 channels in the second or last place"
-            );
-            return Err(DataError::malformed(path, problem));
+/// The shape of a file's images.
+struct Shape {
+    count: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
+    /// Whether the channels of each pixel stand together.
+    is_interleaved: bool,
+}
+
+impl Shape {
+    fn of(path: &Path, dims: &[usize]) -> Result<Self, DataError> {
+        let (is_interleaved, [count, channels, height, width]) = match *dims {
+            [count, height, width] => (false, [count, 1, height, width]),
+            [count, height, width, channels @ (1 | 3)] => {
+                (channels > 1, [count, channels, height, width])
+            }
+            [count, channels @ (1 | 3), height, width] => (false, [count, channels, height, width]),
+            _ => {
+                let problem = format!(
+                    "its header declares the dimensions {dims:?}; images have [count, height, width], with 1 or 3 channels in the second or last place"
+                );
+                return Err(DataError::malformed(path, problem));
+            }
+        };
+        Ok(Self { count, channels, height, width, is_interleaved })
+    }
+
+    fn image_len(&self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
+fn images(path: &Path, content: Content) -> Result<IdxImages, DataError> {
+    let Content { dims, elements, file } = content;
+    let shape = Shape::of(path, &dims)?;
+    let pixels = match elements {
+        Elements::Spooled(pixels) => pixels,
+        Elements::Read(pixels) if shape.is_interleaved => {
+            let images = pixels.chunks_exact(shape.image_len());
+            Pixels::Memory(images.flat_map(|image| planes(image, shape.channels)).collect())
         }
+        Elements::Read(pixels) => Pixels::Memory(pixels),
     };
-    let pixels = if is_last && channels > 1 {
-        let images = pixels.chunks_exact(channels * height * width);
-        images.flat_map(|image| super::layout::planes(image, channels)).collect()
-    } else {
-        pixels
-    };
+    let Shape { count, channels, height, width, .. } = shape;
     Ok(IdxImages { pixels, count, channels, height, width, file })
 }
 
-fn read(path: &Path, ranks: &[usize], checks: Checks<'_>) -> Result<Content, DataError> {
+fn labels(content: Content) -> Result<IdxLabels, DataError> {
+    let labels = match content.elements {
+        Elements::Read(labels) => labels,
+        Elements::Spooled(labels) => labels.iter().copied().collect(),
+    };
+    Ok(IdxLabels { labels, file: content.file })
+}
+
+fn read(
+    path: &Path,
+    ranks: &[usize],
+    checks: Checks<'_>,
+    room: &Room<'_>,
+) -> Result<Content, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
     let metadata = file.metadata().map_err(DataError::read(path))?;
     if !metadata.is_file() {
         return Err(DataError::malformed(path, "not a regular file"));
     }
-    read_stream(path, ranks, BufReader::with_capacity(CHUNK_LEN, file), metadata.len(), checks)
+    let stream = BufReader::with_capacity(CHUNK_LEN, file);
+    read_stream(path, ranks, stream, metadata.len(), checks, room)
 }
 
 /// `stored` is the stream's own length, before inflating.
@@ -159,14 +250,15 @@ fn read_stream<R: BufRead>(
     mut stream: R,
     stored: u64,
     checks: Checks<'_>,
+    room: &Room<'_>,
 ) -> Result<Content, DataError> {
     let gzipped = stream.fill_buf().map_err(DataError::read(path))?.starts_with(&[0x1f, 0x8b]);
     if gzipped {
         let available = stored.saturating_mul(DEFLATE_RATIO_MAX);
         Decoder { path, stream: MultiGzDecoder::new(stream), hash: Sha256::new() }
-            .decode(ranks, available, checks)
+            .decode(ranks, available, checks, room)
     } else {
-        Decoder { path, stream, hash: Sha256::new() }.decode(ranks, stored, checks)
+        Decoder { path, stream, hash: Sha256::new() }.decode(ranks, stored, checks, room)
     }
 }
 
@@ -183,6 +275,7 @@ impl<R: Read> Decoder<'_, R> {
         ranks: &[usize],
         available: u64,
         checks: Checks<'_>,
+        room: &Room<'_>,
     ) -> Result<Content, DataError> {
         let (dims, header_len) = self.header(ranks)?;
         let payload = self.payload_len(&dims)?;
@@ -198,14 +291,46 @@ impl<R: Read> Decoder<'_, R> {
                 "its header declares {bytes} bytes, but the file is too short to hold them"
             ));
         }
+        let elements = match room.take(payload) {
+            true => Elements::Read(self.whole(payload, bytes)?),
+            false => Elements::Spooled(self.spooled(&dims, bytes, room.store)?),
+        };
+        self.expect_end(bytes)?;
+        let file = self.verify(bytes, checks)?;
+        Ok(Content { dims, elements, file })
+    }
+
+    fn whole(&mut self, payload: u64, bytes: u64) -> Result<Arc<[u8]>, DataError> {
         // Allocated once at its final size, so that large files are never in memory twice.
         let mut content: Arc<[u8]> = std::iter::repeat_n(0, payload as usize).collect();
         if let Some(content) = Arc::get_mut(&mut content) {
             self.fill(content, bytes)?;
         }
-        self.expect_end(bytes)?;
-        let file = self.verify(bytes, checks)?;
-        Ok((dims, content, file))
+        Ok(content)
+    }
+
+    /// Images, channel by channel, in a file that is mapped.
+    fn spooled(&mut self, dims: &[usize], bytes: u64, store: &Store) -> Result<Pixels, DataError> {
+        let shape = Shape::of(self.path, dims)?;
+        let len = shape.image_len();
+        let mut spool = Spool::new(store);
+        let mut block = vec![0; len * (CHUNK_LEN / len).max(1)];
+        let mut left = shape.count * len;
+        while left > 0 {
+            let block = {
+                let now = left.min(block.len());
+                &mut block[..now]
+            };
+            self.fill(block, bytes)?;
+            left -= block.len();
+            match shape.is_interleaved {
+                false => spool.extend(block)?,
+                true => block
+                    .chunks_exact(len)
+                    .try_for_each(|image| spool.extend(&planes(image, shape.channels)))?,
+            }
+        }
+        spool.finish()
     }
 
     fn header(&mut self, ranks: &[usize]) -> Result<(Vec<usize>, u64), DataError> {
@@ -312,3 +437,6 @@ impl<R: Read> Decoder<'_, R> {
         Err(DataError::malformed(self.path, problem))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -332,7 +332,10 @@ fn opened(
         ImageFormat::Tiff => ("TIFF", None),
         ImageFormat::Pnm => ("PNM", None),
         // The first frame of an animation is used.
-        ImageFormat::Gif => ("GIF", None),
+        ImageFormat::Gif => {
+            complete::gif(bytes).map_err(cut("GIF"))?;
+            ("GIF", None)
+        }
         _ => return Err(PictureError::UnknownFormat),
     };
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);

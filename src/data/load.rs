@@ -8,9 +8,9 @@ use super::loaded::{Loaded, Origin, examined};
 use super::look::seen_classes;
 use super::mnist::{self, CONTENT_SHA256, Search};
 use super::request::{DataRequest, Download};
-use super::splits::carve;
+use super::splits::{carve, carve_folds};
 use super::synthetic::{self, GENERATOR_VERSION};
-use super::{DataError, Dataset, Progress, Split, Subset, framed};
+use super::{DataError, Dataset, Images, Progress, Split, framed};
 use crate::spec::{Fallback, Source};
 
 /// Finds, downloads or draws the images, splits them, and examines the result.
@@ -23,6 +23,11 @@ pub fn load(
     request: &DataRequest,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Loaded, DataError> {
+    if let Some(path) = request.path.as_deref().filter(|_| request.source != Source::Mnist)
+        && path.try_exists().is_ok_and(|exists| !exists)
+    {
+        return Err(DataError::NoSuchPath { path: path.to_owned() });
+    }
     match &request.source {
         Source::Mnist => load_mnist(request, progress),
         Source::Idx => load_idx(request, request.path.as_deref().unwrap_or(Path::new("."))),
@@ -41,13 +46,13 @@ fn load_mnist(
     request: &DataRequest,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Loaded, DataError> {
-    let searched = match mnist::search(&request.places)? {
+    let searched = match mnist::search_within(&request.places, &request.store)? {
         Search::Found { dir, content } => return split_mnist(request, dir, content, Vec::new()),
         Search::Absent { searched } => searched.join(", "),
     };
     let failure = match fetch_mnist(request, progress) {
         Ok((dir, fetched_from)) => {
-            let content = mnist::read(&dir)?;
+            let content = mnist::read_within(&dir, &request.store)?;
             return split_mnist(request, dir, content, fetched_from);
         }
         // A download that a stop interrupted must not lead to training on something else.
@@ -94,21 +99,37 @@ fn split_mnist(
     content: FolderContent,
     fetched_from: Vec<String>,
 ) -> Result<Loaded, DataError> {
-    let sizes = request.sizes(content.train.count());
-    let [train, validation, test] = carve(content.train, content.test, sizes, request.seed)?;
     let origin = Origin::Mnist { dir, files: content.files, fetched_from };
-    examined(Dataset::new(train, validation, test, 10)?, origin)
+    examined(split(request, content.train, content.test, 10)?, origin)
+}
+
+/// Splits a training file and a test file as the request says.
+fn split(
+    request: &DataRequest,
+    train: Images,
+    test: Images,
+    classes: usize,
+) -> Result<Dataset, DataError> {
+    let sizes = request.sizes(train.count());
+    match request.folds {
+        None => {
+            let [train, validation, test] = carve(train, test, sizes, request.seed)?;
+            Dataset::new(train, validation, test, classes)
+        }
+        Some(folds) => {
+            let (folds, test) = carve_folds(train, test, sizes, folds, request.seed)?;
+            Dataset::of_folds(folds, test, classes)
+        }
+    }
 }
 
 fn load_idx(request: &DataRequest, dir: &Path) -> Result<Loaded, DataError> {
     let paths = folder::find(dir)?;
-    let content = folder::read(&paths, None)?;
+    let content = folder::read(&paths, None, &request.store)?;
     let dir = paths[0].parent().unwrap_or(dir);
     let classes = seen_classes(&paths, &content.train, &content.test)?;
-    let sizes = request.sizes(content.train.count());
-    let [train, validation, test] = carve(content.train, content.test, sizes, request.seed)?;
     let origin = Origin::Idx { dir: dir.to_owned(), files: content.files };
-    let dataset = Dataset::new(train, validation, test, classes)?;
+    let dataset = split(request, content.train, content.test, classes)?;
     let dataset = match class_names(&dir.join(CLASSES_FILE), classes)? {
         Some(names) => dataset.named(names)?,
         None => dataset,
@@ -149,9 +170,11 @@ fn draw(
     const TRAIN_LEN: usize = 60_000;
     const TEST_LEN: usize = 10_000;
     let sizes = request.sizes(TRAIN_LEN).checked(TRAIN_LEN)?;
+    // Folds divide the digits of the training stream.
+    let set_aside = if request.folds.is_some() { 0 } else { sizes.validation };
     let counts = [
-        (Split::Train, sizes.train.unwrap_or(TRAIN_LEN).min(TRAIN_LEN - sizes.validation)),
-        (Split::Validation, sizes.validation),
+        (Split::Train, sizes.train.unwrap_or(TRAIN_LEN).min(TRAIN_LEN - set_aside)),
+        (Split::Validation, set_aside),
         (Split::Test, sizes.test.unwrap_or(TEST_LEN).min(TEST_LEN)),
     ];
     let total = counts.iter().map(|(_, count)| count).sum();
@@ -162,10 +185,14 @@ fn draw(
             request.stop.requested().is_none()
         });
         before += count;
-        images.map(Subset::all).ok_or(DataError::Stopped)
+        images.ok_or(DataError::Stopped)
     });
     let (train, validation, test) = (train?, validation?, test?);
     let origin =
         Origin::Synthetic { generator: GENERATOR_VERSION, seed: request.seed, fallback_reason };
-    examined(Dataset::new(train, validation, test, synthetic::CLASSES)?, origin)
+    let dataset = match request.folds {
+        None => Dataset::new(train, validation, test, synthetic::CLASSES)?,
+        Some(_) => split(request, train, test, synthetic::CLASSES)?,
+    };
+    examined(dataset, origin)
 }

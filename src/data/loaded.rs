@@ -83,9 +83,11 @@ impl Origin {
     }
 
     /// Fills in the settings of `[data]` that were chosen automatically, so that a run records them.
-    pub fn record_in(&self, data: &mut DataSpec, validation: usize) {
+    pub fn record_in(&self, data: &mut DataSpec, dataset: &Dataset) {
         let Self::Framed { settings, .. } = self else {
-            data.validation.get_or_insert(Amount::Count(validation));
+            if dataset.folds.is_none() {
+                data.validation.get_or_insert(Amount::Count(dataset.validation.len()));
+            }
             return;
         };
         let FramedSettings { height, width, channels, fit, validation, test } = *settings;

@@ -7,8 +7,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::DataError;
 use super::folder::{self, FolderContent, MNIST_LAYOUTS, Part};
+use super::{DataError, Store};
 
 /// SHA-256 of the decompressed files, by [`Part::ALL`].
 pub const CONTENT_SHA256: [&str; 4] = [
@@ -77,10 +77,18 @@ pub enum Search {
 /// If the folder that the user gave does not exist, has none or only some of the files, or has others under their
 /// names. Other folders like that are skipped.
 pub fn search(places: &Places) -> Result<Search, DataError> {
+    search_within(places, &Store::memory_alone())
+}
+
+/// As [`search`]; images that do not fit into the memory of `store` are in a file that is mapped.
+///
+/// # Errors
+/// As [`search`], or if that file cannot be written.
+pub fn search_within(places: &Places, store: &Store) -> Result<Search, DataError> {
     if let Some(named) = &places.named {
         std::fs::read_dir(named).map_err(DataError::read(named))?;
         let dir = mnist_folder_in(named).ok_or_else(|| not_in_named(named))?;
-        return Ok(Search::Found { content: read(&dir)?, dir });
+        return Ok(Search::Found { content: read_within(&dir, store)?, dir });
     }
     let mut searched = Vec::new();
     for place in [&places.recorded, &places.local, &places.cache].into_iter().flatten() {
@@ -88,7 +96,7 @@ pub fn search(places: &Places) -> Result<Search, DataError> {
             searched.push(format!("{} (no MNIST files)", place.display()));
             continue;
         };
-        match read(&dir) {
+        match read_within(&dir, store) {
             Ok(content) => return Ok(Search::Found { dir, content }),
             Err(error) => searched.push(format!("{} ({})", dir.display(), error.chain())),
         }
@@ -118,7 +126,15 @@ fn not_in_named(named: &Path) -> DataError {
 /// # Errors
 /// If one is missing, or its content is not the published one.
 pub fn read(dir: &Path) -> Result<FolderContent, DataError> {
-    folder::read(&folder::find_published(dir)?, Some(&CONTENT_SHA256))
+    read_within(dir, &Store::memory_alone())
+}
+
+/// As [`read`]; images that do not fit into the memory of `store` are in a file that is mapped.
+///
+/// # Errors
+/// As [`read`], or if that file cannot be written.
+pub fn read_within(dir: &Path, store: &Store) -> Result<FolderContent, DataError> {
+    folder::read(&folder::find_published(dir)?, Some(&CONTENT_SHA256), store)
 }
 
 fn has_any(dir: &Path) -> bool {
@@ -126,36 +142,4 @@ fn has_any(dir: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn places(variables: &[(&str, &str)], named: Option<&str>) -> Places {
-        let look_up = |name: &str| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
-        };
-        Places::default_folders(named.map(PathBuf::from), look_up)
-    }
-
-    #[test]
-    fn what_is_said_outright_outranks_the_environment() {
-        let environment =
-            [("BURGEON_DATA", "/env"), ("HOME", "/home/ada"), ("XDG_CACHE_HOME", "/caches")];
-        assert_eq!(places(&environment, Some("/said")).named, Some("/said".into()));
-        assert_eq!(places(&environment, None).named, Some("/env".into()));
-        assert_eq!(places(&environment, None).cache, Some("/caches/burgeon/mnist".into()));
-    }
-
-    #[test]
-    fn the_cache_lies_under_home_unless_xdg_says_otherwise() {
-        assert_eq!(
-            places(&[("HOME", "/home/ada")], None).cache,
-            Some("/home/ada/.cache/burgeon/mnist".into())
-        );
-        let relative = [("HOME", "/home/ada"), ("XDG_CACHE_HOME", "caches")];
-        assert_eq!(places(&relative, None).cache, Some("/home/ada/.cache/burgeon/mnist".into()));
-        assert_eq!(
-            places(&[("BURGEON_DATA", "")], None),
-            Places { local: Some("data".into()), ..Places::default() }
-        );
-    }
-}
+mod tests;

@@ -21,6 +21,7 @@ mod error;
 mod extent;
 pub(crate) mod fetch;
 pub(crate) mod folder;
+mod folds;
 pub(crate) mod frame;
 pub(crate) mod framed;
 mod http;
@@ -45,6 +46,7 @@ pub(crate) mod warp;
 
 pub(crate) use crate::record::{DataFinding, Split};
 pub use error::DataError;
+pub(crate) use folds::Folds;
 pub(crate) use images::CHANNELS_MAX;
 pub use images::{Images, Normalization, Subset};
 pub(crate) use load::load;

@@ -34,6 +34,15 @@ pub enum Progress<'a> {
         /// The folder that `--data` or `BURGEON_DATA` names.
         named: &'a std::path::Path,
     },
+    /// A folder was given for MNIST, but the study has another source.
+    FolderPassedOver {
+        /// The folder that `--data` or `BURGEON_DATA` names.
+        named: &'a std::path::Path,
+        /// The source of the study.
+        source: crate::spec::Source,
+        /// What is read instead; `None` for a source that reads no files.
+        path: Option<&'a std::path::Path>,
+    },
     /// Decoded images cannot be kept on disk, and are held in memory.
     NotCached {
         /// Why.

@@ -22,8 +22,11 @@ pub struct DataRequest {
     pub validation: Option<Amount>,
     /// Images set aside for testing, if the source has no test images.
     pub test: Option<Amount>,
-    /// Most images to train on.
+    /// Most images to train on; with folds, most images of all of them together.
     pub train: Option<usize>,
+    /// How many folds the images that are not for testing are divided into, instead of setting some aside for
+    /// validation.
+    pub folds: Option<usize>,
     /// The shape that pictures are brought to.
     pub framing: Framing,
     /// Where decoded images are kept.
@@ -48,6 +51,7 @@ impl DataRequest {
             validation: None,
             test: None,
             train: None,
+            folds: None,
             framing: Framing::default(),
             store: Store::memory_alone(),
             places: Places::default_folders(None, |name| std::env::var_os(name)),
@@ -69,7 +73,8 @@ impl DataRequest {
             Some(Amount::Count(count)) => Some(count),
             _ => None,
         };
-        SplitSizes { validation: validation.of(images), train: self.train, test }
+        let validation = if self.folds.is_some() { 1 } else { validation.of(images) };
+        SplitSizes { validation, train: self.train, test }
     }
 }
 

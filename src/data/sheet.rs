@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
+use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageError, ImageFormat, RgbImage};
 
 use super::augment::{Augmenter, Scratch};
 use super::batch::EpochKey;
 use super::layout::interleaved;
 use super::{Dataset, Normalization, Subset};
+use crate::record::figures::MISTAKES_COLUMNS;
 
 /// Images of each class, side by side.
 const COLUMNS: usize = 12;
@@ -73,6 +75,42 @@ pub fn augmented_sheet(
     sheet(&lines, columns, shown)
 }
 
+/// A PNG picture of images in rows of [`MISTAKES_COLUMNS`]: small ones are enlarged, large ones reduced, to about the same
+/// size.
+///
+/// # Errors
+/// If the encoder fails.
+pub fn mistakes_sheet(images: &Subset, positions: &[usize]) -> Result<Vec<u8>, ImageError> {
+    let [channels, height, width] = images.shape();
+    let longer = height.max(width).max(1);
+    let factor = (SIDE_SHOWN / longer).clamp(1, 8);
+    let most = |side: usize| (side * (2 * SIDE_SHOWN)).div_ceil(longer).max(1);
+    let is_large = longer > 2 * SIDE_SHOWN;
+    let shown = [height, width].map(|side| if is_large { most(side) } else { side * factor });
+    let cells = positions.iter().map(|&position| {
+        let pixels = interleaved(&enlarged(images.image(position), width, factor), channels);
+        let picture = dynamic(pixels, channels, [height * factor, width * factor]);
+        let [tall, wide] = shown.map(|side| side as u32);
+        let picture = match is_large {
+            true => picture.resize_exact(wide, tall, FilterType::Triangle),
+            false => picture,
+        };
+        // Planes one after another, as sheets take them.
+        let pixels = if channels == 1 {
+            picture.into_luma8().into_raw()
+        } else {
+            let pixels = picture.into_rgb8().into_raw();
+            (0..channels)
+                .flat_map(|plane| pixels.iter().copied().skip(plane).step_by(channels))
+                .collect()
+        };
+        Cow::Owned(pixels)
+    });
+    let cells: Vec<Cow<'_, [u8]>> = cells.collect();
+    let rows: Vec<Vec<_>> = cells.chunks(MISTAKES_COLUMNS).map(<[_]>::to_vec).collect();
+    sheet(&rows, MISTAKES_COLUMNS, [channels, shown[0], shown[1]])
+}
+
 /// Rows of an augmented sheet.
 const AUGMENTED_ROWS: usize = 8;
 
@@ -125,14 +163,23 @@ fn sheet(
             }
         }
     }
-    let (across, down) = (sheet_width as u32, sheet_height as u32);
+    png(&dynamic(sheet, channels, [sheet_height, sheet_width]))
+}
+
+/// A picture of the pixels, row by row, their channels side by side.
+fn dynamic(pixels: Vec<u8>, channels: usize, [height, width]: [usize; 2]) -> DynamicImage {
+    let (across, down) = (width as u32, height as u32);
     let picture = if channels == 1 {
-        GrayImage::from_raw(across, down, sheet).map(DynamicImage::ImageLuma8)
+        GrayImage::from_raw(across, down, pixels).map(DynamicImage::ImageLuma8)
     } else {
-        RgbImage::from_raw(across, down, sheet).map(DynamicImage::ImageRgb8)
+        RgbImage::from_raw(across, down, pixels).map(DynamicImage::ImageRgb8)
     };
+    picture.unwrap_or_default()
+}
+
+fn png(picture: &DynamicImage) -> Result<Vec<u8>, ImageError> {
     let mut bytes = Vec::new();
-    picture.unwrap_or_default().write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
+    picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
     Ok(bytes)
 }
 
@@ -150,44 +197,4 @@ fn first_of_each_class(images: &Subset, classes: usize, count: usize) -> Vec<Vec
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::Images;
-    use crate::data::augment::Augmentation;
-
-    #[test]
-    fn every_class_has_its_row() {
-        let pixels: Vec<u8> = (0..4_u8).flat_map(|image| [image * 60; 3 * 4]).collect();
-        let images = || Images::of_shape(pixels.clone(), [0, 1, 1, 0], [3, 2, 2]).unwrap();
-        let data = Dataset::new(images(), images(), images(), 2).unwrap();
-        let sheet = image::load_from_memory(&contact_sheet(&data).unwrap()).unwrap().to_rgb8();
-        assert_eq!(sheet.dimensions(), (2 + 12 * 4, 2 + 2 * 4));
-        // Row 0 shows images 0 and 3, row 1 images 1 and 2; what is left is grey.
-        let seen =
-            [(2, 2), (6, 2), (2, 6), (6, 6), (10, 2)].map(|(x, y)| sheet.get_pixel(x, y).0[0]);
-        assert_eq!(seen, [0, 180, 60, 120, 128]);
-    }
-
-    #[test]
-    fn distorted_images_stand_beside_those_that_they_come_from() {
-        let pixels: Vec<u8> = (0..4 * 12_u8).map(|at| at * 5).collect();
-        let images = || Images::of_shape(pixels.clone(), [0, 1, 1, 0], [3, 2, 2]).unwrap();
-        let data = Dataset::new(images(), images(), images(), 2).unwrap();
-        let flips = Augmentation { flip: true, ..Augmentation::default() };
-        let drawn = augmented_sheet(&data, &Augmenter::new(flips), 1, 1).unwrap();
-        let drawn = image::load_from_memory(&drawn).unwrap().to_rgb8();
-        // Two pixels a side are drawn as 16, four rows of twelve.
-        assert_eq!(drawn.dimensions(), (2 + 12 * 18, 2 + 4 * 18));
-        let cell = |row: u32, column: u32| {
-            [(3, 3), (13, 3)].map(|(x, y)| drawn.get_pixel(column * 18 + x, row * 18 + y).0)
-        };
-        // The first image of each class comes first.
-        assert_eq!([cell(0, 0)[0], cell(1, 0)[0]], [[0, 20, 40], [60, 80, 100]]);
-        for row in 0..4 {
-            let [left, right] = cell(row, 0);
-            let columns = (1..12).map(|column| cell(row, column));
-            let mirrored = columns.filter(|&seen| seen == [right, left]).count();
-            assert!((1..11).contains(&mirrored), "row {row}: {mirrored}");
-        }
-    }
-}
+mod tests;

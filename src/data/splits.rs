@@ -3,6 +3,7 @@
 //! Invariant: no image is in two splits, and the split of an image depends only on the counts and the seed.
 
 use super::DataError;
+use super::folds::Folds;
 use super::images::{Images, Normalization, Subset};
 use crate::record::Split;
 use crate::sys::{Purpose, counter_seed, permutation};
@@ -23,6 +24,8 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// Measured on `train` alone.
     pub normalization: Normalization,
+    /// The folds for cross-validation, if the study asks for it; the first is `validation`.
+    pub(crate) folds: Option<Folds>,
 }
 
 impl Dataset {
@@ -82,7 +85,7 @@ impl Dataset {
         }
         let normalization = Normalization::measure(&train);
         let classes = (0..classes).map(|label| label.to_string()).collect();
-        Ok(Self { train, validation, test, classes, normalization })
+        Ok(Self { train, validation, test, classes, normalization, folds: None })
     }
 
     /// The same data set with other training images; the normalization is not changed.
@@ -214,6 +217,36 @@ pub fn carve(
     ])
 }
 
+/// Divides a training file into folds, and takes the test images.
+///
+/// The limit on training images is one on those of all folds together; those of a smaller limit are among those of a
+/// larger one, as in [`carve`].
+///
+/// # Errors
+/// If the training file has too few images for the folds, or a limit is 0.
+pub fn carve_folds(
+    train: Images,
+    test: Images,
+    sizes: SplitSizes,
+    folds: usize,
+    seed: u64,
+) -> Result<(Folds, Subset), DataError> {
+    let sizes = sizes.checked(train.count())?;
+    let order = permutation(train.count(), counter_seed(seed, 0, Purpose::ValidationSplit, 0, 0));
+    let (_, ranked) = stratified(&order, train.labels(), 0);
+    let kept = sizes.train.unwrap_or(ranked.len()).min(ranked.len());
+    let pool = in_file_order(train, &ranked[..kept]);
+    let dealt: Vec<u32> = order
+        .iter()
+        .filter_map(|index| pool.indices().binary_search(index).ok())
+        .map(|position| position as u32)
+        .collect();
+    let test_order = permutation(test.count(), counter_seed(seed, 0, Purpose::TestLimit, 0, 0));
+    let test_kept = sizes.test.unwrap_or(test.count()).min(test.count());
+    let test = in_file_order(test, &test_order[..test_kept]);
+    Ok((Folds::dealt(pool, &dealt, folds)?, test))
+}
+
 /// The first images of each class in `order`, `wanted` in all, and the others in an order in which every prefix has the
 /// classes in proportion.
 fn stratified(order: &[u32], labels: &[u16], wanted: usize) -> (Vec<u32>, Vec<u32>) {
@@ -277,124 +310,4 @@ fn in_file_order(images: Images, chosen: &[u32]) -> Subset {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbered(count: usize) -> Images {
-        labelled(vec![0; count])
-    }
-
-    fn labelled(labels: Vec<u8>) -> Images {
-        let pixels: Vec<u8> = (0..labels.len()).map(|i| i as u8).collect();
-        Images::new(pixels, labels, 1, 1).unwrap()
-    }
-
-    /// So many images of each class, the classes one after another.
-    fn of_counts(counts: &[usize]) -> Images {
-        let classes = counts.iter().enumerate();
-        labelled(classes.flat_map(|(class, &count)| vec![class as u8; count]).collect())
-    }
-
-    fn carved_counts(counts: &[usize], validation: usize, seed: u64) -> [Vec<usize>; 2] {
-        let sizes = SplitSizes { validation, train: None, test: None };
-        let [train, validation, _] = carve(of_counts(counts), numbered(1), sizes, seed).unwrap();
-        [train, validation].map(|split| split.class_counts(counts.len()))
-    }
-
-    fn carved(validation: usize, train: Option<usize>, seed: u64) -> [Subset; 3] {
-        let sizes = SplitSizes { validation, train, test: None };
-        carve(numbered(100), numbered(10), sizes, seed).unwrap()
-    }
-
-    #[test]
-    fn validation_and_training_images_are_disjoint_and_complete() {
-        let [train, validation, test] = carved(20, None, 1);
-        assert_eq!((train.len(), validation.len(), test.len()), (80, 20, 10));
-        let mut all = [train.indices(), validation.indices()].concat();
-        all.sort_unstable();
-        assert_eq!(all, (0..100).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_limit_on_training_images_leaves_validation_alone_and_nests() {
-        let [few, same, _] = carved(20, Some(10), 1);
-        let [more, validation, _] = carved(20, Some(30), 1);
-        assert_eq!(same.indices(), validation.indices());
-        assert_eq!(few.len(), 10);
-        assert!(few.indices().iter().all(|index| more.indices().contains(index)));
-    }
-
-    #[test]
-    fn the_seed_decides_which_images_validate() {
-        assert_eq!(carved(20, None, 1)[1].indices(), carved(20, None, 1)[1].indices());
-        assert_ne!(carved(20, None, 1)[1].indices(), carved(20, None, 2)[1].indices());
-    }
-
-    #[test]
-    fn a_validation_split_that_leaves_nothing_to_train_on_is_refused() {
-        let sizes = |validation| SplitSizes { validation, train: None, test: None };
-        let error = carve(numbered(100), numbered(10), sizes(100), 1).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "validation is 100, but there are only 100 training images: use at most 99"
-        );
-        assert!(carve(numbered(100), numbered(10), sizes(0), 1).is_err());
-    }
-
-    #[test]
-    fn every_class_gives_validation_its_share() {
-        for seed in 0..20 {
-            assert_eq!(carved_counts(&[990, 10], 100, seed)[1], [99, 1]);
-            assert_eq!(carved_counts(&[50, 30, 20], 10, seed)[1], [5, 3, 2]);
-            // 1.67 each: two get one more, the smaller labels first.
-            assert_eq!(carved_counts(&[10, 10, 10], 5, seed)[1], [2, 2, 1]);
-        }
-    }
-
-    #[test]
-    fn no_class_gives_its_last_image_while_another_has_one_to_spare() {
-        assert_eq!(carved_counts(&[1, 1, 8], 7, 3), [vec![1, 1, 1], vec![0, 0, 7]]);
-        assert_eq!(carved_counts(&[1, 1, 8], 9, 3)[1].iter().sum::<usize>(), 9);
-        assert_eq!(carved_counts(&[2, 2, 2], 3, 3), [vec![1, 1, 1], vec![1, 1, 1]]);
-    }
-
-    #[test]
-    fn a_limited_training_split_keeps_the_classes_in_proportion() {
-        let sizes = SplitSizes { validation: 10, train: Some(20), test: None };
-        let [train, ..] = carve(of_counts(&[110, 55, 55]), numbered(1), sizes, 7).unwrap();
-        assert_eq!(train.class_counts(3), [10, 5, 5]);
-        let sizes = SplitSizes { train: Some(3), ..sizes };
-        let [train, ..] = carve(of_counts(&[70, 70, 70]), numbered(1), sizes, 7).unwrap();
-        assert_eq!(train.class_counts(3), [1, 1, 1]);
-    }
-
-    #[test]
-    fn data_of_ones_own_is_refused_before_anything_can_panic_on_it() {
-        let refusal = |train: Images, validation: Images, test: Images, classes| {
-            Dataset::new(train, validation, test, classes).unwrap_err().to_string()
-        };
-        let good = || labelled(vec![0, 1]);
-        assert_eq!(
-            refusal(labelled(vec![0, 1, 2]), good(), good(), 2),
-            "training image 2 has the label 2, but with 2 classes labels are 0 to 1"
-        );
-        assert!(refusal(good(), labelled(vec![9]), good(), 2).starts_with("validation image 0"));
-        assert!(refusal(good(), good(), labelled(vec![0, 255]), 10).starts_with("test image 1"));
-        assert!(refusal(labelled(vec![]), good(), good(), 2).contains("no training images"));
-        assert!(refusal(good(), labelled(vec![]), good(), 2).contains("no validation images"));
-        assert!(refusal(good(), good(), labelled(vec![]), 2).contains("no test images"));
-        let wide = Images::new([0, 0], [1], 1, 2).unwrap();
-        assert_eq!(
-            refusal(good(), wide, good(), 2),
-            "the validation images are 1×2 pixels, but the training images are 1×1 pixels"
-        );
-        for classes in [0, 1, 65_001, usize::MAX] {
-            assert!(
-                refusal(good(), good(), good(), classes).contains("a classifier needs 2 to 65000")
-            );
-        }
-        let data = Dataset::new(good(), good(), good(), 2).unwrap();
-        assert!(data.clone().named(["a"]).is_err() && data.clone().named(["a", "a"]).is_err());
-        assert_eq!(data.named(["cat", "dog"]).unwrap().classes, ["cat", "dog"]);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::record::{ClassRecall, EpochRecord, Measure};
+use crate::record::{Basis, ClassRecall, CrossValidation, EpochRecord, Measure, wilson_interval};
 use crate::spec::GateSpec;
 
 pub(crate) use crate::record::{FloorJudgement, wilson_lower_bound};
@@ -12,7 +12,7 @@ pub(crate) use crate::record::{FloorJudgement, wilson_lower_bound};
 pub struct Judgement {
     /// Whether the trial passes: every required minimum is reached.
     pub passes: bool,
-    /// Accuracy on the validation images, 0..=1.
+    /// Accuracy on the validation images, or, with [`GateSpec::folds`], on those of all measured folds, 0..=1.
     pub accuracy: f64,
     /// The value compared to the threshold: the accuracy, or its lower confidence bound.
     pub judged: f64,
@@ -20,6 +20,9 @@ pub struct Judgement {
     pub threshold: f64,
     /// The judgements on balanced accuracy and least recall, where required.
     pub floors: [Option<FloorJudgement>; 2],
+    /// The images that it is about.
+    #[doc(hidden)]
+    pub basis: Basis,
 }
 
 impl Judgement {
@@ -37,7 +40,7 @@ impl Judgement {
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let floors: Vec<FloorJudgement> = self.other_floors().copied().collect();
-        f.write_str(&in_words(self.accuracy, self.bound(), self.threshold, &floors))
+        f.write_str(&in_words(self.basis, self.accuracy, self.bound(), self.threshold, &floors))
     }
 }
 
@@ -45,22 +48,27 @@ impl fmt::Display for Judgement {
 /// `bound` is the lower confidence bound, if the gate judges by it; `floors` are the other required
 /// minimums. The accuracy is left out if the gate does not require one.
 pub(crate) fn in_words(
+    basis: Basis,
     accuracy: f64,
     bound: Option<f64>,
     threshold: f64,
     floors: &[FloorJudgement],
 ) -> String {
     let accuracy = (threshold > 0.0 || floors.is_empty())
-        .then(|| accuracy_in_words(accuracy, bound, threshold));
-    let floors = floors.iter().map(FloorJudgement::to_string);
-    accuracy.into_iter().chain(floors).collect::<Vec<_>>().join("; ")
+        .then(|| accuracy_in_words(basis, accuracy, bound, threshold));
+    let floors = floors.iter().map(|floor| match basis {
+        Basis::Folds { measured: 1.., .. } => format!("cross-validated {floor}"),
+        _ => floor.to_string(),
+    });
+    accuracy.into_iter().chain(floors).chain(basis.note()).collect::<Vec<_>>().join("; ")
 }
 
-fn accuracy_in_words(accuracy: f64, bound: Option<f64>, threshold: f64) -> String {
+fn accuracy_in_words(basis: Basis, accuracy: f64, bound: Option<f64>, threshold: f64) -> String {
     let judged = bound.unwrap_or(accuracy);
+    let name = basis.name();
     if !accuracy.is_finite() || !judged.is_finite() {
         let threshold = percent(threshold, 2);
-        return format!("no validation accuracy was measured; the gate is {threshold}");
+        return format!("no {name} was measured; the gate is {threshold}");
     }
     let digits = (2..5).find(|&digits| percent(judged, digits) != percent(threshold, digits));
     let show = |fraction| percent(fraction, digits.unwrap_or(2));
@@ -68,10 +76,10 @@ fn accuracy_in_words(accuracy: f64, bound: Option<f64>, threshold: f64) -> Strin
     match bound {
         None => {
             let verb = if passes { "reaches" } else { "is below" };
-            format!("validation accuracy {} {verb} the gate of {}", show(accuracy), show(threshold))
+            format!("{name} {} {verb} the gate of {}", show(accuracy), show(threshold))
         }
         Some(bound) => format!(
-            "validation accuracy {} has a lower confidence bound of {}, which {} the gate of {}",
+            "{name} {} has a lower confidence bound of {}, which {} the gate of {}",
             show(accuracy),
             show(bound),
             if passes { "reaches" } else { "is below" },
@@ -106,6 +114,60 @@ pub fn judge(gate: &GateSpec, best: Option<&EpochRecord>, images: usize) -> Judg
     judge_figures(gate, best.map_or(0.0, |best| best.validation_accuracy), recalls, images)
 }
 
+/// Judges a trial by the folds that were measured of it; it does not pass before all were.
+pub(crate) fn judge_folds(gate: &GateSpec, folds: &CrossValidation) -> Judgement {
+    let judgement = judge_figures(gate, folds.accuracy(), &folds.recalls, folds.images as usize);
+    judgement.on(Basis::of(folds))
+}
+
+impl Judgement {
+    /// The same figures, of these images.
+    pub(crate) fn on(self, basis: Basis) -> Self {
+        Self { passes: self.passes && basis.is_whole(), basis, ..self }
+    }
+}
+
+/// Confidence at which a trial whose folds are being measured is out of reach of its gate.
+const SURE: f64 = 0.99;
+
+/// Whether the images of the folds that were measured so far leave it open whether the gate is passed: not if the
+/// upper end of the interval of a required figure, at a confidence of 99 %, is below its minimum.
+pub(crate) fn is_within_reach(gate: &GateSpec, folds: &CrossValidation) -> bool {
+    let (images, wrong) = (folds.images as usize, 1.0 - folds.accuracy());
+    let accuracy = 1.0 - wilson_lower_bound(wrong, images, SURE);
+    let of_classes = [
+        (Measure::BalancedAccuracy, gate.balanced_accuracy),
+        (Measure::LeastRecall, gate.least_recall),
+    ];
+    let is_out = |(measure, floor): (Measure, Option<f64>)| {
+        floor.is_some_and(|floor| measure.upper_bound(&folds.recalls, SURE) < floor)
+    };
+    accuracy >= gate.accuracy && !of_classes.into_iter().any(is_out)
+}
+
+/// Most points by which chance may move a judged figure, half the width of its interval, without a warning.
+const POINTS_MAX: f64 = 0.05;
+
+/// Why a judgement on so few images says little, as a sentence: at the gate, the 95 % Wilson interval reaches more than
+/// 5 points to each side. `None` if it does not, or if the gate is made for few images.
+pub(crate) fn few_images(gate: &GateSpec, images: usize) -> Option<String> {
+    if gate.folds.is_some() || gate.confidence.is_some() {
+        return None;
+    }
+    let [low, high] = unsure_interval(gate, images)?.map(|bound| bound * 100.0);
+    Some(format!(
+        "{images} validation images say little: an accuracy of {:.1} % measured on them may stand for anything from {low:.1} % to {high:.1} % (95 % interval); `folds = 5` in [gate] judges by cross-validation over all images but the test images, and `confidence = 0.95` by the lower end of the interval",
+        gate.highest_floor() * 100.0
+    ))
+}
+
+/// The 95 % Wilson interval of a figure that just reaches the gate on so many images, if it is wider than 5 points to
+/// each side.
+pub(crate) fn unsure_interval(gate: &GateSpec, images: usize) -> Option<[f64; 2]> {
+    let [low, high] = wilson_interval(gate.highest_floor(), images as u64);
+    (images > 0 && (high - low) / 2.0 > POINTS_MAX).then_some([low, high])
+}
+
 fn judge_figures(
     gate: &GateSpec,
     accuracy: f64,
@@ -133,6 +195,7 @@ fn judge_figures(
         judged,
         threshold: gate.accuracy,
         floors,
+        basis: Basis::Validation,
     }
 }
 
@@ -152,101 +215,4 @@ pub fn passing_constant_answer(gate: &GateSpec, counts: &[usize]) -> Option<usiz
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gate(accuracy: f64, confidence: Option<f64>) -> GateSpec {
-        GateSpec { accuracy, confidence, ..GateSpec::default() }
-    }
-
-    fn judge(gate: &GateSpec, accuracy: f64, images: usize) -> Judgement {
-        judge_figures(gate, accuracy, &[], images)
-    }
-
-    #[test]
-    fn the_gate_opens_at_its_threshold_and_not_below() {
-        assert!(judge(&gate(0.8, None), 0.8, 1000).passes);
-        assert!(!judge(&gate(0.8, None), 0.799, 1000).passes);
-    }
-
-    #[test]
-    fn no_images_never_pass() {
-        assert!(!judge(&gate(0.0, None), 0.0, 0).passes);
-    }
-
-    #[test]
-    fn with_a_confidence_luck_on_few_images_does_not_pass() {
-        assert!(judge(&gate(0.8, None), 0.9, 10).passes);
-        assert!(!judge(&gate(0.8, Some(0.95)), 0.9, 10).passes);
-        assert!(judge(&gate(0.8, Some(0.95)), 0.9, 10_000).passes);
-    }
-
-    #[test]
-    fn all_floors_must_be_reached() {
-        let recalls = [(95, 100), (6, 10)].map(|(right, images)| ClassRecall { right, images });
-        let passes = |gate: GateSpec| {
-            judge_figures(&gate, Measure::Accuracy.of(&recalls), &recalls, 110).passes
-        };
-        let gate = gate(0.9, None);
-        assert!(passes(GateSpec {
-            least_recall: Some(0.6),
-            balanced_accuracy: Some(0.77),
-            ..gate
-        }));
-        assert!(!passes(GateSpec { least_recall: Some(0.61), ..gate }));
-        assert!(!passes(GateSpec { balanced_accuracy: Some(0.78), ..gate }));
-        assert!(!passes(GateSpec { accuracy: 0.92, least_recall: Some(0.6), ..gate }));
-        // Six of ten may be luck.
-        assert!(!passes(GateSpec {
-            accuracy: 0.0,
-            least_recall: Some(0.6),
-            confidence: Some(0.95),
-            ..gate
-        }));
-    }
-
-    #[test]
-    fn a_floor_that_was_not_measured_is_not_reached() {
-        let gate = GateSpec { least_recall: Some(0.0), ..gate(0.0, None) };
-        assert!(!judge(&gate, 1.0, 100).passes);
-    }
-
-    #[test]
-    fn a_gate_that_a_constant_answer_passes_is_found() {
-        let counts = [10, 980, 10];
-        assert_eq!(passing_constant_answer(&gate(0.98, None), &counts), Some(1));
-        assert_eq!(passing_constant_answer(&gate(0.981, None), &counts), None);
-        // The bound of 98 % of 1000 images is lower.
-        assert_eq!(passing_constant_answer(&gate(0.98, Some(0.95)), &counts), None);
-        assert_eq!(passing_constant_answer(&gate(0.96, Some(0.95)), &counts), Some(1));
-        let with = |least_recall, balanced_accuracy| GateSpec {
-            least_recall,
-            balanced_accuracy,
-            ..gate(0.9, None)
-        };
-        assert_eq!(passing_constant_answer(&with(Some(0.01), None), &counts), None);
-        assert_eq!(passing_constant_answer(&with(Some(0.0), None), &counts), Some(1));
-        assert_eq!(passing_constant_answer(&with(None, Some(0.33)), &counts), Some(1));
-        assert_eq!(passing_constant_answer(&with(None, Some(0.34)), &counts), None);
-        assert_eq!(passing_constant_answer(&gate(0.8, None), &[]), None);
-    }
-
-    #[test]
-    fn a_judgement_by_a_bound_names_accuracy_bound_and_gate() {
-        let judged_at = |threshold, confidence, accuracy| {
-            judge_figures(&gate(threshold, confidence), accuracy, &[], 400)
-        };
-        let judged = judged_at(0.8, Some(0.95), 0.81);
-        assert!(!judged.passes && judged.bound().is_some());
-        assert_eq!(
-            judged.to_string(),
-            "validation accuracy 81.00 % has a lower confidence bound of 76.87 %, which is below the gate of 80.00 %"
-        );
-        let judged = judged_at(0.8, None, 0.13);
-        assert_eq!(judged.to_string(), "validation accuracy 13.00 % is below the gate of 80.00 %");
-        let close = judged_at(0.97, None, 0.969_96);
-        assert_eq!(close.to_string(), "validation accuracy 96.996 % is below the gate of 97.000 %");
-        let none = judged_at(0.97, None, f64::NAN);
-        assert!(none.to_string().starts_with("no validation accuracy was measured"), "{none}");
-    }
-}
+mod tests;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::record::{
-    ClassRecall, Conclusion, DataFinding, FloorJudgement, Forecast, Forgetting, GraftReport,
-    Inherit, InheritedModel, Probe, Profile, SplitCounts, StudyResult,
+    Basis, ClassRecall, Conclusion, DataFinding, FloorJudgement, FoldResult, Forecast, Forgetting,
+    GraftReport, Inherit, InheritedModel, Probe, Profile, SplitCounts, StudyResult,
 };
 use crate::spec::Edit;
 use crate::sys::nan_if_null;
@@ -61,6 +61,9 @@ pub enum Event {
         counts: SplitCounts,
         /// What is unusual about them.
         findings: Vec<DataFinding>,
+        /// `[channels, height, width]` of an image; not in records of version 0.1.0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        image: Option<[usize; 3]>,
     },
     /// The study starts with the weights of a trained model.
     ModelInherited(InheritedModel),
@@ -168,16 +171,37 @@ pub enum Event {
         /// Seconds by part, and floating-point operations a second.
         profile: Profile,
     },
+    /// A fold of a trial was measured, with `[gate] folds`.
+    FoldFinished {
+        /// The trial.
+        trial: u32,
+        /// The fold, counted from 1; the first is the validation split.
+        fold: u32,
+        /// How many folds there are.
+        folds: u32,
+        /// Images of the fold.
+        images: u64,
+        /// Of these, images classified correctly by a network that was trained on the other folds.
+        correct: u64,
+        /// Correctly classified images of each class, by label.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        recalls: Vec<ClassRecall>,
+        /// Number of epochs trained.
+        epochs: u32,
+        /// Seconds of training.
+        #[serde(deserialize_with = "nan_if_null")]
+        seconds: f64,
+    },
     /// A trial ended.
     TrialFinished {
         /// The trial.
         trial: u32,
         /// Number of epochs trained.
         epochs: u32,
-        /// Accuracy over the validation images.
+        /// Accuracy over the validation images; over those of all measured folds, with `[gate] folds`.
         #[serde(deserialize_with = "nan_if_null")]
         validation_accuracy: f64,
-        /// Seconds of training.
+        /// Seconds of training, those for the folds included.
         #[serde(deserialize_with = "nan_if_null")]
         train_seconds: f64,
         /// Training images per second.
@@ -214,6 +238,9 @@ pub enum Event {
         /// The judgements on balanced accuracy and least recall, if required.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         floors: Vec<FloorJudgement>,
+        /// The images that these figures are of, if not the validation images.
+        #[serde(default, skip_serializing_if = "Basis::is_validation")]
+        basis: Basis,
     },
     /// A stopped study was resumed.
     StudyResumed {
@@ -233,6 +260,9 @@ pub enum Event {
         epoch: u32,
         /// The checkpoint's step.
         step: u64,
+        /// The fold whose network it is, if not that of the trial itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fold: Option<u32>,
     },
     /// The best model was evaluated on the test images outside of the study.
     TestSplitRead {
@@ -283,6 +313,48 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<String>,
     },
+    /// A job was submitted for a trial that trains on another machine.
+    JobSubmitted {
+        /// The trial.
+        trial: u32,
+        /// The part of its work: `train`, `fold-2` and so on, `rates`.
+        part: String,
+        /// Counted from 1 for each part of a trial.
+        submission: u32,
+        /// The scheduler's id of the job.
+        job: String,
+    },
+    /// A job of a trial is over.
+    JobEnded {
+        /// The trial.
+        trial: u32,
+        /// The part of its work.
+        part: String,
+        /// The number of the submission.
+        submission: u32,
+        /// The scheduler's id of the job.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<String>,
+        /// The node that it ran on last.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        node: Option<String>,
+        /// Why it came to nothing; `None` if its result counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// Seconds from its submission to its beginning.
+        #[serde(deserialize_with = "nan_if_null")]
+        queue_seconds: f64,
+        /// Seconds for which it held its nodes.
+        #[serde(deserialize_with = "nan_if_null")]
+        seconds: f64,
+    },
+    /// A node gets no more jobs, because it failed two of them within a minute.
+    NodeExcluded {
+        /// The node.
+        node: String,
+        /// How it failed last.
+        why: String,
+    },
     /// A study finished.
     StudyFinished(StudyResult),
     /// The supervisor is about to restart the trainer.
@@ -331,8 +403,33 @@ pub enum Verdict {
 }
 
 impl Event {
+    /// The fold that was measured of a trial.
+    pub(crate) fn of_fold(trial: u32, result: &FoldResult) -> Self {
+        let FoldResult { fold, folds, images, correct, recalls, epochs, seconds } = result.clone();
+        Self::FoldFinished { trial, fold, folds, images, correct, recalls, epochs, seconds }
+    }
+
+    /// The trial and its fold that this is the end of; `None` for other events.
+    pub(crate) fn measured_fold(&self) -> Option<(u32, FoldResult)> {
+        let Self::FoldFinished { trial, fold, folds, images, correct, recalls, epochs, seconds } =
+            self
+        else {
+            return None;
+        };
+        let result = FoldResult {
+            fold: *fold,
+            folds: *folds,
+            images: *images,
+            correct: *correct,
+            recalls: recalls.clone(),
+            epochs: *epochs,
+            seconds: *seconds,
+        };
+        Some((*trial, result))
+    }
+
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 23] = [
+    pub const NAMES: [&'static str; 27] = [
         "study_started",
         "data_fallback",
         "data_examined",
@@ -343,6 +440,7 @@ impl Event {
         "checkpoint_written",
         "checkpoint_rejected",
         "trial_profiled",
+        "fold_finished",
         "trial_finished",
         "rates_tested",
         "gate_decided",
@@ -353,6 +451,9 @@ impl Event {
         "study_stopped",
         "checkpoints_removed",
         "study_extended",
+        "job_submitted",
+        "job_ended",
+        "node_excluded",
         "study_finished",
         "supervisor_restarted",
         "supervisor_gave_up",
@@ -371,6 +472,7 @@ impl Event {
             Self::CheckpointWritten { .. } => "checkpoint_written",
             Self::CheckpointRejected { .. } => "checkpoint_rejected",
             Self::TrialProfiled { .. } => "trial_profiled",
+            Self::FoldFinished { .. } => "fold_finished",
             Self::TrialFinished { .. } => "trial_finished",
             Self::RatesTested { .. } => "rates_tested",
             Self::GateDecided { .. } => "gate_decided",
@@ -381,6 +483,9 @@ impl Event {
             Self::StudyStopped { .. } => "study_stopped",
             Self::CheckpointsRemoved { .. } => "checkpoints_removed",
             Self::StudyExtended { .. } => "study_extended",
+            Self::JobSubmitted { .. } => "job_submitted",
+            Self::JobEnded { .. } => "job_ended",
+            Self::NodeExcluded { .. } => "node_excluded",
             Self::StudyFinished { .. } => "study_finished",
             Self::SupervisorRestarted { .. } => "supervisor_restarted",
             Self::SupervisorGaveUp { .. } => "supervisor_gave_up",
@@ -421,6 +526,7 @@ pub(super) mod samples {
                     DataFinding::OneClass { split: crate::record::Split::Test, class: 0 },
                     DataFinding::ConflictingLabels { images: 2 },
                 ],
+                image: Some([3, 32, 32]),
             },
             Event::Grafted {
                 trial: 2,
@@ -450,7 +556,17 @@ pub(super) mod samples {
             },
             Event::TrialProfiled { trial: 1, profile: profile() },
             Event::StudyResumed { run: "runs/lenet-0001".into(), trials: 1, instruction_set: None },
-            Event::TrialResumed { trial: 2, epoch: 1, step: 9 },
+            Event::TrialResumed { trial: 2, epoch: 1, step: 9, fold: Some(3) },
+            Event::FoldFinished {
+                trial: 2,
+                fold: 3,
+                folds: 5,
+                images: 40,
+                correct: 35,
+                recalls: vec![ClassRecall { right: 35, images: 40 }],
+                epochs: 10,
+                seconds: 0.5,
+            },
             Event::TestSplitRead {
                 command: "eval".into(),
                 images: 10_000,
@@ -482,6 +598,23 @@ pub(super) mod samples {
                 threshold: 0.9,
                 request: Some("burgeon-supervise-7-9".into()),
             },
+            Event::JobSubmitted {
+                trial: 2,
+                part: "train".into(),
+                submission: 1,
+                job: "4711".into(),
+            },
+            Event::JobEnded {
+                trial: 2,
+                part: "fold-2".into(),
+                submission: 1,
+                job: Some("4711".into()),
+                node: Some("n1".into()),
+                why: Some("its node failed".into()),
+                queue_seconds: 2.5,
+                seconds: 60.0,
+            },
+            Event::NodeExcluded { node: "n1".into(), why: "its node failed".into() },
             Event::StudyFinished(StudyResult {
                 outcome: Outcome::Accepted,
                 best_trial: Some(2),
@@ -568,6 +701,7 @@ pub(super) mod samples {
                     judged: 0.25,
                     floor: 0.5,
                 }],
+                basis: Basis::Folds { measured: 2, folds: 5 },
             },
         ]
     }

@@ -22,6 +22,7 @@
 #[cfg(feature = "cli")]
 mod ends;
 mod event;
+pub(crate) mod figures;
 pub(crate) mod log;
 mod parse;
 pub(crate) mod provenance;

@@ -47,6 +47,7 @@ impl Event {
             Self::TrialStarted { trial, .. } => ("trial started", trial, 0),
             Self::Grafted { trial, .. } => ("grafted", trial, 0),
             Self::EpochFinished { trial, epoch, .. } => ("epoch finished", trial, epoch),
+            Self::FoldFinished { trial, fold, .. } => ("fold finished", trial, fold),
             Self::TrialFinished { trial, .. } => ("trial finished", trial, 0),
             Self::RatesTested { trial, .. } => ("rates tested", trial, 0),
             Self::GateDecided { trial, .. } => ("gate decided", trial, 0),
@@ -57,6 +58,9 @@ impl Event {
             | Self::CheckpointRejected { .. }
             | Self::TrialProfiled { .. }
             | Self::StudyResumed { .. }
+            | Self::JobSubmitted { .. }
+            | Self::JobEnded { .. }
+            | Self::NodeExcluded { .. }
             | Self::TestSplitRead { .. }
             | Self::TrialResumed { .. }
             | Self::StudyStopped { .. }
@@ -71,7 +75,9 @@ impl Event {
     pub(super) fn without_times(&self) -> Self {
         let mut event = self.clone();
         match &mut event {
-            Self::EpochFinished { seconds, .. } | Self::CheckpointWritten { seconds, .. } => {
+            Self::EpochFinished { seconds, .. }
+            | Self::FoldFinished { seconds, .. }
+            | Self::CheckpointWritten { seconds, .. } => {
                 *seconds = 0.0;
             }
             Self::TrialFinished { train_seconds, images_per_second, .. } => {
@@ -96,35 +102,4 @@ impl Event {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::ledger::event::samples;
-
-    fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
-        let at = |(second, event)| Recorded { at: Timestamp::from_second(second).unwrap(), event };
-        (0..).zip(events).map(at).collect()
-    }
-
-    #[test]
-    fn an_interrupted_study_reads_like_one_that_was_not() {
-        let mut whole = samples::of_a_trial(1);
-        whole.extend(samples::of_a_trial(2));
-        let mut cut = whole[..2].to_vec();
-        cut.push(Event::SupervisorRestarted { cause: "SIGKILL".into(), attempt: 1, delay: 1.0 });
-        cut.push(Event::TrialResumed { trial: 1, epoch: 0, step: 7 });
-        cut.extend_from_slice(&whole[1..]);
-        if let Event::EpochFinished { seconds, .. } = &mut cut[4] {
-            *seconds = 99.0;
-        }
-        assert_eq!(uninterrupted(&records(cut)), uninterrupted(&records(whole)));
-    }
-
-    #[test]
-    fn other_values_are_told_apart() {
-        let one = uninterrupted(&records([samples::epoch(1, 1, 0.5)]));
-        let other = uninterrupted(&records([samples::epoch(1, 1, 0.6)]));
-        assert_ne!(one, other);
-    }
-}
+mod tests;

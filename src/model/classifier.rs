@@ -142,7 +142,7 @@ impl Classifier {
     }
 
     /// The probability of every class, by label, for the content of a picture file of any size (PNG, JPEG,
-    /// WebP, BMP, TIFF or PNM), which is prepared like the training images.
+    /// WebP, GIF, BMP, TIFF or PNM), which is prepared like the training images.
     ///
     /// # Errors
     ///
@@ -195,18 +195,52 @@ impl Classifier {
             for (image, out) in batch.iter().zip(pixels.chunks_exact_mut(image_len)) {
                 normalization.apply(image.as_ref(), channels, out);
             }
-            let data = TensorData::new(pixels, [batch.len(), channels, height, width]);
-            let logits =
-                self.network.forward(Tensor::from_data(data, &self.device), Mode::Evaluate);
-            let data = finish(logits).try_into_data();
-            let data = data.map_err(|error| InputError::Device(error.to_string()))?;
-            let values: Vec<f32> = data
-                .convert::<f32>()
-                .try_into_vec()
-                .map_err(|error| InputError::Device(format!("{error:?}")))?;
+            let values = self.forward(pixels, &finish)?;
             rows.extend(rows_of(&values, batch.len(), classes)?);
         }
         Ok(rows)
+    }
+
+    /// The logits, `[images, classes]`, of normalized images, `[images, channels, height, width]`, of any number.
+    ///
+    /// # Errors
+    ///
+    /// If the device fails.
+    #[cfg(feature = "cli")]
+    pub(crate) fn logits_of_normalized(
+        &self,
+        mut pixels: Vec<f32>,
+    ) -> Result<Vec<f32>, InputError> {
+        let InputShape { channels, height, width, classes } = self.input();
+        let image_len = channels * height * width;
+        let images = pixels.len() / image_len.max(1);
+        let mut logits = Vec::with_capacity(images * classes);
+        while !pixels.is_empty() {
+            let rest = pixels.split_off(pixels.len().min(BATCH * image_len));
+            let batch = pixels.len() / image_len.max(1);
+            let values = self.forward(pixels, |logits| logits)?;
+            let _ = rows_of(&values, batch, classes)?;
+            logits.extend(values);
+            pixels = rest;
+        }
+        Ok(logits)
+    }
+
+    /// What the network makes of normalized pixels, `[images, channels, height, width]`.
+    fn forward(
+        &self,
+        pixels: Vec<f32>,
+        finish: impl Fn(Tensor<2>) -> Tensor<2>,
+    ) -> Result<Vec<f32>, InputError> {
+        let InputShape { channels, height, width, .. } = self.input();
+        let images = pixels.len() / (channels * height * width).max(1);
+        let data = TensorData::new(pixels, [images, channels, height, width]);
+        let logits = self.network.forward(Tensor::from_data(data, &self.device), Mode::Evaluate);
+        let data = finish(logits).try_into_data();
+        let data = data.map_err(|error| InputError::Device(error.to_string()))?;
+        data.convert::<f32>()
+            .try_into_vec()
+            .map_err(|error| InputError::Device(format!("{error:?}")))
     }
 }
 

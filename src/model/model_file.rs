@@ -238,6 +238,8 @@ mod tests {
         );
         assert!(first(1, 28, 0.0, r#"["a","b"]"#).contains("`std`"));
         assert!(first(1, 28, 1.0, r#"["a"]"#).contains("`classes`"));
+        let twice = first(1, 28, 1.0, r#"["a","a"]"#);
+        assert!(twice.contains("a list with \"a\" more than once"), "{twice}");
         let mut preparation = serde_json::to_value(&file.preparation).unwrap();
         let mut noted = |key: &str, value: serde_json::Value| {
             let before = preparation[key].take();

@@ -1,5 +1,7 @@
 //! How a picture becomes a network's input. This is part of the model, and is saved in every model file.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::data::frame::{Frame, GREY_BACKGROUND};
@@ -221,6 +223,11 @@ impl Preparation {
         }
         if self.classes.len() < 2 {
             return wrong("classes", format!("{:?}", self.classes), "at least two names");
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(name) = self.classes.iter().find(|name| !seen.insert(*name)) {
+            let value = format!("a list with {name:?} more than once");
+            return wrong("classes", value, "a name of its own for each class");
         }
         Ok(())
     }

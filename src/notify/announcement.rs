@@ -12,7 +12,7 @@ use crate::spec::is_separator;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Announced {
+pub enum AnnouncementKind {
     /// A model passed the gate.
     Accepted,
     /// No model passed, and the budget is used up.
@@ -21,11 +21,19 @@ pub enum Announced {
     OutOfTime,
     /// The supervisor will not restart the trainer any more.
     GaveUp,
-    /// The study ended with an error.
+    /// The study ended with an error, or a build as the one before it.
     Failed,
+    /// A build ended with an error, and the one before it had not.
+    Broken,
+    /// A build was accepted, and the one before it had not been.
+    Mended,
+    /// A newer push came before a build's turn.
+    Superseded,
+    /// Somebody stopped a build.
+    Cancelled,
 }
 
-impl Announced {
+impl AnnouncementKind {
     /// In words, as in `accepted`.
     pub fn words(self) -> &'static str {
         match self {
@@ -34,7 +42,16 @@ impl Announced {
             Self::OutOfTime => "out of time",
             Self::GaveUp => "given up by its supervisor",
             Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::Mended => "mended",
+            Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
         }
+    }
+
+    /// Whether a model was accepted.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Accepted | Self::Mended)
     }
 
     /// As one word, in kebab case.
@@ -45,6 +62,10 @@ impl Announced {
             Self::OutOfTime => "out-of-time",
             Self::GaveUp => "gave-up",
             Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::Mended => "mended",
+            Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -57,7 +78,7 @@ pub struct Announcement {
     /// What tells the run from all others.
     pub origin: Vec<u8>,
     /// What happened.
-    pub what: Announced,
+    pub what: AnnouncementKind,
     /// When it happened.
     pub at: Timestamp,
     /// The study's name.
@@ -88,14 +109,14 @@ impl Announcement {
     pub fn new(report: &Report, key: String, origin: Vec<u8>, at: Timestamp, run: &Path) -> Self {
         let out_of_time = report.out_of_time();
         let what = match (&report.state, out_of_time) {
-            (State::Accepted, _) => Announced::Accepted,
-            (State::Rejected, Some(_)) => Announced::OutOfTime,
-            (State::Rejected, None) => Announced::Rejected,
-            (State::GaveUp { .. }, _) => Announced::GaveUp,
-            (State::Stopped { .. } | State::Unfinished, _) => Announced::Failed,
+            (State::Accepted, _) => AnnouncementKind::Accepted,
+            (State::Rejected, Some(_)) => AnnouncementKind::OutOfTime,
+            (State::Rejected, None) => AnnouncementKind::Rejected,
+            (State::GaveUp { .. }, _) => AnnouncementKind::GaveUp,
+            (State::Stopped { .. } | State::Unfinished, _) => AnnouncementKind::Failed,
         };
         let mut sentence = report.outcome();
-        if let (Announced::OutOfTime, Some(why)) = (what, out_of_time) {
+        if let (AnnouncementKind::OutOfTime, Some(why)) = (what, out_of_time) {
             sentence = format!("Out of time: {why}. {sentence}");
         }
         let page = report.to_single_page();
@@ -111,7 +132,7 @@ impl Announcement {
             run: one_line(&run.display().to_string(), 1000),
             sentence: one_line(&sentence, SENTENCE_CHARS_MAX),
             rows: report
-                .told_figures()
+                .figure_rows()
                 .into_iter()
                 .map(|(name, value)| (name, one_line(&value, 200)))
                 .collect(),
@@ -129,7 +150,11 @@ impl Announcement {
             "Failed: {error}. Once the cause is removed, continue with burgeon resume {}.",
             self.run
         );
-        Self { what: Announced::Failed, sentence: one_line(&sentence, SENTENCE_CHARS_MAX), ..self }
+        Self {
+            what: AnnouncementKind::Failed,
+            sentence: one_line(&sentence, SENTENCE_CHARS_MAX),
+            ..self
+        }
     }
 
     /// A line that says it all, for subjects of mail.

@@ -1,7 +1,7 @@
 //! Tells people and programs how a study ended: a command to run, mail, and webhooks.
 //!
 //! ```text
-//! events ─ due            which events are to be told, and under which key
+//! events ─ run_events     which events of a run are announced, and under which key
 //!        └ announcement   what is said of one: verdict, sentence, figures, curve, report
 //!            ├─ mail      as a message with pictures and the report
 //!            └─ webhook   as the body of an HTTP request
@@ -20,36 +20,46 @@ mod announcement;
 mod attempt;
 #[cfg(feature = "mail")]
 mod back_off;
+#[cfg(feature = "serve")]
+mod build_verdict;
 mod command;
-#[cfg(feature = "mail")]
-mod due;
 mod error;
 #[cfg(feature = "mail")]
 mod identity;
 #[cfg(feature = "mail")]
 mod mail;
 #[cfg(feature = "mail")]
+mod mail_server;
+#[cfg(feature = "mail")]
 mod outbox;
 #[cfg(feature = "mail")]
 mod picture;
 #[cfg(feature = "mail")]
+mod run_events;
+#[cfg(feature = "mail")]
 mod secret;
-mod tell;
+mod study_end;
 #[cfg(feature = "mail")]
 mod webhook;
 
 #[cfg(feature = "mail")]
-pub use announcement::{Announced, Announcement};
+pub use announcement::{Announcement, AnnouncementKind};
+#[cfg(feature = "serve")]
+pub use build_verdict::BuildVerdict;
 pub use command::{notify, notify_while};
-#[cfg(feature = "mail")]
-pub use due::{queue_due, queue_failure};
 pub use error::NotifyError;
 #[cfg(feature = "mail")]
 pub use mail::{MessageError, compose};
 #[cfg(feature = "mail")]
+pub use mail_server::try_mail_server;
+#[cfg(feature = "mail")]
 pub use outbox::{
-    Existing, Flush, Flushed, MessageState, Outbox, OutboxError, StoredMessage, Which,
+    Existing, Flush, Flushed, MessageState, Messages, Outbox, OutboxError, StoredMessage,
 };
-pub use tell::{Told, keep_due, tell_due, tell_failure};
+#[cfg(feature = "mail")]
+pub use run_events::{queue_failure, queue_run_events};
+#[cfg(feature = "serve")]
+pub(crate) use secret::Secret;
+pub use study_end::{SendReport, notify_at_study_end, notify_of_failure, queue_at_study_end};
 #[cfg(feature = "mail")]
 pub use webhook::signature;

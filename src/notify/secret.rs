@@ -17,7 +17,7 @@ const ANSWER_CHARS_MAX: usize = 300;
 
 /// A secret, which is never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -26,16 +26,18 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    pub(super) fn new(text: &str) -> Self {
+    /// A secret that was read elsewhere.
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    pub(super) fn expose(&self) -> &str {
+    /// The secret, for the one use that it has.
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 
     /// The first line of a file; `what` names it in the error.
-    pub(super) fn read(path: &Path, what: &str) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path, what: &str) -> Result<Self, String> {
         let bytes = RealFiles
             .read(path, SECRET_BYTES_MAX)
             .map_err(|error| format!("{what} cannot be read: {}", error_chain(&error)))?;
@@ -96,32 +98,4 @@ impl Redaction {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_found_in_every_form_it_is_sent_in() {
-        let redaction = Redaction::of_login("ann", &Secret("canary-7".into()));
-        let answer = format!(
-            "535 {} {} no canary-7 here\r\n",
-            STANDARD.encode("\0ann\0canary-7"),
-            STANDARD.encode("canary-7")
-        );
-        assert_eq!(redaction.apply(&answer), "535 … … no … here  ");
-        assert_eq!(format!("{redaction:?}").matches("canary").count(), 0);
-    }
-
-    #[test]
-    fn a_secret_is_the_first_line_of_its_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secret");
-        for (content, secret) in [("a b\n", Some("a b")), ("a\r\nb", Some("a")), ("\nb", None)] {
-            std::fs::write(&path, content).unwrap();
-            let read = Secret::read(&path, "the password").ok();
-            assert_eq!(read.as_ref().map(Secret::expose), secret, "{content:?}");
-        }
-        std::fs::write(&path, "x".repeat(5000)).unwrap();
-        let why = Secret::read(&path, "the password").unwrap_err();
-        assert!(why.contains("the password") && why.contains("4096"), "{why}");
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use ring::hmac::{Context, HMAC_SHA256, Key};
 use serde_json::json;
 
 use super::announcement::Announcement;
-use super::attempt::Tried;
+use super::attempt::SendOutcome;
 use super::secret::{Redaction, Secret};
 use crate::spec::{WebhookSpec, WebhookTemplate, check_url};
 use crate::sys::clock::rfc3339;
@@ -63,14 +63,14 @@ pub(super) fn send(
     body: &[u8],
     timestamp: i64,
     limit: Duration,
-    tell: &dyn Fn(Tried),
+    tell: &dyn Fn(SendOutcome),
 ) {
     let (url, secret) = match url_and_secret(webhook) {
         Ok(both) => both,
-        Err(why) => return tell(Tried::Later(why)),
+        Err(why) => return tell(SendOutcome::Retry(why)),
     };
     if let Err(why) = check_url(url.expose()) {
-        return tell(Tried::Later(format!("the address of the webhook {why}")));
+        return tell(SendOutcome::Retry(format!("the address of the webhook {why}")));
     }
     let config = ureq::Agent::config_builder()
         .timeout_global(Some(limit))
@@ -92,17 +92,19 @@ pub(super) fn send(
     let redaction = Redaction::of([Some(url), secret].into_iter().flatten());
     tell(match answer {
         Ok(answer) => judged(answer.status().as_u16()),
-        Err(error) => Tried::Later(redaction.apply(&error_chain(&error))),
+        Err(error) => SendOutcome::Retry(redaction.apply(&error_chain(&error))),
     });
 }
 
 /// What a status means: taken, to be tried again, or never to be taken.
-fn judged(status: u16) -> Tried {
+fn judged(status: u16) -> SendOutcome {
     match status {
-        200..=299 => Tried::Sent,
-        408 | 425 | 429 | 500..=599 => Tried::Later(format!("the server answered {status}")),
-        300..=399 => Tried::Never(format!("the server answered {status}: the address has moved")),
-        _ => Tried::Never(format!("the server answered {status}")),
+        200..=299 => SendOutcome::Sent,
+        408 | 425 | 429 | 500..=599 => SendOutcome::Retry(format!("the server answered {status}")),
+        300..=399 => {
+            SendOutcome::Refused(format!("the server answered {status}: the address has moved"))
+        }
+        _ => SendOutcome::Refused(format!("the server answered {status}")),
     }
 }
 
@@ -131,12 +133,12 @@ mod tests {
 
     #[test]
     fn answers_are_taken_as_http_means_them() {
-        assert_eq!(judged(204), Tried::Sent);
+        assert_eq!(judged(204), SendOutcome::Sent);
         for status in [408, 425, 429, 500, 503] {
-            assert!(matches!(judged(status), Tried::Later(_)), "{status}");
+            assert!(matches!(judged(status), SendOutcome::Retry(_)), "{status}");
         }
         for status in [301, 307, 400, 401, 403, 404, 410] {
-            assert!(matches!(judged(status), Tried::Never(_)), "{status}");
+            assert!(matches!(judged(status), SendOutcome::Refused(_)), "{status}");
         }
     }
 }

@@ -67,6 +67,13 @@ pub enum DataFinding {
         /// The classes.
         classes: Vec<usize>,
     },
+    /// Classes have fewer images than there are folds, so that not every fold has one.
+    FewerThanFolds {
+        /// How many folds there are.
+        folds: usize,
+        /// The classes.
+        classes: Vec<usize>,
+    },
     /// One class has most of the images.
     Majority {
         /// The split.
@@ -146,6 +153,10 @@ impl DataFinding {
                 listed(classes, name)
             ),
             Self::NoImages { classes } => format!("no image is of class {}", listed(classes, name)),
+            Self::FewerThanFolds { folds, classes } => format!(
+                "there are {folds} folds, but fewer images of class {}: some folds have none of that class",
+                listed(classes, name)
+            ),
             Self::Majority { split, class, share } => format!(
                 "{:.2} % of the {} images are of class {}",
                 share * 100.0,

@@ -5,13 +5,15 @@ mod data;
 mod diagnosis;
 mod ending;
 mod epoch;
+pub(crate) mod figures;
 mod floor;
+mod folds;
 mod forecast;
 mod graft;
 mod inherit;
 mod inherited;
 pub(crate) mod measures;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "serve"))]
 pub(crate) mod paired;
 mod probe;
 pub(crate) mod profile;
@@ -25,13 +27,15 @@ pub use ending::Ending;
 pub use epoch::EpochRecord;
 #[doc(hidden)]
 pub use floor::FloorJudgement;
+#[doc(hidden)]
+pub use folds::{Basis, CrossValidation, FoldResult};
 pub use forecast::Forecast;
 pub use graft::GraftReport;
 pub use inherit::Inherit;
 #[doc(hidden)]
 pub use inherited::{Forgetting, InheritedModel};
-pub(crate) use measures::wilson_lower_bound;
 pub use measures::{ClassRecall, Measure};
+pub(crate) use measures::{wilson_interval, wilson_lower_bound};
 pub(crate) use probe::ConfidenceGroup;
 pub use probe::{LayerProbe, Probe};
 pub(crate) use profile::{LayerProfile, Profile};

@@ -31,7 +31,8 @@ pub struct StudyResult {
     pub outcome: Outcome,
     /// The trial of the best model; `None` if no trial finished an epoch.
     pub best_trial: Option<u32>,
-    /// The best model's accuracy on the validation images, 0..=1.
+    /// The best model's accuracy on the validation images, 0..=1; with `[gate] folds`, that over all measured folds of
+    /// its trial.
     #[serde(deserialize_with = "nan_if_null")]
     pub validation_accuracy: f64,
     /// The accepted model's accuracy on the test images, 0..=1.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::words;
 use crate::gate::{FloorJudgement, in_words};
 use crate::ledger::{Event, Recorded, Verdict};
-use crate::record::{Finding, Forecast, Inherit};
+use crate::record::{Basis, CrossValidation, Finding, FoldResult, Forecast, Inherit};
 
 /// The trials of a study, each with its parent.
 ///
@@ -44,8 +44,15 @@ pub struct LineageTrial {
     pub forecast: Option<Forecast>,
     /// Number of epochs trained so far, without its parent's.
     pub epochs: u32,
-    /// Best validation accuracy so far, 0..=1; NaN if it diverged.
+    /// Best validation accuracy so far, 0..=1; NaN if it diverged. Once it has ended, that over all measured folds,
+    /// if there are any.
     pub accuracy: f64,
+    /// The folds that were measured, the validation split first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<FoldResult>,
+    /// The images that the gate judged it on.
+    #[serde(skip_serializing_if = "Basis::is_validation")]
+    pub basis: Basis,
     /// The value that the gate compared to its threshold, 0..=1; `None` until it was judged.
     pub judged: Option<f64>,
     /// The gate's judgements on balanced accuracy and least recall.
@@ -118,6 +125,7 @@ impl Lineage {
             }
             Event::Grafted { trial, .. }
             | Event::EpochFinished { trial, .. }
+            | Event::FoldFinished { trial, .. }
             | Event::TrialFinished { trial, .. }
             | Event::GateDecided { trial, .. } => {
                 if let Ok(place) = self.place(*trial) {
@@ -245,6 +253,8 @@ impl LineageTrial {
             forecast: forecast.clone(),
             epochs: 0,
             accuracy: 0.0,
+            folds: Vec::new(),
+            basis: Basis::Validation,
             judged: None,
             floors: Vec::new(),
             bound: None,
@@ -302,7 +312,13 @@ impl LineageTrial {
                 self.finding = Some(diagnosis.finding());
                 self.out_of_time.clone_from(&diagnosis.out_of_time);
             }
-            Event::GateDecided { decision, accuracy, judged, floors, .. } => {
+            Event::FoldFinished { .. } => {
+                if let Some((_, fold)) = event.measured_fold() {
+                    self.add_fold(fold);
+                }
+            }
+            Event::GateDecided { decision, accuracy, judged, floors, basis, .. } => {
+                self.basis = *basis;
                 self.floors.clone_from(floors);
                 self.opened = *decision == Verdict::Accept;
                 self.judged = Some(judged.unwrap_or(*accuracy));
@@ -323,6 +339,28 @@ impl LineageTrial {
         self.accuracy = accuracies.fold(0.0, f64::max);
     }
 
+    /// Adds a fold. One that is repeated replaces the one before.
+    fn add_fold(&mut self, fold: FoldResult) {
+        match self.folds.binary_search_by_key(&fold.fold, |found| found.fold) {
+            Ok(place) => self.folds[place] = fold,
+            Err(place) => self.folds.insert(place, fold),
+        }
+    }
+
+    /// The measured folds together; `None` without folds.
+    pub fn cross_validation(&self) -> Option<CrossValidation> {
+        CrossValidation::of(&self.folds)
+    }
+
+    /// Its accuracy, and on which images: `87.18 % on validation images`, `87.50 % (80.4 % to 92.3 %) cross-validated
+    /// over 3 folds`.
+    pub fn accuracy_text(&self) -> String {
+        match self.cross_validation() {
+            Some(folds) => format!("{} cross-validated over {}", folds.figure(), folds.extent()),
+            None => format!("{} on validation images", words::percent(self.measured())),
+        }
+    }
+
     /// Its best validation accuracy, 0..=1; `None` instead of NaN.
     pub fn measured(&self) -> Option<f64> {
         let is_measured = !self.curve.is_empty() || self.train_seconds.is_some();
@@ -331,7 +369,8 @@ impl LineageTrial {
 
     /// The gate's judgement as a clause.
     pub fn gate_text(&self, threshold: f64) -> String {
-        in_words(self.measured().unwrap_or(f64::NAN), self.bound, threshold, &self.floors)
+        let accuracy = self.measured().unwrap_or(f64::NAN);
+        in_words(self.basis, accuracy, self.bound, threshold, &self.floors)
     }
 
     /// The score by which its gate ranks it, 0..=1: its accuracy or the lower bound of that; if the gate requires other
@@ -409,6 +448,7 @@ impl LineageTrial {
             lines.push(format!("{kept}; reason: {}", self.reason));
         }
         lines.extend(self.forecast_text());
+        lines.extend(self.cross_validation().map(|folds| folds.words()));
         if let Some(why) = &self.given_up {
             lines.push(format!("given up: {why}"));
         }
@@ -424,67 +464,4 @@ impl LineageTrial {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::samples::{epoch, finished, records, started};
-    use super::*;
-
-    #[test]
-    fn a_trial_stands_under_the_one_it_grew_from() {
-        let events =
-            [started(1, None), started(2, Some(1)), started(3, Some(2)), started(4, Some(1))];
-        let tree = Lineage::from_records(&records(events)).tree();
-        let line = |trial: u32| {
-            let headline = format!("trial {trial} ");
-            tree.lines().position(|line| line.contains(&headline)).unwrap()
-        };
-        assert!(line(1) < line(2) && line(2) < line(3) && line(3) < line(4), "{tree}");
-        assert!(tree.contains("├─ trial 2") && tree.contains("│  └─ trial 3"), "{tree}");
-        assert!(tree.contains("└─ trial 4") && tree.contains("train for 4 more epochs"), "{tree}");
-    }
-
-    #[test]
-    fn interleaved_trials_are_told_apart() {
-        let one_by_one = [
-            started(1, None),
-            epoch(1, 1, 0.5),
-            epoch(1, 2, 0.6),
-            finished(1, 0.6),
-            started(2, Some(1)),
-            epoch(2, 1, 0.7),
-            finished(2, 0.7),
-        ];
-        let mixed = [0, 4, 1, 5, 6, 2, 3].map(|place: usize| one_by_one[place].clone());
-        let lineage = Lineage::from_records(&records(mixed));
-        assert_eq!(lineage, Lineage::from_records(&records(one_by_one)));
-        assert_eq!(lineage.trials[0].curve.len(), 2);
-        assert_eq!(lineage.best().unwrap().trial, 2);
-    }
-
-    #[test]
-    fn an_epoch_that_came_again_counts_once_with_its_last_figures() {
-        let again = [started(1, None), epoch(1, 1, 0.5), epoch(1, 2, 0.9), epoch(1, 2, 0.6)];
-        let lineage = Lineage::from_records(&records(again));
-        assert_eq!((lineage.trials[0].epochs, lineage.trials[0].accuracy), (2, 0.6));
-    }
-
-    #[test]
-    fn parents_that_cannot_be_are_none() {
-        let lineage = Lineage::from_records(&records([started(2, Some(3)), started(3, Some(9))]));
-        assert_eq!(lineage.children(None).count(), 2);
-        assert_eq!(lineage.ancestry(2).count(), 1);
-    }
-
-    #[test]
-    fn a_nan_is_never_the_best() {
-        let events = [
-            started(1, None),
-            epoch(1, 1, 0.3),
-            started(2, None),
-            epoch(2, 1, f64::NAN),
-            finished(2, f64::NAN),
-        ];
-        let lineage = Lineage::from_records(&records(events));
-        assert_eq!(lineage.best().unwrap().trial, 1);
-        assert_eq!(lineage.trials[1].measured(), None);
-    }
-}
+mod tests;

@@ -14,22 +14,24 @@
 //!
 //! Invariant: all text from a record is untrusted, and escaped where it is written.
 
-mod chart;
+pub(crate) mod chart;
 #[cfg(feature = "cli")]
 pub(crate) mod compare;
 mod html;
+mod jobs;
 mod junit;
 pub(crate) mod lineage;
 mod markdown;
 pub(crate) mod markup;
+#[cfg(feature = "mail")]
+mod message;
+mod network;
 #[cfg(feature = "cli")]
 pub(crate) mod runs;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod selection;
 mod sentences;
-#[cfg(feature = "mail")]
-mod told;
 mod trial_words;
 pub(crate) mod words;
 pub(crate) mod write;
@@ -40,14 +42,18 @@ use jiff::Timestamp;
 
 #[cfg(feature = "mail")]
 pub(crate) use self::chart::Scale;
+use self::jobs::Jobs;
 pub(crate) use self::lineage::{Epoch, Lineage, LineageTrial};
 #[cfg(feature = "train")]
 pub(crate) use self::markdown::inline;
-pub(crate) use self::words::grouped;
+use self::network::Networks;
+pub(crate) use self::words::{grouped, times};
 pub use self::write::{ReportError, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
 use crate::record::StudyResult;
+use crate::record::figures::ModelFigures;
 use crate::record::{Forgetting, InheritedModel, SplitCounts};
+use crate::spec::InputShape;
 
 /// Path of the style sheet, relative to the page.
 pub(crate) const STYLE_SHEET: &str = "report/style.css";
@@ -56,7 +62,13 @@ pub(crate) fn augmented_picture(trial: u32) -> String {
     format!("report/augmented-{trial:03}.png")
 }
 
-const STYLE: &str = include_str!("style.css");
+/// Path, relative to the page, of the picture of the images that a trial's model takes for another class.
+pub(crate) fn mistakes_picture(trial: u32) -> String {
+    format!("report/mistakes-{trial:03}.png")
+}
+
+/// What pages look like that show a report or a part of it.
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// A run, summarized from its events.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,7 +90,17 @@ pub struct Report {
     /// What the best model of a trial has forgotten of it; the newest measurement.
     forgotten: Option<(u32, Forgetting)>,
     interruptions: Vec<Interruption>,
+    /// Its jobs on other machines.
+    jobs: Jobs,
     test_reads: Vec<TestRead>,
+    /// How often the study itself has read the test images.
+    read_by_study: u64,
+    /// Trials that the study has accepted, each with its accuracy on the test images.
+    tested_by_study: BTreeMap<u32, f64>,
+    /// What the best model was measured at, if it is known.
+    model: Option<ModelFigures>,
+    /// Width and height of the picture of its mistakes, if there is one.
+    mistakes_picture: Option<[u32; 2]>,
     /// Events of newer versions: number by name.
     unknown: BTreeMap<String, u64>,
     events: usize,
@@ -86,6 +108,10 @@ pub struct Report {
     provenance: Option<Provenance>,
     /// The resolved study file.
     study: Option<String>,
+    /// `[channels, height, width]` of an image.
+    image: Option<[usize; 3]>,
+    /// The best trial's network, beside that of its parent.
+    networks: Option<Networks>,
     /// Trials with a picture of distorted training images.
     augmented: Vec<u32>,
 }
@@ -173,10 +199,12 @@ struct Interruption {
 }
 
 /// An evaluation on the test images outside of the study.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct TestRead {
+    command: String,
     images: u64,
     accuracy: f64,
+    weights_hash: String,
 }
 
 impl Report {
@@ -194,7 +222,14 @@ impl Report {
             inherited: None,
             forgotten: None,
             interruptions: Vec::new(),
+            jobs: Jobs::default(),
             test_reads: Vec::new(),
+            read_by_study: 0,
+            tested_by_study: BTreeMap::new(),
+            model: None,
+            mistakes_picture: None,
+            image: None,
+            networks: None,
             unknown: BTreeMap::new(),
             events: records.len(),
             last_event_at: records.last().map(|last| last.at),
@@ -204,6 +239,7 @@ impl Report {
         };
         for recorded in records {
             report.add(&recorded.event);
+            report.jobs.add(&recorded.event);
             if let Some(what) = interruption(&recorded.event) {
                 report.interruptions.push(Interruption { at: recorded.at, what });
             }
@@ -229,6 +265,32 @@ impl Report {
     #[must_use]
     pub(crate) fn with_augmented(mut self, trials: Vec<u32>) -> Self {
         self.augmented = trials;
+        self
+    }
+
+    /// Adds the hash of the best model's weights, so that an evaluation of it is told from one of an earlier model.
+    #[must_use]
+    pub(crate) fn with_model(mut self, figures: Option<ModelFigures>) -> Self {
+        self.model = figures;
+        self
+    }
+
+    /// The shape of what networks take, if the record tells it.
+    fn input_shape(&self) -> Option<InputShape> {
+        let [channels, height, width] = self.image?;
+        let classes = self.data.as_ref()?.classes.len();
+        Some(InputShape { channels, height, width, classes })
+    }
+
+    /// Adds the network of the best trial and that of its parent.
+    pub(crate) fn with_networks(mut self, networks: Option<Networks>) -> Self {
+        self.networks = networks;
+        self
+    }
+
+    /// Adds the size, in pixels, of the picture at [`mistakes_picture`] of the model's trial.
+    pub(crate) fn with_mistakes_picture(mut self, size: Option<[u32; 2]>) -> Self {
+        self.mistakes_picture = size;
         self
     }
 
@@ -262,7 +324,8 @@ impl Report {
                     threshold: Some(*threshold),
                 };
             }
-            Event::DataExamined { classes, counts, findings } => {
+            Event::DataExamined { classes, counts, findings, image } => {
+                self.image = *image;
                 self.data = Some(Examined {
                     classes: classes.clone(),
                     counts: counts.clone(),
@@ -280,9 +343,17 @@ impl Report {
                     Outcome::Rejected => State::Rejected,
                 };
                 self.figures = Figures::of(result);
+                let tested = result.best_trial.zip(result.test_accuracy);
+                self.tested_by_study.extend(tested);
+                self.read_by_study = self.read_by_study.max(result.test_readings().into());
             }
-            Event::TestSplitRead { images, accuracy, .. } => {
-                self.test_reads.push(TestRead { images: *images, accuracy: *accuracy });
+            Event::TestSplitRead { command, images, accuracy, weights_hash, .. } => {
+                self.test_reads.push(TestRead {
+                    command: command.clone(),
+                    images: *images,
+                    accuracy: *accuracy,
+                    weights_hash: weights_hash.clone(),
+                });
             }
             Event::Unknown { name, .. } => *self.unknown.entry(name.clone()).or_default() += 1,
             Event::StudyExtended { threshold, .. } => {
@@ -357,8 +428,17 @@ fn interruption(event: &Event) -> Option<String> {
             }
             format!("the study was extended: {}", what.join(", "))
         }
-        Event::TrialResumed { trial, epoch, step } => {
-            format!("trial {trial} was resumed after epoch {epoch}, step {step}")
+        Event::TrialResumed { trial, epoch, step, fold } => {
+            let fold = fold.map_or(String::new(), |fold| format!(", fold {fold},"));
+            format!("trial {trial}{fold} was resumed after epoch {epoch}, step {step}")
+        }
+        Event::JobEnded { trial, job, node, why: Some(why), .. } => {
+            let job = job.as_ref().map_or("a job".into(), |job| format!("job {job}"));
+            let on = node.as_ref().map_or(String::new(), |node| format!(" on {node}"));
+            format!("{job} of trial {trial}{on}: {why}")
+        }
+        Event::NodeExcluded { node, why } => {
+            format!("node {node} gets no more jobs: {why} twice within a minute")
         }
         Event::StudyStopped { signal } => format!("the study was stopped by {signal}"),
         Event::SupervisorRestarted { cause, attempt, delay } => {
@@ -377,92 +457,4 @@ fn moment(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::samples::{accepted, ended, epoch, finished, records, started, study_started};
-    use super::*;
-
-    #[test]
-    fn an_accepted_study_is_told_in_a_sentence() {
-        let report = Report::from_records(&records(accepted()));
-        assert_eq!(report.state, State::Accepted);
-        let outcome = report.outcome();
-        assert!(
-            outcome.starts_with("Accepted: trial 2, 87.18 % on validation images, 88.16 % on test"),
-            "{outcome}"
-        );
-    }
-
-    #[test]
-    fn what_happens_after_a_stop_shows_that_it_went_on() {
-        let mut events = vec![study_started(), started(1, None), epoch(1, 1, 0.4)];
-        events.push(Event::StudyStopped { signal: "SIGTERM".into() });
-        let stopped = Report::from_records(&records(events.clone()));
-        assert_eq!(stopped.state, State::Stopped { signal: "SIGTERM".into() });
-        events.push(Event::StudyResumed { run: "r".into(), trials: 0, instruction_set: None });
-        let resumed = Report::from_records(&records(events.clone()));
-        assert_eq!((&resumed.state, resumed.interruptions.len()), (&State::Unfinished, 2));
-        events.push(Event::SupervisorGaveUp { cause: "same step".into(), restarts: 3 });
-        let given_up = Report::from_records(&records(events));
-        assert!(given_up.outcome().contains("gave up: same step"), "{}", given_up.outcome());
-    }
-
-    #[test]
-    fn an_unfinished_study_is_told_with_what_it_has() {
-        let nothing = Report::from_records(&records([study_started(), started(1, None)]));
-        assert_eq!(nothing.figures.best_trial, None);
-        assert!(nothing.outcome().contains("no trial finished an epoch"), "{}", nothing.outcome());
-        let events = [study_started(), started(1, None), epoch(1, 1, 0.4), epoch(1, 2, f64::NAN)];
-        let some = Report::from_records(&records(events));
-        assert_eq!(some.figures.validation_accuracy, Some(0.4));
-    }
-
-    #[test]
-    fn an_extended_study_is_unfinished_until_it_ends_again() {
-        let mut events = accepted();
-        events.push(Event::StudyExtended {
-            extension: 1,
-            more_trials: 2,
-            more_epochs: 0,
-            gate: Some(0.9),
-            trials: 10,
-            threshold: 0.9,
-            request: None,
-        });
-        let report = Report::from_records(&records(events.clone()));
-        assert_eq!(report.state, State::Unfinished);
-        let what = &report.interruptions[0].what;
-        assert_eq!(what, "the study was extended: a gate of 90.00 %, 2 more trials");
-        events.push(ended(Outcome::Rejected, 2, 0.8718));
-        let outcome = Report::from_records(&records(events)).outcome();
-        assert!(outcome.contains("87.18 % is below the gate of 90.00 %"), "{outcome}");
-    }
-
-    #[test]
-    fn a_rejection_names_what_was_missing() {
-        let mut events = vec![study_started(), started(1, None), finished(1, f64::NAN)];
-        events.push(Event::StudyFinished(StudyResult {
-            outcome: Outcome::Rejected,
-            best_trial: None,
-            validation_accuracy: f64::NAN,
-            test_accuracy: None,
-            test_readings: None,
-            parameters: 0,
-            trials: 1,
-            seconds: 2.0,
-            run: "r".into(),
-        }));
-        let outcome = Report::from_records(&records(events)).outcome();
-        assert!(
-            outcome.contains("no validation accuracy was measured; the gate is 80.00 %"),
-            "{outcome}"
-        );
-    }
-
-    #[test]
-    fn events_of_a_newer_version_are_counted_by_name() {
-        let unknown =
-            || Event::Unknown { version: 9, name: "paused".into(), fields: serde_json::Map::new() };
-        let report = Report::from_records(&records([study_started(), unknown(), unknown()]));
-        assert!(report.source_note().contains("paused ×2"), "{}", report.source_note());
-    }
-}
+mod tests;

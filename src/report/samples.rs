@@ -3,15 +3,15 @@
 use jiff::Timestamp;
 
 use crate::ledger::{Event, Outcome, Recorded, Verdict};
-use crate::record::{Conclusion, Diagnosis, Ending, Inherit, Measure, StudyResult};
+use crate::record::{Basis, Conclusion, Diagnosis, Ending, Inherit, Measure, StudyResult};
 use crate::record::{DataFinding, Split, SplitCounts};
 use crate::record::{FloorJudgement, Forgetting, InheritedModel};
 use crate::spec::Edit;
 
 /// Text that must be escaped in every format.
-pub(super) const HOSTILE: &str = "</title><script>alert(1)</script> | `x` \"y\" & 'z'\n## ]]>\u{7}";
+pub(crate) const HOSTILE: &str = "</title><script>alert(1)</script> | `x` \"y\" & 'z'\n## ]]>\u{7}";
 
-pub(super) fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
+pub(crate) fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
     let at = |(second, event)| Recorded { at: Timestamp::from_second(second).unwrap(), event };
     (0..).zip(events).map(at).collect()
 }
@@ -97,7 +97,45 @@ pub(super) fn decided(trial: u32, accuracy: f64) -> Event {
         accuracy,
         judged: None,
         floors: Vec::new(),
+        basis: Basis::Validation,
     }
+}
+
+/// As [`accepted`], with three folds, of which the first trial was measured on one.
+pub(super) fn cross_validated() -> Vec<Event> {
+    let fold = |trial, fold, correct| Event::FoldFinished {
+        trial,
+        fold,
+        folds: 3,
+        images: 40,
+        correct,
+        recalls: Vec::new(),
+        epochs: 2,
+        seconds: 0.5,
+    };
+    let on = |measured, decided: Event| match decided {
+        Event::GateDecided { trial, decision, threshold, accuracy, judged, floors, .. } => {
+            let basis = Basis::Folds { measured, folds: 3 };
+            Event::GateDecided { trial, decision, threshold, accuracy, judged, floors, basis }
+        }
+        other => other,
+    };
+    vec![
+        study_started(),
+        started(1, None),
+        epoch(1, 1, 0.4),
+        fold(1, 1, 16),
+        finished(1, 0.4),
+        on(1, decided(1, 0.4)),
+        started(2, Some(1)),
+        epoch(2, 2, 0.9),
+        fold(2, 1, 36),
+        fold(2, 2, 34),
+        fold(2, 3, 35),
+        finished(2, 0.875),
+        on(3, decided(2, 0.875)),
+        ended(Outcome::Accepted, 2, 0.875),
+    ]
 }
 
 pub(super) fn ended(outcome: Outcome, best_trial: u32, accuracy: f64) -> Event {
@@ -133,7 +171,7 @@ pub(super) fn continued() -> Vec<Event> {
 }
 
 /// Two trials, the second of which passes.
-pub(super) fn accepted() -> Vec<Event> {
+pub(crate) fn accepted() -> Vec<Event> {
     vec![
         study_started(),
         started(1, None),
@@ -163,6 +201,7 @@ pub(super) fn imbalanced() -> Vec<Event> {
             classes: vec!["cat".into(), "dog".into()],
             counts: SplitCounts { train: vec![99, 1], validation: vec![9, 1], test: vec![9, 1] },
             findings: vec![DataFinding::Majority { split: Split::Train, class: 0, share: 0.99 }],
+            image: None,
         },
         started(1, None),
         epoch(1, 1, 0.99),
@@ -174,13 +213,14 @@ pub(super) fn imbalanced() -> Vec<Event> {
             accuracy: 0.99,
             judged: None,
             floors: vec![recall],
+            basis: Basis::Validation,
         },
         ended(Outcome::Rejected, 1, 0.99),
     ]
 }
 
 /// Events with hostile text in every place for text, and NaN in every place for a number.
-pub(super) fn hostile() -> Vec<Event> {
+pub(crate) fn hostile() -> Vec<Event> {
     let text = || HOSTILE.to_owned();
     let mut study = study_started();
     if let Event::StudyStarted { name, run, device, spec_hash, .. } = &mut study {
@@ -206,6 +246,7 @@ pub(super) fn hostile() -> Vec<Event> {
             classes: vec![text(), text()],
             counts: SplitCounts::default(),
             findings: vec![DataFinding::NoImages { classes: vec![0, 7] }],
+            image: Some([0, 1, 2]),
         },
         started(1, None),
         epoch(1, 1, 0.3),

@@ -1,8 +1,9 @@
 //! Sentences of the report: result, provenance and source.
 
-use super::{Report, State, moment, words};
+use super::{LineageTrial, Report, State, TestRead, moment, words};
 use crate::gate::in_words;
 use crate::ledger::Provenance;
+use crate::record::Basis;
 
 impl Report {
     /// The gate's judgement on the best trial, as a clause.
@@ -12,7 +13,7 @@ impl Report {
             Some(best) => best.gate_text(threshold),
             None => {
                 let accuracy = self.figures.validation_accuracy.unwrap_or(f64::NAN);
-                in_words(accuracy, None, threshold, &[])
+                in_words(Basis::Validation, accuracy, None, threshold, &[])
             }
         }
     }
@@ -41,6 +42,12 @@ impl Report {
         }
     }
 
+    /// Whether built-in digits stand in for the data that the study asks for.
+    #[cfg(feature = "serve")]
+    pub fn is_of_other_data(&self) -> bool {
+        self.fallback.is_some()
+    }
+
     fn why_rejected(&self) -> String {
         let threshold = self.started.threshold;
         threshold.map_or("no trial passed the gate".into(), |threshold| self.gate_text(threshold))
@@ -64,8 +71,11 @@ impl Report {
         let Some(trial) = figures.best_trial else {
             return "no trial finished an epoch".into();
         };
-        let mut text =
-            format!("trial {trial}, {} on validation images", figures.validation_words());
+        let accuracy = match self.cross_validated() {
+            Some(best) => best.accuracy_text(),
+            None => format!("{} on validation images", figures.validation_words()),
+        };
+        let mut text = format!("trial {trial}, {accuracy}");
         if let Some(test) = figures.test_accuracy {
             text += &format!(", {} on test images", words::percent(Some(test)));
         }
@@ -73,6 +83,12 @@ impl Report {
             text += &format!(", {}", words::count(parameters, "parameter"));
         }
         text
+    }
+
+    /// The best trial, if it was cross-validated.
+    pub(super) fn cross_validated(&self) -> Option<&LineageTrial> {
+        let best = self.figures.best_trial.and_then(|best| self.lineage.find(best));
+        best.filter(|best| !best.folds.is_empty())
     }
 
     /// What the study inherited from a trained model, and what its best model has forgotten of it, in a
@@ -135,17 +151,51 @@ impl Report {
         items.chain(hashes).collect()
     }
 
-    /// How often the test images were evaluated, if that happened outside of the study too.
+    /// The best model's accuracy on the test images, or whether they were read for another one.
+    pub(super) fn test_words(&self) -> String {
+        match (self.tested(), self.readings()) {
+            (Some(accuracy), _) => words::percent(Some(accuracy)),
+            (None, 0) => "not read".into(),
+            (None, readings) => format!("read {}{}", words::times(readings), self.not_for_this()),
+        }
+    }
+
+    /// The best model's accuracy on the test images, as the study or an evaluation has measured it.
+    fn tested(&self) -> Option<f64> {
+        let best = self.model.as_ref().map(|model| &model.weights_hash);
+        let of_this = |read: &&TestRead| Some(&read.weights_hash) == best;
+        let evaluated = || self.test_reads.iter().filter(of_this).max_by_key(|read| read.images);
+        let by_study = || self.tested_by_study.get(&self.figures.best_trial?).copied();
+        let evaluated = || evaluated().map(|read| read.accuracy);
+        self.figures.test_accuracy.or_else(by_study).or_else(evaluated)
+    }
+
+    /// How often the test images were read, by the study and besides.
+    fn readings(&self) -> u64 {
+        self.read_by_study + self.test_reads.len() as u64
+    }
+
+    /// A clause for readings none of which was of the best model.
+    fn not_for_this(&self) -> &'static str {
+        let is_known = self.test_reads.is_empty() || self.model.is_some();
+        if is_known && self.tested().is_none() { ", not for this model" } else { "" }
+    }
+
+    /// How often the test images were read, if ever, and what came of it outside of the study.
     fn test_readings(&self) -> Option<String> {
-        let last = self.test_reads.last()?;
-        let by_study = u64::from(self.figures.test_accuracy.is_some());
-        Some(format!(
-            "{}, {} of them with burgeon eval; last {} on {}",
-            words::count(by_study + self.test_reads.len() as u64, "time"),
-            self.test_reads.len(),
-            words::percent(Some(last.accuracy)),
-            words::count(last.images, "image"),
-        ))
+        let readings = Some(self.readings()).filter(|readings| *readings > 0)?;
+        let mut text = words::count(readings, "time");
+        if let Some(last) = self.test_reads.last() {
+            let others = self.test_reads.iter().any(|read| read.command != "eval");
+            text += &format!(
+                ", {} of them with burgeon eval{}; last {} on {}",
+                self.test_reads.len(),
+                if others { " or predict" } else { "" },
+                words::percent(Some(last.accuracy)),
+                words::count(last.images, "image"),
+            );
+        }
+        Some(text + self.not_for_this())
     }
 
     /// The number of events, and those that are not shown.

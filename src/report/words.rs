@@ -1,7 +1,7 @@
 //! Numbers and short texts for people.
 
 /// A fraction as a percentage, or a dash for none and NaN.
-pub(super) fn percent(fraction: Option<f64>) -> String {
+pub(crate) fn percent(fraction: Option<f64>) -> String {
     match fraction {
         Some(fraction) if fraction.is_finite() => format!("{:.2} %", fraction * 100.0),
         _ => "–".into(),
@@ -9,7 +9,7 @@ pub(super) fn percent(fraction: Option<f64>) -> String {
 }
 
 /// A fraction as a percentage without trailing zeros: `80 %`, `99.5 %`.
-pub(super) fn short_percent(fraction: f64) -> String {
+pub(crate) fn short_percent(fraction: f64) -> String {
     let digits = format!("{:.3}", fraction * 100.0);
     format!("{} %", digits.trim_end_matches('0').trim_end_matches('.'))
 }
@@ -46,7 +46,7 @@ pub(super) fn magnitude(number: u64) -> String {
 }
 
 /// `4.7 s`, `12 min 5 s`, `3 h 12 min`; a dash for none and NaN.
-pub(super) fn duration(seconds: Option<f64>) -> String {
+pub(crate) fn duration(seconds: Option<f64>) -> String {
     match seconds {
         Some(seconds) if (0.0..59.95).contains(&seconds) => format!("{seconds:.1} s"),
         Some(seconds) if seconds.is_finite() && seconds >= 0.0 => {
@@ -61,8 +61,16 @@ pub(super) fn duration(seconds: Option<f64>) -> String {
     }
 }
 
+/// `once`, `3 times`.
+pub fn times(number: u64) -> String {
+    match number {
+        1 => "once".into(),
+        times => format!("{} times", grouped(times)),
+    }
+}
+
 /// `1 trial`, `3 trials`.
-pub(super) fn count(number: u64, what: &str) -> String {
+pub(crate) fn count(number: u64, what: &str) -> String {
     match number {
         1 => format!("1 {what}"),
         number => format!("{} {what}s", grouped(number)),

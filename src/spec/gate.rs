@@ -22,6 +22,15 @@ pub struct GateSpec {
     /// the measured value, so that luck on few images does not pass the gate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
+    /// Judge by cross-validation over this many folds, 2 to 20, where images are few: those that are not
+    /// test images are divided into folds of about the same size, the network is trained once for each fold
+    /// on the images of the others, and the gate judges what all of these networks get right, each on the
+    /// fold that it was not trained on. A trial takes that many trainings; no further ones are made once
+    /// the gate is out of reach. The first fold is the validation split, so that `[data] validation` cannot
+    /// be set; `[data] train` limits the images of all folds together. A trial that a time limit ends before
+    /// all folds are measured does not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
     /// Allow a gate that a model would pass by always predicting the same class; such a study is
     /// refused otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -44,6 +53,15 @@ struct GateFile {
     /// Judge by the lower bound of the Wilson interval at this confidence, such as 0.95, instead of by
     /// the measured value, so that luck on few images does not pass the gate.
     confidence: Option<f64>,
+    /// Judge by cross-validation over this many folds, 2 to 20, where images are few: those that are not
+    /// test images are divided into folds of about the same size, the network is trained once for each fold
+    /// on the images of the others, and the gate judges what all of these networks get right, each on the
+    /// fold that it was not trained on. A trial takes that many trainings; no further ones are made once
+    /// the gate is out of reach. The first fold is the validation split, so that `[data] validation` cannot
+    /// be set; `[data] train` limits the images of all folds together. A trial that a time limit ends before
+    /// all folds are measured does not pass.
+    #[schemars(range(min = 2, max = 20))]
+    folds: Option<usize>,
     /// Allow a gate that a model would pass by always predicting the same class; such a study is
     /// refused otherwise.
     allow_majority: bool,
@@ -58,6 +76,7 @@ impl From<GateFile> for GateSpec {
             balanced_accuracy: file.balanced_accuracy,
             least_recall: file.least_recall,
             confidence: file.confidence,
+            folds: file.folds,
             allow_majority: file.allow_majority,
         }
     }
@@ -70,6 +89,7 @@ impl Default for GateSpec {
             balanced_accuracy: None,
             least_recall: None,
             confidence: None,
+            folds: None,
             allow_majority: false,
         }
     }

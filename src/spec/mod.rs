@@ -23,6 +23,7 @@ mod parse;
 mod plan;
 pub(crate) mod pool;
 mod render;
+mod run;
 pub(crate) mod schedule;
 mod shape;
 #[cfg(feature = "cli")]
@@ -34,7 +35,7 @@ mod train;
 mod tune;
 mod validate;
 
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "serve"))]
 pub(crate) use bytes::Bytes;
 pub use data::{Amount, DataSpec, Fallback, Fit, Size, Source};
 pub(crate) use edit::EditCost;
@@ -63,6 +64,8 @@ pub use optimizer::{AdamParameters, Optimizer, SgdParameters};
 pub use parse::{Override, StudyDocument};
 pub(crate) use plan::projection_stride;
 pub use pool::Pool;
+#[doc(hidden)]
+pub use run::{JobCommands, On, RunSpec};
 pub(crate) use schedule::{learning_rate, mean_share};
 pub use shape::{FeatureShape, InputShape, LayerPlan, LayerTable};
 #[doc(hidden)]

@@ -32,6 +32,8 @@ pub struct Override {
     key: String,
     path: Vec<Step>,
     value: Value,
+    /// The option or variable that it comes from, for messages.
+    origin: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -123,7 +125,8 @@ impl StudyDocument {
         for problem in &mut error.problems {
             let overridden = self.overrides.iter().rfind(|set| problem.key.starts_with(&set.key));
             if let Some(set) = overridden {
-                problem.message = format!("{} (from --set {}=…)", problem.message, set.key);
+                problem.message =
+                    format!("{} (from {} {}=…)", problem.message, set.origin, set.key);
             } else if problem.key.starts_with("notify.webhook") {
                 // Its line is not shown, as the address may be a secret.
             } else if let (Some(document), Ok(path)) = (&document, parse_path(&problem.key)) {
@@ -143,8 +146,8 @@ impl StudyDocument {
             // A password is not shown, wherever it was written by mistake.
             let is_secret = set.to_string().contains("password");
             let origin = match is_secret {
-                true => format!("--set {}=…", set.key),
-                false => format!("--set {}={}", set.key, set.value),
+                true => format!("{} {}=…", set.origin, set.key),
+                false => format!("{} {set}", set.origin),
             };
             let refuse = |message: String| {
                 if let Some(problem) = password_problem(&message) {
@@ -193,14 +196,41 @@ impl Override {
         Self::integer("tune", "jobs", jobs.into())
     }
 
+    /// Sets `run.on` to a name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn on(name: &str) -> Self {
+        Self {
+            key: "run.on".into(),
+            path: vec![Step::Key("run".into()), Step::Key("on".into())],
+            value: Value::String(name.into()),
+            origin: SET,
+        }
+    }
+
     fn integer(table: &str, key: &str, value: i64) -> Self {
         Self {
             key: format!("{table}.{key}"),
             path: vec![Step::Key(table.into()), Step::Key(key.into())],
             value: Value::Integer(value),
+            origin: SET,
         }
     }
+
+    /// The same, from this environment variable.
+    #[cfg(feature = "cli")]
+    pub(crate) fn set_by(self, name: &'static str) -> Self {
+        Self { origin: name, ..self }
+    }
+
+    /// The option or variable that it comes from.
+    #[cfg(feature = "train")]
+    pub(crate) fn origin(&self) -> &'static str {
+        self.origin
+    }
 }
+
+/// The option that sets a key.
+const SET: &str = "--set";
 
 impl std::fmt::Display for Override {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
@@ -222,7 +252,7 @@ impl std::str::FromStr for Override {
             .ok()
             .and_then(|mut table| table.remove("value"))
             .unwrap_or_else(|| Value::String(value.trim().into()));
-        Ok(Self { key: key.into(), path, value })
+        Ok(Self { key: key.into(), path, value, origin: SET })
     }
 }
 

@@ -34,6 +34,9 @@ pub fn to_toml(file: &StudyFile) -> String {
         section(&mut text, "tune.space", space);
     }
     section(&mut text, "notify", &file.notify);
+    if !file.run.is_default() {
+        section(&mut text, "run", &file.run);
+    }
     text
 }
 

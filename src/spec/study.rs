@@ -10,6 +10,7 @@ use super::gate::GateSpec;
 use super::layer::Layer;
 use super::model::ModelSpec;
 use super::notify::NotifySpec;
+use super::run::RunSpec;
 use super::shape::{InputShape, LayerTable};
 use super::train::TrainSpec;
 use super::tune::TuneSpec;
@@ -39,6 +40,9 @@ pub struct StudyFile {
     /// Who is told when the study is over, and how.
     #[serde(default)]
     pub notify: NotifySpec,
+    /// Where the trials train.
+    #[serde(default)]
+    pub run: RunSpec,
 }
 
 fn default_name() -> String {
@@ -56,6 +60,7 @@ impl StudyFile {
             gate: GateSpec::default(),
             tune: TuneSpec::default(),
             notify: NotifySpec::default(),
+            run: RunSpec::default(),
         }
     }
 
@@ -139,7 +144,7 @@ impl Spec {
     }
 
     /// SHA-256, in hex, of everything that determines the trained weights and the gate: all but the
-    /// study's name, its `[notify]`, and the paths of its data and of the model that it starts
+    /// study's name, its `[notify]` and `[run]`, and the paths of its data and of the model that it starts
     /// from. (The data's content has its own hash; the model's is `from-sha256`.)
     pub fn hash(&self) -> String {
         let file = &self.file;

@@ -42,8 +42,9 @@ pub struct TrainSpec {
     pub early_stopping: Option<EarlyStopping>,
     /// Random changes to training images. Default: off.
     pub augment: Augment,
-    /// Time limit of a trial in seconds, evaluation included. When it is reached, the network is
-    /// evaluated as it is, and the best epoch is kept. Default: no limit.
+    /// Time limit of a trial in seconds. When it is reached, the network is evaluated as it is, and the
+    /// best epoch is kept. Training ends so much earlier as the evaluation took in earlier epochs; what
+    /// is not known from those, and writing the model, comes on top. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// How often the training state is saved within an epoch.

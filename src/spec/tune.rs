@@ -24,7 +24,8 @@ pub struct TuneSpec {
     pub jobs: usize,
     /// Time limit of the study in seconds, from the start of its first trial, not counting the time between
     /// a stop and a resume. When it is reached, the running trial ends, and its best epoch counts.
-    /// Default: no limit.
+    /// Training ends so much earlier as the evaluation took in earlier epochs; what is not known from
+    /// those, writing the model, and reading the test images come on top. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// Largest number of parameters that a network may have. Default: no limit.
@@ -69,11 +70,11 @@ pub enum Policy {
     Grow,
     /// Samples every trial from the search space at random.
     Random,
-    /// Samples the search space where good trials are dense: tree-structured Parzen estimator
-    /// (Bergstra et al. 2011).
+    /// Begins with what is usual within the search space, then samples it where good trials are dense:
+    /// tree-structured Parzen estimator (Bergstra et al. 2011).
     Tpe,
-    /// Samples at random, trains each trial for a few epochs, and repeatedly trains only the best
-    /// third further: asynchronous successive halving (Li et al. 2018).
+    /// Samples as `tpe` does, trains each trial for a few epochs, and repeatedly continues the training
+    /// of the best third only: asynchronous successive halving (Li et al. 2018).
     Asha,
 }
 

@@ -143,8 +143,8 @@ fn check_data(check: &mut Check, file: &StudyFile) {
     for (key, is_set) in
         [("data.memory", data.memory.is_some()), ("data.cache", data.cache.is_some())]
     {
-        if is_set && !data.source.is_framed() {
-            check.problem(key, format!("`{source}` images are read into memory"), "remove it");
+        if is_set && matches!(data.source, Source::Synthetic | Source::Own) {
+            check.problem(key, format!("`{source}` images are held in memory"), "remove it");
         }
     }
     let folder_only =
@@ -170,15 +170,7 @@ fn check_train(check: &mut Check, train: &TrainSpec) {
         check.number("train.weight-average", decay, fits, "between 0 and 1, such as 0.999");
     }
     check_optimizer(check, &train.optimizer);
-    match train.schedule {
-        Schedule::Constant {} => {}
-        Schedule::Cosine { floor } => check.fraction("train.schedule.cosine.floor", floor),
-        Schedule::OneCycle { peak_at, start, floor } => {
-            check.share("train.schedule.one-cycle.peak-at", peak_at);
-            check.fraction("train.schedule.one-cycle.start", start);
-            check.fraction("train.schedule.one-cycle.floor", floor);
-        }
-    }
+    check_schedule(check, "train.schedule", &train.schedule);
     match train.gradient_clipping {
         None => {}
         Some(GradientClipping::Value(bound)) => {
@@ -253,6 +245,18 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
         let fits = confidence > 0.0 && confidence < 1.0;
         check.number("gate.confidence", confidence, fits, "between 0 and 1");
     }
+    if let Some(folds) = file.gate.folds {
+        check.integer("gate.folds", folds, 2, 20);
+        if file.data.validation.is_some() {
+            check.problem(
+                "data.validation",
+                "has no effect beside `gate.folds`, which divides all images that are not test images \
+                 into folds, of which the first is for validation"
+                    .into(),
+                "remove it, or remove `folds` from [gate]",
+            );
+        }
+    }
     check.integer("tune.trials", file.tune.trials, 1, 100_000);
     check.integer("tune.jobs", file.tune.jobs, 1, 256);
     if let Some(seconds) = file.tune.seconds {
@@ -263,26 +267,53 @@ fn check_gate_and_tune(check: &mut Check, file: &StudyFile) {
     }
     check_space(check, file);
     file.notify.check(check);
+    file.run.check(check);
+}
+
+fn check_schedule(check: &mut Check, key: &str, schedule: &Schedule) {
+    match *schedule {
+        Schedule::Constant {} => {}
+        Schedule::Cosine { floor } => check.fraction(&format!("{key}.cosine.floor"), floor),
+        Schedule::OneCycle { peak_at, start, floor } => {
+            check.share(&format!("{key}.one-cycle.peak-at"), peak_at);
+            check.fraction(&format!("{key}.one-cycle.start"), start);
+            check.fraction(&format!("{key}.one-cycle.floor"), floor);
+        }
+    }
 }
 
 fn check_space(check: &mut Check, file: &StudyFile) {
     let space = &file.tune.space;
-    let lengths = [
+    // An empty list of these leaves the choice to the data.
+    let optional = [
         ("convs", space.convs.len()),
+        ("convs-per-stage", space.convs_per_stage.len()),
         ("filters", space.filters.len()),
+        ("epochs", space.epochs.len()),
+    ];
+    let lengths = [
+        ("width", space.width.len()),
         ("kernel", space.kernel.len()),
+        ("batch-norm", space.batch_norm.len()),
         ("dense-layers", space.dense_layers.len()),
         ("units", space.units.len()),
         ("activation", space.activation.len()),
         ("dropout", space.dropout.len()),
+        ("schedule", space.schedule.len()),
         ("batch-size", space.batch_size.len()),
         ("optimizer", space.optimizer.len()),
-        ("epochs", space.epochs.len()),
+        ("shift", space.shift.len()),
+        ("flip", space.flip.len()),
     ];
-    for (key, length) in lengths {
-        if !(1..=1000).contains(&length) {
+    let bounds = optional.map(|length| (length, 0)).into_iter();
+    for ((key, length), least) in bounds.chain(lengths.map(|length| (length, 1))) {
+        if !(least..=1000).contains(&length) {
             let key = format!("tune.space.{key}");
-            check.problem(&key, format!("has {length} values"), "list 1 to 1000 of them");
+            check.problem(
+                &key,
+                format!("has {length} values"),
+                format!("list {least} to 1000 of them"),
+            );
         }
     }
     let each = |check: &mut Check, key: &str, values: &[usize], min: usize, max: usize| {
@@ -291,6 +322,8 @@ fn check_space(check: &mut Check, file: &StudyFile) {
         }
     };
     each(check, "convs", &space.convs, 0, 16);
+    each(check, "convs-per-stage", &space.convs_per_stage, 1, 8);
+    each(check, "width", &space.width, 1, 4096);
     each(check, "filters", &space.filters, 1, 4096);
     each(check, "kernel", &space.kernel, 1, 31);
     each(check, "dense-layers", &space.dense_layers, 0, 16);
@@ -299,6 +332,12 @@ fn check_space(check: &mut Check, file: &StudyFile) {
     each(check, "epochs", &space.epochs, 1, 100_000);
     for &rate in &space.dropout {
         check.share("tune.space.dropout", rate);
+    }
+    for &shift in &space.shift {
+        check.within("tune.space.shift", shift, 0.0, 0.5);
+    }
+    for schedule in &space.schedule {
+        check_schedule(check, "tune.space.schedule", schedule);
     }
     let [low, high] = space.learning_rate;
     let fits = low > 0.0 && low <= high && high <= 1e6;

@@ -7,7 +7,7 @@ use super::recorded_data::absolute;
 use crate::data::detect::detect;
 use crate::data::{DataError, Loaded};
 use crate::spec::{Override, StudyDocument, StudyFile, is_run_name};
-use crate::tune::starting_study;
+use crate::tune::{folds_for, starting_study};
 
 /// Keys that follow from the path, so that overrides of them are ignored.
 const DECIDED_BY_PATH: [&str; 2] = ["data.source", "data.path"];
@@ -36,17 +36,32 @@ pub fn begin_study(
     let workers = settings.workers()?;
     let _entered = workers.enter();
     let any = StudyFile { data: detect(&path)?, ..StudyFile::new("any", Vec::new()) };
-    let seed = any.train.seed;
-    // The network is chosen for images as they will be read.
+    let has_folds = overrides.iter().any(|it| it.key() == "gate.folds");
+    // The network is chosen for images as they will be read, and split.
     let data_overrides =
         overrides.into_iter().filter(|it| DECIDED_BY_PATH.iter().all(|key| it.key() != *key));
-    let data_overrides = data_overrides.filter(|it| it.key().starts_with("data."));
+    let data_overrides =
+        data_overrides.filter(|it| it.key().starts_with("data.") || it.key() == "train.seed");
     let document = StudyDocument::new(format!("the study for {}", path.display()), any.to_toml());
-    let mut data = document.with_overrides(data_overrides.collect()).parse()?.data;
-    let loaded = settings.load(&data, seed, listener)?;
-    loaded.origin.record_in(&mut data, loaded.dataset.validation.len());
-    let counts = loaded.dataset.train.class_counts(loaded.dataset.classes.len());
-    let study = starting_study(&name(&path), data, input_shape(&loaded.dataset), &counts);
+    let mut file = document.with_overrides(data_overrides.collect()).parse()?;
+    let mut loaded = settings.load(&file, listener)?;
+    let mut data = file.data.clone();
+    loaded.origin.record_in(&mut data, &loaded.dataset);
+    // A validation split that the data has, or that was asked for, stays as it is.
+    let may_fold = file.data.validation.is_none() && data.validation.is_some();
+    let counts = &loaded.report.counts;
+    let mut study = starting_study(&name(&path), data, input_shape(&loaded.dataset), &counts.train);
+    if may_fold && !has_folds {
+        study.gate.folds = folds_for(&study.gate, counts);
+    }
+    if may_fold && (has_folds || study.gate.folds.is_some()) {
+        study.data.validation = None;
+    }
+    if study.gate.folds.is_some() {
+        // What is told of the images is how the study splits them.
+        (file.data, file.gate) = (study.data.clone(), study.gate);
+        loaded = settings.load(&file, listener)?;
+    }
     Ok((study, loaded))
 }
 
@@ -60,14 +75,4 @@ fn name(path: &Path) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_study_is_named_after_its_data() {
-        assert_eq!(name(Path::new("/data/My Photos (2)")), "My-Photos--2");
-        assert_eq!(name(Path::new("digits.npz")), "digits");
-        assert_eq!(name(Path::new("/data/日本")), "images");
-        assert_eq!(name(Path::new("/")), "images");
-    }
-}
+mod tests;

@@ -1,6 +1,13 @@
 //! Time limits of a trial: `train.seconds` and `tune.seconds`.
+//!
+//! Training ends before its limit, by as long as the evaluation after it took in earlier epochs of the trial or, in the
+//! first epoch, in the trial before it, in proportion to the FLOPs. That follows from the times in the record, so that a
+//! resumed trial leaves as much. In the first epoch of a study it is not known, and comes on top.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 
 use crate::ledger::{Event, Recorded};
 use crate::spec::Spec;
@@ -12,6 +19,8 @@ pub(super) struct Deadline {
     at: Instant,
     /// Time after `at` that the final evaluation may take.
     grace: Duration,
+    /// Most time before `at` that is left to it.
+    reserve_most: Duration,
     /// The limit that it comes from, as a clause for messages.
     pub(super) why: String,
 }
@@ -20,6 +29,9 @@ pub(super) struct Deadline {
 const GRACE_SHARE: f64 = 0.1;
 const GRACE_SECONDS_LEAST: f64 = 1.0;
 const GRACE_SECONDS_MOST: f64 = 60.0;
+
+/// At most this share of a limit is left to the evaluation, so that one that took unusually long does not end training.
+const RESERVE_SHARE_MOST: f64 = 0.5;
 
 /// About 32 years; a longer limit would overflow `Instant`.
 const SECONDS_MOST: f64 = 1e9;
@@ -35,11 +47,11 @@ impl Deadline {
         trial_spent: f64,
     ) -> Option<Self> {
         let study = study_seconds.map(|seconds| {
-            let why = format!("the {seconds} s of `tune.seconds` have passed");
+            let why = format!("the {seconds} s of `tune.seconds` are used up");
             Self::after(seconds, study_spent, why)
         });
         let trial = spec.train().seconds.map(|seconds| {
-            let why = format!("the {seconds} s of `train.seconds` have passed");
+            let why = format!("the {seconds} s of `train.seconds` are used up");
             Self::after(seconds, trial_spent, why)
         });
         study.into_iter().chain(trial).min_by_key(|deadline| deadline.at)
@@ -49,16 +61,76 @@ impl Deadline {
         let left = (seconds - spent).clamp(0.0, SECONDS_MOST);
         let grace = (GRACE_SHARE * seconds).clamp(GRACE_SECONDS_LEAST, GRACE_SECONDS_MOST);
         let at = Instant::now() + Duration::from_secs_f64(left);
-        Self { at, grace: Duration::from_secs_f64(grace), why }
+        let most = (RESERVE_SHARE_MOST * seconds).clamp(0.0, SECONDS_MOST);
+        let [grace, reserve_most] = [grace, most].map(Duration::from_secs_f64);
+        Self { at, grace, reserve_most, why }
     }
 
-    /// Whether the limit has passed for this kind of work.
-    pub(super) fn has_passed(&self, phase: Phase) -> bool {
+    /// Whether the limit has passed for this kind of work, if training leaves this much of it to the evaluation.
+    pub(super) fn has_passed(&self, phase: Phase, reserve: &Reserve) -> bool {
         let now = Instant::now();
         match phase {
-            Phase::Training => now >= self.at,
+            Phase::Training => now + reserve.time().min(self.reserve_most) >= self.at,
             Phase::Evaluating => now >= self.at + self.grace,
         }
+    }
+}
+
+/// The time that a trial's evaluation after an epoch is expected to take, with all that belongs to it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Reserve {
+    seconds: f64,
+    /// When the trial began or last finished an epoch; `None` if it was interrupted since.
+    since: Option<Timestamp>,
+}
+
+impl Reserve {
+    /// The reserve of a trial that trains from now on, whose network takes so many FLOPs for an image.
+    pub(super) fn of(records: &[Recorded], trial: u32, flops: f64) -> Self {
+        let mut trials: BTreeMap<u32, (f64, Self)> = BTreeMap::new();
+        for Recorded { at, event } in records {
+            match event {
+                Event::TrialStarted { trial, flops_per_image, .. } => {
+                    let begun = Self { seconds: 0.0, since: Some(*at) };
+                    trials.insert(*trial, (*flops_per_image as f64, begun));
+                }
+                Event::EpochFinished { trial, seconds, .. } => {
+                    if let Some((_, reserve)) = trials.get_mut(trial) {
+                        reserve.add(*at, *seconds);
+                    }
+                }
+                Event::TrialResumed { trial, .. } => {
+                    if let Some((_, reserve)) = trials.get_mut(trial) {
+                        reserve.since = None;
+                    }
+                }
+                event if is_return(event) => {
+                    trials.values_mut().for_each(|(_, reserve)| reserve.since = None);
+                }
+                _ => {}
+            }
+        }
+        let since = trials.get(&trial).and_then(|(_, own)| own.since);
+        let is_known = |(_, reserve): &&(f64, Self)| reserve.seconds > 0.0;
+        let own = trials.get(&trial).filter(is_known);
+        let before = || trials.range(..trial).rev().map(|(_, other)| other).find(is_known);
+        let known = own.or_else(before);
+        let seconds = known.map_or(0.0, |(then, reserve)| reserve.seconds * flops / then.max(1.0));
+        Self { seconds, since }
+    }
+
+    /// Adds an epoch that ended now, of which training took so long. Not every evaluation includes a probe of the network,
+    /// so the longest counts.
+    pub(super) fn add(&mut self, at: Timestamp, trained: f64) {
+        if let Some(since) = self.since.replace(at) {
+            let passed = at.duration_since(since).as_secs_f64() - trained;
+            // Not a number if the epoch's seconds are not recorded.
+            self.seconds = self.seconds.max(passed);
+        }
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.clamp(0.0, SECONDS_MOST))
     }
 }
 
@@ -87,68 +159,4 @@ fn is_return(event: &Event) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-    use crate::spec::{InputShape, StudyDocument};
-
-    fn spec(train_seconds: &str) -> Spec {
-        let text = format!("name = \"timed\"\n[model]\nlayers = []\n[train]\n{train_seconds}");
-        StudyDocument::new("timed.toml", text).validate(InputShape::MNIST).unwrap()
-    }
-
-    fn left(deadline: &Deadline) -> f64 {
-        deadline.at.saturating_duration_since(Instant::now()).as_secs_f64()
-    }
-
-    #[test]
-    fn the_earlier_bound_counts_and_says_which_it_is() {
-        assert!(Deadline::of(&spec(""), None, 5.0, 5.0).is_none());
-        let trial = Deadline::of(&spec("seconds = 300"), Some(9000.0), 100.0, 100.0).unwrap();
-        assert!(trial.why.contains("`train.seconds`"), "{}", trial.why);
-        assert!((199.0..=200.0).contains(&left(&trial)), "{trial:?}");
-        let study = Deadline::of(&spec("seconds = 300"), Some(9000.0), 8900.0, 0.0).unwrap();
-        assert!(study.why.contains("`tune.seconds`"), "{}", study.why);
-        assert!((99.0..=100.0).contains(&left(&study)), "{study:?}");
-    }
-
-    #[test]
-    fn what_was_trained_is_still_evaluated_though_not_for_long() {
-        let passed = Deadline::of(&spec("seconds = 30"), None, 0.0, 31.0).unwrap();
-        assert!(passed.has_passed(Phase::Training));
-        assert!(!passed.has_passed(Phase::Evaluating));
-        let ahead = Deadline::of(&spec("seconds = 30"), None, 0.0, 1.0).unwrap();
-        assert!(!ahead.has_passed(Phase::Training));
-        for (seconds, grace) in [(0.5, 1.0), (100.0, 10.0), (1e6, 60.0)] {
-            let deadline = Deadline::after(seconds, 0.0, String::new());
-            assert_eq!(deadline.grace.as_secs_f64(), grace);
-        }
-    }
-
-    #[test]
-    fn time_between_processes_is_not_spent() {
-        let resumed =
-            || Event::StudyResumed { run: String::new(), trials: 0, instruction_set: None };
-        let epoch = |epoch| Event::TrialResumed { trial: 2, epoch, step: 0 };
-        let started = Event::CheckpointRejected { path: String::new(), why: String::new() };
-        let events = [
-            (10, started),
-            (13, epoch(1)),
-            (17, epoch(2)),
-            (1000, resumed()),
-            (1005, epoch(3)),
-            // A clock that was set back.
-            (1003, epoch(4)),
-            (2000, resumed()),
-            (2500, epoch(5)),
-        ];
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let records: Vec<Recorded> =
-            events.map(|(second, event)| Recorded { at: at(second), event }).into();
-        assert_eq!(seconds_before(&records, |_| true), 7.0 + 5.0);
-        let is_second = |event: &Event| matches!(event, Event::TrialResumed { epoch: 2, .. });
-        assert_eq!(seconds_before(&records, is_second), 5.0);
-        assert_eq!(seconds_before(&records[..3], |_| true), 0.0, "all of it is this process's");
-    }
-}
+mod tests;

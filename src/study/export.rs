@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::card::{CardError, refresh_card};
-use super::figures::{FIGURES_FILE, ModelFigures, SplitFigures};
 use super::publish::{PIXELS_FILE, QUANTIZED_FILE};
 use crate::data::Dataset;
 use crate::ledger::RunFolder;
+use crate::ledger::figures::FIGURES_FILE;
 use crate::model::{
     MODEL_PY, ModelFileError, OnnxExport, OnnxInput, OpenDevice, OpenError, PYTORCH_FILE,
     PreparationError, SavedModel, WeightsError, to_pytorch,
 };
+use crate::record::figures::{ModelFigures, SplitFigures};
 use crate::spec::Spec;
 use crate::sys::files::{FileError, Files, PathKind, parent};
 use crate::train::{QuantizeError, measure, measure_quantized, quantize};

@@ -4,8 +4,10 @@
 use std::collections::HashMap;
 
 use super::launch::StudySource;
-use crate::data::{DataFinding, DataReport, Dataset, Split, Subset};
+use super::setup::StudyError;
+use crate::data::{DataFinding, DataReport, Dataset, Folds, Split, Subset};
 use crate::gate::{passing_constant_answer, wilson_lower_bound};
+use crate::record::SplitCounts;
 use crate::spec::{GateSpec, Problem, Spec, SpecError};
 
 /// The accuracy of a model that always predicts the most frequent class.
@@ -37,12 +39,7 @@ pub(super) fn check_gate(
     report: &DataReport,
     data: &Dataset,
 ) -> Result<(), SpecError> {
-    let classes = &data.classes;
-    let gate = spec.gate();
-    let problem = unmeasured(gate, report, classes)
-        .or_else(|| passed_by_constant(gate, report, classes))
-        .or_else(|| unreachable_gate(gate, report, &data.validation));
-    match problem {
+    match problem_of(spec.gate(), report, data) {
         None => Ok(()),
         Some(problem) => {
             let error = SpecError { origin: String::new(), text: None, problems: vec![problem] };
@@ -51,16 +48,69 @@ pub(super) fn check_gate(
     }
 }
 
+/// As [`check_gate`], for the gate that an extension asks for. What would be right differs, because the study of a run
+/// cannot change.
+pub(super) fn check_extended_gate(
+    spec: &Spec,
+    accuracy: f64,
+    report: &DataReport,
+    data: &Dataset,
+) -> Result<(), StudyError> {
+    let gate = GateSpec { accuracy, ..*spec.gate() };
+    let Some(problem) = problem_of(&gate, report, data) else {
+        return Ok(());
+    };
+    let help = match passed_by_constant(&gate, report, &data.classes) {
+        Some(_) => {
+            "use a higher gate, or start a new run with `least-recall`, `balanced-accuracy` or \
+             `allow-majority = true` in its [gate]"
+        }
+        None => "use a lower gate, or start a new run",
+    };
+    let percent = accuracy * 100.0;
+    Err(StudyError::Extension(format!(
+        "with a gate of {percent:.2} %, {}; {help}",
+        problem.message
+    )))
+}
+
+fn problem_of(gate: &GateSpec, report: &DataReport, data: &Dataset) -> Option<Problem> {
+    let classes = &data.classes;
+    unmeasured(gate, report, classes)
+        .or_else(|| passed_by_constant(gate, report, classes))
+        .or_else(|| unreachable_gate(gate, report, judged_images(data)))
+}
+
+/// The images that a trial is judged on.
+fn judged_images(data: &Dataset) -> &Subset {
+    data.folds.as_ref().map_or(&data.validation, Folds::pool)
+}
+
+/// Of the images that a trial is judged on, how many are of each class.
+fn judged_counts(gate: &GateSpec, report: &DataReport) -> Vec<usize> {
+    let SplitCounts { train, validation, .. } = &report.counts;
+    match gate.folds {
+        Some(_) => train.iter().zip(validation).map(|(train, held_out)| train + held_out).collect(),
+        None => validation.clone(),
+    }
+}
+
+/// What those images are called.
+fn judged_name(gate: &GateSpec) -> &'static str {
+    if gate.folds.is_some() { "images of all folds" } else { "validation images" }
+}
+
 fn passed_by_constant(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Option<Problem> {
-    let counts = &report.counts.validation;
+    let counts = &judged_counts(gate, report);
     let class = passing_constant_answer(gate, counts).filter(|_| !gate.allow_majority)?;
     let share = counts[class] as f64 / counts.iter().sum::<usize>().max(1) as f64;
     let name = classes.get(class).cloned().unwrap_or_default();
     Some(Problem {
         key: floor_key(gate).into(),
         message: format!(
-            "a model that always predicts {name} would pass: {:.2} % of the validation images are of that class",
-            share * 100.0
+            "a model that always predicts {name} would pass: {:.2} % of the {} are of that class",
+            share * 100.0,
+            judged_name(gate)
         ),
         help: "raise it, set `least-recall` or `balanced-accuracy`, or confirm with \
                `allow-majority = true`"
@@ -87,12 +137,12 @@ fn unmeasured(gate: &GateSpec, report: &DataReport, classes: &[String]) -> Optio
 
 /// A gate that even a model without any error does not pass: by the confidence that so few validation images allow, or
 /// because images with the same pixels have different labels, of which at most one is correct.
-fn unreachable_gate(gate: &GateSpec, report: &DataReport, validation: &Subset) -> Option<Problem> {
-    let images = validation.len();
+fn unreachable_gate(gate: &GateSpec, report: &DataReport, judged: &Subset) -> Option<Problem> {
+    let (images, name) = (judged.len(), judged_name(gate));
     let conflicts =
         |finding: &DataFinding| matches!(finding, DataFinding::ConflictingLabels { .. });
     let correct = match report.findings.iter().any(conflicts) {
-        true => most_correct(validation),
+        true => most_correct(judged),
         false => images,
     };
     let share = correct as f64 / images.max(1) as f64;
@@ -103,7 +153,7 @@ fn unreachable_gate(gate: &GateSpec, report: &DataReport, validation: &Subset) -
     if share < gate.accuracy {
         return problem(
             format!(
-                "no model can pass: {} of the {images} validation images have the same pixels as images of another class, so at most {:.2} % can be classified correctly",
+                "no model can pass: {} of the {images} {name} have the same pixels as images of another class, so at most {:.2} % can be classified correctly",
                 images - correct,
                 share * 100.0
             ),
@@ -120,10 +170,13 @@ fn unreachable_gate(gate: &GateSpec, report: &DataReport, validation: &Subset) -
         .find(|&more| wilson_lower_bound(share, more, confidence) >= gate.accuracy);
     problem(
         format!(
-            "no model can pass: even if all {images} validation images were classified correctly, the lower confidence bound would be {:.2} %",
+            "no model can pass: even if all {images} {name} were classified correctly, the lower confidence bound would be {:.2} %",
             bound * 100.0
         ),
         match enough {
+            Some(more) if gate.folds.is_some() => {
+                format!("use about {more} images, or lower the gate or its confidence")
+            }
             Some(more) => format!(
                 "raise data.validation to about {more}, or lower the gate or its confidence"
             ),

@@ -4,11 +4,15 @@
 //! interrupted study removes the same ones. A removal is recorded before it is made, and repeated
 //! after a crash in between.
 
+use std::collections::BTreeSet;
+
+use super::folds::FOLDS;
 use super::phase::trial_to_continue;
+use super::recorded::RecordedStudy;
 use super::run::Study;
 use super::setup::StudyError;
 use super::trainer::{Trainer, TrialTask};
-use crate::ledger::Event;
+use crate::ledger::{Event, RunFolderError};
 use crate::record::Inherit;
 use crate::spec::{Goal, Keep};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord};
@@ -26,20 +30,61 @@ impl<T: Trainer> Study<'_, T> {
             Keep::Newest(trials) => trials as usize,
         };
         let shrink = Shrink { passing: self.passing(history) };
+        let forebears = self.forebears_of(running)?;
         let unneeded = history.iter().rev().filter(|record| {
             !self.removed().contains(&record.trial)
+                && !forebears.contains(&record.trial)
                 && !self.may_need(record, history, running, &shrink)
         });
         for record in unneeded.skip(kept_besides).collect::<Vec<_>>() {
             let trial = record.trial;
             self.removed().insert(trial);
             self.study_record().ledger.append_once(Event::CheckpointsRemoved { trial })?;
-            let folder = self.folder.trial(trial);
-            let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
-            let removed = self.trainer.remove_checkpoints(&task);
-            removed.map_err(|source| StudyError::Trainer { trial, source })?;
+            self.remove_checkpoints(record)?;
+        }
+        self.remove_folds_again(history, &forebears)
+    }
+
+    fn remove_checkpoints(&self, record: &TrialRecord) -> Result<(), StudyError> {
+        let (trial, folder) = (record.trial, self.folder.trial(record.trial));
+        let task = TrialTask { trial, spec: &record.spec, parent: None, folder: folder.path() };
+        let removed = self.trainer.remove_checkpoints(&task);
+        removed.map_err(|source| StudyError::Trainer { trial, source })
+    }
+
+    /// Removes networks for folds of trials whose checkpoints were removed already. They were trained since for a
+    /// descendant that inherits from them.
+    fn remove_folds_again(
+        &self,
+        history: &[TrialRecord],
+        forebears: &BTreeSet<u32>,
+    ) -> Result<(), StudyError> {
+        if self.phase.spec.gate().folds.is_none() {
+            return Ok(());
+        }
+        for record in history.iter().filter(|record| !forebears.contains(&record.trial)) {
+            let trial = record.trial;
+            let was_removed =
+                self.removed().contains(&trial) || self.removed_before.contains(&trial);
+            let folds = self.folder.trial(trial).path().join(FOLDS);
+            if was_removed
+                && self.folder.files().kind(&folds).map_err(RunFolderError::from)?.is_some()
+            {
+                self.remove_checkpoints(record)?;
+            }
         }
         Ok(())
+    }
+
+    /// The trials whose networks for folds a running trial may inherit from, or train again to do so.
+    fn forebears_of(&self, running: &[Proposal]) -> Result<BTreeSet<u32>, StudyError> {
+        if self.phase.spec.gate().folds.is_none() || running.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let study_record = self.study_record();
+        let study = RecordedStudy::read(&self.setup, study_record.ledger.records())?;
+        let of = |proposal: &Proposal| study.forebears(proposal.parent, proposal.inherit);
+        Ok(running.iter().flat_map(of).collect())
     }
 
     /// Whether a trial's checkpoints may still be needed: as the best model, to be trained further by

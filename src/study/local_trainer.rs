@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::card::provenance_in;
-use super::figures::ModelFigures;
+use super::folds::FOLDS;
 use super::publish::{TrainedModel, write_model};
 use super::trainer::{
     TestResult, Trainer, TrainerError, TrialNote, TrialObserver, TrialOutcome, TrialTask,
@@ -16,17 +16,18 @@ use crate::checkpoint::{
 };
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter};
-use crate::data::sheet::augmented_sheet;
+use crate::data::sheet::{augmented_sheet, mistakes_sheet};
 use crate::model::{Network, OpenDevice, Preparation, Weights};
+use crate::record::figures::ModelFigures;
 use crate::record::{EpochRecord, Inherit, Profile, RangeTest, SoFar, StepProgress};
-use crate::report::augmented_picture;
+use crate::report::{augmented_picture, mistakes_picture};
 use crate::spec::{CheckpointInterval, Spec};
 use crate::sys::fence::Fence;
 use crate::sys::files::{Files, parent};
 use crate::sys::heartbeat::{Heartbeat, Position};
 use crate::train::{
-    Flow, Phase, Profiling, TrainState, TrainingSetup, Watch, WatchError, Workers, evaluate_while,
-    measure, test_rates, train,
+    Flow, FoldPlan, Phase, Profiling, TrainState, Trained, TrainingSetup, Watch, WatchError,
+    Workers, evaluate_while, measure, test_rates, train, train_fold,
 };
 
 /// Trains on this machine's CPU or GPU.
@@ -84,7 +85,7 @@ impl RunningTrials {
 
     /// Writes a heartbeat. A failure does not end the training: the next checkpoint reports what is
     /// wrong with the disk.
-    fn beat(&self) {
+    pub(super) fn beat(&self) {
         let _ = self.heartbeat.beat();
     }
 }
@@ -109,6 +110,7 @@ impl LocalTrainer {
     fn start(
         &self,
         task: &TrialTask,
+        owner: &Owner,
         store: &mut CheckpointStore,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrainState, TrainerError> {
@@ -120,9 +122,9 @@ impl LocalTrainer {
             })?;
         }
         let Some(checkpoint) = found.checkpoint else {
-            return self.start_from_parent(task, observer);
+            return self.start_from_parent(task, owner, observer);
         };
-        checkpoint.meta.check(&task.spec.hash(), &self.data_hash)?;
+        checkpoint.meta.check(&owner.spec_hash, &owner.data_hash)?;
         let state = from_parts(checkpoint)?;
         observer
             .note(TrialNote::Resumed { epoch: state.position.epoch, step: state.position.step })?;
@@ -136,9 +138,10 @@ impl LocalTrainer {
     fn start_from_parent(
         &self,
         task: &TrialTask,
+        owner: &Owner,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrainState, TrainerError> {
-        let fresh = || TrainState::start(Weights::initial(task.spec, task.trial));
+        let fresh = || TrainState::start(Weights::initial(task.spec, owner.trial));
         let Some(parent) = task.parent else {
             return Ok(self.start.clone().map_or_else(fresh, TrainState::start));
         };
@@ -148,9 +151,9 @@ impl LocalTrainer {
             Inherit::Weights | Inherit::Refreshed => {
                 let state = self.saved_state(parent.folder)?;
                 let (mut state, mut report) =
-                    state.grafted(parent.spec, task.spec, parent.edits, task.trial)?;
+                    state.grafted(parent.spec, task.spec, parent.edits, owner.trial)?;
                 if parent.inherit == Inherit::Refreshed {
-                    state = state.refreshed(task.spec, task.trial, &mut report)?;
+                    state = state.refreshed(task.spec, owner.trial, &mut report)?;
                 }
                 self.running_trials.beat();
                 observer.note(TrialNote::Grafted(report))?;
@@ -193,13 +196,55 @@ impl LocalTrainer {
         Ok(self.files.write_atomically(&path, &picture)?)
     }
 
+    /// Writes a picture of the images that a model takes for another class.
+    fn write_mistakes(&self, figures: &ModelFigures) -> Result<(), TrainerError> {
+        let images: Vec<usize> =
+            figures.validation.mistakes.iter().map(|mistake| mistake.image).collect();
+        if images.is_empty() {
+            return Ok(());
+        }
+        let path = self.run.join(mistakes_picture(figures.trial));
+        let picture = mistakes_sheet(&self.data.validation, &images)?;
+        self.files.create_folders(parent(&path))?;
+        Ok(self.files.write_atomically(&path, &picture)?)
+    }
+
+    /// The network of a trial for a fold; `None` if the images have no such fold.
+    fn fold_owner(&self, task: &TrialTask, fold: u32) -> Option<Owner> {
+        let folds = self.data.folds.as_ref()?.count();
+        Some(Owner {
+            trial: counter(task.trial, fold),
+            spec_hash: task.spec.hash(),
+            data_hash: fold_hash(&self.data_hash, fold, folds),
+        })
+    }
+
     fn owner(&self, trial: u32, spec: &Spec) -> Owner {
         Owner { trial, spec_hash: spec.hash(), data_hash: self.data_hash.clone() }
     }
 }
 
+/// The number that seeds the randomness of a fold's network in place of its trial's: another one for each fold, and for
+/// the first fold, which is the trial itself, that of the trial. Studies have far fewer trials than this has room for.
+fn counter(trial: u32, fold: u32) -> u32 {
+    trial.wrapping_add(fold.saturating_sub(1) << 27)
+}
+
+/// What identifies the images of a fold.
+fn fold_hash(data_hash: &str, fold: u32, folds: usize) -> String {
+    format!("{data_hash} fold {fold} of {folds}")
+}
+
+/// The plan for the folds of a trial that was trained like this.
+fn fold_plan(task: &TrialTask, trained: &[EpochRecord]) -> Option<FoldPlan> {
+    Some(FoldPlan {
+        last_epoch: trained.last()?.epoch,
+        judged_epoch: EpochRecord::best_of(trained, task.spec.gate())?.epoch,
+    })
+}
+
 /// Folder of a trial's checkpoints within the trial's own.
-const CHECKPOINTS: &str = "checkpoints";
+pub(super) const CHECKPOINTS: &str = "checkpoints";
 
 impl Trainer for LocalTrainer {
     fn train(
@@ -212,12 +257,15 @@ impl Trainer for LocalTrainer {
         let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
         self.running_trials.beat();
         self.write_augmented_picture(task)?;
-        let state = self.start(task, &mut store, observer)?;
+        let owner = self.owner(task.trial, task.spec);
+        let state = self.start(task, &owner, &mut store, observer)?;
         let working = self.running_trials.enter(task.trial);
         let mut watch = TrialWatch {
             observer,
             working,
-            owner: self.owner(task.trial, task.spec),
+            owner,
+            trial: task.trial,
+            epochs_before: 0,
             writer: BackgroundWriter::new(store)?,
             run: &self.run,
             interval: task.spec.train().checkpoint,
@@ -234,15 +282,72 @@ impl Trainer for LocalTrainer {
         watch.beat_at(state.position.epoch + 1, state.position.step);
         let trained = train(setup, state, &mut watch)?;
         watch.finish()?;
-        let curve = trained.state.curve;
-        let seconds: f64 = curve.iter().map(|epoch| epoch.seconds).sum();
-        let images: u64 = curve.iter().map(|epoch| epoch.images).sum();
-        Ok(TrialOutcome {
-            curve,
-            ending: trained.ending,
-            train_seconds: seconds + trained.state.sums.seconds,
-            images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
-        })
+        Ok(outcome(trained))
+    }
+
+    fn train_fold(
+        &self,
+        task: &TrialTask,
+        fold: u32,
+        trained: &[EpochRecord],
+        observer: &mut dyn TrialObserver,
+    ) -> Result<Option<TrialOutcome>, TrainerError> {
+        let _entered = self.running_trials.workers.enter();
+        let (Some(owner), Some(plan)) = (self.fold_owner(task, fold), fold_plan(task, trained))
+        else {
+            return Ok(None);
+        };
+        self.running_trials.beat();
+        let Some(data) = self.data.fold(fold) else { return Ok(None) };
+        let folder = task.folder.join(CHECKPOINTS);
+        let mut store = CheckpointStore::open(Arc::clone(&self.files), folder, self.fence.clone())?;
+        self.running_trials.beat();
+        let state = self.start(task, &owner, &mut store, observer)?;
+        let setup = TrainingSetup {
+            spec: task.spec,
+            data: &data,
+            device: &self.device,
+            trial: owner.trial,
+            profiling: Profiling::Off,
+        };
+        let working = self.running_trials.enter(task.trial);
+        let mut watch = TrialWatch {
+            observer,
+            working,
+            owner,
+            trial: task.trial,
+            // Folds follow one another, so that the heartbeat only moves forward.
+            epochs_before: (fold as usize - 1) * task.spec.train().epochs,
+            writer: BackgroundWriter::new(store)?,
+            run: &self.run,
+            interval: task.spec.train().checkpoint,
+            last_checkpoint: Instant::now(),
+        };
+        watch.beat_at(state.position.epoch + 1, state.position.step);
+        let trained = train_fold(setup, plan, state, &mut watch)?;
+        watch.finish()?;
+        Ok(Some(outcome(trained)))
+    }
+
+    fn has_fold(
+        &self,
+        task: &TrialTask,
+        fold: u32,
+        trained: &[EpochRecord],
+    ) -> Result<bool, TrainerError> {
+        let (Some(owner), Some(plan)) = (self.fold_owner(task, fold), fold_plan(task, trained))
+        else {
+            return Ok(false);
+        };
+        let folder = task.folder.join(CHECKPOINTS);
+        if self.files.kind(&folder)?.is_none() {
+            return Ok(false);
+        }
+        let found = newest_valid(&*self.files, &folder)?;
+        Ok(found.checkpoint.is_some_and(|checkpoint| {
+            let is_of_this = checkpoint.meta.check(&owner.spec_hash, &owner.data_hash).is_ok();
+            is_of_this && checkpoint.meta.epoch as usize >= plan.last_epoch
+        }))
     }
 
     fn test_rates(
@@ -285,6 +390,8 @@ impl Trainer for LocalTrainer {
             validation: validation.into(),
             int8: None,
         };
+        // Before the figures that name them.
+        self.write_mistakes(&figures)?;
         let model = TrainedModel {
             spec: task.spec,
             weights: &weights,
@@ -301,9 +408,10 @@ impl Trainer for LocalTrainer {
 
     fn remove_checkpoints(&self, task: &TrialTask) -> Result<(), TrainerError> {
         self.fence.check()?;
-        let folder = task.folder.join(CHECKPOINTS);
-        if self.files.kind(&folder)?.is_some() {
-            self.files.remove_folder_atomically(&folder)?;
+        for folder in [CHECKPOINTS, FOLDS].map(|name| task.folder.join(name)) {
+            if self.files.kind(&folder)?.is_some() {
+                self.files.remove_folder_atomically(&folder)?;
+            }
         }
         // Leftovers of a crash during the removal.
         self.files.remove_leftovers(task.folder)?;
@@ -336,11 +444,29 @@ impl Trainer for LocalTrainer {
     }
 }
 
+/// The outcome of a training.
+fn outcome(trained: Trained) -> TrialOutcome {
+    let curve = trained.state.curve;
+    let seconds: f64 = curve.iter().map(|epoch| epoch.seconds).sum();
+    let images: u64 = curve.iter().map(|epoch| epoch.images).sum();
+    TrialOutcome {
+        curve,
+        ending: trained.ending,
+        train_seconds: seconds + trained.state.sums.seconds,
+        images_per_second: if seconds > 0.0 { images as f64 / seconds } else { 0.0 },
+    }
+}
+
 /// Passes progress on to the observer, writes checkpoints and heartbeats.
 struct TrialWatch<'a> {
     observer: &'a mut dyn TrialObserver,
     working: Working<'a>,
+    /// What checkpoints belong to.
     owner: Owner,
+    /// The trial, for the heartbeat.
+    trial: u32,
+    /// Epochs that the heartbeat counts before these.
+    epochs_before: usize,
     writer: BackgroundWriter,
     run: &'a Path,
     interval: CheckpointInterval,
@@ -358,7 +484,8 @@ impl TrialWatch<'_> {
     }
 
     fn beat_at(&self, epoch: usize, step: usize) {
-        let (trial, epoch, step) = (self.owner.trial, epoch as u32, step as u64);
+        let (trial, step) = (self.trial, step as u64);
+        let epoch = (self.epochs_before + epoch) as u32;
         // As with every heartbeat, failing to write it is no reason to end.
         let _ = self.working.running_trials.heartbeat.move_to(Position { trial, epoch, step });
     }

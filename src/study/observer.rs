@@ -5,13 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::gate::Judgement;
 use crate::ledger::{Appended, Event, Ledger};
-use crate::record::{EpochRecord, Finding, SoFar, StepProgress};
+use crate::record::{EpochRecord, Finding, FoldResult, SoFar, StepProgress};
 use crate::spec::Spec;
 use crate::sys::signals::StopFlag;
 use crate::train::{Flow, Phase, WatchError};
-use crate::tune::{Proposal, TrialRecord, hopeless};
+use crate::tune::{Proposal, TrialRecord, reason_to_prune};
 
-use super::deadline::Deadline;
+use super::deadline::{Deadline, Reserve};
 use super::trainer::{TrialNote, TrialObserver};
 
 /// Receives the progress of a study, for a terminal, a test or a program. No method can change the
@@ -29,6 +29,9 @@ pub trait Listener: Send {
 
     /// An epoch was trained and evaluated.
     fn epoch(&mut self, _trial: u32, _record: &EpochRecord) {}
+
+    /// A fold of a trial was measured, with `[gate] folds`; the first one once it is known that there are others.
+    fn fold_ended(&mut self, _trial: u32, _fold: &FoldResult) {}
 
     /// The proposal that would follow if the running trial ended now without passing the gate.
     fn planned(&mut self, _trial: u32, _next: &Proposal) {}
@@ -69,6 +72,8 @@ pub(super) struct Recorder<'a, 'study_record> {
     pub(super) parent: Option<u32>,
     /// The time limit of the trial.
     pub(super) deadline: Option<&'a Deadline>,
+    /// What training leaves of it to the evaluation.
+    pub(super) reserve: Reserve,
     /// The trial's spec, if the trial may be given up once it cannot pass the gate.
     pub(super) may_give_up: Option<&'a Spec>,
     /// The trial's epochs so far.
@@ -88,7 +93,11 @@ impl TrialObserver for Recorder<'_, '_> {
     }
 
     fn give_up(&mut self, so_far: &SoFar) -> Option<String> {
-        hopeless(self.may_give_up?, so_far)
+        reason_to_prune(self.may_give_up?, so_far)
+    }
+
+    fn may_give_up(&self) -> bool {
+        self.may_give_up.is_some()
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
@@ -97,7 +106,11 @@ impl TrialObserver for Recorder<'_, '_> {
         let mut study_record = self.study_record();
         if study_record.ledger.append_once(epoch_event(self.trial, record))? == Appended::Now {
             study_record.listener.epoch(self.trial, record);
+            let now = study_record.ledger.records().last().map(|last| last.at);
             drop(study_record);
+            if let Some(now) = now {
+                self.reserve.add(now, record.seconds);
+            }
             if let Some(proposal) = (self.plan)(&self.curve) {
                 self.study_record().listener.planned(self.trial, &proposal);
             }
@@ -117,7 +130,7 @@ impl TrialObserver for Recorder<'_, '_> {
             }
             TrialNote::Resumed { epoch, step } => {
                 let (epoch, step) = (epoch as u32, step as u64);
-                ledger.append(Event::TrialResumed { trial, epoch, step })?;
+                ledger.append(Event::TrialResumed { trial, epoch, step, fold: None })?;
             }
             TrialNote::CheckpointWritten { epoch, step, path, bytes, seconds } => {
                 ledger.append(Event::CheckpointWritten {
@@ -135,6 +148,7 @@ impl TrialObserver for Recorder<'_, '_> {
             TrialNote::CheckpointRejected { path, why } => {
                 ledger.append(Event::CheckpointRejected { path, why })?;
             }
+            note => record_job(ledger, note)?,
         }
         Ok(())
     }
@@ -146,18 +160,120 @@ impl<'study_record> Recorder<'_, 'study_record> {
     }
 
     fn flow(&self, phase: Phase) -> Flow {
-        match self.stop.requested() {
-            Some(_) => Flow::Stop,
-            None if self.over.load(Ordering::Relaxed) => Flow::Stop,
-            None if self.deadline.is_some_and(|deadline| deadline.has_passed(phase)) => {
-                Flow::OutOfTime
-            }
-            None => Flow::Continue,
-        }
+        flow(self.stop, self.over, self.deadline, &self.reserve, phase)
     }
 }
 
-fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
+/// Records the training of a network for a fold. Its epochs are in no record, only what it comes to.
+pub(super) struct FoldRecorder<'a, 'study_record> {
+    pub(super) study_record: &'a Mutex<StudyRecord<'study_record>>,
+    pub(super) stop: &'a StopFlag,
+    /// Set when the study needs no further results.
+    pub(super) over: &'a AtomicBool,
+    /// The trial whose folds are measured.
+    pub(super) trial: u32,
+    pub(super) fold: u32,
+    /// The epoch at which the network is done.
+    pub(super) last_epoch: usize,
+    /// The time limit of the trial.
+    pub(super) deadline: Option<&'a Deadline>,
+}
+
+impl TrialObserver for FoldRecorder<'_, '_> {
+    fn step(&mut self, progress: &StepProgress) -> Flow {
+        self.study_record().listener.step(self.trial, progress);
+        self.flow(Phase::Training)
+    }
+
+    fn working(&mut self, phase: Phase) -> Flow {
+        self.flow(phase)
+    }
+
+    fn epoch(&mut self, _record: &EpochRecord) -> Result<Flow, WatchError> {
+        Ok(self.flow(Phase::Training))
+    }
+
+    fn note(&mut self, note: TrialNote) -> Result<(), WatchError> {
+        let (trial, fold) = (self.trial, Some(self.fold));
+        let mut study_record = self.study_record();
+        let StudyRecord { ledger, listener } = &mut *study_record;
+        match &note {
+            TrialNote::Resumed { epoch, step } if *epoch < self.last_epoch => {
+                listener.note(trial, &note);
+                let (epoch, step) = (*epoch as u32, *step as u64);
+                ledger.append(Event::TrialResumed { trial, epoch, step, fold })?;
+            }
+            TrialNote::CheckpointWritten { epoch, step, path, bytes, seconds } => {
+                listener.note(trial, &note);
+                ledger.append(Event::CheckpointWritten {
+                    trial,
+                    epoch: *epoch as u32,
+                    step: *step as u64,
+                    path: path.clone(),
+                    bytes: *bytes,
+                    seconds: *seconds,
+                })?;
+            }
+            TrialNote::CheckpointRejected { path, why } => {
+                listener.note(trial, &note);
+                let (path, why) = (path.clone(), why.clone());
+                ledger.append(Event::CheckpointRejected { path, why })?;
+            }
+            // Those of the trial itself are recorded; the folds repeat them.
+            TrialNote::Resumed { .. } | TrialNote::Grafted(_) | TrialNote::Profiled(_) => {}
+            note => {
+                listener.note(trial, note);
+                record_job(ledger, note.clone())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'study_record> FoldRecorder<'_, 'study_record> {
+    fn study_record(&self) -> MutexGuard<'_, StudyRecord<'study_record>> {
+        self.study_record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flow(&self, phase: Phase) -> Flow {
+        // The one evaluation of a fold's network is short beside its training.
+        flow(self.stop, self.over, self.deadline, &Reserve::default(), phase)
+    }
+}
+
+/// Records what happens to jobs on other machines.
+fn record_job(ledger: &mut Ledger, note: TrialNote) -> Result<(), WatchError> {
+    let event = match note {
+        TrialNote::JobSubmitted { trial, part, submission, job } => {
+            Event::JobSubmitted { trial, part, submission, job }
+        }
+        TrialNote::JobEnded { trial, part, submission, job, node, why, queue_seconds, seconds } => {
+            Event::JobEnded { trial, part, submission, job, node, why, queue_seconds, seconds }
+        }
+        TrialNote::NodeExcluded { node, why } => Event::NodeExcluded { node, why },
+        _ => return Ok(()),
+    };
+    Ok(ledger.append(event)?)
+}
+
+fn flow(
+    stop: &StopFlag,
+    over: &AtomicBool,
+    deadline: Option<&Deadline>,
+    reserve: &Reserve,
+    phase: Phase,
+) -> Flow {
+    match stop.requested() {
+        Some(_) => Flow::Stop,
+        None if over.load(Ordering::Relaxed) => Flow::Stop,
+        None if deadline.is_some_and(|deadline| deadline.has_passed(phase, reserve)) => {
+            Flow::OutOfTime
+        }
+        None => Flow::Continue,
+    }
+}
+
+pub(super) fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
     Event::EpochFinished {
         trial,
         epoch: record.epoch as u32,

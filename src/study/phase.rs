@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::setup::{Growth, StudySetup};
 use crate::ledger::{Event, Recorded};
 use crate::record::Ending;
-use crate::spec::{Spec, SpecError};
+use crate::spec::{Problem, Spec, SpecError};
 use crate::tune::TrialRecord;
 
 /// How to extend a finished study. Its trials are kept, and new ones continue their numbering.
@@ -23,6 +23,22 @@ impl Extension {
     /// Whether nothing would be extended.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Checks what can be checked of the gate without the study.
+    pub(super) fn check_gate(&self) -> Result<(), SpecError> {
+        match self.gate {
+            Some(gate) if !(0.0..=1.0).contains(&gate) => {
+                let problem = Problem {
+                    key: "gate.accuracy".into(),
+                    message: format!("{gate} is out of range"),
+                    help: "use a number from 0 to 1".into(),
+                    location: None,
+                };
+                Err(SpecError { origin: String::new(), text: None, problems: vec![problem] })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::card::{CARD_FILE, Card};
-use super::figures::{FIGURES_FILE, ModelFigures};
+use crate::ledger::figures::FIGURES_FILE;
 use crate::ledger::{Provenance, RunFolderError};
 use crate::model::{
     MODEL_PY, ModelFile, ModelFileError, PYTORCH_FILE, Preparation, SPEC_FILE, WEIGHTS_FILE,
     Weights, to_onnx, to_pytorch,
 };
 use crate::record::EpochRecord;
+use crate::record::figures::ModelFigures;
 use crate::spec::{Spec, StudyFile};
 use crate::sys::files::{FileError, Files};
 
@@ -122,7 +123,9 @@ pub(super) fn write_model(
         counts: None,
         findings: Vec::new(),
         provenance: model.provenance,
+        folds: None,
         test: None,
+        test_readings: 0,
     };
     write(CARD_FILE, card.to_markdown().map_err(ModelFileError::Note)?.as_bytes())?;
     // Last, so that where it exists, the other files do too.

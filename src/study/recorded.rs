@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::phase::Phase;
 use super::setup::{StudyError, StudySetup};
 use crate::ledger::{Event, Recorded};
-use crate::record::{Ending, EpochRecord, Forecast, Inherit, RangeTest, StudyResult};
+use crate::record::{Ending, EpochRecord, FoldResult, Forecast, Inherit, RangeTest, StudyResult};
 use crate::spec::{Edit, Spec};
 use crate::tune::{Proposal, TrialRecord};
 
@@ -30,6 +30,27 @@ struct RecordedTrial {
     /// Why its training ended, and its seconds of training.
     ended: Option<(Ending, f64)>,
     rates: Option<RangeTest>,
+    /// The folds that were measured.
+    folds: Vec<FoldResult>,
+}
+
+/// A trial in a line of descent, as its networks for folds are trained.
+pub(super) struct Forebear {
+    pub(super) trial: u32,
+    /// Its spec, with the gate and the budget that the study began with, so that an extension changes nothing.
+    pub(super) spec: Spec,
+    /// Its own epochs.
+    pub(super) curve: Vec<EpochRecord>,
+    /// The trial that it was grown from.
+    pub(super) parent: Option<Bequest>,
+}
+
+/// What a trial was grown from.
+pub(super) struct Bequest {
+    pub(super) trial: u32,
+    pub(super) spec: Spec,
+    pub(super) edits: Vec<Edit>,
+    pub(super) inherit: Inherit,
 }
 
 struct Started {
@@ -113,6 +134,11 @@ impl RecordedStudy {
                 let ended = (diagnosis.ending, *train_seconds);
                 self.trials.entry(*trial).or_default().ended = Some(ended);
             }
+            Event::FoldFinished { .. } => {
+                if let Some((trial, fold)) = event.measured_fold() {
+                    add_fold(&mut self.trials.entry(trial).or_default().folds, fold);
+                }
+            }
             Event::RatesTested { trial, rates, losses, .. } => {
                 let test = RangeTest { rates: rates.clone(), losses: losses.clone() };
                 self.trials.entry(*trial).or_default().rates = Some(test);
@@ -149,6 +175,7 @@ impl RecordedStudy {
                 ending,
                 train_seconds,
                 rates: recorded.rates.clone(),
+                folds: recorded.folds.clone(),
             });
             specs.insert(trial, spec);
         }
@@ -175,6 +202,53 @@ impl RecordedStudy {
             }
         }
         Ok(proposals)
+    }
+
+    /// A trial with these epochs, the parent whose weights it inherits, and so on up to one that inherits nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the spec of one cannot be rebuilt.
+    pub(super) fn descent(
+        &self,
+        trial: u32,
+        curve: &[EpochRecord],
+    ) -> Result<Vec<Forebear>, StudyError> {
+        let parent_of = |trial: &u32| self.trials.get(trial)?.started.as_ref()?.parent;
+        let line: Vec<u32> = std::iter::successors(Some(trial), parent_of).collect();
+        // From the first trial on, as each spec follows from that of its parent.
+        let mut specs: BTreeMap<u32, Spec> = BTreeMap::new();
+        let mut descent = Vec::new();
+        for &at in line.iter().rev() {
+            let (proposal, spec) = self.begun(at, &specs)?;
+            let parent = match proposal {
+                None => None,
+                Some(Proposal { parent, edits, inherit, .. }) => Some(Bequest {
+                    spec: self.phases[0].adopt(&specs[&parent])?,
+                    trial: parent,
+                    edits,
+                    inherit,
+                }),
+            };
+            if parent.as_ref().is_none_or(|parent| parent.inherit == Inherit::Nothing) {
+                descent.clear();
+            }
+            let curve = if at == trial { curve.to_vec() } else { self.trials[&at].curve.clone() };
+            descent.push(Forebear { trial: at, spec: self.phases[0].adopt(&spec)?, curve, parent });
+            specs.insert(at, spec);
+        }
+        descent.reverse();
+        Ok(descent)
+    }
+
+    /// The trials from which a trial with this parent has weights, if it inherits them.
+    pub(super) fn forebears(&self, parent: u32, inherit: Inherit) -> Vec<u32> {
+        let first = (inherit != Inherit::Nothing).then_some(parent);
+        let next = |trial: &u32| {
+            let started = self.trials.get(trial)?.started.as_ref()?;
+            started.parent.filter(|_| started.inherit != Inherit::Nothing)
+        };
+        std::iter::successors(first, next).collect()
     }
 
     /// The proposal of a recorded trial and its spec, rebuilt from the specs of the trials before it.
@@ -221,6 +295,27 @@ fn add_epoch(curve: &mut Vec<EpochRecord>, record: EpochRecord) {
     curve.push(record);
 }
 
+/// Adds a fold. One that is measured again replaces the one before.
+fn add_fold(folds: &mut Vec<FoldResult>, fold: FoldResult) {
+    match folds.binary_search_by_key(&fold.fold, |found| found.fold) {
+        Ok(place) => folds[place] = fold,
+        Err(place) => folds.insert(place, fold),
+    }
+}
+
+/// The folds of a trial that were measured, from the record.
+pub(super) fn recorded_folds(records: &[Recorded], of: u32) -> Vec<FoldResult> {
+    let mut folds = Vec::new();
+    for recorded in records {
+        if let Some((trial, fold)) = recorded.event.measured_fold()
+            && trial == of
+        {
+            add_fold(&mut folds, fold);
+        }
+    }
+    folds
+}
+
 /// The curve of a trial, from the record.
 pub(super) fn recorded_curve(records: &[Recorded], of: u32) -> Vec<EpochRecord> {
     let mut curve = Vec::new();
@@ -235,7 +330,7 @@ pub(super) fn recorded_curve(records: &[Recorded], of: u32) -> Vec<EpochRecord> 
     curve
 }
 
-fn recorded_epoch(event: &Event) -> Option<EpochRecord> {
+pub(super) fn recorded_epoch(event: &Event) -> Option<EpochRecord> {
     let Event::EpochFinished {
         trial: _,
         epoch,

@@ -13,9 +13,9 @@ use super::recorded::RecordedStudy;
 use super::setup::{Growth, StudyError, StudySetup};
 use super::trainer::{TestResult, Trainer, TrialTask};
 use super::trial::{REQUESTED_REASON, Running, Trial, proposals_of};
-use crate::gate::{Judgement, judge};
+use crate::gate::{Judgement, judge, judge_folds};
 use crate::ledger::{Event, Ledger, Recorded, RunFolder, Verdict};
-use crate::record::{Inherit, Outcome, StudyResult};
+use crate::record::{Basis, Inherit, Outcome, StudyResult};
 use crate::spec::{Edit, Goal};
 use crate::sys::signals::{StopFlag, StopReason, StopSignal};
 use crate::tune::{Policy, Proposal, Shrink, TrialRecord, exhausted, policy_for};
@@ -34,6 +34,8 @@ pub struct Study<'a, T: Trainer> {
     pub(super) removed_before: BTreeSet<u32>,
     /// Trials whose checkpoints were removed in the current phase.
     removed: Mutex<BTreeSet<u32>>,
+    /// Held while networks for folds are trained that running trials inherit from.
+    pub(super) elders: Mutex<()>,
     began: std::time::Instant,
     /// Seconds that earlier processes spent on the study; computed when first needed.
     spent_before: OnceLock<f64>,
@@ -55,6 +57,7 @@ impl<'a, T: Trainer> Study<'a, T> {
             phase: Phase::first(&setup),
             removed_before: BTreeSet::new(),
             removed: Mutex::default(),
+            elders: Mutex::default(),
             setup,
             folder,
             trainer,
@@ -372,7 +375,16 @@ impl<'a, T: Trainer> Study<'a, T> {
     }
 
     pub(super) fn judge(&self, record: &TrialRecord) -> Judgement {
-        judge(self.phase.spec.gate(), record.best(), self.setup.validation_images)
+        let gate = self.phase.spec.gate();
+        if let Some(folds) = record.cross_validation() {
+            return judge_folds(gate, &folds);
+        }
+        let judgement = judge(gate, record.best(), self.setup.validation_images);
+        match gate.folds {
+            None => judgement,
+            Some(_) if record.is_without_folds() => judgement.on(Basis::NoFolds),
+            Some(folds) => judgement.on(Basis::Folds { measured: 0, folds: folds as u32 }),
+        }
     }
 
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
@@ -519,5 +531,6 @@ fn gate_decided(trial: u32, decision: Verdict, judgement: &Judgement) -> Event {
         accuracy: judgement.accuracy,
         judged: judgement.bound(),
         floors: judgement.other_floors().copied().collect(),
+        basis: judgement.basis,
     }
 }

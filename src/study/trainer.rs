@@ -136,6 +136,48 @@ pub trait Trainer: Sync {
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError>;
 
+    /// Trains the network of a trial for another fold of a cross-validation
+    /// ([`GateSpec::folds`](crate::spec::GateSpec::folds)) than the first one, on which the trial itself validates:
+    /// on the images outside of the fold `fold`, counted from 1, of which those inside are the validation images.
+    ///
+    /// `trained` holds the trial's own epochs. The network is trained for as many, and evaluated after the one that is
+    /// the [best of them](EpochRecord::best_of), so that nothing is chosen by the images of the fold; the record of
+    /// that epoch must be in the answer's curve.
+    ///
+    /// The folder of `task`, and that of its parent, are those of the fold: what a child inherits comes from a network
+    /// that was not trained on these images either. The loop calls this for the ancestors first, unless they have
+    /// [their folds](Self::has_fold), and again after a crash.
+    ///
+    /// `None`, the default, if the trainer trains no folds; the gate then judges by the validation images alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`train`](Self::train).
+    fn train_fold(
+        &self,
+        _task: &TrialTask,
+        _fold: u32,
+        _trained: &[EpochRecord],
+        _observer: &mut dyn TrialObserver,
+    ) -> Result<Option<TrialOutcome>, TrainerError> {
+        Ok(None)
+    }
+
+    /// Whether the network of a fold is there, as [`train_fold`](Self::train_fold) left it, so that a child can
+    /// inherit from it. By default it is not, and is trained again.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be found out.
+    fn has_fold(
+        &self,
+        _task: &TrialTask,
+        _fold: u32,
+        _trained: &[EpochRecord],
+    ) -> Result<bool, TrainerError> {
+        Ok(false)
+    }
+
     /// Makes a learning rate range test around the rate `middle`, from fresh weights. `None` if the
     /// trainer cannot, or once `keep_going`, called between steps, returns `false`.
     ///
@@ -158,7 +200,7 @@ pub trait Trainer: Sync {
     /// When the network cannot be read or written.
     fn publish(&self, task: &TrialTask, folder: &Path) -> Result<(), TrainerError>;
 
-    /// Removes the trial's checkpoints, which are no longer needed. May be called again after a
+    /// Removes the trial's checkpoints, and those of its folds, which are no longer needed. May be called again after a
     /// crash, when they are gone already.
     ///
     /// # Errors
@@ -198,6 +240,25 @@ impl<T: Trainer + ?Sized> Trainer for Box<T> {
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError> {
         (**self).train(task, observer)
+    }
+
+    fn train_fold(
+        &self,
+        task: &TrialTask,
+        fold: u32,
+        trained: &[EpochRecord],
+        observer: &mut dyn TrialObserver,
+    ) -> Result<Option<TrialOutcome>, TrainerError> {
+        (**self).train_fold(task, fold, trained, observer)
+    }
+
+    fn has_fold(
+        &self,
+        task: &TrialTask,
+        fold: u32,
+        trained: &[EpochRecord],
+    ) -> Result<bool, TrainerError> {
+        (**self).has_fold(task, fold, trained)
     }
 
     fn test_rates(
@@ -250,6 +311,12 @@ pub trait TrialObserver {
         None
     }
 
+    /// Whether [`give_up`](Self::give_up) may give the trial up for what its curve says, for a trainer that trains on
+    /// another machine and cannot call it.
+    fn may_give_up(&self) -> bool {
+        false
+    }
+
     /// To be called after each epoch. A resumed trial may repeat epochs; the observer recognizes them
     /// by their number.
     ///
@@ -293,6 +360,43 @@ pub enum TrialNote {
     },
     /// Where this process spent the trial's time.
     Profiled(Profile),
+    /// A job was submitted that trains on another machine.
+    JobSubmitted {
+        /// The trial, which for a job that tests learning rates is not the observed one.
+        trial: u32,
+        /// The part of the trial's work, such as `train`.
+        part: String,
+        /// Counted from 1 for each part of a trial.
+        submission: u32,
+        /// The scheduler's id of the job.
+        job: String,
+    },
+    /// A job is over.
+    JobEnded {
+        /// The trial.
+        trial: u32,
+        /// The part of its work.
+        part: String,
+        /// The number of the submission.
+        submission: u32,
+        /// The scheduler's id of the job.
+        job: Option<String>,
+        /// The node that it ran on last.
+        node: Option<String>,
+        /// Why it came to nothing; `None` if its result counts.
+        why: Option<String>,
+        /// Seconds from its submission to its beginning.
+        queue_seconds: f64,
+        /// Seconds for which it held its nodes.
+        seconds: f64,
+    },
+    /// A node gets no more jobs.
+    NodeExcluded {
+        /// The node.
+        node: String,
+        /// How it failed.
+        why: String,
+    },
     /// A checkpoint is damaged, so the one before it is used.
     CheckpointRejected {
         /// The damaged file.

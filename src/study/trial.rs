@@ -8,10 +8,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use super::deadline::{Deadline, seconds_before};
+use super::deadline::{Deadline, Reserve, seconds_before};
+use super::folds::FoldsEnd;
 use super::observer::{Recorder, StudyRecord};
 use super::publish::{write_curve, write_spec};
-use super::recorded::recorded_curve;
+use super::recorded::{recorded_curve, recorded_folds};
 use super::run::Study;
 use super::setup::{Growth, StudyError};
 use super::trainer::{Parent, Trainer, TrainerError, TrialTask};
@@ -105,14 +106,11 @@ impl Trial {
 
     fn record(&self, curve: Vec<EpochRecord>, ending: Ending, seconds: f64) -> TrialRecord {
         TrialRecord {
-            trial: self.number,
             parent: self.proposal().map(|proposal| proposal.parent),
             edits: self.proposal().map(|proposal| proposal.edits.clone()).unwrap_or_default(),
-            spec: self.spec.clone(),
-            curve,
             ending,
             train_seconds: seconds,
-            rates: None,
+            ..TrialRecord::new(self.number, self.spec.clone(), curve)
         }
     }
 }
@@ -255,6 +253,10 @@ impl<'a, T: Trainer> Study<'a, T> {
             trial: number,
             parent: trial.proposal().map(|proposal| proposal.parent),
             deadline: deadline.as_ref(),
+            reserve: match deadline {
+                Some(_) => self.reserve(trial),
+                None => Reserve::default(),
+            },
             may_give_up: self.may_give_up(trial).then_some(&trial.spec),
             curve: Vec::new(),
             plan: &plan,
@@ -264,11 +266,16 @@ impl<'a, T: Trainer> Study<'a, T> {
         if outcome.ending == Ending::Stopped {
             return Ok(None);
         }
-        let is_cut = outcome.ending == Ending::OutOfTime;
-        let out_of_time = deadline.filter(|_| is_cut).map(|deadline| deadline.why);
-        let record = trial.record(outcome.curve, outcome.ending, outcome.train_seconds);
-        write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
         let images_per_second = outcome.images_per_second;
+        let mut record = trial.record(outcome.curve, outcome.ending, outcome.train_seconds);
+        write_curve(self.folder.files(), &folder.curve_file(), &record.curve)?;
+        match self.measure_folds(&mut record, deadline.as_ref(), over)? {
+            FoldsEnd::Done => {}
+            FoldsEnd::Stopped => return Ok(None),
+            FoldsEnd::OutOfTime => record.ending = Ending::OutOfTime,
+        }
+        let is_cut = record.ending == Ending::OutOfTime;
+        let out_of_time = deadline.filter(|_| is_cut).map(|deadline| deadline.why);
         Ok(Some(Trained { record, images_per_second, out_of_time }))
     }
 
@@ -278,6 +285,12 @@ impl<'a, T: Trainer> Study<'a, T> {
         let is_start = |event: &Event| matches!(event, Event::TrialStarted { trial: started, .. } if *started == trial.number);
         let trial_spent = seconds_before(self.study_record().ledger.records(), is_start);
         Deadline::of(&trial.spec, tune.seconds, self.phase_seconds(), trial_spent)
+    }
+
+    /// What a trial that starts training now leaves to its evaluations.
+    fn reserve(&self, trial: &Trial) -> Reserve {
+        let flops = trial.spec.table().flops() as f64;
+        Reserve::of(self.study_record().ledger.records(), trial.number, flops)
     }
 
     /// Whether a trial that cannot pass the gate may be given up for another one. A trial that the
@@ -379,8 +392,11 @@ impl<'a, T: Trainer> Study<'a, T> {
             Event::TrialFinished { trial: finished, train_seconds, diagnosis, .. }
                 if *finished == trial.number =>
             {
-                let curve = recorded_curve(study_record.ledger.records(), trial.number);
-                Some(trial.record(curve, diagnosis.ending, *train_seconds))
+                let records = study_record.ledger.records();
+                let curve = recorded_curve(records, trial.number);
+                let folds = recorded_folds(records, trial.number);
+                let record = trial.record(curve, diagnosis.ending, *train_seconds);
+                Some(TrialRecord { folds, ..record })
             }
             _ => None,
         })
@@ -404,5 +420,5 @@ fn expected_seconds(proposal: &Proposal, history: &[TrialRecord]) -> Option<f64>
     let epochs = proposal.spec.train().epochs.saturating_sub(done);
     let cost = EditCost::between(&parent.spec, &proposal.spec, parent.images_per_epoch(), epochs);
     let spent = training_flops(&parent.spec, parent.images_seen(), 1);
-    cost.expected_seconds(spent, parent.train_seconds)
+    cost.expected_seconds(spent, parent.seconds_with_all_folds())
 }

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
 use super::error::SuperviseError;
-use crate::sys::announce::{SUPERVISED_VARIABLE, SUPERVISOR_VARIABLE};
+use crate::sys::announce::{PARENT_VARIABLE, SUPERVISED_VARIABLE, SUPERVISOR_VARIABLE};
 
 /// A trainer process that was started, and perhaps ended since.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ impl Child {
             .args(args)
             .env(SUPERVISED_VARIABLE, announcement)
             .env(SUPERVISOR_VARIABLE, std::process::id().to_string())
+            .env_remove(PARENT_VARIABLE)
             .stdin(Stdio::null())
             // Its own process group, so that it receives Ctrl-C only once, from this process: a second
             // signal would end it at once.

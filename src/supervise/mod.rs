@@ -21,7 +21,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use crate::sys::announce::announced;
+use crate::sys::announce::{PARENT_VARIABLE, announced, stop_with};
 use crate::sys::error_chain;
 use crate::sys::heartbeat::{Beat, Position, last_beat, now_ms};
 use crate::sys::signals::StopSignal;
@@ -59,6 +59,7 @@ pub fn supervise(
     let announcement = AnnouncementFile::create()?;
     let signals = Signals::watch().map_err(SuperviseError::Signals)?;
     adopt_orphans();
+    stop_with(PARENT_VARIABLE);
     let mut supervisor = Supervisor {
         program,
         args: with_resume(args),
@@ -244,13 +245,13 @@ impl Supervisor<'_> {
             match record::tell(folder, &mut || signals.stop_requested().is_none()) {
                 Ok(told) => {
                     for message in told.sent {
-                        self.notify(Notice::Told { message });
+                        self.notify(Notice::Notified { message });
                     }
                     if let Some(error) = told.failed {
-                        self.notify(Notice::NotTold { why: error_chain(&error) });
+                        self.notify(Notice::NotifyFailed { why: error_chain(&error) });
                     }
                 }
-                Err(error) => self.notify(Notice::NotTold { why: error_chain(&error) }),
+                Err(error) => self.notify(Notice::NotifyFailed { why: error_chain(&error) }),
             }
         }
     }

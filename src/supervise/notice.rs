@@ -39,12 +39,12 @@ pub enum Notice {
         cause: String,
     },
     /// A message of `[notify]` was sent.
-    Told {
+    Notified {
         /// Which, and to whom.
         message: String,
     },
     /// A message of `[notify]` could not be sent.
-    NotTold {
+    NotifyFailed {
         /// Why.
         why: String,
     },
@@ -65,8 +65,8 @@ impl fmt::Display for Notice {
                 write!(f, "{cause}; restart {attempt} in {:.1} s", delay.as_secs_f64())
             }
             Self::GaveUp { cause } => write!(f, "gave up: {cause}"),
-            Self::Told { message } => f.write_str(message),
-            Self::NotTold { why } => f.write_str(why),
+            Self::Notified { message } => f.write_str(message),
+            Self::NotifyFailed { why } => f.write_str(why),
             Self::NotRecorded { why } => write!(f, "could not record this in the run: {why}"),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ledger::{Event, Ledger, LedgerError, RunFolder, RunFolderError};
-use crate::notify::{Told, tell_due};
+use crate::notify::{SendReport, notify_at_study_end};
 use crate::spec::{SpecError, StudyDocument};
 use crate::sys::clock::RealClock;
 use crate::sys::faults::FaultError;
@@ -46,10 +46,10 @@ pub(super) fn give_up(run_folder: &Path, cause: &str, restarts: u32) -> Result<(
 pub(super) fn tell(
     run_folder: &Path,
     keep_going: &mut dyn FnMut() -> bool,
-) -> Result<Told, RecordError> {
+) -> Result<SendReport, RecordError> {
     let run = RunFolder::open(real_files()?, run_folder)?;
     let study = StudyDocument::new(run.study_file().display().to_string(), run.read_study()?);
-    Ok(tell_due(&run, &study.parse()?.notify, keep_going))
+    Ok(notify_at_study_end(&run, &study.parse()?.notify, keep_going))
 }
 
 fn append(run_folder: &Path, event: Event) -> Result<(), RecordError> {

@@ -16,21 +16,30 @@ pub const SUPERVISED_VARIABLE: &str = "BURGEON_SUPERVISED";
 /// Environment variable that holds the supervisor's process id.
 pub const SUPERVISOR_VARIABLE: &str = "BURGEON_SUPERVISOR";
 
+/// Environment variable that holds the process id of what started a supervisor and wants it to end with it: a service
+/// that is killed leaves no training behind that nobody watches.
+pub const PARENT_VARIABLE: &str = "BURGEON_PARENT";
+
 /// Makes the kernel send SIGTERM to this process if its supervisor, if there is one, dies. Call it after a
 /// handler for SIGTERM is installed.
-#[cfg(target_os = "linux")]
 pub fn stop_with_supervisor() {
+    stop_with(SUPERVISOR_VARIABLE);
+}
+
+/// The same for the parent process that the variable names, if it names one.
+#[cfg(target_os = "linux")]
+pub fn stop_with(variable: &str) {
     use rustix::process::{
         Pid, Signal, getpid, getppid, kill_process, set_parent_process_death_signal,
     };
-    let supervisor = std::env::var(SUPERVISOR_VARIABLE).ok().and_then(|pid| pid.parse().ok());
-    let Some(supervisor) = supervisor.and_then(Pid::from_raw) else {
+    let parent = std::env::var(variable).ok().and_then(|pid| pid.parse().ok());
+    let Some(parent) = parent.and_then(Pid::from_raw) else {
         return;
     };
     // Neither call can fail for the current process.
     let _ = set_parent_process_death_signal(Some(Signal::TERM));
-    if getppid() != Some(supervisor) {
-        // The supervisor died before the call above.
+    if getppid() != Some(parent) {
+        // It died before the call above.
         let _ = kill_process(getpid(), Signal::TERM);
     }
 }
@@ -50,7 +59,7 @@ pub fn supervision() -> Option<String> {
 
 /// Does nothing: only Linux can notify a process of its parent's death.
 #[cfg(not(target_os = "linux"))]
-pub fn stop_with_supervisor() {}
+pub fn stop_with(_: &str) {}
 
 /// Tells the supervisor, if there is one, that this process works in `run_folder`. Call it after the folder
 /// is locked.

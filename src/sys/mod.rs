@@ -13,6 +13,8 @@ mod error_chain;
 pub mod faults;
 pub mod fence;
 pub mod files;
+#[cfg(feature = "containers")]
+pub mod hang;
 pub mod heartbeat;
 mod holder;
 mod json;

@@ -67,6 +67,12 @@ impl ProcessName {
         }
     }
 
+    /// A child of this process, which has not been waited for.
+    #[cfg(feature = "serve")]
+    pub fn of_child(pid: u32) -> Self {
+        Self { pid, started: started(pid), ..Self::current() }
+    }
+
     /// Whether `other` runs, seen from this process.
     pub fn liveness_of(&self, other: &Self) -> Liveness {
         self.judge(other, runs(other.pid), started(other.pid))
@@ -122,7 +128,49 @@ fn stat_field(pid: u32, number: usize) -> Option<String> {
     after_name.split_whitespace().nth(number - 3).map(str::to_owned)
 }
 
-fn host_name() -> String {
+/// Linux counts in hundredths of a second here, whatever its own clock does.
+#[cfg(feature = "serve")]
+const MILLISECONDS_OF_A_TICK: u64 = 10;
+
+/// The processor time that a process has used, with that of all processes that it started and that still have it above
+/// them or have been waited for. `None` where the system does not tell.
+#[cfg(feature = "serve")]
+pub fn processor_time(root: u32) -> Option<std::time::Duration> {
+    let mut all = std::collections::BTreeMap::new();
+    for entry in fs::read_dir("/proc").ok()?.flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        // One may end while it is read.
+        if let Some(pid) = pid
+            && let Some(stat) = parent_and_ticks(pid)
+        {
+            all.insert(pid, stat);
+        }
+    }
+    all.get(&root)?;
+    let is_below = |pid: u32| {
+        // Bounded, as parents change while they are read.
+        let mut above =
+            std::iter::successors(Some(pid), |pid| all.get(pid).map(|(parent, _)| *parent));
+        above.by_ref().take(1000).any(|pid| pid == root)
+    };
+    let ticks: u64 =
+        all.iter().filter(|(pid, _)| is_below(**pid)).map(|(_, (_, ticks))| ticks).sum();
+    Some(std::time::Duration::from_millis(ticks * MILLISECONDS_OF_A_TICK))
+}
+
+/// A process's parent, and the ticks of the clock that it and those of its children that it waited for have used.
+#[cfg(feature = "serve")]
+fn parent_and_ticks(pid: u32) -> Option<(u32, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    // Fields by their number in proc(5), of which the third comes first here.
+    let fields: Vec<&str> = after_name.split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let ticks = field(14)? + field(15)? + field(16)? + field(17)?;
+    Some((field(4)?.try_into().ok()?, ticks))
+}
+
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
@@ -131,81 +179,4 @@ fn read_line(path: impl AsRef<Path>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(boot: &str, host: &str, started: u64) -> ProcessName {
-        ProcessName {
-            pid: 7,
-            started: Some(started),
-            boot: boot.into(),
-            pid_namespace: Some("pid:[1]".into()),
-            host: host.into(),
-            machine: Some(host.into()),
-        }
-    }
-
-    #[test]
-    fn this_process_is_alive() {
-        let this = ProcessName::current();
-        assert_eq!(this.liveness_of(&this), Liveness::Alive);
-    }
-
-    #[test]
-    fn a_process_that_ended_is_dead() {
-        let mut child = std::process::Command::new("true").spawn().unwrap();
-        let mut name = ProcessName::current();
-        name.pid = child.id();
-        name.started = started(child.id());
-        child.wait().unwrap();
-        assert!(matches!(ProcessName::current().liveness_of(&name), Liveness::Dead(_)));
-    }
-
-    #[test]
-    fn a_process_that_ended_and_that_nobody_asked_after_is_dead() {
-        let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
-        let this = ProcessName::current();
-        let name = ProcessName { pid: child.id(), started: started(child.id()), ..this.clone() };
-        assert_eq!(this.liveness_of(&name), Liveness::Alive);
-        child.kill().unwrap();
-        if cfg!(target_os = "linux") {
-            while stat_field(child.id(), 3).unwrap() != "Z" {
-                std::thread::yield_now();
-            }
-            assert_eq!(this.liveness_of(&name), Liveness::Dead(Cause::Exited));
-        }
-        child.wait().unwrap();
-    }
-
-    #[test]
-    fn a_reused_process_id_is_seen_by_its_start() {
-        let this = ProcessName::current();
-        let before = ProcessName { started: Some(1), ..this.clone() };
-        assert_eq!(this.liveness_of(&before), Liveness::Dead(Cause::PidReused));
-    }
-
-    #[test]
-    fn no_process_outlives_a_boot() {
-        let verdict = named("b", "host", 5).judge(&named("a", "host", 5), true, Some(5));
-        assert_eq!(verdict, Liveness::Dead(Cause::Rebooted));
-    }
-
-    #[test]
-    fn machines_of_one_name_are_not_taken_for_one_machine_that_was_booted() {
-        let here = named("b", "trainer", 5);
-        for machine in [None, Some("another".into())] {
-            let there = ProcessName { machine, ..named("a", "trainer", 5) };
-            assert_eq!(here.judge(&there, true, Some(5)), Liveness::Unknown);
-            let nameless = ProcessName { machine: None, ..here.clone() };
-            assert_eq!(nameless.judge(&there, true, Some(5)), Liveness::Unknown);
-        }
-    }
-
-    #[test]
-    fn a_process_on_another_machine_or_in_another_container_cannot_be_seen() {
-        let here = named("b", "host", 5);
-        assert_eq!(here.judge(&named("a", "other", 5), true, Some(5)), Liveness::Unknown);
-        let contained = ProcessName { pid_namespace: None, ..named("b", "other", 5) };
-        assert_eq!(here.judge(&contained, true, Some(5)), Liveness::Unknown);
-    }
-}
+mod tests;

@@ -38,7 +38,7 @@ impl InFolder {
     }
 
     /// Calls `clear` if no other process is inside, and leaves the folder.
-    #[cfg(feature = "train")]
+    #[cfg(any(test, feature = "train"))]
     pub(crate) fn leave(self, clear: impl FnOnce()) {
         self.clear_if_alone(clear);
     }
@@ -50,7 +50,7 @@ impl InFolder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "train"))]
 mod tests {
     use super::*;
 

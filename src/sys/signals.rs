@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::flag;
 
 /// What requested a stop.
@@ -102,6 +102,16 @@ impl StopFlag {
             flag::register_usize(signal, Arc::clone(&stop.0), signal as usize)?;
         }
         Ok(stop)
+    }
+
+    /// Also sets it at SIGUSR1, as at SIGTERM: by that, a scheduler of jobs says that the time is nearly up.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses the handler.
+    #[cfg(feature = "cli")]
+    pub(crate) fn also_on_warning(&self) -> io::Result<()> {
+        flag::register_usize(SIGUSR1, Arc::clone(&self.0), SIGTERM as usize).map(drop)
     }
 
     /// Requests a stop: the training saves its state and ends, and can be resumed.

@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::data::batch::{Batch, Batches};
 use crate::data::{Normalization, Subset};
 use crate::model::{EmulatedNetwork, Mode, Network, ReadError, read_values};
-use crate::record::{ClassRecall, ConfidenceGroup};
+use crate::record::figures::{MISTAKES_MAX, Mistake, SplitFigures};
+use crate::record::{ClassRecall, ConfidenceGroup, wilson_interval};
 
 /// Number of images in one forward pass: enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;
@@ -67,13 +68,13 @@ impl Evaluation {
     }
 }
 
-/// How a network is shown images.
+/// How images are flipped before a network sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// As they are.
-    Plain,
-    /// Mirrored left to right.
-    Mirrored,
+pub enum Flip {
+    /// Not at all.
+    None,
+    /// Left to right.
+    Horizontal,
 }
 
 /// Evaluates a network on a split, in batches. A NaN in the logits of an image makes the loss NaN and
@@ -89,12 +90,12 @@ pub fn evaluate(
     classes: usize,
     device: &Device,
 ) -> Result<Evaluation, ReadError> {
-    let mut sums = Sums::new(classes);
-    for_batches(network, subset, normalization, device, View::Plain, |logits, labels| {
+    let mut sums = EvaluationSums::new(classes);
+    for_each_batch(network, subset, normalization, device, Flip::None, |logits, labels| {
         sums.add(logits, labels);
         true
     })?;
-    Ok(sums.mean_over(subset.len()))
+    Ok(sums.finish(subset.len()))
 }
 
 /// Like [`evaluate`], but calls `keep_going` before each batch, and returns `None` once that returns `false`.
@@ -110,7 +111,7 @@ pub fn evaluate_while(
     device: &Device,
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>, ReadError> {
-    evaluate_view(network, subset, normalization, classes, device, View::Plain, keep_going)
+    evaluate_flipped(network, subset, normalization, classes, device, Flip::None, keep_going)
 }
 
 /// Which images of a split a network classifies correctly, in order.
@@ -119,7 +120,7 @@ pub fn evaluate_while(
 ///
 /// If the device fails.
 #[cfg(feature = "cli")]
-pub(crate) fn right_images(
+pub(crate) fn correct_images(
     network: &Network,
     subset: &Subset,
     normalization: Normalization,
@@ -127,7 +128,7 @@ pub(crate) fn right_images(
     device: &Device,
 ) -> Result<Vec<bool>, ReadError> {
     let mut right = Vec::with_capacity(subset.len());
-    for_batches(network, subset, normalization, device, View::Plain, |logits, labels| {
+    for_each_batch(network, subset, normalization, device, Flip::None, |logits, labels| {
         let rows = logits.chunks_exact(classes).zip(labels);
         right.extend(rows.map(|(row, &label)| argmax(row) == usize::from(label)));
         true
@@ -135,32 +136,70 @@ pub(crate) fn right_images(
     Ok(right)
 }
 
-/// Like [`evaluate_while`], of images in this view.
+/// What a network predicts for one image of a split.
+#[cfg(feature = "cli")]
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Prediction {
+    /// The image's class.
+    pub label: usize,
+    /// The predicted class, the same as in [`evaluate`].
+    pub class: usize,
+    /// The probability of each class.
+    pub probabilities: Vec<f64>,
+}
+
+/// Calls `visit` with the prediction for each image of a split, in order, until it returns `false`.
 ///
 /// # Errors
 ///
-/// As [`evaluate`].
-pub fn evaluate_view(
+/// If the device fails.
+#[cfg(feature = "cli")]
+pub(crate) fn for_each_prediction(
     network: &Network,
     subset: &Subset,
     normalization: Normalization,
     classes: usize,
     device: &Device,
-    view: View,
+    mut visit: impl FnMut(Prediction) -> bool,
+) -> Result<(), ReadError> {
+    for_each_batch(network, subset, normalization, device, Flip::None, |logits, labels| {
+        logits.chunks_exact(classes).zip(labels).all(|(row, &label)| {
+            let probability = |class| (-cross_entropy_of(row, class)).exp();
+            visit(Prediction {
+                label: label.into(),
+                class: argmax(row),
+                probabilities: (0..classes).map(probability).collect(),
+            })
+        })
+    })
+}
+
+/// Like [`evaluate_while`], of flipped images.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub fn evaluate_flipped(
+    network: &Network,
+    subset: &Subset,
+    normalization: Normalization,
+    classes: usize,
+    device: &Device,
+    flip: Flip,
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>, ReadError> {
-    let mut sums = Sums::new(classes);
-    let mut is_whole = keep_going();
-    if is_whole {
+    let mut sums = EvaluationSums::new(classes);
+    let mut is_complete = keep_going();
+    if is_complete {
         let mut seen = 0;
-        for_batches(network, subset, normalization, device, view, |logits, labels| {
+        for_each_batch(network, subset, normalization, device, flip, |logits, labels| {
             sums.add(logits, labels);
             seen += labels.len();
-            is_whole = seen == subset.len() || keep_going();
-            is_whole
+            is_complete = seen == subset.len() || keep_going();
+            is_complete
         })?;
     }
-    Ok(is_whole.then(|| sums.mean_over(subset.len())))
+    Ok(is_complete.then(|| sums.finish(subset.len())))
 }
 
 /// What was measured of a model on a split, beyond what training needs.
@@ -172,6 +211,26 @@ pub struct Measured {
     /// answer and the share of answers that are right, over 15 bins of that probability (Guo et al., "On
     /// calibration of modern neural networks", 2017). NaN for no images.
     pub calibration_error: f64,
+    /// The wrong answers that the network is surest of, the surest first, and of equally sure ones the first.
+    pub mistakes: Vec<Mistake>,
+}
+
+impl From<Measured> for SplitFigures {
+    fn from(measured: Measured) -> Self {
+        let Measured { evaluation, calibration_error, mistakes } = measured;
+        let (images, accuracy) = (evaluation.images(), evaluation.accuracy());
+        let confusion = evaluation.confusion.iter();
+        Self {
+            images,
+            accuracy,
+            interval: wilson_interval(accuracy, images),
+            loss: evaluation.loss,
+            calibration_error,
+            classes: evaluation.classes,
+            confusion: confusion.map(|(&(label, named), &images)| (label, named, images)).collect(),
+            mistakes,
+        }
+    }
 }
 
 /// Measures a network on a split; calls `beat` after each batch.
@@ -189,7 +248,7 @@ pub fn measure(
 ) -> Result<Measured, ReadError> {
     let network = network.valid();
     let forward = |images| network.forward(images, Mode::Evaluate);
-    measure_function(&forward, subset, normalization, classes, device, beat)
+    measure_forward(&forward, subset, normalization, classes, device, beat)
 }
 
 /// The same of a quantized network.
@@ -205,10 +264,10 @@ pub fn measure_quantized(
     device: &Device,
 ) -> Result<Measured, ReadError> {
     let forward = |images| network.forward(images);
-    measure_function(&forward, subset, normalization, classes, device, &mut || {})
+    measure_forward(&forward, subset, normalization, classes, device, &mut || {})
 }
 
-fn measure_function(
+fn measure_forward(
     forward: &dyn Fn(Tensor<4>) -> Tensor<2>,
     subset: &Subset,
     normalization: Normalization,
@@ -216,9 +275,10 @@ fn measure_function(
     device: &Device,
     beat: &mut dyn FnMut(),
 ) -> Result<Measured, ReadError> {
-    let mut sums = Sums::new(classes);
+    let mut sums = EvaluationSums::new(classes);
     let mut bins = [Bin::default(); CALIBRATION_BINS];
-    pass_batches(forward, subset, normalization, device, View::Plain, |logits, labels| {
+    let (mut seen, mut mistakes) = (0, Vec::new());
+    for_each_batch_of(forward, subset, normalization, device, Flip::None, |logits, labels| {
         sums.add(logits, labels);
         for (row, &label) in logits.chunks_exact(classes.max(1)).zip(labels) {
             let answer = argmax(row);
@@ -227,18 +287,32 @@ fn measure_function(
             let bin = &mut bins[bin.min(CALIBRATION_BINS - 1)];
             bin.confidence += confidence;
             bin.right += f64::from(u8::from(answer == usize::from(label)));
+            let (image, label) = (seen, usize::from(label));
+            seen += 1;
+            if answer != label {
+                insert(&mut mistakes, Mistake { image, label, predicted: answer, confidence });
+            }
         }
         beat();
         true
     })?;
     let distance: f64 = bins.iter().map(|bin| (bin.confidence - bin.right).abs()).sum();
     let calibration_error = distance / subset.len() as f64;
-    Ok(Measured { evaluation: sums.mean_over(subset.len()), calibration_error })
+    Ok(Measured { evaluation: sums.finish(subset.len()), calibration_error, mistakes })
+}
+
+/// Puts a mistake among the surest so far, in order.
+fn insert(mistakes: &mut Vec<Mistake>, next: Mistake) {
+    // With no probability, it is surer than none.
+    let is_surer = |other: &Mistake| other.confidence >= next.confidence;
+    let at = mistakes.iter().position(|other| !is_surer(other)).unwrap_or(mistakes.len());
+    mistakes.insert(at, next);
+    mistakes.truncate(MISTAKES_MAX);
 }
 
 const CALIBRATION_BINS: usize = 15;
 
-/// Sums over the images whose answers have about the same probability.
+/// EvaluationSums over the images whose answers have about the same probability.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bin {
     confidence: f64,
@@ -246,33 +320,33 @@ struct Bin {
 }
 
 /// Calls `add` with the logits and labels of one batch after another, until it returns `false`.
-fn for_batches(
+fn for_each_batch(
     network: &Network,
     subset: &Subset,
     normalization: Normalization,
     device: &Device,
-    view: View,
+    flip: Flip,
     add: impl FnMut(&[f32], &[u16]) -> bool,
 ) -> Result<(), ReadError> {
     let network = network.valid();
     let forward = |images| network.forward(images, Mode::Evaluate);
-    pass_batches(&forward, subset, normalization, device, view, add)
+    for_each_batch_of(&forward, subset, normalization, device, flip, add)
 }
 
-/// The same for any function from images to logits.
-fn pass_batches(
+/// The same for any function `forward` from images `[batch, channels, height, width]` to logits `[batch, classes]`.
+fn for_each_batch_of(
     forward: &dyn Fn(Tensor<4>) -> Tensor<2>,
     subset: &Subset,
     normalization: Normalization,
     device: &Device,
-    view: View,
+    flip: Flip,
     mut add: impl FnMut(&[f32], &[u16]) -> bool,
 ) -> Result<(), ReadError> {
     let device = device.clone().without_autodiff();
     let mut batches = Batches::in_order(subset, normalization, EVALUATION_BATCH);
     let mut batch = Batch::default();
     while batches.fill_next(&mut batch) {
-        if view == View::Mirrored {
+        if flip == Flip::Horizontal {
             let [_, _, width] = subset.shape();
             batch.pixels.chunks_exact_mut(width.max(1)).for_each(<[f32]>::reverse);
         }
@@ -285,8 +359,8 @@ fn pass_batches(
     Ok(())
 }
 
-/// Sums over the batches so far.
-struct Sums {
+/// EvaluationSums over the batches so far.
+struct EvaluationSums {
     loss: f64,
     classes: usize,
     confusion: BTreeMap<(usize, usize), u64>,
@@ -294,7 +368,7 @@ struct Sums {
     answers: Vec<(f32, bool)>,
 }
 
-impl Sums {
+impl EvaluationSums {
     fn new(classes: usize) -> Self {
         Self { loss: 0.0, classes, confusion: BTreeMap::new(), answers: Vec::new() }
     }
@@ -310,7 +384,7 @@ impl Sums {
         }
     }
 
-    fn mean_over(self, images: usize) -> Evaluation {
+    fn finish(self, images: usize) -> Evaluation {
         let Self { loss, classes, confusion, answers } = self;
         let by_confidence = groups_by_confidence(answers);
         Evaluation { loss: loss / images as f64, classes, confusion, by_confidence }

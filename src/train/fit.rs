@@ -98,8 +98,36 @@ pub fn train(
     state: TrainState,
     watch: &mut dyn Watch,
 ) -> Result<Trained, TrainError> {
-    let mut fit = Fit::new(setup, state)?;
-    let (ending, why) = fit.run(watch)?;
+    run(Fit::new(setup, state)?, watch)
+}
+
+/// How long the network of a fold is trained, and after which epoch it is kept and evaluated: as the trial's own was.
+/// So nothing is chosen by the images of the fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoldPlan {
+    /// The last epoch of the trial.
+    pub last_epoch: usize,
+    /// Its best epoch.
+    pub judged_epoch: usize,
+}
+
+/// As [`train`], for a fold of a cross-validation: the validation images of `setup` are those of the fold, and are
+/// evaluated once. Other epochs have no validation figures: they are NaN.
+///
+/// # Errors
+///
+/// As [`train`].
+pub(crate) fn train_fold(
+    setup: TrainingSetup,
+    plan: FoldPlan,
+    state: TrainState,
+    watch: &mut dyn Watch,
+) -> Result<Trained, TrainError> {
+    run(Fit { plan: Some(plan), ..Fit::new(setup, state)? }, watch)
+}
+
+fn run(mut fit: Fit, watch: &mut dyn Watch) -> Result<Trained, TrainError> {
+    let (setup, (ending, why)) = (fit.setup, fit.run(watch)?);
     if let Some(profiler) = fit.profiler.take() {
         let on_cpu = !setup.device.is_asynchronous;
         let executor = on_cpu.then(Executor::current);
@@ -110,6 +138,8 @@ pub fn train(
 
 struct Fit<'a> {
     setup: TrainingSetup<'a>,
+    /// For the network of a fold.
+    plan: Option<FoldPlan>,
     device: Device,
     network: Network,
     optimizer: ModuleOptimizer,
@@ -145,7 +175,8 @@ enum EpochEnd {
 /// The evaluation of an epoch.
 struct EpochEvaluation {
     weights: Weights,
-    validation: Evaluation,
+    /// `None` for an epoch of a fold's network that is not evaluated.
+    validation: Option<Evaluation>,
     probe: Option<Probe>,
 }
 
@@ -178,6 +209,7 @@ impl<'a> Fit<'a> {
             seconds_in_process: 0.0,
             profiler: (setup.profiling == Profiling::On).then(|| Profiler::new(setup.spec)),
             setup,
+            plan: None,
         })
     }
 
@@ -195,6 +227,11 @@ impl<'a> Fit<'a> {
                 EpochEnd::Stopped => return Ok((Ending::Stopped, None)),
                 EpochEnd::Diverged(what) => return Ok((Ending::Diverged, Some(what))),
                 EpochEnd::GivenUp(why) => (Some(why), true),
+                // Part of an epoch is nothing for a fold, but another trial may continue from it.
+                EpochEnd::OutOfTime if self.plan.is_some() => {
+                    self.save(watch)?;
+                    return Ok((Ending::OutOfTime, None));
+                }
                 EpochEnd::OutOfTime => (None, true),
                 EpochEnd::Done => (None, false),
             };
@@ -216,11 +253,22 @@ impl<'a> Fit<'a> {
             let record = self.finish_epoch(evaluation, given_up, watch);
             self.keep_best(record.clone());
             self.lap(Part::Rest);
-            self.save(watch)?;
+            if self.plan.is_none() || self.ending().is_some() || self.is_due(watch) {
+                self.save(watch)?;
+            }
             if watch.epoch(&record)? == Flow::Stop && self.ending().is_none() {
+                if self.plan.is_some() {
+                    self.save(watch)?;
+                }
                 return Ok((Ending::Stopped, None));
             }
         }
+    }
+
+    /// Whether a checkpoint is due after an epoch of a fold's network.
+    fn is_due(&self, watch: &mut dyn Watch) -> bool {
+        let steps = self.setup.data.train.len().div_ceil(self.setup.spec.train().batch_size);
+        watch.wants_checkpoint(&self.progress(steps))
     }
 
     /// Why the training ends between two epochs; `None` if it continues.
@@ -229,6 +277,10 @@ impl<'a> Fit<'a> {
         let last = self.state.curve.last();
         if let Some(name) = self.state.weights.first_non_finite() {
             return Some((Ending::Diverged, Some(format!("`{name}` is no longer finite"))));
+        }
+        if let Some(plan) = self.plan {
+            let is_over = self.state.position.epoch >= plan.last_epoch;
+            return is_over.then_some((Ending::Completed, None));
         }
         if last.is_some_and(|last| !last.validation_loss.is_finite()) {
             return Some((Ending::Diverged, Some("the validation loss is not finite".into())));
@@ -404,6 +456,11 @@ impl<'a> Fit<'a> {
         let averaged = self.state.average.as_ref();
         let averaged = averaged.map(|weights| Network::new(setup.spec, weights, &self.device));
         let averaged = averaged.transpose()?;
+        let weights = || averaged.as_ref().unwrap_or(&self.network).weights(setup.spec);
+        let epoch = self.state.position.epoch + 1;
+        if self.plan.is_some_and(|plan| plan.judged_epoch != epoch) {
+            return Ok(Ok(EpochEvaluation { weights: weights()?, validation: None, probe: None }));
+        }
         let validation = evaluate_while(
             averaged.as_ref().unwrap_or(&self.network),
             &setup.data.validation,
@@ -412,24 +469,23 @@ impl<'a> Fit<'a> {
             &self.device,
             &mut keep_going,
         )?;
-        self.lap(Part::Evaluation);
         let Some(validation) = validation else {
             return Ok(Err(flow));
         };
-        let weights = averaged.as_ref().unwrap_or(&self.network).weights(setup.spec)?;
+        let weights = weights()?;
+        self.lap(Part::Evaluation);
         // Later probes rarely differ from earlier ones; so only a few are made, which cost little even if
         // epochs are short.
-        let epoch = self.state.position.epoch + 1;
         let is_probed = epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_partial;
         let mut probed = None;
-        if is_probed && validation.loss.is_finite() {
+        if is_probed && self.plan.is_none() && validation.loss.is_finite() {
             probed = probe(setup, &weights, &validation, &mut keep_going)?;
             // Without time for a probe, the evaluation still counts.
             if probed.is_none() && flow == Flow::Stop {
                 return Ok(Err(flow));
             }
         }
-        Ok(Ok(EpochEvaluation { weights, validation, probe: probed }))
+        Ok(Ok(EpochEvaluation { weights, validation: Some(validation), probe: probed }))
     }
 
     fn finish_epoch(
@@ -454,17 +510,17 @@ impl<'a> Fit<'a> {
             epoch,
             train_loss: loss / images.max(1) as f64,
             train_accuracy: correct as f64 / images.max(1) as f64,
-            validation_loss: validation.loss,
-            validation_accuracy: validation.accuracy(),
+            validation_loss: validation.as_ref().map_or(f64::NAN, |validation| validation.loss),
+            validation_accuracy: validation.as_ref().map_or(f64::NAN, Evaluation::accuracy),
             learning_rate: learning_rate(train, last_step, train.epochs * steps),
             seconds,
             images,
             course,
             probe,
-            recalls: validation.recalls(),
+            recalls: validation.as_ref().map_or_else(Vec::new, Evaluation::recalls),
             given_up,
         };
-        if record.given_up.is_none() && epoch < train.epochs {
+        if record.given_up.is_none() && epoch < train.epochs && self.plan.is_none() {
             self.state.curve.push(record.clone());
             record.given_up = watch.give_up(&self.so_far(&[], steps));
             self.state.curve.pop();
@@ -485,7 +541,11 @@ impl<'a> Fit<'a> {
     fn keep_best(&mut self, record: EpochRecord) {
         self.state.curve.push(record.clone());
         let gate = self.setup.spec.gate();
-        if self.state.best.as_ref().is_none_or(|best| record.beats(&best.record, gate)) {
+        let is_best = match self.plan {
+            Some(plan) => record.epoch == plan.judged_epoch,
+            None => self.state.best.as_ref().is_none_or(|best| record.beats(&best.record, gate)),
+        };
+        if is_best {
             let weights = self.state.weights.clone();
             self.state.best = Some(BestEpoch { record, weights });
         }

@@ -20,10 +20,11 @@ mod tests;
 pub(crate) mod workers;
 
 pub(crate) use calibrate::{QuantizeError, quantize};
-#[cfg(feature = "cli")]
-pub(crate) use evaluate::right_images;
 pub use evaluate::{Evaluation, evaluate};
-pub(crate) use evaluate::{Measured, evaluate_while, measure, measure_quantized};
+#[cfg(feature = "cli")]
+pub(crate) use evaluate::{Prediction, correct_images, for_each_prediction};
+pub(crate) use evaluate::{evaluate_while, measure, measure_quantized};
+pub(crate) use fit::{FoldPlan, train_fold};
 pub use fit::{Trained, train};
 pub use profile::Profiling;
 pub(crate) use range::test_rates;

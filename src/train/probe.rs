@@ -4,7 +4,7 @@ use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use super::evaluate::{Evaluation, View, evaluate_view, evaluate_while, images_tensor};
+use super::evaluate::{Evaluation, Flip, evaluate_flipped, evaluate_while, images_tensor};
 use super::setup::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
@@ -90,12 +90,12 @@ fn mirror_cost(
         return Ok(None);
     };
     let classes = setup.spec.input().classes;
-    let mut accuracy = |view| -> Result<Option<f64>, ReadError> {
+    let mut accuracy = |flip| -> Result<Option<f64>, ReadError> {
         let seen =
-            evaluate_view(network, &subset, normalization, classes, device, view, keep_going)?;
+            evaluate_flipped(network, &subset, normalization, classes, device, flip, keep_going)?;
         Ok(seen.map(|evaluation| evaluation.accuracy()))
     };
-    let (original, mirrored) = (accuracy(View::Plain)?, accuracy(View::Mirrored)?);
+    let (original, mirrored) = (accuracy(Flip::None)?, accuracy(Flip::Horizontal)?);
     Ok(original.zip(mirrored).map(|(original, mirrored)| original - mirrored))
 }
 

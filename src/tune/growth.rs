@@ -3,8 +3,8 @@
 //! The size is that of the member of the [plain family](super::family) with which a study of such data and such a
 //! gate would begin.
 
-use super::expectation::first_member;
 use super::family;
+use super::forecaster::first_member;
 use super::recommended::geometry::{recommended_kernel, side};
 use crate::spec::{Edit, FeatureShape, Layer, Spec};
 

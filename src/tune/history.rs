@@ -1,6 +1,8 @@
 //! The history that policies read.
 
-use crate::record::{Ending, EpochRecord, Probe, RangeTest};
+use std::borrow::Cow;
+
+use crate::record::{CrossValidation, Ending, EpochRecord, FoldResult, Probe, RangeTest};
 use crate::spec::{Edit, Spec};
 
 /// MNIST's training images without 5,000 for validation.
@@ -21,13 +23,31 @@ pub struct TrialRecord {
     pub curve: Vec<EpochRecord>,
     /// Why the training ended.
     pub ending: Ending,
-    /// Seconds of training.
+    /// Seconds of training, those for the folds included.
     pub train_seconds: f64,
     /// The learning rate range test, if one was made.
     pub rates: Option<RangeTest>,
+    /// The folds that were measured, the validation split first, with
+    /// [`GateSpec::folds`](crate::spec::GateSpec::folds); empty without.
+    pub folds: Vec<FoldResult>,
 }
 
 impl TrialRecord {
+    /// A first trial, trained to its end without a parent, a range test or folds.
+    pub fn new(trial: u32, spec: Spec, curve: Vec<EpochRecord>) -> Self {
+        Self {
+            trial,
+            parent: None,
+            edits: Vec::new(),
+            spec,
+            curve,
+            ending: Ending::Completed,
+            train_seconds: 1.0,
+            rates: None,
+            folds: Vec::new(),
+        }
+    }
+
     /// Number of training images in an epoch: as recorded, or else as the study says.
     pub fn images_per_epoch(&self) -> usize {
         let counted = self.curve.iter().map(|epoch| epoch.images as usize).max();
@@ -71,20 +91,60 @@ impl TrialRecord {
 
     /// The best epoch by the gate's ranking ([`EpochRecord::beats`]); `None` if no epoch was finished.
     pub fn best(&self) -> Option<&EpochRecord> {
-        let mut epochs = self.curve.iter();
-        let first = epochs.next()?;
-        let gate = self.spec.gate();
-        Some(epochs.fold(first, |best, epoch| if epoch.beats(best, gate) { epoch } else { best }))
+        EpochRecord::best_of(&self.curve, self.spec.gate())
     }
 
-    /// Validation accuracy of the best epoch, 0..=1; 0 if no epoch was finished.
+    /// Accuracy over all measured folds, 0..=1; without folds, the validation accuracy of the best epoch, 0 if no
+    /// epoch was finished.
     pub fn accuracy(&self) -> f64 {
-        self.best().map_or(0.0, |best| best.validation_accuracy)
+        self.judged().map_or(0.0, |judged| judged.validation_accuracy)
     }
 
-    /// The figure by which trials are ranked: [`EpochRecord::score`] of the best epoch; 0 if no epoch was
-    /// finished.
+    /// The figure by which trials are ranked: [`EpochRecord::score`] of all measured folds together or, without
+    /// folds, of the best epoch; 0 if no epoch was finished.
     pub fn score(&self) -> f64 {
-        self.best().map_or(0.0, |best| best.score(self.spec.gate()))
+        self.judged().map_or(0.0, |judged| judged.score(self.spec.gate()))
+    }
+
+    /// The measured folds together; `None` without folds.
+    pub(crate) fn cross_validation(&self) -> Option<CrossValidation> {
+        CrossValidation::of(&self.folds)
+    }
+
+    /// The figures by which the trial is judged, in place of the validation figures of an epoch.
+    fn judged(&self) -> Option<Cow<'_, EpochRecord>> {
+        let best = self.best()?;
+        Some(match self.cross_validation() {
+            None => Cow::Borrowed(best),
+            Some(folds) => Cow::Owned(EpochRecord {
+                validation_accuracy: folds.accuracy(),
+                recalls: folds.recalls,
+                ..best.clone()
+            }),
+        })
+    }
+
+    /// Number of images that the trial is judged on, as far as it tells.
+    pub(super) fn judged_images(&self) -> Option<usize> {
+        let counted = |epoch: &EpochRecord| {
+            epoch.recalls.iter().map(|recall| recall.images as usize).sum::<usize>()
+        };
+        let folds = self.cross_validation().map(|folds| folds.images as usize);
+        folds.or_else(|| self.curve.iter().map(counted).find(|&images| images > 0))
+    }
+
+    /// Seconds that such a trial takes if all its folds are measured.
+    pub(crate) fn seconds_with_all_folds(&self) -> f64 {
+        let folds = match self.spec.gate().folds {
+            Some(folds) if !self.is_without_folds() => folds as f64,
+            _ => 1.0,
+        };
+        self.train_seconds * folds / self.folds.len().max(1) as f64
+    }
+
+    /// Whether the trainer trains no folds, so that a trial that ended by itself has none.
+    pub(crate) fn is_without_folds(&self) -> bool {
+        let has_ended = matches!(self.ending, Ending::Completed | Ending::StoppedEarly);
+        has_ended && self.folds.is_empty()
     }
 }

@@ -10,16 +10,16 @@
 
 pub(crate) mod budget;
 mod diagnosis;
-mod expectation;
 pub(crate) mod family;
+mod forecaster;
 mod grow;
 mod growth;
 mod history;
 pub(crate) mod label_noise;
 mod law;
-pub(crate) mod outlook;
 mod policy;
 mod prior;
+pub(crate) mod pruning;
 pub(crate) mod recommended;
 mod search;
 mod shrink;
@@ -32,13 +32,13 @@ pub(crate) use budget::exhausted;
 pub use diagnosis::diagnose;
 pub use grow::Grow;
 pub use history::TrialRecord;
-pub(crate) use outlook::hopeless;
 pub use policy::{Policy, Proposal};
+pub(crate) use pruning::reason_to_prune;
 pub(crate) use recommended::recommended_rate;
 pub use search::{Asha, Random, Tpe};
 pub use shrink::Shrink;
 #[cfg(feature = "train")]
-pub(crate) use starter::starting_study;
+pub(crate) use starter::{folds_for, starting_study};
 
 use crate::spec;
 

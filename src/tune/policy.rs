@@ -84,6 +84,7 @@ impl Proposal {
 ///     ending: Ending::Completed,
 ///     train_seconds: 1.0,
 ///     rates: None,
+///     folds: vec![],
 /// };
 /// let proposal = Double.propose(&[first], &[]).ok_or("it should widen the layer")?;
 /// assert_eq!((proposal.parent, proposal.edits[0].to_string()), (1, "widen layer 1 to 64".into()));

@@ -10,16 +10,16 @@ pub(super) const ALPHA: [f64; 2] = [0.21, 0.13];
 
 /// Standard deviation of the logarithm of an error around the law, not counting the sampling error that follows from
 /// the number of validation images.
-pub(super) const SPREAD: f64 = 0.16;
+pub(super) const LAW_DEVIATION: f64 = 0.16;
 
 /// Networks of other forms make more errors with the same compute: mean and deviation of the logarithm of the ratio.
 /// The deviation is twice that of one LeNet over all data, because the networks that people write differ more than that.
-pub(super) const OTHER_FORMS: [f64; 2] = [0.32, 0.44];
+pub(super) const OTHER_ARCHITECTURES: [f64; 2] = [0.32, 0.44];
 
 /// ln of the error at C₀ = b₀ + b₁·\[colour\] + b₂·ln(images / 10,000) + b₃·ln(classes / 10).
-const RULE: [f64; 4] = [-3.23, 1.11, -0.39, 0.96];
+const INTERCEPT_WEIGHTS: [f64; 4] = [-3.23, 1.11, -0.39, 0.96];
 /// Standard deviation of that rule's residuals on data that it was not fitted to.
-const RULE_MISSES: f64 = 1.31;
+const INTERCEPT_DEVIATION: f64 = 1.31;
 
 /// The law for data of which only the input shape and the number of training images are known.
 pub(super) fn law(input: InputShape, images: usize) -> Law {
@@ -29,7 +29,7 @@ pub(super) fn law(input: InputShape, images: usize) -> Law {
         (images.max(1) as f64 / 10_000.0).ln(),
         (input.classes as f64 / 10.0).ln(),
     ];
-    let a: f64 = known.iter().zip(RULE).map(|(known, weight)| known * weight).sum();
+    let a: f64 = known.iter().zip(INTERCEPT_WEIGHTS).map(|(known, weight)| known * weight).sum();
     // However many classes there are, such a network is expected to get at least half of the images right.
-    Law::new([a.min(0.5_f64.ln()), RULE_MISSES], ALPHA)
+    Law::new([a.min(0.5_f64.ln()), INTERCEPT_DEVIATION], ALPHA)
 }

@@ -44,6 +44,20 @@ fn unknown_is_said_with_what_was_looked_at_and_has_an_exit_code() {
 }
 
 #[test]
+fn a_file_that_is_written_is_no_data_and_a_model_has_its_article() {
+    let program = "import numpy as np\nfrom sklearn.ensemble import RandomForestClassifier\n\
+        text = open('known.txt').read()\nm = RandomForestClassifier()\nm.fit(x, y)\n\
+        open('accuracy.txt', 'w').write('1')\nopen('log.txt', mode='a').write('')\n";
+    let bench = bench(&[("train.py", program)]);
+    let output = bench.burgeon(&["detect", "checkout"]);
+    expect_code(&output, 0);
+    let text = stdout(&output);
+    assert!(text.contains("it makes a model of trees with scikit-learn"), "{text}");
+    assert!(text.contains("known.txt (train.py:3)"), "{text}");
+    assert!(!text.contains("accuracy.txt") && !text.contains("log.txt"), "{text}");
+}
+
+#[test]
 fn json_has_the_keys_that_others_rely_on() {
     let bench = bench(&[("net.py", CNN)]);
     let output = bench.burgeon(&["detect", "checkout", "--json"]);

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
+use crate::smtp::{Reaction, SmtpServer, Step};
 use crate::support::{Bench, expect_code, stderr, stdout};
 
 /// Its code, and the checks of an area that are of a status.
@@ -30,7 +31,7 @@ fn a_machine_without_faults_is_told_what_it_has() {
     let output = bench.burgeon(&["doctor", "study.toml"]);
     expect_code(&output, 0);
     let text = stdout(&output);
-    assert!(text.contains("study.toml is valid") && text.contains("nothing hinders"), "{text}");
+    assert!(text.contains("study.toml is valid") && text.contains("no faults"), "{text}");
     assert!(!bench.runs().exists(), "it leaves nothing behind");
 }
 
@@ -101,6 +102,41 @@ fn a_wrong_study_and_a_command_that_is_not_there_are_told() {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let (code, examination) = examined(&bench, &["notify.toml"], &[]);
     assert_eq!((code, found(&examination, "notify", "ok").len()), (0, 1), "{examination}");
+}
+
+#[test]
+fn the_mail_server_of_a_study_is_tried_and_gets_nothing() {
+    let bench = Bench::new();
+    let server = SmtpServer::start();
+    let study = fs::read_to_string(bench.study()).unwrap();
+    let mail = format!(
+        "{study}[notify.mail]\nto = [\"ann@example.org\"]\nfrom = \"burgeon@example.org\"\nserver = \"127.0.0.1\"\n\
+         port = {}\nsecurity = \"none\"\nuser = \"ann\"\npassword-file = \"password\"\n",
+        server.port
+    );
+    fs::write(bench.path().join("mail.toml"), mail).unwrap();
+    let said = |status: &str| {
+        let (code, examination) = examined(&bench, &["mail.toml"], &[]);
+        let found = found(&examination, "notify", status);
+        assert_eq!((code, found.len()), (i32::from(status == "fault"), 1), "{examination}");
+        found[0]["found"].as_str().unwrap().to_owned()
+    };
+    assert!(said("fault").contains("the password of [notify] mail cannot be read"));
+    fs::write(bench.path().join("password"), "canary-7\n").unwrap();
+    assert!(said("ok").contains("takes the login of ann; nothing was sent"));
+    server.react_at(Step::Login, Reaction::Answer("535 5.7.8 not with canary-7".into()));
+    let refused = said("fault");
+    assert!(refused.contains("535") && !refused.contains("canary"), "{refused}");
+    server.react_at(Step::Greeting, Reaction::Hang);
+    let since = std::time::Instant::now();
+    said("fault");
+    assert!(since.elapsed() < std::time::Duration::from_secs(60), "it has a limit");
+    assert_eq!(server.deliveries(), []);
+    assert!(
+        !server.commands().iter().any(|command| command.starts_with("MAIL")),
+        "{:?}",
+        server.commands()
+    );
 }
 
 #[test]

@@ -5,7 +5,9 @@ mod budgets;
 mod build_script;
 #[cfg(unix)]
 mod cache;
-mod cli;
+mod check;
+#[cfg(target_os = "linux")]
+mod cluster;
 mod completions;
 mod continued;
 mod crashes;
@@ -13,22 +15,33 @@ mod crashes;
 mod detect;
 mod diff;
 mod doctor;
+mod drift;
+mod environment;
+mod eval;
 mod export;
+mod fallback;
+mod file_names;
+mod folds;
 mod import;
+mod json_output;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
 mod notify;
+mod outcomes;
 #[cfg(unix)]
 mod pipeline;
 mod predict;
 #[path = "../support/predictions.rs"]
 mod predictions;
+mod registry;
 mod report;
 mod residual;
 mod runs;
 mod schema;
+#[cfg(all(unix, feature = "serve"))]
+mod service;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
 #[path = "../support/smtp.rs"]

@@ -22,7 +22,20 @@ accuracy = 1.0
 [tune]
 policy = "random"
 trials = 50
-space = { convs = [2], filters = [16], kernel = [5], dense-layers = [1], units = [128], batch-size = [64], epochs = [1], optimizer = ["adam"] }
+
+[tune.space]
+convs = [2]
+filters = [16]
+kernel = [5]
+batch-norm = [false]
+dense-layers = [1]
+units = [128]
+dropout = [0.0]
+batch-size = [64]
+epochs = [1]
+optimizer = ["adam"]
+shift = [0.0]
+flip = [false]
 "#;
 
 #[test]

@@ -146,6 +146,13 @@ fn messages_are_listed_as_json_too_and_what_is_no_run_is_named() {
     assert_eq!(lines[0]["attempts"], 1);
     assert!(lines[0]["error"].as_str().unwrap().contains("busy"), "{lines}");
     expect_code(&bench.burgeon(&["notify", "--flush", "nowhere"]), 1);
+    // A folder that cannot be read keeps no other run from being listed.
+    let circle = bench.runs().join("circle");
+    std::os::unix::fs::symlink("circle", &circle).unwrap();
+    let listed = bench.burgeon(&["notify", "--json"]);
+    expect_code(&listed, 1);
+    assert!(stdout(&listed).contains("growing-0001"), "{}", stdout(&listed));
+    fs::remove_file(circle).unwrap();
     expect_code(&bench.burgeon(&["notify", "--now"]), 2);
     // Another server by --set, for one that was named wrongly.
     let other = SmtpServer::start();

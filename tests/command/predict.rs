@@ -89,6 +89,74 @@ fn squares_in_quadrants_are_told_apart_by_predict_as_by_eval() {
     assert!(matches!(error, OpenError::NoModel { .. }), "{error}");
 }
 
+#[test]
+fn predictions_on_the_runs_own_images_are_those_that_eval_counts() {
+    let bench = Bench::new();
+    let (train, test) = (squares(1000, 1), squares(200, 7));
+    write_idx(&bench.path().join("data"), (&train.0, &train.1), (&test.0, &test.1));
+    // Trained so briefly that some predictions are wrong.
+    fs::write(bench.study(), QUADRANTS.replace("epochs = 8", "epochs = 1")).unwrap();
+    let train = ["train", "study.toml", "--set", "gate.accuracy=1.0"];
+    assert!(bench.burgeon(&train).status.code().is_some_and(|code| code == 0 || code == 3));
+    let run = "runs/squares-0001";
+    let lines = |arguments: &[&str]| -> Vec<serde_json::Value> {
+        let mut predict = bench.command(&["predict", run, "--json"]);
+        let output = predict.args(arguments).output().unwrap();
+        expect_code(&output, 0);
+        stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let readings = || {
+        let events = fs::read_to_string(bench.path().join(run).join("events.jsonl")).unwrap();
+        let read = events.lines().filter(|line| line.contains("\"test_split_read\""));
+        read.map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+    for split in ["train", "validation", "test"] {
+        let before = readings().len();
+        let told = lines(&["--from-split", split]);
+        let mut confusion = vec![vec![0; 4]; 4];
+        for (index, line) in told.iter().enumerate() {
+            assert_eq!((&line["index"], &line["split"]), (&index.into(), &split.into()));
+            let class = |key: &str| line[key].as_str().unwrap().parse::<usize>().unwrap();
+            confusion[class("label")][class("class")] += 1;
+            let all = line["probabilities"].as_object().unwrap();
+            let sum: f64 = all.values().map(|share| share.as_f64().unwrap()).sum();
+            assert!((sum - 1.0).abs() < 1e-9, "{line}");
+            assert_eq!(all[line["class"].as_str().unwrap()], line["probability"]);
+        }
+        let is_test = split == "test";
+        assert_eq!(readings().len() - before, usize::from(is_test));
+        let eval = bench.burgeon(&["eval", run, "--json", "--split", split]);
+        expect_code(&eval, 0);
+        let eval: serde_json::Value = serde_json::from_str(&stdout(&eval)).unwrap();
+        assert_eq!(eval["confusion"], serde_json::json!(confusion), "{split}");
+        if is_test {
+            let [predicted, evaluated] = &readings()[..] else { panic!("two readings") };
+            assert_eq!(predicted["command"], "predict");
+            for key in ["images", "accuracy", "weights_hash", "data_hash"] {
+                assert_eq!(predicted[key], evaluated[key]);
+            }
+        }
+        assert_eq!(lines(&["--from-split", split, "--limit", "5"]), told[..5]);
+    }
+    assert_eq!(readings()[2]["images"], 5, "a reading of some");
+    let card = fs::read_to_string(bench.path().join(run).join("best/card.md")).unwrap();
+    assert!(card.contains("| 200 | | |"), "the figure on all images stays: {card}");
+
+    let text = bench.burgeon(&["predict", run, "--from-split", "validation", "--limit", "1"]);
+    assert!(stdout(&text).starts_with("validation 0: "), "{}", stdout(&text));
+    for wrong in [&["predict", run][..], &["predict", run, "a.png", "--limit", "3"]] {
+        expect_code(&bench.burgeon(wrong), 2);
+    }
+    expect_code(&bench.burgeon(&["predict", run, "a.png", "--from-split", "test"]), 2);
+    // Other images are refused by name.
+    let other = squares(1000, 2);
+    write_idx(&bench.path().join("data"), (&other.0, &other.1), (&test.0, &test.1));
+    let refused = bench.burgeon(&["predict", run, "--from-split", "test"]);
+    expect_code(&refused, 2);
+    assert!(stderr(&refused).contains("train-images: sha256"), "{}", stderr(&refused));
+    assert_eq!(readings().len(), 3);
+}
+
 /// MNIST, or the built-in digits where it is not here.
 fn some_digits() -> [Images; 2] {
     match real_mnist().and_then(|dir| mnist::read(&dir).ok()) {
@@ -267,6 +335,8 @@ fn folders_of_photos_are_tuned_by_name_and_predicted_as_they_are_evaluated() {
     // What `init` prints is the study that was tuned.
     let init = bench.burgeon(&["init", "my photos"]);
     expect_code(&init, 0);
+    let told = String::from_utf8_lossy(&init.stderr);
+    assert!(!told.contains("warning"), "{told}");
     fs::write(bench.path().join("photos.toml"), stdout(&init)).unwrap();
     let check = bench.burgeon(&["check", "photos.toml", "--json"]);
     expect_code(&check, 0);

@@ -15,6 +15,7 @@ use burgeon::unstable::ledger::{Event, read};
 use burgeon::unstable::sys::files::RealFiles;
 use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 
+use crate::folds::FOLDED;
 use crate::support::{Bench, End, GROWING, expect_code, stdout};
 
 /// What is promised to whoever asks for a stop.
@@ -65,6 +66,30 @@ fn await_event(bench: &Bench, name: &str) {
 fn events(run: &Path) -> Vec<Event> {
     let records = read(&RealFiles, &run.join("events.jsonl")).unwrap();
     records.into_iter().map(|record| record.event).collect()
+}
+
+#[test]
+fn a_stop_while_a_fold_is_trained_is_gone_on_with_in_that_fold() {
+    let longer = || Bench::with_study(&FOLDED.replace("epochs = 6", "epochs = 30"));
+    let whole = longer();
+    expect_code(&whole.burgeon(&["tune", "study.toml"]), 0);
+    let bench = longer();
+    let mut child = start(&bench, &["tune", "study.toml"]);
+    await_event(&bench, "fold_finished");
+    signal(&child, libc::SIGTERM);
+    assert!(was_stopped(gone(&mut child), libc::SIGTERM));
+    let before = events(&bench.run());
+    assert!(matches!(before.last(), Some(Event::StudyStopped { .. })), "{:?}", before.last());
+    expect_code(&bench.burgeon(&["resume", &bench.run().display().to_string()]), 0);
+    let folds = |event: &Event| matches!(event, Event::FoldFinished { .. });
+    let measured = before.iter().filter(|event| folds(event)).count();
+    let after = &events(&bench.run())[before.len()..];
+    let again = after.iter().find_map(|event| match event {
+        Event::FoldFinished { fold, .. } => Some(*fold as usize),
+        _ => None,
+    });
+    assert_eq!(again, Some(measured + 1), "the next fold, and none again");
+    assert!(End::of(&bench.run()) == End::of(&whole.run()));
 }
 
 fn stops() -> usize {

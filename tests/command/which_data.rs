@@ -339,6 +339,100 @@ fn a_gate_that_a_constant_answer_passes_must_be_confirmed() {
 }
 
 #[test]
+fn an_extension_cannot_open_the_gate_to_a_constant_answer() {
+    let mut train = vec![0; 396];
+    train.extend([1; 4]);
+    train.rotate_left(37);
+    let test = [0, 0, 0, 1].repeat(10);
+    // A network that learns nothing in one step of hardly any length.
+    let weak = ["train.epochs=1", "train.batch-size=300", "train.learning-rate=0.00000001"];
+    let settings = |others: &[&'static str]| [&weak[..], others].concat();
+    let settings_of = settings(&["data.validation=100", "gate.accuracy=0.995"]);
+    let (bench, output) = trained(&train, &test, &settings_of);
+    expect_code(&output, 3);
+    let events = || fs::read_to_string(run(&bench).join("events.jsonl")).unwrap();
+    let before = events();
+    for (gate, why) in [("0.3", "always predicts 0 would pass"), ("1.5", "from 0 to 1")] {
+        let output = bench.burgeon(&["resume", "runs/squares-0001", "--gate", gate]);
+        expect_code(&output, 2);
+        assert!(stderr(&output).contains(why), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "", "nothing is resumed");
+    }
+    assert_eq!(events(), before);
+    let confirmed = ["data.validation=100", "gate.accuracy=0.995", "gate.allow-majority=true"];
+    let (bench, output) = trained(&train, &test, &settings(&confirmed));
+    expect_code(&output, 3);
+    bench.burgeon(&["resume", "runs/squares-0001", "--gate", "0.005"]);
+    let events = fs::read_to_string(run(&bench).join("events.jsonl")).unwrap();
+    assert!(events.contains("study_extended"), "{events}");
+}
+
+#[test]
+fn a_folder_for_mnist_is_told_to_be_none_for_other_sources_once() {
+    let bench = bench();
+    let images = bench.path().join("images").display().to_string();
+    let told = |output: &Output, by: &str, read: &str| {
+        let said = stderr(output);
+        assert_eq!(said.matches("/nonexistent").count(), 1, "{said}");
+        for part in [by, "`source = \"mnist\"` alone", read] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    };
+    let option = bench.burgeon(&["train", "study.toml", "--data", "/nonexistent"]);
+    expect_code(&option, 0);
+    told(&option, "--data names", &format!("`source = \"idx\"`, so {images} is read"));
+    let mut eval = bench.command(&["eval", "runs/squares-0001"]);
+    let variable = eval.env("BURGEON_DATA", "/nonexistent").output().unwrap();
+    expect_code(&variable, 0);
+    told(&variable, "BURGEON_DATA names", &images);
+    // A folder of images is looked at and then read again.
+    let mut check = bench.command(&["train", "images", "--set", "train.epochs=1"]);
+    told(&check.env("BURGEON_DATA", "/nonexistent").output().unwrap(), "BURGEON_DATA", &images);
+    let quiet = bench.burgeon(&["eval", "runs/squares-0001"]);
+    assert!(!stderr(&quiet).contains("warning"), "{}", stderr(&quiet));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_cannot_be_recorded_is_refused_at_the_start() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::with_study(&STUDY.replace("\"idx\"", "\"mnist\""));
+    let name = std::ffi::OsStr::from_bytes(b"mn\xe9");
+    fs::create_dir(bench.path().join(name)).unwrap();
+    let mut train = bench.command(&["train", "study.toml", "--data"]);
+    let output = train.arg(name).output().unwrap();
+    expect_code(&output, 1);
+    let said = stderr(&output);
+    assert!(said.contains("mn") && said.contains("is not UTF-8"), "{said}");
+    assert!(!bench.runs().exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_wrong_with_class_folders_is_the_same_for_every_command() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench =
+        Bench::with_study("[data]\nsource = \"folder\"\npath = \"photos\"\n[model]\nlayers = []\n");
+    let picture = |folder: &Path, at: u8| {
+        fs::create_dir_all(folder).unwrap();
+        let pixels = image::GrayImage::from_pixel(4, 4, image::Luma([at]));
+        pixels.save(folder.join(format!("{at}.png"))).unwrap();
+    };
+    let photos = bench.path().join("photos");
+    let all_say = |part: &str| {
+        for arguments in [&["train", "study.toml"][..], &["tune", "photos"], &["data", "photos"]] {
+            let output = bench.burgeon(arguments);
+            expect_code(&output, 1);
+            assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+        }
+    };
+    picture(&photos.join("cat"), 1);
+    all_say("its images are of 1 class, but a classifier needs at least 2");
+    picture(&photos.join(std::ffi::OsStr::from_bytes(b"d\xf6g")), 2);
+    all_say("the name of a class folder must be UTF-8");
+}
+
+#[test]
 fn a_floor_under_the_recall_keeps_a_constant_answer_out() {
     let mut train = vec![0; 396];
     train.extend([1; 4]);
@@ -378,4 +472,20 @@ fn a_recall_that_cannot_be_measured_is_refused_by_name() {
         "{said}"
     );
     assert!(!bench.runs().exists());
+}
+
+#[test]
+fn a_missing_folder_is_told_with_what_sets_another() {
+    let bench = Bench::new();
+    for source in ["idx", "folder", "cifar", "csv", "npz"] {
+        let study = STUDY.replace("\"idx\"", &format!("{source:?}"));
+        fs::write(bench.path().join("study.toml"), study).unwrap();
+        let output = bench.burgeon(&["check", "study.toml"]);
+        expect_code(&output, 1);
+        let told = stderr(&output);
+        assert!(
+            told.contains("images does not exist; set `path` in [data], or `--set data.path=PATH`"),
+            "{source}: {told}"
+        );
+    }
 }

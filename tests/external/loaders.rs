@@ -58,12 +58,12 @@ pub fn torch_group() -> Group {
 }
 
 /// The Python that has the packages: `BURGEON_PYTHON`, or the one that `.ci/run` makes.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let made = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python");
     std::env::var_os("BURGEON_PYTHON").map_or_else(made, PathBuf::from)
 }
 
-fn has(imports: &str) -> bool {
+pub fn has(imports: &str) -> bool {
     let output = Command::new(python()).args(["-c", imports]).output();
     output.is_ok_and(|output| output.status.success())
 }

@@ -22,7 +22,7 @@ pub fn group() -> Group {
     }
 }
 
-fn missing() -> Option<String> {
+pub fn missing() -> Option<String> {
     let runs = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output();
         output.is_ok_and(|output| output.status.success())
@@ -39,10 +39,10 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// A server of its own authority, for `localhost`.
-struct Server {
+pub struct Server {
     folder: tempfile::TempDir,
     process: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Drop for Server {
@@ -54,7 +54,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(mode: &str) -> Self {
+    pub fn start(mode: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         certify(folder.path());
         let path = |name: &str| folder.path().join(name);
@@ -73,35 +73,36 @@ impl Server {
         Self { folder, process, port }
     }
 
-    fn ca(&self) -> PathBuf {
+    pub fn ca(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    fn taken(&self) -> usize {
+    pub fn taken(&self) -> usize {
         (1..)
             .take_while(|number| self.folder.path().join(format!("{number}.json")).exists())
             .count()
     }
 
-    fn about(&self, number: usize) -> Value {
+    pub fn about(&self, number: usize) -> Value {
         let text = fs::read(self.folder.path().join(format!("{number}.json"))).unwrap();
         serde_json::from_slice(&text).unwrap()
     }
 
     /// What Python finds in a message that was taken over.
-    fn parsed(&self, number: usize) -> Value {
-        let output = Command::new("python3")
-            .arg(script("parse.py"))
-            .arg(self.folder.path().join(format!("{number}.eml")))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", stderr(&output));
-        serde_json::from_slice(&output.stdout).unwrap()
+    pub fn parsed(&self, number: usize) -> Value {
+        parsed(&self.folder.path().join(format!("{number}.eml")))
     }
 }
 
+/// What Python finds in a message.
+pub fn parsed(message: &Path) -> Value {
+    let output = Command::new("python3").arg(script("parse.py")).arg(message).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 /// Makes an authority, and a certificate of it for `localhost`.
-fn certify(folder: &Path) {
+pub fn certify(folder: &Path) {
     let openssl = |arguments: &str| {
         let output = Command::new("openssl")
             .args(arguments.split(' '))
@@ -121,7 +122,8 @@ fn certify(folder: &Path) {
     );
 }
 
-fn bench(server: &Server, security: &str, ca: &Path, password: &str) -> Bench {
+/// A study that is told of by mail, to a server on this machine.
+pub fn bench(port: u16, security: &str, ca: &Path, password: &str) -> Bench {
     let bench = Bench::with_study(&format!(
         r#"
 name = "growing"
@@ -138,9 +140,8 @@ accuracy = 0.2
 [tune]
 trials = 1
 [notify]
-mail = {{ to = ["Änn \"Lee\", of R&D <ann@example.org>", "bob@example.org"], from = "burgeon <burgeon@example.org>", server = "localhost", port = {}, security = "{security}", user = "ann", password-file = "password", ca-file = {ca:?} }}
+mail = {{ to = ["Änn \"Lee\", of R&D <ann@example.org>", "bob@example.org"], from = "burgeon <burgeon@example.org>", server = "localhost", port = {port}, security = "{security}", user = "ann", password-file = "password", ca-file = {ca:?} }}
 "#,
-        server.port,
     ));
     fs::write(bench.path().join("password"), password).unwrap();
     bench
@@ -149,7 +150,7 @@ mail = {{ to = ["Änn \"Lee\", of R&D <ann@example.org>", "bob@example.org"], fr
 fn mail_arrives_whole_over_tls_with_a_login() {
     for security in ["tls", "starttls"] {
         let server = Server::start(security);
-        let bench = bench(&server, security, &server.ca(), "canary-7");
+        let bench = bench(server.port, security, &server.ca(), "canary-7");
         let output = bench.burgeon(&["tune", "study.toml"]);
         expect_code(&output, 0);
         assert_eq!(server.taken(), 2, "{}", stderr(&output));
@@ -167,7 +168,8 @@ fn mail_arrives_whole_over_tls_with_a_login() {
     }
 }
 
-fn check(mail: &Value) {
+/// Whether the message about that study is whole.
+pub fn check(mail: &Value) {
     assert_eq!(mail["defects"], serde_json::json!([]), "{mail}");
     let subject = mail["headers"]["Subject"].as_str().unwrap();
     assert!(subject.starts_with("[burgeon] growing accepted: "), "{subject}");
@@ -207,7 +209,7 @@ fn check(mail: &Value) {
 
 fn a_wrong_password_is_refused_and_the_right_one_sends_it_later() {
     let server = Server::start("starttls");
-    let bench = bench(&server, "starttls", &server.ca(), "canary-6");
+    let bench = bench(server.port, "starttls", &server.ca(), "canary-6");
     let output = bench.burgeon(&["tune", "study.toml"]);
     expect_code(&output, 0);
     let said = stderr(&output);
@@ -221,7 +223,7 @@ fn a_wrong_password_is_refused_and_the_right_one_sends_it_later() {
 fn a_server_with_another_certificate_gets_nothing() {
     for security in ["tls", "starttls"] {
         let (server, other) = (Server::start(security), Server::start(security));
-        let bench = bench(&server, security, &other.ca(), "canary-7");
+        let bench = bench(server.port, security, &other.ca(), "canary-7");
         let output = bench.burgeon(&["tune", "study.toml"]);
         expect_code(&output, 0);
         let said = stderr(&output);

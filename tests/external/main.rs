@@ -2,6 +2,10 @@
 //! built apart. Where it is missing they count as ignored, and what is missing is said.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[cfg(all(unix, feature = "serve"))]
+mod chain;
+#[cfg(all(unix, feature = "serve"))]
+mod chain_kills;
 mod examples;
 mod full_disk;
 mod loaders;
@@ -10,18 +14,33 @@ mod mnist;
 #[path = "../support/mnist_files.rs"]
 mod mnist_files;
 mod onnx;
+#[cfg(unix)]
+mod postfix;
 #[path = "../support/predictions.rs"]
 mod predictions;
 mod public_surface;
 mod report_page;
 #[path = "../support/server.rs"]
 mod server;
+#[cfg(all(unix, feature = "serve"))]
+mod site;
 mod skipping;
+#[cfg(target_os = "linux")]
+mod slurm;
 #[path = "../support/mod.rs"]
 mod support;
+mod tracking;
+#[cfg(all(unix, feature = "serve"))]
+mod view;
 
 fn main() {
     skipping::main(&[
+        #[cfg(all(unix, feature = "serve"))]
+        chain::group(),
+        #[cfg(all(unix, feature = "serve"))]
+        chain::keras_group(),
+        #[cfg(all(unix, feature = "serve"))]
+        chain_kills::group(),
         examples::group(),
         full_disk::group(),
         loaders::group(),
@@ -29,7 +48,15 @@ fn main() {
         mail::group(),
         mnist::group(),
         onnx::group(),
+        #[cfg(unix)]
+        postfix::group(),
         public_surface::group(),
         report_page::group(),
+        #[cfg(target_os = "linux")]
+        slurm::group(),
+        tracking::tensorboard_group(),
+        tracking::mlflow_group(),
+        #[cfg(all(unix, feature = "serve"))]
+        view::group(),
     ]);
 }

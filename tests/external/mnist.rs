@@ -31,7 +31,8 @@ pub fn group() -> Group {
             a_folder_that_was_named_is_the_only_one_that_is_looked_into,
             the_crate_mnist_reads_the_same_from_the_real_files,
             the_published_files_pass_a_download,
-            predict_equals_eval_on_mnist
+            predict_equals_eval_on_mnist,
+            a_run_finds_the_folder_again_that_was_named_over_the_studys_path
         ],
     }
 }
@@ -158,4 +159,17 @@ fn predict_equals_eval_on_mnist() {
     let accuracy =
         assert_predict_equals_eval(&bench, "runs/digits-0001", Source::Mnist, None, 1000);
     assert!(accuracy > 0.7, "{accuracy}");
+}
+
+fn a_run_finds_the_folder_again_that_was_named_over_the_studys_path() {
+    let study = DIGITS.replace("\"SOURCE\"", "\"mnist\"\npath = \"nothere\"");
+    let bench = Bench::with_study(&study);
+    let dir = real_mnist().unwrap().canonicalize().unwrap();
+    let mut train = bench.command(&["train", "study.toml", "--data"]);
+    expect_code(&train.arg(&dir).output().unwrap(), 0);
+    let run = "runs/digits-0001";
+    let predict = ["predict", run, "--from-split", "validation", "--limit", "2"];
+    for arguments in [&["eval", run][..], &["resume", run], &predict] {
+        expect_code(&bench.burgeon(arguments), 0);
+    }
 }

@@ -28,7 +28,8 @@ pub fn group() -> Group {
     }
 }
 
-static CHROMIUM: LazyLock<Option<&str>> = LazyLock::new(|| {
+/// The browser's name, if there is one.
+pub static CHROMIUM: LazyLock<Option<&str>> = LazyLock::new(|| {
     ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
         let version = Command::new(name).arg("--version").stdout(Stdio::null()).status();
         version.is_ok_and(|status| status.success())
@@ -140,6 +141,25 @@ fn screenshot(sent: Sent, width: u32, scheme: Scheme) -> RgbImage {
     image::open(picture).unwrap().to_rgb8()
 }
 
+/// The page under the policy, which is the plain one pixel for pixel. On a busy machine Chromium now and then takes its
+/// picture before all is drawn, of either page; a policy that keeps something out does so every time.
+fn same_under_the_policy(width: u32, scheme: Scheme) -> RgbImage {
+    let mut differences = Vec::new();
+    for _ in 0..4 {
+        let plain = screenshot(Sent::Plainly, width, scheme);
+        let strict = screenshot(Sent::UnderThePolicy, width, scheme);
+        let differing =
+            plain.pixels().zip(strict.pixels()).filter(|(one, other)| one != other).count();
+        if plain.dimensions() == strict.dimensions() && differing == 0 {
+            return strict;
+        }
+        differences.push(differing);
+    }
+    panic!(
+        "{width} {scheme:?}: another picture under the policy; pixels that differ, in four attempts: {differences:?}"
+    );
+}
+
 /// The share of pixels that a test holds for, 0..=1.
 fn share(picture: &RgbImage, is_one: impl Fn([u8; 3]) -> bool) -> f64 {
     let count = picture.pixels().filter(|pixel| is_one(pixel.0)).count();
@@ -156,9 +176,7 @@ fn the_strictest_policy_changes_nothing_of_the_page_on_any_screen() {
             (Scheme::Light, [0xf6, 0xf7, 0xf9], [0x0b, 0x63, 0xce]),
             (Scheme::Dark, [0x0f, 0x13, 0x18], [0x5a, 0xa7, 0xff]),
         ] {
-            let plain = screenshot(Sent::Plainly, width, scheme);
-            let strict = screenshot(Sent::UnderThePolicy, width, scheme);
-            assert!(plain == strict, "{width} {scheme:?}: another picture under the policy");
+            let strict = same_under_the_policy(width, scheme);
             let context = format!("{width} {scheme:?}");
             assert!(share(&strict, is_near(paper)) > 0.1, "{context}: the page has no colour");
             assert!(share(&strict, is_near(curve)) > 0.0005, "{context}: there is no curve");

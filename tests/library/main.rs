@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod continued;
+mod cross_validation;
 mod data;
 #[cfg(feature = "detect")]
 mod detect;

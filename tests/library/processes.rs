@@ -46,7 +46,7 @@ fn prepared_run() -> tempfile::TempDir {
 }
 
 fn event(epoch: u32) -> Event {
-    Event::TrialResumed { trial: 1, epoch, step: 0 }
+    Event::TrialResumed { trial: 1, epoch, step: 0, fold: None }
 }
 
 fn weights(epoch: u32) -> Vec<u8> {

@@ -102,8 +102,12 @@ impl End {
             .map(|entry| entry.unwrap().path())
             .collect();
         trials.sort();
-        let weights =
-            trials.iter().map(|trial| newest_weights(&trial.join("checkpoints"))).collect();
+        let folders = |trial: &PathBuf| -> Vec<PathBuf> {
+            let folds = (1..=20).map(|fold| trial.join("folds").join(fold.to_string()));
+            [trial.clone()].into_iter().chain(folds).collect()
+        };
+        let folders = trials.iter().flat_map(folders);
+        let weights = folders.map(|folder| newest_weights(&folder.join("checkpoints"))).collect();
         let records = read(&RealFiles, &run.join("events.jsonl")).unwrap();
         Self {
             model: std::fs::read(run.join("best/model.safetensors")).unwrap(),

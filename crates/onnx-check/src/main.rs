@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 fn largest_difference(folder: &Path) -> Result<f32, Box<dyn Error>> {
     let case: Case = serde_json::from_slice(&std::fs::read(folder.join("case.json"))?)?;
-    let model = tract_onnx::onnx()
+    let model = onnx()
         .model_for_path(folder.join("model.onnx"))?
         .with_input_fact(0, f32::fact(&case.shape).into())?
         .into_optimized()?

@@ -1,25 +1,25 @@
-//! One thing that was looked at, and what was found.
+//! One check and its result.
 
 use serde::Serialize;
 
-/// Whether what was found hinders burgeon.
+/// How serious what was found is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It is as it should be.
     Ok,
-    /// It works, but perhaps not as is wanted.
+    /// It works, but perhaps not as wanted.
     Warning,
-    /// It hinders.
+    /// burgeon, or the study, cannot run like this.
     Fault,
 }
 
-/// One thing that was looked at.
+/// One check and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What it is about: `data`, `device`, `disk`, …
     pub area: &'static str,
-    /// Whether it hinders.
+    /// How serious that is.
     pub status: Status,
     /// What was found, as a clause.
     pub found: String,
@@ -34,7 +34,7 @@ impl Check {
         Self { area, status: Status::Ok, found: found.into(), remedy: None }
     }
 
-    /// It works, but.
+    /// It works, but perhaps not as wanted.
     pub fn warning(
         area: &'static str,
         found: impl Into<String>,
@@ -44,7 +44,7 @@ impl Check {
         Self { area, status: Status::Warning, found: found.into(), remedy }
     }
 
-    /// It hinders.
+    /// burgeon, or the study, cannot run like this.
     pub fn fault(area: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { status: Status::Fault, ..Self::warning(area, found, remedy) }
     }

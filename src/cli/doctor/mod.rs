@@ -1,4 +1,4 @@
-//! `burgeon doctor`: what burgeon finds here, what hinders it, and what to do about that.
+//! `burgeon doctor`: checks the machine and a study, and says how to mend what is wrong.
 
 mod check;
 mod clock;
@@ -30,13 +30,13 @@ use crate::sys::limits::Limits;
 /// What is printed with `--json`.
 #[derive(Debug, Serialize)]
 struct Examination {
-    /// Whether nothing hinders.
+    /// Whether there is no fault.
     healthy: bool,
     checks: Vec<Check>,
 }
 
 /// Examines the machine, and a study if one is given. Without a fault, it succeeds; a study that is wrong ends it
-/// with the code of wrong usage, anything else that hinders with that of a failure.
+/// with the code of wrong usage, any other fault with that of a failure.
 pub fn doctor(study: Option<&Path>, common: &Common, output: &Output) -> Result<Exit, CliError> {
     let files = real_files().map_err(LaunchError::from)?;
     let settings = launch(common, Growth::Off);
@@ -61,11 +61,10 @@ pub fn doctor(study: Option<&Path>, common: &Common, output: &Output) -> Result<
         None => Exit::Failed,
     };
     let examination = Examination { healthy, checks };
-    output.result(&if output.json {
-        serde_json::to_string(&examination).unwrap_or_default() + "\n"
-    } else {
-        table(&examination)
-    })?;
+    match output.json {
+        true => output.result_json(&examination)?,
+        false => output.result(&table(&examination))?,
+    };
     // With the line of the study that is wrong.
     if let Some(error) = &wrong {
         output.print_error(error);
@@ -133,8 +132,8 @@ fn table(examination: &Examination) -> String {
     };
     let warnings = count(Status::Warning);
     text += &match (count(Status::Fault), warnings) {
-        (0, 0) => "\nnothing hinders burgeon here\n".to_owned(),
-        (0, _) => format!("\nnothing hinders burgeon here; {}\n", plural(warnings, "warning")),
+        (0, 0) => "\nno faults\n".to_owned(),
+        (0, _) => format!("\nno faults; {}\n", plural(warnings, "warning")),
         (faults, 0) => format!("\n{}\n", plural(faults, "fault")),
         (faults, _) => format!("\n{}, {}\n", plural(faults, "fault"), plural(warnings, "warning")),
     };

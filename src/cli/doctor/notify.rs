@@ -1,4 +1,4 @@
-//! Whether the program of `[notify]` can be started.
+//! Whether the program of `[notify]` can be started, and whether its mail server would take a message.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
@@ -9,18 +9,60 @@ use crate::spec::NotifySpec;
 
 const AREA: &str = "notify";
 
-/// Checks the command of `[notify]`; `None` without one. It is not run.
-pub fn notify(spec: &NotifySpec) -> Option<Check> {
+/// Checks the command of `[notify]`, which is not run, and the mail server, to which nothing is sent.
+pub fn notify(spec: &NotifySpec) -> Vec<Check> {
+    let mut checks: Vec<Check> = command(spec).into_iter().collect();
+    #[cfg(feature = "mail")]
+    checks.extend(spec.mail.as_ref().map(mail::server));
+    checks
+}
+
+fn command(spec: &NotifySpec) -> Option<Check> {
     let program = spec.command.as_ref()?.first()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
     Some(match find(program, &path) {
         Some(found) => Check::ok(AREA, format!("the command of [notify] is {}", found.display())),
         None => Check::fault(
             AREA,
-            format!("the command of [notify], `{program}`, is no program that can be started"),
+            format!("the command of [notify], `{program}`, is not a program that can be started"),
             "give its path, make it executable, or add its folder to PATH",
         ),
     })
+}
+
+#[cfg(feature = "mail")]
+mod mail {
+    use std::time::Duration;
+
+    use super::{AREA, Check};
+    use crate::notify::try_mail_server;
+    use crate::spec::{MailSecurity, MailSpec};
+
+    /// A server that is slower will often be too slow at the end of a study, too.
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    pub fn server(mail: &MailSpec) -> Check {
+        let server = format!("the mail server {}, port {},", mail.server, mail.port());
+        match try_mail_server(mail, LIMIT) {
+            Ok(()) => {
+                let how = match mail.security {
+                    MailSecurity::Starttls => "over TLS (STARTTLS)",
+                    MailSecurity::Tls => "over TLS",
+                    MailSecurity::None => "without TLS",
+                };
+                let login = match &mail.user {
+                    Some(user) => format!(" and takes the login of {user}"),
+                    None => String::new(),
+                };
+                Check::ok(AREA, format!("{server} answers {how}{login}; nothing was sent"))
+            }
+            Err(why) => Check::fault(
+                AREA,
+                format!("{server} would take no message: {why}"),
+                "correct `mail` of [notify], or see to the server; messages wait in the run folder meanwhile",
+            ),
+        }
+    }
 }
 
 /// As the system looks for a program.
@@ -36,25 +78,4 @@ fn is_executable(path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn programs_are_found_as_the_system_finds_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        for (name, mode) in [("tell", 0o755), ("text", 0o644)] {
-            std::fs::write(at(name), "").unwrap();
-            std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
-        }
-        let path = std::env::join_paths(["/nowhere".into(), folder.path().to_owned()]).unwrap();
-        assert_eq!(find("tell", &path), Some(at("tell")));
-        assert_eq!(find("text", &path), None);
-        assert_eq!(find(at("tell").to_str().unwrap(), OsStr::new("")), Some(at("tell")));
-        assert_eq!(find("missing", &path), None);
-        let spec =
-            NotifySpec { command: Some(vec!["/nowhere/tell".into()]), ..NotifySpec::default() };
-        assert!(notify(&spec).unwrap().remedy.is_some());
-        assert_eq!(notify(&NotifySpec::default()), None);
-    }
-}
+mod tests;

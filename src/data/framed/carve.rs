@@ -3,13 +3,20 @@
 //!
 //! Each image is hashed to a number from 0 to 1 from its pixels and, for validation, the study's seed. A share of 0.2
 //! takes those below 0.2; a count takes the lowest of each class, in proportion to the classes.
+//!
+//! A class of few images might so have none in some split. If it has three different ones, each split gets at least one
+//! nevertheless: the lowest, where none is below the share; and where too many are, the highest are left to the splits
+//! that follow.
+//!
+//! Folds for cross-validation divide the same numbers into ranges of the same length; see [`Folds`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
 use super::decode::Decoded;
 use super::listing::{Given, Listing};
+use crate::data::folds::{Folds, Numbered};
 use crate::data::frame::Frame;
 use crate::data::loaded::FramedSettings;
 use crate::data::splits::shares;
@@ -23,8 +30,10 @@ pub struct Carving {
     pub validation: Option<Amount>,
     /// Images for testing.
     pub test: Option<Amount>,
-    /// Most images to train on.
+    /// Most images to train on; with folds, most images of all of them together.
     pub train: Option<usize>,
+    /// How many folds there are, instead of a validation split.
+    pub folds: Option<usize>,
     /// The study's seed.
     pub seed: u64,
 }
@@ -56,6 +65,9 @@ impl Carved {
 const VALIDATION_MAX: usize = 5000;
 const TEST_MAX: usize = 10_000;
 
+/// A class with so many different images has some in each split.
+const ENOUGH: usize = 3;
+
 /// Splits decoded images as their source and the study say.
 ///
 /// # Errors
@@ -69,29 +81,36 @@ pub fn carve(decoded: &Decoded, listing: &Listing, carving: Carving) -> Result<C
     let [mut train, mut validation, mut test] =
         [Given::Train, Given::Validation, Given::Test].map(given);
     let splitter = Splitter { decoded, listing };
+    let carves_validation = !listing.gives(Given::Validation);
+    let enough = splitter.classes_with(&train, ENOUGH);
     let mut test_amount = None;
     if listing.gives(Given::Test) {
         refuse_size_of_own(listing, "test", carving.test)?;
     } else {
         let amount = carving.test.unwrap_or_else(|| Amount::fifth(train.len(), TEST_MAX));
-        test = splitter.take_split(&mut train, amount, b"test")?;
+        let kept = Kept { of: &enough, images: 1 + usize::from(carves_validation) };
+        test = splitter.take_split(&mut train, amount, b"test", &kept)?;
         test_amount = Some(amount);
     }
     let mut validation_amount = None;
-    if listing.gives(Given::Validation) {
+    let salt = [&b"validation"[..], &carving.seed.to_le_bytes()].concat();
+    if carving.folds.is_some() {
+        train.append(&mut validation);
+        train.sort_unstable();
+    } else if !carves_validation {
         refuse_size_of_own(listing, "validation", carving.validation)?;
     } else {
         let amount =
             carving.validation.unwrap_or_else(|| Amount::fifth(train.len(), VALIDATION_MAX));
-        let salt = [&b"validation"[..], &carving.seed.to_le_bytes()].concat();
-        validation = splitter.take_split(&mut train, amount, &salt)?;
+        let kept = Kept { of: &enough, images: 1 };
+        validation = splitter.take_split(&mut train, amount, &salt, &kept)?;
         validation_amount = Some(amount);
     }
     if let Some(most) = carving.train
         && most < train.len()
     {
         let salt = [&b"train"[..], &carving.seed.to_le_bytes()].concat();
-        train = splitter.lowest(&train, most, &salt);
+        train = splitter.lowest(&train, most, &salt, &Kept { of: &BTreeSet::new(), images: 0 });
     }
     let mut labels = vec![0; decoded.images.len()];
     for image in &decoded.images {
@@ -102,9 +121,16 @@ pub fn carve(decoded: &Decoded, listing: &Listing, carving: Carving) -> Result<C
         let places = indices.into_iter().map(|index| decoded.images[index].at);
         Subset::new(images.clone(), places.collect::<Vec<u32>>())
     };
-    let dataset =
-        Dataset::new(subset(train)?, subset(validation)?, subset(test)?, listing.classes.len())?
-            .named(listing.classes.clone())?;
+    let classes = listing.classes.len();
+    let dataset = match carving.folds {
+        None => Dataset::new(subset(train)?, subset(validation)?, subset(test)?, classes)?,
+        Some(folds) => {
+            let numbered = splitter.numbered(&train, &salt);
+            let folds = Folds::by_content(subset(train)?, &numbered, folds)?;
+            Dataset::of_folds(folds, subset(test)?, classes)?
+        }
+    };
+    let dataset = dataset.named(listing.classes.clone())?;
     Ok(Carved { dataset, validation: validation_amount, test: test_amount })
 }
 
@@ -125,6 +151,14 @@ fn refuse_size_of_own(
     }
 }
 
+/// What a split leaves to those that are filled after it.
+struct Kept<'a> {
+    /// The classes with [`ENOUGH`] images, by label.
+    of: &'a BTreeSet<u16>,
+    /// Different images of each of them.
+    images: usize,
+}
+
 /// Images of a class by their number and digest.
 type Copies = BTreeMap<(u64, [u8; 32]), Vec<usize>>;
 
@@ -140,6 +174,7 @@ impl Splitter<'_> {
         from: &mut Vec<usize>,
         amount: Amount,
         salt: &[u8],
+        kept: &Kept<'_>,
     ) -> Result<Vec<usize>, DataError> {
         let name = if salt.starts_with(b"test") { "test" } else { "validation" };
         if from.len() < 2 || matches!(amount, Amount::Count(count) if count >= from.len()) {
@@ -152,8 +187,8 @@ impl Splitter<'_> {
             });
         }
         let taken = match amount {
-            Amount::Count(count) => self.lowest(from, count, salt),
-            Amount::Share(share) => self.below(from, share, salt),
+            Amount::Count(count) => self.lowest(from, count, salt, kept),
+            Amount::Share(share) => self.below(from, share, salt, kept),
         };
         // Both are in order.
         from.retain(|at| taken.binary_search(at).is_err());
@@ -176,18 +211,34 @@ impl Splitter<'_> {
         classes.into_iter().map(|(label, copies)| (label, ranks(copies))).collect()
     }
 
-    /// The images whose number is below a share. Of a class with three or more different images, at least one is taken
-    /// and at least one is left.
-    fn below(&self, from: &[usize], share: f64, salt: &[u8]) -> Vec<usize> {
+    /// What the folds of images depend on.
+    fn numbered(&self, images: &[usize], salt: &[u8]) -> Vec<Numbered> {
+        let numbered = images.iter().map(|&at| {
+            let image = self.decoded.images[at];
+            let label = self.listing.entries[image.entry].label;
+            Numbered { label, number: number(&image.digest, salt), digest: image.digest }
+        });
+        numbered.collect()
+    }
+
+    /// The classes with at least so many different images.
+    fn classes_with(&self, from: &[usize], least: usize) -> BTreeSet<u16> {
+        let ranked = self.ranked(from, b"").into_iter();
+        ranked.filter(|(_, images)| images.len() >= least).map(|(label, _)| label).collect()
+    }
+
+    /// The images whose number is below a share. Of a class with enough different images, at least one is taken and at
+    /// least as many are left as are to be kept.
+    fn below(&self, from: &[usize], share: f64, salt: &[u8], kept: &Kept<'_>) -> Vec<usize> {
         let limit = (share * 2.0_f64.powi(64)) as u64;
         let mut taken = Vec::new();
-        for ranked in self.ranked(from, salt).into_values() {
+        for (label, ranked) in self.ranked(from, salt) {
             let different = ranked.len();
             let below = ranked.iter().filter(|(number, _)| *number < limit).count();
-            let count = if different >= 3 {
-                below.clamp(1, different - 1)
-            } else {
-                below.min(different - 1)
+            let count = match kept.of.contains(&label) {
+                // A count of images for the split before may have left fewer.
+                true => below.max(1).min(different.saturating_sub(kept.images)),
+                false => below.min(different - 1),
             };
             taken.extend(ranked.into_iter().take(count).flat_map(|(_, images)| images));
         }
@@ -195,8 +246,9 @@ impl Splitter<'_> {
         taken
     }
 
-    /// About `wanted` images, with classes in proportion; copies of an image are taken together.
-    fn lowest(&self, from: &[usize], wanted: usize, salt: &[u8]) -> Vec<usize> {
+    /// About `wanted` images, with classes in proportion; copies of an image are taken together. Of a class with enough
+    /// different images, at least one is taken and at least as many are left as are to be kept.
+    fn lowest(&self, from: &[usize], wanted: usize, salt: &[u8], kept: &Kept<'_>) -> Vec<usize> {
         let ranked = self.ranked(from, salt);
         let mut counts = vec![0; self.listing.classes.len()];
         for (&label, images) in &ranked {
@@ -206,8 +258,12 @@ impl Splitter<'_> {
         let mut taken = Vec::with_capacity(wanted);
         for (label, images) in ranked {
             let start = taken.len();
-            for (_, copies) in images {
-                if taken.len() - start >= shares[usize::from(label)] {
+            let (mut share, mut most) = (shares[usize::from(label)], images.len());
+            if kept.of.contains(&label) {
+                (share, most) = (share.max(1), most.saturating_sub(kept.images));
+            }
+            for (_, copies) in images.into_iter().take(most) {
+                if taken.len() - start >= share {
                     break;
                 }
                 taken.extend(copies);

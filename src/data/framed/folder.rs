@@ -32,10 +32,7 @@ pub fn list(root: &Path, labels: Option<&Path>) -> Result<Listing, DataError> {
                 root,
                 "not a folder; `source = \"folder\"` reads a folder of pictures",
             ),
-            false => DataError::Read {
-                path: root.into(),
-                source: std::io::Error::from(std::io::ErrorKind::NotFound),
-            },
+            false => DataError::NoSuchPath { path: root.into() },
         });
     }
     match labels {
@@ -44,7 +41,23 @@ pub fn list(root: &Path, labels: Option<&Path>) -> Result<Listing, DataError> {
     }
 }
 
+/// Whether a folder holds folders of classes with pictures.
+///
+/// # Errors
+/// If it does, but they cannot be listed.
+pub fn has_classes(root: &Path) -> Result<bool, DataError> {
+    let walk = walk(root)?;
+    if walk.found.is_empty() {
+        return Ok(false);
+    }
+    walk.listing(root).map(|_| true)
+}
+
 fn list_classes(root: &Path) -> Result<Listing, DataError> {
+    walk(root)?.listing(root)
+}
+
+fn walk(root: &Path) -> Result<Walk, DataError> {
     let top = top_folder(root)?;
     let mut walk = Walk::default();
     let splits = split_folders(&top)?;
@@ -54,7 +67,7 @@ fn list_classes(root: &Path) -> Result<Listing, DataError> {
     for (folder, given) in splits {
         walk.split(&folder, given)?;
     }
-    walk.listing(root)
+    Ok(walk)
 }
 
 /// The folder that holds the classes or splits: this one, or its only subfolder if it holds nothing else.

@@ -48,6 +48,7 @@ pub(super) fn load(
         validation: request.validation,
         test: request.test,
         train: request.train,
+        folds: request.folds,
         seed: request.seed,
     };
     let content = decoded.content_hashes(&listing);
@@ -76,6 +77,9 @@ pub(super) fn has_csv_files(path: &Path) -> bool {
 }
 
 /// Whether a folder has folders of classes with pictures in them.
-pub(super) fn has_class_folders(path: &Path) -> bool {
-    folder::list(path, None).is_ok()
+///
+/// # Errors
+/// If it has such folders, but they cannot be used: there is only one, or a name is no name of a class.
+pub(super) fn has_class_folders(path: &Path) -> Result<bool, DataError> {
+    folder::has_classes(path)
 }

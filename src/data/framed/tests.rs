@@ -105,6 +105,38 @@ fn a_further_file_moves_no_other_and_names_do_not_matter() {
 }
 
 #[test]
+fn a_class_of_three_images_has_one_in_each_split_and_moves_no_other() {
+    for seed in 0..20 {
+        for amount in [None, Some(Amount::Count(20)), Some(Amount::Share(0.05))] {
+            let root = TempDir::new().unwrap();
+            two_classes(root.path(), 100);
+            let splits = |root: &Path| {
+                let request =
+                    DataRequest { seed, validation: amount, ..request(Source::Folder, root) };
+                let data = loaded(&request).unwrap().dataset;
+                [Split::Train, Split::Validation, Split::Test]
+                    .map(|split| content(data.split(split)))
+            };
+            let before = splits(root.path());
+            for number in 0..3 {
+                let image =
+                    encoded(&pixels(seed as u32 * 7 + number + 900, 8, 8), ImageFormat::Png);
+                write(root.path().join("elk").join(format!("{number}.png")), &image);
+                write(root.path().join("elk").join(format!("{number}-copy.png")), &image);
+            }
+            let after = splits(root.path());
+            for (before, after) in before.iter().zip(&after) {
+                let small = after.iter().filter(|(_, label)| *label == 2).count();
+                assert_eq!(small, 2, "seed {seed}, {amount:?}: an image and its copy");
+                let is_there = |image: &(Vec<u8>, u16)| after.contains(image);
+                let is_counted = matches!(amount, Some(Amount::Count(_)));
+                assert!(is_counted || before.iter().all(is_there), "seed {seed}, {amount:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_size_that_images_are_brought_to_moves_none_to_another_split() {
     let root = TempDir::new().unwrap();
     two_classes(root.path(), 60);

@@ -10,4 +10,4 @@ mod smtp;
 
 pub(super) use compose::message_id;
 pub use compose::{MessageError, compose};
-pub(super) use smtp::send;
+pub(super) use smtp::{greet, send};

@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use crate::notify::announcement::{Announced, Announcement};
+use crate::notify::announcement::Announcement;
 use crate::report::markup::Markup;
 
 /// For programs that show no HTML.
@@ -21,10 +21,7 @@ pub(super) fn text(announcement: &Announcement) -> String {
 /// programs ignore style sheets.
 pub(super) fn html(announcement: &Announcement, picture: &str) -> String {
     let Announcement { study, what, sentence, rows, run, .. } = announcement;
-    let colour = match what {
-        Announced::Accepted => "#1a7f37",
-        _ => "#c0262d",
-    };
+    let colour = if what.is_good() { "#1a7f37" } else { "#c0262d" };
     let mut page = Markup::default();
     page.raw("<!DOCTYPE html>\n");
     page.element("html", &[("lang", &"en")], |html| {

@@ -10,7 +10,7 @@ use lettre::transport::smtp::client::{
 use lettre::transport::smtp::extension::ClientId;
 
 use super::compose::is_sendable;
-use crate::notify::attempt::Tried;
+use crate::notify::attempt::SendOutcome;
 use crate::notify::secret::{Redaction, Secret};
 use crate::spec::{MailSecurity, MailSpec, mail_address};
 use crate::sys::error_chain;
@@ -26,20 +26,33 @@ pub(in crate::notify) fn send(
     to: &str,
     message: &[u8],
     limit: Duration,
-    tell: &dyn Fn(Tried),
+    tell: &dyn Fn(SendOutcome),
+) {
+    logged_in(mail, tell, |login| transmit(mail, to, message, limit, login));
+}
+
+/// Does all that comes before a message, and sends none: connects, encrypts, logs in.
+pub(in crate::notify) fn greet(mail: &MailSpec, limit: Duration, tell: &dyn Fn(SendOutcome)) {
+    logged_in(mail, tell, |login| connect(mail, Instant::now() + limit, login));
+}
+
+fn logged_in(
+    mail: &MailSpec,
+    tell: &dyn Fn(SendOutcome),
+    work: impl FnOnce(Option<(String, Secret)>) -> Result<SmtpConnection, Failure>,
 ) {
     let login = match login(mail) {
         Ok(login) => login,
-        Err(why) => return tell(Tried::Later(why)),
+        Err(why) => return tell(SendOutcome::Retry(why)),
     };
     let redaction = match &login {
         Some((user, password)) => Redaction::of_login(user, password),
         None => Redaction::default(),
     };
-    match transmit(mail, to, message, limit, login) {
+    match work(login) {
         Ok(mut connection) => {
-            tell(Tried::Sent);
-            // The message is the server's already; the farewell is courtesy.
+            tell(SendOutcome::Sent);
+            // The message, if there is one, is the server's already; the farewell is courtesy.
             connection.abort();
         }
         Err(failure) => tell(failure.tried(&redaction)),
@@ -60,17 +73,17 @@ impl From<lettre::transport::smtp::Error> for Failure {
 }
 
 impl Failure {
-    fn tried(&self, redaction: &Redaction) -> Tried {
+    fn tried(&self, redaction: &Redaction) -> SendOutcome {
         match self {
             Self::Server(error) => {
                 let why = redaction.apply(&error_chain(error));
                 match error.is_permanent() {
-                    true => Tried::Never(why),
-                    false => Tried::Later(why),
+                    true => SendOutcome::Refused(why),
+                    false => SendOutcome::Retry(why),
                 }
             }
-            Self::Here(why) => Tried::Later(redaction.apply(why)),
-            Self::Message(why) => Tried::Never((*why).into()),
+            Self::Here(why) => SendOutcome::Retry(redaction.apply(why)),
+            Self::Message(why) => SendOutcome::Refused((*why).into()),
         }
     }
 }
@@ -95,11 +108,22 @@ fn transmit(
 ) -> Result<SmtpConnection, Failure> {
     // Checked where it is sent too: what is on disk may have been damaged.
     if !is_sendable(message) {
-        return Err(Failure::Message("the stored message is no message of mail"));
+        return Err(Failure::Message("the stored message is not a mail message"));
     }
     let envelope = envelope(mail, to)
-        .ok_or(Failure::Message("the sender's or the receiver's address is no mail address"))?;
-    let until = Instant::now() + limit;
+        .ok_or(Failure::Message("the sender's or the receiver's address is not a mail address"))?;
+    let mut connection = connect(mail, Instant::now() + limit, login)?;
+    // lettre adds an end of line of its own.
+    connection.send(&envelope, message.strip_suffix(b"\r\n").unwrap_or(message))?;
+    Ok(connection)
+}
+
+/// A connection on which a message may be sent: encrypted and logged in, as the study says.
+fn connect(
+    mail: &MailSpec,
+    until: Instant,
+    login: Option<(String, Secret)>,
+) -> Result<SmtpConnection, Failure> {
     let left = || until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let hello = hello_name();
     let server = (mail.server.as_str(), mail.port());
@@ -134,8 +158,6 @@ fn transmit(
         connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)?;
         bound(&mut connection)?;
     }
-    // lettre adds an end of line of its own.
-    connection.send(&envelope, message.strip_suffix(b"\r\n").unwrap_or(message))?;
     Ok(connection)
 }
 

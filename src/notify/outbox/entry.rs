@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::stored::{MessageState, StoredMessage};
-use crate::notify::announcement::{Announced, Announcement};
+use crate::notify::announcement::{Announcement, AnnouncementKind};
 use crate::spec::{MailSpec, WebhookSpec, check_url};
 
 /// To whom a message goes, with all settings that sending needs. No secret is among them.
@@ -21,7 +21,7 @@ pub(super) enum Target {
 pub(super) struct Entry {
     v: u32,
     pub(super) id: String,
-    pub(super) event: Announced,
+    pub(super) event: AnnouncementKind,
     title: String,
     pub(super) target: Target,
     /// Of the content.

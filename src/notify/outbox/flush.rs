@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::entry::{Entry, Target};
 use super::stored::{MessageState, StoredMessage};
 use super::{Outbox, OutboxError};
-use crate::notify::attempt::{Threads, Tried};
+use crate::notify::attempt::{SendOutcome, Threads};
 use crate::notify::{back_off, mail, webhook};
 use crate::sys::lock::{LockError, LockRequest, RunLock};
 
@@ -17,7 +17,7 @@ const LOCK_COPIED: Duration = Duration::from_secs(1);
 
 /// Which messages are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum Messages {
     /// Those whose time has come.
     Due,
     /// All that wait, whenever they were tried last.
@@ -29,7 +29,7 @@ pub enum Which {
 /// How messages are sent.
 #[derive(Debug, Clone)]
 pub struct Flush {
-    which: Which,
+    messages: Messages,
     each: Duration,
     whole: Duration,
     threads: Threads,
@@ -53,8 +53,8 @@ const AT_THE_END: Duration = Duration::from_secs(10);
 
 impl Flush {
     /// Sends these messages, a minute at most each.
-    pub fn new(which: Which) -> Self {
-        Self { which, each: EACH, whole: Duration::MAX, threads: Threads::default() }
+    pub fn new(messages: Messages) -> Self {
+        Self { messages, each: EACH, whole: Duration::MAX, threads: Threads::default() }
     }
 
     /// The same with other longest times: for each try, and for all of them.
@@ -65,7 +65,7 @@ impl Flush {
 
     /// Sends what is due, ten seconds at most in all: for the end of a study.
     pub fn at_the_end() -> Self {
-        Self { whole: AT_THE_END, ..Self::new(Which::Due) }
+        Self { whole: AT_THE_END, ..Self::new(Messages::Due) }
     }
 
     /// Sends the messages of a run as long as `keep_going` says so.
@@ -115,11 +115,11 @@ impl Flush {
 
     fn wants(&self, entry: &Entry, now: Timestamp) -> bool {
         let is_due = entry.next_at.is_none_or(|at| at <= now);
-        match (entry.state, self.which) {
+        match (entry.state, self.messages) {
             (MessageState::Sent | MessageState::Damaged, _) => false,
-            (MessageState::Parked, which) => which == Which::Parked,
-            (MessageState::Waiting, Which::Due) => is_due,
-            (MessageState::Waiting, Which::Waiting | Which::Parked) => true,
+            (MessageState::Parked, messages) => messages == Messages::Parked,
+            (MessageState::Waiting, Messages::Due) => is_due,
+            (MessageState::Waiting, Messages::Waiting | Messages::Parked) => true,
         }
     }
 
@@ -140,15 +140,15 @@ impl Flush {
                     transmit(&entry, &content, limit, tell);
                 })
             }
-            Err(why) => Tried::Never(why),
+            Err(why) => SendOutcome::Refused(why),
         };
         let now = Timestamp::now();
         let (state, error) = match tried {
             // Not counted: nobody knows what would have come of it.
-            Tried::Stopped => return Ok(entry),
-            Tried::Sent => (MessageState::Sent, None),
-            Tried::Later(why) => (MessageState::Waiting, Some(why)),
-            Tried::Never(why) => (MessageState::Parked, Some(why)),
+            SendOutcome::Stopped => return Ok(entry),
+            SendOutcome::Sent => (MessageState::Sent, None),
+            SendOutcome::Retry(why) => (MessageState::Waiting, Some(why)),
+            SendOutcome::Refused(why) => (MessageState::Parked, Some(why)),
         };
         entry.attempts = entry.attempts.saturating_add(1);
         entry.tried_at = Some(now);
@@ -168,7 +168,7 @@ impl Flush {
     }
 }
 
-fn transmit(entry: &Entry, content: &[u8], limit: Duration, tell: &dyn Fn(Tried)) {
+fn transmit(entry: &Entry, content: &[u8], limit: Duration, tell: &dyn Fn(SendOutcome)) {
     match &entry.target {
         Target::Mail { settings, to } => mail::send(settings, to, content, limit, tell),
         Target::Webhook(settings) => {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use self::entry::{Entry, Target};
-pub use self::flush::{Flush, Flushed, Which};
+pub use self::flush::{Flush, Flushed, Messages};
 pub use self::stored::{MessageState, StoredMessage};
 use super::announcement::Announcement;
 use super::identity::identifier;
@@ -81,7 +81,12 @@ pub struct Outbox {
 impl Outbox {
     /// The outbox of a run, which may be empty.
     pub fn of(run: &RunFolder) -> Self {
-        Self { files: Arc::clone(run.files()), folder: run.path().join(FOLDER) }
+        Self::in_folder(Arc::clone(run.files()), run.path())
+    }
+
+    /// The outbox in a folder of something else that is told of.
+    pub fn in_folder(files: Arc<dyn Files>, folder: &Path) -> Self {
+        Self { files, folder: folder.join(FOLDER) }
     }
 
     /// Its folder.

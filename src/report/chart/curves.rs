@@ -48,7 +48,7 @@ fn draw(
                 .enumerate()
                 .map(|(index, epoch)| {
                     let value = figures(epoch)[place];
-                    value.is_finite().then(|| (x(index, curve.len()), FRAME.y(scale, value)))
+                    value.is_finite().then(|| (FRAME.x(index, curve.len()), FRAME.y(scale, value)))
                 })
                 .collect();
             polylines(svg, &format!("curve {name}"), points.iter().copied());
@@ -69,46 +69,12 @@ fn draw(
 fn epochs(svg: &mut Markup, curve: &[Epoch]) {
     let y = FRAME.bottom + 18.0;
     if let [first, .., last] = curve {
-        text(svg, "tick middle", x(0, curve.len()), y, format!("epoch {}", first.epoch));
-        text(svg, "tick middle", x(curve.len() - 1, curve.len()), y, last.epoch);
+        text(svg, "tick middle", FRAME.x(0, curve.len()), y, format!("epoch {}", first.epoch));
+        text(svg, "tick middle", FRAME.x(curve.len() - 1, curve.len()), y, last.epoch);
     } else if let [only] = curve {
-        text(svg, "tick middle", x(0, 1), y, format!("epoch {}", only.epoch));
+        text(svg, "tick middle", FRAME.x(0, 1), y, format!("epoch {}", only.epoch));
     }
-}
-
-fn x(index: usize, count: usize) -> f64 {
-    FRAME.left + (FRAME.right - FRAME.left) * (index as f64 + 0.5) / count as f64
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn epoch(epoch: u32, figure: f64) -> Epoch {
-        Epoch {
-            epoch,
-            train_loss: figure,
-            train_accuracy: figure,
-            validation_loss: figure / 2.0,
-            validation_accuracy: figure / 2.0,
-            seconds: 1.0,
-        }
-    }
-
-    #[test]
-    fn a_nan_breaks_the_curve_and_nothing_else() {
-        let curve = [0.9, 0.8, f64::NAN, 0.6, 0.5].map(|figure| epoch(1, figure));
-        for svg in [accuracy_curve(&curve).finish(), loss_curve(&curve).finish()] {
-            assert_eq!(svg.matches("<polyline").count(), 4, "{svg}");
-            assert_eq!(svg.matches("<circle").count(), 8, "{svg}");
-            assert!(!svg.contains("NaN"), "{svg}");
-        }
-    }
-
-    #[test]
-    fn a_trial_of_one_epoch_is_two_points() {
-        let svg = loss_curve(&[epoch(7, 0.5)]).finish();
-        assert_eq!(svg.matches("<circle").count(), 2, "{svg}");
-        assert!(svg.contains(">epoch 7<") && svg.contains("validation loss: 0.250"), "{svg}");
-    }
-}
+mod tests;

@@ -20,22 +20,28 @@ use scale::Scale;
 
 /// The size of a chart, and the rectangle in it that values are drawn in, in SVG units.
 #[derive(Debug, Clone, Copy)]
-struct Frame {
-    width: f64,
-    height: f64,
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
+pub(crate) struct Frame {
+    pub(crate) width: f64,
+    pub(crate) height: f64,
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
 }
 
 impl Frame {
-    fn y(&self, scale: &Scale, value: f64) -> f64 {
+    /// Where the value at this place among `count` is drawn, with half a step of room on either side.
+    pub(crate) fn x(&self, place: usize, count: usize) -> f64 {
+        self.left + (self.right - self.left) * (place as f64 + 0.5) / count as f64
+    }
+
+    /// The height at which a value is drawn.
+    pub(crate) fn y(&self, scale: &Scale, value: f64) -> f64 {
         self.bottom - scale.share(value) * (self.bottom - self.top)
     }
 
     /// The chart, with its grid lines and what `inside` draws.
-    fn draw(
+    pub(crate) fn draw(
         &self,
         class: &str,
         title: &str,
@@ -60,12 +66,14 @@ impl Frame {
     }
 }
 
-fn text(svg: &mut Markup, class: &str, x: f64, y: f64, text: impl Display) {
+/// Text that starts, ends or has its middle at a point, as its class says.
+pub(crate) fn text(svg: &mut Markup, class: &str, x: f64, y: f64, text: impl Display) {
     let attributes: [(&str, &dyn Display); 3] = [("class", &class), ("x", &Px(x)), ("y", &Px(y))];
     drawn(svg, "text", class, &attributes, |inside| inside.text(text));
 }
 
-fn line(svg: &mut Markup, class: &str, from: (f64, f64), to: (f64, f64)) {
+/// A straight line.
+pub(crate) fn line(svg: &mut Markup, class: &str, from: (f64, f64), to: (f64, f64)) {
     let attributes: [(&str, &dyn Display); 5] = [
         ("class", &class),
         ("x1", &Px(from.0)),
@@ -91,7 +99,11 @@ fn drawn(
 }
 
 /// A line through points, interrupted where a point is `None`.
-fn polylines(svg: &mut Markup, class: &str, points: impl Iterator<Item = Option<(f64, f64)>>) {
+pub(crate) fn polylines(
+    svg: &mut Markup,
+    class: &str,
+    points: impl Iterator<Item = Option<(f64, f64)>>,
+) {
     let mut run: Vec<String> = Vec::new();
     for point in points.chain([None]) {
         match point {
@@ -111,7 +123,7 @@ fn polylines(svg: &mut Markup, class: &str, points: impl Iterator<Item = Option<
 }
 
 /// A dot with a tooltip.
-fn dot(svg: &mut Markup, class: &str, (x, y): (f64, f64), radius: f64, title: &str) {
+pub(crate) fn dot(svg: &mut Markup, class: &str, (x, y): (f64, f64), radius: f64, title: &str) {
     let attributes: [(&str, &dyn Display); 4] =
         [("class", &class), ("cx", &Px(x)), ("cy", &Px(y)), ("r", &Px(radius))];
     drawn(svg, "circle", class, &attributes, |circle| circle.leaf("title", &[], title));

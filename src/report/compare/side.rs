@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::super::Report;
 use super::super::runs::RunState;
+use super::super::{LineageTrial, Report};
 use crate::ledger::{DataOrigin, Event, LedgerError, Recorded, RunFolder, RunFolderError, read};
 use crate::record::{ClassRecall, wilson_lower_bound};
 use crate::sys::files::{FileError, RealFiles};
@@ -128,7 +128,8 @@ impl Side {
         let (started, figures) = (&report.started, report.figures);
         let best = figures.best_trial.and_then(|best| report.lineage.find(best));
         let accuracy = figures.validation_accuracy.filter(|share| share.is_finite());
-        let images = started.images[1];
+        let folds = best.and_then(LineageTrial::cross_validation);
+        let images = folds.as_ref().map_or(started.images[1], |folds| folds.images as usize);
         let interval = |share: f64| {
             let bound = |share| wilson_lower_bound(share, images, 0.95);
             [bound(share), 1.0 - bound(1.0 - share)]
@@ -162,7 +163,10 @@ impl Side {
             curve: curve.map(|epoch| epoch.validation_accuracy).collect(),
             study: String::new(),
             best_study: None,
-            recalls: recalls(records, figures.best_trial, accuracy, images),
+            recalls: match folds {
+                Some(folds) if !folds.recalls.is_empty() => folds.recalls,
+                _ => recalls(records, figures.best_trial, accuracy, images),
+            },
         }
     }
 }
@@ -205,50 +209,4 @@ fn text(folder: &RunFolder, path: &Path) -> Result<Option<String>, RunFolderErro
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::samples::{accepted, imbalanced, records, started, study_started};
-    use super::super::{Comparison, Significance};
-    use super::*;
-
-    #[test]
-    fn a_run_is_told_with_its_interval_and_the_curve_of_its_ancestry() {
-        let side = Side::of(&records(accepted()));
-        assert_eq!(side.curve, [0.3, 0.4, 0.8718]);
-        // statsmodels: proportion_confint(4359, 5000, method="wilson") is 0.86226 to 0.88078.
-        let [low, high] = side.validation_interval.unwrap();
-        assert!((low - 0.862_26).abs() < 1e-4 && (high - 0.880_78).abs() < 1e-4, "{low} {high}");
-        assert_eq!(side.recalls, [ClassRecall { right: 4359, images: 5_000 }]);
-        assert_eq!((side.trials, side.epochs, side.flops_per_image), (2, 4, Some(20_000)));
-    }
-
-    #[test]
-    fn runs_are_judged_only_on_the_same_images() {
-        let side = |seed| {
-            let mut events = accepted();
-            if let Event::StudyStarted { seed: found, .. } = &mut events[0] {
-                *found = seed;
-            }
-            Side::of(&records(events))
-        };
-        let same = Comparison::of(side(1), side(1), None);
-        assert!(same.data.is_same && same.data.same_validation_images);
-        assert_eq!(
-            (same.difference, same.significance),
-            (Some(0.0), Significance::MayBeChance { p_least: 1.0 })
-        );
-        let other = Comparison::of(side(1), side(2), None);
-        assert!(other.data.is_same && !other.data.same_validation_images);
-        assert_eq!(other.significance, Significance::OtherImages);
-    }
-
-    #[test]
-    fn a_run_without_a_model_is_compared_as_far_as_it_goes() {
-        let begun = Side::of(&records([study_started(), started(1, None)]));
-        assert_eq!((begun.validation_accuracy, begun.validation_interval), (None, None));
-        let comparison = Comparison::of(begun, Side::of(&records(imbalanced())), None);
-        assert_eq!(
-            (comparison.difference, comparison.significance),
-            (None, Significance::NotJudged)
-        );
-    }
-}
+mod tests;

@@ -4,11 +4,13 @@
 //! Invariant: the page has neither `style` elements nor `style` attributes, which servers that show
 //! untrusted files, such as Jenkins, forbid.
 
+mod model;
+mod network;
 mod trials;
 
 use super::chart::{Size, growth_chart};
 use super::markup::Markup;
-use super::{Examined, Report, STYLE_SHEET, State, augmented_picture, moment, words};
+use super::{Examined, LineageTrial, Report, STYLE_SHEET, State, augmented_picture, moment, words};
 
 /// With more trials than this, a page shows a selection.
 const TRIALS_MAX: usize = 250;
@@ -17,6 +19,17 @@ impl Report {
     /// The page. It is well-formed as XML too, but for its first line.
     pub fn to_html(&self) -> String {
         self.abridged(TRIALS_MAX).page()
+    }
+
+    /// The chart and the tree of trials, for a page that shows more than this run.
+    #[cfg(feature = "serve")]
+    pub(crate) fn growth(&self, main: &mut Markup) {
+        let shown = self.abridged(TRIALS_MAX);
+        shown.chart(main);
+        if let Some(omission) = shown.omission() {
+            main.leaf("p", &[("class", &"quiet")], omission);
+        }
+        shown.lineage_list(main);
     }
 
     fn page(&self) -> String {
@@ -51,13 +64,32 @@ impl Report {
         }
         section(main, "Lineage", |main| self.lineage_list(main));
         section(main, "Trials", |main| self.trial_table(main));
+        if let Some(networks) = &self.networks {
+            section(main, "The best network", |main| network::table(main, networks));
+        }
         if let Some(data) = &self.data {
             section(main, "Data", |main| data_summary(main, data));
         }
         if !self.augmented.is_empty() {
             section(main, "Augmented training images", |main| self.augmented_pictures(main));
         }
+        if let Some(model) = &self.model {
+            section(main, "The best model, class by class", |main| self.classes(main, model));
+            if !model.validation.mistakes.is_empty() {
+                section(main, "Its surest mistakes", |main| self.mistakes(main, model));
+            }
+        }
         section(main, "Trial by trial", |main| self.trial_details(main));
+        let jobs = self.jobs.sentences();
+        if !jobs.is_empty() {
+            section(main, "Jobs", |main| {
+                main.element("ul", &[], |list| {
+                    for sentence in &jobs {
+                        list.leaf("li", &[], sentence);
+                    }
+                });
+            });
+        }
         section(main, "Interruptions", |main| self.interruption_list(main));
         section(main, "Provenance", |main| self.provenance_list(main));
         if let Some(study) = &self.study {
@@ -115,11 +147,14 @@ impl Report {
     fn tiles(&self, main: &mut Markup) {
         let figures = &self.figures;
         let gate = self.gate_words();
-        let test = figures.test_accuracy.map(|test| words::percent(Some(test)));
+        let validation = match self.cross_validated().and_then(LineageTrial::cross_validation) {
+            Some(folds) => ("cross-validated", folds.figure()),
+            None => ("validation", figures.validation_words()),
+        };
         let tiles = [
-            ("validation", figures.validation_words()),
+            validation,
             ("gate", gate),
-            ("test", test.unwrap_or_else(|| "not read".into())),
+            ("test", self.test_words()),
             ("parameters", figures.parameters.map_or("–".into(), words::grouped)),
             ("trials", words::grouped(figures.trials)),
             ("time", words::duration(Some(figures.seconds))),
@@ -235,73 +270,4 @@ fn section(main: &mut Markup, title: &str, inside: impl FnOnce(&mut Markup)) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::samples::{accepted, hostile, records};
-    use super::*;
-
-    fn page(events: Vec<crate::ledger::Event>) -> String {
-        Report::from_records(&records(events)).with_study("name = \"</pre>\"").to_html()
-    }
-
-    /// The tags that are open at the end; panics where one closes that is not the last opened.
-    fn open_tags(page: &str) -> Vec<String> {
-        let mut open: Vec<String> = Vec::new();
-        for tag in page.split('<').skip(1) {
-            let (tag, _) = tag.split_once('>').unwrap();
-            if let Some(closed) = tag.strip_prefix('/') {
-                assert_eq!(open.pop().as_deref(), Some(closed));
-            } else if !tag.starts_with('!') && !tag.ends_with('/') {
-                open.push(tag.split_once(' ').map_or(tag, |(name, _)| name).to_owned());
-            }
-        }
-        open
-    }
-
-    #[test]
-    fn every_tag_closes_and_nothing_is_fetched() {
-        for events in [accepted(), hostile(), Vec::new()] {
-            let page = page(events);
-            assert_eq!(open_tags(&page), Vec::<String>::new());
-            for outside in ["<script", "src=", "url(", "@import", "<style", "style="] {
-                assert!(!page.contains(outside), "{outside}");
-            }
-            let links: Vec<&str> = page.split("href=\"").skip(1).collect();
-            assert!(matches!(links[..], [link] if link.starts_with("report/style.css\"")));
-        }
-    }
-
-    #[test]
-    fn pictures_of_augmented_images_stand_beside_the_page() {
-        let report = Report::from_records(&records(accepted())).with_augmented(vec![1, 3]);
-        let page = report.to_html();
-        assert!(page.contains("src=\"report/augmented-001.png\""), "{page}");
-        assert!(
-            page.contains("trial 3, and trials with") && page.contains("alt=\"training images")
-        );
-        open_tags(&page);
-    }
-
-    #[test]
-    fn hostile_text_is_shown_and_stays_text() {
-        let page = page(hostile());
-        let shown = page.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count();
-        // Name, run, device, hash, fallback, edit, reason, evidence, and so on.
-        assert!(shown >= 12, "{shown}");
-        assert!(page.contains("class=\"warning\" role=\"alert\""));
-    }
-
-    #[test]
-    fn what_is_odd_about_the_data_and_what_the_gate_missed_is_shown() {
-        let page = page(super::super::samples::imbalanced());
-        assert!(
-            page.contains("<li>99.00 % of the training images are of class cat</li>"),
-            "{page}"
-        );
-        assert!(page.contains("least recall 0.00 % is below the gate of 50.00 %"), "{page}");
-    }
-
-    #[test]
-    fn the_warning_is_there_only_where_the_data_fell_back() {
-        assert!(!page(accepted()).contains("role=\"alert\""));
-    }
-}
+mod tests;

@@ -134,6 +134,9 @@ fn card(item: &mut Markup, trial: &LineageTrial) {
         fact(facts, "keeps", inherited_text(trial).as_deref());
         fact(facts, "cost", Some(&cost(trial)));
         fact(facts, "predicted", trial.forecast_text().as_deref());
+        let folds = trial.cross_validation();
+        let folds = folds.map(|folds| format!("{} over {}", folds.figure(), folds.extent()));
+        fact(facts, "cross-validated", folds.as_deref());
         fact(facts, "given up", trial.given_up.as_deref());
         fact(facts, "out of time", trial.out_of_time.as_deref());
         fact(facts, "diagnosis", finding.as_deref());
@@ -207,6 +210,12 @@ fn detail(details: &mut Markup, trial: &LineageTrial) {
         let floors: Vec<String> = trial.floors.iter().map(FloorJudgement::to_string).collect();
         details.leaf("p", &[], format!("Gate: {}.", floors.join(", ")));
     }
+    if let Some(folds) = trial.cross_validation() {
+        let each =
+            trial.folds.iter().map(|fold| format!("{}, {:.1} s", fold.words(), fold.seconds));
+        details.leaf("p", &[], format!("{}.", capitalized(&folds.words())));
+        details.element("ul", &[], |list| each.for_each(|fold| list.leaf("li", &[], fold)));
+    }
     if let Some(last) = trial.curve.last() {
         details.leaf(
             "p",
@@ -224,41 +233,10 @@ fn detail(details: &mut Markup, trial: &LineageTrial) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::samples::{accepted, records, started};
-
-    fn tree(report: &Report) -> String {
-        let mut markup = Markup::default();
-        report.lineage_list(&mut markup);
-        markup.finish()
-    }
-
-    #[test]
-    fn a_chain_is_one_list_and_a_branch_a_list_within() {
-        let chain = (1..=30).map(|trial| started(trial, (trial > 1).then(|| trial - 1)));
-        assert_eq!(tree(&Report::from_records(&records(chain))).matches("<ol").count(), 1);
-        let forked = [started(1, None), started(2, Some(1)), started(3, Some(1))];
-        let tree = tree(&Report::from_records(&records(forked)));
-        let at = |text: &str| tree.find(text).unwrap();
-        assert_eq!(tree.matches("<ol").count(), 2, "{tree}");
-        // The branch closes before the line goes on with the younger child.
-        assert!(at("Trial 2") < at("</ol>") && at("</ol>") < at("Trial 3"), "{tree}");
-    }
-
-    #[test]
-    fn a_trial_tells_what_changed_why_what_was_kept_what_it_cost_and_what_it_lacked() {
-        let tree = tree(&Report::from_records(&records(accepted())));
-        for said in [
-            "<li>train for 2 more epochs</li>",
-            "<dd>why not</dd>",
-            "from trial 1: continues from its parent&#39;s last state",
-            "1,370 parameters, 20.0 k FLOPs per image, 2 epochs, 3.0 s, 36,000 images/s",
-            "underfit: too few filters",
-            "passed the gate",
-        ] {
-            assert!(tree.contains(said), "{said}: {tree}");
-        }
-    }
+fn capitalized(text: &str) -> String {
+    let (first, rest) = text.split_at(text.chars().next().map_or(0, char::len_utf8));
+    format!("{}{rest}", first.to_uppercase())
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,8 @@ pub struct RunLine {
     pub best_trial: Option<u32>,
     /// Its accuracy on the validation images, 0..=1.
     pub validation_accuracy: Option<f64>,
+    /// The lower confidence bound of that, 0..=1, if the gate judges by it.
+    pub bound: Option<f64>,
     /// Its accuracy on the test images, 0..=1, if it was accepted.
     pub test_accuracy: Option<f64>,
     /// Its trainable parameters.
@@ -130,6 +132,7 @@ impl RunLine {
             trials: figures.trials,
             best_trial: figures.best_trial,
             validation_accuracy: figures.validation_accuracy.filter(|share| share.is_finite()),
+            bound: figures.best_trial.and_then(|trial| bound(records, trial)),
             test_accuracy: figures.test_accuracy,
             parameters: figures.parameters,
             gate,
@@ -159,6 +162,14 @@ pub(super) fn out_of_time(records: &[Recorded]) -> bool {
     last.unwrap_or(false)
 }
 
+/// The lower confidence bound by which the gate judged a trial.
+fn bound(records: &[Recorded], of: u32) -> Option<f64> {
+    records.iter().rev().find_map(|recorded| match recorded.event {
+        Event::GateDecided { trial, judged, .. } if trial == of => judged,
+        _ => None,
+    })
+}
+
 /// What the gate requires: the accuracy, and other minimums once it was applied.
 fn gate(records: &[Recorded]) -> (Option<f64>, Vec<Floor>) {
     let (mut gate, mut required) = (None, Vec::new());
@@ -182,65 +193,4 @@ fn gate(records: &[Recorded]) -> (Option<f64>, Vec<Floor>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::samples::{accepted, imbalanced, records, started, study_started};
-    use super::*;
-    use crate::record::Conclusion;
-
-    fn line(events: impl IntoIterator<Item = Event>) -> RunLine {
-        RunLine::of(&Reading::Whole(records(events)), &Standing::Free, None)
-    }
-
-    #[test]
-    fn the_ends_of_a_record_tell_as_much_as_all_of_it() {
-        for events in [accepted(), imbalanced()] {
-            let all = records(events);
-            let names = ["study_started", "trial_finished", "gate_decided", "study_finished"];
-            let of_ends = |recorded: &&Recorded| names.contains(&recorded.event.name());
-            let ends: Vec<Recorded> = all.iter().filter(of_ends).cloned().collect();
-            let whole = RunLine::of(&Reading::Whole(all), &Standing::Free, None);
-            assert_eq!(RunLine::of(&Reading::Ends(ends), &Standing::Free, None), whole);
-            assert!(whole.gate.is_some() && whole.validation_accuracy.is_some(), "{whole:?}");
-        }
-    }
-
-    #[test]
-    fn the_gate_is_the_one_that_holds_with_its_other_minimums() {
-        let strict = line(imbalanced());
-        let recall = Floor { measure: Measure::LeastRecall, floor: 0.5 };
-        assert_eq!((strict.gate, strict.floors), (Some(0.0), vec![recall]));
-        let mut events = accepted();
-        events.push(Event::StudyExtended {
-            extension: 1,
-            more_trials: 1,
-            more_epochs: 0,
-            gate: Some(0.9),
-            trials: 9,
-            threshold: 0.9,
-            request: None,
-        });
-        let extended = line(events);
-        assert_eq!((extended.gate, extended.state), (Some(0.9), RunState::Interrupted));
-    }
-
-    #[test]
-    fn a_rejection_by_the_clock_is_told_from_one_by_the_budget() {
-        let mut events = imbalanced();
-        assert_eq!(line(events.clone()).state, RunState::Rejected);
-        for event in &mut events {
-            if let Event::TrialFinished { diagnosis, .. } = event {
-                let why = Some("the 5 s of `tune.seconds` have passed".into());
-                *diagnosis = Conclusion { out_of_time: why, ..diagnosis.clone() };
-            }
-        }
-        assert_eq!(line(events).state, RunState::OutOfTime);
-    }
-
-    #[test]
-    fn a_run_that_has_only_begun_is_a_line_too() {
-        let begun = line([study_started(), started(1, None)]);
-        assert_eq!((begun.trials, begun.validation_accuracy, begun.gate), (1, None, Some(0.8)));
-        let nothing = line([]);
-        assert_eq!((nothing.study, nothing.state), (None, RunState::Interrupted));
-    }
-}
+mod tests;

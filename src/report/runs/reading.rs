@@ -51,14 +51,24 @@ struct End {
     is_finished: bool,
     has_gate: bool,
     has_trial: bool,
+    /// The best trial, until its bound is found, if the gate judges by bounds.
+    bound_of: Option<u32>,
 }
 
 impl End {
     fn judge(&mut self, event: &Event) -> Enough {
         match event {
-            Event::StudyFinished(_) => self.is_finished = true,
+            Event::StudyFinished(result) if !self.is_finished => {
+                self.is_finished = true;
+                self.bound_of = result.best_trial;
+            }
             // Both come before the end of the study, and after what their trial was trained in.
-            Event::GateDecided { .. } if self.is_finished => self.has_gate = true,
+            Event::GateDecided { trial, judged, .. } if self.is_finished => {
+                self.has_gate = true;
+                if judged.is_none() || self.bound_of == Some(*trial) {
+                    self.bound_of = None;
+                }
+            }
             Event::TrialFinished { .. } if self.is_finished => self.has_trial = true,
             // These may come after the end.
             Event::StudyStopped { .. }
@@ -70,64 +80,23 @@ impl End {
             | Event::SupervisorGaveUp { .. }
             | Event::Unknown { .. } => {}
             // It changes the gate, so what was decided before is no matter.
-            Event::StudyExtended { .. } if self.is_finished => return Enough::Yes,
+            Event::StudyExtended { .. } if self.is_finished && !self.wants_bound() => {
+                return Enough::Yes;
+            }
             _ if !self.is_finished => return Enough::NeedsAll,
             _ => {}
         }
-        if self.has_gate && self.has_trial { Enough::Yes } else { Enough::No }
+        match self.has_gate && self.has_trial && !self.wants_bound() {
+            true => Enough::Yes,
+            false => Enough::No,
+        }
+    }
+
+    /// Whether decisions by a bound were seen, but not yet that on the best trial.
+    fn wants_bound(&self) -> bool {
+        self.has_gate && self.bound_of.is_some()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::samples::{accepted, ended, epoch, finished, records, started};
-    use super::*;
-    use crate::ledger::Outcome;
-
-    fn reading(events: impl IntoIterator<Item = Event>) -> Result<Reading, LedgerError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.jsonl");
-        let lines = records(events).into_iter().map(|recorded| recorded.to_line().unwrap() + "\n");
-        std::fs::write(&path, lines.collect::<String>()).unwrap();
-        read_record(&path)
-    }
-
-    #[test]
-    fn of_a_finished_study_the_training_is_not_read() {
-        let Ok(Reading::Ends(records)) = reading(accepted()) else { panic!("read as a whole") };
-        let names: Vec<&str> = records.iter().map(|recorded| recorded.event.name()).collect();
-        assert_eq!(names, ["study_started", "trial_finished", "gate_decided", "study_finished"]);
-    }
-
-    #[test]
-    fn of_a_study_that_goes_on_everything_is_read() {
-        let unfinished = |events: Vec<Event>| {
-            let count = events.len();
-            match reading(events) {
-                Ok(Reading::Whole(records)) => assert_eq!(records.len(), count),
-                other => panic!("{other:?}"),
-            }
-        };
-        let begun = accepted()[..2].to_vec();
-        unfinished(begun.clone());
-        let stopped = Event::StudyStopped { signal: "SIGTERM".into() };
-        unfinished([begun, vec![epoch(1, 1, 0.5), stopped.clone()]].concat());
-        let extended = Event::StudyExtended {
-            extension: 1,
-            more_trials: 1,
-            more_epochs: 0,
-            gate: None,
-            trials: 9,
-            threshold: 0.9,
-            request: None,
-        };
-        unfinished([accepted(), vec![extended.clone()]].concat());
-        unfinished([accepted(), vec![extended.clone(), stopped.clone()]].concat());
-        let again = [started(3, Some(1)), finished(3, 0.5), ended(Outcome::Rejected, 2, 0.8)];
-        let again = [accepted(), vec![extended, stopped.clone()], again.into()].concat();
-        let Ok(Reading::Ends(records)) = reading(again) else { panic!("read as a whole") };
-        let extension = records.iter().position(|read| read.event.name() == "study_extended");
-        assert_eq!(extension, Some(1), "the gate is that of the extension: {records:#?}");
-        assert!(matches!(reading([accepted(), vec![stopped]].concat()), Ok(Reading::Ends(_))));
-    }
-}
+mod tests;

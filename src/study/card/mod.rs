@@ -8,11 +8,12 @@ mod text;
 
 use std::path::Path;
 
-use super::figures::ModelFigures;
 use super::publish::PublishError;
+use super::recorded::recorded_folds;
 use crate::ledger::{Event, Provenance, Recorded, RunFolder, RunFolderError, read};
 use crate::model::{OpenError, Preparation, SavedModel};
-use crate::record::{DataFinding, SplitCounts};
+use crate::record::figures::ModelFigures;
+use crate::record::{CrossValidation, DataFinding, SplitCounts};
 use crate::spec::Spec;
 
 /// File of the card, in the folder of a model.
@@ -35,8 +36,12 @@ pub(super) struct Card<'a> {
     pub(super) findings: Vec<DataFinding>,
     /// `None` for a run without provenance.
     pub(super) provenance: Option<&'a Provenance>,
+    /// The folds that its trial was measured on, where the study asks for them.
+    pub(super) folds: Option<CrossValidation>,
     /// `None` until the test images are read.
     pub(super) test: Option<TestFigures>,
+    /// How often the test images were read, for this model or others.
+    pub(super) test_readings: u64,
 }
 
 /// The accuracy on the test images.
@@ -45,8 +50,6 @@ pub(super) struct TestFigures {
     pub(super) images: u64,
     /// 0..=1.
     pub(super) accuracy: f64,
-    /// How often the test images were read by then.
-    pub(super) readings: u32,
 }
 
 /// Why a card cannot be written again.
@@ -83,10 +86,13 @@ fn refresh(folder: &RunFolder) -> Result<(), Box<dyn std::error::Error + Send + 
     let records = read(&**files, &folder.events_file())?;
     let provenance = provenance(folder)?;
     let (counts, findings) = examined(&records);
+    let (test, test_readings) = tested(&records, &weights_hash, &figures);
     let card = Card {
         spec: &spec,
         preparation: &model.file.preparation,
-        test: tested(&records, &weights_hash, &figures),
+        folds: CrossValidation::of(&recorded_folds(&records, figures.trial)),
+        test,
+        test_readings,
         weights_hash,
         data: provenance
             .as_ref()
@@ -137,20 +143,26 @@ fn examined(records: &[Recorded]) -> (Option<SplitCounts>, Vec<DataFinding>) {
     examined.map_or((None, Vec::new()), |(counts, findings)| (Some(counts), findings))
 }
 
-/// The newest reading of the test images with this model.
-fn tested(records: &[Recorded], weights_hash: &str, figures: &ModelFigures) -> Option<TestFigures> {
+/// The newest reading of the test images with this model, one of only some of them if there is none of more; and how
+/// often they were read in all, for other models too.
+fn tested(
+    records: &[Recorded],
+    weights_hash: &str,
+    figures: &ModelFigures,
+) -> (Option<TestFigures>, u64) {
     let (mut found, mut apart, mut by_study, mut test_images) = (None, 0, 0, 0);
     for recorded in records {
         match &recorded.event {
             Event::StudyStarted { test_images: images, .. } => test_images = *images as u64,
             Event::TestSplitRead { images, accuracy, weights_hash: of, .. } => {
                 apart += 1;
-                if of == weights_hash {
+                let most = found.map_or(0, |(images, _)| images);
+                if of == weights_hash && *images >= most {
                     found = Some((*images, *accuracy));
                 }
             }
             Event::StudyFinished(result) => {
-                by_study = result.test_readings();
+                by_study = by_study.max(result.test_readings().into());
                 let is_this = Some(figures.trial) == result.best_trial;
                 if let (true, Some(accuracy)) = (is_this, result.test_accuracy) {
                     found = Some((test_images, accuracy));
@@ -159,8 +171,9 @@ fn tested(records: &[Recorded], weights_hash: &str, figures: &ModelFigures) -> O
             _ => {}
         }
     }
-    let (images, accuracy) = found.filter(|(images, _)| *images > 0)?;
-    Some(TestFigures { images, accuracy, readings: by_study + apart })
+    let found = found.filter(|(images, _)| *images > 0);
+    let found = found.map(|(images, accuracy)| TestFigures { images, accuracy });
+    (found, by_study + apart)
 }
 
 impl From<RunFolderError> for PublishError {
@@ -173,81 +186,4 @@ impl From<RunFolderError> for PublishError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ledger::Outcome;
-    use crate::record::StudyResult;
-    use crate::study::figures::{SplitFigures, wilson_interval};
-
-    fn figures(trial: u32) -> ModelFigures {
-        ModelFigures {
-            version: ModelFigures::VERSION,
-            trial,
-            epoch: 3,
-            weights_hash: "ab".into(),
-            validation: SplitFigures {
-                images: 10,
-                accuracy: 0.9,
-                interval: wilson_interval(0.9, 10),
-                loss: 0.2,
-                calibration_error: 0.05,
-                classes: 2,
-                confusion: vec![(0, 0, 9), (1, 0, 1)],
-            },
-            int8: None,
-        }
-    }
-
-    fn finished(trial: u32) -> Event {
-        Event::StudyFinished(StudyResult {
-            outcome: Outcome::Accepted,
-            best_trial: Some(trial),
-            validation_accuracy: 0.9,
-            test_accuracy: Some(0.8),
-            test_readings: Some(1),
-            parameters: 1,
-            trials: 2,
-            seconds: 1.0,
-            run: "runs/a-0001".into(),
-        })
-    }
-
-    fn records(events: Vec<Event>) -> Vec<Recorded> {
-        let at = jiff::Timestamp::UNIX_EPOCH;
-        events.into_iter().map(|event| Recorded { at, event }).collect()
-    }
-
-    #[test]
-    fn the_test_figure_is_that_of_this_model_and_counts_all_readings() {
-        let started = Event::StudyStarted {
-            name: "a".into(),
-            command: "tune".into(),
-            run: String::new(),
-            spec_hash: String::new(),
-            data_hash: String::new(),
-            seed: 1,
-            device: "cpu".into(),
-            threads: 1,
-            train_images: 9,
-            validation_images: 10,
-            test_images: 100,
-            threshold: 0.5,
-            trials: 2,
-            instruction_set: None,
-        };
-        let read = |of: &str, accuracy| Event::TestSplitRead {
-            command: "eval".into(),
-            images: 50,
-            accuracy,
-            weights_hash: of.into(),
-            data_hash: String::new(),
-        };
-        let of = |events: Vec<Event>| tested(&records(events), "ab", &figures(2));
-        assert_eq!(of(vec![started.clone(), read("other", 0.1)]), None);
-        let found = of(vec![started.clone(), read("other", 0.1), read("ab", 0.7)]).unwrap();
-        assert_eq!((found.images, found.accuracy, found.readings), (50, 0.7, 2));
-        let found = of(vec![started.clone(), finished(2)]).unwrap();
-        assert_eq!((found.images, found.accuracy, found.readings), (100, 0.8, 1));
-        assert_eq!(of(vec![started, finished(1)]), None, "another trial's figure");
-    }
-}
+mod tests;

@@ -6,8 +6,9 @@ use std::fmt::Write;
 
 use super::Card;
 use crate::model::{Preparation, Subject};
-use crate::report::{grouped, inline};
-use crate::study::figures::{ModelFigures, SplitFigures, wilson_interval};
+use crate::record::figures::{ModelFigures, SplitFigures};
+use crate::record::wilson_interval;
+use crate::report::{grouped, inline, times};
 
 /// A table of more classes is left to `figures.json`.
 const CLASSES_SHOWN: usize = 200;
@@ -59,6 +60,16 @@ impl Card<'_> {
         if let Some(int8) = &figures.int8 {
             let _ = writeln!(text, "{}", row("validation, `model-int8.onnx`", int8));
         }
+        if let Some(folds) = &self.folds {
+            let _ = writeln!(
+                text,
+                "| cross-validated, {} | {:.2} % | {} | {} | | |",
+                folds.extent(),
+                folds.accuracy() * 100.0,
+                interval(folds.interval()),
+                grouped(folds.images)
+            );
+        }
         match self.test {
             Some(test) => {
                 let interval = interval(wilson_interval(test.accuracy, test.images));
@@ -68,13 +79,18 @@ impl Card<'_> {
                      The test images decided nothing. They were read {} so far.",
                     test.accuracy * 100.0,
                     grouped(test.images),
-                    match test.readings {
-                        1 => "once".into(),
-                        times => format!("{times} times"),
-                    }
+                    times(self.test_readings)
                 );
             }
+            None if self.test_readings > 0 => {
+                let read = times(self.test_readings);
+                let _ = writeln!(text, "\nThe test images were read {read}, not for this model.");
+            }
             None => text += "\nThe test images were not read.\n",
+        }
+        if self.folds.is_some() {
+            text += "\nThe gate judged the cross-validated accuracy, of networks that were each trained without \
+                     the images of one fold. This model is the one whose fold are the validation images.\n";
         }
         text += "\nThe validation images chose among epochs and trials, so the accuracy on them is a little too good. \
                  Intervals are Wilson's.\n\n";
@@ -317,74 +333,4 @@ fn preparation(preparation: &Preparation) -> Result<String, serde_json::Error> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::Normalization;
-    use crate::record::SplitCounts;
-    use crate::spec::{InputShape, StudyDocument};
-    use crate::study::card::TestFigures;
-
-    const HOSTILE: &str = "a\n---\n<script>|`x`| ``` \u{7}\"";
-
-    fn card_of(test: Option<TestFigures>) -> String {
-        let spec = StudyDocument::new("a.toml", "name = \"plain\"\n[model]\nlayers = []\n");
-        let spec = spec.validate(InputShape { classes: 2, ..InputShape::MNIST }).unwrap();
-        let classes = vec![HOSTILE.to_owned(), "b".into()];
-        let normalization = Normalization::of_all(0.1, 0.3);
-        let figures = ModelFigures {
-            version: ModelFigures::VERSION,
-            trial: 2,
-            epoch: 3,
-            weights_hash: "ab".into(),
-            validation: SplitFigures {
-                images: 10,
-                accuracy: 0.9,
-                interval: wilson_interval(0.9, 10),
-                loss: 0.2,
-                calibration_error: 0.05,
-                classes: 2,
-                confusion: vec![(0, 0, 9), (0, 1, 1)],
-            },
-            int8: None,
-        };
-        let card = Card {
-            spec: &spec,
-            preparation: &Preparation::grey(spec.input(), normalization, classes, Subject::Whole),
-            weights_hash: "ab".into(),
-            data: HOSTILE,
-            figures: &figures,
-            counts: Some(SplitCounts { train: vec![5, 4], validation: vec![10, 0], test: vec![] }),
-            findings: Vec::new(),
-            provenance: None,
-            test,
-        };
-        card.to_markdown().unwrap()
-    }
-
-    #[test]
-    fn names_from_outside_change_neither_the_block_nor_the_text() {
-        let text = card_of(None);
-        let block = text.strip_prefix("---\n").unwrap();
-        let (block, body) = block.split_once("\n---\n").unwrap();
-        assert!(block.contains(r#"name: "a\n---\n<script>|`x`| ``` \u0007\"""#), "{block}");
-        assert!(block.lines().all(|line| !line.starts_with('<')), "{block}");
-        assert!(body.starts_with("\n# plain\n"), "{body}");
-        // Raw only within the JSON, whose fence is longer than any in it.
-        let (before, json) = body.split_once("````json\n").unwrap();
-        assert!(!before.contains("<script>") && !before.contains('\u{7}'), "{before}");
-        assert!(json.contains("\n````\n"), "{json}");
-        let row = before.lines().find(|line| line.contains("0.900")).unwrap();
-        assert_eq!(row.replace("\\|", "").matches('|').count(), 6, "{row}");
-    }
-
-    #[test]
-    fn what_was_not_measured_is_said() {
-        let text = card_of(None);
-        assert!(text.contains("The test images were not read."), "{text}");
-        assert!(text.contains("accuracy on 1 of its classes was not measured"), "{text}");
-        assert!(text.contains("| licence | unknown: MNIST was published without one |"), "{text}");
-        let text = card_of(Some(TestFigures { images: 100, accuracy: 0.8, readings: 2 }));
-        assert!(text.contains("| test | 80.00 % | 71.12 to 86.66 % | 100 | | |"), "{text}");
-        assert!(text.contains("They were read 2 times so far."), "{text}");
-    }
-}
+mod tests;

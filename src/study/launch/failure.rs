@@ -3,7 +3,7 @@
 use super::error::{Kind, LaunchError};
 use super::listener::LaunchListener;
 use crate::ledger::RunFolder;
-use crate::notify::{Told, tell_failure};
+use crate::notify::{SendReport, notify_of_failure};
 use crate::spec::NotifySpec;
 use crate::sys::announce::supervision;
 use crate::sys::error_chain;
@@ -15,13 +15,13 @@ pub(super) fn tell(
     folder: &RunFolder,
     notify: &NotifySpec,
     stop: &StopFlag,
-) -> Option<Told> {
+) -> Option<SendReport> {
     // A supervisor starts the study again, and tells when it gives up.
     if supervision().is_some() || is_for_the_caller_alone(error.kind()) {
         return None;
     }
     let mut keep_going = || stop.requested().is_none();
-    Some(tell_failure(folder, notify, &error_chain(error), &mut keep_going))
+    Some(notify_of_failure(folder, notify, &error_chain(error), &mut keep_going))
 }
 
 /// Whether the call was wrong, so that nothing was done in the run folder.
@@ -33,7 +33,7 @@ fn is_for_the_caller_alone(kind: Kind) -> bool {
 }
 
 /// Passes on what came of telling.
-pub(super) fn pass_on(told: &Told, listener: &mut dyn LaunchListener) {
+pub(super) fn pass_on(told: &SendReport, listener: &mut dyn LaunchListener) {
     for message in &told.sent {
         listener.notified(message);
     }

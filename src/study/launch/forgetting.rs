@@ -87,8 +87,7 @@ fn old_images(
 ) -> Result<Dataset, LaunchError> {
     let name = run.study_file().display().to_string();
     let study = StudyDocument::new(name, run.read_study()?).parse()?;
-    let (data, seed) = (&study.data, study.train.seed);
-    Ok(settings.load_recorded(run, data, seed, Split::Validation, listener, stop)?.dataset)
+    Ok(settings.load_recorded(run, &study, Split::Validation, listener, stop)?.dataset)
 }
 
 /// Measures what the best model of a finished study has forgotten, and records it; `None` if that was done

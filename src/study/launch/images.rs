@@ -37,13 +37,9 @@ impl StudyImages {
 
     /// # Errors
     ///
-    /// If nothing can be learned from the images.
-    pub(super) fn own(own: OwnImages) -> Result<Self, DataError> {
+    /// If nothing can be learned from the images, or they are too few for the folds of the study with this seed.
+    pub(super) fn own(own: OwnImages, folds: Option<usize>, seed: u64) -> Result<Self, DataError> {
         let OwnImages { dataset, name } = own;
-        let report = DataReport::of(&dataset);
-        if let Some(problem) = report.refusal(&dataset.classes) {
-            return Err(DataError::Request { problem });
-        }
         let splits = [
             ("train", &dataset.train),
             ("validation", &dataset.validation),
@@ -59,6 +55,14 @@ impl StudyImages {
             hash.update(format!("{name} {split}\n"));
         }
         let hash = hex::encode(hash.finalize());
+        let dataset = match folds {
+            Some(folds) => dataset.folded(folds, seed)?,
+            None => dataset,
+        };
+        let report = DataReport::of(&dataset);
+        if let Some(problem) = report.refusal(&dataset.classes) {
+            return Err(DataError::Request { problem });
+        }
         let origin = DataOrigin { origin: name, dir: None, fallback: None, split: None, sha256 };
         Ok(Self { dataset, report, origin, hash, chosen: None })
     }

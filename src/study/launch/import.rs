@@ -21,9 +21,9 @@ use crate::model::{
     ImportError, ImportReport, ModelFile, ModelFileError, Network, Preparation, ReadError,
     SPEC_FILE, WEIGHTS_FILE, WeightsError, import_pytorch,
 };
+use crate::record::figures::ModelFigures;
 use crate::spec::{Spec, StudyDocument};
 use crate::study::Growth;
-use crate::study::figures::ModelFigures;
 use crate::study::publish::{PublishError, TrainedModel, own_study, write_model};
 use crate::sys::files::{FileError, Files, RealFiles, real_files};
 use crate::sys::lock::LockRequest;

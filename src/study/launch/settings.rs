@@ -9,9 +9,10 @@ use super::listener::LaunchListener;
 use super::source::StudySource;
 use super::start::StartModel;
 use crate::data::{self, DataError, DataRequest, Download, Loaded, Places, Split};
+use crate::gate::few_images;
 use crate::ledger::{DataOrigin, RunFolder};
 use crate::model::DeviceChoice;
-use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, StudyDocument};
+use crate::spec::{DataSpec, Fallback, InputShape, Source, Spec, StudyDocument, StudyFile};
 use crate::study::Growth;
 use crate::study::gate_check::{ConstantAnswer, check_gate};
 use crate::study::recorded_data::{absolute, check_same_data, recorded_origin};
@@ -30,7 +31,7 @@ pub struct Settings {
     pub device: DeviceChoice,
     /// Number of CPU threads; `None` for one per core. Every study has threads of its own.
     pub threads: Option<usize>,
-    /// Folder with the MNIST files; it is an error if it has none. `None` searches the folders that
+    /// Folder with the MNIST files, for studies of MNIST; it is an error if it has none. `None` searches the folders that
     /// [`Launch`](super::Launch) lists.
     pub data: Option<PathBuf>,
     /// Whether MNIST may be downloaded when no folder has it, and from where; see
@@ -69,6 +70,8 @@ pub(crate) struct Checked {
     pub spec: Spec,
     /// The accuracy of always predicting the most frequent class, or why there are no images to count.
     pub constant_answer: Result<ConstantAnswer, String>,
+    /// Why a judgement on so few validation images says little, if it does.
+    pub few_images: Option<String>,
 }
 
 /// Whether to continue an unfinished run of the same study.
@@ -102,8 +105,8 @@ impl Settings {
         for path in [&mut file.data.path, &mut file.data.cache].into_iter().flatten() {
             *path = recordable(&study.base("data.path").join(&path))?;
         }
-        let mut loaded = self.load(&file.data, file.train.seed, listener)?;
-        loaded.origin.record_in(&mut file.data, loaded.dataset.validation.len());
+        let mut loaded = self.load(&file, listener)?;
+        loaded.origin.record_in(&mut file.data, &loaded.dataset);
         let spec = study.check(file, input_shape(&loaded.dataset))?;
         if let Some(start) = start {
             start.normalize(&mut loaded.dataset);
@@ -142,14 +145,16 @@ impl Settings {
                 (spec, Ok(loaded))
             }
         };
+        let mut few = None;
         let constant_answer = match loaded {
             Ok(Loaded { dataset, report, .. }) => {
                 check_gate(&study.into(), &spec, &report, &dataset)?;
+                few = few_images(spec.gate(), dataset.validation.len());
                 Ok(ConstantAnswer::on(&report, &dataset.classes))
             }
             Err(error) => Err(error.chain()),
         };
-        Ok(Checked { spec, constant_answer })
+        Ok(Checked { spec, constant_answer, few_images: few })
     }
 
     /// MNIST or the built-in digits, as far as a check of the gate needs them. The inner result is an
@@ -165,7 +170,9 @@ impl Settings {
         let _entered = workers.enter();
         let source = StudySource::from(study);
         let file = source.checked()?;
-        let mut data = DataSpec { fallback: Fallback::None, ..file.data };
+        let mut file =
+            StudyFile { data: DataSpec { fallback: Fallback::None, ..file.data.clone() }, ..file };
+        let data = &mut file.data;
         if let Some(path) = &mut data.path {
             *path = absolute(&source.base("data.path").join(&path));
         }
@@ -173,21 +180,21 @@ impl Settings {
             data.train = Some(data.train.map_or(DRAWN_TO_TRAIN, |train| train.min(DRAWN_TO_TRAIN)));
         }
         let offline = Self { download: Download::Never, ..self.clone() };
-        Ok(offline.load(&data, file.train.seed, listener))
+        Ok(offline.load(&file, listener))
     }
 
-    /// Loads the images that `[data]` names; a relative path starts at the current folder.
+    /// Loads the images of a study, as its `[data]`, its seed and the folds of its gate say; a relative path starts at
+    /// the current folder.
     ///
     /// # Errors
     ///
     /// When they cannot be found, fetched or read.
     pub fn load(
         &self,
-        spec: &DataSpec,
-        seed: u64,
+        study: &StudyFile,
         listener: &mut dyn LaunchListener,
     ) -> Result<Loaded, DataError> {
-        self.load_from(spec, seed, None, listener, &StopFlag::new())
+        self.load_from(study, None, listener, &StopFlag::new())
     }
 
     /// Loads the images that a run began with, from the same folder if they are still there.
@@ -199,27 +206,35 @@ impl Settings {
     pub fn load_recorded(
         &self,
         folder: &RunFolder,
-        spec: &DataSpec,
-        seed: u64,
+        study: &StudyFile,
         split: Split,
         listener: &mut dyn LaunchListener,
         stop: &StopFlag,
     ) -> Result<Loaded, LaunchError> {
         let then = recorded_origin(folder)?;
         let dir = then.and_then(|then| then.dir).map(PathBuf::from);
-        let loaded = self.load_from(spec, seed, dir, listener, stop)?;
+        let loaded = self.load_from(study, dir, listener, stop)?;
         check_same_data(folder, &DataOrigin::of(&loaded.origin), split)?;
         Ok(loaded)
     }
 
+    /// Refuses a folder for MNIST that a run could not record, so that it would not be found again.
+    pub(super) fn check_recordable(&self, source: Source) -> Result<(), DataError> {
+        let places = Places::default_folders(self.data.clone(), |name| std::env::var_os(name));
+        match places.named.filter(|_| source == Source::Mnist) {
+            Some(named) => recordable(&named).map(drop),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn load_from(
         &self,
-        spec: &DataSpec,
-        seed: u64,
+        study: &StudyFile,
         recorded: Option<PathBuf>,
         listener: &mut dyn LaunchListener,
         stop: &StopFlag,
     ) -> Result<Loaded, DataError> {
+        let spec = &study.data;
         let mut places = Places::default_folders(self.data.clone(), |name| std::env::var_os(name));
         if spec.source == Source::Mnist {
             if let (Some(named), Some(path)) = (&places.named, &spec.path)
@@ -227,8 +242,11 @@ impl Settings {
             {
                 listener.data(data::Progress::PathPassedOver { path, named });
             }
-            places.named = places.named.or_else(|| spec.path.clone());
+            places.named = named_folder(places.named, spec.path.as_deref(), recorded.as_deref());
             places.recorded = recorded;
+        } else if let Some(named) = &places.named {
+            let (source, path) = (spec.source, spec.path.as_deref());
+            listener.data(data::Progress::FolderPassedOver { named, source, path });
         }
         let request = DataRequest {
             source: spec.source,
@@ -237,6 +255,7 @@ impl Settings {
             validation: spec.validation,
             test: spec.test,
             train: spec.train,
+            folds: study.gate.folds,
             framing: data::Framing {
                 size: spec.size,
                 fit: spec.fit,
@@ -247,7 +266,7 @@ impl Settings {
             store: data::Store::of(spec.cache.clone(), spec.memory),
             places,
             download: self.download.clone(),
-            seed,
+            seed: study.train.seed,
             stop: stop.clone(),
         };
         // There is no run folder yet to write heartbeats into.
@@ -274,6 +293,17 @@ impl Settings {
     }
 }
 
+/// The folder that must hold MNIST: the one that the user names, or the study's. That one may have been passed over when a
+/// run began, and may never have held it, so the folder that the run has recorded is taken before it if it is still there.
+fn named_folder(
+    named: Option<PathBuf>,
+    path: Option<&Path>,
+    recorded: Option<&Path>,
+) -> Option<PathBuf> {
+    let recorded = recorded.filter(|dir| dir.is_dir());
+    named.or_else(|| path.map(|path| recorded.unwrap_or(path).to_owned()))
+}
+
 /// The absolute path, which must be UTF-8 to be written into the study file of a run.
 pub(super) fn recordable(path: &Path) -> Result<PathBuf, DataError> {
     let path = absolute(path);
@@ -281,9 +311,29 @@ pub(super) fn recordable(path: &Path) -> Result<PathBuf, DataError> {
         Some(_) => Ok(path),
         None => Err(DataError::Request {
             problem: format!(
-                "{}: this path is not UTF-8, so a study file cannot hold it; use another path",
+                "{}: this path is not UTF-8, so a run cannot record it; use another path",
                 path.display()
             ),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_reads_from_where_it_was_read_before_unless_another_folder_is_named() {
+        let there = tempfile::tempdir().unwrap();
+        let (there, gone, path) = (there.path(), Path::new("/nowhere/run"), Path::new("/study"));
+        let folder = |named: Option<&Path>, path, recorded| {
+            named_folder(named.map(Path::to_owned), path, recorded)
+        };
+        assert_eq!(folder(None, Some(path), Some(there)), Some(there.to_owned()));
+        assert_eq!(folder(None, Some(path), Some(gone)), Some(path.to_owned()));
+        assert_eq!(folder(None, Some(path), None), Some(path.to_owned()));
+        assert_eq!(folder(Some(gone), Some(path), Some(there)), Some(gone.to_owned()));
+        // Without a path, the recorded folder is only the first of those that are searched.
+        assert_eq!(folder(None, None, Some(there)), None);
     }
 }

@@ -211,7 +211,7 @@ impl StartModel {
 
     /// Gives the images the normalization that the model was trained with.
     pub(super) fn normalize(&self, data: &mut Dataset) {
-        data.normalization = self.model.file.preparation.normalization();
+        data.normalize(self.model.file.preparation.normalization());
     }
 
     /// The weights that the first trial starts with.

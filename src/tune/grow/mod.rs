@@ -8,16 +8,16 @@
 //! usual first, which costs nothing. What is expected of every proposal is recorded with it.
 
 mod draft;
-mod leap;
+mod epochs;
+mod next_member;
 #[cfg(test)]
 mod tests;
-mod time;
 
 use self::draft::Draft;
-use self::leap::{leap, refined};
+use self::next_member::{continued_member, next_member};
 use super::diagnosis::diagnose;
-use super::expectation::{Expectation, MILDEST};
 use super::family;
+use super::forecaster::{COMPUTE_FACTOR_MIN, Forecaster};
 use super::growth::{is_small_for_its_gate, reductions, step_beyond_target, step_towards_target};
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
@@ -37,20 +37,20 @@ impl Policy for Grow {
         let parent = best(history)?;
         let finding = diagnose(parent, false);
         let failed = FailedTrial::new(parent);
-        if finding.diagnosis == Diagnosis::DataSuspicious && failed.is_beyond_help() {
+        if finding.diagnosis == Diagnosis::DataSuspicious && failed.cannot_be_solved() {
             return None;
         }
-        let expectation = Expectation::of(history)?;
+        let forecaster = Forecaster::new(history)?;
         let tried = |edits: &[Edit]| {
             let mut children = history.iter().filter(|trial| trial.parent == Some(parent.trial));
             children.any(|trial| trial.edits == edits)
         };
         let is_running = |spec: &Spec| running.iter().any(|proposal| proposal.spec == *spec);
-        let drafts = ordered_drafts(history, &failed, &expectation, finding.diagnosis);
+        let drafts = ordered_drafts(history, &failed, &forecaster, finding.diagnosis);
         let draft = drafts.into_iter().find(|draft| {
             !draft.edits().is_empty() && !tried(draft.edits()) && !is_running(draft.spec())
         })?;
-        let forecast = expectation.forecast(parent, draft.spec(), draft.inherit());
+        let forecast = forecaster.forecast(parent, draft.spec(), draft.inherit());
         let mut proposal = draft.into_proposal(parent.trial, &finding);
         if let Some(why) = &forecast.out_of_reach {
             proposal.reason += &format!("; {why}");
@@ -80,30 +80,30 @@ fn best(history: &[TrialRecord]) -> Option<&TrialRecord> {
 fn ordered_drafts(
     history: &[TrialRecord],
     failed: &FailedTrial,
-    expectation: &Expectation,
+    forecaster: &Forecaster,
     diagnosis: Diagnosis,
 ) -> Vec<Draft> {
     let parent = failed.parent;
     let is_member = family::width_of(&parent.spec).is_some();
-    let bold = || leap(parent, expectation);
-    let careful = failed.drafts(diagnosis);
+    let large_step = || next_member(parent, forecaster);
+    let small_edits = failed.drafts(diagnosis);
     if is_member {
-        let compute = expectation.next_compute() / expectation.compute_of(parent).max(1e-9);
-        let near = compute < 1.01 * MILDEST;
-        let mut drafts = vec![bold()];
+        let compute = forecaster.next_compute() / forecaster.compute_of(parent).max(1e-9);
+        let near = compute < 1.01 * COMPUTE_FACTOR_MIN;
+        let mut drafts = vec![large_step()];
         if near {
-            drafts.insert(0, refined(parent, expectation));
+            drafts.insert(0, continued_member(parent, forecaster));
         }
-        drafts.extend(careful);
+        drafts.extend(small_edits);
         return drafts;
     }
-    // One careful try for a network that is large enough.
+    // One small edit for a network that is large enough.
     let others = history.iter().filter(|trial| family::width_of(&trial.spec).is_none()).count();
     let is_explained = failed.is_near() || !failed.suspects.is_empty();
     let is_worth_a_try = others < 2 && is_explained && !is_small_for_its_gate(failed.spec);
-    let mut drafts: Vec<Draft> = careful.collect();
+    let mut drafts: Vec<Draft> = small_edits.collect();
     if !is_worth_a_try {
-        drafts.insert(0, bold());
+        drafts.insert(0, large_step());
         return drafts;
     }
     // Near the gate, what was learned is not given up while an edit is left that keeps it.
@@ -113,7 +113,7 @@ fn ordered_drafts(
     {
         drafts[..=at].rotate_right(1);
     }
-    drafts.insert(1.min(drafts.len()), bold());
+    drafts.insert(1.min(drafts.len()), large_step());
     drafts
 }
 
@@ -137,35 +137,38 @@ impl<'a> FailedTrial<'a> {
     fn drafts(&self, diagnosis: Diagnosis) -> impl Iterator<Item = Draft> + '_ {
         let first = match diagnosis {
             Diagnosis::Diverged | Diagnosis::LearningRateTooHigh => {
-                vec![self.repaired(&[Effect::StepsTooLong, Effect::BadStart]), self.slower()]
+                vec![
+                    self.repaired(&[Effect::StepsTooLong, Effect::BadStart]),
+                    self.with_lower_rate(),
+                ]
             }
             Diagnosis::LearningRateTooLow => {
-                vec![self.repaired(&[Effect::StepsTooShort]), self.faster()]
+                vec![self.repaired(&[Effect::StepsTooShort]), self.with_higher_rate()]
             }
             Diagnosis::Stalled => vec![
                 self.repaired(&[Effect::BadStart, Effect::Fading, Effect::Mismatch]),
-                self.normalized(),
-                self.slower(),
+                self.with_batch_norm(),
+                self.with_lower_rate(),
             ],
             Diagnosis::OverRegularized => vec![self.repaired(&[Effect::HeldBack])],
-            Diagnosis::StillImproving => vec![self.longer()],
-            Diagnosis::Overfit => vec![self.varied(), self.dropping_out()],
+            Diagnosis::StillImproving => vec![self.trained_longer()],
+            Diagnosis::Overfit => vec![self.augmented(), self.with_dropout()],
             Diagnosis::Underfit | Diagnosis::DataSuspicious | Diagnosis::Healthy => Vec::new(),
         };
         let rest = [
             self.grown(),
-            self.longer(),
-            self.varied(),
-            self.rectified(),
+            self.trained_longer(),
+            self.augmented(),
+            self.with_relu(),
             self.with_adam(),
-            self.slower(),
-            self.faster(),
+            self.with_lower_rate(),
+            self.with_higher_rate(),
         ];
         first.into_iter().chain(rest).collect::<Vec<_>>().into_iter()
     }
 
     /// No edit brings back what the images do not show.
-    fn is_beyond_help(&self) -> bool {
+    fn cannot_be_solved(&self) -> bool {
         self.parent.probe().is_some_and(|probe| {
             let known = 1.0 - probe.missing_classes.len() as f64 / self.spec.input().classes as f64;
             probe.pixel_deviation < 1e-6 || self.spec.gate().accuracy > known
@@ -188,7 +191,7 @@ impl<'a> FailedTrial<'a> {
     }
 
     /// What a remedy may keep: weights that do more than guess.
-    fn keep_weights(&self) -> Inherit {
+    fn usable_weights(&self) -> Inherit {
         // Measured from guessing on, which is right for two classes as for a thousand.
         let guess = self.parent.guess();
         let learned = guess + LEARNED * (1.0 - guess);
@@ -205,7 +208,7 @@ impl<'a> FailedTrial<'a> {
     /// Makes usual whatever does one of these effects, and everything unusual where the trial is far
     /// from its gate.
     fn repaired(&self, effects: &[Effect]) -> Draft {
-        let mut draft = self.draft(self.keep_weights());
+        let mut draft = self.draft(self.usable_weights());
         if !self.suspects.iter().any(|suspect| effects.contains(&suspect.effect)) {
             return draft;
         }
@@ -219,8 +222,8 @@ impl<'a> FailedTrial<'a> {
                 self.grow(&mut draft);
             }
         }
-        self.vary_few_images(&mut draft);
-        self.give_time(&mut draft);
+        self.regularize_few_images(&mut draft);
+        self.train_long_enough(&mut draft);
         draft
     }
 
@@ -230,7 +233,7 @@ impl<'a> FailedTrial<'a> {
         if let [Edit::SetLearningRate { .. }] = draft.edits()
             && self.parent.rates.as_ref().and_then(RangeTest::suggestion).is_some()
         {
-            *draft = self.draft(self.keep_weights());
+            *draft = self.draft(self.usable_weights());
             let because = "the learning rate that a range test found";
             draft.make(Edit::SetLearningRate { rate: self.good_rate() }, because);
         }
@@ -238,7 +241,7 @@ impl<'a> FailedTrial<'a> {
 
     /// Mends what is left, and takes as many steps as the distance from the gate asks for.
     fn grown(&self) -> Draft {
-        let mut draft = self.draft(self.keep_weights());
+        let mut draft = self.draft(self.usable_weights());
         draft.repair(&self.suspects.iter().collect::<Vec<_>>());
         self.grow(&mut draft);
         if draft.edits().is_empty()
@@ -246,9 +249,9 @@ impl<'a> FailedTrial<'a> {
         {
             draft.make(edit, because);
         }
-        self.keep_learning(&mut draft);
-        self.vary_few_images(&mut draft);
-        self.give_time(&mut draft);
+        self.shrink_and_perturb(&mut draft);
+        self.regularize_few_images(&mut draft);
+        self.train_long_enough(&mut draft);
         self.anneal(&mut draft);
         draft
     }
@@ -256,7 +259,7 @@ impl<'a> FailedTrial<'a> {
     /// A network that is sure of nearly every image sends so little gradient back that what is grafted
     /// onto it hardly learns: half of each weight starts afresh, and smoothed labels keep it from being
     /// sure. The example `inheritance` measures what that is worth.
-    fn keep_learning(&self, draft: &mut Draft) {
+    fn shrink_and_perturb(&self, draft: &mut Draft) {
         let is_sure = self.parent.curve.last().is_some_and(|last| last.train_accuracy > 0.97);
         let grows = draft.edits().iter().any(Edit::changes_network);
         if !is_sure || !grows || draft.inherit() != Inherit::Weights {
@@ -284,12 +287,12 @@ impl<'a> FailedTrial<'a> {
     }
 
     /// Trains on from the last state.
-    fn longer(&self) -> Draft {
-        let is_spoiled = self.keep_weights() == Inherit::Nothing;
+    fn trained_longer(&self) -> Draft {
+        let is_spoiled = self.usable_weights() == Inherit::Nothing;
         let mut draft = self.draft(if is_spoiled { Inherit::Nothing } else { Inherit::State });
         draft.repair(&self.suspects.iter().collect::<Vec<_>>());
-        self.vary_few_images(&mut draft);
-        let more = time::more_epochs(self.parent, draft.spec());
+        self.regularize_few_images(&mut draft);
+        let more = epochs::more_epochs(self.parent, draft.spec());
         draft.make(Edit::AddEpochs { epochs: more }, "training continues from its last state");
         self.anneal(&mut draft);
         draft
@@ -303,43 +306,43 @@ impl<'a> FailedTrial<'a> {
         tested.map_or(usual, |rate| round_to_digits(rate.clamp(usual / 3.0, usual * 3.0), 2))
     }
 
-    fn slower(&self) -> Draft {
+    fn with_lower_rate(&self) -> Draft {
         let rate = self.spec.train().learning_rate;
         let good = self.good_rate();
         let rate = if rate > 2.0 * good { good } else { round_to_digits(rate / 10.0, 2) };
         let mut draft = self.draft(Inherit::Nothing);
         let because = "shorter steps, from fresh weights because the present ones have diverged";
         draft.make(Edit::SetLearningRate { rate }, because);
-        self.give_time(&mut draft);
+        self.train_long_enough(&mut draft);
         draft
     }
 
-    fn faster(&self) -> Draft {
+    fn with_higher_rate(&self) -> Draft {
         let rate = self.spec.train().learning_rate;
         let good = self.good_rate();
         let rate = if rate < good / 2.0 { good } else { round_to_digits(rate * 3.0, 2) };
-        let mut draft = self.draft(self.keep_weights());
+        let mut draft = self.draft(self.usable_weights());
         draft.make(Edit::SetLearningRate { rate }, "longer steps from its present weights");
-        self.give_time(&mut draft);
+        self.train_long_enough(&mut draft);
         draft
     }
 
     /// Shows more of what an image may look like, to a network that is no larger than it has to be.
-    fn varied(&self) -> Draft {
-        let mut draft = self.draft(self.keep_weights());
+    fn augmented(&self) -> Draft {
+        let mut draft = self.draft(self.usable_weights());
         draft.repair(&self.suspects.iter().collect::<Vec<_>>());
-        self.slim(&mut draft);
-        self.distort(&mut draft);
+        self.shrink(&mut draft);
+        self.augment(&mut draft);
         if draft.edits().is_empty() {
             return draft;
         }
-        self.give_time(&mut draft);
+        self.train_long_enough(&mut draft);
         self.anneal(&mut draft);
         draft
     }
 
     /// A network of many times more weights than images learns them by heart, and slowly.
-    fn slim(&self, draft: &mut Draft) {
+    fn shrink(&self, draft: &mut Draft) {
         if self.spec.table().parameters() < 100 * self.images {
             return;
         }
@@ -348,7 +351,7 @@ impl<'a> FailedTrial<'a> {
         }
     }
 
-    fn distort(&self, draft: &mut Draft) {
+    fn augment(&self, draft: &mut Draft) {
         let augment = moderate_augment(self.spec);
         let present = self.spec.train().augment;
         if present != augment && is_weaker(present, augment) {
@@ -358,10 +361,10 @@ impl<'a> FailedTrial<'a> {
     }
 
     /// Few images are seen so often that they have to look different every time.
-    fn vary_few_images(&self, draft: &mut Draft) {
+    fn regularize_few_images(&self, draft: &mut Draft) {
         if self.images < 6000 && self.spec.gate().highest_floor() > 0.93 {
-            self.slim(draft);
-            self.distort(draft);
+            self.shrink(draft);
+            self.augment(draft);
         }
         let fitting = recommended_batch(self.images);
         if self.images < 2000 && draft.spec().train().batch_size > fitting {
@@ -370,20 +373,20 @@ impl<'a> FailedTrial<'a> {
         }
     }
 
-    fn dropping_out(&self) -> Draft {
-        let mut draft = self.draft(self.keep_weights());
+    fn with_dropout(&self) -> Draft {
+        let mut draft = self.draft(self.usable_weights());
         let has_dropout = self.spec.layers().iter().any(|layer| matches!(layer, Layer::Dropout(_)));
         if !has_dropout {
             let at = self.spec.layers().len();
             let because = "a network that cannot rely on any single unit memorizes less";
             draft.make(Edit::AddDropout { at, rate: 0.3 }, because);
-            self.give_time(&mut draft);
+            self.train_long_enough(&mut draft);
         }
         draft
     }
 
     /// Batch normalization keeps signals within bounds whatever the layers do (Ioffe, Szegedy 2015).
-    fn normalized(&self) -> Draft {
+    fn with_batch_norm(&self) -> Draft {
         let mut draft = self.draft(Inherit::Nothing);
         let layers = self.spec.layers();
         let is_normalized = layers.iter().any(|layer| matches!(layer, Layer::BatchNorm(_)));
@@ -394,12 +397,12 @@ impl<'a> FailedTrial<'a> {
                 let because = "normalized activations neither vanish nor explode";
                 draft.make(Edit::AddBatchNorm { layer }, because);
             }
-            self.give_time(&mut draft);
+            self.train_long_enough(&mut draft);
         }
         draft
     }
 
-    fn rectified(&self) -> Draft {
+    fn with_relu(&self) -> Draft {
         let mut draft = self.draft(Inherit::Nothing);
         let squashes = self
             .spec
@@ -410,26 +413,26 @@ impl<'a> FailedTrial<'a> {
         if squashes {
             let because = "relu passes gradients on where sigmoid and tanh saturate";
             draft.make(Edit::SetActivation { activation: Activation::Relu }, because);
-            self.give_time(&mut draft);
+            self.train_long_enough(&mut draft);
         }
         draft
     }
 
     fn with_adam(&self) -> Draft {
-        let mut draft = self.draft(self.keep_weights());
+        let mut draft = self.draft(self.usable_weights());
         if matches!(self.spec.train().optimizer, Optimizer::Sgd(_)) {
             let optimizer = Optimizer::default();
             let rate = recommended_rate(&optimizer);
             let because = "adam adapts the step length of every weight by itself";
             draft.make(Edit::SetOptimizer { optimizer }, because);
             draft.make(Edit::SetLearningRate { rate }, because);
-            self.give_time(&mut draft);
+            self.train_long_enough(&mut draft);
         }
         draft
     }
 
-    fn give_time(&self, draft: &mut Draft) {
-        let wanted = |draft: &Draft| time::epochs_wanted(draft.spec(), self.images);
+    fn train_long_enough(&self, draft: &mut Draft) {
+        let wanted = |draft: &Draft| epochs::epochs_needed(draft.spec(), self.images);
         if wanted(draft) <= draft.spec().train().epochs {
             return;
         }
@@ -449,7 +452,7 @@ impl<'a> FailedTrial<'a> {
 
     /// A rate that falls at the end settles what was learned.
     fn anneal(&self, draft: &mut Draft) {
-        if let Some((schedule, rate)) = time::annealing(draft.spec()) {
+        if let Some((schedule, rate)) = epochs::annealing(draft.spec()) {
             let because = "a learning rate that falls towards the end lets training converge";
             draft.make(Edit::SetSchedule { schedule, warm_up: 0.0 }, because);
             if rate != draft.spec().train().learning_rate {

@@ -60,16 +60,7 @@ fn epoch(number: usize, train: f64, validation: f64) -> EpochRecord {
 }
 
 fn failed(file: StudyFile, curve: Vec<EpochRecord>) -> TrialRecord {
-    TrialRecord {
-        trial: 1,
-        parent: None,
-        edits: Vec::new(),
-        spec: spec(file),
-        curve,
-        ending: Ending::Completed,
-        train_seconds: 1.0,
-        rates: None,
-    }
+    TrialRecord::new(1, spec(file), curve)
 }
 
 /// What is diagnosed, and what is proposed.

@@ -1,46 +1,70 @@
 //! Draws a trial from the search space, reproducibly.
 
-use super::point::{Point, axes};
+use super::domain::{Domain, Point};
 use crate::record::Inherit;
-use crate::spec::{Edit, Spec};
+use crate::spec::Spec;
 use crate::sys::{CounterRng, Purpose, counter_seed};
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::Proposal;
 
-/// How often a point is drawn again if its study is invalid or over the budget.
+/// How often a point is drawn again if its study is invalid, over the budget, or that of another trial.
 const ATTEMPTS: u64 = 100;
 
-/// A trial at a point that `draw` returns, which replaces all that the first trial had; `trials` is the
-/// number of trials before it.
+/// The trials that a proposal follows.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    pub(super) history: &'a [TrialRecord],
+    pub(super) running: &'a [Proposal],
+}
+
+impl Before<'_> {
+    fn have(&self, spec: &Spec) -> bool {
+        self.history.iter().any(|trial| trial.spec == *spec)
+            || self.running.iter().any(|proposal| proposal.spec == *spec)
+    }
+}
+
+/// A trial at a point that `draw` returns, which replaces all that the first trial had.
 pub(super) fn draw_trial(
-    first: &TrialRecord,
-    trials: usize,
-    draw: impl Fn(&mut CounterRng) -> Point,
+    before: Before,
+    domain: &Domain,
+    mut draw: impl FnMut(&mut CounterRng) -> Point,
     because: &str,
 ) -> Option<Proposal> {
-    let spec = &first.spec;
-    (0..ATTEMPTS).find_map(|attempt| {
-        let mut rng = stream(spec, trials, attempt);
-        let edits = draw(&mut rng).edits(spec);
-        let spec = Edit::apply_all(&edits, spec).ok()?;
-        Some(Proposal {
-            parent: first.trial,
-            edits,
-            reason: because.to_owned(),
-            inherit: Inherit::Nothing,
-            spec,
-            forecast: None,
-        })
-    })
+    let first = before.history.first()?;
+    let mut repeated = None;
+    for attempt in 0..ATTEMPTS {
+        let mut rng = stream(&first.spec, before, attempt);
+        let Some(proposal) = trial_at(first, domain, &draw(&mut rng), because) else {
+            continue;
+        };
+        if !before.have(&proposal.spec) {
+            return Some(proposal);
+        }
+        repeated.get_or_insert(proposal);
+    }
+    repeated
 }
 
-fn stream(spec: &Spec, trials: usize, attempt: u64) -> CounterRng {
-    let trial = trials as u64 + 1;
+/// The usual trial, if it is valid and there is none like it yet.
+pub(super) fn usual_trial(before: Before, domain: &Domain) -> Option<Proposal> {
+    let first = before.history.first()?;
+    let because = "the usual network and training within the search space";
+    trial_at(first, domain, &domain.usual(), because)
+        .filter(|proposal| !before.have(&proposal.spec))
+}
+
+fn trial_at(
+    first: &TrialRecord,
+    domain: &Domain,
+    point: &Point,
+    because: &str,
+) -> Option<Proposal> {
+    let edits = domain.edits(point, &first.spec);
+    Proposal::new(first, edits, because, Inherit::Nothing).ok()
+}
+
+fn stream(spec: &Spec, before: Before, attempt: u64) -> CounterRng {
+    let trial = (before.history.len() + before.running.len()) as u64 + 1;
     CounterRng::new(counter_seed(spec.train().seed, trial, Purpose::Policy, 0, attempt))
-}
-
-/// A point drawn uniformly from the search space.
-pub(super) fn uniform(spec: &Spec, rng: &mut CounterRng) -> Point {
-    let axes = axes(&spec.tune().space);
-    Point::new(axes.iter().map(|axis| axis.uniform(rng)).collect())
 }

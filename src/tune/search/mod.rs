@@ -1,17 +1,23 @@
 //! Policies that search the space of `[tune.space]`.
 //!
-//! Invariant: what is drawn for a trial is a function of the study's seed, the trial's number and the
-//! trials before it.
+//! Invariant: what is drawn for a trial is a function of the study's seed, the trial's number, the trials that were
+//! judged before it, and the proposals of those that still run.
 
 mod asha;
+mod axis;
+mod density;
+mod domain;
 mod draw;
 mod point;
+#[cfg(test)]
+mod tests;
 mod tpe;
 
 pub use self::asha::Asha;
 pub use self::tpe::Tpe;
 
-use self::draw::{draw_trial, uniform};
+use self::domain::Domain;
+use self::draw::{Before, draw_trial};
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
 
@@ -21,13 +27,9 @@ pub struct Random;
 
 impl Policy for Random {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
-        let first = history.first()?;
-        draw_trial(
-            first,
-            history.len() + running.len(),
-            |rng| uniform(&first.spec, rng),
-            "drawn at random",
-        )
+        let domain = Domain::of(history.first()?);
+        let before = Before { history, running };
+        draw_trial(before, &domain, |rng| domain.uniform(rng), "drawn at random")
     }
 
     /// Every trial starts from fresh weights.

@@ -1,187 +1,196 @@
-//! Points of the search space, and the edits that turn them into studies.
+//! Points of the search space as edits of a study, and back.
 
+use super::axis::Setting;
+use super::domain::{Domain, OWN_WIDTHS, Point, with_default_parameters};
 use crate::spec::{
-    Activation, AdamParameters, Conv, Dense, Dropout, Edit, FeatureShape, Layer, Optimizer,
-    OptimizerName, Pool, SearchSpace, SgdParameters, Spec,
+    Activation, Augment, BatchNorm, Border, Conv, Dense, Dropout, Edit, Layer, Pool, Spec,
 };
-use crate::sys::CounterRng;
+use crate::tune::family::{LARGE_SIDE, LAST_SIDE};
 use crate::tune::recommended::round_to_digits;
 
-/// One dimension of the search space.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Axis {
-    /// One of this number of choices.
-    Choice(usize),
-    /// A number between these two, on a logarithmic scale.
-    Logarithmic(f64, f64),
-}
+/// Largest shift that a study may ask for.
+const SHIFT_MOST: f64 = 64.0;
 
-impl Axis {
-    /// A uniformly drawn coordinate; for a choice, its index.
-    pub(super) fn uniform(&self, rng: &mut CounterRng) -> f64 {
-        match *self {
-            Self::Choice(count) => f64::from(rng.below(count.max(1) as u32)),
-            Self::Logarithmic(low, high) => {
-                (low.ln() + f64::from(rng.unit()) * (high.ln() - low.ln())).exp()
-            }
-        }
-    }
-}
-
-/// Number of conv layers and of dense layers that have their own width and kernel; later ones share the
-/// last one's.
-const STAGES: usize = 4;
-
-/// All axes, in the order that [`Point`]s hold them.
-pub(super) fn axes(space: &SearchSpace) -> Vec<Axis> {
-    let mut axes = vec![Axis::Choice(space.convs.len())];
-    for _ in 0..STAGES {
-        axes.push(Axis::Choice(space.filters.len()));
-        axes.push(Axis::Choice(space.kernel.len()));
-    }
-    axes.push(Axis::Choice(space.dense_layers.len()));
-    axes.extend(std::iter::repeat_n(Axis::Choice(space.units.len()), STAGES));
-    axes.push(Axis::Choice(space.activation.len()));
-    axes.push(Axis::Choice(space.dropout.len()));
-    axes.push(Axis::Logarithmic(space.learning_rate[0], space.learning_rate[1]));
-    axes.push(Axis::Choice(space.batch_size.len()));
-    axes.push(Axis::Choice(space.optimizer.len()));
-    axes.push(Axis::Choice(space.epochs.len()));
-    axes
-}
-
-/// A coordinate on every axis.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Point {
-    coordinates: Vec<f64>,
-}
-
-impl Point {
-    pub(super) fn new(coordinates: Vec<f64>) -> Self {
-        Self { coordinates }
-    }
-
-    pub(super) fn coordinates(&self) -> &[f64] {
-        &self.coordinates
-    }
-
-    /// The point that these edits came from; `None` if they do not come from a point. Coordinates that the
-    /// study does not use, such as the width of a layer that it lacks, are NaN.
-    pub(super) fn of(edits: &[Edit], space: &SearchSpace) -> Option<Self> {
-        let layers = edits.iter().find_map(|edit| match edit {
-            Edit::SetLayers { layers } => Some(layers),
-            _ => None,
-        })?;
-        let convs: Vec<&Conv> = layers.iter().filter_map(as_conv).collect();
-        let denses: Vec<&Dense> = layers.iter().filter_map(as_dense).collect();
-        let dropout = layers.iter().find_map(|layer| match layer {
-            Layer::Dropout(dropout) => Some(dropout.rate),
-            _ => None,
-        });
-        let activation = layers.iter().find_map(Layer::activation);
-        let last = |pick: fn(&Edit) -> Option<f64>| edits.iter().rev().find_map(pick);
-        let mut coordinates = vec![index_of(&space.convs, &convs.len())];
-        for stage in 0..STAGES {
-            let conv = convs.get(stage);
-            coordinates.push(conv.map_or(f64::NAN, |conv| index_of(&space.filters, &conv.filters)));
-            coordinates.push(conv.map_or(f64::NAN, |conv| index_of(&space.kernel, &conv.kernel)));
-        }
-        coordinates.push(index_of(&space.dense_layers, &denses.len()));
-        coordinates.extend((0..STAGES).map(|stage| {
-            denses.get(stage).map_or(f64::NAN, |dense| index_of(&space.units, &dense.units))
-        }));
-        coordinates.push(
-            activation.map_or(f64::NAN, |activation| index_of(&space.activation, &activation)),
-        );
-        coordinates.push(index_of(&space.dropout, &dropout.unwrap_or(0.0)));
-        coordinates.push(last(|edit| match edit {
-            Edit::SetLearningRate { rate } => Some(*rate),
-            _ => None,
-        })?);
-        let images = last(|edit| match edit {
-            Edit::SetBatchSize { images } => Some(*images as f64),
-            _ => None,
-        })?;
-        coordinates.push(index_of(&space.batch_size, &(images as usize)));
-        let optimizer = edits.iter().find_map(|edit| match edit {
-            Edit::SetOptimizer { optimizer } => Some(optimizer),
-            _ => None,
-        })?;
-        let named =
-            space.optimizer.iter().position(|&name| with_default_parameters(name) == *optimizer);
-        coordinates.push(named.map_or(f64::NAN, |at| at as f64));
-        let epochs = last(|edit| match edit {
-            Edit::SetEpochs { epochs } => Some(*epochs as f64),
-            _ => None,
-        })?;
-        coordinates.push(index_of(&space.epochs, &(epochs as usize)));
-        Some(Self { coordinates })
-    }
-
-    /// The edits that turn any study with this search space into the study of this point.
-    pub(super) fn edits(&self, spec: &Spec) -> Vec<Edit> {
-        let space = &spec.tune().space;
-        let mut reader = Reader { coordinates: self.coordinates.iter() };
-        let convs = reader.pick(&space.convs).unwrap_or(0);
-        let stages: Vec<_> = (0..STAGES)
-            .map(|_| (reader.pick(&space.filters), reader.pick(&space.kernel)))
-            .collect();
-        let denses = reader.pick(&space.dense_layers).unwrap_or(0);
-        let units: Vec<_> = (0..STAGES).map(|_| reader.pick(&space.units)).collect();
-        let activation = reader.pick(&space.activation).unwrap_or_default();
-        let dropout = reader.pick(&space.dropout).unwrap_or(0.0);
-        let rate = reader.number();
-        let batch = reader.pick(&space.batch_size);
-        let optimizer = reader.pick(&space.optimizer);
-        let epochs = reader.pick(&space.epochs);
-        let mut layers = pyramid(spec, convs, &stages, activation);
-        for at in 0..denses {
-            if let Some(units) = units[at.min(STAGES - 1)] {
-                layers.push(Layer::Dense(Dense { activation, ..Dense::of(units) }));
-            }
-        }
-        if dropout > 0.0 {
-            layers.push(Layer::Dropout(Dropout { rate: dropout }));
-        }
-        let mut edits = vec![Edit::SetLayers { layers }];
-        edits.extend(rate.map(|rate| Edit::SetLearningRate { rate: round_to_digits(rate, 3) }));
-        edits.extend(batch.map(|images| Edit::SetBatchSize { images }));
+impl Domain {
+    /// The edits that turn a study into that of the point.
+    pub(super) fn edits(&self, point: &Point, base: &Spec) -> Vec<Edit> {
+        let optimizer = self.chosen(Setting::Optimizer, point, &self.space.optimizer);
+        let rate =
+            self.place(Setting::Rate(self.place(Setting::Optimizer, &point.0) as usize), &point.0);
+        let schedule = self.chosen(Setting::Schedule, point, &self.space.schedule);
+        let batch = self.chosen(Setting::BatchSize, point, &self.space.batch_size);
+        let epochs = self.chosen(Setting::Epochs, point, &self.space.epochs);
+        let mut edits = vec![Edit::SetLayers { layers: self.layers(point) }];
         edits.extend(
             optimizer.map(|name| Edit::SetOptimizer { optimizer: with_default_parameters(name) }),
         );
+        if !rate.is_nan() {
+            edits.push(Edit::SetLearningRate { rate: round_to_digits(rate, 3) });
+        }
+        edits.extend(schedule.map(|schedule| Edit::SetSchedule { schedule, warm_up: 0.0 }));
+        edits.extend(batch.map(|images| Edit::SetBatchSize { images }));
+        let augment = self.augment(point, base.train().augment);
+        if augment != base.train().augment {
+            edits.push(Edit::SetAugment { augment });
+        }
         edits.extend(epochs.map(|epochs| Edit::SetEpochs { epochs }));
         edits
     }
-}
 
-/// Conv layers, each followed by a pool while the feature map is large enough to halve.
-fn pyramid(
-    spec: &Spec,
-    convs: usize,
-    stages: &[(Option<usize>, Option<usize>)],
-    activation: Activation,
-) -> Vec<Layer> {
-    let input = spec.input();
-    let mut side =
-        FeatureShape::Image { channels: input.channels, height: input.height, width: input.width };
-    let mut layers = Vec::new();
-    for at in 0..convs {
-        let (Some(filters), Some(kernel)) = stages[at.min(STAGES - 1)] else {
-            break;
-        };
-        let FeatureShape::Image { height, width, .. } = side else {
-            break;
-        };
-        layers.push(Layer::Conv(Conv {
-            activation,
-            ..Conv::same(filters, kernel.min(height.min(width)))
-        }));
-        if height.min(width) >= 4 {
-            layers.push(Layer::MaxPool(Pool::of(2)));
-            side = FeatureShape::Image { channels: filters, height: height / 2, width: width / 2 };
+    fn chosen<T: Clone>(&self, setting: Setting, point: &Point, choices: &[T]) -> Option<T> {
+        let place = self.place(setting, &point.0);
+        if place.is_nan() { None } else { choices.get(place as usize).cloned() }
+    }
+
+    /// The point whose study this is; `None` if its network is not in the space. Other settings that are not are NaN.
+    pub(super) fn point_of(&self, spec: &Spec) -> Option<Point> {
+        let layers = spec.layers();
+        let convs = layers.iter().filter(|layer| matches!(layer, Layer::Conv(_))).count();
+        let forms = self.space.convs.iter().flat_map(|&stages| {
+            let per_stage = self.space.convs_per_stage.iter();
+            per_stage.map(move |&per_stage| (stages, per_stage))
+        });
+        // Without conv layers, the number in each stage does not matter.
+        forms.filter(|(stages, per_stage)| stages * per_stage == convs).find_map(|form| {
+            let read = self.point(|_, axis| self.read(axis.setting, form, spec));
+            (self.layers(&read) == layers).then_some(read)
+        })
+    }
+
+    /// The place that a study has on an axis, if its network has this many stages and conv layers in each.
+    fn read(&self, setting: Setting, form: (usize, usize), spec: &Spec) -> f64 {
+        let space = &self.space;
+        let train = spec.train();
+        let layers = spec.layers();
+        let convs = || layers.iter().filter_map(as_conv);
+        let mut denses = layers.iter().filter_map(as_dense);
+        let filters = |stage: usize| convs().nth(stage * form.1).map(|conv| conv.filters);
+        let units = |layer: usize| layers.iter().filter_map(as_dense).nth(layer);
+        let side = self.input.height.min(self.input.width);
+        match setting {
+            Setting::Convs => index_of(&space.convs, &form.0),
+            Setting::ConvsPerStage => index_of(&space.convs_per_stage, &form.1),
+            Setting::Width => place_of(&space.width, filters(0)),
+            Setting::Filters(stage) => place_of(&space.filters, filters(stage)),
+            // The listed kernel, though it may not fit every feature map.
+            Setting::Kernel => place_of(&space.kernel, convs().map(|conv| conv.kernel).max()),
+            Setting::BatchNorm => {
+                let has = layers.iter().any(|layer| matches!(layer, Layer::BatchNorm(_)));
+                index_of(&space.batch_norm, &has)
+            }
+            Setting::DenseLayers => index_of(&space.dense_layers, &denses.count()),
+            Setting::Units(layer) => place_of(&space.units, units(layer).map(|dense| dense.units)),
+            Setting::Activation => {
+                // Where batch-norm follows a conv layer, the layer itself has no activation.
+                let mut activations = layers.iter().filter_map(Layer::activation);
+                let found = activations.find(|&activation| activation != Activation::None);
+                let found = found.or_else(|| denses.next().map(|dense| dense.activation));
+                place_of(&space.activation, found.or(space.activation.first().copied()))
+            }
+            Setting::Dropout => {
+                let rate = layers.iter().find_map(|layer| match layer {
+                    Layer::Dropout(dropout) => Some(dropout.rate),
+                    _ => None,
+                });
+                index_of(&space.dropout, &rate.unwrap_or(0.0))
+            }
+            Setting::Optimizer => space
+                .optimizer
+                .iter()
+                .position(|&name| with_default_parameters(name) == train.optimizer)
+                .map_or(f64::NAN, |at| at as f64),
+            Setting::Rate(_) => {
+                let [low, high] = space.learning_rate;
+                let is_listed = (low..=high).contains(&train.learning_rate);
+                if is_listed { train.learning_rate } else { train.learning_rate.clamp(low, high) }
+            }
+            Setting::Schedule => index_of(&space.schedule, &train.schedule),
+            Setting::BatchSize => index_of(&space.batch_size, &train.batch_size),
+            Setting::Shift => {
+                let shift = train.augment.shift;
+                let found = space.shift.iter().position(|&share| pixels(share, side) == shift);
+                found.map_or(f64::NAN, |at| at as f64)
+            }
+            Setting::Flip => index_of(&space.flip, &train.augment.flip),
+            Setting::Epochs => index_of(&space.epochs, &train.epochs),
         }
     }
-    layers
+
+    fn layers(&self, point: &Point) -> Vec<Layer> {
+        let space = &self.space;
+        let activation =
+            self.chosen(Setting::Activation, point, &space.activation).unwrap_or_default();
+        let mut layers = self.stages(point, activation);
+        let denses = self.chosen(Setting::DenseLayers, point, &space.dense_layers).unwrap_or(0);
+        for at in 0..denses {
+            let units = Setting::Units(at.min(OWN_WIDTHS - 1));
+            if let Some(units) = self.chosen(units, point, &space.units) {
+                layers.push(Layer::Dense(Dense { activation, ..Dense::of(units) }));
+            }
+        }
+        let dropout = self.chosen(Setting::Dropout, point, &space.dropout).unwrap_or(0.0);
+        if dropout > 0.0 {
+            layers.push(Layer::Dropout(Dropout { rate: dropout }));
+        }
+        layers
+    }
+
+    /// Stages of conv layers, as those of the [plain family](crate::tune::family), whose members are among them.
+    fn stages(&self, point: &Point, activation: Activation) -> Vec<Layer> {
+        let space = &self.space;
+        let stages = self.chosen(Setting::Convs, point, &space.convs).unwrap_or(0);
+        let per_stage =
+            self.chosen(Setting::ConvsPerStage, point, &space.convs_per_stage).unwrap_or(1);
+        let width = self.chosen(Setting::Width, point, &space.width);
+        let kernel = self.chosen(Setting::Kernel, point, &space.kernel).unwrap_or(1);
+        let has_norm =
+            self.chosen(Setting::BatchNorm, point, &space.batch_norm).unwrap_or_default();
+        let mut side = self.input.height.min(self.input.width);
+        let mut layers = Vec::new();
+        for stage in 0..stages {
+            let own = Setting::Filters(stage.min(OWN_WIDTHS - 1));
+            let own = self.chosen(own, point, &space.filters);
+            let Some(filters) = own.or(width.map(|width| (stage + 1) * width)) else {
+                break;
+            };
+            for _ in 0..per_stage {
+                let mut conv = Conv::same(filters, kernel.min(side));
+                if layers.is_empty() && side >= LARGE_SIDE {
+                    conv.stride = 2;
+                    side = side.div_ceil(2);
+                }
+                if has_norm {
+                    conv.activation = Activation::None;
+                    layers.push(Layer::Conv(conv));
+                    layers.push(Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() }));
+                } else {
+                    layers.push(Layer::Conv(Conv { activation, ..conv }));
+                }
+            }
+            if side > LAST_SIDE {
+                layers.push(Layer::MaxPool(Pool::of(2)));
+                side /= 2;
+            }
+        }
+        layers
+    }
+
+    /// The study's own augmentation with the point's shift and flip: its author knows which other changes preserve the class.
+    fn augment(&self, point: &Point, base: Augment) -> Augment {
+        let side = self.input.height.min(self.input.width);
+        let shift = self.chosen(Setting::Shift, point, &self.space.shift);
+        let shift = shift.map_or(base.shift, |share| pixels(share, side));
+        let flip = self.chosen(Setting::Flip, point, &self.space.flip).unwrap_or(base.flip);
+        let is_colour = self.input.channels > 1;
+        let border = if is_colour && shift > 0 { Border::Reflect } else { base.border };
+        Augment { shift, flip, border, ..base }
+    }
+}
+
+/// A share of the image's side in whole pixels; at least one where it is not 0.
+fn pixels(share: f64, side: usize) -> u32 {
+    let least = f64::from(u8::from(share > 0.0));
+    (share * side as f64).round().clamp(least, SHIFT_MOST) as u32
 }
 
 fn as_conv(layer: &Layer) -> Option<&Conv> {
@@ -198,31 +207,11 @@ fn as_dense(layer: &Layer) -> Option<&Dense> {
     }
 }
 
+fn place_of<T: PartialEq>(choices: &[T], chosen: Option<T>) -> f64 {
+    chosen.map_or(f64::NAN, |chosen| index_of(choices, &chosen))
+}
+
 /// The index of a choice; NaN if it is not among them.
 fn index_of<T: PartialEq>(choices: &[T], chosen: &T) -> f64 {
     choices.iter().position(|choice| choice == chosen).map_or(f64::NAN, |at| at as f64)
-}
-
-fn with_default_parameters(name: OptimizerName) -> Optimizer {
-    match name {
-        OptimizerName::Sgd => Optimizer::Sgd(SgdParameters::default()),
-        OptimizerName::Adam => Optimizer::Adam(AdamParameters::default()),
-        OptimizerName::AdamW => Optimizer::AdamW(AdamParameters::default()),
-    }
-}
-
-/// Reads coordinates in the order of [`axes`].
-struct Reader<'a> {
-    coordinates: std::slice::Iter<'a, f64>,
-}
-
-impl Reader<'_> {
-    fn number(&mut self) -> Option<f64> {
-        self.coordinates.next().copied()
-    }
-
-    fn pick<T: Copy>(&mut self, choices: &[T]) -> Option<T> {
-        let place = self.number()?;
-        choices.get(place as usize).copied()
-    }
 }

@@ -1,36 +1,34 @@
 //! The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl 2011).
 
-use super::draw::{draw_trial, uniform};
-use super::point::{Axis, Point, axes};
-use crate::spec::Spec;
+use super::density::Density;
+use super::domain::{Domain, Point};
+use super::draw::{Before, draw_trial, usual_trial};
 use crate::sys::CounterRng;
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
 
-/// The tree-structured Parzen estimator: after some random trials, draws from where good trials are dense
-/// and bad ones are not (Bergstra, Bardenet, Bengio and Kégl 2011).
+/// The tree-structured Parzen estimator: draws trials from where good ones are dense and bad ones are not
+/// (Bergstra, Bardenet, Bengio and Kégl 2011).
+///
+/// The first is the space's usual trial, the member of the plain family that `grow` would start from; until
+/// enough are known, others have about half of their settings from it (a prior, as of Mallik et al.
+/// 2023, "PriorBand"). Trials that still run count as bad ones, so that jobs do not try the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tpe;
 
-/// Number of uniformly drawn trials before the estimate is used.
-const WARM_UP: usize = 10;
-/// Number of points drawn from the density of good trials; the most promising of them is tried.
+/// Number of trials from which the estimate is used.
+pub(super) const KNOWN_LEAST: usize = 6;
+/// Number of points drawn from the density of good trials, of which the most promising is tried, as in Optuna.
 const CANDIDATES: usize = 24;
+/// Share of the trials that count as good, as in BOHB (Falkner, Klein and Hutter 2018).
+const GOOD: f64 = 0.15;
+/// Most trials that count as good, as in Optuna.
+const GOOD_MOST: usize = 25;
 
 impl Policy for Tpe {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
-        let first = history.first()?;
-        let known = points(history);
-        let because = match Split::of(&known) {
-            Some(split) => format!("drawn near the best {} trials", split.good.len()),
-            None => "drawn at random, to begin with".into(),
-        };
-        draw_trial(
-            first,
-            history.len() + running.len(),
-            |rng| suggest(&first.spec, &known, rng),
-            &because,
-        )
+        let domain = Domain::of(history.first()?);
+        suggest(Before { history, running }, &domain, history)
     }
 
     /// Every trial starts from fresh weights.
@@ -39,209 +37,55 @@ impl Policy for Tpe {
     }
 }
 
-/// The points of all trials that are points of the space, with their accuracies.
-fn points(history: &[TrialRecord]) -> Vec<(Point, f64)> {
-    let known = history.iter().filter_map(|trial| {
-        let point = Point::of(&trial.edits, &trial.spec.tune().space)?;
-        Some((point, trial.score()))
-    });
-    known.collect()
-}
-
-fn suggest(spec: &Spec, known: &[(Point, f64)], rng: &mut CounterRng) -> Point {
-    let Some(split) = Split::of(known) else {
-        return uniform(spec, rng);
+/// The most promising trial, judged by the trials of `rated`.
+pub(super) fn suggest<'a>(
+    before: Before,
+    domain: &Domain,
+    rated: impl IntoIterator<Item = &'a TrialRecord>,
+) -> Option<Proposal> {
+    if let Some(usual) = usual_trial(before, domain) {
+        return Some(usual);
+    }
+    let known: Vec<(Point, f64)> = rated
+        .into_iter()
+        .filter_map(|trial| Some((domain.point_of(&trial.spec)?, trial.score())))
+        .collect();
+    let pending: Vec<Point> =
+        before.running.iter().filter_map(|proposal| domain.point_of(&proposal.spec)).collect();
+    if known.len() < KNOWN_LEAST {
+        let because = "drawn near the usual network and training, to begin with";
+        return draw_trial(before, domain, |rng| domain.by_habit(rng), because);
+    }
+    let (good, mut bad) = split(&known);
+    let because = match good.len() {
+        1 => "drawn near the best trial".to_owned(),
+        count => format!("drawn near the best {count} trials"),
     };
-    let axes = axes(&spec.tune().space);
-    let coordinates = axes.iter().enumerate().map(|(at, axis)| {
-        let good = Density::new(axis, split.good.iter().map(|point| point.coordinates()[at]));
-        let bad = Density::new(axis, split.bad.iter().map(|point| point.coordinates()[at]));
-        let candidates: Vec<f64> = (0..CANDIDATES).map(|_| good.draw(rng)).collect();
-        let promise = |place: f64| good.at(place).ln() - bad.at(place).ln();
-        let best = candidates.into_iter().map(|place| (promise(place), place));
-        best.reduce(|best, next| if next.0 > best.0 { next } else { best })
-            .map_or(0.0, |best| best.1)
-    });
-    Point::new(coordinates.collect())
+    bad.extend(&pending);
+    let (good, bad) = (Density::new(domain, good), Density::new(domain, bad));
+    draw_trial(before, domain, |rng| most_promising(&good, &bad, rng), &because)
 }
 
-/// The trials so far in two: the best quarter or so, and the others.
-struct Split<'a> {
-    good: Vec<&'a Point>,
-    bad: Vec<&'a Point>,
+fn most_promising(good: &Density, bad: &Density, rng: &mut CounterRng) -> Point {
+    let promise = |point: &Point| good.at(point) / bad.at(point).max(f64::MIN_POSITIVE);
+    let first = good.draw(rng);
+    let mut best = (promise(&first), first);
+    for _ in 1..CANDIDATES {
+        let next = good.draw(rng);
+        let promise = promise(&next);
+        if promise > best.0 {
+            best = (promise, next);
+        }
+    }
+    best.1
 }
 
-impl<'a> Split<'a> {
-    fn of(known: &'a [(Point, f64)]) -> Option<Self> {
-        if known.len() < WARM_UP {
-            return None;
-        }
-        let mut ranked: Vec<&(Point, f64)> = known.iter().collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let count = known.len().div_ceil(4).min(25);
-        let (good, bad) = ranked.split_at(count);
-        let points = |trials: &[&'a (Point, f64)]| trials.iter().map(|trial| &trial.0).collect();
-        Some(Self { good: points(good), bad: points(bad) })
-    }
-}
-
-/// The estimated density of trials along an axis: one kernel for each trial, and a uniform one.
-struct Density<'a> {
-    axis: &'a Axis,
-    coordinates: Vec<f64>,
-    /// Standard deviation of the kernels, in logarithms.
-    width: f64,
-}
-
-impl<'a> Density<'a> {
-    fn new(axis: &'a Axis, coordinates: impl Iterator<Item = f64>) -> Self {
-        // A layer that a trial lacks says nothing about widths.
-        let coordinates: Vec<f64> = coordinates.filter(|place| !place.is_nan()).collect();
-        let width = match axis {
-            Axis::Choice(_) => 0.0,
-            Axis::Logarithmic(low, high) => {
-                (high.ln() - low.ln()) / (coordinates.len() as f64).sqrt().max(1.0) / 2.0
-            }
-        };
-        Self { axis, coordinates, width }
-    }
-
-    fn at(&self, place: f64) -> f64 {
-        let everywhere = 1.0;
-        let total = self.coordinates.len() as f64 + everywhere;
-        match *self.axis {
-            Axis::Choice(count) => {
-                let here = self.coordinates.iter().filter(|&&other| other == place).count() as f64;
-                (here + everywhere / count.max(1) as f64) / total
-            }
-            Axis::Logarithmic(low, high) => {
-                let kernels = self.coordinates.iter().map(|other| {
-                    let distance = (place.ln() - other.ln()) / self.width;
-                    (-0.5 * distance * distance).exp() / self.width
-                });
-                (kernels.sum::<f64>() + everywhere / (high.ln() - low.ln())) / total
-            }
-        }
-    }
-
-    fn draw(&self, rng: &mut CounterRng) -> f64 {
-        let which = rng.below(self.coordinates.len() as u32 + 1) as usize;
-        match (self.coordinates.get(which), self.axis) {
-            (None, axis) => axis.uniform(rng),
-            (Some(&place), Axis::Choice(_)) => place,
-            (Some(&place), Axis::Logarithmic(low, high)) => (place.ln()
-                + self.width * f64::from(rng.approximate_normal()))
-            .exp()
-            .clamp(*low, *high),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Ending;
-    use crate::record::EpochRecord;
-    use crate::spec::{Conv, Edit, InputShape, Layer, StudyFile};
-    use crate::tune::{Asha, Random};
-
-    fn first() -> TrialRecord {
-        let mut file = StudyFile::new("search", vec![Layer::Conv(Conv::same(2, 3))]);
-        file.tune.trials = 1000;
-        let spec = Spec::new(file, InputShape::MNIST).unwrap();
-        trial(1, None, Vec::new(), spec, 0.1)
-    }
-
-    fn trial(
-        trial: u32,
-        parent: Option<u32>,
-        edits: Vec<Edit>,
-        spec: Spec,
-        accuracy: f64,
-    ) -> TrialRecord {
-        let epochs = spec.train().epochs;
-        let record = EpochRecord {
-            epoch: epochs,
-            train_loss: 1.0,
-            train_accuracy: accuracy,
-            validation_loss: 1.0,
-            validation_accuracy: accuracy,
-            learning_rate: 0.001,
-            seconds: 1.0,
-            images: 1000,
-            course: Vec::new(),
-            probe: None,
-            recalls: Vec::new(),
-            given_up: None,
-        };
-        let ending = Ending::Completed;
-        TrialRecord {
-            trial,
-            parent,
-            edits,
-            spec,
-            curve: vec![record],
-            ending,
-            train_seconds: 1.0,
-            rates: None,
-        }
-    }
-
-    /// Accuracy falls with the distance of the rate from a thousandth, in decades.
-    fn search(policy: &dyn Policy, trials: usize) -> Vec<TrialRecord> {
-        let mut history = vec![first()];
-        while history.len() < trials {
-            let proposal = policy.propose(&history, &[]).unwrap();
-            let miss = (proposal.spec.train().learning_rate.log10() + 3.0).abs();
-            let number = history.len() as u32 + 1;
-            let accuracy = 1.0 - miss / 10.0;
-            let parent = Some(proposal.parent);
-            history.push(trial(number, parent, proposal.edits, proposal.spec, accuracy));
-        }
-        history
-    }
-
-    #[test]
-    fn a_point_can_be_read_back_from_its_edits() {
-        for trial in &search(&Random, 30)[1..] {
-            let point = Point::of(&trial.edits, &trial.spec.tune().space).unwrap();
-            let known = point.coordinates().iter().filter(|place| !place.is_nan()).count();
-            assert!(known >= 7, "{:?}", trial.edits);
-            assert!(point.coordinates()[0] >= 0.0);
-        }
-    }
-
-    #[test]
-    fn the_estimator_finds_the_good_rates_that_chance_misses() {
-        let late = |history: &[TrialRecord]| {
-            let late = history[40..].iter().map(TrialRecord::accuracy);
-            late.sum::<f64>() / (history.len() - 40) as f64
-        };
-        let (tpe, random) = (late(&search(&Tpe, 80)), late(&search(&Random, 80)));
-        assert!(tpe > random + 0.03, "tpe {tpe}, random {random}");
-    }
-
-    #[test]
-    fn a_policy_asked_again_says_the_same() {
-        for policy in [&Tpe as &dyn Policy, &Random, &Asha] {
-            let history = search(policy, 30);
-            for cut in 1..history.len() {
-                let again = policy.propose(&history[..cut], &[]).unwrap();
-                assert_eq!(again.edits, history[cut].edits);
-            }
-        }
-    }
-
-    #[test]
-    fn only_the_best_third_trains_on() {
-        let history = search(&Asha, 60);
-        let promoted: Vec<&TrialRecord> =
-            history.iter().filter(|trial| trial.parent.is_some_and(|parent| parent > 1)).collect();
-        assert!(promoted.len() > 10);
-        for child in promoted {
-            let parent = &history[child.parent.unwrap() as usize - 1];
-            assert!(child.spec.train().epochs > parent.spec.train().epochs);
-        }
-        assert!(history.iter().any(|trial| trial.spec.train().epochs == 5));
-    }
+/// The trials in two: the best by the gate's measure, and the others. Of equals the earlier one is better.
+fn split(known: &[(Point, f64)]) -> (Vec<&Point>, Vec<&Point>) {
+    let mut ranked: Vec<&(Point, f64)> = known.iter().collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let count = ((known.len() as f64 * GOOD).ceil() as usize).min(GOOD_MOST);
+    let mut good: Vec<&Point> = ranked.into_iter().map(|(point, _)| point).collect();
+    let bad = good.split_off(count);
+    (good, bad)
 }

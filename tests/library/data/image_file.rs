@@ -434,3 +434,21 @@ fn what_is_no_picture_is_refused_by_name() {
     assert_named(&dir.path().join("nowhere.png"));
     assert_named(dir.path());
 }
+
+#[test]
+fn a_gif_cut_anywhere_is_refused_as_cut_short() {
+    let mut whole = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut whole);
+    for shade in [40, 200] {
+        let picture = image::RgbaImage::from_pixel(9, 7, image::Rgba([shade, 10, 0, 255]));
+        encoder.encode_frame(image::Frame::new(picture)).unwrap();
+    }
+    drop(encoder);
+    assert_eq!(whole.last(), Some(&0x3b), "its trailer");
+    assert!(Picture::decode(&whole).is_ok());
+    assert!(Picture::decode(&[&whole[..], b"more"].concat()).is_ok());
+    for len in 6..whole.len() {
+        let error = Picture::decode(&whole[..len]).unwrap_err();
+        assert!(matches!(error, PictureError::Truncated { .. }), "{len}: {error}");
+    }
+}

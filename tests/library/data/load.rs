@@ -92,7 +92,7 @@ fn what_is_wrong_with_an_idx_folder_is_told() {
     assert!(broken(NAMES[1], Some(label_file(&in_turn(19, 4)))).contains("it has 19 labels, but"));
     assert!(broken(NAMES[2], Some(some_images(10, 5, 6))).contains("5×6 pixels, but those of"));
     let nowhere = dir.path().join("nowhere");
-    assert!(refusal(&idx_request(&nowhere)).contains("cannot read"));
+    assert!(refusal(&idx_request(&nowhere)).contains("does not exist"));
 }
 
 #[test]

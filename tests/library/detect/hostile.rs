@@ -48,7 +48,7 @@ fn pipes_are_not_waited_for() {
         std::process::Command::new("mkfifo").arg(OsStr::from_bytes(pipe.as_bytes())).status();
     assert!(status.unwrap().success());
     let found = look(folder.path());
-    assert!(skipped(&found, "train.py").contains("no regular file"));
+    assert!(skipped(&found, "train.py").contains("not a regular file"));
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn notebooks_with_large_outputs_are_read_and_nested_ones_refused() {
     fs::write(folder.path().join("nested.ipynb"), nested).unwrap();
     let found = look(folder.path());
     assert_eq!(found.verdict().unwrap().entry.file, "plot.ipynb");
-    assert!(skipped(&found, "nested.ipynb").contains("no notebook"));
+    assert!(skipped(&found, "nested.ipynb").contains("not a notebook"));
 }
 
 #[test]

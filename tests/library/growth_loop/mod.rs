@@ -3,6 +3,7 @@
 mod checkpoints;
 mod extended;
 mod field;
+mod folds;
 mod own_policy;
 mod parallel;
 mod playback;

@@ -2,6 +2,7 @@
 
 use burgeon::spec::{Edit, InputShape, Spec, StudyDocument};
 use burgeon::study::{StopFlag, StopReason};
+use burgeon::unstable::gate::wilson_lower_bound;
 use burgeon::unstable::ledger::{Event, Outcome, Verdict};
 use burgeon::unstable::study::{Ended, Growth, StudyError};
 
@@ -34,6 +35,31 @@ fn the_test_split_is_read_once_and_only_after_acceptance() {
     let finished = Run::new().finish(&spec(2), &rejected);
     assert_eq!((finished.outcome, finished.test_accuracy), (Outcome::Rejected, None));
     assert!(asked(&rejected.tested).is_empty());
+}
+
+#[test]
+fn a_gate_with_a_confidence_judges_by_the_bound() {
+    let mut file = spec(8).file().clone();
+    (file.gate.accuracy, file.gate.confidence) = (0.8, Some(0.95));
+    let spec = Spec::new(file, InputShape::MNIST).unwrap();
+    let run = Run::new();
+    // On 5,000 images, 80.5 % may be luck.
+    let finished = run.finish(&spec, &Playback::of(&[0.805, 0.82]));
+    assert_eq!((finished.outcome, finished.best_trial), (Outcome::Accepted, Some(2)));
+    assert_eq!(finished.validation_accuracy, 0.82);
+    let decided = run.events().into_iter().filter_map(|event| match event {
+        Event::GateDecided { decision, accuracy, judged, threshold, .. } => {
+            Some((decision, accuracy, judged, threshold))
+        }
+        _ => None,
+    });
+    let decided: Vec<_> = decided.collect();
+    let bound = |accuracy| Some(wilson_lower_bound(accuracy, 5000, 0.95));
+    assert_eq!(
+        decided,
+        [(Verdict::Continue, 0.805, bound(0.805), 0.8), (Verdict::Accept, 0.82, bound(0.82), 0.8)]
+    );
+    assert!(bound(0.805) < Some(0.8) && bound(0.82) > Some(0.8));
 }
 
 #[test]

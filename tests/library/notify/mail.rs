@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use burgeon::unstable::notify::{Existing, Flush, MessageState, Which};
+use burgeon::unstable::notify::{Existing, Flush, MessageState, Messages};
 
 use super::{Run, announcement};
 use crate::smtp::{Reaction, SmtpServer, Step};
@@ -94,7 +94,7 @@ fn whatever_goes_wrong_at_whatever_step_the_message_arrives_once_the_server_is_w
             assert!(waiting.next_at.is_some() && waiting.error.is_some(), "{what}");
             // Not tried again before its time.
             let connections = server.connections();
-            let due = Flush::new(Which::Due).run(&run.outbox(), &mut || true).unwrap();
+            let due = Flush::new(Messages::Due).run(&run.outbox(), &mut || true).unwrap();
             assert_eq!((due.waiting.len(), server.connections()), (1, connections), "{what}");
             server.accept();
             assert!(run.send().is_all_sent(), "{what}");
@@ -119,7 +119,7 @@ fn what_is_refused_for_good_is_parked_and_sent_on_request_alone() {
         server.accept();
         assert_eq!(run.send().parked.len(), 1, "{step:?}");
         assert_eq!(server.deliveries(), [], "{step:?}");
-        let asked = Flush::new(Which::Parked).run(&run.outbox(), &mut || true).unwrap();
+        let asked = Flush::new(Messages::Parked).run(&run.outbox(), &mut || true).unwrap();
         assert!(asked.is_all_sent(), "{step:?}: {asked:?}");
         assert_eq!(server.deliveries().len(), 1, "{step:?}");
     }
@@ -285,7 +285,7 @@ fn who_is_asked_to_stop_stops_and_leaves_the_message_as_it_was() {
         asked += 1;
         asked < 6
     };
-    Flush::new(Which::Due).run(&run.outbox(), &mut keep_going).unwrap();
+    Flush::new(Messages::Due).run(&run.outbox(), &mut keep_going).unwrap();
     assert_eq!(run.messages(), before);
     assert_eq!(asked, 6);
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use burgeon::spec::NotifySpec;
 use burgeon::unstable::ledger::RunFolder;
 use burgeon::unstable::notify::{
-    Announced, Announcement, Existing, Flush, Flushed, MessageState, Outbox, StoredMessage, Which,
+    Announcement, AnnouncementKind, Existing, Flush, Flushed, MessageState, Messages, Outbox,
+    StoredMessage,
 };
 use burgeon::unstable::report::Figures;
 use burgeon::unstable::sys::files::RealFiles;
@@ -47,7 +48,7 @@ impl Run {
 
     /// Tries what waits, each message as long as that.
     fn send_within(&self, each: Duration) -> Flushed {
-        let flush = Flush::new(Which::Waiting).within(each, Duration::MAX);
+        let flush = Flush::new(Messages::Waiting).within(each, Duration::MAX);
         flush.run(&self.outbox(), &mut || true).unwrap()
     }
 
@@ -76,7 +77,7 @@ fn announcement() -> Announcement {
     Announcement {
         key: "finished-0".into(),
         origin: b"this run".to_vec(),
-        what: Announced::Rejected,
+        what: AnnouncementKind::Rejected,
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         study: "seedling".into(),
         run: "/runs/seedling-0001".into(),

@@ -10,7 +10,7 @@ use super::tiles::{
     Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TILE, TileRow, columns_room,
 };
 use super::weights::{AddSums, Direction, Pack, Packed, Sums};
-use super::{Tiling, covers, suits_backward};
+use super::{Tiling, covers_backward, suits_backward};
 use crate::activation::Activation;
 use crate::conv::shape::ConvShape;
 use crate::conv::weights::chunk_count;
@@ -28,7 +28,7 @@ pub(in crate::conv) struct WinogradBackward {
 impl WinogradBackward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers(&shape) && suits_backward(&shape)).then(|| Self::of(shape))
+        (covers_backward(&shape) && suits_backward(&shape)).then(|| Self::of(shape))
     }
 
     /// For a shape that it covers.

@@ -3,11 +3,12 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::pool::{Pooled, pooled_room};
 use super::product::Product;
 use super::rows::{PixelRows, stride};
 use super::tiles::{Gather, Numbers, POINTS, Planes, Results, Spread, TILE, TileRow, columns_room};
 use super::weights::{Direction, Pack, Packed};
-use super::{Tiling, covers, suits_forward};
+use super::{Tiling, covers_forward, suits_forward};
 use crate::conv::forward::{ForwardInput, ForwardOutput, activate};
 use crate::conv::shape::ConvShape;
 use crate::simd::{Outlined, Simd};
@@ -22,7 +23,7 @@ pub(in crate::conv) struct WinogradForward {
 impl WinogradForward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers(&shape) && suits_forward(&shape)).then(|| Self::of(shape))
+        (covers_forward(&shape) && suits_forward(&shape)).then(|| Self::of(shape))
     }
 
     /// For a shape that it covers.
@@ -50,6 +51,7 @@ impl WinogradForward {
                 packed,
                 bias: padded_bias,
                 output: DisjointMut::new(to.output),
+                picks: DisjointMut::new(to.picks),
                 pre_activation: DisjointMut::new(to.pre_activation),
             };
             executor.run(cut.chunks, &forward);
@@ -90,6 +92,8 @@ struct Forward<'a> {
     /// As long as a pixel of the results.
     bias: &'a [f32],
     output: DisjointMut<'a, f32>,
+    /// Which of the pool's four each output is; empty if it is not needed.
+    picks: DisjointMut<'a, u8>,
     /// Empty if it is not needed.
     pre_activation: DisjointMut<'a, f32>,
 }
@@ -106,9 +110,10 @@ impl Kernel for Forward<'_> {
             PixelRows::<4>::room(tiling.results),
             columns_room(tiling.columns, 6),
             columns_room(tiling.columns, 4),
+            pooled_room(&tiling.shape),
         ];
         scratch::with(lens.iter().sum(), |memory| {
-            let [numbers, products, pixels, results, room, result_room] =
+            let [numbers, products, pixels, results, room, result_room, pooled] =
                 scratch::split(memory, lens);
             room.fill(0.0);
             let mut work = Work {
@@ -118,6 +123,7 @@ impl Kernel for Forward<'_> {
                 results: PixelRows::new(tiling.results, results),
                 room,
                 result_room,
+                pooled: Pooled::new(&tiling.shape, pooled),
             };
             let all = self.cut.rows(chunk, tiling.rows);
             for start in all.clone().step_by(tiling.block_rows) {
@@ -136,6 +142,8 @@ struct Work<'a> {
     results: PixelRows<'a, 4>,
     room: &'a mut [f32],
     result_room: &'a mut [f32],
+    /// `None` where there is no pool.
+    pooled: Option<Pooled<'a>>,
 }
 
 impl Forward<'_> {
@@ -195,7 +203,10 @@ impl Forward<'_> {
                 pixels: &mut work.results,
                 transform: PhantomData::<Results>,
             });
-            self.emit(s, n, &mut work.results);
+            match &mut work.pooled {
+                Some(pooled) => self.emit_pooled(s, n, y, &work.results, pooled),
+                None => self.emit(s, n, &mut work.results),
+            }
         }
     }
 
@@ -213,6 +224,31 @@ impl Forward<'_> {
         s.outline(Activate { activation: self.tiling.shape.activation, values });
         // SAFETY: as above.
         results.write(s, TILE, unsafe { self.output.range(image) });
+    }
+}
+
+impl Forward<'_> {
+    /// Pools row `y` of tiles of image `n`, and writes what is left of it to the output.
+    #[inline(always)]
+    fn emit_pooled<S: Simd>(
+        &self,
+        s: S,
+        n: usize,
+        y: usize,
+        results: &PixelRows<'_, 4>,
+        pooled: &mut Pooled<'_>,
+    ) {
+        let len = self.tiling.shape.output_len();
+        let image = n * len..(n + 1) * len;
+        pooled.take(s, y, results);
+        if !self.picks.is_empty() {
+            // SAFETY: images do not overlap, and each is in one chunk.
+            pooled.write_picks(s, unsafe { self.picks.range(image.clone()) });
+        }
+        let values = pooled.values_mut();
+        s.outline(Activate { activation: self.tiling.shape.activation, values });
+        // SAFETY: as above.
+        pooled.write(s, unsafe { self.output.range(image) });
     }
 }
 

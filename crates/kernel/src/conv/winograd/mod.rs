@@ -6,6 +6,8 @@
 //! backward pass is the adjoint of each step: the output's gradient is taken to the points once, for both gradients.
 //! [`transform`] has the formulas.
 //!
+//! A 2×2 pool divides a tile without a rest, and is taken before the activation.
+//!
 //! Channels are in lanes throughout. A block of tiles goes through all steps before the next one, so that its points
 //! stay in the second-level cache. The weights are taken to the points once for a batch.
 //!
@@ -17,6 +19,7 @@
 
 mod backward;
 mod forward;
+mod pool;
 mod product;
 mod rows;
 #[cfg(test)]
@@ -87,12 +90,17 @@ const BLOCK_FLOATS: usize = 96 * 1024;
 const TILES_MIN: usize = 24;
 const TILES_MAX: usize = 96;
 
-/// Whether the method can compute a shape at all.
-pub(super) fn covers(shape: &ConvShape) -> bool {
+/// Whether the method can compute the forward pass of a shape at all: a pool has to come before the activation.
+pub(super) fn covers_forward(shape: &ConvShape) -> bool {
     shape.kernel == [3, 3]
         && shape.stride == [1, 1]
-        && shape.pool == Pool::None
+        && shape.pool == shape.fused_pool()
         && shape.output_len() > 0
+}
+
+/// Whether the method can compute the backward pass of a shape at all: behind a pool, three of four gradients are zero.
+pub(super) fn covers_backward(shape: &ConvShape) -> bool {
+    covers_forward(shape) && shape.pool == Pool::None
 }
 
 /// Whether the forward pass is faster than the direct one.

@@ -76,8 +76,13 @@ impl<'a, const N: usize> PixelRows<'a, N> {
         if inside { self.slot(row) } else { 0 }
     }
 
+    /// The number of the first row in the image, whose rows begin at 0.
+    pub fn first(&self) -> usize {
+        self.first.max(0) as usize
+    }
+
     /// Which of the first `rows` rows the image has.
-    fn inside(&self, rows: usize) -> [usize; 2] {
+    pub fn inside(&self, rows: usize) -> [usize; 2] {
         let height = self.size.height as isize;
         [0, rows as isize]
             .map(|row| (self.first + row).clamp(0, height) - self.first)

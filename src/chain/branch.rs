@@ -1,0 +1,46 @@
+//! Names of branches, checked before they reach Git.
+
+/// Whether text can be the name of a branch: the rules of `git check-ref-format`, and none that Git could take
+/// for an option.
+pub fn is_branch(name: &str) -> bool {
+    let is_allowed = |c: char| !c.is_control() && !" ~^:?*[\\\u{7f}".contains(c);
+    (1..=200).contains(&name.len())
+        && name.chars().all(is_allowed)
+        && !name.starts_with(['-', '/'])
+        && !name.ends_with(['/', '.'])
+        && name != "@"
+        && !["..", "//", "@{"].iter().any(|part| name.contains(part))
+        && name.split('/').all(|part| !part.starts_with('.') && !part.ends_with(".lock"))
+}
+
+/// Whether text is the full name of a commit: 40 or 64 hexadecimal digits.
+pub fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64)
+        && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_git_takes() {
+        for name in ["main", "feature/über-1", "v1.2", "a@b"] {
+            assert!(is_branch(name), "{name}");
+        }
+        for name in [
+            "", "-x", "/a", "a/", "a..b", "a b", "a~1", "a^", "a:b", "a?", "a*", "a[", "a\\b", "@",
+            "a@{1}", ".a", "a/.b", "a.lock", "a.lock/b", "a.", "a//b", "a\nb",
+        ] {
+            assert!(!is_branch(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn commits_are_hexadecimal_digits_alone() {
+        assert!(is_commit(&"0a".repeat(20)) && is_commit(&"0a".repeat(32)));
+        for text in ["", "HEAD", &"0A".repeat(20), &"0g".repeat(20), &"0a".repeat(19)] {
+            assert!(!is_commit(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! `server.toml`: what the service builds, for whom, and how.
+
+mod network;
+mod problem;
+mod program;
+mod repository;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use self::network::Network;
+pub(super) use self::problem::is_inside;
+use self::problem::{Problem, check_notify};
+pub use self::program::{ProgramRule, Runner, Score};
+pub use self::repository::{Forge, Repository, StatusSpec};
+use crate::detect::{DetectError, Rule, Rules};
+use crate::spec::NotifySpec;
+
+/// Longer files are no configuration.
+const BYTES_MAX: u64 = 1 << 20;
+const REPOSITORIES_MAX: usize = 1000;
+
+/// The service, as its file says; all paths are absolute.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// The address to listen on.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// The address of the service as others see it, for links in mail and statuses.
+    pub public_url: Option<String>,
+    /// Proxies in front of the service, by address or network. What they say of who connects to them is believed
+    /// (`X-Forwarded-For`), and of nobody else.
+    #[serde(default)]
+    pub trusted_proxies: Vec<Network>,
+    /// The folder of everything that the service keeps: its database, checkouts, runs, logs and models.
+    #[serde(default = "default_folder")]
+    pub folder: PathBuf,
+    /// Builds that run at the same time.
+    #[serde(default = "default_running")]
+    pub max: usize,
+    /// The socket of the container engine. Default: the one that `DOCKER_HOST` names, or one in the usual places.
+    pub engine: Option<PathBuf>,
+    /// Who may read and change what.
+    #[serde(default)]
+    pub access: Access,
+    /// Certificate and key, for connections over TLS.
+    pub tls: Option<Tls>,
+    /// How long files of ended builds are kept.
+    #[serde(default)]
+    pub keep: Keep,
+    /// Who is told of every build, unless its repository says otherwise.
+    #[serde(default)]
+    pub notify: NotifySpec,
+    /// What is built.
+    #[serde(default, rename = "repository")]
+    pub repositories: Vec<Repository>,
+    /// What each kind of program is trained with; studies need no rule.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<ProgramRule>,
+}
+
+/// Who may use the service. Without files, everybody on this machine may do everything, and nobody else
+/// anything.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Access {
+    /// The file whose first line is the token of those who may see everything and change nothing.
+    pub read_token_file: Option<PathBuf>,
+    /// The file whose first line is the token of those who may also start, stop and repeat builds.
+    pub change_token_file: Option<PathBuf>,
+}
+
+/// Files for TLS, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tls {
+    /// The certificate, and those between it and its authority.
+    pub certificate_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+/// What the service keeps of ended builds. A published model, and the newest build of a repository, always stay.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Keep {
+    /// Days after which files of a build are removed.
+    pub days: u32,
+    /// Bytes of all builds of a repository together, above which those of the oldest are removed.
+    pub gigabytes: u32,
+    /// Bytes of the log of one build; what is longer is cut in its middle.
+    pub log_megabytes: u32,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self { days: 30, gigabytes: 20, log_megabytes: 8 }
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8437)
+}
+
+fn default_folder() -> PathBuf {
+    "state".into()
+}
+
+fn default_running() -> usize {
+    1
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the configuration {}", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no TOML, or has unknown keys.
+    #[error("{}: {message}", file.display())]
+    Syntax {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong, with its line.
+        message: String,
+    },
+    /// What it says cannot be.
+    #[error("{}: {key} {problem}; {help}", file.display())]
+    Value {
+        /// The file.
+        file: PathBuf,
+        /// Whose value.
+        key: String,
+        /// What is wrong.
+        problem: String,
+        /// What would be right.
+        help: String,
+    },
+    /// A rule cannot be used.
+    #[error(transparent)]
+    Rule(#[from] DetectError),
+}
+
+impl Config {
+    /// Reads a file. Relative paths in it start at its folder.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or says something that cannot be.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let refuse = |source| ConfigError::Read { file: file.into(), source };
+        let length = std::fs::metadata(file).map_err(refuse)?.len();
+        if length > BYTES_MAX {
+            return Err(refuse(std::io::Error::other("longer than 1 MiB")));
+        }
+        let text = std::fs::read_to_string(file).map_err(refuse)?;
+        let absolute = std::path::absolute(file).map_err(refuse)?;
+        let folder = absolute.parent().unwrap_or(Path::new("/"));
+        Self::parse(file, folder, &text)
+    }
+
+    /// Reads text; `file` names it in errors, relative paths in it start at `folder`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::read`].
+    pub fn parse(file: &Path, folder: &Path, text: &str) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            file: file.into(),
+            message: error.to_string().trim().to_owned(),
+        })?;
+        config.make_absolute(folder);
+        config.check().map_err(|Problem { key, problem, help }| ConfigError::Value {
+            file: file.into(),
+            key,
+            problem,
+            help: help.into(),
+        })?;
+        let rules: Vec<Rule> = config.rules.iter().map(|rule| rule.rule.clone()).collect();
+        Rules::checked(&file.display().to_string(), rules)?;
+        Ok(config)
+    }
+
+    /// Listens on another address, if the rights allow it.
+    ///
+    /// # Errors
+    ///
+    /// If others could connect who would have all rights.
+    pub fn listen_on(&mut self, address: SocketAddr) -> Result<(), ConfigError> {
+        self.listen = address;
+        self.check().map_err(|Problem { key, problem, help }| ConfigError::Value {
+            file: "--listen".into(),
+            key,
+            problem,
+            help: help.into(),
+        })
+    }
+
+    /// The repository of a name.
+    pub fn repository(&self, name: &str) -> Option<&Repository> {
+        self.repositories.iter().find(|repository| repository.name == name)
+    }
+
+    /// Who is told of the builds of a repository.
+    pub fn notify_of(&self, repository: &Repository) -> NotifySpec {
+        repository.notify.clone().unwrap_or_else(|| self.notify.clone())
+    }
+
+    fn make_absolute(&mut self, folder: &Path) {
+        let absolute = |path: &mut PathBuf| *path = folder.join(&*path);
+        absolute(&mut self.folder);
+        self.engine.iter_mut().for_each(absolute);
+        let access = &mut self.access;
+        access.read_token_file.iter_mut().for_each(absolute);
+        access.change_token_file.iter_mut().for_each(absolute);
+        if let Some(tls) = &mut self.tls {
+            absolute(&mut tls.certificate_file);
+            absolute(&mut tls.key_file);
+        }
+        let notify = &mut self.notify;
+        notify.paths().into_iter().for_each(|(_, path)| absolute(path));
+        for repository in &mut self.repositories {
+            repository.secret_files.iter_mut().for_each(absolute);
+            repository.data.iter_mut().for_each(absolute);
+            if let Some(status) = &mut repository.status {
+                absolute(&mut status.token_file);
+            }
+            if let Some(notify) = &mut repository.notify {
+                notify.paths().into_iter().for_each(|(_, path)| absolute(path));
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        if !self.listen.ip().is_loopback() && self.access.change_token_file.is_none() {
+            return Err(Problem::new(
+                "listen",
+                format!(
+                    "lets other machines connect to {}, and everybody would have all rights",
+                    self.listen
+                ),
+                "add `change-token-file` to [access], or listen on 127.0.0.1",
+            ));
+        }
+        if !self.trusted_proxies.is_empty() && self.access.change_token_file.is_none() {
+            return Err(Problem::new(
+                "trusted-proxies",
+                "lets others connect through a proxy, and everybody would have all rights".into(),
+                "add `change-token-file` to [access]",
+            ));
+        }
+        if let Some(network) = self.trusted_proxies.iter().find(|network| network.bits() == 0) {
+            return Err(Problem::new(
+                "trusted-proxies",
+                format!("has {network}, which is everybody"),
+                "name the addresses of the proxies",
+            ));
+        }
+        if self.access.read_token_file.is_some() && self.access.change_token_file.is_none() {
+            return Err(Problem::new(
+                "access.read-token-file",
+                "bounds reading, while everybody may change everything".into(),
+                "add `change-token-file`",
+            ));
+        }
+        if !(1..=256).contains(&self.max) {
+            return Err(Problem::new("max", format!("is {}", self.max), "use 1 to 256"));
+        }
+        if let Some(url) = &self.public_url
+            && !(url.starts_with("https://") || url.starts_with("http://"))
+        {
+            let problem = format!("{url:?} is not a web address");
+            return Err(Problem::new(
+                "public-url",
+                problem,
+                "use one such as https://burgeon.example.org",
+            ));
+        }
+        check_keep(&self.keep)?;
+        check_notify("notify", &self.notify)?;
+        if self.repositories.len() > REPOSITORIES_MAX {
+            let problem = format!("has {} entries", self.repositories.len());
+            return Err(Problem::new("repository", problem, "list at most 1000"));
+        }
+        for (place, repository) in self.repositories.iter().enumerate() {
+            repository.check(&format!("repository[{place}]"))?;
+            let same = self.repositories[..place].iter().any(|other| other.name == repository.name);
+            if same {
+                let problem = format!("{:?} is there twice", repository.name);
+                return Err(Problem::new(
+                    &format!("repository[{place}].name"),
+                    problem,
+                    "use two names",
+                ));
+            }
+        }
+        for (place, rule) in self.rules.iter().enumerate() {
+            rule.score.check(&format!("rule[{place}].score"))?;
+            rule.check(&format!("rule[{place}]"))?;
+        }
+        Ok(())
+    }
+}
+
+fn check_keep(keep: &Keep) -> Result<(), Problem> {
+    for (key, value, most) in [
+        ("keep.days", keep.days, 36_500),
+        ("keep.gigabytes", keep.gigabytes, 1_000_000),
+        ("keep.log-megabytes", keep.log_megabytes, 1000),
+    ] {
+        if !(1..=most).contains(&value) {
+            let problem = format!("is {value}, which is not within 1 to {most}");
+            return Err(Problem::new(key, problem, "use a number within that range"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! `[[repository]]`: what is built, from where, and with which gate.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::problem::{Problem, check_notify, is_inside};
+use crate::chain::branch::is_branch;
+use crate::chain::url::GitUrl;
+use crate::spec::NotifySpec;
+
+/// A repository, one branch of which is built.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Repository {
+    /// Its name in addresses, folders and messages: letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What `git fetch` is given: `https://…`, `ssh://…`, `git@host:path`, or an absolute path on this machine.
+    pub url: GitUrl,
+    /// The branch.
+    #[serde(default = "default_branch")]
+    pub branch: String,
+    /// Files whose first lines are the secrets of its webhooks; two while one is being replaced.
+    #[serde(default)]
+    pub secret_files: Vec<PathBuf>,
+    /// The study file within the repository. Default: what `burgeon detect` finds.
+    pub study: Option<PathBuf>,
+    /// The accuracy that a model must reach, instead of the study's own; programs that are no study need one.
+    pub gate: Option<f64>,
+    /// Where the data of its studies lies on this machine, as `--data`.
+    pub data: Option<PathBuf>,
+    /// Seconds between polls of the branch, for pushes that no webhook told of; 0 for none.
+    #[serde(default = "default_poll")]
+    pub poll_seconds: u32,
+    /// Whether submodules are fetched too.
+    #[serde(default)]
+    pub submodules: bool,
+    /// Largest checkout.
+    #[serde(default = "default_checkout")]
+    pub checkout_megabytes: u32,
+    /// Longest training, in seconds.
+    pub train_seconds: Option<f64>,
+    /// Where the states of commits are posted.
+    pub status: Option<StatusSpec>,
+    /// Who is told, instead of those of the whole service.
+    pub notify: Option<NotifySpec>,
+}
+
+/// A service for repositories that shows the state of commits.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StatusSpec {
+    /// Which.
+    pub kind: Forge,
+    /// Its API for the repository, such as `https://api.github.com/repos/ann/digits`.
+    pub api: String,
+    /// The file whose first line is the token.
+    pub token_file: PathBuf,
+}
+
+/// Software that keeps repositories and sends webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forge {
+    /// GitHub.
+    Github,
+    /// Gitea or Forgejo.
+    Gitea,
+    /// GitLab.
+    Gitlab,
+}
+
+fn default_branch() -> String {
+    "main".into()
+}
+
+fn default_poll() -> u32 {
+    300
+}
+
+fn default_checkout() -> u32 {
+    1000
+}
+
+impl Repository {
+    pub(super) fn check(&self, key: &str) -> Result<(), Problem> {
+        if !is_name(&self.name) {
+            return Err(Problem::new(
+                &format!("{key}.name"),
+                format!("{:?} is not a valid name", self.name),
+                "use 1 to 64 of letters, digits, `-`, `_` and `.`, beginning with a letter or digit",
+            ));
+        }
+        if !is_branch(&self.branch) {
+            let problem = format!("{:?} is not the name of a branch", self.branch);
+            return Err(Problem::new(
+                &format!("{key}.branch"),
+                problem,
+                "use one such as \"main\"",
+            ));
+        }
+        if self.secret_files.len() > 2 {
+            let problem = format!("has {} files", self.secret_files.len());
+            return Err(Problem::new(
+                &format!("{key}.secret-files"),
+                problem,
+                "list one, or two while it is replaced",
+            ));
+        }
+        if let Some(study) = &self.study
+            && !is_inside(study)
+        {
+            let problem = format!("{} is not in the repository", study.display());
+            return Err(Problem::new(
+                &format!("{key}.study"),
+                problem,
+                "use a path such as study.toml",
+            ));
+        }
+        if let Some(gate) = self.gate
+            && !(gate > 0.0 && gate <= 1.0)
+        {
+            return Err(Problem::new(
+                &format!("{key}.gate"),
+                format!("is {gate}"),
+                "use a share such as 0.8",
+            ));
+        }
+        if let Some(seconds) = self.train_seconds
+            && !(seconds > 0.0 && seconds <= 1e9)
+        {
+            let problem = format!("is {seconds}");
+            return Err(Problem::new(
+                &format!("{key}.train-seconds"),
+                problem,
+                "use a number of seconds",
+            ));
+        }
+        if let Some(status) = &self.status
+            && !(status.api.starts_with("https://") || status.api.starts_with("http://127.0.0.1"))
+        {
+            let problem = format!("{:?} is not an https address", status.api);
+            return Err(Problem::new(
+                &format!("{key}.status.api"),
+                problem,
+                "use one such as https://api.github.com/repos/ann/digits",
+            ));
+        }
+        match &self.notify {
+            Some(notify) => check_notify(&format!("{key}.notify"), notify),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether text can be the name of a repository: it becomes part of paths and addresses.
+fn is_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())
+        && name.len() <= 64
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}

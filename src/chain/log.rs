@@ -1,0 +1,95 @@
+//! What the stages of a build print, within bounds.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use super::store::StageName;
+
+/// The log of a build: readable while it is written, and never longer than its limit.
+#[derive(Debug)]
+pub struct BuildLog {
+    file: File,
+    bytes: u64,
+    limit: u64,
+}
+
+impl BuildLog {
+    /// Opens the log of a build, to go on where it ends.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened.
+    pub fn open(path: &Path, limit: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { file, bytes, limit })
+    }
+
+    /// Adds a line of a stage's own.
+    pub fn say(&mut self, stage: StageName, text: &str) {
+        // A log that cannot be written, on a full disk, must not end the build; its stages are on record.
+        let _ = self.write(format!("[{}] {text}\n", stage.word()).as_bytes());
+    }
+
+    /// Adds what a program printed.
+    pub fn print(&mut self, bytes: &[u8]) {
+        let _ = self.write(bytes);
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.bytes + bytes.len() as u64 > self.limit {
+            self.cut()?;
+        }
+        // One piece is never longer than what a cut makes room for.
+        let room = (self.limit / 4) as usize;
+        let bytes = &bytes[bytes.len().saturating_sub(room)..];
+        self.file.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Keeps the first half and the last quarter of what the log may hold.
+    fn cut(&mut self) -> io::Result<()> {
+        // With room for the mark in between.
+        let (head, tail) = (self.limit / 2, (self.limit / 4).saturating_sub(200));
+        if self.bytes <= head + tail {
+            return Ok(());
+        }
+        let mut last = Vec::new();
+        self.file.seek(SeekFrom::Start(self.bytes - tail))?;
+        (&self.file).take(tail).read_to_end(&mut last)?;
+        // From the beginning of a line on.
+        let start = last.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let left_out = self.bytes - head - (last.len() - start) as u64;
+        let mark = format!("\n… {left_out} bytes are left out here, as the log is too long …\n");
+        self.file.set_len(head)?;
+        // `append` writes at the end, wherever the file was read.
+        self.file.write_all(mark.as_bytes())?;
+        self.file.write_all(&last[start..])?;
+        self.bytes = self.file.metadata()?.len();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_log_keeps_its_beginning_and_its_end_and_stays_within_its_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.txt");
+        let mut log = BuildLog::open(&path, 10_000).unwrap();
+        for line in 0..5000 {
+            log.say(StageName::Train, &format!("line {line}"));
+            assert!(std::fs::metadata(&path).unwrap().len() <= 10_000, "{line}");
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("[train] line 0\n") && text.ends_with("[train] line 4999\n"));
+        assert!(text.contains("bytes are left out"), "{text}");
+        drop(log);
+        BuildLog::open(&path, 10_000).unwrap().print(&[b'x'; 50_000]);
+        assert!(std::fs::metadata(&path).unwrap().len() <= 10_000);
+    }
+}

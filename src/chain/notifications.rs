@@ -1,0 +1,278 @@
+//! Tells of every verdict: mail and webhooks go into the build's outbox first, and out of it for as long as that
+//! takes; the state of each commit goes to the service that keeps the repository.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::Chain;
+use super::health::{Ailment, Part};
+use super::log::BuildLog;
+use super::status::{self, Told, Whose};
+use super::store::{BuildRow, StageName, StageState, StoreError, Verdict};
+use crate::ledger;
+use crate::notify::{
+    Announcement, AnnouncementKind, BuildVerdict, Existing, Flush, Messages, Outbox, OutboxError,
+};
+use crate::report::Report;
+use crate::spec::NotifySpec;
+use crate::sys::error_chain;
+use crate::sys::files::{Files, RealFiles};
+
+/// How often to look for messages that are due.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// Longest that the messages of one build hold up those of others.
+const EACH_BUILD: Duration = Duration::from_secs(60);
+/// Time before a commit's state that could not be told is told again; doubled up to [`STATUS_DELAY_MAX`].
+const STATUS_DELAY: Duration = Duration::from_secs(10);
+const STATUS_DELAY_MAX: Duration = Duration::from_secs(3600);
+/// So long after the end of a build, the state of its commit is no longer told.
+const STATUS_AGE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// Tells until the service ends.
+///
+/// # Errors
+///
+/// None; what goes wrong is shown, and tried again.
+pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
+    let mut seen = 0;
+    let mut waits = StatusWaits::default();
+    while !chain.is_stopping() {
+        chain.health.alive(Part::Messages);
+        match notify_all(chain, &mut waits) {
+            Ok(()) => chain.health.well(Part::Messages),
+            Err(error) => {
+                let why = error_chain(&error);
+                tracing::warn!(error = why, "cannot tell of a build");
+                chain.health.ill(Part::Messages, Ailment::Failing, &why);
+            }
+        }
+        seen = chain.wait(seen, CHECK_INTERVAL);
+    }
+    Ok(())
+}
+
+/// Why nothing was told of a build; it is tried again.
+#[derive(Debug, thiserror::Error)]
+enum NotifyBuildError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+}
+
+/// When the states of commits that could not be told are due again.
+#[derive(Debug, Default)]
+struct StatusWaits {
+    builds: BTreeMap<i64, Wait>,
+    /// By the address of the service that keeps the repository.
+    services: BTreeMap<String, Wait>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    until: Instant,
+    delay: Duration,
+}
+
+impl Wait {
+    /// After another failure.
+    fn longer(before: Option<&Self>, after: Option<Duration>) -> Self {
+        let delay = before.map_or(STATUS_DELAY, |wait| (wait.delay * 2).min(STATUS_DELAY_MAX));
+        Self { until: Instant::now() + after.unwrap_or(delay), delay }
+    }
+
+    fn is_over(wait: Option<&Self>) -> bool {
+        wait.is_none_or(|wait| wait.until <= Instant::now())
+    }
+}
+
+/// Does whatever is due. What fails for one build holds up no other; the first error is returned.
+fn notify_all(chain: &Chain, waits: &mut StatusWaits) -> Result<(), NotifyBuildError> {
+    let mut first = Ok(());
+    for build in chain.store.untold()? {
+        first = first.and(queue_messages(chain, &build));
+    }
+    for build in chain.store.unsent()? {
+        first = first.and(send_messages(chain, &build));
+    }
+    for build in chain.store.without_status()? {
+        first = first.and(post_status(chain, &build, waits));
+    }
+    first
+}
+
+/// Puts the messages about a verdict into the build's outbox.
+fn queue_messages(chain: &Chain, build: &BuildRow) -> Result<(), NotifyBuildError> {
+    let repository = chain.config.repository(&build.repository);
+    chain.store.begin_stage(build.id, StageName::Notify)?;
+    let note = match repository.map(|repository| chain.config.notify_of(repository)) {
+        Some(notify) if notify.mail.is_some() || !notify.webhook.is_empty() => {
+            queue(chain, build, &notify)?;
+            "the messages are in the outbox"
+        }
+        _ => "nobody is to be told",
+    };
+    chain.store.end_stage(build.id, StageName::Notify, StageState::Done, note)?;
+    Ok(chain.store.set_told(build)?)
+}
+
+/// Sends those of a build's messages that are due.
+fn send_messages(chain: &Chain, build: &BuildRow) -> Result<(), NotifyBuildError> {
+    let flushed = Flush::new(Messages::Due).within(EACH_BUILD, EACH_BUILD).run(
+        &outbox(chain, build.id),
+        &mut || {
+            chain.health.alive(Part::Messages);
+            !chain.is_stopping()
+        },
+    )?;
+    if flushed.waiting.is_empty() {
+        for message in &flushed.parked {
+            let message = message.to_line();
+            tracing::warn!(build = build.id, message, "a message was refused for good");
+        }
+        chain.store.set_sent(build)?;
+    }
+    Ok(())
+}
+
+/// Posts the state of a build's commit, unless the last attempt was too short a time ago.
+fn post_status(
+    chain: &Chain,
+    build: &BuildRow,
+    waits: &mut StatusWaits,
+) -> Result<(), NotifyBuildError> {
+    chain.health.alive(Part::Messages);
+    let wanted = status::wanted(build);
+    let repository = chain.config.repository(&build.repository);
+    let Some(spec) = repository.and_then(|repository| repository.status.as_ref()) else {
+        return Ok(chain.store.set_status(build, wanted)?);
+    };
+    let is_due =
+        Wait::is_over(waits.builds.get(&build.id)) && Wait::is_over(waits.services.get(&spec.api));
+    if build.commit_id.is_empty() && build.ended.is_some() {
+        // It was cancelled before it was known which commit is the newest.
+        return Ok(chain.store.set_status(build, NOT_TOLD)?);
+    }
+    if build.commit_id.is_empty() || !is_due || chain.is_stopping() {
+        return Ok(());
+    }
+    let why = match status::tell(&chain.config, spec, build) {
+        Told::Taken => {
+            waits.builds.remove(&build.id);
+            waits.services.remove(&spec.api);
+            return Ok(chain.store.set_status(build, wanted)?);
+        }
+        Told::Later { why, whose, after } => {
+            tracing::warn!(build = build.id, why, "the state of the commit cannot be told yet");
+            match whose {
+                Whose::All => {
+                    let wait = Wait::longer(waits.services.get(&spec.api), after);
+                    waits.services.insert(spec.api.clone(), wait);
+                }
+                Whose::This => {
+                    let wait = Wait::longer(waits.builds.get(&build.id), after);
+                    waits.builds.insert(build.id, wait);
+                }
+            }
+            let now = Timestamp::now().as_millisecond();
+            let age_max = STATUS_AGE_MAX.as_millis() as i64;
+            if build.ended.is_none_or(|ended| now - ended < age_max) {
+                return Ok(());
+            }
+            format!("{why}; it is given up")
+        }
+        Told::Never(why) => why,
+    };
+    tracing::warn!(build = build.id, why, "the state of the commit is not told");
+    log_line(chain, build, &format!("the state of the commit could not be told: {why}"));
+    waits.builds.remove(&build.id);
+    // The end of one that goes on is still told.
+    let noted = if build.ended.is_some() { NOT_TOLD } else { wanted };
+    Ok(chain.store.set_status(build, noted)?)
+}
+
+/// Adds a line to the log of an ended build.
+fn log_line(chain: &Chain, build: &BuildRow, line: &str) {
+    let limit = u64::from(chain.config.keep.log_megabytes) << 20;
+    // Its files may have been cleared away.
+    if let Ok(mut log) = BuildLog::open(&chain.places.log(build.id), limit) {
+        log.say(StageName::Notify, line);
+    }
+}
+
+/// What stands in the record for a state that is never told.
+const NOT_TOLD: &str = "not-told";
+
+fn outbox(chain: &Chain, build: i64) -> Outbox {
+    let files: Arc<dyn Files> = Arc::new(RealFiles);
+    Outbox::in_folder(files, &chain.places.build(build))
+}
+
+fn queue(chain: &Chain, build: &BuildRow, notify: &NotifySpec) -> Result<(), NotifyBuildError> {
+    let before = chain.store.verdict_before(build)?;
+    let announcement = announcement(chain, build, before);
+    Ok(outbox(chain, build.id).queue(&announcement, notify, Existing::Keep)?)
+}
+
+/// What is said about the verdict of a build. `before` is the verdict before it.
+fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Announcement {
+    let what = match (build.verdict, before) {
+        (Some(Verdict::Accepted), Some(Verdict::Failed | Verdict::NotPassed)) => {
+            AnnouncementKind::Mended
+        }
+        (Some(Verdict::Accepted), _) => AnnouncementKind::Accepted,
+        (Some(Verdict::NotPassed), _) => AnnouncementKind::Rejected,
+        (Some(Verdict::Superseded), _) => AnnouncementKind::Superseded,
+        (Some(Verdict::Cancelled), _) => AnnouncementKind::Cancelled,
+        (Some(Verdict::Failed) | None, Some(Verdict::Failed)) => AnnouncementKind::Failed,
+        (Some(Verdict::Failed) | None, _) => AnnouncementKind::Broken,
+    };
+    let at = build
+        .ended
+        .and_then(|at| Timestamp::from_millisecond(at).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH);
+    let origin = format!(
+        "{}\n{}\n{}\n{}",
+        chain.config.folder.display(),
+        build.id,
+        build.repository,
+        build.created
+    );
+    let short = build.commit_id.get(..10).unwrap_or(&build.commit_id);
+    let name = format!("{} {} {short}", build.repository, build.branch);
+    let mut rows = vec![("commit", build.commit_id.clone()), ("by", build.author.clone())];
+    rows.push(("says", build.message.clone()));
+    if let Some(url) = &chain.config.public_url {
+        rows.push(("build", format!("{}/builds/{}", url.trim_end_matches('/'), build.id)));
+    } else {
+        rows.push(("build", build.id.to_string()));
+    }
+    let run = chain.places.run(build);
+    let report = run.as_deref().and_then(report);
+    Announcement::of_build(&BuildVerdict {
+        number: build.verdicts,
+        what,
+        at,
+        origin: &origin,
+        name: &name,
+        why: &build.why,
+        rows: &rows,
+        accuracy: build.accuracy,
+        threshold: build.threshold,
+        folder: run.as_deref().unwrap_or(&chain.places.build(build.id)),
+        report: report.as_ref(),
+    })
+}
+
+fn report(run: &Path) -> Option<Report> {
+    let records = ledger::read(&RealFiles, &run.join("events.jsonl")).ok()?;
+    // A program that is no study has none.
+    (!records.is_empty()).then(|| Report::from_records(&records))
+}
+
+#[cfg(test)]
+mod tests;

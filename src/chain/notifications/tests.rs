@@ -1,0 +1,29 @@
+//! Tests of `chain::notifications`.
+
+use super::*;
+use crate::chain::{BuildRequest, Cause, Config, Queued};
+
+#[test]
+fn a_build_that_cannot_be_told_of_holds_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens there: messages wait.
+    let text = "[notify.mail]\nto = [\"ann@example.org\"]\nfrom = \"b@example.org\"\nserver = \"127.0.0.1\"\n\
+                    port = 1\nsecurity = \"none\"\n[[repository]]\nname = \"digits\"\nurl = \"/srv/git/digits.git\"\n";
+    let config = Config::parse(Path::new("server.toml"), folder.path(), text).unwrap();
+    let chain = Chain::open(config, "burgeon".into()).unwrap();
+    for commit in ["a", "b"] {
+        let asked =
+            BuildRequest { repository: "digits", branch: "main", commit, cause: Cause::Push };
+        let Queued::New(id) = chain.store.enqueue(asked).unwrap() else { panic!() };
+        chain.store.start(id).unwrap();
+        chain.store.end(id, Verdict::Failed, "broken").unwrap();
+    }
+    std::fs::create_dir_all(chain.places.build(1)).unwrap();
+    std::fs::write(chain.places.build(1).join("outbox"), "in the place of the folder").unwrap();
+    assert!(notify_all(&chain, &mut StatusWaits::default()).is_err());
+    let is_told = |id| chain.store.build(id).unwrap().unwrap().told;
+    assert_eq!([is_told(1), is_told(2)], [false, true]);
+    std::fs::remove_file(chain.places.build(1).join("outbox")).unwrap();
+    notify_all(&chain, &mut StatusWaits::default()).unwrap();
+    assert!(is_told(1));
+}

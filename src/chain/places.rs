@@ -1,0 +1,80 @@
+//! Where the service keeps what.
+//!
+//! ```text
+//! state/burgeon.sqlite            deliveries, builds, stages
+//!       builds/12/log.txt         what its stages printed
+//!       builds/12/checkout/       what was pulled
+//!       builds/12/runs/NAME-0001/ the run of its study
+//!       builds/12/output/         what a program that is no study wrote
+//!       builds/12/outbox/         messages about it
+//!       repositories/digits.git/  what was fetched so far
+//!       models/digits/12-0a1b…/   the accepted model of a build
+//!       models/digits/production  a link to the newest of them
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use super::store::BuildRow;
+
+/// The folder of the service.
+#[derive(Debug, Clone)]
+pub struct Places {
+    folder: PathBuf,
+}
+
+impl Places {
+    /// Everything below this folder.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.join("burgeon.sqlite")
+    }
+
+    /// The folder of all builds' folders.
+    pub fn builds(&self) -> PathBuf {
+        self.folder.join("builds")
+    }
+
+    /// The folder of a build.
+    pub fn build(&self, build: i64) -> PathBuf {
+        self.builds().join(build.to_string())
+    }
+
+    /// What the stages of a build printed.
+    pub fn log(&self, build: i64) -> PathBuf {
+        self.build(build).join("log.txt")
+    }
+
+    /// What was pulled for a build.
+    pub fn checkout(&self, build: i64) -> PathBuf {
+        self.build(build).join("checkout")
+    }
+
+    /// Where the run of a build's study lies.
+    pub fn runs(&self, build: i64) -> PathBuf {
+        self.build(build).join("runs")
+    }
+
+    /// What a program that is no study writes.
+    pub fn output(&self, build: i64) -> PathBuf {
+        self.build(build).join("output")
+    }
+
+    /// The run folder of a build, once it has one.
+    pub fn run(&self, build: &BuildRow) -> Option<PathBuf> {
+        build.run.as_ref().map(|run| self.build(build.id).join(run))
+    }
+
+    /// What was fetched of a repository so far.
+    pub fn repository(&self, name: &str) -> PathBuf {
+        self.folder.join("repositories").join(format!("{name}.git"))
+    }
+
+    /// The accepted models of a repository.
+    pub fn models(&self, name: &str) -> PathBuf {
+        self.folder.join("models").join(name)
+    }
+}

@@ -1,0 +1,176 @@
+//! The stage that trains a program of another library, and applies the gate to the accuracy that it reports.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::build::{Build, End, ModelPart, Trained};
+use super::config::{ProgramRule, Runner, Score};
+use super::contained::{Contained, DATA_VARIABLE, has_container};
+use super::output::{copy_as_a_whole, remove_if_there};
+use super::process::{Finished, Run};
+use super::score;
+use super::store::StageName;
+
+/// Output that is kept to look for a number in.
+const OUTPUT_KEPT: usize = 1 << 20;
+/// Time from SIGTERM to SIGKILL.
+const GRACE: Duration = Duration::from_secs(10);
+/// How often a program is started that somebody else kills, or that hangs.
+const STARTS: u32 = 3;
+
+/// Runs a program in a copy of the checkout, where it may write.
+pub(super) fn train(
+    build: &mut Build,
+    command: &[String],
+    rule: &ProgramRule,
+) -> Result<(String, Trained), End> {
+    let Some(threshold) = build.repository.gate else {
+        let why = "a program that is not a study needs a gate: add `gate`, the accuracy that it must reach, to its repository";
+        return Err(build.failed(why));
+    };
+    let folder = build.chain.places.output(build.row.id);
+    if !folder.is_dir() {
+        let checkout = build.chain.places.checkout(build.row.id);
+        copy_as_a_whole(&checkout, &folder)
+            .map_err(|error| build.failed(format!("cannot copy the checkout: {error}")))?;
+    }
+    let mut printed = Vec::new();
+    let mut starts = 0;
+    // A container that an earlier service started is found again, and what it wrote since counts.
+    let mut is_under_way = rule.run == Runner::Container && has_container(build)?;
+    let finished = loop {
+        // What is there before the start tells nothing of this training, whoever put it there.
+        if !is_under_way && let Some(file) = score::file(&rule.score) {
+            let removed = remove_if_there(&folder, file).map_err(|error| {
+                build.failed(format!("cannot remove the old {}: {error}", file.display()))
+            })?;
+            if removed {
+                let line = format!(
+                    "removed {}, which was there before the start and does not count",
+                    file.display()
+                );
+                build.log.say(StageName::Train, &line);
+            }
+        }
+        // Nor does what an earlier start printed.
+        printed.clear();
+        starts += 1;
+        is_under_way = false;
+        let finished = match rule.run {
+            Runner::Process => process(build, command, rule, &folder, &mut printed)?,
+            Runner::Container => container(build, command, rule, &folder, &mut printed)?,
+        };
+        match finished {
+            Finished::Killed(signal) if starts < STARTS => {
+                let line = format!("the program was killed by signal {signal}; starting it again");
+                build.log.say(StageName::Train, &line);
+            }
+            Finished::Hung(hang) if starts < STARTS => {
+                let line = format!("the program hung and was ended: {hang}; starting it again");
+                build.log.say(StageName::Train, &line);
+            }
+            finished => break finished,
+        }
+    };
+    // What it wrote is shown beside the build.
+    build.chain.store.set_run(build.row.id, "output")?;
+    match finished {
+        Finished::Exited(0) => {}
+        Finished::Exited(code) => {
+            return Err(
+                build.failed(format!("the program failed with exit code {code}, as the log says"))
+            );
+        }
+        Finished::Killed(signal) => {
+            return Err(
+                build.failed(format!("the program was killed by signal {signal}, {starts} times"))
+            );
+        }
+        Finished::Hung(hang) => {
+            return Err(build.failed(format!("the program hung {starts} times: {hang}")));
+        }
+        Finished::Stopped => return Err(build.stop.end()),
+        Finished::OutOfTime => {
+            return Err(
+                build.failed(format!("the program ran longer than {} s", rule.limits.seconds))
+            );
+        }
+    }
+    let accuracy = score::read(&rule.score, &folder, &String::from_utf8_lossy(&printed))
+        .map_err(|why| build.failed(format!("the accuracy cannot be read: {why}")))?;
+    let passed = accuracy >= threshold;
+    let relation = if passed { "reaches" } else { "is below" };
+    let sentence = format!(
+        "The accuracy {:.2} % {relation} the gate of {:.2} %.",
+        accuracy * 100.0,
+        threshold * 100.0
+    );
+    let part = |file: &PathBuf| ModelPart {
+        name: file.display().to_string(),
+        folder: folder.clone(),
+        path: file.clone(),
+    };
+    let model = rule.model.iter().map(part).collect();
+    let trained =
+        Trained { accuracy: Some(accuracy), threshold: Some(threshold), passed, model, sentence };
+    Ok((format!("its accuracy is {:.2} %", accuracy * 100.0), trained))
+}
+
+fn process(
+    build: &mut Build,
+    command: &[String],
+    rule: &ProgramRule,
+    folder: &Path,
+    printed: &mut Vec<u8>,
+) -> Result<Finished, End> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(build.failed("the rule has no command"));
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).env("PYTHONUNBUFFERED", "1");
+    if let Some(data) = &build.repository.data {
+        command.env(DATA_VARIABLE, data);
+    }
+    let process_file = build.process_file();
+    let Build { log, stop, .. } = build;
+    let run = Run {
+        limit: Some(Duration::from_secs(rule.limits.seconds)),
+        hang: rule.limits.hang(),
+        grace: GRACE,
+        stop: &|| stop.is_asked(),
+        output: &mut |bytes| {
+            log.print(bytes);
+            keep(printed, bytes, &rule.score);
+        },
+        process_file: Some(&process_file),
+    };
+    run.program(command).map_err(|error| build.failed(format!("cannot start {program}: {error}")))
+}
+
+fn container(
+    build: &mut Build,
+    command: &[String],
+    rule: &ProgramRule,
+    folder: &Path,
+    printed: &mut Vec<u8>,
+) -> Result<Finished, End> {
+    let contained = Contained {
+        rule,
+        command: command.to_vec(),
+        output: folder.into(),
+        mounts: Vec::new(),
+        seconds: Some(rule.limits.seconds),
+    };
+    contained.run(build, &mut |bytes| keep(printed, bytes, &rule.score))
+}
+
+/// Keeps the end of the output, where a number is looked for in it.
+fn keep(printed: &mut Vec<u8>, bytes: &[u8], score: &Score) {
+    if matches!(score, Score::Output { .. }) {
+        printed.extend_from_slice(bytes);
+        if printed.len() > 2 * OUTPUT_KEPT {
+            printed.drain(..printed.len() - OUTPUT_KEPT);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The stage that trains a study: by `burgeon supervise -- tune`, which restarts it where it died, and grows it until
+//! it passes its gate.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::build::{Build, End, ModelPart, Trained};
+use super::config::ProgramRule;
+use super::contained::{Contained, DATA};
+use super::process::{Finished, Run};
+use super::store::StageName;
+use super::study::{self, Built, Demands};
+use crate::ledger::{self, RunFolder};
+use crate::report::write::are_current;
+use crate::report::{self, Report, ReportError, State};
+use crate::sys::announce::PARENT_VARIABLE;
+use crate::sys::error_chain;
+use crate::sys::files::RealFiles;
+use crate::sys::hang::HangLimits;
+
+/// Longest that a run may be held by a training that a killed service left behind.
+const LOCKED: Duration = Duration::from_secs(60);
+/// How often a training goes on that somebody else kills. What crashes by itself is its supervisor's matter.
+const KILLS: u32 = 20;
+/// Time from a stop to the end: a training is gone within 5 s.
+const GRACE: Duration = Duration::from_secs(7);
+
+/// Trains a study of the checkout, or goes on with it.
+pub(super) fn train(
+    build: &mut Build,
+    file: &Path,
+    rule: Option<&ProgramRule>,
+) -> Result<(String, Trained), End> {
+    let (chain, id) = (build.chain, build.row.id);
+    let checkout = chain.places.checkout(id);
+    let seen_at = if rule.is_some() { Path::new("/checkout") } else { &checkout };
+    let demands = Demands {
+        gate: build.repository.gate,
+        seconds: build.repository.train_seconds,
+        has_data: build.repository.data.is_some(),
+    };
+    let Built { study, changes } = study::read(&checkout, file, seen_at, demands)
+        .map_err(|error| build.failed(format!("the study is wrong: {}", error_chain(&error))))?;
+    for change in &changes {
+        build.log.say(StageName::Train, change);
+    }
+    // Written anew each time, with the same content, so that the run of an earlier start is found again.
+    let path = chain.places.build(id).join("study.toml");
+    std::fs::write(&path, study.to_toml())
+        .map_err(|error| build.failed(format!("cannot write {}: {error}", path.display())))?;
+    let runs = chain.places.runs(id);
+    // Shown while it trains; there is one at most.
+    chain.store.set_run(id, &format!("runs/{}-0001", study.name))?;
+    let code = to_its_end(build, &path, &runs, rule)?;
+    let run = run_folder(&runs);
+    if let Some(run) = &run
+        && let Some(name) = run.file_name().and_then(|name| name.to_str())
+    {
+        let relative = format!("runs/{name}");
+        chain.store.set_run(id, &relative)?;
+        build.row.run = Some(relative);
+    }
+    match (code, run) {
+        (0 | 3, Some(run)) => judged(build, &run, code),
+        (2, _) => Err(build.failed("the study is wrong, as the log says")),
+        (code, _) => {
+            Err(build.failed(format!("training failed with exit code {code}, as the log says")))
+        }
+    }
+}
+
+/// Trains until the training ends by itself, however often it is killed on the way; its exit code.
+fn to_its_end(
+    build: &mut Build,
+    study: &Path,
+    runs: &Path,
+    rule: Option<&ProgramRule>,
+) -> Result<i32, End> {
+    let mut held_since = None;
+    let mut kills = 0;
+    loop {
+        // What an earlier start trained to its end is not trained again.
+        if let Some(code) = run_folder(runs).and_then(|run| ended(&run)) {
+            return Ok(code);
+        }
+        let finished = match rule {
+            Some(rule) => contained(build, study, runs, rule)?,
+            None => supervise(build, study, runs)?,
+        };
+        match finished {
+            Finished::Stopped | Finished::OutOfTime => return Err(build.stop.end()),
+            Finished::Exited(4)
+                if held_since.get_or_insert_with(Instant::now).elapsed() < LOCKED =>
+            {
+                let line = "the run is still held by an earlier training; waiting for its end";
+                build.log.say(StageName::Train, line);
+            }
+            Finished::Exited(130 | 143) | Finished::Killed(_) | Finished::Hung(_)
+                if kills < KILLS =>
+            {
+                kills += 1;
+                held_since = None;
+                let why = match finished {
+                    Finished::Hung(hang) => format!("training hung and was ended: {hang}"),
+                    _ => format!("training was ended from outside ({finished:?})"),
+                };
+                let line = format!("{why}; it goes on from its last checkpoint");
+                build.log.say(StageName::Train, &line);
+            }
+            Finished::Exited(code) => return Ok(code),
+            Finished::Killed(signal) => {
+                return Err(
+                    build.failed(format!("training was killed by signal {signal}, {kills} times"))
+                );
+            }
+            Finished::Hung(hang) => {
+                return Err(build.failed(format!("training hung again and again: {hang}")));
+            }
+        }
+        if build.stop.is_asked() {
+            return Err(build.stop.end());
+        }
+        thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn supervise(build: &mut Build, study: &Path, runs: &Path) -> Result<Finished, End> {
+    let chain = build.chain;
+    let mut command = Command::new(&chain.burgeon);
+    command
+        .args(["supervise", "--", "tune"])
+        .arg(study)
+        .args(["--resume", "auto", "--runs"])
+        .arg(runs);
+    if let Some(data) = &build.repository.data {
+        command.arg("--data").arg(data);
+    }
+    command
+        .current_dir(chain.places.build(build.row.id))
+        .env(PARENT_VARIABLE, std::process::id().to_string())
+        .env("NO_COLOR", "1")
+        // Their values are for the service, and must not change what a study does.
+        .env_remove("BURGEON_RUNS")
+        .env_remove("BURGEON_SET")
+        .env_remove("BURGEON_SEED")
+        .env_remove("BURGEON_JSON")
+        .env_remove("BURGEON_QUIET");
+    let process_file = build.process_file();
+    let Build { log, stop, .. } = build;
+    let run = Run {
+        limit: None,
+        // Its supervisor looks after that.
+        hang: HangLimits::default(),
+        grace: GRACE,
+        stop: &|| stop.is_asked(),
+        output: &mut |bytes| log.print(bytes),
+        process_file: Some(&process_file),
+    };
+    run.program(command)
+        .map_err(|error| build.failed(format!("cannot start {}: {error}", chain.burgeon.display())))
+}
+
+/// Trains in a container.
+fn contained(
+    build: &mut Build,
+    study: &Path,
+    runs: &Path,
+    rule: &ProgramRule,
+) -> Result<Finished, End> {
+    const STUDY: &str = "/study.toml";
+    std::fs::create_dir_all(runs)
+        .map_err(|error| build.failed(format!("cannot create {}: {error}", runs.display())))?;
+    let mut command: Vec<String> =
+        rule.rule.command.iter().map(|word| word.replace("{entry}", STUDY)).collect();
+    command.extend(["--resume", "auto", "--runs", "/output"].map(String::from));
+    if build.repository.data.is_some() {
+        command.extend(["--data", DATA].map(String::from));
+    }
+    let contained = Contained {
+        rule,
+        command,
+        output: runs.into(),
+        mounts: vec![(study.into(), STUDY.into())],
+        seconds: None,
+    };
+    contained.run(build, &mut |_| {})
+}
+
+/// The run of a build: there is one at most.
+fn run_folder(runs: &Path) -> Option<PathBuf> {
+    let folders = std::fs::read_dir(runs).ok()?.flatten();
+    // No link, which what ran in a container could have made lead anywhere.
+    let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.path()).filter(|path| path.join("events.jsonl").is_file()).max()
+}
+
+/// The exit code with which a finished run ended; `None` if it is not finished.
+fn ended(run: &Path) -> Option<i32> {
+    let records = ledger::read(&RealFiles, &run.join("events.jsonl")).ok()?;
+    match Report::from_records(&records).state {
+        State::Accepted => Some(0),
+        State::Rejected => Some(3),
+        State::Stopped { .. } | State::GaveUp { .. } | State::Unfinished => None,
+    }
+}
+
+/// What the record of a finished run says, which must agree with how its process ended.
+fn judged(build: &mut Build, run: &Path, code: i32) -> Result<(String, Trained), End> {
+    let records = ledger::read(&RealFiles, &run.join("events.jsonl")).map_err(|error| {
+        build.failed(format!("the record of the run cannot be read: {}", error_chain(&error)))
+    })?;
+    let report = Report::from_records(&records);
+    let passed = match (&report.state, code) {
+        (State::Accepted, 0) => true,
+        (State::Rejected, 3) => false,
+        (state, code) => {
+            return Err(build.failed(format!(
+                "training ended with exit code {code}, but its record says {state:?}"
+            )));
+        }
+    };
+    if let Err(error) = write_missing_reports(run) {
+        let line = format!("the reports cannot be written: {}", error_chain(&error));
+        build.log.say(StageName::Judge, &line);
+    }
+    let mut sentence = report.outcome();
+    if report.is_of_other_data() {
+        sentence +=
+            " It was trained on the built-in digits, as the data that it asks for is not there.";
+    }
+    let trained = Trained {
+        accuracy: report.figures.validation_accuracy,
+        threshold: report.threshold(),
+        passed,
+        model: [("", "best"), ("report.md", "report.md")]
+            .map(|(name, path)| ModelPart {
+                name: name.into(),
+                folder: run.into(),
+                path: path.into(),
+            })
+            .into(),
+        sentence: sentence.clone(),
+    };
+    Ok((format!("{} trials in {:.1} s", report.figures.trials, report.figures.seconds), trained))
+}
+
+/// Writes the reports of a run, unless the training did: they come last, and a kill may have come before.
+fn write_missing_reports(run: &Path) -> Result<(), ReportError> {
+    let folder = RunFolder::open(Arc::new(RealFiles), run)?;
+    match are_current(&folder) {
+        true => Ok(()),
+        false => report::write(&folder).map(drop),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! The threads of the service: builds, messages, polling of branches, clearing of old files.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::health::{Ailment, Part};
+use super::store::{BuildRow, BuildState, StoreError, Verdict};
+use super::{Chain, clear, notifications, poll, stages};
+use crate::sys::error_chain;
+use crate::sys::files::real_files;
+use crate::sys::lock::{LockError, LockRequest, RunLock};
+
+/// How often to look for work that nobody announced, such as that of `burgeon chain` in another process.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a thread that failed waits before it begins anew: at first, and at most.
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// Why the service cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The record cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another service works in this folder.
+    #[error("another service works in this folder")]
+    Locked(#[from] LockError),
+    /// A test asked for a fault that is none.
+    #[error(transparent)]
+    Fault(#[from] crate::sys::faults::FaultError),
+    /// The system gives no more threads.
+    #[error("cannot start a thread")]
+    Thread(#[source] std::io::Error),
+}
+
+impl Chain {
+    /// Works until it is asked to stop: first on what an earlier service left unfinished.
+    ///
+    /// # Errors
+    ///
+    /// If another service works in the same folder. An error of a single build ends only that build; others are shown
+    /// ([`Health`](super::Health)) until they are mended.
+    pub fn work(self: &Arc<Self>) -> Result<(), WorkError> {
+        let _lock = RunLock::acquire(
+            &real_files()?,
+            &self.config.folder,
+            &LockRequest::new("burgeon serve"),
+        )?;
+        type Work = fn(&Chain) -> Result<(), StoreError>;
+        let helpers: [(&str, Part, Work); 3] = [
+            ("notify", Part::Messages, notifications::work),
+            ("poll", Part::Poll, poll::work),
+            ("clear", Part::Clearing, clear::work),
+        ];
+        let helpers: Vec<JoinHandle<()>> = helpers
+            .into_iter()
+            .map(|(name, part, work)| {
+                let chain = Arc::clone(self);
+                thread::Builder::new()
+                    .name(name.into())
+                    .spawn(move || chain.keep_at(part, || Ok(work(&chain)?)))
+                    .map_err(WorkError::Thread)
+            })
+            .collect::<Result<_, _>>()?;
+        // Kept here, so that none is started twice if what starts them has to begin anew.
+        let mut running = BTreeMap::new();
+        self.keep_at(Part::Builds, || self.build_all(&mut running));
+        for thread in running.into_values().chain(helpers) {
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+
+    /// Works until the service ends. Whatever goes wrong, such as that the disk is full, is shown, and after a while
+    /// the work begins anew: builds that run are not to be lost for it, nor messages that wait.
+    fn keep_at(&self, part: Part, mut work: impl FnMut() -> Result<(), WorkError>) {
+        let mut pause = PAUSE_MIN;
+        loop {
+            let began = Instant::now();
+            let (ailment, why) = match catch_unwind(AssertUnwindSafe(&mut work)) {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => (Ailment::Failing, error_chain(&error)),
+                // What it said went to the log.
+                Err(_) => (Ailment::Dead, String::new()),
+            };
+            tracing::error!(?part, ?ailment, why, "a thread of the service begins anew");
+            self.health.ill(part, ailment, &why);
+            if began.elapsed() > PAUSE_MAX {
+                pause = PAUSE_MIN;
+            }
+            if self.is_stopped_within(pause) {
+                return;
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+
+    fn build_all(
+        self: &Arc<Self>,
+        running: &mut BTreeMap<i64, JoinHandle<()>>,
+    ) -> Result<(), WorkError> {
+        let mut seen = 0;
+        while !self.is_stopping() {
+            self.health.alive(Part::Builds);
+            running.retain(|_, thread| !thread.is_finished());
+            let unfinished = self.store.in_state(BuildState::Running)?;
+            let queued = self.store.startable()?;
+            for row in unfinished.into_iter().chain(queued) {
+                if running.len() < self.config.max && !running.contains_key(&row.id) {
+                    let id = row.id;
+                    tracing::info!(build = id, repository = row.repository, "build starts");
+                    running.insert(id, self.spawn(row)?);
+                }
+            }
+            self.health.well(Part::Builds);
+            seen = self.wait(seen, CHECK_INTERVAL);
+        }
+        Ok(())
+    }
+
+    fn spawn(self: &Arc<Self>, row: BuildRow) -> Result<JoinHandle<()>, WorkError> {
+        // On record before its thread runs, so that it is not taken twice.
+        self.store.start(row.id)?;
+        let chain = Arc::clone(self);
+        let work = move || {
+            let id = row.id;
+            let result = catch_unwind(AssertUnwindSafe(|| stages::run(&chain, row)));
+            let error = match result {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error_chain(&error)),
+                Err(_) => Some("an internal error".into()),
+            };
+            if let Some(error) = error {
+                tracing::error!(build = id, error, "build failed");
+                // If not even that can be written, the build is still running on record, and begins again.
+                let _ = chain.store.end(id, Verdict::Failed, &error);
+            }
+            chain.wake();
+        };
+        thread::Builder::new().name("build".into()).spawn(work).map_err(WorkError::Thread)
+    }
+}
+
+#[cfg(test)]
+mod tests;

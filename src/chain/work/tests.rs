@@ -1,0 +1,96 @@
+//! Tests of `chain::work`.
+
+use super::*;
+use crate::chain::Config;
+use crate::chain::store::{BuildRequest, Cause};
+
+fn chain(folder: &std::path::Path) -> Arc<Chain> {
+    let text = "[[repository]]\nname = \"digits\"\nurl = \"/nowhere.git\"\n";
+    let config = Config::parse(std::path::Path::new("server.toml"), folder, text).unwrap();
+    Arc::new(Chain::open(config, "/nowhere/burgeon".into()).unwrap())
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed() < Duration::from_secs(60), "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn ailing(chain: &Chain, after: Duration) -> Vec<(Part, Ailment)> {
+    let troubles = chain.health.troubles(Instant::now() + after);
+    troubles.iter().map(|trouble| (trouble.part, trouble.ailment)).collect()
+}
+
+#[test]
+fn a_thread_that_dies_is_shown_and_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = chain(folder.path());
+    let mut starts = 0;
+    let began = Instant::now();
+    chain.keep_at(Part::Poll, || {
+        starts += 1;
+        match starts {
+            1 => panic!("meant: a thread dies"),
+            2 => {
+                assert_eq!(ailing(&chain, Duration::ZERO), [(Part::Poll, Ailment::Dead)]);
+                chain.health.well(Part::Poll);
+                Ok(())
+            }
+            _ => unreachable!(),
+        }
+    });
+    assert!(starts == 2 && began.elapsed() >= PAUSE_MIN);
+    assert_eq!(ailing(&chain, Duration::ZERO), []);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_shown_and_work_goes_on_when_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = chain(folder.path());
+    let other = rusqlite::Connection::open(chain.places.database()).unwrap();
+    let working = Arc::clone(&chain);
+    let work = thread::spawn(move || working.work());
+    until("it is well", || ailing(&chain, Duration::ZERO).is_empty());
+    other.execute("ALTER TABLE build RENAME TO gone", []).unwrap();
+    chain.wake();
+    until("it is shown", || {
+        ailing(&chain, Duration::ZERO).contains(&(Part::Builds, Ailment::Failing))
+    });
+    let troubles = chain.health.troubles(Instant::now());
+    assert!(troubles[0].sentence().contains("no such table"), "{troubles:?}");
+    other.execute("ALTER TABLE gone RENAME TO build", []).unwrap();
+    until("it is well again", || ailing(&chain, Duration::ZERO).is_empty());
+    let asked =
+        BuildRequest { repository: "digits", branch: "main", commit: "", cause: Cause::Asked };
+    chain.store.enqueue(asked).unwrap();
+    chain.wake();
+    until("a build is taken", || {
+        let build = chain.store.build(1).unwrap().unwrap();
+        build.verdict == Some(Verdict::Failed)
+    });
+    chain.stop();
+    work.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_worker_that_stalls_is_seen_within_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = chain(folder.path());
+    let working = Arc::clone(&chain);
+    let work = thread::spawn(move || working.work());
+    until("it is well", || chain.health.knows(Part::Builds));
+    // As a disk does that no longer answers.
+    let held = chain.store.hold();
+    let since = Instant::now();
+    thread::sleep(Duration::from_millis(1500));
+    let later = Duration::from_secs(60).saturating_sub(since.elapsed());
+    assert!(ailing(&chain, later).contains(&(Part::Builds, Ailment::Stuck)));
+    drop(held);
+    until("it goes on", || {
+        !ailing(&chain, Duration::from_secs(30)).contains(&(Part::Builds, Ailment::Stuck))
+    });
+    chain.stop();
+    work.join().unwrap().unwrap();
+}

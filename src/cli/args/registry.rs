@@ -1,0 +1,77 @@
+//! Arguments of `burgeon registry`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::SplitName;
+use crate::cli::candidates::{folders, runs, studies};
+
+/// Arguments of `registry`.
+#[derive(Debug, Args)]
+pub struct RegistryArguments {
+    /// The folder of the registry
+    #[arg(long, global = true, default_value = "registry", env = "BURGEON_REGISTRY", value_name = "DIR", add = folders())]
+    pub registry: PathBuf,
+    /// What to do
+    #[command(subcommand)]
+    pub command: RegistryCommand,
+}
+
+/// The commands of `burgeon registry`.
+#[derive(Debug, Subcommand)]
+pub enum RegistryCommand {
+    /// Measure a run's best model on the held-out images, and add it as a version; begins the registry if there is none
+    Add(AddArguments),
+    /// List versions and aliases
+    List,
+    /// Judge a version and, if it passes, move an alias to it
+    ///
+    /// Exit codes: 0 moved; 5 refused. What is judged and how stands in registry.toml.
+    Promote {
+        /// The alias, such as production or candidate
+        name: String,
+        /// The number of the version
+        version: String,
+        /// Move it whatever the judgement, which is recorded
+        #[arg(long)]
+        force: bool,
+    },
+    /// Let an alias point to the version before, at once and without a judgement
+    Rollback {
+        /// The alias
+        name: String,
+    },
+    /// Check every file, record and alias
+    Verify,
+    /// Clear old versions by age and size, as registry.toml says; never one that an alias needs
+    Clear,
+    /// Write kept images that have true labels by feedback into a folder for each class, to train on
+    #[cfg(feature = "serve")]
+    Feedback {
+        /// The folder to write to
+        output: PathBuf,
+        /// The folder of the log of requests; the registry's by default
+        #[arg(long, value_name = "DIR", add = folders())]
+        requests: Option<PathBuf>,
+    },
+}
+
+/// Arguments of `registry add`.
+#[derive(Debug, Args)]
+pub struct AddArguments {
+    /// A run folder, such as runs/lenet-5-0001
+    #[arg(add = runs())]
+    pub run: PathBuf,
+    /// For a new registry: a study file or a folder of images whose images versions are judged on; the run's own data
+    /// by default
+    #[arg(long, value_name = "DATA", add = studies())]
+    pub held_out: Option<PathBuf>,
+    /// For a new registry: which of these images
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    pub split: SplitName,
+    /// Do not check whether the model was trained on held-out images, for a run whose data is gone; it is then promoted
+    /// only by force
+    #[arg(long)]
+    pub unchecked: bool,
+}

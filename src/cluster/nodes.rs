@@ -1,0 +1,53 @@
+//! Nodes that fail: one that fails two attempts within a minute gets no more of them, so that a single bad node does not
+//! use up every trial's budget.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Two failures within this time exclude a node.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// The failures of nodes, as one process has seen them.
+#[derive(Debug, Default)]
+pub(crate) struct Nodes {
+    last_failure: BTreeMap<String, Instant>,
+    excluded: BTreeSet<String>,
+}
+
+impl Nodes {
+    /// With nodes that were excluded before.
+    pub(crate) fn excluding(nodes: impl IntoIterator<Item = String>) -> Self {
+        Self { last_failure: BTreeMap::new(), excluded: nodes.into_iter().collect() }
+    }
+
+    /// Counts a failed attempt; answers whether its node is excluded from now on.
+    pub(super) fn failed(&mut self, node: &str, now: Instant) -> bool {
+        let before = self.last_failure.insert(node.to_owned(), now);
+        let apart = |before: Instant| now.max(before).duration_since(now.min(before));
+        let is_second = before.is_some_and(|before| apart(before) <= WITHIN);
+        is_second && self.excluded.insert(node.to_owned())
+    }
+
+    /// The nodes that get no more jobs.
+    pub(super) fn excluded(&self) -> Vec<String> {
+        self.excluded.iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_fails_two_attempts_within_a_minute_is_excluded_once() {
+        let mut nodes = Nodes::excluding(["n9".to_owned()]);
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert!(!nodes.failed("n1", at(0)));
+        assert!(!nodes.failed("n1", at(61)));
+        assert!(!nodes.failed("n2", at(62)));
+        assert!(nodes.failed("n1", at(100)));
+        assert!(!nodes.failed("n1", at(101)));
+        assert_eq!(nodes.excluded(), ["n1", "n9"]);
+    }
+}

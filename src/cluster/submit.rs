@@ -1,0 +1,154 @@
+//! Submitting a job once: under a name of its own, which is looked up before it is submitted again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::attempts::{Attempts, Submission};
+use super::board::Board;
+use super::job::Part;
+use super::seam::{Job, JobName, SchedulerError};
+use super::work::{Ask, WorkError};
+
+/// The first pause after a failure; each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How often a scheduler may refuse a job for a reason that will not pass.
+const REFUSALS_MAX: u32 = 3;
+
+/// How jobs of a study are called, and what they run.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// Distinguishes the run's jobs from all others, those of runs of the same name elsewhere included.
+    pub(crate) key: String,
+    /// The program and the options that every job gets.
+    pub(crate) command: Vec<String>,
+    /// What is set in its environment.
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+impl Program {
+    fn name(&self, trial: u32, part: Part, submission: u32) -> String {
+        format!("{}-{trial:03}-{part}-{submission:04}", self.key)
+    }
+
+    /// The script of a job. It becomes burgeon itself, so that signals reach it.
+    fn script(&self, run: &Path, trial: u32, part: Part, submission: u32) -> String {
+        // Schedulers pass the environment on, and these are meant for the study's own process.
+        let mut text = String::from(
+            "#!/bin/sh\nunset BURGEON_SUPERVISED BURGEON_SUPERVISOR BURGEON_SET BURGEON_SEED BURGEON_JSON BURGEON_QUIET\n",
+        );
+        for (name, value) in &self.environment {
+            text += &format!("export {name}={}\n", quoted(value));
+        }
+        text += "exec";
+        for word in &self.command {
+            text += &format!(" {}", quoted(word));
+        }
+        text += &format!(
+            " trial {} {trial} --part {part} --submission {submission}\n",
+            quoted(&run.display().to_string())
+        );
+        text
+    }
+}
+
+/// A word for the shell.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// What is submitted.
+pub(super) struct Order<'a> {
+    pub(super) board: &'a Board,
+    pub(super) program: &'a Program,
+    pub(super) run: &'a Path,
+    pub(super) attempts: &'a Attempts,
+    pub(super) trial: u32,
+    pub(super) part: Part,
+    pub(super) submission: u32,
+    pub(super) excluded: Vec<String>,
+}
+
+impl Order<'_> {
+    /// Writes down the submission, before anything is submitted.
+    pub(super) fn begin(&self) -> Result<(), WorkError> {
+        let submission = Submission {
+            name: self.program.name(self.trial, self.part, self.submission),
+            at: Timestamp::now(),
+        };
+        let script = self.program.script(self.run, self.trial, self.part, self.submission);
+        Ok(self.attempts.begin(self.submission, &submission, &script)?)
+    }
+
+    /// Submits the job, or finds that it was submitted; answers its id, or what was asked for meanwhile. `is_new` if the
+    /// submission was written down a moment ago by this process, so that the job cannot be there yet.
+    pub(super) fn submit(
+        &self,
+        name: &str,
+        is_new: bool,
+        pause: &mut dyn FnMut(Duration) -> Result<Ask, WorkError>,
+    ) -> Result<Result<String, Ask>, WorkError> {
+        let job = Job {
+            name: name.into(),
+            script: self.attempts.script(self.submission),
+            output: self.attempts.output(self.submission),
+            excluded: self.excluded.clone(),
+        };
+        let (mut may_be_there, mut wait, mut refusals) = (!is_new, PAUSE, 0);
+        loop {
+            let tried = match may_be_there {
+                true => self.board.find(name).map(|seen| seen.into_iter().next_back()),
+                false => Ok(None),
+            };
+            let failed = match tried {
+                Ok(Some(seen)) => return self.submitted(name, &seen.id),
+                Ok(None) => match self.board.submit(&job) {
+                    Ok(id) => return self.submitted(name, &id),
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            may_be_there = true;
+            refusals += u32::from(!failed.is_passing());
+            if refusals >= REFUSALS_MAX || matches!(failed, SchedulerError::Missing { .. }) {
+                return Err(failed.into());
+            }
+            match pause(wait)? {
+                Ask::Continue => {}
+                ask => return Ok(Err(ask)),
+            }
+            wait = (wait * 2).min(PAUSE_MAX);
+        }
+    }
+
+    fn submitted(&self, name: &str, id: &str) -> Result<Result<String, Ask>, WorkError> {
+        self.attempts.write_job(self.submission, id)?;
+        self.board.watch(JobName { name: name.into(), id: Some(id.into()) });
+        Ok(Ok(id.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_becomes_the_program_whatever_its_paths_hold() {
+        let program = Program {
+            key: "bg-a-0001-7f".into(),
+            command: vec!["/opt/it's/burgeon".into(), "--threads".into(), "2".into()],
+            environment: vec![("BURGEON_CPU".into(), "avx2".into())],
+        };
+        let script = program.script(Path::new("/runs/a b"), 3, Part::Fold(2), 4);
+        let lines: Vec<&str> = script.lines().collect();
+        assert!(lines[1].starts_with("unset BURGEON_SUPERVISED"), "{script}");
+        assert_eq!((lines[0], lines[2]), ("#!/bin/sh", "export BURGEON_CPU='avx2'"));
+        assert_eq!(
+            lines[3],
+            "exec '/opt/it'\\''s/burgeon' '--threads' '2' trial '/runs/a b' 3 --part fold-2 --submission 4"
+        );
+        assert_eq!(program.name(3, Part::Train, 4), "bg-a-0001-7f-003-train-0004");
+    }
+}

@@ -1,0 +1,479 @@
+//! Decisions against a cluster of the tests, which does everything that a real one was seen to do.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::attempts::{Attempts, End, Epoch, this_node};
+use super::board::Board;
+use super::decide::{
+    AttemptView, Budget, Current, EndView, JobView, Limits, Step, View, Why, decide,
+};
+use super::job::{Outcome, Part};
+use super::nodes::Nodes;
+use super::seam::{Job, JobEnd, JobName, JobState, Scheduler, SchedulerError, Seen};
+use super::shared::Cluster;
+use super::submit::Program;
+use super::tally::{Cause, Tally};
+use super::work::{Ask, News, Taken, Work};
+use crate::record::Ending;
+use crate::spec::RunSpec;
+use crate::sys::fence::Fence;
+use crate::sys::files::{Files, RealFiles};
+
+const LIMITS: Limits = Limits {
+    silence: Duration::from_secs(90),
+    visibility: Duration::from_secs(70),
+    requeue: Duration::from_secs(5),
+    node_failures: 40,
+    trial_failures: 2,
+    interruptions: 40,
+    fruitless: 1000,
+};
+
+/// What befalls an execution after so many seconds.
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// It is asked to end, and ends with its state saved; the scheduler requeues it or not.
+    Interrupt { requeued: bool },
+    /// Its node is declared dead, but the process works on.
+    NodeLost { requeued: bool },
+    /// It is killed at its time limit.
+    TimeLimit,
+    /// Somebody cancels it.
+    Cancel,
+    /// The process dies.
+    Crash,
+    /// The process dies, and the scheduler takes that for success.
+    FalseSuccess,
+    /// The scheduler forgets the job, which works on.
+    Forgotten,
+    /// The process stands still for ever.
+    Hang,
+}
+
+fn fault() -> impl Strategy<Value = (Fault, u64)> {
+    let fault = prop_oneof![
+        any::<bool>().prop_map(|requeued| Fault::Interrupt { requeued }),
+        any::<bool>().prop_map(|requeued| Fault::NodeLost { requeued }),
+        Just(Fault::TimeLimit),
+        Just(Fault::Cancel),
+        Just(Fault::Crash),
+        Just(Fault::FalseSuccess),
+        Just(Fault::Forgotten),
+        Just(Fault::Hang),
+    ];
+    (fault, 0_u64..WORK + 5)
+}
+
+/// Seconds of work of a trial.
+const WORK: u64 = 30;
+/// Seconds for which an execution works on whose node was declared dead; longer than any seen.
+const GHOST: u64 = 25;
+
+struct Execution {
+    epoch: Epoch,
+    began: u64,
+    done: u64,
+    fault: Option<(Fault, u64)>,
+    is_alive: bool,
+    dies_at: Option<u64>,
+    beat: u64,
+    end: Option<(EndView, u64)>,
+}
+
+struct Submission {
+    state: Option<JobState>,
+    since: u64,
+    executions: Vec<Execution>,
+    over: Option<Cause>,
+}
+
+/// A cluster, a folder whose content is seen late, and the study's view of both.
+struct World {
+    now: u64,
+    /// Seconds after which what was written is seen.
+    delay: u64,
+    faults: Vec<(Fault, u64)>,
+    /// When the scheduler cannot be asked.
+    silent: std::ops::Range<u64>,
+    submissions: Vec<Submission>,
+    crashes: usize,
+}
+
+impl World {
+    fn seen(&self, at: u64) -> bool {
+        at + self.delay <= self.now
+    }
+
+    /// A second passes for all jobs, those that the study no longer wants included.
+    fn pass(&mut self) {
+        self.now += 1;
+        let (now, newest) = (self.now, self.submissions.len());
+        let best: u64 =
+            self.submissions.iter().flat_map(|s| &s.executions).map(|e| e.done).max().unwrap_or(0);
+        for number in 1..=newest {
+            let newest_seen = newest > number && self.seen(self.submissions[newest - 1].since);
+            let submission = &mut self.submissions[number - 1];
+            if submission.state == Some(JobState::Pending) && now >= submission.since + 2 {
+                (submission.state, submission.since) = (Some(JobState::Running), now);
+                let claim = submission.executions.len() as u32 + 1;
+                submission.executions.push(Execution {
+                    epoch: Epoch { submission: number as u32, claim },
+                    began: now,
+                    done: best,
+                    fault: self.faults.pop(),
+                    is_alive: true,
+                    dies_at: None,
+                    beat: now,
+                    end: None,
+                });
+            }
+            let claims = submission.executions.len();
+            for place in 0..claims {
+                let is_last = place + 1 == claims;
+                let execution = &mut submission.executions[place];
+                if !execution.is_alive {
+                    continue;
+                }
+                if execution.dies_at.is_some_and(|at| at <= now) {
+                    execution.is_alive = false;
+                    continue;
+                }
+                let fault = execution.fault.filter(|(_, after)| execution.began + after <= now);
+                if let Some((fault, _)) = fault {
+                    if !matches!(fault, Fault::Hang) {
+                        execution.fault = None;
+                    }
+                    let is_ghost = matches!(fault, Fault::NodeLost { .. } | Fault::Forgotten);
+                    execution.is_alive = is_ghost || matches!(fault, Fault::Hang);
+                    execution.dies_at = is_ghost.then_some(now + GHOST);
+                    if let Fault::Interrupt { .. } = fault {
+                        execution.end = Some((EndView::Interrupted, now));
+                    }
+                    self.crashes += usize::from(matches!(fault, Fault::Crash));
+                    let state = match fault {
+                        Fault::Interrupt { requeued: true }
+                        | Fault::NodeLost { requeued: true } => Some(JobState::Pending),
+                        Fault::Interrupt { requeued: false } | Fault::Crash => {
+                            Some(JobState::Ended(JobEnd::Failed))
+                        }
+                        Fault::NodeLost { requeued: false } => {
+                            Some(JobState::Ended(JobEnd::NodeFailed))
+                        }
+                        Fault::TimeLimit => Some(JobState::Ended(JobEnd::TimedOut)),
+                        Fault::Cancel => Some(JobState::Ended(JobEnd::Cancelled)),
+                        Fault::FalseSuccess => Some(JobState::Ended(JobEnd::Completed)),
+                        Fault::Forgotten => None,
+                        Fault::Hang => submission.state,
+                    };
+                    if is_last && state != submission.state {
+                        (submission.state, submission.since) = (state, now);
+                    }
+                    continue;
+                }
+                execution.beat = now;
+                execution.done += 1;
+                if execution.done >= WORK {
+                    let is_newest = is_last && !newest_seen;
+                    let end = if is_newest { EndView::Published } else { EndView::Lost };
+                    execution.end = Some((end, now));
+                    execution.is_alive = false;
+                    if is_last && submission.state == Some(JobState::Running) {
+                        let ended = JobState::Ended(JobEnd::Completed);
+                        (submission.state, submission.since) = (Some(ended), now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn view(&self) -> View {
+        let mut tally = Tally::default();
+        let mut current = None;
+        for submission in &self.submissions {
+            let seen = submission.executions.iter().filter(|e| self.seen(e.began));
+            let seen: Vec<&Execution> = seen.collect();
+            for earlier in seen.iter().rev().skip(1) {
+                tally.add(match earlier.end {
+                    Some((EndView::Interrupted, _)) => Cause::Interrupted,
+                    _ => Cause::Node,
+                });
+            }
+            match submission.over {
+                Some(cause) => tally.add(cause),
+                None => current = Some((submission, seen.last().copied())),
+            }
+        }
+        let current = current.map(|(submission, execution)| {
+            let since = Duration::from_secs(self.now - submission.since);
+            let job = match submission.state {
+                _ if self.silent.contains(&self.now) => JobView::Unknown,
+                None => JobView::Absent(since),
+                Some(JobState::Pending) => JobView::Pending,
+                Some(JobState::Running) => JobView::Running(since),
+                Some(JobState::Ended(end)) => JobView::Ended(end, since),
+            };
+            let attempt = execution.map(|execution| AttemptView {
+                epoch: execution.epoch,
+                end: execution.end.filter(|(_, at)| self.seen(*at)).map(|(end, _)| end),
+                silent: Duration::from_secs(self.now.saturating_sub(execution.beat + self.delay)),
+                has_progress: true,
+            });
+            Current { job, attempt }
+        });
+        View { tally, current }
+    }
+
+    /// Does what is decided; the end, once there is one.
+    fn act(&mut self, step: Step) -> Option<Result<Epoch, Budget>> {
+        match step {
+            Step::Wait => None,
+            Step::Accept(epoch) => Some(Ok(epoch)),
+            Step::GiveUp(budget) => Some(Err(budget)),
+            Step::Submit => {
+                let (state, since) = (Some(JobState::Pending), self.now);
+                let submission = Submission { state, since, executions: Vec::new(), over: None };
+                self.submissions.push(submission);
+                None
+            }
+            Step::Replace { cause, .. } => {
+                let last = self.submissions.last_mut().unwrap();
+                last.over = Some(cause);
+                // Cancelling is only a wish: the process may work on for a while.
+                last.state = Some(JobState::Ended(JobEnd::Cancelled));
+                let now = self.now;
+                for execution in &mut last.executions {
+                    execution.dies_at.get_or_insert(now + GHOST);
+                }
+                None
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_befalls_its_jobs_a_trial_is_taken_once_from_the_newest_attempt(
+        faults in prop::collection::vec(fault(), 0..12),
+        delay in 0_u64..=60,
+        silent_from in 0_u64..400,
+        silent_for in 0_u64..200,
+    ) {
+        let most = (faults.len() as u64 + 2) * 250 + silent_for;
+        let mut world = World {
+            now: 0,
+            delay,
+            faults,
+            silent: silent_from..silent_from + silent_for,
+            submissions: Vec::new(),
+            crashes: 0,
+        };
+        let end = loop {
+            prop_assert!(world.now < most, "nothing was decided in {most} s");
+            let step = decide(&world.view(), &LIMITS);
+            if let Some(end) = world.act(step) {
+                break end;
+            }
+            world.pass();
+        };
+        match end {
+            Ok(epoch) => {
+                let newest = world.submissions.len() as u32;
+                prop_assert_eq!(epoch.submission, newest, "of a submission that was replaced");
+                let executions = &world.submissions[newest as usize - 1].executions;
+                let accepted = executions.iter().find(|execution| execution.epoch == epoch);
+                let end = accepted.and_then(|accepted| accepted.end);
+                prop_assert!(end.is_some_and(|(end, at)| end == EndView::Published && world.seen(at)));
+                // No later attempt was to be seen.
+                let later = executions.iter().any(|e| e.epoch > epoch && world.seen(e.began));
+                prop_assert!(!later);
+            }
+            Err(budget) => {
+                prop_assert_eq!(budget, Budget::Trial);
+                prop_assert!(world.crashes > LIMITS.trial_failures, "{} crashes", world.crashes);
+            }
+        }
+    }
+}
+
+fn view(job: JobView, attempt: Option<(Option<EndView>, u64)>) -> View {
+    let attempt = attempt.map(|(end, silent)| AttemptView {
+        epoch: Epoch { submission: 1, claim: 1 },
+        end,
+        silent: Duration::from_secs(silent),
+        has_progress: true,
+    });
+    View { tally: Tally::default(), current: Some(Current { job, attempt }) }
+}
+
+#[test]
+fn every_end_leads_where_the_table_says() {
+    let s = Duration::from_secs;
+    let replace = |cause, why| Step::Replace { cause, why };
+    let interrupted = Some((Some(EndView::Interrupted), 0));
+    let works = |silent| Some((None, silent));
+    use JobEnd::{Completed, Failed, NodeFailed, TimedOut};
+    for (job, attempt, step) in [
+        (JobView::Pending, None, Step::Wait),
+        (JobView::Unknown, works(10_000), Step::Wait),
+        (JobView::Running(s(9999)), works(89), Step::Wait),
+        (JobView::Running(s(9999)), works(90), replace(Cause::Node, Why::Silent)),
+        // Its requeued job has begun elsewhere a moment ago.
+        (JobView::Running(s(3)), works(9999), Step::Wait),
+        (JobView::Pending, interrupted, Step::Wait),
+        (JobView::Ended(Failed, s(4)), interrupted, Step::Wait),
+        (JobView::Ended(Failed, s(5)), interrupted, replace(Cause::Interrupted, Why::Interrupted)),
+        (JobView::Ended(TimedOut, s(5)), works(0), replace(Cause::Interrupted, Why::TimedOut)),
+        (JobView::Ended(NodeFailed, s(5)), works(0), replace(Cause::Node, Why::NodeFailed)),
+        (JobView::Ended(Failed, s(69)), works(0), Step::Wait),
+        (JobView::Ended(Failed, s(70)), works(0), replace(Cause::Trial, Why::Crashed)),
+        (JobView::Ended(Completed, s(70)), None, replace(Cause::Node, Why::NeverBegan)),
+        (JobView::Absent(s(70)), None, replace(Cause::Node, Why::Vanished)),
+        (
+            JobView::Running(s(0)),
+            Some((Some(EndView::Failed), 0)),
+            replace(Cause::Trial, Why::TrialFailed),
+        ),
+        (
+            JobView::Ended(NodeFailed, s(500)),
+            Some((Some(EndView::Published), 500)),
+            Step::Accept(Epoch { submission: 1, claim: 1 }),
+        ),
+    ] {
+        assert_eq!(decide(&view(job, attempt), &LIMITS), step, "{job:?} {attempt:?}");
+    }
+}
+
+#[test]
+fn budgets_are_separate_and_a_trial_that_fails_by_itself_is_not_tried_again() {
+    let limits = Limits { trial_failures: 0, node_failures: 2, fruitless: 3, ..LIMITS };
+    let after = |causes: &[Cause]| {
+        let mut tally = Tally::default();
+        causes.iter().for_each(|cause| tally.add(*cause));
+        decide(&View { tally, current: None }, &limits)
+    };
+    assert_eq!(after(&[]), Step::Submit);
+    assert_eq!(after(&[Cause::Trial]), Step::GiveUp(Budget::Trial));
+    assert_eq!(after(&[Cause::Node; 2]), Step::Submit);
+    assert_eq!(after(&[Cause::Node; 3]), Step::GiveUp(Budget::Nodes));
+    assert_eq!(after(&[Cause::Interrupted; 40]), Step::Submit);
+    let [fruitless, interrupted] = [Cause::Fruitless, Cause::Interrupted];
+    assert_eq!(after(&[fruitless, fruitless, interrupted, fruitless]), Step::Submit);
+    assert_eq!(after(&[fruitless; 3]), Step::GiveUp(Budget::Fruitless));
+}
+
+/// A scheduler whose jobs are threads of the test.
+#[derive(Clone, Default)]
+struct Threads {
+    jobs: Arc<Mutex<BTreeMap<String, Vec<Seen>>>>,
+    /// How many submissions are taken, but reported as failed.
+    lies: Arc<AtomicUsize>,
+}
+
+impl Threads {
+    fn end(&self, name: &str) {
+        let mut jobs = self.jobs.lock().unwrap();
+        let last = jobs.get_mut(name).and_then(|seen| seen.last_mut()).unwrap();
+        last.state = JobState::Ended(JobEnd::Completed);
+    }
+}
+
+impl Scheduler for Threads {
+    fn submit(&self, job: &Job) -> Result<String, SchedulerError> {
+        let (name, folder) = (job.name.clone(), job.script.parent().unwrap().to_owned());
+        let id = {
+            let mut jobs = self.jobs.lock().unwrap();
+            let seen = jobs.entry(name.clone()).or_default();
+            let (id, node) = (format!("{}", seen.len() + 1), Some("n1".into()));
+            seen.push(Seen { id: id.clone(), state: JobState::Running, node, reason: None });
+            id
+        };
+        let this = self.clone();
+        std::thread::spawn(move || {
+            let files: Arc<dyn Files> = Arc::new(RealFiles);
+            let claim = Attempts::in_folder(&files, folder).claim(None, &this_node()).unwrap();
+            let outcome = Outcome::Trained {
+                curve: Vec::new(),
+                ending: Ending::Completed,
+                train_seconds: 0.5,
+                images_per_second: 0.0,
+            };
+            claim.end(End::Published(outcome), 0.5).unwrap();
+            this.end(&name);
+        });
+        match self.lies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |lies| lies.checked_sub(1))
+        {
+            Ok(_) => Err(SchedulerError::Refused {
+                program: "sbatch".into(),
+                said: "Socket timed out on send/recv operation".into(),
+            }),
+            Err(_) => Ok(id),
+        }
+    }
+
+    fn states(&self, jobs: &[JobName]) -> Result<BTreeMap<String, Vec<Seen>>, SchedulerError> {
+        let all = self.jobs.lock().unwrap();
+        let known = jobs.iter().filter_map(|job| all.get_key_value(&job.name));
+        Ok(known.map(|(name, seen)| (name.clone(), seen.clone())).collect())
+    }
+
+    fn cancel(&self, _jobs: &[JobName]) -> Result<(), SchedulerError> {
+        Ok(())
+    }
+}
+
+fn cluster(run: &Path, scheduler: &Threads) -> Cluster {
+    let files: Arc<dyn Files> = Arc::new(RealFiles);
+    let program = Program { key: "run".into(), command: Vec::new(), environment: Vec::new() };
+    let board = Board::new(Box::new(scheduler.clone()));
+    let spec = RunSpec::default();
+    Cluster::new(&spec, board, Nodes::default(), program, (&files, Fence::none()), run)
+}
+
+fn work<'a>(folder: &'a Path) -> Work<'a> {
+    Work { trial: 1, part: Part::Train, folder, task: b"{}".to_vec() }
+}
+
+#[test]
+fn a_job_that_was_taken_although_its_submission_failed_is_found_and_not_submitted_twice() {
+    let run = tempfile::tempdir().unwrap();
+    let folder = run.path().join("trials/001/attempts");
+    let scheduler = Threads { lies: Arc::new(AtomicUsize::new(1)), ..Threads::default() };
+    let cluster = cluster(run.path(), &scheduler);
+    let mut submitted = 0;
+    let taken = cluster.work(&work(&folder), &mut |news| {
+        submitted += usize::from(matches!(news, News::Submitted { .. }));
+        Ok(Ask::Continue)
+    });
+    assert!(matches!(taken.unwrap(), Taken::Result(..)));
+    assert_eq!(submitted, 1);
+    let jobs = scheduler.jobs.lock().unwrap();
+    assert_eq!(jobs.values().map(Vec::len).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+fn a_process_that_comes_later_finds_what_was_submitted_and_takes_each_result_once() {
+    let run = tempfile::tempdir().unwrap();
+    let folder = run.path().join("trials/001/attempts");
+    let scheduler = Threads::default();
+    let first = cluster(run.path(), &scheduler);
+    let left = first.work(&work(&folder), &mut |news| {
+        Ok(if matches!(news, News::Submitted { .. }) { Ask::Leave } else { Ask::Continue })
+    });
+    assert!(matches!(left.unwrap(), Taken::Left));
+    for _ in 0..2 {
+        let taken = cluster(run.path(), &scheduler)
+            .work(&work(&folder), &mut |_| Ok(Ask::Continue))
+            .unwrap();
+        let Taken::Result(attempt, _) = taken else { panic!("{taken:?}") };
+        assert_eq!(attempt.epoch, Epoch { submission: 1, claim: 1 });
+    }
+    assert_eq!(scheduler.jobs.lock().unwrap().len(), 1);
+}

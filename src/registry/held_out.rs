@@ -1,0 +1,194 @@
+//! The held-out images of a registry: written once, and checked by their hash.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::error::RegistryError;
+use crate::sys::files::Files;
+
+/// SHA-256 of an image's shape and pixels.
+pub(crate) type ImageHash = [u8; 32];
+
+/// File of what is known of the images.
+const SET_FILE: &str = "set.json";
+const PIXELS_FILE: &str = "pixels.bin";
+const LABELS_FILE: &str = "labels.bin";
+const SET_BYTES_MAX: u64 = 64 << 20;
+/// More than any set that models are judged on.
+const PIXELS_BYTES_MAX: u64 = 16 << 30;
+
+/// What is known of the held-out images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeldOutSet {
+    /// Version of this format.
+    pub v: u32,
+    /// Where they come from, in words.
+    pub origin: String,
+    /// How many they are.
+    pub images: usize,
+    /// `[channels, height, width]` of each.
+    pub shape: [usize; 3],
+    /// How pictures of another shape were brought to it.
+    pub fit: String,
+    /// The names of the classes, by label.
+    pub classes: Vec<String>,
+    /// SHA-256 of pixels and labels, in hex.
+    pub sha256: String,
+}
+
+/// The held-out images in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct HeldOut {
+    /// What is known of them.
+    pub set: HeldOutSet,
+    /// `[images, channels, height, width]`, 0 for black.
+    pub pixels: Vec<u8>,
+    /// The class of each.
+    pub labels: Vec<u16>,
+}
+
+impl HeldOut {
+    /// A set out of pixels, `[images, channels, height, width]`, and labels.
+    pub fn new(
+        origin: &str,
+        shape: [usize; 3],
+        fit: &str,
+        classes: &[String],
+        pixels: Vec<u8>,
+        labels: Vec<u16>,
+    ) -> Self {
+        let set = HeldOutSet {
+            v: 1,
+            origin: origin.into(),
+            images: labels.len(),
+            shape,
+            fit: fit.into(),
+            classes: classes.to_vec(),
+            sha256: hash_of(&pixels, &labels),
+        };
+        Self { set, pixels, labels }
+    }
+
+    /// Bytes of an image.
+    pub fn image_len(&self) -> usize {
+        self.set.shape.iter().product()
+    }
+
+    /// One image, `[channels, height, width]`; nothing beyond the last.
+    pub fn image(&self, index: usize) -> &[u8] {
+        let len = self.image_len();
+        self.pixels.get(index * len..(index + 1) * len).unwrap_or_default()
+    }
+
+    /// The hash of an image, whichever set it is from.
+    pub fn hash_image(shape: [usize; 3], image: &[u8]) -> ImageHash {
+        let mut hash = Sha256::new();
+        for side in shape {
+            hash.update((side as u64).to_le_bytes());
+        }
+        hash.update(image);
+        hash.finalize().into()
+    }
+
+    /// Which of the held-out images are among others, given by their hashes. Sorted.
+    pub fn seen_among(&self, others: impl Iterator<Item = ImageHash>) -> Vec<u32> {
+        let mut own: HashMap<ImageHash, Vec<u32>> = HashMap::new();
+        for index in 0..self.set.images {
+            let hash = Self::hash_image(self.set.shape, self.image(index));
+            own.entry(hash).or_default().push(index as u32);
+        }
+        let mut seen: Vec<u32> = others.filter_map(|hash| own.remove(&hash)).flatten().collect();
+        seen.sort_unstable();
+        seen
+    }
+
+    /// Writes the set into a new folder.
+    pub(super) fn write(&self, files: &dyn Files, folder: &Path) -> Result<(), RegistryError> {
+        files.create_folders(folder)?;
+        files.write_atomically(&folder.join(PIXELS_FILE), &self.pixels)?;
+        files.write_atomically(&folder.join(LABELS_FILE), &label_bytes(&self.labels))?;
+        // Last, so that where it is, the others are.
+        let mut json = serde_json::to_vec_pretty(&self.set).unwrap_or_default();
+        json.push(b'\n');
+        Ok(files.write_atomically(&folder.join(SET_FILE), &json)?)
+    }
+
+    /// Reads the set and checks its hash.
+    pub(super) fn read(files: &dyn Files, folder: &Path) -> Result<Self, RegistryError> {
+        let set = HeldOutSet::read(files, folder)?;
+        let path = folder.join(PIXELS_FILE);
+        let pixels = files.read(&path, PIXELS_BYTES_MAX)?;
+        let labels = read_labels(files, folder, &set)?;
+        if hash_of(&pixels, &labels) != set.sha256 || pixels.len() != set.pixels() {
+            let why = "the held-out images are not those that the registry began with".into();
+            return Err(RegistryError::Damaged { path, why });
+        }
+        Ok(Self { set, pixels, labels })
+    }
+}
+
+impl HeldOutSet {
+    pub(super) fn read(files: &dyn Files, folder: &Path) -> Result<Self, RegistryError> {
+        let path = folder.join(SET_FILE);
+        let bytes = files.read(&path, SET_BYTES_MAX)?;
+        let damaged = |why: String| RegistryError::Damaged { path: path.clone(), why };
+        let set: Self =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let is_sound = set.v == 1
+            && set.shape.iter().try_fold(set.images, |all, side| all.checked_mul(*side)).is_some()
+            && set.images <= u32::MAX as usize;
+        if is_sound { Ok(set) } else { Err(damaged("it is of another version of burgeon".into())) }
+    }
+
+    fn pixels(&self) -> usize {
+        self.images * self.shape.iter().product::<usize>()
+    }
+}
+
+/// The label of each image, without the pixels.
+pub(super) fn read_labels(
+    files: &dyn Files,
+    folder: &Path,
+    set: &HeldOutSet,
+) -> Result<Vec<u16>, RegistryError> {
+    let path = folder.join(LABELS_FILE);
+    let bytes = files.read(&path, 2 * set.images as u64)?;
+    let labels: Vec<u16> =
+        bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let fits = labels.iter().all(|&label| usize::from(label) < set.classes.len());
+    if bytes.len() != 2 * set.images || !fits {
+        let why = "its labels are not those of the set".into();
+        return Err(RegistryError::Damaged { path, why });
+    }
+    Ok(labels)
+}
+
+fn label_bytes(labels: &[u16]) -> Vec<u8> {
+    labels.iter().flat_map(|label| label.to_le_bytes()).collect()
+}
+
+fn hash_of(pixels: &[u8], labels: &[u16]) -> String {
+    let hash = Sha256::new().chain_update(pixels).chain_update(label_bytes(labels)).finalize();
+    hex::encode(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_among_other_images_are_found_whatever_their_order() {
+        let pixels: Vec<u8> = (0..40).collect();
+        let classes = ["a".to_owned(), "b".to_owned()];
+        let set = HeldOut::new("test", [1, 2, 2], "pad", &classes, pixels, vec![0; 10]);
+        let hash = |image: &[u8]| HeldOut::hash_image([1, 2, 2], image);
+        let others = [hash(set.image(7)), hash(&[9; 4]), hash(set.image(2)), hash(set.image(7))];
+        assert_eq!(set.seen_among(others.into_iter()), [2, 7]);
+        // The same bytes of another shape are another image.
+        let flat = HeldOut::hash_image([1, 1, 4], set.image(2));
+        assert_eq!(set.seen_among([flat].into_iter()), Vec::<u32>::new());
+    }
+}

@@ -1,0 +1,58 @@
+//! Immutable versions of accepted models, aliases that point to them, and the promotion of one past a gate.
+//!
+//! ```text
+//! registry.toml        the settings, which people edit: gate, level, margin, floors, what is kept
+//! held-out/            images that belong to the registry: set.json, pixels.bin, labels.bin
+//! versions/000001/     a version: its files, and version.json with their hashes; never changed
+//! aliases/production   what a name points to, replaced atomically
+//! records/00000001.json   every decision with its figures; each holds the hash of the one before
+//! lock, fence          one writer at a time
+//! ```
+//!
+//! A version is measured on the held-out images once, when it is added, and keeps which of them it has right. So a
+//! promotion computes nothing but statistics, and needs no network.
+//!
+//! Invariant: a folder in `versions` whose name is a number is complete; it was renamed into place.
+//!
+//! Invariant: an alias moves after the decision is on disk. A writer that finds the newest decision not carried out,
+//! because the one before it was killed, carries it out first.
+//!
+//! Invariant: no version that an alias points to, or would go back to, is cleared.
+
+mod alias;
+mod calibration;
+mod clear;
+mod error;
+mod folder;
+mod held_out;
+mod judge;
+mod measured;
+mod name;
+mod non_inferiority;
+mod record;
+mod self_test;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod version;
+mod writer;
+
+pub(crate) use alias::Alias;
+pub(crate) use calibration::{CALIBRATION_FILE, Calibration, answer};
+pub(crate) use error::RegistryError;
+pub(crate) use folder::Registry;
+pub(crate) use held_out::HeldOut;
+pub(crate) use judge::Judgement;
+pub(crate) use name::is_model_name;
+pub(crate) use record::{Action, Record};
+pub(crate) use self_test::{SELF_TEST_FILE, SelfTest};
+pub(crate) use settings::Settings;
+pub(crate) use verify::Verification;
+pub(crate) use version::{Content, Draft, Manifest, parse_version};
+pub(crate) use writer::{Force, Promotion, Writer};
+
+/// The alias whose version serves.
+pub(crate) const PRODUCTION: &str = "production";
+/// The alias whose version answers beside it, unseen.
+pub(crate) const CANDIDATE: &str = "candidate";

@@ -1,0 +1,76 @@
+//! Fields of forms and of addresses.
+
+use super::answer::Problem;
+
+/// More fields, no form of ours has.
+const FIELDS_MAX: usize = 32;
+
+/// Names and values of `application/x-www-form-urlencoded`. What is no UTF-8 becomes U+FFFD.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Decodes them.
+    pub(super) fn parse(text: &[u8]) -> Self {
+        let fields = text.split(|byte| *byte == b'&').filter(|field| !field.is_empty());
+        let field = |field: &[u8]| {
+            let at = field.iter().position(|byte| *byte == b'=').unwrap_or(field.len());
+            let value = field.get(at + 1..).unwrap_or_default();
+            (decode(&field[..at]), decode(value))
+        };
+        Self(fields.take(FIELDS_MAX).map(field).collect())
+    }
+
+    /// Those of a query.
+    pub(super) fn of_query(uri: &axum::http::Uri) -> Self {
+        Self::parse(uri.query().unwrap_or_default().as_bytes())
+    }
+
+    /// The first value of a name.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of a name as a number; `None` if it is none.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.get(name)?.parse().ok()
+    }
+}
+
+/// The number of a build in an address.
+pub(super) fn number(text: &str) -> Result<i64, Problem> {
+    let is_number =
+        (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number).ok_or_else(|| Problem::not_found("build"))
+}
+
+fn decode(text: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = after.get(..2).and_then(|digits| {
+            let mut byte = [0];
+            (*first == b'%' && hex::decode_to_slice(digits, &mut byte).is_ok()).then_some(byte[0])
+        });
+        rest = if escaped.is_some() { &after[2..] } else { after };
+        bytes.push(escaped.unwrap_or(if *first == b'+' { b' ' } else { *first }));
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_decoded_and_nonsense_is_text() {
+        let fields = Fields::parse(b"a=1+2&b=%C3%BC%2f&c&=x&d=%&e=%zz&a=later&f=%ff&n=12");
+        assert_eq!(fields.get("a"), Some("1 2"));
+        assert_eq!(fields.get("b"), Some("ü/"));
+        assert_eq!((fields.get("c"), fields.get("")), (Some(""), Some("x")));
+        assert_eq!((fields.get("d"), fields.get("e")), (Some("%"), Some("%zz")));
+        assert_eq!(fields.get("f"), Some("\u{fffd}"));
+        assert_eq!((fields.number("n"), fields.number("a")), (Some(12), None));
+        assert_eq!(Fields::parse(&b"x&".repeat(1000)).0.len(), FIELDS_MAX);
+    }
+}

@@ -1,0 +1,301 @@
+//! `/builds/N`: one build, with its stages, figures, trials, files and log.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::Response;
+
+use super::shell::{Page, button, may_change, section};
+use super::stages::{Medians, progress, sign, taken};
+use super::waiting::waiting;
+use super::words::{badge, cause, link, now_ms, short, span, standing, time};
+use crate::chain::{BuildRow, BuildState, StageName, StageRow, Verdict};
+use crate::ledger::parse_events;
+use crate::report::Report;
+use crate::report::markup::Markup;
+use crate::report::words::{percent, short_percent};
+use crate::serve::answer::Problem;
+use crate::serve::app::App;
+use crate::serve::artifacts::{self, Artifact};
+use crate::serve::form::number;
+use crate::serve::logs::{Piece, plain, tail};
+use crate::serve::rights::Visitor;
+
+/// Of a run with more events than this, no trials are shown; its report shows them.
+const EVENTS_BYTES_MAX: u64 = 16 << 20;
+
+/// What the page shows.
+struct Shown {
+    build: BuildRow,
+    stages: Vec<StageRow>,
+    medians: Medians,
+    why_it_waits: Option<String>,
+    report: Option<Report>,
+    files: Vec<(&'static Artifact, u64)>,
+    log: Piece,
+    now: i64,
+}
+
+/// The page.
+pub(in crate::serve) async fn build(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = number(&id)?;
+    app.blocking(move |app| {
+        let shown = Shown::read(app, id)?;
+        let title = format!("{} #{id}", shown.build.repository);
+        let live = id.to_string();
+        let page = Page { title: &title, here: "", live: &live };
+        Ok(page.show(app, &visitor, |main| shown.write(main, &visitor)))
+    })
+    .await
+}
+
+impl Shown {
+    fn read(app: &App, id: i64) -> Result<Self, Problem> {
+        let (store, places) = (&app.service.store, &app.service.places);
+        let build = store.build(id)?.ok_or_else(|| Problem::not_found("build"))?;
+        let mut why_it_waits = None;
+        if build.state == BuildState::Queued {
+            let waits = waiting(store, app.service.config.max)?;
+            why_it_waits = waits.into_iter().find(|one| one.build.id == id).map(|one| one.why);
+        }
+        Ok(Self {
+            stages: store.stages(id)?,
+            medians: Medians::of(store, [build.repository.as_str()])?,
+            why_it_waits,
+            report: report(app, &build)?,
+            files: artifacts::present(places, &build)?,
+            log: tail(&places.log(id))?,
+            now: now_ms(),
+            build,
+        })
+    }
+
+    fn write(&self, main: &mut Markup, visitor: &Visitor) {
+        let build = &self.build;
+        main.element("div", &[("id", &"head"), ("data-part", &"")], |part| {
+            self.head(part);
+            if may_change(visitor) {
+                buttons(part, build, visitor);
+            }
+        });
+        section(main, "stages", "Stages", |section| self.stages(section));
+        section(main, "files", "Files", |section| self.files(section));
+        self.log(main);
+    }
+
+    fn head(&self, part: &mut Markup) {
+        let build = &self.build;
+        let (_, class) = standing(build);
+        part.element("header", &[("class", &format_args!("outcome {class}"))], |header| {
+            header.element("h1", &[], |title| {
+                link(title, &format_args!("/repositories/{}", build.repository), &build.repository);
+                title.text(format_args!(" #{} ", build.id));
+                badge(title, build);
+            });
+            if !build.message.is_empty() {
+                header.leaf("p", &[("class", &"message")], &build.message);
+            }
+            if let Some(why) = &self.why_it_waits {
+                header.leaf("p", &[], format_args!("It waits: {why}."));
+            }
+            if !build.why.is_empty() {
+                header.leaf("p", &[], &build.why);
+            }
+            if let Some(by) = build.superseded_by {
+                header.element("p", &[], |p| {
+                    link(p, &format_args!("/builds/{by}"), format_args!("To build {by}"));
+                });
+            }
+        });
+        self.tiles(part);
+    }
+
+    fn tiles(&self, part: &mut Markup) {
+        let build = &self.build;
+        let tile = |list: &mut Markup, name: &str, inside: &dyn Fn(&mut Markup)| {
+            list.element("div", &[], |tile| {
+                tile.leaf("dt", &[], name);
+                tile.element("dd", &[], inside);
+            });
+        };
+        part.element("dl", &[("class", &"tiles")], |list| {
+            tile(list, "accuracy", &|dd| dd.text(percent(build.accuracy)));
+            let gate = build.threshold.map_or("–".into(), short_percent);
+            tile(list, "gate", &|dd| dd.text(&gate));
+            tile(list, "commit", &|dd| match build.commit_id.as_str() {
+                "" => dd.text("newest"),
+                commit => dd.leaf("code", &[("title", &commit)], short(commit)),
+            });
+            tile(list, "author", &|dd| {
+                let author = if build.author.is_empty() { "–" } else { &build.author };
+                dd.leaf("span", &[("class", &"long")], author);
+            });
+            tile(list, "queued", &|dd| time(dd, build.created, self.now));
+            let took = build.started.map(|from| span(build.ended.unwrap_or(self.now) - from));
+            tile(list, "took", &|dd| dd.text(took.as_deref().unwrap_or("–")));
+        });
+        part.element("p", &[("class", &"quiet")], |p| {
+            p.text(format_args!("Branch {}, started by {}.", build.branch, cause(build.cause)));
+            if build.starts > 1 {
+                p.text(format_args!(
+                    " It went on {} times after the service was restarted.",
+                    build.starts - 1
+                ));
+            }
+        });
+    }
+
+    fn stages(&self, section: &mut Markup) {
+        section.element("ol", &[("class", &"stages")], |list| {
+            for name in StageName::ALL {
+                let stage = self.stages.iter().find(|stage| stage.name == *name);
+                let class = stage.map_or("", |stage| sign(stage.state).1);
+                list.element("li", &[("class", &class)], |item| self.stage(item, *name, stage));
+            }
+        });
+    }
+
+    fn stage(&self, item: &mut Markup, name: StageName, stage: Option<&StageRow>) {
+        let median = self.medians.get(&self.build.repository, name);
+        let (mark, word) = stage.map_or(("–", "not begun"), |stage| sign(stage.state));
+        item.leaf("span", &[("class", &"sign"), ("aria-hidden", &"true")], mark);
+        item.leaf("strong", &[], name.word());
+        item.leaf("span", &[("class", &"quiet")], word);
+        item.element("span", &[("class", &"took")], |took| {
+            if let Some(stage) = stage {
+                took.text(span(taken(stage, self.now)));
+            }
+            if let Some(median) = median {
+                took.leaf("small", &[], format_args!(" median {}", span(median)));
+            }
+        });
+        if let Some(stage) = stage {
+            if let Some(median) = median {
+                progress(item, stage, median, self.now);
+            }
+            if !stage.note.is_empty() {
+                item.leaf("p", &[("class", &"note")], &stage.note);
+            }
+        }
+        if name == StageName::Train
+            && let Some(report) = &self.report
+        {
+            item.element("div", &[("id", &"trials"), ("class", &"trials")], |trials| {
+                report.growth(trials)
+            });
+        }
+    }
+
+    fn files(&self, section: &mut Markup) {
+        if self.build.cleared {
+            section.leaf(
+                "p",
+                &[("class", &"quiet")],
+                "The files of this build were removed to make room.",
+            );
+            return;
+        }
+        if self.files.is_empty() {
+            section.leaf("p", &[("class", &"quiet")], "There are none yet.");
+            return;
+        }
+        section.element("ul", &[("class", &"files")], |list| {
+            for (artifact, bytes) in &self.files {
+                list.element("li", &[], |item| {
+                    let to = format!("/builds/{}/files/{}", self.build.id, artifact.name);
+                    link(item, &to, artifact.name);
+                    let what = artifact.what.unwrap_or_default();
+                    item.leaf(
+                        "span",
+                        &[("class", &"quiet")],
+                        format_args!(" {what}, {}", size(*bytes)),
+                    );
+                });
+            }
+        });
+    }
+
+    /// Not a part that is replaced: the script adds to it.
+    fn log(&self, main: &mut Markup) {
+        let (id, log) = (self.build.id, &self.log);
+        main.element("section", &[], |section| {
+            section.leaf("h2", &[], "Log");
+            section.element("p", &[("class", &"quiet")], |p| {
+                if log.from > 0 {
+                    p.text(format_args!(
+                        "The last {} of {}. ",
+                        size(log.length - log.from),
+                        size(log.length)
+                    ));
+                }
+                link(p, &format_args!("/builds/{id}/log"), "From its beginning");
+            });
+            let next = log.next();
+            section.leaf(
+                "pre",
+                &[
+                    ("id", &"log"),
+                    ("class", &"log"),
+                    ("tabindex", &"0"),
+                    ("aria-label", &"log"),
+                    ("data-build", &id),
+                    ("data-next", &next),
+                ],
+                plain(&log.bytes),
+            );
+        });
+    }
+}
+
+fn buttons(part: &mut Markup, build: &BuildRow, visitor: &Visitor) {
+    let id = build.id;
+    part.element("div", &[("class", &"buttons")], |row| match (build.state, build.verdict) {
+        (BuildState::Ended, Some(Verdict::Superseded)) => {}
+        (BuildState::Ended, verdict) => {
+            if matches!(verdict, Some(Verdict::Failed | Verdict::Cancelled)) && !build.cleared {
+                let to = format!("/builds/{id}/reopen");
+                button(row, visitor, &to, "Go on from where it ended", "");
+            }
+            button(
+                row,
+                visitor,
+                &format!("/builds/{id}/retry"),
+                "Build this commit again",
+                "plain",
+            );
+        }
+        _ if build.stop_asked => {}
+        _ => button(row, visitor, &format!("/builds/{id}/cancel"), "Cancel", "danger"),
+    });
+}
+
+/// The record of the build's run, as far as it has one that is not too long to be shown.
+fn report(app: &App, build: &BuildRow) -> Result<Option<Report>, Problem> {
+    let Some(file) = artifacts::open(&app.service.places, build, "events.jsonl")? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(EVENTS_BYTES_MAX + 1).read_to_end(&mut bytes);
+    if read.is_err() || bytes.len() as u64 > EVENTS_BYTES_MAX {
+        return Ok(None);
+    }
+    // A damaged record is told of by whoever writes it.
+    let parsed = parse_events(&bytes).ok().filter(|parsed| !parsed.records.is_empty());
+    Ok(parsed.map(|parsed| Report::from_records(&parsed.records)))
+}
+
+/// `3.2 MB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1000 => format!("{bytes} bytes"),
+        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}

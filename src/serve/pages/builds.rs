@@ -1,0 +1,194 @@
+//! `/`: all builds as rows, with their stages as columns, and what waits.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+
+use super::shell::{Page, older, section};
+use super::stages::{Medians, cell};
+use super::waiting::{Waiting, waiting};
+use super::words::{badge, cut, link, now_ms, short, time};
+use crate::chain::{BuildRow, StageName, StageRow, Store, StoreError};
+use crate::report::markup::Markup;
+use crate::report::words::{percent, short_percent};
+use crate::serve::answer::Problem;
+use crate::serve::app::App;
+use crate::serve::form::Fields;
+use crate::serve::rights::Visitor;
+
+/// Rows of a page.
+const ROWS: u32 = 30;
+/// Waiting builds that are listed.
+const WAITING_MAX: usize = 20;
+
+/// The page.
+pub(in crate::serve) async fn builds(
+    State(app): State<Arc<App>>,
+    Extension(visitor): Extension<Visitor>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let below = Fields::of_query(&uri).number("below");
+    app.blocking(move |app| {
+        let store = &app.service.store;
+        let listed = Listed::read(store, None, below)?;
+        let waits = waiting(store, app.service.config.max)?;
+        let page = Page { title: "Builds", here: "/", live: "all" };
+        Ok(page.show(app, &visitor, |main| {
+            main.leaf("h1", &[], "Builds");
+            if below.is_none() && !waits.is_empty() {
+                section(main, "waiting", "Waiting", |section| queue(section, &waits));
+            }
+            main.element("div", &[("id", &"builds"), ("data-part", &"")], |part| {
+                listed.table(part, WithRepository::Yes);
+                older(part, "/", listed.older());
+            });
+        }))
+    })
+    .await
+}
+
+fn queue(section: &mut Markup, waits: &[Waiting]) {
+    section.element("ol", &[("class", &"queue")], |list| {
+        for Waiting { build, why } in waits.iter().take(WAITING_MAX) {
+            list.element("li", &[], |item| {
+                link(item, &format_args!("/builds/{}", build.id), format_args!("#{}", build.id));
+                item.text(format_args!(" {} ", build.repository));
+                item.leaf("code", &[], short(&build.commit_id));
+                item.leaf("span", &[("class", &"quiet")], format_args!(" waits: {why}"));
+            });
+        }
+    });
+    if let Some(more) = waits.len().checked_sub(WAITING_MAX).filter(|more| *more > 0) {
+        section.leaf("p", &[("class", &"quiet")], format_args!("and {more} more"));
+    }
+}
+
+/// Whether rows name their repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WithRepository {
+    /// They do.
+    Yes,
+    /// All are of the one that the page is about.
+    No,
+}
+
+/// Builds with what their rows show.
+#[derive(Debug)]
+pub(super) struct Listed {
+    builds: Vec<BuildRow>,
+    stages: Vec<(i64, StageRow)>,
+    medians: Medians,
+    now: i64,
+}
+
+impl Listed {
+    /// The newest builds below a number: of one repository, or of all.
+    pub(super) fn read(
+        store: &Store,
+        repository: Option<&str>,
+        below: Option<i64>,
+    ) -> Result<Self, StoreError> {
+        let builds = store.builds(repository, below, ROWS)?;
+        let last = builds.first().map_or(0, |build| build.id);
+        let first = builds.last().map_or(0, |build| build.id);
+        let stages = store.stages_between(first, last)?;
+        let medians = Medians::of(store, builds.iter().map(|build| build.repository.as_str()))?;
+        Ok(Self { builds, stages, medians, now: now_ms() })
+    }
+
+    /// Below which number the next page begins, if there may be one.
+    pub(super) fn older(&self) -> Option<i64> {
+        let last = self.builds.last()?;
+        (self.builds.len() as u32 == ROWS && last.id > 1).then_some(last.id)
+    }
+
+    /// The table.
+    pub(super) fn table(&self, part: &mut Markup, with: WithRepository) {
+        if self.builds.is_empty() {
+            part.leaf("p", &[("class", &"quiet")], "There are no builds yet.");
+            return;
+        }
+        let scroll: [(&str, &dyn std::fmt::Display); 2] =
+            [("class", &"scroll builds"), ("tabindex", &"0")];
+        part.element("div", &scroll, |scroll| {
+            scroll.element("table", &[("class", &"builds")], |table| {
+                table.leaf("caption", &[("class", &"unseen")], "Builds, newest first");
+                table.element("thead", &[], |head| {
+                    head.element("tr", &[], |row| {
+                        let stages = StageName::ALL.iter().map(|stage| stage.word());
+                        for name in ["build", "what"].into_iter().chain(stages).chain(["accuracy"])
+                        {
+                            row.leaf("th", &[("scope", &"col")], name);
+                        }
+                    });
+                });
+                table.element("tbody", &[], |body| {
+                    for build in &self.builds {
+                        self.row(body, build, with);
+                    }
+                });
+            });
+        });
+    }
+
+    fn row(&self, body: &mut Markup, build: &BuildRow, with: WithRepository) {
+        body.element("tr", &[("id", &format_args!("build-{}", build.id))], |row| {
+            row.element("th", &[("scope", &"row")], |head| {
+                let to = format!("/builds/{}", build.id);
+                head.leaf(
+                    "a",
+                    &[("href", &to), ("class", &"number")],
+                    format_args!("#{}", build.id),
+                );
+                badge(head, build);
+                time(head, build.created, self.now);
+            });
+            row.element("td", &[("class", &"what")], |cell| what(cell, build, with));
+            for name in StageName::ALL {
+                let stage =
+                    self.stages.iter().find(|(of, stage)| *of == build.id && stage.name == *name);
+                let stage = stage.map(|(_, stage)| stage);
+                cell(row, *name, stage, self.medians.get(&build.repository, *name), self.now);
+            }
+            row.element("td", &[("class", &"accuracy")], |cell| accuracy(cell, build));
+        });
+    }
+}
+
+fn what(cell: &mut Markup, build: &BuildRow, with: WithRepository) {
+    cell.element("p", &[], |line| {
+        if with == WithRepository::Yes {
+            link(line, &format_args!("/repositories/{}", build.repository), &build.repository);
+            line.text(" ");
+        }
+        match build.commit_id.as_str() {
+            "" => line.leaf("span", &[("class", &"quiet")], "newest commit"),
+            commit => line.leaf("code", &[("title", &commit)], short(commit)),
+        }
+        if !build.author.is_empty() {
+            line.leaf("span", &[("class", &"quiet")], format_args!(" {}", cut(&build.author, 40)));
+        }
+    });
+    if !build.message.is_empty() {
+        cell.leaf("p", &[("class", &"message")], cut(&build.message, 90));
+    }
+    if !build.why.is_empty() {
+        cell.leaf("p", &[("class", &"quiet why")], cut(&build.why, 140));
+    }
+}
+
+/// Accuracy against the gate.
+fn accuracy(cell: &mut Markup, build: &BuildRow) {
+    let passes = match (build.accuracy, build.threshold) {
+        (Some(accuracy), Some(threshold)) if accuracy >= threshold => "good",
+        (Some(_), Some(_)) => "poor",
+        _ => "quiet",
+    };
+    cell.leaf("b", &[("class", &passes)], percent(build.accuracy));
+    if let Some(threshold) = build.threshold {
+        cell.leaf("small", &[], format_args!("gate {}", short_percent(threshold)));
+    }
+}

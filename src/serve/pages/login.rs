@@ -1,0 +1,94 @@
+//! `/login`: a token for a session.
+
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+
+use super::shell::document;
+use crate::serve::answer::{Problem, html};
+use crate::serve::form::Fields;
+
+/// The page.
+pub(in crate::serve) async fn login(uri: Uri) -> Response {
+    let query = Fields::of_query(&uri);
+    html(StatusCode::OK, page(None, safe_target(query.get("to").unwrap_or_default())))
+}
+
+/// The page again, after a token that was not taken.
+pub(in crate::serve) fn login_again(problem: &Problem, to: &str) -> Response {
+    let mut answer = html(problem.status, page(Some(&problem.text), to));
+    problem.headers(&mut answer);
+    answer
+}
+
+/// The address of the page, from which a login leads back.
+pub(in crate::serve) fn login_address(from: &Uri) -> String {
+    match from.path() {
+        "/" => "/login".to_owned(),
+        path => format!("/login?to={}", safe_target(path)),
+    }
+}
+
+/// Where a login leads to: a page of this service, and nothing else.
+pub(in crate::serve) fn safe_target(to: &str) -> &str {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let is_here = to.starts_with('/') && !to.starts_with("//") && to.len() <= 200;
+    if is_here && to.bytes().all(is_plain) { to } else { "/" }
+}
+
+fn page(problem: Option<&str>, to: &str) -> String {
+    document("Log in", |body| {
+        body.element("main", &[("class", &"small")], |main| {
+            main.leaf("h1", &[], "burgeon");
+            if let Some(problem) = problem {
+                main.leaf("p", &[("class", &"error"), ("role", &"alert")], problem);
+            }
+            main.element(
+                "form",
+                &[("method", &"post"), ("action", &"/login"), ("class", &"login")],
+                |form| {
+                    form.leaf("label", &[("for", &"token")], "Token");
+                    form.element(
+                        "input",
+                        &[
+                            ("id", &"token"),
+                            ("name", &"token"),
+                            ("type", &"password"),
+                            ("autocomplete", &"current-password"),
+                            ("required", &""),
+                            ("autofocus", &""),
+                        ],
+                        |_| {},
+                    );
+                    form.element(
+                        "input",
+                        &[("type", &"hidden"), ("name", &"to"), ("value", &to)],
+                        |_| {},
+                    );
+                    form.leaf("button", &[], "Log in");
+                },
+            );
+        });
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_nowhere_else() {
+        assert_eq!(safe_target("/builds/12"), "/builds/12");
+        for to in [
+            "",
+            "builds",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nb",
+            "/%2f",
+            "/a?b",
+        ] {
+            assert_eq!(safe_target(to), "/", "{to}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What is queued, and why it waits.
+
+use crate::chain::{BuildRow, BuildState, Store, StoreError};
+
+/// A queued build, and why it does not run yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Waiting {
+    /// The build.
+    pub(super) build: BuildRow,
+    /// Why, in a clause.
+    pub(super) why: String,
+}
+
+/// All that waits, in the order in which it will start. `most` builds may run at the same time.
+pub(super) fn waiting(store: &Store, most: usize) -> Result<Vec<Waiting>, StoreError> {
+    let running = store.in_state(BuildState::Running)?;
+    let mut taken: Vec<(String, i64)> =
+        running.iter().map(|build| (build.repository.clone(), build.id)).collect();
+    let mut waiting = Vec::new();
+    for build in store.in_state(BuildState::Queued)? {
+        let before = taken.iter().find(|(repository, _)| *repository == build.repository);
+        let why = match before {
+            Some((repository, id)) if running.iter().any(|build| build.id == *id) => {
+                format!("build {id} of {repository} runs")
+            }
+            Some((repository, id)) => format!("build {id} of {repository} is before it"),
+            None if taken.len() >= most => match most {
+                1 => "another build runs, and one may run at a time".to_owned(),
+                most => format!("all {most} places for running builds are taken"),
+            },
+            None => "it is about to start".to_owned(),
+        };
+        if before.is_none() {
+            taken.push((build.repository.clone(), build.id));
+        }
+        waiting.push(Waiting { build, why });
+    }
+    Ok(waiting)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! What all requests for predictions share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::sync::Semaphore;
+
+use super::super::answer::Problem;
+use super::super::error::ServeError;
+use super::super::front::Front;
+use super::journal::Journal;
+use super::metrics::{Gauges, Metrics};
+use super::model::Engine;
+use super::queue::{Queue, Refusal};
+use super::request::IMAGES_MAX;
+use super::settings::Predicting;
+use super::shadow::{self, Answered, Shadow};
+use super::slots::Slots;
+use super::watch::Watch;
+
+/// Pictures that are decoded at the same time: each may take much memory.
+const DECODERS: usize = 4;
+
+/// The server.
+pub(super) struct App {
+    pub(super) predicting: Predicting,
+    pub(super) front: Arc<Front>,
+    pub(super) slots: Arc<Slots>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) shadow: Shadow,
+    pub(super) journal: Option<Journal>,
+    pub(super) decoders: Arc<Semaphore>,
+    engine: Arc<dyn Engine>,
+    watch: Mutex<Option<Watch>>,
+    shadowed: Mutex<Option<std::sync::mpsc::Receiver<Answered>>>,
+    journal_thread: Mutex<Option<JoinHandle<()>>>,
+    ended: Arc<AtomicBool>,
+    /// The first part of request ids, other in every process, and the count of them.
+    run: u64,
+    requests: AtomicU64,
+}
+
+impl App {
+    /// Loads the first model.
+    ///
+    /// # Errors
+    ///
+    /// If there is none that can serve, or a token cannot be read.
+    pub(super) fn new(predicting: Predicting, engine: Arc<dyn Engine>) -> Result<Self, ServeError> {
+        let front = Front::new(&predicting.tokens, None, Vec::new(), false)?;
+        let (slots, metrics) = (Arc::<Slots>::default(), Arc::<Metrics>::default());
+        let watch = Watch::begin(&predicting.source, &slots, &engine, &metrics)
+            .map_err(ServeError::Model)?;
+        let (journal, journal_thread) = match &predicting.requests {
+            Some(folder) => {
+                let (journal, thread) = Journal::open(folder, &predicting, Arc::clone(&metrics))?;
+                (Some(journal), Some(thread))
+            }
+            None => (None, None),
+        };
+        let (shadow, shadowed) = Shadow::new();
+        let mut random = [0; 8];
+        use ring::rand::SecureRandom;
+        ring::rand::SystemRandom::new().fill(&mut random).map_err(|_| ServeError::Random)?;
+        Ok(Self {
+            front: Arc::new(front),
+            slots,
+            // One request always fits.
+            queue: Arc::new(Queue::new(predicting.limits.queue.max(IMAGES_MAX))),
+            metrics,
+            shadow,
+            journal,
+            decoders: Arc::new(Semaphore::new(DECODERS)),
+            engine,
+            watch: Mutex::new(watch),
+            shadowed: Mutex::new(Some(shadowed)),
+            journal_thread: Mutex::new(journal_thread),
+            ended: Arc::default(),
+            run: u64::from_le_bytes(random),
+            requests: AtomicU64::new(0),
+            predicting,
+        })
+    }
+
+    /// Starts the threads: those that compute, the one of the candidate, and the one that watches the registry.
+    ///
+    /// # Errors
+    ///
+    /// If the system gives no threads.
+    pub(super) fn start(&self) -> std::io::Result<Vec<JoinHandle<()>>> {
+        let mut threads = Vec::new();
+        for number in 0..self.predicting.threads.max(1) {
+            let (engine, queue) = (Arc::clone(&self.engine), Arc::clone(&self.queue));
+            let (slots, metrics) = (Arc::clone(&self.slots), Arc::clone(&self.metrics));
+            let work = move || attend(&*engine, &mut || queue.work(&slots, &metrics));
+            threads.push(spawn(&format!("infer-{number}"), work)?);
+        }
+        let take =
+            |slot: &Mutex<Option<_>>| slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(receiver) = take(&self.shadowed) {
+            let engine = Arc::clone(&self.engine);
+            let (slots, metrics) = (Arc::clone(&self.slots), Arc::clone(&self.metrics));
+            let work = move || {
+                attend(&*engine, &mut || shadow::work(&receiver, &slots, &metrics));
+            };
+            // It ends with the process, when nobody can ask any more.
+            spawn("shadow", work)?;
+        }
+        let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut watch) = watch {
+            let (engine, ended) = (Arc::clone(&self.engine), Arc::clone(&self.ended));
+            let (slots, metrics) = (Arc::clone(&self.slots), Arc::clone(&self.metrics));
+            let work = move || {
+                attend(&*engine, &mut || watch.work(&slots, &engine, &metrics, &ended));
+            };
+            threads.push(spawn("watch", work)?);
+        }
+        threads.extend(self.journal_thread.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Ok(threads)
+    }
+
+    /// Lets all threads end.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.queue.close();
+        if let Some(journal) = &self.journal {
+            journal.close();
+        }
+    }
+
+    /// An id that no other request has.
+    pub(super) fn request_id(&self) -> String {
+        let count = self.requests.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}-{count:x}", self.run)
+    }
+
+    /// What the metrics tell besides the counters.
+    pub(super) fn metrics_text(&self) -> String {
+        let name =
+            |served: Option<Arc<super::slots::Served>>| served.map(|served| served.version.clone());
+        self.metrics.text(&Gauges {
+            model: &self.predicting.model,
+            pending_images: self.queue.images(),
+            production: name(self.slots.production()),
+            candidate: name(self.slots.candidate()),
+        })
+    }
+}
+
+impl Refusal {
+    /// As an answer.
+    pub(super) fn problem(self) -> Problem {
+        let soon = Duration::from_secs(1);
+        match self {
+            Self::Full => Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "More images wait than can be computed soon; try again in a moment.",
+            )
+            .after(soon),
+            Self::NotReady => {
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No model is ready.").after(soon)
+            }
+            Self::OtherShape => Problem::bad(
+                "The model was exchanged for one that takes images of another shape; look at its metadata.",
+            ),
+            Self::Failed => Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "The model failed; the server's log says why.",
+            ),
+        }
+    }
+}
+
+fn attend(engine: &dyn Engine, work: &mut dyn FnMut()) {
+    if let Err(why) = engine.attend(work) {
+        tracing::error!(why, "a thread that computes cannot be set up");
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(work)
+}

@@ -1,0 +1,200 @@
+'use strict';
+// Asks the server for all that the page shows. The token stays in this tab.
+const $ = (id) => document.getElementById(id);
+const percent = (share) => (share * 100).toFixed(2) + ' %';
+let last = null;
+
+async function ask(path, options = {}) {
+  const token = sessionStorage.getItem('token');
+  const headers = Object.assign({}, options.headers, token ? { authorization: 'Bearer ' + token } : {});
+  const response = await fetch(path, Object.assign({}, options, { headers, credentials: 'omit' }));
+  const body = await response.json().catch(() => ({ error: 'The server gave no answer that can be read.' }));
+  if (response.status === 401) $('access').hidden = false;
+  if (!response.ok && !body.decision) throw new Error(body.error || 'The server answered ' + response.status + '.');
+  return body;
+}
+
+function problem(error) {
+  $('problem').hidden = !error;
+  $('problem').textContent = error ? error.message : '';
+}
+
+async function attempt(work) {
+  try { await work(); problem(null); } catch (error) { problem(error); }
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function show(answer) {
+  const found = answer.predictions[0];
+  last = { request: answer.request, index: found.index };
+  const what = found.unsure ? 'Unsure; perhaps ' + found.class : found.class;
+  $('answer').textContent = what + ' (' + percent(found.probability) + '), says version ' + answer.version;
+  const shares = Object.entries(found.probabilities).sort((a, b) => b[1] - a[1]).slice(0, 10);
+  $('bars').replaceChildren(...shares.map(([name, share]) => {
+    const row = element('div');
+    row.className = 'bar';
+    const bar = element('progress');
+    bar.max = 1;
+    bar.value = share;
+    bar.setAttribute('aria-label', name);
+    row.append(element('span', name), bar, element('span', percent(share)));
+    return row;
+  }));
+  $('label').replaceChildren(...Object.keys(found.probabilities).map((name) => element('option', name)));
+  $('told').textContent = '';
+  $('correct').hidden = false;
+}
+
+async function predict(file) {
+  const kind = { 'content-type': 'application/octet-stream' };
+  show(await ask('/predict', { method: 'POST', body: file, headers: kind }));
+}
+
+const pad = $('pad');
+const pen = pad.getContext('2d');
+let drawing = false;
+let at = { x: 140, y: 140 };
+let isEmpty = true;
+
+function clear() {
+  pen.fillStyle = '#fff';
+  pen.fillRect(0, 0, pad.width, pad.height);
+  isEmpty = true;
+}
+
+function line(to) {
+  pen.strokeStyle = '#000';
+  pen.lineWidth = 22;
+  pen.lineCap = pen.lineJoin = 'round';
+  pen.beginPath();
+  pen.moveTo(at.x, at.y);
+  pen.lineTo(to.x, to.y);
+  pen.stroke();
+  at = to;
+  isEmpty = false;
+}
+
+function place(event) {
+  const box = pad.getBoundingClientRect();
+  return { x: (event.clientX - box.left) * pad.width / box.width, y: (event.clientY - box.top) * pad.height / box.height };
+}
+
+function classifyDrawing() {
+  if (!isEmpty) pad.toBlob((file) => attempt(() => predict(file)), 'image/png');
+}
+
+pad.addEventListener('pointerdown', (event) => {
+  drawing = true;
+  pad.setPointerCapture(event.pointerId);
+  at = place(event);
+  line({ x: at.x + 0.1, y: at.y });
+});
+pad.addEventListener('pointermove', (event) => { if (drawing) line(place(event)); });
+for (const end of ['pointerup', 'pointercancel']) {
+  pad.addEventListener(end, () => { if (drawing) { drawing = false; classifyDrawing(); } });
+}
+let isDown = false;
+pad.addEventListener('keydown', (event) => {
+  const step = { ArrowLeft: [-10, 0], ArrowRight: [10, 0], ArrowUp: [0, -10], ArrowDown: [0, 10] }[event.key];
+  if (step) {
+    const to = { x: Math.min(270, Math.max(10, at.x + step[0])), y: Math.min(270, Math.max(10, at.y + step[1])) };
+    if (isDown) line(to); else at = to;
+    event.preventDefault();
+  } else if (event.key === ' ') {
+    isDown = !isDown;
+    if (!isDown) classifyDrawing();
+    event.preventDefault();
+  }
+});
+pad.addEventListener('dragover', (event) => { event.preventDefault(); pad.classList.add('over'); });
+pad.addEventListener('dragleave', () => pad.classList.remove('over'));
+
+function take(file) {
+  if (!file) return;
+  attempt(() => predict(file));
+  const picture = new Image();
+  const address = 'data:';
+  const reader = new FileReader();
+  reader.addEventListener('load', () => { if (reader.result.startsWith(address)) picture.src = reader.result; });
+  picture.addEventListener('load', () => {
+    clear();
+    const scale = Math.min(pad.width / picture.width, pad.height / picture.height);
+    const [width, height] = [picture.width * scale, picture.height * scale];
+    pen.drawImage(picture, (pad.width - width) / 2, (pad.height - height) / 2, width, height);
+  });
+  reader.readAsDataURL(file);
+}
+
+pad.addEventListener('drop', (event) => {
+  event.preventDefault();
+  pad.classList.remove('over');
+  take(event.dataTransfer.files[0]);
+});
+// A picture that misses the pad must not replace the page.
+for (const name of ['dragover', 'drop']) window.addEventListener(name, (event) => event.preventDefault());
+$('file').addEventListener('change', () => take($('file').files[0]));
+$('clear').addEventListener('click', clear);
+$('correct').addEventListener('submit', (event) => {
+  event.preventDefault();
+  attempt(async () => {
+    const given = Object.assign({ label: $('label').value }, last);
+    await ask('/feedback', { method: 'POST', body: JSON.stringify(given) });
+    $('told').textContent = 'Recorded.';
+  });
+});
+$('access').addEventListener('submit', (event) => {
+  event.preventDefault();
+  sessionStorage.setItem('token', $('token').value.trim());
+  $('token').value = '';
+  $('access').hidden = true;
+  attempt(begin);
+});
+
+async function versions() {
+  let found;
+  try { found = await ask('/api/registry'); } catch { return; }
+  $('versions').hidden = false;
+  $('rows').replaceChildren(...found.versions.map((version) => {
+    const row = element('tr');
+    const names = found.aliases.filter((alias) => alias.version === version.version).map((alias) => alias.alias);
+    const cells = [version.version, percent(version.accuracy), version.parameters, version.added.slice(0, 16).replace('T', ' '), names.join(', ')];
+    row.append(...cells.map((cell) => element('td', String(cell))));
+    const last = element('td');
+    if (!names.includes('production')) {
+      const button = element('button', 'Promote');
+      button.addEventListener('click', () => attempt(() => move('/api/promote', { alias: 'production', version: version.version })));
+      last.append(button);
+    }
+    row.append(last);
+    return row;
+  }));
+  $('decisions').replaceChildren(...found.decisions.map((decision) => {
+    const to = decision.to ? ' version ' + decision.to : '';
+    const why = decision.judgement ? ' ' + decision.judgement.reasons.join('; ') : '';
+    const forced = decision.forced ? ', by force' : '';
+    return element('li', decision.at.slice(0, 19).replace('T', ' ') + ' ' + (decision.alias || '') + ' ' + decision.action.replace('_', ' ') + to + forced + ' by ' + decision.by + '.' + why);
+  }));
+}
+
+async function move(path, body) {
+  const done = await ask(path, { method: 'POST', body: JSON.stringify(body) });
+  const { action, to, judgement } = done.decision;
+  $('decided').textContent = action === 'refused' ? 'Refused: ' + judgement.reasons.join('; ') : body.alias + ' is version ' + to + ' now.';
+  await versions();
+}
+
+$('rollback').addEventListener('click', () => attempt(() => move('/api/rollback', { alias: 'production' })));
+
+async function begin() {
+  const server = await ask('/v2');
+  $('model').textContent = server.name + ' ' + server.version;
+  await versions();
+}
+
+clear();
+attempt(begin);

@@ -1,0 +1,229 @@
+//! `POST /v2/models/NAME/infer`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Path, Request, State};
+use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use jiff::Timestamp;
+
+use super::answers::{Answer, HEADER_LENGTH};
+use super::app::App;
+use super::lines::{Input as KeptInput, Line};
+use super::queue::{Input, Output};
+use super::request::InferRequest;
+use super::slots::{Served, probabilities};
+use crate::registry::answer;
+use crate::serve::answer::Problem;
+use crate::serve::body;
+
+/// The header that carries the id of a request, for logs and feedback.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The version that answers now.
+pub(super) fn served(app: &App) -> Result<Arc<Served>, Problem> {
+    app.slots.production().ok_or_else(|| super::queue::Refusal::NotReady.problem())
+}
+
+/// Whether an address names the model and, where it names a version, the one that serves.
+pub(super) fn check_name(
+    app: &App,
+    served: &Served,
+    name: &str,
+    version: Option<&str>,
+) -> Result<(), Problem> {
+    let model = &app.predicting.model;
+    if name != model {
+        let text = format!("There is no such model; this server has \"{model}\".");
+        return Err(Problem::new(StatusCode::NOT_FOUND, text));
+    }
+    match version.filter(|version| *version != served.version) {
+        None => Ok(()),
+        Some(_) => {
+            let text = format!("Version {} serves, and no other.", served.version);
+            Err(Problem::new(StatusCode::NOT_FOUND, text))
+        }
+    }
+}
+
+/// Without a version.
+pub(super) async fn infer(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    answered(&app, &name, None, request).await
+}
+
+/// Of one version.
+pub(super) async fn infer_version(
+    State(app): State<Arc<App>>,
+    Path((name, version)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    answered(&app, &name, Some(&version), request).await
+}
+
+async fn answered(
+    app: &App,
+    name: &str,
+    version: Option<&str>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let began = Instant::now();
+    let done = infer_images(app, name, version, request, began).await;
+    count_refusal(app, done)
+}
+
+/// Counts what was refused.
+pub(super) fn count_refusal<T>(app: &App, done: Result<T, Problem>) -> Result<T, Problem> {
+    done.inspect_err(|problem| {
+        let version = app.slots.production().map(|served| served.version.clone());
+        app.metrics.refused(version.as_deref().unwrap_or_default(), problem.status.as_u16());
+    })
+}
+
+async fn infer_images(
+    app: &App,
+    name: &str,
+    version: Option<&str>,
+    request: Request,
+    began: Instant,
+) -> Result<Response, Problem> {
+    let now = served(app)?;
+    check_name(app, &now, name, version)?;
+    let header_bytes = match request.headers().get(HEADER_LENGTH) {
+        None => None,
+        Some(length) => {
+            let length = length.to_str().ok().and_then(|length| length.trim().parse().ok());
+            let text = "Inference-Header-Content-Length is no number of bytes.";
+            Some(length.ok_or_else(|| Problem::bad(text))?)
+        }
+    };
+    check_encoding(&request)?;
+    let received = body::read(&app.front, request, app.predicting.limits.body_bytes).await?;
+    let shape = now.model.shape();
+    let request =
+        InferRequest::parse(&received.bytes, header_bytes, shape).map_err(Problem::bad)?;
+    let asked = Asked { input: request.input.clone(), images: request.images, shape };
+    let predicted = predict(app, asked, began).await?;
+    if let Some(version) = version.filter(|version| *version != predicted.output.served.version) {
+        // It was exchanged meanwhile.
+        check_name(app, &predicted.output.served, name, Some(version))?;
+    }
+    let answer = Answer {
+        model: &app.predicting.model,
+        version: &predicted.output.served.version,
+        logits: &predicted.output.logits,
+        probabilities: &predicted.probabilities,
+        classes: &predicted.classes,
+    };
+    Ok(with_id(answer.response(&request), &predicted.request))
+}
+
+/// Refuses bodies that would have to be unpacked, which may be bombs.
+pub(super) fn check_encoding(request: &Request) -> Result<(), Problem> {
+    match request.headers().get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity") {
+        true => Ok(()),
+        false => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Send the body without Content-Encoding.",
+        )),
+    }
+}
+
+/// Images of a request.
+pub(super) struct Asked {
+    pub(super) input: Input,
+    pub(super) images: usize,
+    pub(super) shape: [usize; 3],
+}
+
+/// What was made of them.
+pub(super) struct Predicted {
+    /// The id of the request.
+    pub(super) request: String,
+    pub(super) output: Output,
+    /// `[images, classes]`.
+    pub(super) probabilities: Vec<f32>,
+    /// The most probable class of each image and its calibrated probability.
+    pub(super) sure: Vec<(usize, f64)>,
+    /// The class of each image; −1 for "unsure".
+    pub(super) classes: Vec<i64>,
+}
+
+/// Has images computed, and tells the log, the counters and the candidate.
+pub(super) async fn predict(app: &App, asked: Asked, began: Instant) -> Result<Predicted, Problem> {
+    let Asked { input, images, shape } = asked;
+    let computed = app.queue.ask(input.clone(), images, shape).await;
+    let output = computed.map_err(super::queue::Refusal::problem)?;
+    let served = &output.served;
+    let count = served.model.classes().len();
+    let temperature = served.temperature();
+    let rows = output.logits.chunks_exact(count.max(1));
+    let sure: Vec<(usize, f64)> = rows.map(|row| answer(row, temperature)).collect();
+    let is_sure = |confidence: f64| app.predicting.abstain.is_none_or(|least| confidence >= least);
+    let classes: Vec<i64> = sure
+        .iter()
+        .map(|&(class, confidence)| if is_sure(confidence) { class as i64 } else { -1 })
+        .collect();
+    let unsure = classes.iter().filter(|class| **class < 0).count();
+    let request = app.request_id();
+    app.metrics.answered(&served.version, began.elapsed(), output.queued, unsure);
+    if let Some(journal) = &app.journal {
+        let mut inputs = Vec::new();
+        for index in 0..images {
+            if journal.wants_image() {
+                inputs.push(kept_input(&input, index, shape));
+            }
+        }
+        let line = Line {
+            v: 1,
+            at: Timestamp::now(),
+            request: request.clone(),
+            version: served.version.clone(),
+            answers: sure.iter().map(|&(class, sure)| (class, sure as f32)).collect(),
+            ms: (began.elapsed().as_secs_f64() * 1e3) as f32,
+        };
+        journal.tell(line, inputs);
+    }
+    let named = sure.iter().map(|(class, _)| *class).collect();
+    app.shadow.offer(&app.slots, &app.metrics, &served.version, input, named);
+    tracing::debug!(
+        request,
+        version = served.version,
+        images,
+        compute_ms = output.computed.as_secs_f64() * 1e3,
+        "predicted"
+    );
+    let probabilities = probabilities(&output.logits, count);
+    Ok(Predicted { request, probabilities, sure, classes, output })
+}
+
+fn kept_input(input: &Input, index: usize, shape: [usize; 3]) -> KeptInput {
+    let len: usize = shape.iter().product();
+    let pixels = match input {
+        Input::Bytes(bytes) => {
+            bytes.get(index * len..(index + 1) * len).unwrap_or_default().to_vec()
+        }
+        Input::Units(bytes) => {
+            let own = bytes.get(4 * index * len..4 * (index + 1) * len).unwrap_or_default();
+            let byte = |unit: &[u8]| {
+                let unit = f32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]);
+                (unit.clamp(0.0, 1.0) * 255.0).round() as u8
+            };
+            own.chunks_exact(4).map(byte).collect()
+        }
+    };
+    KeptInput { index, shape, pixels }
+}
+
+/// An answer with the id of its request.
+pub(super) fn with_id(mut response: Response, request: &str) -> Response {
+    if let Ok(id) = HeaderValue::from_str(request) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}

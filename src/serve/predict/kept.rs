@@ -1,0 +1,183 @@
+//! Images that are kept for feedback, as PNG files: never more than were asked for, and labelled ones for longest.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+use super::lines::{FEEDBACK_FILE, Feedback, Input};
+use crate::sys::files::{FileError, Files, Operation, RealFiles};
+
+const FOLDER: &str = "images";
+/// More labels are not read.
+const FEEDBACK_BYTES_MAX: u64 = 1 << 30;
+const IMAGE_BYTES_MAX: u64 = 256 << 20;
+
+/// The kept images.
+#[derive(Debug)]
+pub(super) struct Kept {
+    folder: PathBuf,
+    most: usize,
+    /// Names of files, the oldest first.
+    unlabelled: VecDeque<String>,
+    labelled: VecDeque<String>,
+    all: HashSet<String>,
+}
+
+impl Kept {
+    /// Those that are in a folder; ones above the number are removed.
+    pub(super) fn open(requests: &Path, most: usize) -> Result<Self, FileError> {
+        let folder = requests.join(FOLDER);
+        RealFiles.create_folders(&folder)?;
+        let labels: HashSet<String> =
+            feedback(requests)?.into_iter().map(|line| name(&line.request, line.index)).collect();
+        let mut names: Vec<(std::time::SystemTime, String)> = RealFiles
+            .list(&folder)?
+            .into_iter()
+            .filter(|name| name.ends_with(".png"))
+            .filter_map(|name| {
+                let at = std::fs::metadata(folder.join(&name)).ok()?.modified().ok()?;
+                Some((at, name))
+            })
+            .collect();
+        names.sort();
+        let all = names.iter().map(|(_, name)| name.clone()).collect();
+        let (labelled, unlabelled): (VecDeque<String>, VecDeque<String>) =
+            names.into_iter().map(|(_, name)| name).partition(|name| labels.contains(name));
+        let mut kept = Self { folder, most, unlabelled, labelled, all };
+        kept.make_room(0)?;
+        Ok(kept)
+    }
+
+    /// Keeps an image, in the place of the oldest if there are too many.
+    pub(super) fn add(&mut self, request: &str, input: &Input) -> Result<(), FileError> {
+        self.make_room(1)?;
+        let name = name(request, input.index);
+        let path = self.folder.join(&name);
+        let bytes = png(input).map_err(|error| {
+            FileError::new(Operation::Write, &path, 0, std::io::Error::other(error))
+        })?;
+        RealFiles.write_synced(&path, &bytes)?;
+        self.all.insert(name.clone());
+        self.unlabelled.push_back(name);
+        Ok(())
+    }
+
+    /// Notes that an image has a label now; false if it is not kept.
+    pub(super) fn label(&mut self, request: &str, index: usize) -> bool {
+        let name = name(request, index);
+        if !self.all.contains(&name) {
+            return false;
+        }
+        if let Some(place) = self.unlabelled.iter().position(|known| *known == name) {
+            self.unlabelled.remove(place);
+            self.labelled.push_back(name);
+        }
+        true
+    }
+
+    fn make_room(&mut self, more: usize) -> Result<(), FileError> {
+        while self.all.len() + more > self.most {
+            let oldest = self.unlabelled.pop_front().or_else(|| self.labelled.pop_front());
+            let Some(oldest) = oldest else { break };
+            self.all.remove(&oldest);
+            match RealFiles.remove_file(&self.folder.join(&oldest)) {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes the kept images that have labels into a folder for each class, below `output`, which a study can train on.
+/// Returns how many there are, and how many labels have no kept image. The last label of an image counts.
+///
+/// # Errors
+///
+/// If a file cannot be read or written, or a class cannot be the name of a folder.
+pub(crate) fn export(requests: &Path, output: &Path) -> Result<(usize, usize), FileError> {
+    let mut labels = BTreeMap::new();
+    for line in feedback(requests)? {
+        labels.insert(name(&line.request, line.index), line.label);
+    }
+    let (mut written, mut without) = (0, 0);
+    for (name, label) in labels {
+        let from = requests.join(FOLDER).join(&name);
+        let bytes = match RealFiles.read(&from, IMAGE_BYTES_MAX) {
+            Err(error) if error.is_not_found() => {
+                without += 1;
+                continue;
+            }
+            read => read?,
+        };
+        let folder = output.join(&label);
+        let is_name = !label.is_empty() && !label.starts_with('.') && !label.contains(['/', '\0']);
+        if !is_name {
+            let why = std::io::Error::other("the class cannot be the name of a folder");
+            return Err(FileError::new(Operation::CreateFolder, &folder, 0, why));
+        }
+        RealFiles.create_folders(&folder)?;
+        RealFiles.write_atomically(&folder.join(&name), &bytes)?;
+        written += 1;
+    }
+    Ok((written, without))
+}
+
+/// All labels, in order. A line that was cut short is passed over.
+fn feedback(requests: &Path) -> Result<Vec<Feedback>, FileError> {
+    match RealFiles.read(&requests.join(FEEDBACK_FILE), FEEDBACK_BYTES_MAX) {
+        Err(error) if error.is_not_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(bytes) => {
+            let lines = bytes.split(|byte| *byte == b'\n');
+            Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+        }
+    }
+}
+
+/// Only digits and letters of our own ids, so that it is a name whatever stands in a log.
+fn name(request: &str, index: usize) -> String {
+    let request: String =
+        request.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
+    format!("{request}.{index}.png")
+}
+
+fn png(input: &Input) -> Result<Vec<u8>, png::EncodingError> {
+    let [channels, height, width] = input.shape;
+    let plane = height * width;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_color(if channels == 3 { png::ColorType::Rgb } else { png::ColorType::Grayscale });
+    let interleaved: Vec<u8> = match channels {
+        3 => (0..plane)
+            .flat_map(|at| [0, 1, 2].map(|channel| input.pixels[channel * plane + at]))
+            .collect(),
+        _ => input.pixels.clone(),
+    };
+    encoder.write_header()?.write_image_data(&interleaved)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_without_a_label_makes_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = Kept::open(folder.path(), 3).unwrap();
+        let input = |index| Input { index, shape: [3, 1, 2], pixels: vec![1, 2, 3, 4, 5, 6] };
+        for index in 0..3 {
+            kept.add("r", &input(index)).unwrap();
+        }
+        assert!(kept.label("r", 0));
+        assert!(!kept.label("r", 9));
+        kept.add("r", &input(3)).unwrap();
+        let names = || RealFiles.list(&folder.path().join(FOLDER)).unwrap();
+        assert_eq!(names(), ["r.0.png", "r.2.png", "r.3.png"]);
+        drop(kept);
+        Kept::open(folder.path(), 1).unwrap();
+        assert_eq!(names().len(), 1, "fewer may be wanted");
+        assert_eq!(name("../../x", 1), "x.1.png");
+    }
+}

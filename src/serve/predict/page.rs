@@ -1,0 +1,29 @@
+//! The page: draw a digit or drop a picture, and see the answer; versions and promotions. It holds nothing itself; what it
+//! shows, its script asks for, with the token that is typed into it.
+
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::Response;
+
+use crate::serve::answer::{Problem, html, set, typed};
+
+/// `GET /`.
+pub(super) async fn page() -> Response {
+    html(StatusCode::OK, include_str!("assets/page.html"))
+}
+
+/// `GET /assets/NAME`.
+pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem> {
+    let mut answer = match name.as_str() {
+        "page.css" => {
+            typed(StatusCode::OK, "text/css; charset=utf-8", include_str!("assets/page.css"))
+        }
+        "page.js" => {
+            typed(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("assets/page.js"))
+        }
+        _ => return Err(Problem::not_found("file")),
+    };
+    set(&mut answer, CACHE_CONTROL, "no-cache");
+    Ok(answer)
+}

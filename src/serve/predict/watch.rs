@@ -1,0 +1,244 @@
+//! Sees that an alias moved, and exchanges the version that serves: loads it, checks every hash, lets it test itself, and
+//! only then lets it answer. What fails is told, and the old one stays.
+
+use std::os::unix::fs::MetadataExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use super::metrics::Metrics;
+use super::model::Engine;
+use super::settings::Source;
+use super::slots::{Served, Slots};
+use crate::registry::{
+    Alias, CALIBRATION_FILE, CANDIDATE, Calibration, PRODUCTION, Registry, SELF_TEST_FILE, SelfTest,
+};
+use crate::sys::error_chain;
+
+/// How often aliases are looked at.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
+/// How soon a version that failed is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+/// More than the calibration or the self-test of any version.
+const FILE_BYTES_MAX: u64 = 256 << 20;
+
+/// What changes when a file is replaced.
+type Stamp = Option<[i64; 4]>;
+
+/// What is watched.
+pub(super) struct Watch {
+    registry: Registry,
+    production: Seen,
+    candidate: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
+    stamp: Stamp,
+    failed: Option<Instant>,
+}
+
+impl Watch {
+    /// Loads the first version. Returns what is to be watched from then on, if anything is.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if none can serve.
+    pub(super) fn begin(
+        source: &Source,
+        slots: &Slots,
+        engine: &Arc<dyn Engine>,
+        metrics: &Metrics,
+    ) -> Result<Option<Self>, String> {
+        match source {
+            Source::Folder { folder, version } => {
+                let served = guarded(engine, &mut || {
+                    let model = engine.load(folder)?;
+                    let (version, manifest) = (version.clone(), String::new());
+                    let served = Served { version, manifest, model, calibration: None };
+                    served.test(None)?;
+                    Ok(served)
+                })?;
+                slots.set_production(Arc::new(served));
+                Ok(None)
+            }
+            Source::Registry(registry) => {
+                let mut watch = Self {
+                    registry: registry.clone(),
+                    production: Seen::default(),
+                    candidate: Seen::default(),
+                };
+                let stamp = stamp(&registry.alias_file(PRODUCTION));
+                let alias = registry.alias(PRODUCTION).map_err(|error| error_chain(&error))?;
+                let alias = alias.ok_or_else(|| {
+                    format!(
+                        "{} has no version in production; `burgeon registry promote production VERSION` makes one",
+                        registry.path().display()
+                    )
+                })?;
+                let served = guarded(engine, &mut || load(registry, &alias, slots, engine))?;
+                slots.set_production(served);
+                watch.production.stamp = stamp;
+                guarded(engine, &mut || {
+                    watch.look_at_candidate(slots, engine, metrics);
+                    Ok(())
+                })?;
+                Ok(Some(watch))
+            }
+        }
+    }
+
+    /// Watches until the server has ended.
+    pub(super) fn work(
+        &mut self,
+        slots: &Slots,
+        engine: &Arc<dyn Engine>,
+        metrics: &Metrics,
+        ended: &AtomicBool,
+    ) {
+        while !ended.load(Ordering::SeqCst) {
+            self.look_at_production(slots, engine, metrics);
+            self.look_at_candidate(slots, engine, metrics);
+            sleep(CHECK_INTERVAL);
+        }
+    }
+
+    fn look_at_production(&mut self, slots: &Slots, engine: &Arc<dyn Engine>, metrics: &Metrics) {
+        let Some(alias) = self.production.moved(&self.registry, PRODUCTION) else { return };
+        let current = slots.production();
+        match alias {
+            // Of all states, no production is the only one in which nothing better is known than the old one.
+            Ok(None) => tracing::error!(
+                "the registry has no production any more; the old version serves on"
+            ),
+            Ok(Some(alias)) => {
+                let is_current = current.as_ref().is_some_and(|current| {
+                    current.version == alias.version.to_string()
+                        && current.manifest == alias.manifest
+                });
+                if is_current {
+                    return;
+                }
+                match load(&self.registry, &alias, slots, engine) {
+                    Ok(served) => {
+                        slots.set_production(served);
+                        metrics.swapped(true);
+                        tracing::info!(version = alias.version, "another version serves now");
+                    }
+                    Err(why) => {
+                        metrics.swapped(false);
+                        self.production.fail(&why, alias.version, "the old one serves on");
+                    }
+                }
+            }
+            Err(why) => {
+                metrics.swapped(false);
+                self.production.fail(&why, 0, "the old one serves on");
+            }
+        }
+    }
+
+    fn look_at_candidate(&mut self, slots: &Slots, engine: &Arc<dyn Engine>, metrics: &Metrics) {
+        let Some(alias) = self.candidate.moved(&self.registry, CANDIDATE) else { return };
+        let loaded = alias.and_then(|alias| match alias {
+            None => Ok(None),
+            Some(alias) => load(&self.registry, &alias, slots, engine).map(Some),
+        });
+        match loaded {
+            Ok(served) => slots.set_candidate(served),
+            Err(why) => {
+                metrics.swapped(false);
+                slots.set_candidate(None);
+                self.candidate.fail(&why, 0, "no candidate answers beside");
+            }
+        }
+    }
+}
+
+impl Seen {
+    /// The alias, if its file has changed, or a version that failed is to be tried again.
+    fn moved(&mut self, registry: &Registry, name: &str) -> Option<Result<Option<Alias>, String>> {
+        let now = stamp(&registry.alias_file(name));
+        let retries = self.failed.is_some_and(|failed| failed.elapsed() > RETRY);
+        if now == self.stamp && !retries {
+            return None;
+        }
+        self.stamp = now;
+        self.failed = None;
+        Some(registry.alias(name).map_err(|error| error_chain(&error)))
+    }
+
+    fn fail(&mut self, why: &str, version: u64, what_then: &str) {
+        self.failed = Some(Instant::now());
+        tracing::error!(version, why, "a version cannot serve; {what_then}");
+    }
+}
+
+/// Calls `work` on a thread that may compute.
+fn guarded<T>(
+    engine: &Arc<dyn Engine>,
+    work: &mut dyn FnMut() -> Result<T, String>,
+) -> Result<T, String> {
+    let mut done = Err("the model was not loaded".into());
+    engine.attend(&mut || done = work())?;
+    done
+}
+
+/// [`load_checked`], of which a panic is only an error.
+fn load(
+    registry: &Registry,
+    alias: &Alias,
+    slots: &Slots,
+    engine: &Arc<dyn Engine>,
+) -> Result<Arc<Served>, String> {
+    let work = AssertUnwindSafe(|| load_checked(registry, alias, slots, engine));
+    catch_unwind(work).unwrap_or_else(|_| Err("loading it panicked".into()))
+}
+
+/// Loads the version of an alias: with all its hashes checked, and tested on what it was stored with.
+fn load_checked(
+    registry: &Registry,
+    alias: &Alias,
+    slots: &Slots,
+    engine: &Arc<dyn Engine>,
+) -> Result<Arc<Served>, String> {
+    let version = alias.version.to_string();
+    if let Some(served) = slots.loaded(&version, &alias.manifest) {
+        return Ok(served);
+    }
+    let told = |error: &dyn std::error::Error| error_chain(error);
+    let manifest =
+        registry.verified(alias.version, Some(&alias.manifest)).map_err(|error| told(&error))?;
+    let set = registry.held_out_set().map_err(|error| told(&error))?;
+    let folder = registry.version_folder(alias.version);
+    let model = engine.load(&folder)?;
+    if model.shape() != manifest.shape || model.shape() != set.shape {
+        return Err(format!(
+            "its network takes images of {:?}, not {:?}",
+            model.shape(),
+            set.shape
+        ));
+    }
+    if model.classes() != manifest.classes || model.classes() != set.classes {
+        return Err("its classes are not those of the registry".into());
+    }
+    let read = |name: &str| registry.files().read(&folder.join(name), FILE_BYTES_MAX);
+    let self_test = read(SELF_TEST_FILE).map_err(|error| told(&error))?;
+    let self_test: SelfTest =
+        serde_json::from_slice(&self_test).map_err(|error| format!("{SELF_TEST_FILE}: {error}"))?;
+    let calibration = match manifest.files.contains_key(CALIBRATION_FILE) {
+        true => Calibration::parse(&read(CALIBRATION_FILE).map_err(|error| told(&error))?),
+        false => None,
+    };
+    let served = Served { version, manifest: alias.manifest.clone(), model, calibration };
+    served.test(Some(&self_test)).map_err(|why| format!("its self-test failed: {why}"))?;
+    Ok(Arc::new(served))
+}
+
+fn stamp(path: &Path) -> Stamp {
+    let found = std::fs::metadata(path).ok()?;
+    Some([found.ino() as i64, found.size() as i64, found.mtime(), found.mtime_nsec()])
+}

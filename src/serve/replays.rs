@@ -1,0 +1,49 @@
+//! Signatures of generic calls that were taken lately. Their identifier is not signed, so that whoever overhears a
+//! call could repeat it under another one for as long as its timestamp counts.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// How far the clock of the sender of a generic call may be from ours, in seconds.
+pub(super) const CLOCK_SECONDS_MAX: i64 = 300;
+/// Signatures that are remembered; more genuine calls in ten minutes nobody makes.
+const KEPT_MAX: usize = 50_000;
+
+/// What was taken lately: signatures, with the identifier and the second they came with.
+#[derive(Debug, Default)]
+pub(super) struct Replays(Mutex<HashMap<String, (String, i64)>>);
+
+impl Replays {
+    /// Notes a genuine signature. False if it came before under another identifier.
+    pub(super) fn is_first(&self, signature: &str, identifier: &str, now: i64) -> bool {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((before, _)) = taken.get(signature) {
+            return before == identifier;
+        }
+        if taken.len() >= KEPT_MAX {
+            // A timestamp may be from the future by as much as from the past.
+            taken.retain(|_, (_, at)| now - *at <= 2 * CLOCK_SECONDS_MAX);
+        }
+        taken.len() < KEPT_MAX && {
+            taken.insert(signature.to_owned(), (identifier.to_owned(), now));
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_belongs_to_one_identifier() {
+        let replays = Replays::default();
+        assert!(replays.is_first("s", "1", 0) && replays.is_first("s", "1", 5));
+        assert!(!replays.is_first("s", "2", 5));
+        for n in 0..KEPT_MAX {
+            replays.is_first(&n.to_string(), "1", 0);
+        }
+        assert!(!replays.is_first("t", "1", 10), "memory is bounded");
+        assert!(replays.is_first("t", "1", 1000));
+    }
+}

@@ -1,0 +1,147 @@
+//! Requests that were right once, and then changed at random, from many sides at once.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::bench::{Bench, SECRET};
+use super::bursts::resident_kb;
+use super::deliveries::signed;
+use crate::sys::CounterRng;
+
+const THREADS: u64 = 6;
+
+/// A number below another one, or 0.
+fn below(dice: &mut CounterRng, most: usize) -> usize {
+    dice.below(most.max(1) as u32) as usize
+}
+
+/// What the fuzzing of `fuzz/fuzz_targets/http.rs` begins with, with lengths and signatures that are right.
+fn seeds() -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/http");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let seed = |path: &std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        let Ok(text) = String::from_utf8(bytes.clone()) else { return bytes };
+        let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned();
+        let text = text.replace("@length@", &body.len().to_string());
+        text.replace("@signed@", &signed(SECRET, &body)).into_bytes()
+    };
+    files.iter().map(seed).collect()
+}
+
+fn mutated(seeds: &[Vec<u8>], dice: &mut CounterRng) -> Vec<u8> {
+    let mut bytes = seeds[below(dice, seeds.len())].clone();
+    for _ in 0..below(dice, 6) {
+        let (at, length) = (below(dice, bytes.len()), below(dice, 40));
+        let end = (at + length).min(bytes.len());
+        match below(dice, 6) {
+            0 if !bytes.is_empty() => bytes[at] ^= 1 << below(dice, 8),
+            1 => drop(bytes.drain(at..end)),
+            2 => {
+                let piece = bytes[at..end].repeat(1 + below(dice, 200));
+                bytes.splice(at..at, piece);
+            }
+            3 => {
+                let other = &seeds[below(dice, seeds.len())];
+                let from = below(dice, other.len());
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[from..]);
+            }
+            4 => bytes.truncate(at),
+            _ => {
+                let word: [&[u8]; 6] =
+                    [b"\r\n", b"\0", b"\xff\xfe", b"Content-Length: 99999999999\r\n", b"%", b"@"];
+                bytes.splice(at..at, word[below(dice, word.len())].iter().copied());
+            }
+        }
+    }
+    bytes
+}
+
+/// `BURGEON_TEST_MUTATED_SECONDS=600` measures in full.
+#[test]
+fn mutated_requests_from_many_sides_keep_nobody_out() {
+    let seconds =
+        std::env::var("BURGEON_TEST_MUTATED_SECONDS").map_or(4, |seconds| seconds.parse().unwrap());
+    let bench = Bench::guarded();
+    bench.fill();
+    let seeds = seeds();
+    assert!(seeds.len() > 30, "{}", seeds.len());
+    let (sent, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (mut asked, mut longest, mut before, mut most) = (0, Duration::ZERO, 0, 0);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let (bench, seeds, sent, is_over) = (&bench, &seeds, &sent, &is_over);
+            scope.spawn(move || {
+                let mut dice = CounterRng::new(thread);
+                while !is_over.load(Ordering::Relaxed) {
+                    speak(bench, &mutated(seeds, &mut dice), &mut dice);
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        while began.elapsed() < Duration::from_secs(seconds) {
+            let asking = Instant::now();
+            // From another address than those that guess tokens.
+            assert_eq!(bench.page("/healthz").status, 200);
+            assert_eq!(bench.page("/login").status, 200);
+            longest = longest.max(asking.elapsed());
+            asked += 2;
+            // Once everything is warm.
+            if began.elapsed() > Duration::from_secs(seconds) / 4 && before == 0 {
+                before = resident_kb();
+            }
+            most = most.max(resident_kb());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let grown = most.saturating_sub(before);
+    eprintln!(
+        "{} mutated requests in {seconds} s; {asked} healthy ones answered, the longest pair in {longest:.1?}; \
+         {before} kB of memory, {grown} kB more at most",
+        sent.load(Ordering::Relaxed)
+    );
+    assert!(sent.load(Ordering::Relaxed) > 50 && asked > 2);
+    assert!(longest < Duration::from_secs(10), "{longest:?}");
+    assert!(grown < 128 << 10, "{grown} kB");
+    let page = bench.ask("GET /api/builds", &[("Authorization", "Bearer read-token")], b"");
+    // It may have to wait for the wrong tokens of this address.
+    assert!([200, 429].contains(&page.status), "{page:?}");
+}
+
+/// Says something on a connection of its own, in one piece or a few, and listens or not.
+fn speak(bench: &Bench, bytes: &[u8], dice: &mut CounterRng) {
+    let Ok(mut stream) = TcpStream::connect(bench.address) else { return };
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(300)));
+    let (first, second) = bytes.split_at(below(dice, bytes.len() + 1));
+    let _ = stream.write_all(first);
+    if below(dice, 4) == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let _ = stream.write_all(second);
+    match below(dice, 3) {
+        0 => {}
+        1 => {
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+        _ => {
+            let mut reply = [0; 8192];
+            let read = stream.read(&mut reply).unwrap_or(0);
+            let reply = &reply[..read];
+            assert!(
+                reply.is_empty() || reply.starts_with(b"HTTP/1."),
+                "{}",
+                String::from_utf8_lossy(reply)
+            );
+            assert!(!reply.starts_with(b"HTTP/1.1 500"), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}

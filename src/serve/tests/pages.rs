@@ -1,0 +1,243 @@
+//! Pages, files and the interface for programs.
+
+use std::os::unix::fs::symlink;
+
+use super::bench::{Bench, asked};
+use crate::chain::{NewDelivery, StageName, StageState, Verdict};
+use crate::report::samples::{HOSTILE, hostile, records};
+
+#[test]
+fn the_builds_are_rows_and_what_waits_is_told() {
+    let bench = Bench::open();
+    assert!(bench.page("/").body.contains("There are no builds yet"));
+    bench.fill();
+    let page = bench.page("/");
+    assert_eq!(page.status, 200);
+    for said in [
+        "#4",
+        "accepted",
+        "not passed",
+        "failed",
+        "running",
+        "waiting",
+        "96.12 %",
+        "gate 80 %",
+        "Grow the first layer",
+        "build 5 of digits runs",
+        "data-stage=\"train\"",
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    let page = bench.page("/builds/4");
+    for said in [
+        "Trial 2",
+        "report.html",
+        "best/model.onnx",
+        "300.0 kB",
+        "Build this commit again",
+        "87.18 %",
+        "median",
+    ] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    // The trials stand between the names of the stage that trains them and of the next one.
+    let at = |said: &str| page.body.find(said).unwrap_or_else(|| panic!("{said}: {}", page.body));
+    let (train, judge) = (at("<strong>train</strong>"), at("<strong>judge</strong>"));
+    let (trials, last) = (at("id=\"trials\""), page.body.rfind("Trial 2").unwrap());
+    assert!(train < trials && trials < last && last < judge, "{}", page.body);
+    assert!(bench.page("/builds/3").body.contains("Go on from where it ended"));
+    let page = bench.page("/builds/5").body;
+    assert!(
+        page.contains("Cancel") && page.contains("trial 1\n") && !page.contains("[32m"),
+        "{page}"
+    );
+    let page = bench.page("/builds/6").body;
+    assert!(page.contains("It waits: build 5 of digits runs."), "{page}");
+    let page = bench.page("/repositories/digits").body;
+    assert!(page.contains("/hooks/digits") && page.contains("<polyline"), "{page}");
+    assert!(bench.page("/repositories/letters").body.contains("names no file with a secret"));
+}
+
+#[test]
+fn every_answer_forbids_scripts_of_others_and_is_not_kept() {
+    let bench = Bench::open();
+    bench.fill();
+    for path in [
+        "/",
+        "/builds/1",
+        "/builds/99",
+        "/nowhere",
+        "/healthz",
+        "/api/builds",
+        "/builds/1/files/report.html",
+    ] {
+        let reply = bench.page(path);
+        let policy = reply.header("content-security-policy").unwrap_or_default();
+        assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "{path}");
+        assert!(!reply.body.contains("style=") && !reply.body.contains("<script>"), "{path}");
+    }
+    let style = bench.page("/assets/style.css");
+    assert!(style.header("cache-control").unwrap().contains("immutable"));
+    let report = bench.page("/builds/1/files/report.html");
+    assert!(!report.header("content-security-policy").unwrap().contains("script-src"));
+}
+
+#[test]
+fn what_is_not_there_is_said_in_the_words_of_whoever_asks() {
+    let bench = Bench::open();
+    let page = bench.page("/builds/7");
+    assert!(page.status == 404 && page.body.contains("<h1>Not Found</h1>"), "{page:?}");
+    let api = bench.ask("GET /api/builds/7", &[], b"");
+    assert_eq!((api.status, api.body.as_str()), (404, "{\"error\":\"There is no such build.\"}"));
+    for (line, status) in [
+        ("GET /builds/x", 404),
+        ("GET /builds/-1", 404),
+        ("GET /builds/99999999999999999999", 404),
+        ("GET /builds/%ff", 400),
+        ("POST /builds/1", 405),
+        ("DELETE /", 405),
+        ("GET /hooks/digits", 405),
+        ("GET /builds/1/cancel", 405),
+        ("GET /builds/1/log?from=x", 400),
+        ("GET /assets/../live.js", 404),
+        ("GET /assets/%2e%2e%2flive.js", 404),
+        ("OPTIONS /", 405),
+    ] {
+        assert_eq!(bench.ask(line, &[], b"").status, status, "{line}");
+    }
+    let head = bench.ask("HEAD /", &[], b"");
+    assert!(head.status == 200 && head.body.is_empty() && head.header("content-length").is_some());
+    assert_eq!(bench.ask("GET /?below=x&below=1", &[], b"").status, 200);
+}
+
+#[test]
+fn no_path_from_outside_reaches_the_files() {
+    let bench = Bench::open();
+    bench.fill();
+    std::fs::write(bench.places.build(1).join("runs/seedling-0001/secret"), "s3cret").unwrap();
+    let run = bench.places.build(2).join("runs/seedling-0001");
+    for name in ["report.html", "junit.xml", "report"] {
+        let _ = std::fs::remove_file(run.join(name));
+    }
+    symlink("/etc/passwd", run.join("report.html")).unwrap();
+    symlink(bench.folder.path().join("secret"), run.join("junit.xml")).unwrap();
+    symlink("/etc", run.join("report")).unwrap();
+    for path in [
+        "/builds/1/files/secret",
+        "/builds/1/files/../secret",
+        "/builds/1/files/%2e%2e/%2e%2e/log.txt",
+        "/builds/1/files/best/../secret",
+        "/builds/1/files/best%2f..%2fsecret",
+        "/builds/1/files//etc/passwd",
+        "/builds/1/files/%2fetc%2fpasswd",
+        "/builds/1/files/report.html%00",
+        "/builds/1/files/",
+        "/builds/2/files/report.html",
+        "/builds/2/files/junit.xml",
+        "/builds/2/files/report/style.css",
+        "/builds/6/files/report.html",
+    ] {
+        let reply = bench.ask(&format!("GET {path}"), &[], b"");
+        assert!(reply.status == 404 && !reply.body.contains("root:"), "{path}: {reply:?}");
+    }
+    let model = bench.ask("GET /builds/1/files/best/model.onnx", &[], b"");
+    assert_eq!((model.status, model.body.len()), (200, 300_000));
+    assert_eq!(model.header("content-disposition"), Some("attachment; filename=\"digits-1.onnx\""));
+    bench.store.set_cleared(1).unwrap();
+    assert_eq!(bench.page("/builds/1/files/report.html").status, 404);
+}
+
+#[test]
+fn hostile_texts_stay_texts_on_every_page() {
+    let bench = Bench::open();
+    let id = bench.begin(HOSTILE, HOSTILE, HOSTILE);
+    bench.store.begin_stage(id, StageName::Train).unwrap();
+    bench.store.end_stage(id, StageName::Train, StageState::Failed, HOSTILE).unwrap();
+    bench.store.set_run(id, "runs/seedling-0001").unwrap();
+    bench.write_run(id);
+    let run = bench.places.build(id).join("runs/seedling-0001");
+    let lines = records(hostile()).into_iter().map(|one| one.to_line().unwrap() + "\n");
+    std::fs::write(run.join("events.jsonl"), lines.collect::<String>()).unwrap();
+    std::fs::write(bench.places.log(id), HOSTILE).unwrap();
+    bench.store.end(id, Verdict::Failed, HOSTILE).unwrap();
+    bench.store.enqueue(asked(HOSTILE)).unwrap();
+    let new = NewDelivery {
+        repository: HOSTILE,
+        source: "github",
+        delivery: HOSTILE,
+        event: HOSTILE,
+        branch: HOSTILE,
+        commit: HOSTILE,
+        ignored: Some(HOSTILE),
+    };
+    bench.store.record_deliveries(&[new]).unwrap();
+    for path in ["/", "/builds/1", "/repositories/digits", "/deliveries"] {
+        let page = bench.page(path);
+        assert_eq!(page.status, 200, "{path}");
+        assert!(
+            !page.body.contains("<script>") && !page.body.contains("</title><"),
+            "{path}: {}",
+            page.body
+        );
+        assert!(page.body.contains("&lt;script&gt;"), "{path}");
+        assert_eq!(page.body.matches('\u{7}').count(), 0, "{path}");
+    }
+    let reply = bench.ask(&format!("GET /login?to={}", "%22%3e%3cscript%3e"), &[], b"");
+    assert!(!reply.body.contains("<script>"), "{reply:?}");
+    let log = bench.ask("GET /builds/1/log", &[("Accept", "text/html")], b"");
+    assert_eq!(log.header("content-type"), Some("text/plain; charset=utf-8"));
+}
+
+#[test]
+fn logs_are_read_on_from_where_they_were() {
+    let bench = Bench::open();
+    bench.fill();
+    let first = bench.ask("GET /builds/1/log", &[], b"");
+    assert_eq!(
+        (first.body.as_str(), first.header("x-log-next")),
+        ("pull\ndetect\ntrain\n", Some("18"))
+    );
+    let rest = bench.ask("GET /builds/1/log?from=5", &[], b"");
+    assert_eq!(rest.body, "detect\ntrain\n");
+    std::fs::write(bench.places.log(1), "x".repeat(1 << 20)).unwrap();
+    let piece = bench.ask("GET /builds/1/log?from=100", &[], b"");
+    assert_eq!((piece.body.len(), piece.header("x-log-length")), (256 << 10, Some("1048576")));
+    assert_eq!(bench.ask("GET /builds/2/log?from=99999999", &[], b"").body, "");
+}
+
+#[test]
+fn programs_get_rows_with_their_stages() {
+    let bench = Bench::open();
+    bench.fill();
+    let builds: serde_json::Value =
+        serde_json::from_str(&bench.ask("GET /api/builds", &[], b"").body).unwrap();
+    assert_eq!(builds["builds"].as_array().unwrap().len(), 6);
+    let accepted = &builds["builds"][5];
+    assert_eq!(
+        (&accepted["verdict"], &accepted["stages"][5]["name"]),
+        (&"accepted".into(), &"notify".into())
+    );
+    let few: serde_json::Value = serde_json::from_str(
+        &bench.ask("GET /api/builds?below=3&repository=digits", &[], b"").body,
+    )
+    .unwrap();
+    assert_eq!(few["builds"].as_array().unwrap().len(), 2);
+    let one: serde_json::Value =
+        serde_json::from_str(&bench.ask("GET /api/builds/1", &[], b"").body).unwrap();
+    assert_eq!((&one["id"], &one["accuracy"]), (&1.into(), &0.9612.into()));
+}
+
+#[test]
+fn more_builds_than_a_page_holds_are_on_the_next() {
+    let bench = Bench::open();
+    for n in 0..40 {
+        bench.store.enqueue(asked(&format!("{n:040x}"))).unwrap();
+    }
+    let page = bench.page("/").body;
+    assert!(page.contains("id=\"build-11\"") && !page.contains("id=\"build-10\""));
+    assert!(page.contains("href=\"/?below=11\""));
+    let page = bench.page("/?below=11").body;
+    assert!(page.contains("id=\"build-1\"") && !page.contains("rel=\"next\""));
+}

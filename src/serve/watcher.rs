@@ -1,0 +1,104 @@
+//! Sees which builds changed, for the streams that tell of it. One for all of them, so that a crowd of readers asks
+//! the record no more often than one.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::select;
+use tokio::time::sleep;
+
+use super::answer::Problem;
+use super::app::App;
+use super::news::News;
+use crate::chain::{Ailment, BuildRow, BuildState, Part, Places, Store};
+
+/// Builds that are watched besides those that wait and run.
+const NEWEST: u32 = 100;
+/// Changes within this time are told together.
+const GATHER: Duration = Duration::from_millis(250);
+/// How often logs, and changes by other processes, are looked for.
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What was seen: of each build a hash, the newest delivery, and which threads of the service are ill.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    builds: HashMap<i64, u64>,
+    delivery: i64,
+    ills: Vec<(Part, Ailment)>,
+}
+
+/// Watches until the task is dropped.
+pub(super) async fn watch(app: Arc<App>) {
+    let mut changes = app.service.store.changes();
+    let mut before: Option<Seen> = None;
+    loop {
+        {
+            let changed = std::pin::pin!(changes.changed());
+            select(changed, std::pin::pin!(sleep(CHECK_INTERVAL))).await;
+        }
+        sleep(GATHER).await;
+        changes.mark_unchanged();
+        if app.news.receiver_count() == 0 {
+            before = None;
+            continue;
+        }
+        let look = |app: &App| {
+            let troubles = app.service.health.troubles(Instant::now());
+            let ills = troubles.iter().map(|trouble| (trouble.part, trouble.ailment)).collect();
+            Ok(Seen { ills, ..look(&app.service.store, &app.service.places)? })
+        };
+        let Ok(now) = app.blocking(look).await else { continue };
+        let news = before.as_ref().map(|before| now.since(before));
+        before = Some(now);
+        if let Some(news) = news.filter(|news| *news != News::default()) {
+            // Nobody may be listening any more.
+            let _ = app.news.send(news);
+        }
+    }
+}
+
+fn look(store: &Store, places: &Places) -> Result<Seen, Problem> {
+    let mut builds = store.builds(None, None, NEWEST)?;
+    builds.extend(store.in_state(BuildState::Running)?);
+    let last = builds.iter().map(|build| build.id).max().unwrap_or(0);
+    let first = builds.iter().map(|build| build.id).min().unwrap_or(0);
+    let mut hashes: HashMap<i64, DefaultHasher> = HashMap::new();
+    for build in &builds {
+        let hasher = hashes.entry(build.id).or_default();
+        format!("{build:?}").hash(hasher);
+        if build.state == BuildState::Running {
+            log_length(places, build).hash(hasher);
+        }
+    }
+    // Few between the oldest that runs and the newest are not wanted.
+    for (build, stage) in store.stages_between(first, last)? {
+        if let Some(hasher) = hashes.get_mut(&build) {
+            format!("{stage:?}").hash(hasher);
+        }
+    }
+    let delivery = store.deliveries(None, 1)?.first().map_or(0, |newest| newest.id);
+    let builds = hashes.into_iter().map(|(id, hasher)| (id, hasher.finish())).collect();
+    Ok(Seen { builds, delivery, ills: Vec::new() })
+}
+
+fn log_length(places: &Places, build: &BuildRow) -> u64 {
+    std::fs::metadata(places.log(build.id)).map_or(0, |found| found.len())
+}
+
+impl Seen {
+    fn since(&self, before: &Self) -> News {
+        let changed = self.builds.iter().filter(|(id, hash)| before.builds.get(id) != Some(hash));
+        let mut builds: Vec<i64> = changed.map(|(id, _)| *id).collect();
+        builds.sort_unstable();
+        News {
+            builds,
+            deliveries: self.delivery != before.delivery,
+            health: self.ills != before.ills,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

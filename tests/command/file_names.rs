@@ -1,0 +1,53 @@
+//! Paths that are not UTF-8.
+
+use std::fs;
+
+use crate::support::{Bench, expect_code, stdout};
+
+#[test]
+fn names_that_are_not_utf8_are_names() {
+    use std::os::unix::ffi::OsStrExt;
+    let bench = Bench::new();
+    let latin = |text: &'static [u8]| std::ffi::OsStr::from_bytes(text);
+    fs::rename(bench.study(), bench.path().join(latin(b"\xe9tude.toml"))).unwrap();
+    let output = bench
+        .command(&["train"])
+        .arg(latin(b"\xe9tude.toml"))
+        .arg("--runs")
+        .arg(latin(b"\xff"))
+        .args([
+            "--set",
+            "gate.accuracy=0.0",
+            "--set",
+            "gate.allow-majority=true",
+            "--set",
+            "train.epochs=1",
+        ])
+        .output()
+        .unwrap();
+    expect_code(&output, 0);
+    let run = bench.path().join(latin(b"\xff")).join("growing-0001");
+    let provenance = fs::read_to_string(run.join("provenance.json")).unwrap();
+    assert!(provenance.contains("\u{fffd}tude.toml"), "{provenance}");
+    fs::rename(&run, bench.path().join(latin(b"r\xfcn"))).unwrap();
+    let picture = latin(b"\xe9.png");
+    let paper = image::GrayImage::from_fn(28, 28, |x, y| {
+        image::Luma([if (12..16).contains(&x) && (4..24).contains(&y) { 20 } else { 250 }])
+    });
+    paper.save(bench.path().join("a.png")).unwrap();
+    fs::rename(bench.path().join("a.png"), bench.path().join(picture)).unwrap();
+    for (command, files) in [
+        ("resume", &[][..]),
+        ("eval", &[]),
+        ("predict", &[picture]),
+        ("lineage", &[]),
+        ("report", &[]),
+    ] {
+        let output = bench.command(&[command]).arg(latin(b"r\xfcn")).args(files).output().unwrap();
+        expect_code(&output, 0);
+    }
+    let json = bench.command(&["report", "--json"]).arg(latin(b"r\xfcn")).output().unwrap();
+    expect_code(&json, 0);
+    let written: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert!(written["html"].as_str().unwrap().ends_with("report.html"), "{written}");
+}

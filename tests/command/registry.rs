@@ -1,0 +1,106 @@
+//! `burgeon registry`: from a run to a version that serves, and back.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::support::{Bench, expect_code, stderr, stdout};
+
+/// A study on the built-in digits that is over within seconds.
+fn study(seed: u64, epochs: u32) -> String {
+    format!(
+        "name = \"digits\"\n[data]\nsource = \"synthetic\"\ntrain = 600\nvalidation = 200\n[model]\nlayers = [{{ dense = {{ units = 32 }} }}]\n\
+         [train]\nepochs = {epochs}\nseed = {seed}\n[gate]\naccuracy = 0.3\n"
+    )
+}
+
+/// A bench with two runs, both added to a registry.
+fn filled() -> Bench {
+    let bench = Bench::with_study(&study(1, 4));
+    for run in ["runs/digits-0001", "runs/digits-0002"] {
+        expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
+        expect_code(&bench.burgeon(&["registry", "add", run]), 0);
+    }
+    bench
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&stdout(output)).unwrap()
+}
+
+#[test]
+fn a_run_becomes_a_version_that_is_promoted_and_rolled_back() {
+    let bench = filled();
+    let listed = json(&bench.burgeon(&["registry", "list", "--json"]));
+    assert_eq!(listed["versions"].as_array().unwrap().len(), 2);
+    let version: PathBuf = bench.path().join("registry/versions/000001");
+    for file in [
+        "model.safetensors",
+        "model.onnx",
+        "card.md",
+        "report.md",
+        "provenance.json",
+        "self-test.json",
+    ] {
+        assert!(version.join(file).is_file(), "{file}");
+    }
+    assert!(fs::read_to_string(version.join("card.md")).unwrap().contains("Answering \"unsure\""));
+    expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
+    // The same network twice: no worse than itself, as far as 400 images can tell, but that is not far.
+    let second = bench.burgeon(&["registry", "promote", "production", "2", "--force"]);
+    expect_code(&second, 0);
+    assert!(stdout(&second).contains("McNemar"), "{}", stdout(&second));
+    expect_code(&bench.burgeon(&["registry", "rollback", "production"]), 0);
+    let listed = json(&bench.burgeon(&["registry", "list", "--json"]));
+    assert_eq!(listed["aliases"][0]["version"], 1);
+    expect_code(&bench.burgeon(&["registry", "verify"]), 0);
+    fs::write(version.join("model.onnx"), "other").unwrap();
+    let verified = bench.burgeon(&["registry", "verify"]);
+    expect_code(&verified, 1);
+    assert!(stdout(&verified).contains("model.onnx"), "{}", stdout(&verified));
+}
+
+#[test]
+fn a_version_below_the_gate_is_refused_with_its_own_exit_code() {
+    let bench = filled();
+    let settings = bench.path().join("registry/registry.toml");
+    let text = fs::read_to_string(&settings).unwrap().replace("accuracy = 0.3", "accuracy = 1.0");
+    fs::write(&settings, text).unwrap();
+    let refused = bench.burgeon(&["registry", "promote", "production", "1"]);
+    expect_code(&refused, 5);
+    assert!(stdout(&refused).contains("below the gate of 100.00 %"), "{}", stdout(&refused));
+    let forced = bench.burgeon(&["registry", "promote", "production", "1", "--force", "--json"]);
+    expect_code(&forced, 0);
+    let decision = &json(&forced)["decision"];
+    assert_eq!(
+        (&decision["forced"], &decision["judgement"]["accepted"]),
+        (&true.into(), &false.into())
+    );
+}
+
+#[test]
+fn a_model_that_was_trained_on_the_held_out_images_is_not_added() {
+    let bench = Bench::with_study(&study(1, 1));
+    expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
+    let run = "runs/digits-0001";
+    let seen = bench.burgeon(&["registry", "add", run, "--split", "validation"]);
+    expect_code(&seen, 5);
+    assert!(stderr(&seen).contains("200 of the 200 held-out images"), "{}", stderr(&seen));
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let bench = Bench::new();
+    for (arguments, code, part) in [
+        (&["registry", "list"][..], 1, "no registry"),
+        (&["registry", "promote", "production", "x"], 2, "no version"),
+        (&["serve", "--registry", "registry"], 1, "no registry"),
+        (&["serve", "runs/none"], 1, "neither a run folder"),
+    ] {
+        let output = bench.burgeon(arguments);
+        expect_code(&output, code);
+        assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
+    }
+}
