@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
         let inflated = parse_images(path, &packed, CHECKS);
         assert_eq!(plain.is_ok(), inflated.is_ok());
         if let (Ok(plain), Ok(inflated)) = (plain, inflated) {
-            assert_eq!(plain.pixels, inflated.pixels);
+            assert_eq!(*plain.pixels, *inflated.pixels);
             assert_eq!(plain.file, inflated.file);
         }
     }
