@@ -358,7 +358,10 @@ impl Listener for View {
         if let Some(folds) = trial.cross_validation() {
             self.print_for(number, &format!("  {}", folds.words()));
         }
-        self.print_for(number, &format!("  {judgement}"));
+        // Without an epoch there is no accuracy to compare with the gate; the finding says why.
+        if !trial.curve.is_empty() {
+            self.print_for(number, &format!("  {judgement}"));
+        }
         if !judgement.passes {
             self.print_for(number, &format!("  {}: {}", finding.diagnosis, finding.evidence));
         }
