@@ -141,7 +141,7 @@ impl Settings {
             return Err("promotion.latency-ms-max: use a number of milliseconds above 0".into());
         }
         if let Some(name) = promotion.judged.iter().find(|name| !is_alias_name(name)) {
-            return Err(format!("promotion.judged: {name:?} is no name of an alias"));
+            return Err(format!("promotion.judged: {name:?} is not a valid alias name"));
         }
         if !is_model_name(&settings.name) {
             return Err(format!(
