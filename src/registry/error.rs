@@ -86,6 +86,16 @@ pub enum RegistryError {
         /// In which way.
         why: String,
     },
+    /// A registry cannot be created with these held-out images.
+    #[error(
+        "a registry cannot be created with {images} held-out images of {bytes} bytes: use at least one, and at most 16 GiB"
+    )]
+    HeldOut {
+        /// How many they are.
+        images: usize,
+        /// The bytes of all their pixels.
+        bytes: usize,
+    },
     /// A version has seen held-out images.
     #[error(
         "{seen} of the {images} held-out images of the registry are among the model's training and validation images, which is more than {} %: it cannot be judged on them",

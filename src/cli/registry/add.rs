@@ -48,7 +48,7 @@ const SELF_TESTED: usize = 8;
 const TIMED: usize = 100;
 const WARM_UP: usize = 10;
 
-/// Adds a version; without a registry in the folder, begins one.
+/// Adds a version; creates the registry if the folder has none.
 pub(super) fn add(
     folder: &Path,
     arguments: &AddArguments,
@@ -77,13 +77,16 @@ pub(super) fn add(
             };
             let name = model_name(&study.name);
             let settings = RegistrySettings::new(&name, study.gate.accuracy);
-            let begun = Registry::begin(files.clone(), folder, &settings, &held_out)?;
+            // A registry keeps its held-out images, so one that this model cannot be judged on is not created.
+            let seen = loaded.as_ref().map_or(0, |it| held_out.seen_among(seen_images(it)).len());
+            settings.promotion.check_seen(seen, held_out.set.images)?;
+            let created = Registry::begin(files.clone(), folder, &settings, &held_out)?;
             output.print(&format!(
                 "created {} with {} held-out images",
                 folder.display(),
                 held_out.set.images
             ));
-            begun
+            created
         }
         Ok(_) if arguments.held_out.is_some() => {
             return Err(CliError::HeldOutFixed { folder: folder.into() });
