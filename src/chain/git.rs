@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::branch::is_commit;
 use super::process::{Finished, Run};
 use super::submodules;
-use super::tree::{self, Submodule, Tree, TreeError, TreeLimits};
+use super::tree::{self, SUBMODULES_MAX, Submodule, Tree, TreeError, TreeLimits};
 use super::url::GitUrl;
 use crate::sys::hang::HangLimits;
 
@@ -73,6 +73,16 @@ pub enum GitError {
         path: String,
         /// Why.
         why: String,
+    },
+    /// It has too many submodules, or some that cannot be fetched.
+    #[error(
+        "{read} of the {all} submodules can be fetched: at most {SUBMODULES_MAX} are, with paths in UTF-8"
+    )]
+    Submodules {
+        /// Those that can be fetched.
+        read: usize,
+        /// All.
+        all: u64,
     },
     /// What it holds cannot be checked out.
     #[error(transparent)]
@@ -147,6 +157,9 @@ impl Git<'_> {
             }
         }
         let (tree, modules) = self.look(commit)?;
+        if self.submodules && modules.len() as u64 != tree.submodules {
+            return Err(GitError::Submodules { read: modules.len(), all: tree.submodules });
+        }
         let (author, message) = self.author_and_message(commit)?;
         self.write(commit, folder, &tree, if self.submodules { &modules } else { &[] })?;
         Ok(Checkout { commit: commit.into(), author, message, tree })

@@ -252,6 +252,18 @@ fn submodules_come_along_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_repository_of_which_some_submodules_would_be_left_out_is_refused() {
+    let mut site = Site::new();
+    let commit = site.push_tree(&format!("100644 blob {}\tcode.py\n", site.blob("x = 1\n")));
+    let lines = (0..51).map(|module| format!("160000 commit {commit}\tlib-{module:02}\n"));
+    site.push_tree(&lines.collect::<String>());
+    assert_eq!(site.check_out().unwrap().tree.submodules, 51);
+    site.submodules = true;
+    let error = site.check_out().unwrap_err();
+    assert!(matches!(error, GitError::Submodules { read: 50, all: 51 }), "{error}");
+}
+
+#[test]
 fn a_submodule_removes_no_folder_of_the_repository_and_counts_against_its_limit() {
     let mut site = Site::new();
     site.submodules = true;
