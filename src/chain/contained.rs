@@ -47,7 +47,11 @@ impl Contained<'_> {
         let engine = Engine::connect(build.chain.config.engine.as_deref());
         let engine = engine.map_err(|error| build.failed(error_chain(&error)))?;
         let rootless = engine.is_rootless().map_err(|error| build.failed(error_chain(&error)))?;
-        let user = container_user(&output, rootless.then(|| engine.socket())).map_err(|error| {
+        let labels = engine.list().map_err(|error| build.failed(error_chain(&error)))?;
+        let socket = rootless.then(|| engine.socket());
+        // A program that runs already could put a link to a file of this machine in the place of a folder meanwhile.
+        let given = (!labels.contains(&label)).then_some(&*output);
+        let user = container_user(given, socket).map_err(|error| {
             build.failed(format!("cannot give {} to the program: {error}", output.display()))
         })?;
         let data = build.repository.data.iter().map(|data| (data.clone(), DATA.to_owned()));
@@ -133,10 +137,10 @@ fn label(chain: &Chain, build: i64) -> String {
     format!("{folder}:{build}")
 }
 
-/// The user and group that the program has in its container, and to whom the folder then belongs: those of the service,
-/// unless that is root; then an unprivileged user. `rootless` is the socket of an engine without root: its containers' root
-/// is the engine's own user, and no other user of a container could write to a folder of this machine.
-fn container_user(folder: &Path, rootless: Option<&Path>) -> io::Result<(u32, u32)> {
+/// The user and group that the program has in its container, and to whom the folder, if one is given, then belongs: those
+/// of the service, unless that is root; then an unprivileged user. `rootless` is the socket of an engine without root: its
+/// containers' root is the engine's own user, and no other user of a container could write to a folder of this machine.
+fn container_user(folder: Option<&Path>, rootless: Option<&Path>) -> io::Result<(u32, u32)> {
     const UNPRIVILEGED: (u32, u32) = (65532, 65532);
     let own = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let (outside, inside) = match rootless {
@@ -148,7 +152,7 @@ fn container_user(folder: &Path, rootless: Option<&Path>) -> io::Result<(u32, u3
         }
     };
     if own.0 == 0 {
-        give(folder, outside)?;
+        folder.map_or(Ok(()), |folder| give(folder, outside))?;
     } else if own.0 != outside.0 {
         let why = format!("the engine runs as user {}, the service as user {}", outside.0, own.0);
         return Err(io::Error::other(why));

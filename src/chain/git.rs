@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::branch::is_commit;
 use super::process::{Finished, Run};
 use super::submodules;
-use super::tree::{self, Submodule, Tree, TreeError, TreeLimits};
+use super::tree::{self, SUBMODULES_MAX, Submodule, Tree, TreeError, TreeLimits};
 use super::url::GitUrl;
 use crate::sys::hang::HangLimits;
 
@@ -73,6 +73,16 @@ pub enum GitError {
         path: String,
         /// Why.
         why: String,
+    },
+    /// It has too many submodules, or some that cannot be fetched.
+    #[error(
+        "{read} of the {all} submodules can be fetched: at most {SUBMODULES_MAX} are, with paths in UTF-8"
+    )]
+    Submodules {
+        /// Those that can be fetched.
+        read: usize,
+        /// All.
+        all: u64,
     },
     /// What it holds cannot be checked out.
     #[error(transparent)]
@@ -147,8 +157,11 @@ impl Git<'_> {
             }
         }
         let (tree, modules) = self.look(commit)?;
+        if self.submodules && modules.len() as u64 != tree.submodules {
+            return Err(GitError::Submodules { read: modules.len(), all: tree.submodules });
+        }
         let (author, message) = self.author_and_message(commit)?;
-        self.write(commit, folder, if self.submodules { &modules } else { &[] })?;
+        self.write(commit, folder, &tree, if self.submodules { &modules } else { &[] })?;
         Ok(Checkout { commit: commit.into(), author, message, tree })
     }
 
@@ -253,7 +266,13 @@ impl Git<'_> {
     }
 
     /// Writes what a commit holds into a folder that is there as a whole or not at all.
-    fn write(&self, commit: &str, folder: &Path, modules: &[Submodule]) -> Result<(), GitError> {
+    fn write(
+        &self,
+        commit: &str,
+        folder: &Path,
+        tree: &Tree,
+        modules: &[Submodule],
+    ) -> Result<(), GitError> {
         let io = |source| GitError::Io { what: "git checkout-index", source };
         let aside = folder.with_extension("new");
         for old in [&aside, folder] {
@@ -278,18 +297,25 @@ impl Git<'_> {
         let _ = std::fs::remove_file(&index);
         written?;
         if !modules.is_empty() {
-            self.write_submodules(commit, &aside, modules)?;
+            self.write_submodules(commit, &aside, tree, modules)?;
         }
         std::fs::rename(&aside, folder).map_err(io)
     }
 
-    /// Writes the submodules of a commit into its checkout, each fetched as carefully; theirs are left out.
+    /// Writes the submodules of a commit into its checkout, each fetched as carefully; theirs are left out. The limit
+    /// holds for all of them together.
     fn write_submodules(
         &self,
         commit: &str,
         folder: &Path,
+        tree: &Tree,
         modules: &[Submodule],
     ) -> Result<(), GitError> {
+        let io = |source| GitError::Io { what: "git checkout-index", source };
+        let limit = u64::from(self.megabytes) << 20;
+        let mut bytes = tree.bytes;
+        // Beside the checkout: within it, the repository may have a folder of any name.
+        let apart = folder.with_file_name("submodule");
         let mut command = self.git(Trust::Nobody);
         command.args(["config", "--blob", &format!("{commit}:.gitmodules"), "--null", "--list"]);
         let urls = submodules::urls(&self.call(command, "config", LOOK_UP, &mut |_| false)?);
@@ -302,8 +328,18 @@ impl Git<'_> {
             let kept = self.kept.with_extension(submodules::folder(&url));
             let git =
                 Git { url: &url, branch: self.branch, kept: &kept, submodules: false, ..*self };
-            git.check_out(&module.commit, &folder.join(&module.path))
+            let checkout = git
+                .check_out(&module.commit, &apart)
                 .map_err(|error| refused(crate::sys::error_chain(&error)))?;
+            bytes = bytes.saturating_add(checkout.tree.bytes);
+            if bytes > limit {
+                std::fs::remove_dir_all(&apart).map_err(io)?;
+                return Err(TreeError::Bytes { bytes: limit }.into());
+            }
+            // In the place of the empty folder that Git made.
+            let to = folder.join(&module.path);
+            std::fs::create_dir_all(&to).map_err(io)?;
+            std::fs::rename(&apart, &to).map_err(io)?;
         }
         Ok(())
     }

@@ -252,6 +252,50 @@ fn submodules_come_along_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_repository_of_which_some_submodules_would_be_left_out_is_refused() {
+    let mut site = Site::new();
+    let commit = site.push_tree(&format!("100644 blob {}\tcode.py\n", site.blob("x = 1\n")));
+    let lines = (0..51).map(|module| format!("160000 commit {commit}\tlib-{module:02}\n"));
+    site.push_tree(&lines.collect::<String>());
+    assert_eq!(site.check_out().unwrap().tree.submodules, 51);
+    site.submodules = true;
+    let error = site.check_out().unwrap_err();
+    assert!(matches!(error, GitError::Submodules { read: 50, all: 51 }), "{error}");
+}
+
+#[test]
+fn a_submodule_removes_no_folder_of_the_repository_and_counts_against_its_limit() {
+    let mut site = Site::new();
+    site.submodules = true;
+    site.git(&["init", "-q", "-b", "main", "../library"], "work");
+    std::fs::write(site.path("library/zeros"), vec![0; 700_000]).unwrap();
+    site.git(&["add", "-A"], "library");
+    site.git(&["commit", "-q", "-m", "library"], "library");
+    let commit = site.git(&["rev-parse", "HEAD"], "library");
+    let named = site.blob("[submodule \"m\"]\n\tpath = libs\n\turl = ../library\n");
+    let file = site.blob("y = 2\n");
+    let (own, index) = (site.tree(&format!("100644 blob {file}\tcode.py\n")), site.blob("z = 3\n"));
+    let lines = |zeros: usize| {
+        let zeros = site.blob(&"0".repeat(zeros));
+        format!(
+            "100644 blob {named}\t.gitmodules\n160000 commit {commit}\tlibs\n040000 tree {own}\tlibs.new\n\
+             100644 blob {index}\tlibs.index\n100644 blob {zeros}\tzeros\n"
+        )
+    };
+    site.push_tree(&lines(10));
+    site.check_out_with(None, 1).unwrap();
+    assert_eq!(site.read("libs.new/code.py"), "y = 2\n");
+    assert_eq!(site.read("libs.index"), "z = 3\n");
+    assert_eq!(site.read("libs/zeros").len(), 700_000);
+    site.push_tree(&lines(700_000));
+    let error = site.check_out_with(None, 1).unwrap_err();
+    assert!(matches!(error, GitError::Tree(TreeError::Bytes { .. })), "{error}");
+    let mut left: Vec<_> = std::fs::read_dir(site.path("state")).unwrap().flatten().collect();
+    left.retain(|entry| entry.file_name() == "submodule");
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
 fn paths_that_lead_outside_are_refused() {
     let site = Site::new();
     let file = site.blob("evil");

@@ -65,13 +65,13 @@ struct Standing {
 }
 
 impl Part {
-    /// What it does, as the subject of a sentence.
+    /// What it is, as the subject of a sentence.
     fn sentence(self) -> &'static str {
         match self {
-            Self::Builds => "What starts builds",
-            Self::Messages => "What sends messages and the states of commits",
-            Self::Poll => "What looks for pushes that nobody told of",
-            Self::Clearing => "What clears the files of old builds away",
+            Self::Builds => "The thread that starts builds",
+            Self::Messages => "The thread that sends messages and commit statuses",
+            Self::Poll => "The thread that polls branches",
+            Self::Clearing => "The thread that removes the files of old builds",
         }
     }
 
@@ -115,8 +115,8 @@ impl Trouble {
         let (part, why) = (part.sentence(), if why.is_empty() { "an internal error" } else { why });
         match ailment {
             Ailment::Stuck => format!("{part} has given no sign of life for {seconds} s."),
-            Ailment::Dead => format!("{part} died {seconds} s ago and is started again: {why}."),
-            Ailment::Failing => format!("{part} has failed for {seconds} s: {why}."),
+            Ailment::Dead => format!("{part} died {seconds} s ago and is being restarted: {why}."),
+            Ailment::Failing => format!("{part} has been failing for {seconds} s: {why}."),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::health::{Ailment, Part};
 use super::log::BuildLog;
 use super::status::{self, Told, Whose};
 use super::store::{BuildRow, StageName, StageState, StoreError, Verdict};
-use crate::ledger;
+use crate::ledger::{self, LedgerError};
 use crate::notify::{
     Announcement, AnnouncementKind, BuildVerdict, Existing, Flush, Messages, Outbox, OutboxError,
 };
@@ -46,7 +46,7 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
             Ok(()) => chain.health.well(Part::Messages),
             Err(error) => {
                 let why = error_chain(&error);
-                tracing::warn!(error = why, "cannot tell of a build");
+                tracing::warn!(error = why, "cannot send the notifications of a build");
                 chain.health.ill(Part::Messages, Ailment::Failing, &why);
             }
         }
@@ -112,9 +112,9 @@ fn queue_messages(chain: &Chain, build: &BuildRow) -> Result<(), NotifyBuildErro
     let note = match repository.map(|repository| chain.config.notify_of(repository)) {
         Some(notify) if notify.mail.is_some() || !notify.webhook.is_empty() => {
             queue(chain, build, &notify)?;
-            "the messages are in the outbox"
+            "the messages are queued"
         }
-        _ => "nobody is to be told",
+        _ => "no mail or webhook is configured",
     };
     chain.store.end_stage(build.id, StageName::Notify, StageState::Done, note)?;
     Ok(chain.store.set_told(build)?)
@@ -167,7 +167,7 @@ fn post_status(
             return Ok(chain.store.set_status(build, wanted)?);
         }
         Told::Later { why, whose, after } => {
-            tracing::warn!(build = build.id, why, "the state of the commit cannot be told yet");
+            tracing::warn!(build = build.id, why, "the commit status cannot be posted yet");
             match whose {
                 Whose::All => {
                     let wait = Wait::longer(waits.services.get(&spec.api), after);
@@ -183,12 +183,12 @@ fn post_status(
             if build.ended.is_none_or(|ended| now - ended < age_max) {
                 return Ok(());
             }
-            format!("{why}; it is given up")
+            format!("{why}; giving up")
         }
         Told::Never(why) => why,
     };
-    tracing::warn!(build = build.id, why, "the state of the commit is not told");
-    log_line(chain, build, &format!("the state of the commit could not be told: {why}"));
+    tracing::warn!(build = build.id, why, "the commit status is not posted");
+    log_line(chain, build, &format!("the commit status could not be posted: {why}"));
     waits.builds.remove(&build.id);
     // The end of one that goes on is still told.
     let noted = if build.ended.is_some() { NOT_TOLD } else { wanted };
@@ -252,7 +252,13 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
         rows.push(("build", build.id.to_string()));
     }
     let run = chain.places.run(build);
-    let report = run.as_deref().and_then(report);
+    let report = run.as_deref().map_or(Ok(None), report).unwrap_or_else(|error| {
+        let why = error_chain(&error);
+        tracing::warn!(build = build.id, why, "the record of a run cannot be read");
+        log_line(chain, build, &format!("the message has no figures of the run: {why}"));
+        rows.push(("report", format!("cannot be read: {why}")));
+        None
+    });
     Announcement::of_build(&BuildVerdict {
         number: build.verdicts,
         what,
@@ -268,10 +274,10 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
     })
 }
 
-fn report(run: &Path) -> Option<Report> {
-    let records = ledger::read(&RealFiles, &run.join("events.jsonl")).ok()?;
-    // A program that is no study has none.
-    (!records.is_empty()).then(|| Report::from_records(&records))
+/// The report of a run; `None` for a program that is no study, and keeps no record.
+fn report(run: &Path) -> Result<Option<Report>, LedgerError> {
+    let records = ledger::read(&RealFiles, &run.join("events.jsonl"))?;
+    Ok((!records.is_empty()).then(|| Report::from_records(&records)))
 }
 
 #[cfg(test)]

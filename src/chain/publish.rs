@@ -4,6 +4,8 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 use super::build::{Build, End, ModelPart, Trained};
 use super::output::{copy, without_links};
 
@@ -30,15 +32,20 @@ fn published(models: &Path, name: &str, trained: &Trained) -> io::Result<()> {
     if aside.exists() {
         std::fs::remove_dir_all(&aside)?;
     }
-    if !folder.exists() {
-        std::fs::create_dir_all(&aside)?;
-        for ModelPart { name, folder, path } in &trained.model {
-            let to = if name.is_empty() { aside.clone() } else { aside.join(name) };
-            without_links(folder, path)
-                .and_then(|from| copy(&from, &to))
-                .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-        }
-        sync(&aside)?;
+    std::fs::create_dir_all(&aside)?;
+    for ModelPart { name, folder, path } in &trained.model {
+        let to = if name.is_empty() { aside.clone() } else { aside.join(name) };
+        without_links(folder, path)
+            .and_then(|from| copy(&from, &to))
+            .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+    }
+    sync(&aside)?;
+    // A program that was started again has made another model than the one that was published before: they change
+    // places in one step, as `production` may lead there already.
+    if folder.exists() {
+        renameat_with(CWD, &aside, CWD, &folder, RenameFlags::EXCHANGE)?;
+        std::fs::remove_dir_all(&aside)?;
+    } else {
         std::fs::rename(&aside, &folder)?;
     }
     let link = models.join(format!(".{PRODUCTION}.new"));

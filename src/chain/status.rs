@@ -85,7 +85,7 @@ struct Request {
 
 /// Tells the state of a build's commit.
 pub(super) fn tell(config: &Config, status: &StatusSpec, build: &BuildRow) -> Told {
-    let what = "the file with the token for commit states";
+    let what = "the file with the token for commit statuses";
     let token = match Secret::read(&status.token_file, what) {
         Ok(token) => token,
         Err(why) => return Told::Later { why, whose: Whose::All, after: None },

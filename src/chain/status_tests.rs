@@ -409,7 +409,7 @@ fn a_state_is_told_again_when_the_service_is_back_and_given_up_when_it_is_refuse
     let told = |line: &String| if line.contains(COMMIT) { refused } else { taken };
     assert_eq!(lines.iter().map(told).collect::<Vec<_>>(), [refused, refused, taken], "{lines:?}");
     let log = std::fs::read_to_string(chain.places.log(refused)).unwrap();
-    assert!(log.contains("could not be told") && log.contains("No commit found"), "{log}");
+    assert!(log.contains("could not be posted") && log.contains("No commit found"), "{log}");
     assert!(!log.contains(TOKEN));
     chain.stop();
     work.join().unwrap().unwrap();

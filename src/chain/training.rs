@@ -105,7 +105,9 @@ fn to_its_end(
                 held_since = None;
                 let why = match finished {
                     Finished::Hung(hang) => format!("training hung and was ended: {hang}"),
-                    _ => format!("training was ended from outside ({finished:?})"),
+                    Finished::Exited(code) => format!("training was stopped (exit code {code})"),
+                    Finished::Killed(signal) => format!("training was killed by signal {signal}"),
+                    Finished::Stopped | Finished::OutOfTime => "training was stopped".into(),
                 };
                 let line = format!("{why}; it goes on from its last checkpoint");
                 build.log.say(StageName::Train, &line);

@@ -45,8 +45,8 @@ pub struct Submodule {
     pub commit: String,
 }
 
-/// Submodules that are looked at; a repository with more of them gets none of the others.
-const SUBMODULES_MAX: usize = 50;
+/// Submodules that can be fetched.
+pub const SUBMODULES_MAX: usize = 50;
 
 /// Why a commit is not checked out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -54,7 +54,7 @@ impl TryFrom<String> for GitUrl {
             Ok(transport) => Ok(Self { text, transport }),
             // A password in it is not repeated.
             Err(problem) => {
-                let shown = match text.split_once('@') {
+                let shown = match text.rsplit_once('@') {
                     Some((_, rest)) => format!("…@{rest}"),
                     None => text,
                 };

@@ -26,7 +26,7 @@ pub enum WorkError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Another service works in this folder.
-    #[error("another service works in this folder")]
+    #[error("another service is using this folder")]
     Locked(#[from] LockError),
     /// A test asked for a fault that is none.
     #[error(transparent)]
@@ -86,7 +86,7 @@ impl Chain {
                 // What it said went to the log.
                 Err(_) => (Ailment::Dead, String::new()),
             };
-            tracing::error!(?part, ?ailment, why, "a thread of the service begins anew");
+            tracing::error!(?part, ?ailment, why, "restarting a thread of the service");
             self.health.ill(part, ailment, &why);
             if began.elapsed() > PAUSE_MAX {
                 pause = PAUSE_MIN;
@@ -111,8 +111,7 @@ impl Chain {
             for row in unfinished.into_iter().chain(queued) {
                 if running.len() < self.config.max && !running.contains_key(&row.id) {
                     let id = row.id;
-                    tracing::info!(build = id, repository = row.repository, "build starts");
-                    running.insert(id, self.spawn(row)?);
+                    running.extend(self.spawn(row)?.map(|thread| (id, thread)));
                 }
             }
             self.health.well(Part::Builds);
@@ -121,9 +120,13 @@ impl Chain {
         Ok(())
     }
 
-    fn spawn(self: &Arc<Self>, row: BuildRow) -> Result<JoinHandle<()>, WorkError> {
+    /// Starts the thread of a build, unless the build was cancelled or superseded since its row was read.
+    fn spawn(self: &Arc<Self>, row: BuildRow) -> Result<Option<JoinHandle<()>>, WorkError> {
         // On record before its thread runs, so that it is not taken twice.
-        self.store.start(row.id)?;
+        if !self.store.start(row.id)? {
+            return Ok(None);
+        }
+        tracing::info!(build = row.id, repository = row.repository, "build starts");
         let chain = Arc::clone(self);
         let work = move || {
             let id = row.id;
@@ -140,7 +143,8 @@ impl Chain {
             }
             chain.wake();
         };
-        thread::Builder::new().name("build".into()).spawn(work).map_err(WorkError::Thread)
+        let thread = thread::Builder::new().name("build".into());
+        thread.spawn(work).map(Some).map_err(WorkError::Thread)
     }
 }
 

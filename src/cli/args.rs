@@ -305,10 +305,10 @@ pub struct DriftArguments {
     // Not called `data`, which is the global --data: clap would give that the same value.
     #[arg(value_name = "DATA", add = studies())]
     pub images: PathBuf,
-    /// Images of a window; 500, or half of all images if they are fewer than 1,000
+    /// Images in a window; by default 500, or half of all images if they are fewer than 1,000
     #[arg(long, value_name = "IMAGES", env = "BURGEON_WINDOW")]
     pub window: Option<usize>,
-    /// How many windows it takes to a false alarm, on average; 10,000 unless given
+    /// Windows from one false alarm to the next, on average; 10,000 by default
     #[arg(long, value_name = "WINDOWS", env = "BURGEON_RUN_TIME")]
     pub run_time: Option<f64>,
 }

@@ -7,6 +7,7 @@ use super::args::{Common, DataArguments};
 use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
+use super::shown::{shown, shown_line};
 use super::view::View;
 use super::{document, launch, overrides};
 use crate::data::{Dataset, Folds, Loaded, Split, sheet};
@@ -80,17 +81,16 @@ fn table(loaded: &Loaded) -> String {
         crate::study::describe(&loaded.origin),
         data.classes.len()
     );
-    let names = data.classes.iter().take(LISTED).map(|name| name.chars().count());
-    let column = names.max().unwrap_or(0).clamp(5, 40);
+    let names: Vec<_> = data.classes.iter().take(LISTED).map(|name| shown(name, 39)).collect();
+    let column = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
     let mut line = |name: &str, counts: [String; 3]| {
         let [train, validation, test] = counts;
-        let name: String = name.chars().take(column).collect();
         let _ = writeln!(text, "{name:<column$}  {train:>10}  {validation:>10}  {test:>10}");
     };
     line("class", ["training", "validation", "test"].map(str::to_owned));
     let counts = &loaded.report.counts;
     let splits = [&counts.train, &counts.validation, &counts.test];
-    for (label, name) in data.classes.iter().enumerate().take(LISTED) {
+    for (label, name) in names.iter().enumerate() {
         line(name, splits.map(|split| grouped(split[label] as u64)));
     }
     if let more @ 1.. = data.classes.len().saturating_sub(LISTED) {
@@ -114,7 +114,7 @@ fn table(loaded: &Loaded) -> String {
         text.push('\n');
     }
     for finding in &loaded.report.findings {
-        let _ = writeln!(text, "- {}", finding.words(&data.classes));
+        let _ = writeln!(text, "- {}", shown_line(&finding.words(&data.classes)));
     }
     text
 }

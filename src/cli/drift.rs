@@ -321,7 +321,7 @@ const LISTED: usize = 20;
 
 fn text(report: &DriftReport, classes: &[String]) -> String {
     let mut text = format!(
-        "compared with {} held-out images{}\n{} images, {} windows of {}; a window is suspicious from p = {:.2e} on, so that there is one false alarm in {} windows\n",
+        "compared with {} held-out images{}\n{} images, {} windows of {}; a window is suspicious at p = {:.2e} or below, for one false alarm in {} windows\n",
         grouped(report.reference_images),
         report
             .reference_accuracy
@@ -356,14 +356,15 @@ fn text(report: &DriftReport, classes: &[String]) -> String {
     if let Some(labels) = &report.labels {
         let _ = writeln!(
             text,
-            "accuracy on {} images with labels: {}; as low by chance at the gate of {} with {}{}",
+            "accuracy on {} images with labels: {}; chance of one as low at the gate of {}: {}{}",
             grouped(labels.images as usize),
             percent(labels.accuracy),
             percent(labels.gate),
             probability(labels.p_gate),
-            labels
-                .p_reference
-                .map_or(String::new(), |p| format!(", at the reference's with {}", probability(p)))
+            labels.p_reference.map_or(String::new(), |p| format!(
+                "; at the accuracy on the held-out images: {}",
+                probability(p)
+            ))
         );
     }
     text + &verdict(report)

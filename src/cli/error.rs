@@ -102,7 +102,7 @@ pub(super) enum CliError {
     )]
     OpenToAll { address: std::net::SocketAddr },
     #[cfg(feature = "serve")]
-    #[error("name a run, or a registry with --registry, to serve predictions of")]
+    #[error("give the run, or with --registry the registry, whose model is to be served")]
     NothingToServe,
     #[cfg(feature = "serve")]
     #[error(
@@ -113,7 +113,7 @@ pub(super) enum CliError {
     #[error("--keep-images needs a folder: name one with --requests")]
     NoRequestsFolder,
     #[cfg(feature = "serve")]
-    #[error("the program git is not there, through which repositories are fetched; install it")]
+    #[error("git is not installed, and repositories are fetched with it; install git")]
     NoGit,
     #[cfg(feature = "serve")]
     #[error("cannot find the program that runs")]

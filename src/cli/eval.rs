@@ -11,6 +11,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::launch;
 use super::output::Output;
+use super::shown::shown;
 use super::view::{View, percent};
 use crate::data::Loaded;
 use crate::ledger::{DataOrigin, Event, Ledger, RunFolder};
@@ -132,8 +133,8 @@ fn json(result: &Evaluation, split: SplitName, loaded: &Loaded, seconds: f64) ->
 }
 
 fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
-    let names = &loaded.dataset.classes;
-    let width = names.iter().map(String::len).max().unwrap_or(1).max(5);
+    let names: Vec<_> = loaded.dataset.classes.iter().map(|name| shown(name, 40)).collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(1).max(5);
     let mut text = format!(
         "{} of {} {} images classified correctly: {}, loss {:.4}\n\n",
         result.correct(),
@@ -164,7 +165,7 @@ fn table(result: &Evaluation, split: SplitName, loaded: &Loaded) -> String {
     let _ = writeln!(text, "\nrows: true class; columns: predicted class");
     let cell = width.max(result.images().to_string().len());
     let _ = write!(text, "{:>width$}", "");
-    for name in names {
+    for name in &names {
         let _ = write!(text, " {name:>cell$}");
     }
     text.push('\n');

@@ -47,6 +47,7 @@ mod version;
 mod view;
 mod watchdog;
 
+use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -144,13 +145,25 @@ fn document(
         Some(path) if data::is_data(path) => init::document(path, common, output)?,
         None => StudyDocument::new("the built-in lenet.toml", DEFAULT_STUDY),
         Some(path) => {
-            let text = std::fs::read_to_string(path)
+            let text = read_study(path)
                 .map_err(|source| CliError::StudyFile { path: path.into(), source })?;
             StudyDocument::new(path.display().to_string(), text)
                 .in_folder(path.parent().unwrap_or(Path::new("")))
         }
     };
     Ok(document.with_overrides(overrides(common)))
+}
+
+/// The text of a study file, which could be anything, even without an end.
+fn read_study(path: &Path) -> std::io::Result<String> {
+    const BYTES_MAX: u64 = 1 << 20;
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(BYTES_MAX + 1).read_to_string(&mut text);
+    match read {
+        Ok(_) if text.len() as u64 <= BYTES_MAX => Ok(text),
+        Ok(_) => Err(std::io::Error::other("it is longer than 1 MiB")),
+        Err(error) => Err(error),
+    }
 }
 
 /// The changes of `--seed` and `--set`.

@@ -10,6 +10,7 @@ use super::eval::{TestRecord, split_name};
 use super::exit::Exit;
 use super::launch;
 use super::output::Output;
+use super::shown::shown;
 use super::view::{View, percent};
 use crate::data::image_file::{Invert, Picture};
 use crate::data::{DataError, Subset};
@@ -141,8 +142,8 @@ fn prediction_line(
     format!(
         "{} {index}: {}, predicted {} {}{verdict}\n",
         split_name(split),
-        names[*label],
-        names[*class],
+        shown(&names[*label], 64),
+        shown(&names[*class], 64),
         percent(probabilities[*class])
     )
 }
@@ -184,9 +185,10 @@ fn rank(classifier: &Classifier, probabilities: Vec<f32>) -> Vec<(&str, f64)> {
 }
 
 fn line(path: &Path, ranked: &[(&str, f64)]) -> String {
-    let mut shown = ranked.iter().map(|(name, share)| format!("{name} {}", percent(*share)));
-    let first = shown.next().unwrap_or_default();
-    let others: Vec<String> = shown.take(2).collect();
+    let mut classes =
+        ranked.iter().map(|(name, share)| format!("{} {}", shown(name, 64), percent(*share)));
+    let first = classes.next().unwrap_or_default();
+    let others: Vec<String> = classes.take(2).collect();
     format!("{}: {first}  (then {})\n", path.display(), others.join(", "))
 }
 

@@ -11,6 +11,7 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use super::predicting;
+use super::shown::shown_line;
 use crate::chain::{
     BuildRequest, BuildRow, BuildState, Cause, Chain, Config, Places, Queued, Repository, StageRow,
     Store, git_version, is_commit,
@@ -58,10 +59,11 @@ pub fn serve(
     };
     let served = listen(service, &stop, &mut |address| {
         let scheme = if chain.config.tls.is_some() { "https" } else { "http" };
-        output.print(&format!(
-            "{} repositories; {scheme}://{address}/",
-            chain.config.repositories.len()
-        ));
+        let repositories = match chain.config.repositories.len() {
+            1 => "1 repository".into(),
+            count => format!("{count} repositories"),
+        };
+        output.print(&format!("{repositories}; {scheme}://{address}/"));
     });
     chain.stop();
     let worked = working.join();
@@ -144,7 +146,7 @@ pub fn chain(arguments: &ChainArguments, output: &Output) -> Result<Exit, CliErr
             false => Err(CliError::NoSuchBuild { build: *build, wanted: "that waits or runs" }),
         },
         ChainCommand::Resume { build } => match store.reopen(*build)? {
-            true => output.result(&format!("build {build} goes on\n")),
+            true => output.result(&format!("build {build} is resumed\n")),
             false => {
                 let wanted = "that failed or was cancelled and still has its files";
                 Err(CliError::NoSuchBuild { build: *build, wanted })
@@ -171,7 +173,7 @@ fn trigger(
     let queued = store.enqueue(BuildRequest { repository: name, branch, commit, cause })?;
     output.result(&match queued {
         Queued::New(build) => format!("queued build {build}\n"),
-        Queued::Known(build) if commit.is_empty() => format!("build {build} waits already\n"),
+        Queued::Known(build) if commit.is_empty() => format!("build {build} is waiting already\n"),
         Queued::Known(build) => {
             format!("the commit has build {build}; `burgeon chain retry {build}` builds it again\n")
         }
@@ -222,14 +224,15 @@ fn status(store: &Store, builds: &[BuildRow], output: &Output) -> Result<Exit, C
         let accuracy =
             build.accuracy.map_or("–".into(), |accuracy| format!("{:.2} %", accuracy * 100.0));
         let created = jiff::Timestamp::from_millisecond(build.created).unwrap_or_default();
+        // It may hold names of files, which a repository chooses.
+        let why = shown_line(&build.why);
         text += &format!(
-            "{:>5}  {}  {} {} {:10.10}  {state:14} {accuracy:>8}  {}\n",
+            "{:>5}  {}  {} {} {:10.10}  {state:14} {accuracy:>8}  {why}\n",
             build.id,
             rfc3339(created),
             build.repository,
             build.branch,
             build.commit_id,
-            build.why
         );
     }
     if builds.is_empty() && !output.json {

@@ -71,7 +71,7 @@ pub(super) struct Watch<'a> {
     id: &'a str,
     caller: &'a Caller,
     output: SyncSender<Bytes>,
-    deadline: Option<Timestamp>,
+    deadline: Option<Instant>,
     signs: SignsOfLife,
     /// `None` where the engine ended it.
     logs: Option<Logs>,
@@ -114,12 +114,10 @@ impl<'a> Watch<'a> {
         };
         watch.read_output(true);
         let state = watch.state().await?.unwrap_or_default();
-        watch.deadline = job.limits.seconds.map(|seconds| {
-            // An engine that does not say when is taken to have started it now.
-            let from = started(&state).unwrap_or_else(Timestamp::now);
-            let seconds = Duration::from_secs(seconds);
-            from.checked_add(seconds).unwrap_or(Timestamp::MAX)
-        });
+        let seconds = job.limits.seconds.map(Duration::from_secs);
+        let left = seconds.map(|seconds| time_left(seconds, started(&state), Timestamp::now()));
+        // From here on by a clock that nobody sets.
+        watch.deadline = left.and_then(|left| Instant::now().checked_add(left));
         Ok(watch)
     }
 
@@ -248,7 +246,7 @@ impl<'a> Watch<'a> {
         let Some(asking) = &mut self.asked else {
             let why = match self.deadline {
                 _ if self.is_to_stop() => EndReason::Stop,
-                Some(deadline) if Timestamp::now() >= deadline => EndReason::TimeLimit,
+                Some(deadline) if Instant::now() >= deadline => EndReason::TimeLimit,
                 _ => match self.signs.hang(Instant::now()) {
                     Some(hang) => EndReason::Hang(hang),
                     None => return Ok(()),
@@ -292,10 +290,33 @@ impl<'a> Watch<'a> {
     }
 }
 
+/// What is left of the time of a container that was started then; all of it if the engine does not say when, or if its
+/// clock or this one is so wrong that the start is yet to come.
+fn time_left(limit: Duration, started: Option<Timestamp>, now: Timestamp) -> Duration {
+    let ran = started.and_then(|started| Duration::try_from(now.duration_since(started)).ok());
+    limit.saturating_sub(ran.unwrap_or_default())
+}
+
 fn runs(state: &ContainerState) -> bool {
     state.running == Some(true) || state.paused == Some(true) || state.restarting == Some(true)
 }
 
 fn is_missing(error: &EngineError) -> bool {
     answered(error).is_some_and(|(status, _)| status == 404)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_was_found_again_has_the_rest_of_its_time() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let left = |started, now| time_left(Duration::from_secs(60), started, at(now)).as_secs();
+        assert_eq!(left(Some(at(1000)), 1000), 60);
+        assert_eq!(left(Some(at(1000)), 1045), 15);
+        assert_eq!(left(Some(at(1000)), 2000), 0);
+        assert_eq!(left(Some(at(1000)), 500), 60, "a clock was set back");
+        assert_eq!(left(None, 1000), 60);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Figures, Report, State};
+use crate::report::{Figures, LineageTrial, Report, State};
 use crate::spec::is_separator;
 
 /// The kind of an event that is told.
@@ -91,6 +91,8 @@ pub struct Announcement {
     pub rows: Vec<(String, String)>,
     /// The same as numbers.
     pub figures: Figures,
+    /// What the accuracy was measured on, such as `on validation images` or `cross-validated over 5 folds`.
+    pub measured: String,
     /// The accuracy that the gate requires, 0..=1.
     pub threshold: Option<f64>,
     /// The validation accuracies of each trial, 0..=1 or NaN, epoch by epoch.
@@ -120,7 +122,13 @@ impl Announcement {
             sentence = format!("Out of time: {why}. {sentence}");
         }
         let page = report.to_single_page();
-        let curve = |trial: &crate::report::LineageTrial| {
+        let best = report.figures.best_trial;
+        let best = report.lineage.trials.iter().find(|trial| Some(trial.trial) == best);
+        let measured = match best.and_then(LineageTrial::cross_validation) {
+            Some(folds) => format!("cross-validated over {}", folds.extent()),
+            None => "on validation images".into(),
+        };
+        let curve = |trial: &LineageTrial| {
             trial.curve.iter().map(|epoch| epoch.validation_accuracy).collect()
         };
         Self {
@@ -137,6 +145,7 @@ impl Announcement {
                 .map(|(name, value)| (name, one_line(&value, 200)))
                 .collect(),
             figures: report.figures,
+            measured,
             threshold: report.threshold(),
             curves: report.lineage.trials.iter().map(curve).collect(),
             page: Some(page).filter(|page| page.len() <= PAGE_BYTES_MAX),
@@ -159,11 +168,11 @@ impl Announcement {
 
     /// A line that says it all, for subjects of mail.
     pub fn title(&self) -> String {
-        let Self { study, what, figures, .. } = self;
+        let Self { study, what, figures, measured, .. } = self;
         let accuracy = figures.validation_accuracy.filter(|accuracy| accuracy.is_finite());
         match accuracy {
             Some(accuracy) => {
-                format!("{study} {}: {:.2} % on validation images", what.words(), accuracy * 100.0)
+                format!("{study} {}: {:.2} % {measured}", what.words(), accuracy * 100.0)
             }
             None => format!("{study} {}", what.words()),
         }
@@ -180,3 +189,6 @@ pub(super) fn one_line(text: &str, chars_max: usize) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests;

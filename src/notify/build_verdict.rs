@@ -71,6 +71,7 @@ impl Announcement {
                     trials: 0,
                     seconds: 0.0,
                 },
+                measured: "on held-out data".into(),
                 threshold,
                 curves: Vec::new(),
                 page: None,

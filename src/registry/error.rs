@@ -9,7 +9,7 @@ use crate::sys::lock::LockError;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// There is none.
-    #[error("{} is no registry: it has no registry.toml; `burgeon registry add RUN` begins one", folder.display())]
+    #[error("{} is not a registry: it has no registry.toml; `burgeon registry add RUN` creates one", folder.display())]
     NoRegistry {
         /// The folder that was given.
         folder: PathBuf,
@@ -45,27 +45,29 @@ pub enum RegistryError {
         versions: Vec<u64>,
     },
     /// The text is no number of a version.
-    #[error("{text:?} is no version; write its number, such as 3")]
+    #[error("{text:?} is not a version; give its number, such as 3")]
     NotAVersion {
         /// What was given.
         text: String,
     },
     /// The name cannot be that of an alias.
     #[error(
-        "{name:?} is no name of an alias: use up to 64 of the letters a to z, digits, - and _, and begin with a letter"
+        "{name:?} is not a valid alias name: use up to 64 of the letters a to z, digits, - and _, and begin with a letter"
     )]
     AliasName {
         /// The name.
         name: String,
     },
     /// An alias is not there.
-    #[error("the registry has no alias {name}; `burgeon registry promote {name} VERSION` makes it")]
+    #[error(
+        "the registry has no alias {name}; `burgeon registry promote {name} VERSION` creates it"
+    )]
     NoAlias {
         /// Its name.
         name: String,
     },
     /// An alias points to that version already.
-    #[error("{name} is version {version} already")]
+    #[error("{name} points to version {version} already")]
     AlreadyThere {
         /// The alias.
         name: String,
@@ -73,7 +75,7 @@ pub enum RegistryError {
         version: u64,
     },
     /// An alias has never pointed to another version that is still there.
-    #[error("{name} has no version to go back to")]
+    #[error("{name} has no earlier version to go back to")]
     NothingBefore {
         /// The alias.
         name: String,
@@ -83,6 +85,16 @@ pub enum RegistryError {
     Unfit {
         /// In which way.
         why: String,
+    },
+    /// A registry cannot be created with these held-out images.
+    #[error(
+        "a registry cannot be created with {images} held-out images of {bytes} bytes: use at least one, and at most 16 GiB"
+    )]
+    HeldOut {
+        /// How many they are.
+        images: usize,
+        /// The bytes of all their pixels.
+        bytes: usize,
     },
     /// A version has seen held-out images.
     #[error(

@@ -50,7 +50,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// If a file cannot be written.
+    /// If there are no held-out images, or too many, or a file cannot be written.
     pub fn begin(
         files: Arc<dyn Files>,
         folder: impl Into<PathBuf>,
@@ -62,6 +62,7 @@ impl Registry {
         if files.kind(&registry.settings_file())?.is_some() {
             return Ok(registry);
         }
+        held_out.check()?;
         for name in [VERSIONS, ALIASES, RECORDS] {
             files.create_folders(&folder.join(name))?;
         }

@@ -105,6 +105,15 @@ impl HeldOut {
         seen
     }
 
+    /// Whether versions can be judged on the set, and it can be read again.
+    pub(super) fn check(&self) -> Result<(), RegistryError> {
+        let (images, bytes) = (self.set.images, self.pixels.len());
+        match images > 0 && bytes as u64 <= PIXELS_BYTES_MAX {
+            true => Ok(()),
+            false => Err(RegistryError::HeldOut { images, bytes }),
+        }
+    }
+
     /// Writes the set into a new folder.
     pub(super) fn write(&self, files: &dyn Files, folder: &Path) -> Result<(), RegistryError> {
         files.create_folders(folder)?;

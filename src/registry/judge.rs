@@ -212,7 +212,7 @@ fn floors(settings: &PromotionSettings, recalls: &[(&str, f64)]) -> Vec<String> 
     let unknown =
         settings.recall.keys().filter(|name| !recalls.iter().any(|(known, _)| known == name));
     reasons.extend(unknown.map(|name| {
-        format!("class {name} has a floor, but no held-out image: mend promotion.recall")
+        format!("class {name} has a floor, but no held-out image: correct promotion.recall")
     }));
     reasons
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::PRODUCTION;
+use super::error::RegistryError;
 use super::name::{is_alias_name, is_model_name};
 use crate::spec::Bytes;
 
@@ -84,7 +85,8 @@ impl Default for PromotionSettings {
     fn default() -> Self {
         Self {
             judged: vec![PRODUCTION.into()],
-            accuracy: 0.0,
+            // None: one that was forgotten would let every model pass.
+            accuracy: f64::NAN,
             require: Requirement::NotWorse,
             level: 0.05,
             margin: 0.01,
@@ -104,6 +106,20 @@ impl Default for KeepSettings {
     }
 }
 
+impl PromotionSettings {
+    /// Whether a version may be judged that has seen so many of the held-out images.
+    ///
+    /// # Errors
+    ///
+    /// If those are more than `seen-max`.
+    pub fn check_seen(&self, seen: usize, images: usize) -> Result<(), RegistryError> {
+        match seen as f64 > self.seen_max * images as f64 {
+            true => Err(RegistryError::Seen { seen, images, most: self.seen_max }),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Settings {
     /// Those of a new registry.
     pub fn new(name: &str, accuracy: f64) -> Self {
@@ -120,15 +136,16 @@ impl Settings {
         let settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let promotion = &settings.promotion;
         let shares = [
-            ("accuracy", Some(promotion.accuracy)),
-            ("margin", Some(promotion.margin)),
-            ("least-recall", promotion.least_recall),
-            ("seen-max", Some(promotion.seen_max)),
+            ("accuracy".to_owned(), Some(promotion.accuracy)),
+            ("margin".into(), Some(promotion.margin)),
+            ("least-recall".into(), promotion.least_recall),
+            ("seen-max".into(), Some(promotion.seen_max)),
         ];
-        let recalls = promotion.recall.iter().map(|(name, share)| (name.as_str(), Some(*share)));
+        let recalls =
+            promotion.recall.iter().map(|(name, share)| (format!("recall.{name}"), Some(*share)));
         for (key, share) in shares.into_iter().chain(recalls) {
             if share.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-                return Err(format!("promotion.{key}: use a share from 0 to 1"));
+                return Err(format!("promotion.{key}: give a share from 0 to 1"));
             }
         }
         if promotion.margin >= 1.0 {
@@ -141,7 +158,7 @@ impl Settings {
             return Err("promotion.latency-ms-max: use a number of milliseconds above 0".into());
         }
         if let Some(name) = promotion.judged.iter().find(|name| !is_alias_name(name)) {
-            return Err(format!("promotion.judged: {name:?} is no name of an alias"));
+            return Err(format!("promotion.judged: {name:?} is not a valid alias name"));
         }
         if !is_model_name(&settings.name) {
             return Err(format!(

@@ -55,6 +55,17 @@ fn begin(files: Arc<dyn Files>, folder: &Path) -> Registry {
     Registry::begin(files, folder, &Settings::new("pets", 0.8), &held_out()).unwrap()
 }
 
+#[test]
+fn a_registry_without_held_out_images_is_not_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry");
+    let none = HeldOut::new("the test", [1, 2, 2], "pad", &classes(), Vec::new(), Vec::new());
+    let refused = Registry::begin(Arc::new(RealFiles), &path, &Settings::new("pets", 0.8), &none)
+        .unwrap_err();
+    assert!(matches!(refused, RegistryError::HeldOut { images: 0, .. }), "{refused}");
+    assert!(!path.exists());
+}
+
 fn writer(registry: &Registry) -> Result<Writer, RegistryError> {
     Writer::unlocked(registry, Arc::new(FakeClock::default()))
 }
@@ -176,7 +187,7 @@ fn versions_are_cleared_by_age_and_size_and_never_one_that_an_alias_needs() {
     open().promote(PRODUCTION, 1, Force::No).unwrap();
     open().promote(PRODUCTION, 3, Force::Yes).unwrap();
     let settings = |keep: &str| {
-        let text = format!("name = \"pets\"\n[keep]\n{keep}\n");
+        let text = format!("name = \"pets\"\n[promotion]\naccuracy = 0.8\n[keep]\n{keep}\n");
         std::fs::write(folder.path().join("registry.toml"), text).unwrap();
     };
     settings("versions = 1\ndays = 30");

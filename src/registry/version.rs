@@ -167,7 +167,7 @@ pub(super) fn read(files: &dyn Files, folder: &Path) -> Result<(Manifest, String
         !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
     };
     match manifest.files.keys().find(|name| !is_name(name)) {
-        Some(name) => Err(damaged(format!("{name:?} is no name of a file"))),
+        Some(name) => Err(damaged(format!("{name:?} is not a valid file name"))),
         None => Ok((manifest, sha256(&bytes))),
     }
 }

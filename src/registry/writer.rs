@@ -129,11 +129,7 @@ impl Writer {
         if draft.right.len() != set.images || manifest.held_out != set.sha256 {
             return unfit("it was measured on other held-out images".into());
         }
-        let seen = manifest.seen.len();
-        if seen as f64 > settings.seen_max * set.images as f64 {
-            let (images, most) = (set.images, settings.seen_max);
-            return Err(RegistryError::Seen { seen, images, most });
-        }
+        settings.check_seen(manifest.seen.len(), set.images)?;
         manifest.version = self.next_version()?;
         manifest.added = self.now();
         let folder = self.registry.version_folder(manifest.version);

@@ -99,9 +99,8 @@ fn accepted(build: i64) -> Response {
 }
 
 fn with_stages(store: &Store, rows: Vec<BuildRow>) -> Result<Vec<Build>, Problem> {
-    let last = rows.first().map_or(0, |row| row.id);
-    let first = rows.last().map_or(0, |row| row.id);
-    let stages = store.stages_between(first, last)?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+    let stages = store.stages_of(&ids)?;
     let of = |id| {
         stages.iter().filter(|(build, _)| *build == id).map(|(_, stage)| stage.clone()).collect()
     };

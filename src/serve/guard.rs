@@ -112,7 +112,7 @@ fn admit(
     }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !origin::is_own(headers, front.public_url.as_deref()) {
-        let text = "A page of another site asked for this change.";
+        let text = "This change was requested by a page of another site.";
         return refuse(Problem::new(StatusCode::FORBIDDEN, text));
     }
     if area == Area::Login {
@@ -139,10 +139,10 @@ fn missing(visitor: &Visitor, needed: Right, area: Area) -> Option<Problem> {
     }
     if !visitor.grants.has(needed) {
         let text = match needed {
-            Right::Predict => "This token does not let you have images classified.",
-            Right::Feedback => "This token does not let you give feedback.",
-            Right::Read => "This token does not let you see this.",
-            Right::Change => "This token lets you change nothing.",
+            Right::Predict => "This token does not allow predictions.",
+            Right::Feedback => "This token does not allow feedback.",
+            Right::Read => "This token does not allow reading this.",
+            Right::Change => "This token does not allow changes.",
         };
         return Some(Problem::new(StatusCode::FORBIDDEN, text));
     }

@@ -44,7 +44,7 @@ pub(super) fn notice(app: &App, main: &mut Markup) {
     main.element("div", &[("id", &"health"), ("data-part", &"")], |part| {
         if !troubles.is_empty() {
             part.element("div", &[("class", &"warning"), ("role", &"alert")], |warning| {
-                warning.leaf("strong", &[], "The service does not do all of its work");
+                warning.leaf("strong", &[], "Parts of the service are not working");
                 for trouble in &troubles {
                     warning.leaf("p", &[], trouble.sentence());
                 }

@@ -62,8 +62,6 @@ pub(super) async fn watch(app: Arc<App>) {
 fn look(store: &Store, places: &Places) -> Result<Seen, Problem> {
     let mut builds = store.builds(None, None, NEWEST)?;
     builds.extend(store.in_state(BuildState::Running)?);
-    let last = builds.iter().map(|build| build.id).max().unwrap_or(0);
-    let first = builds.iter().map(|build| build.id).min().unwrap_or(0);
     let mut hashes: HashMap<i64, DefaultHasher> = HashMap::new();
     for build in &builds {
         let hasher = hashes.entry(build.id).or_default();
@@ -72,8 +70,8 @@ fn look(store: &Store, places: &Places) -> Result<Seen, Problem> {
             log_length(places, build).hash(hasher);
         }
     }
-    // Few between the oldest that runs and the newest are not wanted.
-    for (build, stage) in store.stages_between(first, last)? {
+    let ids: Vec<i64> = hashes.keys().copied().collect();
+    for (build, stage) in store.stages_of(&ids)? {
         if let Some(hasher) = hashes.get_mut(&build) {
             format!("{stage:?}").hash(hasher);
         }

@@ -19,7 +19,7 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(crate) struct Followers {
     end: Arc<End>,
-    threads: Vec<(&'static str, JoinHandle<Left>)>,
+    threads: Vec<(&'static str, std::io::Result<JoinHandle<Left>>)>,
 }
 
 /// Whether, and until when, what is left is to be shown.
@@ -51,10 +51,10 @@ impl Followers {
         let start = |sink: Box<dyn Sink>| {
             let (name, tail, end) = (sink.name(), Tail::new(run.clone()), end.clone());
             let thread = std::thread::Builder::new().name(format!("for {name}"));
-            // Without a thread nothing is shown, and training goes on.
-            thread.spawn(move || follow(sink, tail, &end)).ok().map(|thread| (name, thread))
+            // Without a thread nothing is shown there, which is said at the end, and training goes on.
+            (name, thread.spawn(move || follow(sink, tail, &end)))
         };
-        let threads = sinks.into_iter().filter_map(start).collect();
+        let threads = sinks.into_iter().map(start).collect();
         Self { end, threads }
     }
 
@@ -65,6 +65,15 @@ impl Followers {
         self.end.told.notify_all();
         let mut failed = Vec::new();
         for (name, thread) in self.threads {
+            let thread = match thread {
+                Ok(thread) => thread,
+                Err(error) => {
+                    failed.push(format!(
+                        "{name} was sent nothing, as no thread could be started: {error}"
+                    ));
+                    continue;
+                }
+            };
             // One request may outlast the deadline; it is not waited for.
             while !thread.is_finished() && Instant::now() < deadline + LOOK {
                 std::thread::sleep(Duration::from_millis(10));
@@ -79,7 +88,7 @@ impl Followers {
                     let why = error.map_or("there was no time".into(), |error| {
                         crate::sys::error_chain(&error)
                     });
-                    failed.push(format!("{name} has not got the last {events} events: {why}"));
+                    failed.push(format!("{name} did not take the last {events} events: {why}"));
                 }
                 Err(_) => failed.push(format!("{name} failed")),
             }

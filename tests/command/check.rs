@@ -32,6 +32,15 @@ fn a_device_that_was_not_built_in_is_exit_2_and_says_how_to_get_it() {
 }
 
 #[test]
+fn a_study_file_without_an_end_is_refused() {
+    if cfg!(unix) {
+        let output = Bench::new().burgeon(&["check", "/dev/zero"]);
+        expect_code(&output, 2);
+        assert!(stderr(&output).contains("longer than 1 MiB"), "{}", stderr(&output));
+    }
+}
+
+#[test]
 fn check_prints_the_layer_table_of_the_built_in_study() {
     let output = Bench::new().burgeon(&["check"]);
     expect_code(&output, 0);

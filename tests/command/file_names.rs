@@ -51,3 +51,23 @@ fn names_that_are_not_utf8_are_names() {
     let written: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
     assert!(written["html"].as_str().unwrap().ends_with("report.html"), "{written}");
 }
+
+#[cfg(unix)]
+#[test]
+fn names_of_class_folders_do_not_reach_the_terminal_as_commands() {
+    let bench = Bench::new();
+    for (class, name) in ["cat\u{1b}[2J", "dog"].into_iter().enumerate() {
+        let folder = bench.path().join("photos").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        for at in 0..40 {
+            let pixels = image::GrayImage::from_fn(8, 8, |x, y| {
+                image::Luma([(x * 7 + y * 3 + at * 5) as u8 / 2 + 100 * class as u8])
+            });
+            pixels.save(folder.join(format!("{at}.png"))).unwrap();
+        }
+    }
+    let output = bench.burgeon(&["data", "photos"]);
+    expect_code(&output, 0);
+    let said = stdout(&output);
+    assert!(said.contains("cat\\u{1b}[2J") && !said.contains('\u{1b}'), "{said}");
+}

@@ -154,7 +154,9 @@ impl Window {
         pixels: &PixelStats,
     ) -> Result<(), SampleError> {
         let (values, predicted) = row(reference.classes(), probabilities, pixels)?;
-        self.values.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
+        // All that is no number as the one that it is read back as: the state goes on as if it had not been written.
+        let kept = values.into_iter().map(|value| if value.is_finite() { value } else { f32::NAN });
+        self.values.iter_mut().zip(kept).for_each(|(column, value)| column.push(value));
         self.predicted[predicted] += 1;
         for fault in Fault::ALL {
             self.faults[fault.index()] += u64::from(fault.is_in(pixels, reference.size()));

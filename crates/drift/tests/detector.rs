@@ -234,6 +234,28 @@ fn a_detector_goes_on_from_its_state_as_if_it_had_never_stopped() {
 }
 
 #[test]
+fn answers_that_are_no_numbers_are_judged_alike_before_and_after_a_restart() {
+    let reference = Stream::new(1).reference(300);
+    let mut whole = Detector::new(reference.clone(), settings(40, 1e3)).unwrap();
+    let mut stopped = whole.clone();
+    let mut stream = Stream::new(8);
+    for at in 0..200 {
+        let (mut answer, pixels, _) = stream.next();
+        if at % 3 == 0 {
+            // What processors make of 0 / 0, and of 1 / 0.
+            answer.fill([-f32::NAN, f32::NAN, f32::NEG_INFINITY, f32::INFINITY][at % 4]);
+        }
+        whole.observe(&answer, &stats(&pixels)).unwrap();
+        stopped.observe(&answer, &stats(&pixels)).unwrap();
+        let text = serde_json::to_string(stopped.state()).unwrap();
+        stopped =
+            Detector::resume(reference.clone(), serde_json::from_str(&text).unwrap()).unwrap();
+    }
+    assert_eq!(whole.status(), stopped.status());
+    assert!(whole.history().eq(stopped.history()));
+}
+
+#[test]
 fn what_a_detector_holds_does_not_grow() {
     let reference = Stream::new(1).reference(100);
     let mut detector = Detector::new(reference, settings(20, 1e3)).unwrap();

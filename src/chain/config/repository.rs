@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::problem::{Problem, check_notify, is_inside};
 use crate::chain::branch::is_branch;
 use crate::chain::url::GitUrl;
-use crate::spec::NotifySpec;
+use crate::spec::{NotifySpec, check_url};
 
 /// A repository, one branch of which is built.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -137,9 +137,9 @@ impl Repository {
             ));
         }
         if let Some(status) = &self.status
-            && !(status.api.starts_with("https://") || status.api.starts_with("http://127.0.0.1"))
+            && let Err(why) = check_url(&status.api)
         {
-            let problem = format!("{:?} is not an https address", status.api);
+            let problem = format!("{:?} {why}", status.api);
             return Err(Problem::new(
                 &format!("{key}.status.api"),
                 problem,

@@ -27,3 +27,30 @@ fn a_build_that_cannot_be_told_of_holds_up_no_other() {
     notify_all(&chain, &mut StatusWaits::default()).unwrap();
     assert!(is_told(1));
 }
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_with_the_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[[repository]]\nname = \"digits\"\nurl = \"/srv/git/digits.git\"\n";
+    let config = Config::parse(Path::new("server.toml"), folder.path(), text).unwrap();
+    let chain = Chain::open(config, "burgeon".into()).unwrap();
+    let asked =
+        BuildRequest { repository: "digits", branch: "main", commit: "a", cause: Cause::Push };
+    let Queued::New(id) = chain.store.enqueue(asked).unwrap() else { panic!() };
+    chain.store.start(id).unwrap();
+    let run = chain.places.runs(id).join("digits-0001");
+    std::fs::create_dir_all(&run).unwrap();
+    std::fs::write(run.join("events.jsonl"), "this is no record\nnor this\n").unwrap();
+    chain.store.set_run(id, "runs/digits-0001").unwrap();
+    chain.store.end(id, Verdict::Failed, "broken").unwrap();
+    let build = chain.store.build(id).unwrap().unwrap();
+    let said = announcement(&chain, &build, None);
+    let row = said.rows.iter().find(|(name, _)| name == "report");
+    assert!(row.is_some_and(|(_, value)| value.contains("events.jsonl")), "{:?}", said.rows);
+    let log = std::fs::read_to_string(chain.places.log(id)).unwrap();
+    assert!(log.contains("no figures"), "{log}");
+    // A program that is no study has none, and nothing is wrong with that.
+    std::fs::remove_file(run.join("events.jsonl")).unwrap();
+    let said = announcement(&chain, &build, None);
+    assert!(said.rows.iter().all(|(name, _)| name != "report"), "{:?}", said.rows);
+}

@@ -23,8 +23,12 @@ fn the_link_leads_to_the_newest_model_and_older_ones_stay() {
         let model = std::fs::read_to_string(models.join("production/model")).unwrap();
         assert_eq!(model, content);
     }
-    // A build that goes on after a crash finds its model there.
+    // A build that went on after a crash, and whose program was started again, has another model.
+    std::fs::write(best.join("model"), "second, trained again").unwrap();
     published(&models, "2-b", &trained(folder.path(), "best")).unwrap();
+    let model = std::fs::read_to_string(models.join("production/model")).unwrap();
+    assert_eq!(model, "second, trained again");
+    assert!(!models.join(".2-b.new").exists(), "the earlier one is removed");
     assert_eq!(std::fs::read_to_string(models.join("1-a/model")).unwrap(), "first");
     // A model that is not there replaces nothing.
     assert!(published(&models, "3-c", &trained(folder.path(), "none")).is_err());

@@ -172,15 +172,16 @@ impl Store {
         Ok(known)
     }
 
-    /// Notes that a queued build runs, or goes on.
-    pub fn start(&self, build: i64) -> Result<(), StoreError> {
+    /// Notes that a queued build runs, or goes on. False if it has ended, as one that was cancelled or superseded since
+    /// it was read.
+    pub fn start(&self, build: i64) -> Result<bool, StoreError> {
         self.change(|change| {
-            change.execute(
+            let changed = change.execute(
                 "UPDATE build SET state = 'running', starts = starts + 1, started = coalesce(started, ?2)
                  WHERE id = ?1 AND state <> 'ended'",
                 params![build, now_ms()],
             )?;
-            Ok(())
+            Ok(changed > 0)
         })
     }
 

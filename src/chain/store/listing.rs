@@ -21,20 +21,19 @@ pub struct Measured {
 }
 
 impl Store {
-    /// The stages of all builds from one number to another, both included, by build and in their order.
+    /// The stages of these builds, by build and in their order.
     ///
     /// # Errors
     ///
     /// If the record cannot be read, as for all methods here.
-    pub fn stages_between(
-        &self,
-        first: i64,
-        last: i64,
-    ) -> Result<Vec<(i64, StageRow)>, StoreError> {
+    pub fn stages_of(&self, builds: &[i64]) -> Result<Vec<(i64, StageRow)>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
-            "SELECT build, name, state, started, ended, note FROM stage WHERE build BETWEEN ?1 AND ?2",
+            "SELECT build, name, state, started, ended, note FROM stage
+             WHERE build IN (SELECT value FROM json_each(?1))",
         )?;
+        // Numbers in brackets are JSON.
+        let builds = format!("{builds:?}");
         let stage = |row: &Row| {
             let stage = StageRow {
                 name: row.get(1)?,
@@ -46,7 +45,7 @@ impl Store {
             Ok((row.get(0)?, stage))
         };
         let mut stages: Vec<(i64, StageRow)> =
-            statement.query_map([first, last], stage)?.collect::<Result<_, _>>()?;
+            statement.query_map([builds], stage)?.collect::<Result<_, _>>()?;
         let place = |stage: &StageRow| StageName::ALL.iter().position(|name| *name == stage.name);
         stages.sort_by_key(|(build, stage)| (*build, place(stage)));
         Ok(stages)

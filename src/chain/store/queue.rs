@@ -57,7 +57,7 @@ impl Store {
     pub fn ask_to_stop(&self, build: i64) -> Result<bool, StoreError> {
         self.change(|change| {
             let waited = change.execute(
-                "UPDATE build SET state = 'ended', verdict = 'cancelled', why = 'cancelled while it waited', ended = ?2,
+                "UPDATE build SET state = 'ended', verdict = 'cancelled', why = 'cancelled before it started', ended = ?2,
                    verdicts = verdicts + 1
                  WHERE id = ?1 AND state = 'queued'",
                 params![build, now_ms()],
@@ -127,7 +127,7 @@ pub(super) fn enqueue(change: &Transaction, request: BuildRequest) -> rusqlite::
     let id = change.last_insert_rowid();
     change.execute(
         "UPDATE build SET state = 'ended', verdict = 'superseded', superseded_by = ?1, ended = ?2, verdicts = verdicts + 1,
-           why = 'build ' || ?1 || ' of a newer push took its place before its turn'
+           why = 'superseded by build ' || ?1 || ', of a newer push'
          WHERE repository = ?3 AND branch = ?4 AND state = 'queued' AND id < ?1",
         params![id, now, repository, branch],
     )?;

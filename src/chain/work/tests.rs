@@ -94,3 +94,18 @@ fn a_worker_that_stalls_is_seen_within_a_minute() {
     chain.stop();
     work.join().unwrap().unwrap();
 }
+
+#[test]
+fn a_build_that_is_cancelled_just_before_it_would_start_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = chain(folder.path());
+    let asked =
+        BuildRequest { repository: "digits", branch: "main", commit: "", cause: Cause::Asked };
+    chain.store.enqueue(asked).unwrap();
+    let row = chain.store.startable().unwrap().remove(0);
+    assert!(chain.store.ask_to_stop(row.id).unwrap());
+    assert!(chain.spawn(row).unwrap().is_none());
+    let build = chain.store.build(1).unwrap().unwrap();
+    assert_eq!((build.verdict, build.starts), (Some(Verdict::Cancelled), 0));
+    assert!(chain.store.stages(1).unwrap().is_empty());
+}

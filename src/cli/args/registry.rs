@@ -21,23 +21,23 @@ pub struct RegistryArguments {
 /// The commands of `burgeon registry`.
 #[derive(Debug, Subcommand)]
 pub enum RegistryCommand {
-    /// Measure a run's best model on the held-out images, and add it as a version; begins the registry if there is none
+    /// Measure a run's best model on the held-out images, and add it as a version; creates the registry if there is none
     Add(AddArguments),
     /// List versions and aliases
     List,
     /// Judge a version and, if it passes, move an alias to it
     ///
-    /// Exit codes: 0 moved; 5 refused. What is judged and how stands in registry.toml.
+    /// Exit codes: 0 moved; 5 refused. registry.toml says what is judged, and how.
     Promote {
         /// The alias, such as production or candidate
         name: String,
         /// The number of the version
         version: String,
-        /// Move it whatever the judgement, which is recorded
+        /// Move it whatever the judgement; that is recorded
         #[arg(long)]
         force: bool,
     },
-    /// Let an alias point to the version before, at once and without a judgement
+    /// Point an alias back to its previous version, at once and without a judgement
     Rollback {
         /// The alias
         name: String,
@@ -46,7 +46,7 @@ pub enum RegistryCommand {
     Verify,
     /// Clear old versions by age and size, as registry.toml says; never one that an alias needs
     Clear,
-    /// Write kept images that have true labels by feedback into a folder for each class, to train on
+    /// Write the kept images that feedback has labelled into a folder for each class, to train on
     #[cfg(feature = "serve")]
     Feedback {
         /// The folder to write to

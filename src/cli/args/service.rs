@@ -39,7 +39,7 @@ pub struct PredictionArguments {
     /// Answer "unsure" where the calibrated probability of the class is below this, from 0 to 1
     #[arg(long, value_name = "CONFIDENCE", env = "BURGEON_ABSTAIN", value_parser = share)]
     pub abstain: Option<f64>,
-    /// Keep so many inputs, for feedback
+    /// Keep at most N inputs, for feedback
     #[arg(long, value_name = "N", default_value_t = 0, env = "BURGEON_KEEP_IMAGES")]
     pub keep_images: usize,
     /// The folder of the log of requests; with a registry, its own by default
@@ -126,10 +126,10 @@ pub enum ChainCommand {
     Trigger {
         /// The name of the repository in the configuration
         repository: String,
-        /// The full name of the commit, which is built once; the newest of the branch unless said
+        /// The full name of the commit, which is built once; by default the newest of the branch
         #[arg(long)]
         commit: Option<String>,
-        /// Read from standard input what Git tells its hook `post-receive`
+        /// Read from standard input what Git passes to the hook `post-receive`
         #[arg(long, conflicts_with = "commit")]
         post_receive: bool,
     },
@@ -149,7 +149,7 @@ pub enum ChainCommand {
         /// The number of the build
         build: i64,
     },
-    /// Let a build that failed or was cancelled go on, from the stage where it ended
+    /// Resume a build that failed or was cancelled, from the stage where it ended
     Resume {
         /// The number of the build
         build: i64,

@@ -21,7 +21,7 @@ use crate::registry::{
     CALIBRATION_FILE, Calibration, Content, Draft, HeldOut, Manifest, Registry, RegistryError,
     SELF_TEST_FILE, SelfTest, Settings as RegistrySettings, answer, is_model_name,
 };
-use crate::spec::{Size, StudyFile};
+use crate::spec::{Size, StudyDocument, StudyFile};
 use crate::study::{Growth, LaunchError, Settings, describe};
 use crate::sys::build::Build;
 use crate::sys::files::{Files, real_files};
@@ -48,7 +48,7 @@ const SELF_TESTED: usize = 8;
 const TIMED: usize = 100;
 const WARM_UP: usize = 10;
 
-/// Adds a version; without a registry in the folder, begins one.
+/// Adds a version; creates the registry if the folder has none.
 pub(super) fn add(
     folder: &Path,
     arguments: &AddArguments,
@@ -77,13 +77,16 @@ pub(super) fn add(
             };
             let name = model_name(&study.name);
             let settings = RegistrySettings::new(&name, study.gate.accuracy);
-            let begun = Registry::begin(files.clone(), folder, &settings, &held_out)?;
+            // A registry keeps its held-out images, so one that this model cannot be judged on is not created.
+            let seen = loaded.as_ref().map_or(0, |it| held_out.seen_among(seen_images(it)).len());
+            settings.promotion.check_seen(seen, held_out.set.images)?;
+            let created = Registry::begin(files.clone(), folder, &settings, &held_out)?;
             output.print(&format!(
-                "began {} with {} held-out images",
+                "created {} with {} held-out images",
                 folder.display(),
                 held_out.set.images
             ));
-            begun
+            created
         }
         Ok(_) if arguments.held_out.is_some() => {
             return Err(CliError::HeldOutFixed { folder: folder.into() });
@@ -248,8 +251,8 @@ fn measure(
         ("model.safetensors".to_owned(), Content::Bytes(saved_files.weights.clone())),
         ("spec.toml".to_owned(), Content::Bytes(saved_files.spec.clone())),
     ];
-    files.extend(copies(registry, &saved_files.folder, &MODEL_FILES));
-    files.extend(copies(registry, run.path(), &RUN_FILES));
+    files.extend(copies(registry, &saved_files.folder, &MODEL_FILES)?);
+    files.extend(copies(registry, run.path(), &RUN_FILES)?);
     files.extend(card(registry.files().as_ref(), &saved_files.folder, calibration.as_ref())?);
     files.extend(statistics(held_out, &logits, classes, calibration.as_ref())?);
     let count = right.iter().filter(|right| **right).count();
@@ -268,7 +271,7 @@ fn measure(
         accuracy: count as f64 / right.len().max(1) as f64,
         seen,
         data_checked: loaded.is_some(),
-        started_from: started_from(run),
+        started_from: started_from(run)?,
         size_bytes: saved_files.weights.len() as u64,
         latency_ms,
         files: BTreeMap::new(),
@@ -367,13 +370,20 @@ fn latency(classifier: &Classifier, held_out: &HeldOut) -> Result<f64, InputErro
     Ok(times.get(times.len() / 2).copied().unwrap_or(0.0))
 }
 
-fn copies(registry: &Registry, folder: &Path, names: &[&str]) -> Vec<(String, Content)> {
-    let is_there = |path: &Path| matches!(registry.files().kind(path), Ok(Some(_)));
-    let copies = names.iter().map(|name| (folder.join(name), (*name).to_owned()));
-    copies
-        .filter(|(path, _)| is_there(path))
-        .map(|(path, name)| (name, Content::Copy(path)))
-        .collect()
+/// Those of the files that are there. One that cannot be reached is an error, or a version would silently lack it.
+fn copies(
+    registry: &Registry,
+    folder: &Path,
+    names: &[&str],
+) -> Result<Vec<(String, Content)>, CliError> {
+    let mut copies = Vec::new();
+    for name in names {
+        let path = folder.join(name);
+        if registry.files().kind(&path).map_err(CliError::File)?.is_some() {
+            copies.push(((*name).to_owned(), Content::Copy(path)));
+        }
+    }
+    Ok(copies)
 }
 
 /// The model card, with what answers of "unsure" cost.
@@ -391,8 +401,9 @@ fn card(
 }
 
 /// The model that the run's study began with.
-fn started_from(run: &RunFolder) -> Option<String> {
-    let study: StudyFile = toml::from_str(&run.read_study().ok()?).ok()?;
+fn started_from(run: &RunFolder) -> Result<Option<String>, CliError> {
+    let name = run.study_file().display().to_string();
+    let study = StudyDocument::new(name, run.read_study()?).parse()?;
     let hash = study.model.from_sha256.unwrap_or_default();
-    study.model.from.map(|from| format!("{} {hash}", from.display()).trim().to_owned())
+    Ok(study.model.from.map(|from| format!("{} {hash}", from.display()).trim().to_owned()))
 }

@@ -74,7 +74,7 @@ pub(super) fn damaged(name: &str, why: String) -> StoredMessage {
         name: name.into(),
         id: String::new(),
         title: String::new(),
-        to: "nobody knows whom".into(),
+        to: "an unknown recipient".into(),
         state: MessageState::Damaged,
         attempts: 0,
         error: Some(why),

@@ -18,18 +18,23 @@ fn settings_are_what_they_were_written_as() {
 #[test]
 fn what_makes_no_sense_is_refused_by_its_key() {
     for (text, key) in [
-        ("[promotion]\naccuracy = 80\n", "promotion.accuracy"),
-        ("[promotion]\nlevel = 0.0\n", "promotion.level"),
-        ("[promotion]\nlevel = nan\n", "promotion.level"),
-        ("[promotion]\nmargin = 1.0\n", "promotion.margin"),
-        ("[promotion]\nrecall = { \"7\" = 2.0 }\n", "promotion.7"),
-        ("[promotion]\nlatency-ms-max = 0.0\n", "promotion.latency-ms-max"),
-        ("[promotion]\njudged = [\"../x\"]\n", "promotion.judged"),
-        ("[promotion]\ngate = 0.5\n", "gate"),
+        ("accuracy = 80", "promotion.accuracy"),
+        // Without a gate, every model would pass.
+        ("level = 0.05", "promotion.accuracy"),
+        ("accuracy = 0.8\nlevel = 0.0", "promotion.level"),
+        ("accuracy = 0.8\nlevel = nan", "promotion.level"),
+        ("accuracy = 0.8\nmargin = 1.0", "promotion.margin"),
+        ("accuracy = 0.8\nrecall = { \"7\" = 2.0 }", "promotion.recall.7"),
+        ("accuracy = 0.8\nlatency-ms-max = 0.0", "promotion.latency-ms-max"),
+        ("accuracy = 0.8\njudged = [\"../x\"]", "promotion.judged"),
+        ("gate = 0.5", "gate"),
     ] {
-        let error = Settings::parse(&format!("name = \"a\"\n{text}")).unwrap_err();
+        let error = Settings::parse(&format!("name = \"a\"\n[promotion]\n{text}\n")).unwrap_err();
         assert!(error.contains(key), "{error}");
     }
-    assert!(Settings::parse("name = \"../a\"\n").unwrap_err().contains("name"));
-    assert!(Settings::parse("name = \"..\"\n").unwrap_err().contains("name"));
+    for name in ["../a", ".."] {
+        let text = format!("name = \"{name}\"\n[promotion]\naccuracy = 0.8\n");
+        assert!(Settings::parse(&text).unwrap_err().contains("name: "), "{name}");
+    }
+    assert!(Settings::parse("name = \"a\"\n").unwrap_err().contains("promotion.accuracy"));
 }

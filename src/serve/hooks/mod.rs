@@ -57,7 +57,7 @@ async fn taken(app: &App, name: &str, request: Request) -> Result<Response, Prob
             app,
             name,
             head.sender,
-            "the call came before under another identifier",
+            "the same call was received before, under another identifier",
         ));
     }
     let is_form = headers
@@ -98,7 +98,12 @@ fn genuine<'a>(
     body: &[u8],
 ) -> Result<CallHeaders<'a>, Problem> {
     let Some(head) = CallHeaders::read(headers) else {
-        return Err(refused(app, name, Sender::Generic, "it is of no kind that is known"));
+        return Err(refused(
+            app,
+            name,
+            Sender::Generic,
+            "its headers are those of no sender that is known",
+        ));
     };
     let files = app.secrets.get(name).map_or(&[][..], Vec::as_slice);
     let secrets: Vec<_> = files.iter().filter_map(SecretFile::current_or_logged).collect();
@@ -121,7 +126,7 @@ fn refused(app: &App, name: &str, sender: Sender, why: &'static str) -> Problem 
 fn answered(recorded: Recorded, ignored: Option<&str>) -> Response {
     let build = |build: Option<i64>| build.map_or(String::new(), |build| build.to_string());
     let (status, said) = match recorded {
-        Recorded::Seen => (StatusCode::OK, "This delivery came before.".to_owned()),
+        Recorded::Seen => (StatusCode::OK, "This delivery was received before.".to_owned()),
         Recorded::New(DeliveryOutcome::Queued, id) => {
             (StatusCode::ACCEPTED, format!("Build {} is queued.", build(id)))
         }

@@ -83,7 +83,7 @@ fn push(json: &[u8], built: &str) -> Result<Payload, String> {
     }
     let branch = branch.to_owned();
     if branch != built {
-        let ignored = Some(format!("another branch: {built} is built"));
+        let ignored = Some(format!("it is of another branch; only {built} is built"));
         return Ok(Payload { branch, ignored, ..Payload::default() });
     }
     let commit = push.after.unwrap_or_default();
@@ -108,7 +108,8 @@ fn generic(body: &[u8], built: &str) -> Result<Payload, String> {
     if !commit.is_empty() && !is_commit(&commit) {
         return Err("`commit` is not the full name of a commit".into());
     }
-    let ignored = (branch != built).then(|| format!("another branch: {built} is built"));
+    let ignored =
+        (branch != built).then(|| format!("it is of another branch; only {built} is built"));
     Ok(Payload { branch, commit, ignored })
 }
 

@@ -15,7 +15,7 @@ use crate::chain::{BuildRow, BuildState, StageName, StageRow, Verdict};
 use crate::ledger::parse_events;
 use crate::report::Report;
 use crate::report::markup::Markup;
-use crate::report::words::{percent, short_percent};
+use crate::report::words::{count, percent, short_percent};
 use crate::serve::answer::Problem;
 use crate::serve::app::App;
 use crate::serve::artifacts::{self, Artifact};
@@ -102,14 +102,14 @@ impl Shown {
                 header.leaf("p", &[("class", &"message")], &build.message);
             }
             if let Some(why) = &self.why_it_waits {
-                header.leaf("p", &[], format_args!("It waits: {why}."));
+                header.leaf("p", &[], format_args!("Waiting: {why}."));
             }
             if !build.why.is_empty() {
                 header.leaf("p", &[], &build.why);
             }
             if let Some(by) = build.superseded_by {
                 header.element("p", &[], |p| {
-                    link(p, &format_args!("/builds/{by}"), format_args!("To build {by}"));
+                    link(p, &format_args!("/builds/{by}"), format_args!("See build {by}"));
                 });
             }
         });
@@ -138,14 +138,14 @@ impl Shown {
             });
             tile(list, "queued", &|dd| time(dd, build.created, self.now));
             let took = build.started.map(|from| span(build.ended.unwrap_or(self.now) - from));
-            tile(list, "took", &|dd| dd.text(took.as_deref().unwrap_or("–")));
+            tile(list, "duration", &|dd| dd.text(took.as_deref().unwrap_or("–")));
         });
         part.element("p", &[("class", &"quiet")], |p| {
             p.text(format_args!("Branch {}, started by {}.", build.branch, cause(build.cause)));
             if build.starts > 1 {
                 p.text(format_args!(
-                    " It went on {} times after the service was restarted.",
-                    build.starts - 1
+                    " Resumed {} after a restart of the service.",
+                    count(build.starts.unsigned_abs() - 1, "time")
                 ));
             }
         });
@@ -234,7 +234,7 @@ impl Shown {
                         size(log.length)
                     ));
                 }
-                link(p, &format_args!("/builds/{id}/log"), "From its beginning");
+                link(p, &format_args!("/builds/{id}/log"), "Full log");
             });
             let next = log.next();
             section.leaf(
@@ -260,7 +260,7 @@ fn buttons(part: &mut Markup, build: &BuildRow, visitor: &Visitor) {
         (BuildState::Ended, verdict) => {
             if matches!(verdict, Some(Verdict::Failed | Verdict::Cancelled)) && !build.cleared {
                 let to = format!("/builds/{id}/reopen");
-                button(row, visitor, &to, "Go on from where it ended", "");
+                button(row, visitor, &to, "Resume where it stopped", "");
             }
             button(
                 row,

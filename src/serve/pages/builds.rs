@@ -57,7 +57,7 @@ fn queue(section: &mut Markup, waits: &[Waiting]) {
                 link(item, &format_args!("/builds/{}", build.id), format_args!("#{}", build.id));
                 item.text(format_args!(" {} ", build.repository));
                 item.leaf("code", &[], short(&build.commit_id));
-                item.leaf("span", &[("class", &"quiet")], format_args!(" waits: {why}"));
+                item.leaf("span", &[("class", &"quiet")], format_args!(" waiting: {why}"));
             });
         }
     });
@@ -92,9 +92,8 @@ impl Listed {
         below: Option<i64>,
     ) -> Result<Self, StoreError> {
         let builds = store.builds(repository, below, ROWS)?;
-        let last = builds.first().map_or(0, |build| build.id);
-        let first = builds.last().map_or(0, |build| build.id);
-        let stages = store.stages_between(first, last)?;
+        let ids: Vec<i64> = builds.iter().map(|build| build.id).collect();
+        let stages = store.stages_of(&ids)?;
         let medians = Medians::of(store, builds.iter().map(|build| build.repository.as_str()))?;
         Ok(Self { builds, stages, medians, now: now_ms() })
     }

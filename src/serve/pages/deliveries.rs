@@ -36,7 +36,7 @@ pub(in crate::serve) async fn deliveries(
             main.leaf(
                 "p",
                 &[("class", &"quiet")],
-                "Calls of webhooks, newest first, and what came of each.",
+                "Webhook deliveries, newest first, and the outcome of each.",
             );
             main.element("div", &[("id", &"deliveries"), ("data-part", &"")], |part| {
                 table(part, &deliveries);
@@ -49,7 +49,7 @@ pub(in crate::serve) async fn deliveries(
 
 fn table(part: &mut Markup, deliveries: &[Delivery]) {
     if deliveries.is_empty() {
-        part.leaf("p", &[("class", &"quiet")], "There were none yet.");
+        part.leaf("p", &[("class", &"quiet")], "There are none yet.");
         return;
     }
     let now = now_ms();

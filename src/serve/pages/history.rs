@@ -13,7 +13,7 @@ const NARROW: Frame =
 /// Both charts, of which the style sheet shows the one that fits; nothing without a figure.
 pub(super) fn history(main: &mut Markup, measured: &[Measured]) {
     if measured.is_empty() {
-        main.leaf("p", &[("class", &"quiet")], "No build was measured yet.");
+        main.leaf("p", &[("class", &"quiet")], "No build has an accuracy yet.");
         return;
     }
     main.element("figure", &[("class", &"card")], |figure| {
@@ -23,7 +23,7 @@ pub(super) fn history(main: &mut Markup, measured: &[Measured]) {
         figure.leaf(
             "figcaption",
             &[],
-            "Accuracy on held-out data, build by build. Full dots were accepted; the dashed line is the gate.",
+            "Accuracy on held-out data, build by build. Filled dots are accepted builds; the dashed line is the gate.",
         );
     });
 }

@@ -64,10 +64,10 @@ fn head(main: &mut Markup, repository: &Repository, visitor: &Visitor) {
             fact("gate", short_percent(gate));
         }
         fact(
-            "looked up",
+            "polled",
             match repository.poll_seconds {
-                0 => "never: only webhooks tell of pushes".into(),
-                seconds => format!("every {seconds} s, for pushes that no webhook told of"),
+                0 => "never; only webhooks announce pushes".into(),
+                seconds => format!("every {seconds} s, for pushes that no webhook announced"),
             },
         );
     });
@@ -85,8 +85,8 @@ fn webhook(section: &mut Markup, app: &App, repository: &Repository) {
         section.leaf(
             "p",
             &[],
-            "Calls of webhooks are refused: the configuration names no file with a secret for this repository, in \
-             `secret-files`.",
+            "Webhooks are refused: the configuration names no file with a secret for this repository \
+             (`secret-files`).",
         );
         return;
     }

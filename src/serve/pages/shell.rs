@@ -34,7 +34,7 @@ impl Page<'_> {
         inside: impl FnOnce(&mut Markup),
     ) -> Response {
         let page = document(self.title, |body| {
-            body.leaf("a", &[("class", &"skip"), ("href", &"#main")], "To the content");
+            body.leaf("a", &[("class", &"skip"), ("href", &"#main")], "Skip to content");
             body.element("header", &[("class", &"top")], |top| self.top(top, app, visitor));
             let live = self.live;
             body.element("main", &[("id", &"main"), ("data-live", &live)], |main| {
@@ -129,7 +129,7 @@ pub(in crate::serve) fn problem(problem: &Problem) -> String {
         body.element("main", &[("class", &"small")], |main| {
             main.leaf("h1", &[], title);
             main.leaf("p", &[], &problem.text);
-            main.element("p", &[], |p| p.leaf("a", &[("href", &"/")], "To the builds"));
+            main.element("p", &[], |p| p.leaf("a", &[("href", &"/")], "Back to the builds"));
         });
     })
 }

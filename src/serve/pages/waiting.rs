@@ -21,12 +21,12 @@ pub(super) fn waiting(store: &Store, most: usize) -> Result<Vec<Waiting>, StoreE
         let before = taken.iter().find(|(repository, _)| *repository == build.repository);
         let why = match before {
             Some((repository, id)) if running.iter().any(|build| build.id == *id) => {
-                format!("build {id} of {repository} runs")
+                format!("build {id} of {repository} is running")
             }
-            Some((repository, id)) => format!("build {id} of {repository} is before it"),
+            Some((repository, id)) => format!("build {id} of {repository} is ahead of it"),
             None if taken.len() >= most => match most {
-                1 => "another build runs, and one may run at a time".to_owned(),
-                most => format!("all {most} places for running builds are taken"),
+                1 => "another build is running, and only one may run at a time".to_owned(),
+                most => format!("{most} builds are running or about to, the most at a time"),
             },
             None => "it is about to start".to_owned(),
         };

@@ -72,13 +72,13 @@ pub(super) fn badge(markup: &mut Markup, build: &BuildRow) {
     markup.leaf("span", &[("class", &format_args!("badge {class}"))], word);
 }
 
-/// Why a build was started.
+/// By what a build was started.
 pub(super) fn cause(cause: Cause) -> &'static str {
     match cause {
         Cause::Push => "a push",
-        Cause::Poll => "a push that no webhook told of",
-        Cause::Asked => "asked for by hand",
-        Cause::Retry => "a repeat of an earlier build",
+        Cause::Poll => "polling, which found a new commit",
+        Cause::Asked => "hand",
+        Cause::Retry => "a retry of an earlier build",
     }
 }
 

@@ -96,12 +96,12 @@ fn what_comes_again_or_concerns_nothing_starts_nothing() {
     let body = push("main", &commit(1));
     assert_eq!(github(&bench, SECRET, "1", &body).status, 202);
     let again = github(&bench, SECRET, "1", &body);
-    assert_eq!((again.status, again.body.trim()), (200, "This delivery came before."));
+    assert_eq!((again.status, again.body.trim()), (200, "This delivery was received before."));
     let known = github(&bench, SECRET, "2", &body);
     assert_eq!((known.status, known.body.trim()), (200, "The commit has build 1."));
     let other = github(&bench, SECRET, "3", &push("other", &commit(9)));
     assert!(
-        other.status == 200 && other.body.contains("another branch: main is built"),
+        other.status == 200 && other.body.contains("another branch; only main is built"),
         "{other:?}"
     );
     let broken = github(&bench, SECRET, "4", "no json");

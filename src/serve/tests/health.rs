@@ -25,13 +25,13 @@ fn a_thread_that_died_is_told_to_watchers_and_to_people_until_it_works_again() {
     );
     for path in ["/", "/deliveries", "/repositories/digits"] {
         let page = bench.page(path).body;
-        assert!(page.contains("What looks for pushes that nobody told of died"), "{path}: {page}");
+        assert!(page.contains("The thread that polls branches died"), "{path}: {page}");
         assert!(page.contains("no such table: &lt;build&gt; in /srv/state"), "{path}: {page}");
     }
     bench.health.well(Part::Poll);
     bench.health.well(Part::Builds);
     assert_eq!(bench.ask("GET /healthz", &[], b"").status, 200);
-    assert!(!bench.page("/").body.contains("does not do all of its work"));
+    assert!(!bench.page("/").body.contains("Parts of the service"));
 }
 
 #[test]

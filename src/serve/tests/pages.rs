@@ -23,7 +23,7 @@ fn the_builds_are_rows_and_what_waits_is_told() {
         "96.12 %",
         "gate 80 %",
         "Grow the first layer",
-        "build 5 of digits runs",
+        "build 5 of digits is running",
         "data-stage=\"train\"",
     ] {
         assert!(page.body.contains(said), "{said}: {}", page.body);
@@ -45,14 +45,14 @@ fn the_builds_are_rows_and_what_waits_is_told() {
     let (train, judge) = (at("<strong>train</strong>"), at("<strong>judge</strong>"));
     let (trials, last) = (at("id=\"trials\""), page.body.rfind("Trial 2").unwrap());
     assert!(train < trials && trials < last && last < judge, "{}", page.body);
-    assert!(bench.page("/builds/3").body.contains("Go on from where it ended"));
+    assert!(bench.page("/builds/3").body.contains("Resume where it stopped"));
     let page = bench.page("/builds/5").body;
     assert!(
         page.contains("Cancel") && page.contains("trial 1\n") && !page.contains("[32m"),
         "{page}"
     );
     let page = bench.page("/builds/6").body;
-    assert!(page.contains("It waits: build 5 of digits runs."), "{page}");
+    assert!(page.contains("Waiting: build 5 of digits is running."), "{page}");
     let page = bench.page("/repositories/digits").body;
     assert!(page.contains("/hooks/digits") && page.contains("<polyline"), "{page}");
     assert!(bench.page("/repositories/letters").body.contains("names no file with a secret"));

@@ -18,10 +18,14 @@ fn stages_and_figures_of_many_builds_are_read_at_once() {
             store.set_accuracy(id, Some(0.5), Some(0.8)).unwrap();
         }
     }
-    let stages = store.stages_between(2, 3).unwrap();
-    let names: Vec<_> = stages.iter().map(|(build, stage)| (*build, stage.name)).collect();
+    let names = |builds: &[i64]| -> Vec<_> {
+        let stages = store.stages_of(builds).unwrap();
+        stages.iter().map(|(build, stage)| (*build, stage.name)).collect()
+    };
     let (pull, detect) = (StageName::Pull, StageName::Detect);
-    assert_eq!(names, [(2, pull), (2, detect), (3, pull), (3, detect)]);
+    assert_eq!(names(&[3, 2]), [(2, pull), (2, detect), (3, pull), (3, detect)]);
+    assert_eq!(names(&[1, 3]).len(), 4, "those in between are not read");
+    assert_eq!(names(&[]), []);
     let measured = store.measured("digits", 10).unwrap();
     assert_eq!(measured.iter().map(|one| one.build).collect::<Vec<_>>(), [1, 3]);
 }

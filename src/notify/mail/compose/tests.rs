@@ -24,6 +24,7 @@ fn announcement(study: &str) -> Announcement {
             trials: 1,
             seconds: 1.0,
         },
+        measured: "on validation images".into(),
         threshold: Some(0.8),
         curves: vec![vec![0.5, 0.98]],
         page: Some("<p>.\r\n.\r\n</p>".into()),

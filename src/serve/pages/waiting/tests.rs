@@ -21,10 +21,10 @@ fn what_waits_is_told_why() {
     assert_eq!(
         why(2),
         [
-            "build 1 of digits runs",
+            "build 1 of digits is running",
             "it is about to start",
-            "all 2 places for running builds are taken"
+            "2 builds are running or about to, the most at a time"
         ]
     );
-    assert_eq!(why(1)[1], "another build runs, and one may run at a time");
+    assert_eq!(why(1)[1], "another build is running, and only one may run at a time");
 }
