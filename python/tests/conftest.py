@@ -58,7 +58,9 @@ def study(tmp_path_factory, photos):
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory, study):
-    return burgeon.train(study(), runs=tmp_path_factory.mktemp("runs"), progress=False)
+    # From a rate at which nothing is learned, so that it grows.
+    rate = {"train.learning-rate": 1e-7}
+    return burgeon.train(study(), runs=tmp_path_factory.mktemp("runs"), progress=False, set=rate)
 
 
 @pytest.fixture(scope="session")

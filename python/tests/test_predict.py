@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 import burgeon
 
 # How far a probability may be from the command's: rounding of filters, and of JPEG decoders.
-PIXELS, JPEG = 2e-3, 2e-2
+PIXELS, JPEG = 1e-2, 3e-2
 
 
 def of_the_command(command, run, path, *options):
