@@ -65,11 +65,8 @@ pub fn augmented_sheet(
     let shape @ [channels, ..] = data.input_shape();
     let scale = Scale::of(shape, SIDE_SHOWN);
     // One of each class first.
-    let picks = first_of_each_class(
-        &data.train,
-        data.classes.len().min(AUGMENTED_ROWS),
-        AUGMENTED_ROWS,
-    );
+    let picks =
+        first_of_each_class(&data.train, data.classes.len().min(AUGMENTED_ROWS), AUGMENTED_ROWS);
     let turns =
         (0..AUGMENTED_ROWS).flat_map(|turn| picks.iter().filter_map(move |row| row.get(turn)));
     let mut scratch = Scratch::default();
@@ -135,7 +132,8 @@ impl Scale {
             return enlarged(image, self.width, self.factor);
         };
         let height = image.len() / (self.channels * self.width).max(1);
-        let picture = dynamic(interleaved(image, self.channels), self.channels, [height, self.width]);
+        let picture =
+            dynamic(interleaved(image, self.channels), self.channels, [height, self.width]);
         let picture = picture.resize_exact(wide as u32, tall as u32, FilterType::Triangle);
         if self.channels == 1 {
             return picture.into_luma8().into_raw();

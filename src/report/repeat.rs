@@ -64,7 +64,8 @@ mod tests {
     use super::*;
 
     fn commands(events: Vec<crate::ledger::Event>) -> Vec<String> {
-        let report = Report::from_records(&records(events)).with_study("name = \"a\"\nmodel.layers = []\n");
+        let report =
+            Report::from_records(&records(events)).with_study("name = \"a\"\nmodel.layers = []\n");
         report.commands().into_iter().map(|(_, command)| command).collect()
     }
 

@@ -42,7 +42,8 @@ fn check(name: &str, page: &str) {
 fn subcommands(help: &str) -> Vec<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
     let lines = lines.take_while(|line| line.starts_with(' '));
-    let named = lines.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
+    let named =
+        lines.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
     let names = named.filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
@@ -166,14 +167,17 @@ impl Schema {
                 let what = text(choice);
                 match choice["properties"].as_object() {
                     // One of several tables with a single key.
-                    Some(keys) if choice["required"].as_array().is_some_and(|all| all.len() == 1) => {
+                    Some(keys)
+                        if choice["required"].as_array().is_some_and(|all| all.len() == 1) =>
+                    {
                         for (key, inner) in keys {
                             let kind = self.kind(inner, &mut linked);
                             let _ = writeln!(page, "- `{key}`: {kind}. {what}");
                         }
                     }
                     _ => {
-                        let kind = self.kind(choice, &mut linked).replace("`\"", "`").replace("\"`", "`");
+                        let kind =
+                            self.kind(choice, &mut linked).replace("`\"", "`").replace("\"`", "`");
                         let _ = writeln!(page, "- {kind}: {what}");
                     }
                 }
@@ -201,7 +205,8 @@ fn toml(value: &Value) -> String {
 
 fn range(schema: &Value) -> String {
     let bound = |key: &str| schema[key].as_f64();
-    match (bound("minimum"), bound("maximum"), bound("exclusiveMinimum"), bound("exclusiveMaximum")) {
+    match (bound("minimum"), bound("maximum"), bound("exclusiveMinimum"), bound("exclusiveMaximum"))
+    {
         (Some(least), Some(most), ..) => format!(" from {least} to {most}"),
         (Some(least), None, ..) if least != 0.0 => format!(" of at least {least}"),
         (_, _, Some(above), Some(below)) => format!(" between {above} and {below}"),

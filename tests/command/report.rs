@@ -71,8 +71,23 @@ fn an_accepted_study_leaves_a_page_a_text_and_a_green_suite() {
     let page = page(&run);
     assert!(page.contains(&format!("Accepted: trial {trials}, {accuracy} on validation")));
     let epochs = records.iter().filter(|record| record.event.name() == "epoch_finished").count();
-    // Each epoch on the wide and on the narrow picture, and four times on those of its trial.
-    assert_eq!(page.matches("<circle").count(), epochs * 6);
+    let predicted = records
+        .iter()
+        .filter(|record| matches!(record.event, Event::TrialStarted { forecast: Some(_), .. }))
+        .count();
+    // Each epoch on the wide and on the narrow picture, and four times on those of its trial; each result beside its
+    // prediction.
+    assert_eq!(page.matches("<circle").count(), epochs * 6 + predicted);
+    // The command that repeats it does.
+    let again = page.split("<code>").nth(1).and_then(|rest| rest.split_once("</code>")).unwrap().0;
+    let words: Vec<&str> = again.split(' ').collect();
+    let at = words.iter().position(|word| *word == "burgeon").unwrap();
+    expect_code(&bench.burgeon(&words[at + 1..]), 0);
+    let hash = |run: &str| {
+        let figures = fs::read_to_string(bench.path().join(run).join("best/figures.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&figures).unwrap()["weights_hash"].clone()
+    };
+    assert_eq!(hash("runs/growing-0002"), hash("runs/growing-0001"));
 
     let text = fs::read_to_string(run.join("report.md")).unwrap();
     assert!(text.contains(&accuracy) && text.contains("growing-0001"), "{text}");

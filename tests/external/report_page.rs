@@ -174,7 +174,8 @@ fn faults(page: &str, width: u32, scheme: Scheme) -> Vec<String> {
         .output()
         .unwrap();
     let document = String::from_utf8_lossy(&output.stdout);
-    let found = document.split_once("<pre id=\"checked\">").and_then(|(_, rest)| rest.split_once("</pre>"));
+    let found =
+        document.split_once("<pre id=\"checked\">").and_then(|(_, rest)| rest.split_once("</pre>"));
     let (found, _) = found.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     let mut lines = found.lines();
     let texts: usize = lines.next().unwrap().strip_suffix(" texts").unwrap().parse().unwrap();
@@ -246,7 +247,14 @@ fn every_text_can_be_read_and_every_picture_is_named_on_any_screen() {
     let bad = "<p style='color:#999;background:#fff'>pale</p><img src='gone.png'><h4>deep</h4><p style='width:2000px'>wide</p>";
     std::fs::write(&page, format!("<!DOCTYPE html><html><body><h1>a</h1>{texts}{bad}")).unwrap();
     let faults = faults("bad.html", 390, Scheme::Light).join("\n");
-    for fault in ["contrast 2.85", "without words", "not there", "deep is a heading", "no language", "pixels wide"] {
+    for fault in [
+        "contrast 2.85",
+        "without words",
+        "not there",
+        "deep is a heading",
+        "no language",
+        "pixels wide",
+    ] {
         assert!(faults.contains(fault), "{fault}: {faults}");
     }
 }

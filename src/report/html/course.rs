@@ -78,7 +78,9 @@ impl Report {
             shares(main, &time.profiled);
         }
         let overlap = match time.overlaps {
-            true => " Trials ran at the same time, so the parts add up to more than the time of the process.",
+            true => {
+                " Trials ran at the same time, so the parts add up to more than the time of the process."
+            }
             false => "",
         };
         let text = format!(
@@ -127,12 +129,8 @@ fn interval(cell: &mut Markup, [low, middle, high]: [f64; 3], reached: Option<f6
 
 /// A drawing of what stands in the row as numbers.
 fn drawing(cell: &mut Markup, [width, height]: [f64; 2], inside: impl FnOnce(&mut Markup)) {
-    let attributes: Attributes = &[
-        ("class", &"drawn"),
-        ("width", &width),
-        ("height", &height),
-        ("aria-hidden", &"true"),
-    ];
+    let attributes: Attributes =
+        &[("class", &"drawn"), ("width", &width), ("height", &height), ("aria-hidden", &"true")];
     cell.element("svg", attributes, inside);
 }
 

@@ -111,7 +111,7 @@ impl Report {
         if let Some(study) = &self.study {
             main.element("details", &[], |details| {
                 details.leaf("summary", &[], "The study, with every default written out");
-                details.leaf("pre", &[], study);
+                details.leaf("pre", &[("tabindex", &"0")], study);
             });
         }
         main.leaf("footer", &[], self.source_note());

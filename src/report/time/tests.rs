@@ -68,12 +68,8 @@ fn hostile_numbers_and_a_clock_that_went_back_give_finite_parts() {
     if let Event::EpochFinished { seconds, images, .. } = &mut broken {
         (*seconds, *images) = (f64::NAN, u64::MAX);
     }
-    let spent = spent([
-        (9, study_started()),
-        (5, started(1, None)),
-        (6, broken.clone()),
-        (2, broken),
-    ]);
+    let spent =
+        spent([(9, study_started()), (5, started(1, None)), (6, broken.clone()), (2, broken)]);
     assert!(spent.parts().iter().all(|(_, seconds)| seconds.is_finite()), "{spent:?}");
     assert_eq!(spent.images_per_second(), None);
 }

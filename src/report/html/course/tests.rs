@@ -48,5 +48,8 @@ fn the_time_is_told_by_its_parts() {
     let page = page(accepted(), None);
     assert!(page.contains("<h2>Where the time went</h2>"), "{page}");
     // Three epochs of 55,000 images and 1.5 s.
-    assert!(page.contains("165,000 training images in 4.5 s of training: 36,666 images/s"), "{page}");
+    assert!(
+        page.contains("165,000 training images in 4.5 s of training: 36,666 images/s"),
+        "{page}"
+    );
 }
