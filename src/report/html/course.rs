@@ -114,7 +114,10 @@ fn shares(main: &mut Markup, parts: &[(&'static str, f64)]) {
 /// A line from the lower to the upper end with a tick at the prediction, and a dot at the result. Places are 0..=1.
 fn interval(cell: &mut Markup, [low, middle, high]: [f64; 3], reached: Option<f64>) {
     const MARGIN: f64 = 5.0;
-    let across = |place: f64| Px(MARGIN + place.clamp(0.0, 1.0) * (LINE[0] - 2.0 * MARGIN));
+    let across = |place: f64| {
+        let inside = if place.is_finite() { place.clamp(0.0, 1.0) } else { 0.0 };
+        Px(MARGIN + inside * (LINE[0] - 2.0 * MARGIN))
+    };
     let half = Px(LINE[1] / 2.0);
     drawing(cell, LINE, |svg| {
         let [from, to] = [low, high].map(across);
