@@ -10,16 +10,13 @@ use super::augment::{Augmenter, Scratch};
 use super::batch::EpochKey;
 use super::layout::interleaved;
 use super::{Dataset, Normalization, Subset};
-use crate::record::figures::MISTAKES_COLUMNS;
+use crate::record::figures::{MISTAKES_COLUMNS, PICTURE_GAP as GAP, SAMPLES_ROWS};
 
 /// Images of each class, side by side.
 const COLUMNS: usize = 12;
 
 /// Classes, one below the other.
 const ROWS_MAX: usize = 60;
-
-/// Pixels between images.
-const GAP: usize = 2;
 
 /// Longest side of the whole picture.
 const SIDE_MAX: usize = 8192;
@@ -40,6 +37,21 @@ pub fn contact_sheet(data: &Dataset) -> Result<Vec<u8>, ImageError> {
     sheet(&images.collect::<Vec<Vec<_>>>(), columns, shape)
 }
 
+/// A PNG picture with a row for each of the first [`SAMPLES_ROWS`] classes, with its first training images: small ones
+/// are enlarged, large ones reduced.
+///
+/// # Errors
+/// If the encoder fails.
+pub fn samples_sheet(data: &Dataset) -> Result<Vec<u8>, ImageError> {
+    let scale = Scale::of(data.input_shape(), SAMPLES_SIDE);
+    let rows = data.classes.len().clamp(1, SAMPLES_ROWS);
+    let columns = (SAMPLES / rows).clamp(SAMPLES_COLUMNS / 2, SAMPLES_COLUMNS);
+    let picks = first_of_each_class(&data.train, rows, columns);
+    let shown = |position: &usize| Cow::Owned(scale.apply(data.train.image(*position)));
+    let lines: Vec<Vec<_>> = picks.iter().map(|row| row.iter().map(shown).collect()).collect();
+    sheet(&lines, columns, scale.shape())
+}
+
 /// A PNG picture of training images, each followed to the right by its augmented versions in the first epochs of a trial.
 ///
 /// # Errors
@@ -50,29 +62,27 @@ pub fn augmented_sheet(
     study: u64,
     trial: u64,
 ) -> Result<Vec<u8>, ImageError> {
-    let shape @ [channels, height, width] = data.input_shape();
-    // Small images are enlarged, each pixel as a square.
-    let factor = (SIDE_SHOWN / height.max(width)).clamp(1, 8);
-    let shown = [channels, height * factor, width * factor];
-    let (rows, columns) = (fitting(shown[1], AUGMENTED_ROWS), fitting(shown[2], COLUMNS));
+    let shape @ [channels, ..] = data.input_shape();
+    let scale = Scale::of(shape, SIDE_SHOWN);
     // One of each class first.
-    let picks = first_of_each_class(&data.train, data.classes.len().min(rows), rows);
-    let turns = (0..rows).flat_map(|turn| picks.iter().filter_map(move |row| row.get(turn)));
+    let picks =
+        first_of_each_class(&data.train, data.classes.len().min(AUGMENTED_ROWS), AUGMENTED_ROWS);
+    let turns =
+        (0..AUGMENTED_ROWS).flat_map(|turn| picks.iter().filter_map(move |row| row.get(turn)));
     let mut scratch = Scratch::default();
     let mut values = vec![0.0; data.train.image_len()];
     let mut lines = Vec::new();
-    for &position in turns.take(rows) {
+    for &position in turns.take(AUGMENTED_ROWS) {
         let image = data.train.image(position);
-        let mut line = vec![Cow::Owned(enlarged(image, width, factor))];
-        for epoch in 0..columns.saturating_sub(1) as u64 {
+        let mut line = vec![Cow::Owned(scale.apply(image))];
+        for epoch in 0..AUGMENTED_COLUMNS as u64 - 1 {
             let seed = EpochKey { study, trial, epoch }.distortion(position as u32);
             augmenter.distort(image, shape, seed, data.normalization, &mut scratch, &mut values);
-            let seen = bytes(&values, channels, data.normalization);
-            line.push(Cow::Owned(enlarged(&seen, width, factor)));
+            line.push(Cow::Owned(scale.apply(&bytes(&values, channels, data.normalization))));
         }
         lines.push(line);
     }
-    sheet(&lines, columns, shown)
+    sheet(&lines, AUGMENTED_COLUMNS, scale.shape())
 }
 
 /// A PNG picture of images in rows of [`MISTAKES_COLUMNS`]: small ones are enlarged, large ones reduced, to about the same
@@ -81,41 +91,73 @@ pub fn augmented_sheet(
 /// # Errors
 /// If the encoder fails.
 pub fn mistakes_sheet(images: &Subset, positions: &[usize]) -> Result<Vec<u8>, ImageError> {
-    let [channels, height, width] = images.shape();
-    let longer = height.max(width).max(1);
-    let factor = (SIDE_SHOWN / longer).clamp(1, 8);
-    let most = |side: usize| (side * (2 * SIDE_SHOWN)).div_ceil(longer).max(1);
-    let is_large = longer > 2 * SIDE_SHOWN;
-    let shown = [height, width].map(|side| if is_large { most(side) } else { side * factor });
-    let cells = positions.iter().map(|&position| {
-        let pixels = interleaved(&enlarged(images.image(position), width, factor), channels);
-        let picture = dynamic(pixels, channels, [height * factor, width * factor]);
-        let [tall, wide] = shown.map(|side| side as u32);
-        let picture = match is_large {
-            true => picture.resize_exact(wide, tall, FilterType::Triangle),
-            false => picture,
-        };
-        // Planes one after another, as sheets take them.
-        let pixels = if channels == 1 {
-            picture.into_luma8().into_raw()
-        } else {
-            let pixels = picture.into_rgb8().into_raw();
-            (0..channels)
-                .flat_map(|plane| pixels.iter().copied().skip(plane).step_by(channels))
-                .collect()
-        };
-        Cow::Owned(pixels)
-    });
+    let scale = Scale::of(images.shape(), MISTAKES_SIDE);
+    let cells = positions.iter().map(|&position| Cow::Owned(scale.apply(images.image(position))));
     let cells: Vec<Cow<'_, [u8]>> = cells.collect();
     let rows: Vec<Vec<_>> = cells.chunks(MISTAKES_COLUMNS).map(<[_]>::to_vec).collect();
-    sheet(&rows, MISTAKES_COLUMNS, [channels, shown[0], shown[1]])
+    sheet(&rows, MISTAKES_COLUMNS, scale.shape())
 }
 
-/// Rows of an augmented sheet.
-const AUGMENTED_ROWS: usize = 8;
+/// How images of one shape are shown in a picture.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    channels: usize,
+    width: usize,
+    /// Each pixel becomes a square of so many pixels a side.
+    factor: usize,
+    /// Height and width that large images are reduced to.
+    reduced: Option<[usize; 2]>,
+    /// Height and width of the result.
+    shown: [usize; 2],
+}
+
+impl Scale {
+    /// Small images are enlarged, those with a side of more than `most` pixels reduced to that.
+    fn of([channels, height, width]: [usize; 3], most: usize) -> Self {
+        let longer = height.max(width).max(1);
+        let factor = (SIDE_SHOWN / longer).clamp(1, 8);
+        let fitted = |side: usize| (side * most).div_ceil(longer).max(1);
+        let reduced = (longer > most.max(SIDE_SHOWN)).then(|| [fitted(height), fitted(width)]);
+        let shown = reduced.unwrap_or([height * factor, width * factor]);
+        Self { channels, width, factor, reduced, shown }
+    }
+
+    fn shape(&self) -> [usize; 3] {
+        [self.channels, self.shown[0], self.shown[1]]
+    }
+
+    /// An image as it is shown; planes stay one after another.
+    fn apply(&self, image: &[u8]) -> Vec<u8> {
+        let Some([tall, wide]) = self.reduced else {
+            return enlarged(image, self.width, self.factor);
+        };
+        let height = image.len() / (self.channels * self.width).max(1);
+        let picture =
+            dynamic(interleaved(image, self.channels), self.channels, [height, self.width]);
+        let picture = picture.resize_exact(wide as u32, tall as u32, FilterType::Triangle);
+        if self.channels == 1 {
+            return picture.into_luma8().into_raw();
+        }
+        let pixels = picture.into_rgb8().into_raw();
+        let plane = |plane| pixels.iter().copied().skip(plane).step_by(self.channels);
+        (0..self.channels).flat_map(plane).collect()
+    }
+}
+
+/// Rows and columns of an augmented sheet.
+const AUGMENTED_ROWS: usize = 6;
+const AUGMENTED_COLUMNS: usize = 8;
+
+/// Images of a class side by side among samples, and how many there are of all classes together, more or less.
+const SAMPLES_COLUMNS: usize = 8;
+const SAMPLES: usize = 80;
 
 /// Length of the longer side, in pixels, up to which images are enlarged.
 const SIDE_SHOWN: usize = 64;
+/// That to which larger samples are reduced.
+const SAMPLES_SIDE: usize = 48;
+/// That to which mistakes are reduced.
+const MISTAKES_SIDE: usize = 96;
 
 /// How many images of this side fit next to each other, at most `most`.
 fn fitting(side: usize, most: usize) -> usize {

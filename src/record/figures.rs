@@ -65,6 +65,12 @@ pub(crate) const MISTAKES_MAX: usize = 25;
 /// How many of their images stand side by side in a picture.
 pub(crate) const MISTAKES_COLUMNS: usize = 5;
 
+/// How many classes, one below the other, a picture of training images shows.
+pub(crate) const SAMPLES_ROWS: usize = 20;
+
+/// Pixels between the images of a picture, and around them.
+pub(crate) const PICTURE_GAP: usize = 2;
+
 /// One class among the figures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ClassFigures {

@@ -375,7 +375,7 @@ impl LineageTrial {
 
     /// The score by which its gate ranks it, 0..=1: its accuracy or the lower bound of that; if the gate requires other
     /// measures, the highest minimum plus the smallest margin.
-    fn score(&self) -> Option<f64> {
+    pub(super) fn score(&self) -> Option<f64> {
         let margins = self.floors.iter().map(|floor| floor.judged - floor.floor);
         let highest = self.floors.iter().map(|floor| floor.floor).reduce(f64::max);
         match (highest, margins.reduce(f64::min)) {

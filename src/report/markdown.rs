@@ -36,6 +36,7 @@ impl Report {
             let _ = writeln!(text, "{}\n", inline(&sentence));
         }
         text += &self.table();
+        text += &self.spent();
         text += &self.folds();
         text += &self.floors();
         text += &self.data();
@@ -59,6 +60,21 @@ impl Report {
             let _ = writeln!(text, "\n{omission}");
         }
         text + "\n"
+    }
+
+    /// Where the time went, in a line.
+    fn spent(&self) -> String {
+        let parts = self.time.parts();
+        if parts.is_empty() {
+            return String::new();
+        }
+        let part =
+            |(name, seconds): &(&str, f64)| format!("{name} {}", words::duration(Some(*seconds)));
+        let rate = self.time.images_per_second();
+        let rate = rate.map_or(String::new(), |rate| {
+            format!("; {} training images/s", words::grouped(rate as u64))
+        });
+        format!("Time: {}{rate}.\n\n", parts.iter().map(part).collect::<Vec<_>>().join(", "))
     }
 
     /// The cross-validation of each trial, with its interval.

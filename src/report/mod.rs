@@ -26,12 +26,14 @@ pub(crate) mod markup;
 #[cfg(feature = "mail")]
 mod message;
 mod network;
+mod repeat;
 #[cfg(feature = "cli")]
 pub(crate) mod runs;
 #[cfg(test)]
 pub(crate) mod samples;
 mod selection;
 mod sentences;
+mod time;
 mod trial_words;
 pub(crate) mod words;
 pub(crate) mod write;
@@ -47,6 +49,7 @@ pub(crate) use self::lineage::{Epoch, Lineage, LineageTrial};
 #[cfg(feature = "train")]
 pub(crate) use self::markdown::inline;
 use self::network::Networks;
+use self::time::TimeSpent;
 pub(crate) use self::words::{grouped, times};
 pub use self::write::{ReportError, write};
 use crate::ledger::{Event, Outcome, Provenance, Recorded};
@@ -57,6 +60,9 @@ use crate::spec::InputShape;
 
 /// Path of the style sheet, relative to the page.
 pub(crate) const STYLE_SHEET: &str = "report/style.css";
+/// Path, relative to the page, of the picture of training images.
+pub(crate) const SAMPLES_PICTURE: &str = "report/samples.png";
+
 /// Path, relative to the page, of the picture of how a trial distorts training images.
 pub(crate) fn augmented_picture(trial: u32) -> String {
     format!("report/augmented-{trial:03}.png")
@@ -101,6 +107,10 @@ pub struct Report {
     model: Option<ModelFigures>,
     /// Width and height of the picture of its mistakes, if there is one.
     mistakes_picture: Option<[u32; 2]>,
+    /// Width and height of the picture of training images, if there is one.
+    samples_picture: Option<[u32; 2]>,
+    /// Where the time went.
+    time: TimeSpent,
     /// Events of newer versions: number by name.
     unknown: BTreeMap<String, u64>,
     events: usize,
@@ -158,6 +168,7 @@ pub struct Figures {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Started {
     name: String,
+    command: String,
     run: String,
     device: String,
     threads: usize,
@@ -228,6 +239,8 @@ impl Report {
             tested_by_study: BTreeMap::new(),
             model: None,
             mistakes_picture: None,
+            samples_picture: None,
+            time: TimeSpent::of(records),
             image: None,
             networks: None,
             unknown: BTreeMap::new(),
@@ -288,6 +301,12 @@ impl Report {
         self
     }
 
+    /// Adds the size, in pixels, of the picture at [`SAMPLES_PICTURE`].
+    pub(crate) fn with_samples_picture(mut self, size: Option<[u32; 2]>) -> Self {
+        self.samples_picture = size;
+        self
+    }
+
     /// Adds the size, in pixels, of the picture at [`mistakes_picture`] of the model's trial.
     pub(crate) fn with_mistakes_picture(mut self, size: Option<[u32; 2]>) -> Self {
         self.mistakes_picture = size;
@@ -298,6 +317,7 @@ impl Report {
         match event {
             Event::StudyStarted {
                 name,
+                command,
                 run,
                 spec_hash,
                 data_hash,
@@ -313,6 +333,7 @@ impl Report {
             } => {
                 self.started = Started {
                     name: name.clone(),
+                    command: command.clone(),
                     run: run.clone(),
                     device: device.clone(),
                     threads: *threads,

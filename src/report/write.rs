@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::network::Networks;
-use super::{Report, STYLE, STYLE_SHEET, augmented_picture, mistakes_picture};
+use super::{Report, SAMPLES_PICTURE, STYLE, STYLE_SHEET, augmented_picture, mistakes_picture};
 use crate::ledger::{LedgerError, RunFolder, RunFolderError, read};
 use crate::record::figures::ModelFigures;
 use crate::sys::files::{FileError, Files, PathKind, parent};
@@ -93,7 +93,7 @@ pub(crate) fn write_single(folder: &RunFolder) -> Result<PathBuf, ReportError> {
     let mut page = report.to_html().replace(&link, &format!("<style>\n{STYLE}</style>"));
     let augmented = report.augmented.iter().map(|&trial| augmented_picture(trial));
     let mistakes = report.model.iter().map(|model| mistakes_picture(model.trial));
-    for picture in augmented.chain(mistakes) {
+    for picture in augmented.chain(mistakes).chain([SAMPLES_PICTURE.to_owned()]) {
         let named = format!("=\"{picture}\"");
         if page.contains(&named) {
             let bytes = files.read(&folder.path().join(&picture), PICTURE_BYTES_MAX)?;
@@ -126,6 +126,7 @@ fn report(folder: &RunFolder) -> Result<Report, ReportError> {
         .with_provenance(provenance(folder)?)
         .with_model(model)
         .with_mistakes_picture(mistakes)
+        .with_samples_picture(picture_size(&**files, &folder.path().join(SAMPLES_PICTURE))?)
         .with_study(folder.read_study()?);
     let has_picture = |trial: &u32| {
         matches!(

@@ -19,6 +19,7 @@ use super::connections::BusyGuard;
 use super::form::number;
 use super::inside;
 use crate::chain::{BuildRow, Places};
+use crate::report::SAMPLES_PICTURE;
 
 /// A file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,7 @@ const fn download(name: &'static str, what: &'static str) -> Artifact {
 }
 
 /// All of them.
-pub(super) const ARTIFACTS: [Artifact; 10] = [
+pub(super) const ARTIFACTS: [Artifact; 11] = [
     shown("report.html", "report", "text/html; charset=utf-8"),
     shown("report.md", "report as Markdown", TEXT),
     shown("junit.xml", "test cases for a test runner", TEXT),
@@ -53,6 +54,7 @@ pub(super) const ARTIFACTS: [Artifact; 10] = [
     download("best/model.safetensors", "weights"),
     download("best/model.onnx", "network as ONNX"),
     Artifact { name: "report/style.css", what: None, kind: "text/css", is_download: false },
+    Artifact { name: SAMPLES_PICTURE, what: None, kind: "image/png", is_download: false },
     // Of the numbered pictures, the pattern.
     Artifact { name: PICTURE, what: None, kind: "image/png", is_download: false },
 ];

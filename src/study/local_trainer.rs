@@ -16,11 +16,11 @@ use crate::checkpoint::{
 };
 use crate::data::Dataset;
 use crate::data::augment::{Augmentation, Augmenter};
-use crate::data::sheet::{augmented_sheet, mistakes_sheet};
+use crate::data::sheet::{augmented_sheet, mistakes_sheet, samples_sheet};
 use crate::model::{Network, OpenDevice, Preparation, Weights};
 use crate::record::figures::ModelFigures;
 use crate::record::{EpochRecord, Inherit, Profile, RangeTest, SoFar, StepProgress};
-use crate::report::{augmented_picture, mistakes_picture};
+use crate::report::{SAMPLES_PICTURE, augmented_picture, mistakes_picture};
 use crate::spec::{CheckpointInterval, Spec};
 use crate::sys::fence::Fence;
 use crate::sys::files::{Files, parent};
@@ -192,6 +192,17 @@ impl LocalTrainer {
         }
         let (seed, trial) = (task.spec.train().seed, u64::from(task.trial));
         let picture = augmented_sheet(&self.data, &augmenter, seed, trial)?;
+        self.files.create_folders(parent(&path))?;
+        Ok(self.files.write_atomically(&path, &picture)?)
+    }
+
+    /// Writes a picture of training images, unless there is one.
+    fn write_samples(&self) -> Result<(), TrainerError> {
+        let path = self.run.join(SAMPLES_PICTURE);
+        if self.files.kind(&path)?.is_some() {
+            return Ok(());
+        }
+        let picture = samples_sheet(&self.data)?;
         self.files.create_folders(parent(&path))?;
         Ok(self.files.write_atomically(&path, &picture)?)
     }
@@ -390,6 +401,7 @@ impl Trainer for LocalTrainer {
             validation: validation.into(),
             int8: None,
         };
+        self.write_samples()?;
         // Before the figures that name them.
         self.write_mistakes(&figures)?;
         let model = TrainedModel {

@@ -35,6 +35,8 @@ mod pipeline;
 mod predict;
 #[path = "../support/predictions.rs"]
 mod predictions;
+#[cfg(feature = "serve")]
+mod reference;
 mod registry;
 mod report;
 mod residual;

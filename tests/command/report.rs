@@ -71,8 +71,23 @@ fn an_accepted_study_leaves_a_page_a_text_and_a_green_suite() {
     let page = page(&run);
     assert!(page.contains(&format!("Accepted: trial {trials}, {accuracy} on validation")));
     let epochs = records.iter().filter(|record| record.event.name() == "epoch_finished").count();
-    // Each epoch on the wide and on the narrow picture, and four times on those of its trial.
-    assert_eq!(page.matches("<circle").count(), epochs * 6);
+    let predicted = records
+        .iter()
+        .filter(|record| matches!(record.event, Event::TrialStarted { forecast: Some(_), .. }))
+        .count();
+    // Each epoch on the wide and on the narrow picture, and four times on those of its trial; each result beside its
+    // prediction.
+    assert_eq!(page.matches("<circle").count(), epochs * 6 + predicted);
+    // The command that repeats it does.
+    let again = page.split("<code>").nth(1).and_then(|rest| rest.split_once("</code>")).unwrap().0;
+    let words: Vec<&str> = again.split(' ').collect();
+    let at = words.iter().position(|word| *word == "burgeon").unwrap();
+    expect_code(&bench.burgeon(&words[at + 1..]), 0);
+    let hash = |run: &str| {
+        let figures = fs::read_to_string(bench.path().join(run).join("best/figures.json")).unwrap();
+        serde_json::from_str::<serde_json::Value>(&figures).unwrap()["weights_hash"].clone()
+    };
+    assert_eq!(hash("runs/growing-0002"), hash("runs/growing-0001"));
 
     let text = fs::read_to_string(run.join("report.md")).unwrap();
     assert!(text.contains(&accuracy) && text.contains("growing-0001"), "{text}");
@@ -212,4 +227,41 @@ fn the_schema_of_test_cases_refuses_what_jenkins_refuses() {
     ] {
         assert!(!wrong.is_empty());
     }
+}
+
+#[test]
+fn a_report_that_is_killed_leaves_the_old_files_or_the_new_ones() {
+    let bench = Bench::new();
+    expect_code(&bench.burgeon(&["tune", "study.toml"]), 0);
+    let kills: u64 =
+        std::env::var("BURGEON_REPORT_KILLS").map_or(6, |kills| kills.parse().unwrap());
+    let arguments = ["report", "runs/growing-0001", "--single"];
+    expect_code(&bench.burgeon(&arguments), 0);
+    let run = bench.run();
+    let files = ["report/style.css", "report.html", "report.md", "junit.xml", "report-single.html"];
+    let read = || files.map(|file| fs::read(run.join(file)).unwrap());
+    let new = read();
+    let old = files.map(|file| format!("old {file}").into_bytes());
+    let (mut untouched, mut whole) = (0, 0);
+    for kill in 0..kills {
+        for (file, content) in files.iter().zip(&old) {
+            fs::write(run.join(file), content).unwrap();
+        }
+        let mut command = bench.command(&arguments);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(kill * 1_370 % 40_000));
+        // One that has ended by then is as good.
+        let _ = child.kill();
+        child.wait().unwrap();
+        let found = read();
+        for ((found, old), new) in found.iter().zip(&old).zip(&new) {
+            assert!(found == old || found == new, "{} bytes are neither", found.len());
+        }
+        untouched += usize::from(found == old);
+        whole += usize::from(found == new);
+    }
+    println!("{kills} kills: {untouched} before the first file, {whole} after the last");
+    // What a kill leaves behind is no hindrance.
+    expect_code(&bench.burgeon(&arguments), 0);
+    assert!(read() == new);
 }

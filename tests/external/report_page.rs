@@ -24,6 +24,8 @@ pub fn group() -> Group {
         tests: tests![
             the_strictest_policy_changes_nothing_of_the_page_on_any_screen,
             a_page_without_its_style_sheet_still_has_pictures,
+            every_text_can_be_read_and_every_picture_is_named_on_any_screen,
+            one_file_alone_asks_for_nothing,
         ],
     }
 }
@@ -50,6 +52,8 @@ enum Sent {
     UnderThePolicy,
     /// As when the page was copied alone.
     WithoutTheStyleSheet,
+    /// With a script in the page that looks at it.
+    WithChecks,
 }
 
 /// Serves a folder until the test ends, and answers its address.
@@ -66,7 +70,7 @@ fn serve(folder: PathBuf, sent: Sent) -> String {
             });
         }
     });
-    format!("http://{address}/report.html")
+    format!("http://{address}/")
 }
 
 fn answer(mut stream: TcpStream, folder: &Path, sent: Sent) -> std::io::Result<()> {
@@ -77,15 +81,19 @@ fn answer(mut stream: TcpStream, folder: &Path, sent: Sent) -> std::io::Result<(
     let kind = match Path::new(name).extension().and_then(|extension| extension.to_str()) {
         Some("css") => "text/css",
         Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
         _ => "text/html",
     };
     let is_missing = kind == "text/css" && sent == Sent::WithoutTheStyleSheet;
     let found = std::fs::read(folder.join(name)).ok().filter(|_| !is_missing);
     let status = if found.is_some() { "200 OK" } else { "404 Not Found" };
-    let body = found.unwrap_or_default();
+    let mut body = found.unwrap_or_default();
+    if sent == Sent::WithChecks && kind == "text/html" {
+        body.extend(format!("<script>{}</script>", include_str!("page_checks.js")).bytes());
+    }
     let policy = match sent {
         Sent::UnderThePolicy => format!("Content-Security-Policy: {JENKINS}\r\n"),
-        Sent::Plainly | Sent::WithoutTheStyleSheet => String::new(),
+        Sent::Plainly | Sent::WithoutTheStyleSheet | Sent::WithChecks => String::new(),
     };
     let length = body.len();
     write!(
@@ -102,43 +110,77 @@ enum Scheme {
     Dark,
 }
 
-/// The page on a screen of some width.
-fn screenshot(sent: Sent, width: u32, scheme: Scheme) -> RgbImage {
-    let folder = tempfile::tempdir().unwrap();
-    let picture = folder.path().join("page.png");
-    let chromium = (*CHROMIUM).unwrap();
+/// Chromium on a screen of some width.
+fn chromium(profile: &Path, width: u32, scheme: Scheme) -> Command {
+    let mut command = Command::new((*CHROMIUM).unwrap());
     // Blink's own numbers for prefers-color-scheme.
     let scheme = match scheme {
         Scheme::Dark => 0,
         Scheme::Light => 1,
     };
-    let output = Command::new(chromium)
+    command
         .args([
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
             "--hide-scrollbars",
             "--no-first-run",
+            "--enable-logging=stderr",
         ])
-        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .arg(format!("--user-data-dir={}", profile.display()))
         .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
-        .arg(format!("--window-size={width},1600"))
+        .arg(format!("--window-size={width},1600"));
+    command
+}
+
+/// What pages say to the console: errors, and what a policy keeps out.
+fn said(stderr: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(stderr);
+    text.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect()
+}
+
+/// The page on a screen of some width.
+fn screenshot(sent: Sent, width: u32, scheme: Scheme) -> RgbImage {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("page.png");
+    let output = chromium(&folder.path().join("profile"), width, scheme)
         .arg(format!("--screenshot={}", picture.display()))
-        .arg(serve(RUN.run(), sent))
+        .arg(serve(RUN.run(), sent) + "report.html")
         .output()
         .unwrap();
     assert!(picture.is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+    if sent != Sent::WithoutTheStyleSheet {
+        assert_eq!(said(&output.stderr), Vec::<String>::new());
+    }
     // For people to look at: BURGEON_TEST_PICTURES=DIR keeps them.
     if let Some(keep) = std::env::var_os("BURGEON_TEST_PICTURES") {
         let name = match sent {
-            Sent::Plainly => "plain",
+            Sent::Plainly | Sent::WithChecks => "plain",
             Sent::UnderThePolicy => "policy",
             Sent::WithoutTheStyleSheet => "alone",
         };
-        let name = format!("{name}-{width}-{scheme}.png");
+        let name = format!("{name}-{width}-{scheme:?}.png");
         std::fs::copy(&picture, Path::new(&keep).join(name)).unwrap();
     }
     image::open(picture).unwrap().to_rgb8()
+}
+
+/// What the script in the page finds wrong.
+fn faults(page: &str, width: u32, scheme: Scheme) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let output = chromium(&folder.path().join("profile"), width, scheme)
+        .arg("--dump-dom")
+        .arg(serve(RUN.run(), Sent::WithChecks) + page)
+        .output()
+        .unwrap();
+    let document = String::from_utf8_lossy(&output.stdout);
+    let found =
+        document.split_once("<pre id=\"checked\">").and_then(|(_, rest)| rest.split_once("</pre>"));
+    let (found, _) = found.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let mut lines = found.lines();
+    let texts: usize = lines.next().unwrap().strip_suffix(" texts").unwrap().parse().unwrap();
+    assert!(texts > 50, "only {texts} texts were looked at");
+    lines.map(str::to_owned).chain(said(&output.stderr)).collect()
 }
 
 /// The page under the policy, which is the plain one pixel for pixel. On a busy machine Chromium now and then takes its
@@ -190,4 +232,50 @@ fn a_page_without_its_style_sheet_still_has_pictures() {
     assert!(share(&alone, |pixel| pixel == [255; 3]) > 0.7, "it is not on white paper");
     assert!(share(&alone, is_near([0x0b, 0x63, 0xce])) > 0.0005, "there is no curve");
     assert!(share(&alone, |pixel| pixel == [0; 3]) < 0.05, "black areas");
+}
+
+fn every_text_can_be_read_and_every_picture_is_named_on_any_screen() {
+    for width in [1280, 390] {
+        for scheme in [Scheme::Light, Scheme::Dark] {
+            let faults = faults("report.html", width, scheme);
+            assert!(faults.is_empty(), "{width} {scheme:?}: {faults:#?}");
+        }
+    }
+    // That the script would notice.
+    let page = RUN.run().join("bad.html");
+    let texts = "<p>a</p>".repeat(60);
+    let bad = "<p style='color:#999;background:#fff'>pale</p><img src='gone.png'><h4>deep</h4><p style='width:2000px'>wide</p>";
+    std::fs::write(&page, format!("<!DOCTYPE html><html><body><h1>a</h1>{texts}{bad}")).unwrap();
+    let faults = faults("bad.html", 390, Scheme::Light).join("\n");
+    for fault in [
+        "contrast 2.85",
+        "without words",
+        "not there",
+        "deep is a heading",
+        "no language",
+        "pixels wide",
+    ] {
+        assert!(faults.contains(fault), "{fault}: {faults}");
+    }
+}
+
+fn one_file_alone_asks_for_nothing() {
+    expect_code(&RUN.burgeon(&["report", "runs/growing-0001", "--single"]), 0);
+    let alone = tempfile::tempdir().unwrap();
+    let page = alone.path().join("report-single.html");
+    std::fs::copy(RUN.run().join("report-single.html"), &page).unwrap();
+    let picture = alone.path().join("page.png");
+    let output = chromium(&alone.path().join("profile"), 1000, Scheme::Light)
+        .arg(format!("--screenshot={}", picture.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .unwrap();
+    assert_eq!(said(&output.stderr), Vec::<String>::new());
+    let text = std::fs::read_to_string(&page).unwrap();
+    for outside in ["src=\"report/", "href=\"report/", "http://", "https://"] {
+        assert!(!text.contains(outside), "{outside}");
+    }
+    assert!(text.contains("data:image/png;base64,"));
+    let drawn = image::open(picture).unwrap().to_rgb8();
+    assert!(share(&drawn, is_near([0xf6, 0xf7, 0xf9])) > 0.1, "the page has no colour");
 }

@@ -4,13 +4,15 @@
 //! Invariant: the page has neither `style` elements nor `style` attributes, which servers that show
 //! untrusted files, such as Jenkins, forbid.
 
+mod course;
 mod model;
 mod network;
+mod pictures;
 mod trials;
 
 use super::chart::{Size, growth_chart};
 use super::markup::Markup;
-use super::{Examined, LineageTrial, Report, STYLE_SHEET, State, augmented_picture, moment, words};
+use super::{Examined, LineageTrial, Report, STYLE_SHEET, State, moment, words};
 
 /// With more trials than this, a page shows a selection.
 const TRIALS_MAX: usize = 250;
@@ -64,11 +66,21 @@ impl Report {
         }
         section(main, "Lineage", |main| self.lineage_list(main));
         section(main, "Trials", |main| self.trial_table(main));
+        if self.has_forecasts() {
+            section(main, "Predicted and reached", |main| self.forecasts(main));
+        }
+        let parts = self.time.parts();
+        if !parts.is_empty() {
+            section(main, "Where the time went", |main| self.time_table(main, &parts));
+        }
         if let Some(networks) = &self.networks {
             section(main, "The best network", |main| network::table(main, networks));
         }
         if let Some(data) = &self.data {
-            section(main, "Data", |main| data_summary(main, data));
+            section(main, "Data", |main| {
+                data_summary(main, data);
+                self.samples(main, data);
+            });
         }
         if !self.augmented.is_empty() {
             section(main, "Augmented training images", |main| self.augmented_pictures(main));
@@ -91,11 +103,15 @@ impl Report {
             });
         }
         section(main, "Interruptions", |main| self.interruption_list(main));
+        let commands = self.commands();
+        if !commands.is_empty() {
+            section(main, "Repeat it", |main| repeat_list(main, &commands));
+        }
         section(main, "Provenance", |main| self.provenance_list(main));
         if let Some(study) = &self.study {
             main.element("details", &[], |details| {
                 details.leaf("summary", &[], "The study, with every default written out");
-                details.leaf("pre", &[], study);
+                details.leaf("pre", &[("tabindex", &"0")], study);
             });
         }
         main.leaf("footer", &[], self.source_note());
@@ -201,27 +217,6 @@ impl Report {
         });
     }
 
-    fn augmented_pictures(&self, main: &mut Markup) {
-        const SHOWN: usize = 8;
-        main.leaf(
-            "p",
-            &[("class", &"quiet")],
-            "The original image is on the left, followed by its augmented versions in the first epochs.",
-        );
-        for &trial in self.augmented.iter().take(SHOWN) {
-            main.element("figure", &[], |figure| {
-                figure.leaf(
-                    "figcaption",
-                    &[],
-                    format!("trial {trial}, and trials with the same augmentation"),
-                );
-                figure.raw("<img class=\"samples\" src=\"");
-                figure.text(augmented_picture(trial));
-                figure.raw("\" alt=\"training images and their augmented versions\"/>\n");
-            });
-        }
-    }
-
     fn provenance_list(&self, main: &mut Markup) {
         main.element("dl", &[("class", &"origins")], |list| {
             for (name, value) in self.origins() {
@@ -230,6 +225,21 @@ impl Report {
             }
         });
     }
+}
+
+/// Each command below what it does.
+fn repeat_list(main: &mut Markup, commands: &[(&str, String)]) {
+    main.leaf(
+        "p",
+        &[("class", &"quiet")],
+        "From the folder that the study was started in. On the CPU, the same data, version and instruction set give the same bits, unless a budget is in seconds.",
+    );
+    main.element("dl", &[("class", &"commands")], |list| {
+        for (what, command) in commands {
+            list.leaf("dt", &[], what);
+            list.element("dd", &[], |item| item.leaf("code", &[], command));
+        }
+    });
 }
 
 /// Findings about the data, and the number of images of each class.

@@ -2,14 +2,13 @@
 
 use super::super::markup::Markup;
 use super::super::{Report, mistakes_picture, words};
-use crate::record::figures::{MISTAKES_COLUMNS, Mistake, ModelFigures, SplitFigures};
+use super::pictures;
+use crate::record::figures::{Mistake, ModelFigures, SplitFigures};
 
 /// With more classes, those with the lowest F1 are shown, and the pairs that are mistaken most instead of a matrix.
 const CLASSES_MAX: usize = 20;
 /// How many such pairs.
 const PAIRS_MAX: usize = 20;
-/// Pixels between the images of a picture.
-const GAP: u32 = 2;
 
 impl Report {
     pub(super) fn classes(&self, main: &mut Markup, model: &ModelFigures) {
@@ -134,27 +133,15 @@ impl Report {
             &[("class", &"quiet")],
             "The validation images that the model is surest of and gets wrong. Look here for wrong labels.",
         );
-        if let Some([width, height]) = self.mistakes_picture {
-            // Named once, so that a page with its pictures inside has it once.
-            let picture = mistakes_picture(model.trial);
-            main.element("svg", &[("class", &"pictures"), ("width", &0), ("height", &0)], |svg| {
-                svg.element("defs", &[], |defs| {
-                    let attributes: [(&str, &dyn std::fmt::Display); 4] = [
-                        ("id", &"mistakes"),
-                        ("href", &picture),
-                        ("width", &width),
-                        ("height", &height),
-                    ];
-                    defs.leaf("image", &attributes, "");
-                });
-            });
+        if let Some(size) = self.mistakes_picture {
+            pictures::define(main, "mistakes", &mistakes_picture(model.trial), size);
         }
         main.element("ol", &[("class", &"mistakes")], |list| {
             for (rank, mistake) in mistakes.iter().enumerate() {
                 list.element("li", &[], |item| {
                     let words = self.mistake_words(mistake);
                     if let Some(size) = self.mistakes_picture {
-                        cell(item, (rank, mistakes.len()), size, &words);
+                        pictures::mistake(item, (rank, mistakes.len()), size, &words);
                     }
                     item.leaf("span", &[], &words);
                 });
@@ -170,29 +157,6 @@ impl Report {
             100.0 * mistake.confidence
         )
     }
-}
-
-/// One image of the picture, cut out by a view box, which needs no style.
-fn cell(item: &mut Markup, (rank, count): (usize, usize), [width, height]: [u32; 2], words: &str) {
-    let columns = MISTAKES_COLUMNS as u32;
-    let rows = (count as u32).div_ceil(columns).max(1);
-    let [wide, tall] = [(width, columns), (height, rows)]
-        .map(|(whole, count)| whole.saturating_sub(GAP) / count)
-        .map(|step| step.saturating_sub(GAP));
-    let (column, row) = (rank as u32 % columns, rank as u32 / columns);
-    let (left, top) = (GAP + column * (wide + GAP), GAP + row * (tall + GAP));
-    let view = format!("{left} {top} {wide} {tall}");
-    let attributes: [(&str, &dyn std::fmt::Display); 5] = [
-        ("class", &"cell"),
-        ("viewBox", &view),
-        ("width", &wide),
-        ("height", &tall),
-        ("role", &"img"),
-    ];
-    item.element("svg", &attributes, |svg| {
-        svg.leaf("title", &[], words);
-        svg.leaf("use", &[("href", &"#mistakes")], "");
-    });
 }
 
 /// How dark a cell of the matrix is, by its share of the class.

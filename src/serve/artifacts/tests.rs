@@ -9,6 +9,7 @@ fn names_from_outside_are_those_of_the_list_or_nothing() {
         "best/model.onnx",
         "report/style.css",
         "report/augmented-001.png",
+        "report/samples.png",
         "report/mistakes-012.png",
     ] {
         assert!(find(name).is_some(), "{name}");
