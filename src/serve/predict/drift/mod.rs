@@ -238,10 +238,12 @@ impl Work {
     /// Begins anew if another version serves.
     fn follow(&mut self) {
         let Some(served) = self.slots.production() else { return };
-        let is_same = |current: &Current| {
-            current.served.version == served.version && current.served.manifest == served.manifest
-        };
-        if self.current.as_ref().is_some_and(is_same) {
+        if let Some(current) = &mut self.current
+            && current.served.version == served.version
+            && current.served.manifest == served.manifest
+        {
+            // It may have been loaded once more.
+            current.served = served;
             return;
         }
         let watched = self.begin(&served).inspect_err(|why| {

@@ -95,12 +95,12 @@ impl Engine for Means {
 }
 
 /// Pixels of an image like those of the reference, any two of which differ.
-pub(super) fn usual(at: usize) -> [f32; 2] {
+pub(in crate::serve::predict) fn usual(at: usize) -> [f32; 2] {
     [0.2 + 0.6 * (at * 37 % 100) as f32 / 100.0, 0.2 + 0.6 * (at * 61 % 100) as f32 / 100.0]
 }
 
 /// The reference of a factor on such images; every tenth is classified wrongly.
-pub(super) fn reference(factor: f32) -> Vec<u8> {
+pub(in crate::serve::predict) fn reference(factor: f32) -> Vec<u8> {
     let model = Mean { factor, classes: classes(), slow: Arc::default() };
     let mut builder = ReferenceBuilder::new(2).unwrap();
     for at in 0..400 {
