@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use burgeon_drift::counts::{Alternative, binomial, fisher};
 use burgeon_drift::{
-    AccuracyEstimate, CONSECUTIVE, Column, Comparison, Detector, Finding, PixelMeasure, PixelStats,
-    Reference, Settings, Status, WINDOW_MIN, WindowReport,
+    AccuracyEstimate, CONSECUTIVE, Detector, PixelStats, Reference, Settings, Status, WINDOW_MIN,
+    WindowReport, probability,
 };
 use serde::Serialize;
 
@@ -386,50 +386,10 @@ fn line(number: usize, window: &JudgedWindow, classes: &[String]) -> String {
         Status::Suspicious => "suspicious",
         Status::Alarm => "ALARM",
     };
-    let mut parts: Vec<String> = window
-        .report
-        .faults
-        .iter()
-        .map(|found| {
-            format!("{} images are {}", grouped(found.images as usize), found.fault.words())
-        })
-        .collect();
-    let found = window.report.findings.iter().filter(|finding| finding.is_suspicious);
-    parts.extend(found.filter_map(|finding| words(finding, classes)));
+    let parts = window.report.words(classes);
     format!(
         "window {number}: {status}{}{}",
         if parts.is_empty() { "" } else { ": " },
         parts.join("; ")
     )
-}
-
-/// A probability as people read it: those too small to be told apart from zero as a bound.
-fn probability(p: f64) -> String {
-    match p {
-        ..1e-300 => "p < 1e-300".into(),
-        ..0.001 => format!("p = {p:.1e}"),
-        _ => format!("p = {p:.3}"),
-    }
-}
-
-/// A finding in words; none for faults, which have their own.
-fn words(finding: &Finding, classes: &[String]) -> Option<String> {
-    let effect = format!("{:.2}, {}", finding.effect, probability(finding.p));
-    let what = match (finding.comparison, finding.column) {
-        (Comparison::Faults, _) => return None,
-        (Comparison::Classes, _) => "the mix of predicted classes".into(),
-        (Comparison::Confidence, _) => "the share of unsure answers".into(),
-        (_, Some(Column::Output(label))) => {
-            format!("the probability of {}", classes.get(label).map_or("a class", String::as_str))
-        }
-        (_, Some(Column::Confidence) | None) => "the confidence".into(),
-        (_, Some(Column::Pixels(measure))) => match measure {
-            PixelMeasure::Brightness => "the brightness".into(),
-            PixelMeasure::Contrast => "the contrast".into(),
-            PixelMeasure::Sharpness => "the sharpness".into(),
-            PixelMeasure::CentreRow => "where the brightness is, from top to bottom,".into(),
-            PixelMeasure::CentreColumn => "where the brightness is, from left to right,".into(),
-        },
-    };
-    Some(format!("{what} differs by {effect}"))
 }

@@ -3,16 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use burgeon_drift::{Reference, Settings};
+
 use super::args::{Common, ServeArguments};
 use super::error::CliError;
 use super::exit::Exit;
 use super::launch;
 use super::output::Output;
+use crate::chain::Tls;
 use crate::data::image_file::{Invert, Picture};
+use crate::drift::read_reference;
 use crate::model::{Classifier, OpenDevice, SavedModel};
 use crate::registry::{Registry, is_model_name};
 use crate::serve::TokenFiles;
-use crate::serve::predict::{Engine, Limits, Model, Pixels, Predicting, Source, serve_predictions};
+use crate::serve::predict::{
+    Engine, Limits, Model, Pixels, Predicting, Prepared, Source, Watching, serve_predictions,
+};
 use crate::study::{Growth, LaunchError};
 use crate::sys::error_chain;
 use crate::sys::files::real_files;
@@ -37,9 +43,10 @@ pub(super) fn serve(
     let predicting = predicting(arguments, threads)?;
     let stop = StopFlag::on_signals().map_err(CliError::Signals)?;
     let model = predicting.model.clone();
+    let scheme = if predicting.tls.is_some() { "https" } else { "http" };
     let engine: Arc<dyn Engine> = Arc::new(Networks { device });
     serve_predictions(predicting, engine, &stop, &mut |address| {
-        output.print(&format!("{model}; http://{address}/"));
+        output.print(&format!("{model}; {scheme}://{address}/"));
     })?;
     Ok(match stop.requested() {
         Some(StopReason::Signal(signal)) => Exit::Of(signal.exit_code()),
@@ -59,7 +66,7 @@ fn predicting(arguments: &ServeArguments, threads: usize) -> Result<Predicting, 
     if !listen.ip().is_loopback() && tokens == TokenFiles::default() {
         return Err(CliError::OpenToAll { address: listen });
     }
-    let (model, source, requests, log_bytes, log_days) = match (&own.registry, &own.run) {
+    let (model, source, requests, log_bytes, log_days, gate) = match (&own.registry, &own.run) {
         (Some(folder), _) => {
             let files = real_files().map_err(LaunchError::from)?;
             let registry = Registry::open(files, folder)?;
@@ -67,17 +74,19 @@ fn predicting(arguments: &ServeArguments, threads: usize) -> Result<Predicting, 
             let requests = own.requests.clone().unwrap_or_else(|| registry.requests());
             let keep = settings.keep;
             let (bytes, days) = (keep.log_size.0, keep.log_days);
-            (settings.name, Source::Registry(registry), Some(requests), bytes, days)
+            let gate = settings.promotion.accuracy;
+            (settings.name, Source::Registry(registry), Some(requests), bytes, days, gate)
         }
         (None, Some(run)) => {
             let saved = SavedModel::open(run)?;
-            let study = saved.study.parse()?.name;
+            let study = saved.study.parse()?;
+            let (study, gate) = (study.name, study.gate.accuracy);
             let name = if is_model_name(&study) { study } else { "model".into() };
             let folder = std::path::absolute(run).unwrap_or_else(|_| run.clone());
             let version = folder.file_name().map(|name| name.to_string_lossy().into_owned());
             let version = version.filter(|name| is_model_name(name)).unwrap_or("1".into());
             let source = Source::Folder { folder: saved.folder, version };
-            (name, source, own.requests.clone(), LOG_BYTES, LOG_DAYS)
+            (name, source, own.requests.clone(), LOG_BYTES, LOG_DAYS, gate)
         }
         (None, None) => return Err(CliError::NothingToServe),
     };
@@ -87,10 +96,16 @@ fn predicting(arguments: &ServeArguments, threads: usize) -> Result<Predicting, 
     if own.keep_images > 0 && requests.is_none() {
         return Err(CliError::NoRequestsFolder);
     }
+    let settings = Settings { window: own.window, run_time: own.run_time, ..Settings::default() };
+    let watching =
+        (!own.no_drift).then_some(Watching { settings, gate: (gate > 0.0).then_some(gate) });
+    let tls = own.tls_certificate.clone().zip(own.tls_key.clone());
+    let tls = tls.map(|(certificate_file, key_file)| Tls { certificate_file, key_file });
     Ok(Predicting {
         model,
         source,
         listen,
+        tls,
         tokens,
         threads,
         limits: Limits {
@@ -104,6 +119,7 @@ fn predicting(arguments: &ServeArguments, threads: usize) -> Result<Predicting, 
         keep_images: own.keep_images,
         log_bytes,
         log_days,
+        watching,
     })
 }
 
@@ -119,7 +135,14 @@ impl Engine for Networks {
             saved.classifier(&self.device.device).map_err(|error| error_chain(&error))?;
         let preparation = classifier.preparation();
         let shape = [preparation.channels.count(), preparation.height, preparation.width];
-        Ok(Arc::new(Network { shape, classifier }))
+        let study = saved.study.parse().map_err(|error| error_chain(&error))?;
+        Ok(Arc::new(Network { shape, classifier, takes_any_size: study.data.source.is_framed() }))
+    }
+
+    fn reference(&self, folder: &Path) -> Result<Option<Arc<Reference>>, String> {
+        let files = real_files().map_err(|error| error_chain(&error))?;
+        let reference = read_reference(&*files, folder).map_err(|error| error_chain(&error))?;
+        Ok(reference.map(Arc::new))
     }
 
     fn attend(&self, work: &mut dyn FnMut()) -> Result<(), String> {
@@ -134,6 +157,8 @@ impl Engine for Networks {
 struct Network {
     shape: [usize; 3],
     classifier: Classifier,
+    /// Whether its images had different sizes, so that the size of a picture tells nothing.
+    takes_any_size: bool,
 }
 
 impl Model for Network {
@@ -179,9 +204,9 @@ impl Model for Network {
         self.classifier.logits_of_normalized(input).map_err(|error| error_chain(&error))
     }
 
-    fn prepare(&self, file: &[u8], pixels_max: u64) -> Result<Vec<u8>, String> {
+    fn prepare(&self, file: &[u8], pixels_max: u64) -> Result<Prepared, String> {
         let sentence = |error: &dyn std::error::Error| format!("{}.", error_chain(error));
-        let (width, height) = Picture::size_of(file).map_err(|error| sentence(&error))?;
+        let (height, width) = Picture::size_of(file).map_err(|error| sentence(&error))?;
         if width as u64 * height as u64 > pixels_max {
             return Err(format!(
                 "The picture has {width}×{height} pixels; at most {pixels_max} are decoded."
@@ -189,7 +214,8 @@ impl Model for Network {
         }
         let picture = Picture::decode_for(file, self.classifier.decode_size())
             .map_err(|error| sentence(&error))?;
-        let prepared = self.classifier.preparation().prepare(&picture, Invert::Auto);
-        prepared.map_err(|error| sentence(&error))
+        let pixels = self.classifier.preparation().prepare(&picture, Invert::Auto);
+        let pixels = pixels.map_err(|error| sentence(&error))?;
+        Ok(Prepared { pixels, size: (!self.takes_any_size).then_some([height, width]) })
     }
 }

@@ -1,5 +1,6 @@
 //! What people and programs can change: start, stop and repeat builds; and logging in and out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -12,6 +13,7 @@ use super::answer::{Problem, see_other};
 use super::app::{App, Client};
 use super::body;
 use super::form::{Fields, number};
+use super::front::Front;
 use super::pages;
 use super::rights::{Authentication, Visitor};
 use crate::chain::{BuildRequest, Cause, Queued, is_commit};
@@ -107,8 +109,8 @@ fn number_of(queued: Queued) -> i64 {
 }
 
 /// The fields of a form that this service gave to whoever sends it.
-async fn own_form(app: &App, visitor: &Visitor, request: Request) -> Result<Fields, Problem> {
-    let received = body::read(&app.front, request, FORM_BYTES_MAX).await?;
+async fn own_form(front: &Front, visitor: &Visitor, request: Request) -> Result<Fields, Problem> {
+    let received = body::read(front, request, FORM_BYTES_MAX).await?;
     let fields = Fields::parse(&received.bytes);
     // A page of another site cannot know the token of a Bearer.
     if visitor.authentication == Authentication::Bearer
@@ -128,7 +130,7 @@ pub(super) async fn build_form(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    own_form(&app, &visitor, request).await?;
+    own_form(&app.front, &visitor, request).await?;
     let id = change_build(&app, &id, action).await?;
     Ok(see_other(&format!("/builds/{id}")))
 }
@@ -140,7 +142,7 @@ pub(super) async fn start_form(
     Path(name): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let fields = own_form(&app, &visitor, request).await?;
+    let fields = own_form(&app.front, &visitor, request).await?;
     let id = start(&app, &name, fields.get("commit").unwrap_or_default().trim()).await?;
     Ok(see_other(&format!("/builds/{id}")))
 }
@@ -151,13 +153,18 @@ pub(super) async fn log_in(
     Extension(Client(address)): Extension<Client>,
     request: Request,
 ) -> Response {
-    let received = match body::read(&app.front, request, FORM_BYTES_MAX).await {
+    begin_session(&app.front, address, request).await
+}
+
+/// Begins a session for the token in a form.
+pub(super) async fn begin_session(front: &Front, address: IpAddr, request: Request) -> Response {
+    let received = match body::read(front, request, FORM_BYTES_MAX).await {
         Ok(received) => received,
         Err(problem) => return problem.into_response(),
     };
     let fields = Fields::parse(&received.bytes);
     let to = pages::safe_target(fields.get("to").unwrap_or_default());
-    match app.front.rights.log_in(fields.get("token").unwrap_or_default().trim(), address) {
+    match front.rights.log_in(fields.get("token").unwrap_or_default().trim(), address) {
         Ok(cookie) => with_cookie(see_other(to), &cookie),
         Err(refusal) => pages::login_again(&refusal.problem(), to),
     }
@@ -170,8 +177,18 @@ pub(super) async fn log_out(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
-    own_form(&app, &visitor, request).await?;
-    Ok(with_cookie(see_other("/login"), &app.front.rights.log_out(&headers)))
+    end_session(&app.front, &visitor, &headers, request).await
+}
+
+/// Ends the session of whoever sends a form of theirs.
+pub(super) async fn end_session(
+    front: &Front,
+    visitor: &Visitor,
+    headers: &HeaderMap,
+    request: Request,
+) -> Result<Response, Problem> {
+    own_form(front, visitor, request).await?;
+    Ok(with_cookie(see_other("/login"), &front.rights.log_out(headers)))
 }
 
 fn with_cookie(mut answer: Response, cookie: &str) -> Response {

@@ -25,12 +25,15 @@ use super::rights::{Authentication, Refusal, Right, Visitor, origin};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
+/// The header by which scripts of own pages show what forms have in a field.
+const FORM_TOKEN_HEADER: &str = "x-form-token";
+
 /// What a path belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Area {
     /// Needs no rights: calls of webhooks, which are signed, and the health check.
     Public,
-    /// The login page and its assets.
+    /// The login page, its assets, and what ends a session.
     Login,
     /// Pages.
     Page,
@@ -125,14 +128,20 @@ fn admit(
     if visitor.grants.is_empty() && wants_page && !changes {
         return Err(Box::new(see_other(&pages::login_address(request.uri()))));
     }
-    if let Some(problem) = missing(&visitor, needed, area) {
+    let form_token = headers.get(FORM_TOKEN_HEADER).and_then(|token| token.to_str().ok());
+    // A page of another site can send the cookie of a session, but does not know what this one gave its pages.
+    let is_forged = changes
+        && area == Area::Api
+        && visitor.authentication == Authentication::Session
+        && !visitor.gave(form_token);
+    if let Some(problem) = missing(&visitor, needed, is_forged) {
         return refuse(problem);
     }
     request.extensions_mut().insert(visitor);
     Ok(())
 }
 
-fn missing(visitor: &Visitor, needed: Right, area: Area) -> Option<Problem> {
+fn missing(visitor: &Visitor, needed: Right, is_forged: bool) -> Option<Problem> {
     let unknown = |text: &str| Some(Problem::new(StatusCode::UNAUTHORIZED, text));
     if visitor.grants.is_empty() {
         return unknown("This needs a token.");
@@ -146,10 +155,7 @@ fn missing(visitor: &Visitor, needed: Right, area: Area) -> Option<Problem> {
         };
         return Some(Problem::new(StatusCode::FORBIDDEN, text));
     }
-    if needed == Right::Change
-        && area == Area::Api
-        && visitor.authentication == Authentication::Session
-    {
+    if is_forged {
         return unknown("Programs give their token in the header `Authorization: Bearer …`.");
     }
     None

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 #[cfg(all(unix, feature = "serve"))]
+mod browser;
+#[cfg(all(unix, feature = "serve"))]
 mod chain;
 #[cfg(all(unix, feature = "serve"))]
 mod chain_kills;
@@ -16,6 +18,8 @@ mod mnist_files;
 mod onnx;
 #[cfg(unix)]
 mod postfix;
+#[cfg(all(unix, feature = "serve"))]
+mod predicting_page;
 #[path = "../support/predictions.rs"]
 mod predictions;
 mod public_surface;
@@ -50,6 +54,8 @@ fn main() {
         onnx::group(),
         #[cfg(unix)]
         postfix::group(),
+        #[cfg(all(unix, feature = "serve"))]
+        predicting_page::group(),
         public_surface::group(),
         report_page::group(),
         #[cfg(target_os = "linux")]

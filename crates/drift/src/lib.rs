@@ -46,6 +46,7 @@ mod reference;
 mod sequential;
 pub mod two_sample;
 mod window;
+mod words;
 
 pub use accuracy::AccuracyEstimate;
 pub use detector::{
@@ -58,3 +59,4 @@ pub use pixels::{PixelMeasure, PixelStats};
 pub use reference::{Column, REFERENCE_MAX, REFERENCE_MIN, Reference, ReferenceBuilder};
 pub use sequential::{Sequential, SequentialError};
 pub use window::{Comparison, FaultFound, Finding, Floors, WindowReport};
+pub use words::probability;

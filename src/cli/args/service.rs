@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use burgeon_drift::{WINDOW_MAX, WINDOW_MIN};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::candidates::{files, folders, runs};
@@ -57,6 +58,21 @@ pub struct PredictionArguments {
     /// The most open connections
     #[arg(long, value_name = "N", default_value_t = 1024, env = "BURGEON_CONNECTIONS")]
     pub connections: usize,
+    /// Images of a window that is compared with those that the version was accepted on (docs/drift.md)
+    #[arg(long, value_name = "IMAGES", default_value_t = 500, env = "BURGEON_WINDOW", value_parser = window)]
+    pub window: usize,
+    /// How many windows it takes to a false alarm, on average
+    #[arg(long, value_name = "WINDOWS", default_value_t = 10_000.0, env = "BURGEON_RUN_TIME", value_parser = run_time)]
+    pub run_time: f64,
+    /// Compare nothing
+    #[arg(long, env = "BURGEON_NO_DRIFT")]
+    pub no_drift: bool,
+    /// The certificate, and those between it and its authority, in PEM: connections are encrypted
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "BURGEON_TLS_CERTIFICATE", add = files())]
+    pub tls_certificate: Option<PathBuf>,
+    /// Its private key
+    #[arg(long, value_name = "FILE", requires = "tls_certificate", env = "BURGEON_TLS_KEY", add = files())]
+    pub tls_key: Option<PathBuf>,
     /// A file whose first line is the token of those who may have images classified
     #[arg(long, value_name = "FILE", env = "BURGEON_PREDICT_TOKEN_FILE", add = files())]
     pub predict_token_file: Option<PathBuf>,
@@ -74,6 +90,16 @@ pub struct PredictionArguments {
 fn share(text: &str) -> Result<f64, String> {
     let share: Option<f64> = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "use a share from 0 to 1, such as 0.9".into())
+}
+
+fn window(text: &str) -> Result<usize, String> {
+    let window = text.parse().ok().filter(|window| (WINDOW_MIN..=WINDOW_MAX).contains(window));
+    window.ok_or_else(|| format!("use {WINDOW_MIN} to {WINDOW_MAX} images"))
+}
+
+fn run_time(text: &str) -> Result<f64, String> {
+    let run_time = text.parse().ok().filter(|windows| (2.0..=1e12).contains(windows));
+    run_time.ok_or_else(|| "use 2 to 1e12 windows".into())
 }
 
 fn body_bytes(text: &str) -> Result<Bytes, String> {

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use super::super::answer::Problem;
 use super::super::error::ServeError;
 use super::super::front::Front;
+use super::drift::{self, Drift};
 use super::journal::Journal;
 use super::metrics::{Gauges, Metrics};
 use super::model::Engine;
@@ -33,11 +34,12 @@ pub(super) struct App {
     pub(super) metrics: Arc<Metrics>,
     pub(super) shadow: Shadow,
     pub(super) journal: Option<Journal>,
+    pub(super) drift: Drift,
     pub(super) decoders: Arc<Semaphore>,
     engine: Arc<dyn Engine>,
     watch: Mutex<Option<Watch>>,
     shadowed: Mutex<Option<std::sync::mpsc::Receiver<Answered>>>,
-    journal_thread: Mutex<Option<JoinHandle<()>>>,
+    writers: Mutex<Vec<JoinHandle<()>>>,
     ended: Arc<AtomicBool>,
     /// The first part of request ids, other in every process, and the count of them.
     run: u64,
@@ -51,7 +53,7 @@ impl App {
     ///
     /// If there is none that can serve, or a token cannot be read.
     pub(super) fn new(predicting: Predicting, engine: Arc<dyn Engine>) -> Result<Self, ServeError> {
-        let front = Front::new(&predicting.tokens, None, Vec::new(), false)?;
+        let front = Front::new(&predicting.tokens, None, Vec::new(), predicting.tls.is_some())?;
         let (slots, metrics) = (Arc::<Slots>::default(), Arc::<Metrics>::default());
         let watch = Watch::begin(&predicting.source, &slots, &engine, &metrics)
             .map_err(ServeError::Model)?;
@@ -62,6 +64,8 @@ impl App {
             }
             None => (None, None),
         };
+        let (watching, requests) = (predicting.watching.clone(), predicting.requests.clone());
+        let (drift, drift_thread) = Drift::start(watching, requests, &slots)?;
         let (shadow, shadowed) = Shadow::new();
         let mut random = [0; 8];
         use ring::rand::SecureRandom;
@@ -74,11 +78,12 @@ impl App {
             metrics,
             shadow,
             journal,
+            drift,
             decoders: Arc::new(Semaphore::new(DECODERS)),
             engine,
             watch: Mutex::new(watch),
             shadowed: Mutex::new(Some(shadowed)),
-            journal_thread: Mutex::new(journal_thread),
+            writers: Mutex::new(journal_thread.into_iter().chain(drift_thread).collect()),
             ended: Arc::default(),
             run: u64::from_le_bytes(random),
             requests: AtomicU64::new(0),
@@ -119,7 +124,7 @@ impl App {
             };
             threads.push(spawn("watch", work)?);
         }
-        threads.extend(self.journal_thread.lock().unwrap_or_else(PoisonError::into_inner).take());
+        threads.append(&mut self.writers.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(threads)
     }
 
@@ -130,6 +135,7 @@ impl App {
         if let Some(journal) = &self.journal {
             journal.close();
         }
+        self.drift.close();
     }
 
     /// An id that no other request has.
@@ -142,12 +148,16 @@ impl App {
     pub(super) fn metrics_text(&self) -> String {
         let name =
             |served: Option<Arc<super::slots::Served>>| served.map(|served| served.version.clone());
-        self.metrics.text(&Gauges {
+        let [pending_requests, pending_images] = self.queue.pending();
+        let mut text = self.metrics.text(&Gauges {
             model: &self.predicting.model,
-            pending_images: self.queue.images(),
+            pending_requests,
+            pending_images,
             production: name(self.slots.production()),
             candidate: name(self.slots.candidate()),
-        })
+        });
+        text += &drift::metrics_text(&self.predicting.model, &self.drift.told());
+        text
     }
 }
 

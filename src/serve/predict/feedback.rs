@@ -58,11 +58,16 @@ pub(super) async fn feedback(
     let is_right = class == given.label;
     let Given { request, index, label } = given;
     let version = answered.version;
+    let (request_id, of_version) = (request.clone(), version.clone());
     let line =
         Feedback { v: 1, at: Timestamp::now(), request, index, label, class, version, kept: false };
     if !journal.feedback(line).await {
         return Err(Problem::busy());
     }
     app.metrics.feedback(is_right);
+    // A label that is corrected is no second answer.
+    if journal.is_first_label(&request_id, index) {
+        app.drift.label(of_version, is_right);
+    }
     Ok(json(StatusCode::OK, &serde_json::json!({ "recorded": true, "right": is_right })))
 }

@@ -107,7 +107,8 @@ async fn infer_images(
     let shape = now.model.shape();
     let request =
         InferRequest::parse(&received.bytes, header_bytes, shape).map_err(Problem::bad)?;
-    let asked = Asked { input: request.input.clone(), images: request.images, shape };
+    let (input, images) = (request.input.clone(), request.images);
+    let asked = Asked { input, images, shape, sizes: Vec::new() };
     let predicted = predict(app, asked, began).await?;
     if let Some(version) = version.filter(|version| *version != predicted.output.served.version) {
         // It was exchanged meanwhile.
@@ -139,6 +140,8 @@ pub(super) struct Asked {
     pub(super) input: Input,
     pub(super) images: usize,
     pub(super) shape: [usize; 3],
+    /// Height and width as they came: an entry for each image, or none.
+    pub(super) sizes: Vec<Option<[usize; 2]>>,
 }
 
 /// What was made of them.
@@ -156,7 +159,7 @@ pub(super) struct Predicted {
 
 /// Has images computed, and tells the log, the counters and the candidate.
 pub(super) async fn predict(app: &App, asked: Asked, began: Instant) -> Result<Predicted, Problem> {
-    let Asked { input, images, shape } = asked;
+    let Asked { input, images, shape, sizes } = asked;
     let computed = app.queue.ask(input.clone(), images, shape).await;
     let output = computed.map_err(super::queue::Refusal::problem)?;
     let served = &output.served;
@@ -189,6 +192,7 @@ pub(super) async fn predict(app: &App, asked: Asked, began: Instant) -> Result<P
         };
         journal.tell(line, inputs);
     }
+    app.drift.offer(served, &input, &sizes, &output.logits);
     let named = sure.iter().map(|(class, _)| *class).collect();
     app.shadow.offer(&app.slots, &app.metrics, &served.version, input, named);
     tracing::debug!(

@@ -59,6 +59,8 @@ pub(super) struct Remembered {
 pub(super) struct Answered {
     pub(super) version: String,
     pub(super) classes: Vec<u16>,
+    /// The images that have a true label since this server started.
+    labelled: Vec<usize>,
 }
 
 impl Journal {
@@ -116,8 +118,7 @@ impl Journal {
     /// Tells of a request. Never waits.
     pub(super) fn tell(&self, line: Line, inputs: Vec<Input>) {
         let classes = line.answers.iter().map(|(class, _)| *class as u16).collect();
-        let answered = Answered { version: line.version.clone(), classes };
-        self.remembered().add(line.request.clone(), answered);
+        self.remembered().add(line.request.clone(), line.version.clone(), classes);
         if self.sender.try_send(Entry::Request(line, inputs)).is_err() {
             self.metrics.log_dropped();
         }
@@ -126,6 +127,17 @@ impl Journal {
     /// What a request was answered.
     pub(super) fn answered(&self, request: &str) -> Option<Answered> {
         self.remembered().by_request.get(request).cloned()
+    }
+
+    /// Whether an image has its first label now.
+    pub(super) fn is_first_label(&self, request: &str, index: usize) -> bool {
+        let mut remembered = self.remembered();
+        let Some(answered) = remembered.by_request.get_mut(request) else { return false };
+        let is_first = !answered.labelled.contains(&index);
+        if is_first {
+            answered.labelled.push(index);
+        }
+        is_first
     }
 
     /// Writes a true label; false if it could not be written.
@@ -145,7 +157,8 @@ impl Journal {
 }
 
 impl Remembered {
-    fn add(&mut self, request: String, answered: Answered) {
+    fn add(&mut self, request: String, version: String, classes: Vec<u16>) {
+        let answered = Answered { version, classes, labelled: Vec::new() };
         if self.order.len() >= REMEMBERED_MAX
             && let Some(oldest) = self.order.pop_front()
         {
@@ -163,7 +176,7 @@ impl Remembered {
             for line in bytes.split(|byte| *byte == b'\n') {
                 if let Ok(line) = serde_json::from_slice::<Line>(line) {
                     let classes = line.answers.iter().map(|(class, _)| *class as u16).collect();
-                    remembered.add(line.request, Answered { version: line.version, classes });
+                    remembered.add(line.request, line.version, classes);
                 }
             }
         }

@@ -47,6 +47,7 @@ struct Version {
 /// What else is told.
 pub(super) struct Gauges<'a> {
     pub(super) model: &'a str,
+    pub(super) pending_requests: usize,
     pub(super) pending_images: usize,
     pub(super) production: Option<String>,
     pub(super) candidate: Option<String>,
@@ -197,9 +198,13 @@ impl Metrics {
         ] {
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n");
         }
-        let name = "nv_inference_pending_request_count";
-        let _ = write!(text, "# HELP {name} Images that wait\n# TYPE {name} gauge\n");
-        let _ = writeln!(text, "{name}{{model=\"{model}\"}} {}", gauges.pending_images);
+        for (name, help, value) in [
+            ("nv_inference_pending_request_count", "Requests that wait", gauges.pending_requests),
+            ("burgeon_pending_images", "Images that wait", gauges.pending_images),
+        ] {
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+            let _ = writeln!(text, "{name}{{model=\"{model}\"}} {value}");
+        }
         let name = "burgeon_version_info";
         let _ = write!(text, "# HELP {name} Versions that are loaded\n# TYPE {name} gauge\n");
         for (alias, version) in
@@ -217,6 +222,7 @@ impl Metrics {
     }
 }
 
-fn escaped(label: &str) -> String {
+/// A label's value as it is written.
+pub(super) fn escaped(label: &str) -> String {
     label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -8,6 +8,7 @@
 //!             └ Model   what computes; this module knows no network
 //! watch        sees that an alias moved: loads, checks hashes, tests itself, exchanges
 //! journal      what was asked and answered, kept images, feedback: on a thread of its own, never waited for
+//! drift        whether images and answers are still like those of the version's reference: likewise
 //! ```
 //!
 //! Invariant: an answer is that of one version, which was verified and has passed its self-test.
@@ -16,6 +17,7 @@
 
 mod answers;
 mod app;
+mod drift;
 mod feedback;
 mod infer;
 mod journal;
@@ -31,6 +33,7 @@ mod promote;
 mod queue;
 mod request;
 mod routes;
+mod session;
 mod settings;
 mod shadow;
 mod slots;
@@ -45,10 +48,12 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use self::app::App;
+pub(crate) use self::drift::Watching;
 pub(crate) use self::kept::export as export_feedback;
-pub(crate) use self::model::{Engine, Model, Pixels};
+pub(crate) use self::model::{Engine, Model, Pixels, Prepared};
 pub(crate) use self::settings::{Limits, Predicting, Source};
 use super::error::ServeError;
+use super::tls::Certificates;
 use super::{bind, connections_max, listener};
 use crate::sys::signals::StopFlag;
 
@@ -67,6 +72,7 @@ pub(crate) fn serve_predictions(
     stop: &StopFlag,
     started: &mut dyn FnMut(SocketAddr),
 ) -> Result<(), ServeError> {
+    let certificates = predicting.tls.as_ref().map(Certificates::read).transpose()?;
     let app = Arc::new(App::new(predicting, engine)?);
     let threads = app.start().map_err(ServeError::Threads)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -77,7 +83,7 @@ pub(crate) fn serve_predictions(
         .enable_time()
         .build()
         .map_err(ServeError::Threads)?;
-    let served = runtime.block_on(listening(&app, stop, started));
+    let served = runtime.block_on(listening(&app, certificates, stop, started));
     close(runtime, &app);
     for thread in threads {
         // One that hangs ends with the process.
@@ -91,6 +97,7 @@ pub(crate) fn serve_predictions(
 
 async fn listening(
     app: &Arc<App>,
+    certificates: Option<Certificates>,
     stop: &StopFlag,
     started: &mut dyn FnMut(SocketAddr),
 ) -> Result<(), ServeError> {
@@ -100,7 +107,8 @@ async fn listening(
     started(listener.local_addr().map_err(refuse)?);
     let router = routes::router(Arc::clone(app));
     let most = app.predicting.limits.connections.min(connections_max());
-    listener::listen(&app.front.ending, router, listener, None, most, stop).await;
+    let certificates = certificates.map(Arc::new);
+    listener::listen(&app.front.ending, router, listener, certificates, most, stop).await;
     Ok(())
 }
 

@@ -7,10 +7,12 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::Response;
 
 use crate::serve::answer::{Problem, html, set, typed};
+use crate::serve::assets;
 
 /// `GET /`.
 pub(super) async fn page() -> Response {
-    html(StatusCode::OK, include_str!("assets/page.html"))
+    let page = include_str!("assets/page.html");
+    html(StatusCode::OK, page.replace("STYLE_SHEET", &assets::style_sheet()))
 }
 
 /// `GET /assets/NAME`.
@@ -22,7 +24,11 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem>
         "page.js" => {
             typed(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("assets/page.js"))
         }
-        _ => return Err(Problem::not_found("file")),
+        "drift.js" => {
+            typed(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("assets/drift.js"))
+        }
+        // The looks of all pages of ours.
+        _ => return assets::asset(Path(name)).await,
     };
     set(&mut answer, CACHE_CONTROL, "no-cache");
     Ok(answer)

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::app::App;
 use super::infer::{Asked, check_encoding, count_refusal, predict, served, with_id};
+use super::model::Prepared;
 use super::multipart;
 use super::queue::Input;
 use super::slots::Served;
@@ -50,15 +51,16 @@ async fn classify(app: &Arc<App>, request: Request) -> Result<Response, Problem>
     })?;
     drop(received);
     let files = decoded.map_err(Problem::bad)?;
-    let images: Vec<u8> =
-        files.iter().filter_map(|(_, image)| image.as_ref().ok()).flatten().copied().collect();
-    let count = files.iter().filter(|(_, image)| image.is_ok()).count();
+    let decoded = || files.iter().filter_map(|(_, image)| image.as_ref().ok());
+    let images: Vec<u8> = decoded().flat_map(|image| &image.pixels).copied().collect();
+    let sizes: Vec<_> = decoded().map(|image| image.size).collect();
+    let count = sizes.len();
     if count == 0 {
         let why = files.into_iter().find_map(|(_, image)| image.err());
         return Err(Problem::bad(why.unwrap_or("There is no picture in the request.".into())));
     }
     let shape = now.model.shape();
-    let asked = Asked { input: Input::Bytes(images.into()), images: count, shape };
+    let asked = Asked { input: Input::Bytes(images.into()), images: count, shape, sizes };
     let predicted = predict(app, asked, began).await?;
     let names = predicted.output.served.model.classes();
     let rows = predicted.probabilities.chunks_exact(names.len().max(1));
@@ -95,7 +97,7 @@ async fn classify(app: &Arc<App>, request: Request) -> Result<Response, Problem>
     Ok(with_id(answer::json(StatusCode::OK, &value), &predicted.request))
 }
 
-type Decoded = (Option<String>, Result<Vec<u8>, String>);
+type Decoded = (Option<String>, Result<Prepared, String>);
 
 fn decode(
     served: &Served,

@@ -115,6 +115,11 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics_text())
 }
 
+/// `GET /api/drift`: whether images and answers are still like those of the reference.
+pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
+    answer::json(StatusCode::OK, &*app.drift.told())
+}
+
 /// `GET /openapi.json`.
 pub(super) async fn openapi() -> Response {
     typed(StatusCode::OK, "application/json", include_str!("openapi.json"))

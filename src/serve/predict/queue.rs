@@ -108,9 +108,10 @@ impl Queue {
         told.await.unwrap_or(Err(Refusal::NotReady))
     }
 
-    /// Images that wait now.
-    pub(super) fn images(&self) -> usize {
-        self.lock().images
+    /// Requests that wait now, and their images.
+    pub(super) fn pending(&self) -> [usize; 2] {
+        let waiting = self.lock();
+        [waiting.jobs.len(), waiting.images]
     }
 
     /// Lets the threads end once nothing waits, and takes nothing more.

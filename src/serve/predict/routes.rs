@@ -8,9 +8,10 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use super::app::App;
-use super::{feedback, infer, page, pictures, probes, promote};
+use super::{feedback, infer, page, pictures, probes, promote, session};
 use crate::serve::answer::Problem;
 use crate::serve::guard::{Area, Guard, guard};
+use crate::serve::pages;
 use crate::serve::rights::Right;
 
 /// All routes.
@@ -19,6 +20,9 @@ pub(super) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(page::page))
         .route("/assets/{name}", get(page::asset))
+        .route("/login", get(pages::login).post(session::log_in))
+        .route("/logout", post(session::log_out))
+        .route("/session", get(session::session))
         .route("/openapi.json", get(probes::openapi))
         .route("/livez", get(probes::livez))
         .route("/readyz", get(probes::readyz))
@@ -34,6 +38,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/v2/models/{name}/versions/{version}/infer", post(infer::infer_version))
         .route("/predict", post(pictures::pictures))
         .route("/feedback", post(feedback::feedback))
+        .route("/api/drift", get(probes::drift))
         .route("/api/registry", get(promote::registry))
         .route("/api/promote", post(promote::promote))
         .route("/api/rollback", post(promote::roll_back))
@@ -50,6 +55,7 @@ fn rule(method: &Method, path: &str) -> (Area, Right) {
         "/" | "/livez" | "/readyz" | "/openapi.json" | "/v2/health/live" | "/v2/health/ready" => {
             (Area::Public, Right::Predict)
         }
+        "/login" | "/logout" | "/session" => (Area::Login, Right::Predict),
         _ if path.starts_with("/assets/") => (Area::Public, Right::Predict),
         "/feedback" => (Area::Api, Right::Feedback),
         "/predict" => (Area::Api, Right::Predict),

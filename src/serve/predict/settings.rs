@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::drift::Watching;
+use crate::chain::Tls;
 use crate::registry::Registry;
 use crate::serve::rights::TokenFiles;
 
@@ -15,6 +17,8 @@ pub(crate) struct Predicting {
     pub source: Source,
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// Certificate and key, if connections are to be encrypted.
+    pub tls: Option<Tls>,
     /// Who may do what.
     pub tokens: TokenFiles,
     /// Threads that compute.
@@ -31,6 +35,8 @@ pub(crate) struct Predicting {
     pub log_bytes: u64,
     /// Days after which its parts are cleared.
     pub log_days: u64,
+    /// How drift is watched, if it is.
+    pub watching: Option<Watching>,
 }
 
 /// Where models come from.

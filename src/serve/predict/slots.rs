@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use burgeon_drift::Reference;
+
 use super::model::{Model, Pixels};
 use crate::registry::{Calibration, SelfTest};
 
@@ -13,6 +15,8 @@ pub(super) struct Served {
     pub(super) manifest: String,
     pub(super) model: Arc<dyn Model>,
     pub(super) calibration: Option<Calibration>,
+    /// What the images were like that it was accepted on, if that is known.
+    pub(super) reference: Option<Arc<Reference>>,
 }
 
 /// Which versions are loaded.

@@ -58,7 +58,8 @@ impl Watch {
                 let served = guarded(engine, &mut || {
                     let model = engine.load(folder)?;
                     let (version, manifest) = (version.clone(), String::new());
-                    let served = Served { version, manifest, model, calibration: None };
+                    let reference = engine.reference(folder)?;
+                    let served = Served { version, manifest, model, calibration: None, reference };
                     served.test(None)?;
                     Ok(served)
                 })?;
@@ -233,7 +234,8 @@ fn load_checked(
         true => Calibration::parse(&read(CALIBRATION_FILE).map_err(|error| told(&error))?),
         false => None,
     };
-    let served = Served { version, manifest: alias.manifest.clone(), model, calibration };
+    let (manifest, reference) = (alias.manifest.clone(), engine.reference(&folder)?);
+    let served = Served { version, manifest, model, calibration, reference };
     served.test(Some(&self_test)).map_err(|why| format!("its self-test failed: {why}"))?;
     Ok(Arc::new(served))
 }

@@ -1,15 +1,14 @@
 'use strict';
-// Asks the server for all that the page shows. The token stays in this tab.
+// Asks the server for all that the page shows.
 const $ = (id) => document.getElementById(id);
 const percent = (share) => (share * 100).toFixed(2) + ' %';
 let last = null;
+let session = { may: {}, form_token: '' };
 
 async function ask(path, options = {}) {
-  const token = sessionStorage.getItem('token');
-  const headers = Object.assign({}, options.headers, token ? { authorization: 'Bearer ' + token } : {});
-  const response = await fetch(path, Object.assign({}, options, { headers, credentials: 'omit' }));
+  const headers = Object.assign({ 'x-form-token': session.form_token }, options.headers);
+  const response = await fetch(path, Object.assign({}, options, { headers, credentials: 'same-origin' }));
   const body = await response.json().catch(() => ({ error: 'The server gave no answer that can be read.' }));
-  if (response.status === 401) $('access').hidden = false;
   if (!response.ok && !body.decision) throw new Error(body.error || 'The server answered ' + response.status + '.');
   return body;
 }
@@ -20,7 +19,7 @@ function problem(error) {
 }
 
 async function attempt(work) {
-  try { await work(); problem(null); } catch (error) { problem(error); }
+  try { problem(null); await work(); } catch (error) { problem(error); }
 }
 
 function element(name, text) {
@@ -47,7 +46,7 @@ function show(answer) {
   }));
   $('label').replaceChildren(...Object.keys(found.probabilities).map((name) => element('option', name)));
   $('told').textContent = '';
-  $('correct').hidden = false;
+  $('correct').hidden = !session.may.feedback;
 }
 
 async function predict(file) {
@@ -147,29 +146,31 @@ $('correct').addEventListener('submit', (event) => {
     $('told').textContent = 'Recorded.';
   });
 });
-$('access').addEventListener('submit', (event) => {
-  event.preventDefault();
-  sessionStorage.setItem('token', $('token').value.trim());
-  $('token').value = '';
-  $('access').hidden = true;
-  attempt(begin);
-});
+// What is chosen is in the address, so that a link shows the same.
+const chosen = (name) => new URLSearchParams(location.search).get(name);
+function choose(name, value) {
+  const query = new URLSearchParams(location.search);
+  if (value === null) query.delete(name); else query.set(name, value);
+  const text = query.toString();
+  history.replaceState(null, '', location.pathname + (text ? '?' + text : '') + location.hash);
+}
 
 async function versions() {
-  let found;
-  try { found = await ask('/api/registry'); } catch { return; }
-  $('versions').hidden = false;
+  const found = await ask('/api/registry').catch(() => null);
+  if (!found) return;
+  $('versions').hidden = $('to-versions').hidden = false;
+  $('back').hidden = !session.may.change;
   $('rows').replaceChildren(...found.versions.map((version) => {
     const row = element('tr');
     const names = found.aliases.filter((alias) => alias.version === version.version).map((alias) => alias.alias);
-    const cells = [version.version, percent(version.accuracy), version.parameters, version.added.slice(0, 16).replace('T', ' '), names.join(', ')];
-    row.append(...cells.map((cell) => element('td', String(cell))));
-    const last = element('td');
-    if (!names.includes('production')) {
-      const button = element('button', 'Promote');
-      button.addEventListener('click', () => attempt(() => move('/api/promote', { alias: 'production', version: version.version })));
-      last.append(button);
+    const cells = { Version: version.version, Accuracy: percent(version.accuracy), Parameters: version.parameters.toLocaleString('en'), Added: version.added.slice(0, 16).replace('T', ' '), Is: names.join(', ') };
+    for (const [name, text] of Object.entries(cells)) {
+      const cell = element('td', String(text));
+      if (text !== '') cell.dataset.name = name;
+      row.append(cell);
     }
+    const last = element('td');
+    if (session.may.change && !names.includes('production')) last.append(promoteButton('Promote', version.version, false));
     row.append(last);
     return row;
   }));
@@ -177,24 +178,44 @@ async function versions() {
     const to = decision.to ? ' version ' + decision.to : '';
     const why = decision.judgement ? ' ' + decision.judgement.reasons.join('; ') : '';
     const forced = decision.forced ? ', by force' : '';
-    return element('li', decision.at.slice(0, 19).replace('T', ' ') + ' ' + (decision.alias || '') + ' ' + decision.action.replace('_', ' ') + to + forced + ' by ' + decision.by + '.' + why);
+    return element('li', decision.at.slice(0, 19).replace('T', ' ') + ' ' + (decision.alias || '') + ' ' + decision.action.replace('_', ' ') + to + forced + ' (' + decision.by + ').' + why);
   }));
+}
+
+function promoteButton(text, version, force) {
+  const button = element('button', text);
+  button.className = force ? 'danger' : 'plain';
+  button.setAttribute('aria-label', text + ' version ' + version);
+  button.addEventListener('click', () => attempt(() => move('/api/promote', { alias: 'production', version, force })));
+  return button;
 }
 
 async function move(path, body) {
   const done = await ask(path, { method: 'POST', body: JSON.stringify(body) });
   const { action, to, judgement } = done.decision;
-  $('decided').textContent = action === 'refused' ? 'Refused: ' + judgement.reasons.join('; ') : body.alias + ' is version ' + to + ' now.';
+  const isRefused = action === 'refused';
+  $('decided').textContent = isRefused ? 'Refused: ' + judgement.reasons.join('; ') + '. ' : body.alias + ' is version ' + to + ' now.';
+  if (isRefused) $('decided').append(promoteButton('Promote nevertheless', body.version, true));
   await versions();
 }
 
 $('rollback').addEventListener('click', () => attempt(() => move('/api/rollback', { alias: 'production' })));
 
 async function begin() {
-  const server = await ask('/v2');
-  $('model').textContent = server.name + ' ' + server.version;
-  await versions();
+  session = await ask('/session');
+  $('log-out').elements.form.value = session.form_token;
+  $('log-out').hidden = !session.is_session;
+  $('log-in').hidden = session.is_session || Object.values(session.may).every(Boolean);
+  if (session.may.predict) {
+    const server = await ask('/v2');
+    $('model').textContent = server.name + ' ' + server.version;
+  } else {
+    problem(new Error('Log in with a token that lets you have pictures classified.'));
+  }
+  if (session.may.read) await versions();
+  dispatchEvent(new Event('begun'));
 }
 
 clear();
-attempt(begin);
+// After all scripts.
+addEventListener('DOMContentLoaded', () => attempt(begin));

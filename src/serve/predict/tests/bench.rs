@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use burgeon_drift::{PixelStats, Reference, ReferenceBuilder};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -56,9 +57,9 @@ impl Model for Mean {
         Ok(logits)
     }
 
-    fn prepare(&self, file: &[u8], pixels_max: u64) -> Result<Vec<u8>, String> {
+    fn prepare(&self, file: &[u8], pixels_max: u64) -> Result<Prepared, String> {
         match file {
-            [a, b] if pixels_max >= 2 => Ok(vec![*a, *b]),
+            [a, b] if pixels_max >= 2 => Ok(Prepared { pixels: vec![*a, *b], size: Some([1, 2]) }),
             _ => Err("Not a picture.".into()),
         }
     }
@@ -78,10 +79,40 @@ impl Engine for Means {
         Ok(Arc::new(Mean { factor, classes: classes(), slow: Arc::clone(&self.slow) }))
     }
 
+    fn reference(&self, folder: &Path) -> Result<Option<Arc<Reference>>, String> {
+        let bytes = match std::fs::read(folder.join("reference.json")) {
+            Err(_) => return Ok(None),
+            Ok(bytes) => bytes,
+        };
+        let reference = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        Ok(Some(Arc::new(reference)))
+    }
+
     fn attend(&self, work: &mut dyn FnMut()) -> Result<(), String> {
         work();
         Ok(())
     }
+}
+
+/// Pixels of an image like those of the reference, any two of which differ.
+pub(in crate::serve::predict) fn usual(at: usize) -> [f32; 2] {
+    [0.2 + 0.6 * (at * 37 % 100) as f32 / 100.0, 0.2 + 0.6 * (at * 61 % 100) as f32 / 100.0]
+}
+
+/// The reference of a factor on such images; every tenth is classified wrongly.
+pub(in crate::serve::predict) fn reference(factor: f32) -> Vec<u8> {
+    let model = Mean { factor, classes: classes(), slow: Arc::default() };
+    let mut builder = ReferenceBuilder::new(2).unwrap();
+    for at in 0..400 {
+        let image = usual(at);
+        let bytes: Vec<u8> = image.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let logits = model.logits(&[Pixels::Units(&bytes)]).unwrap();
+        let share = 1.0 / (1.0 + (logits[1] - logits[0]).exp());
+        let label = usize::from(logits[1] > logits[0]) ^ usize::from(at % 10 == 0);
+        let pixels = PixelStats::of_values(&image, [1, 1, 2]).unwrap();
+        builder.add(&[share, 1.0 - share], pixels, Some(label)).unwrap();
+    }
+    serde_json::to_vec(&builder.finish().unwrap()).unwrap()
 }
 
 pub(super) fn classes() -> Vec<String> {
@@ -93,6 +124,7 @@ pub(super) fn predicting(source: Source) -> Predicting {
         model: "mean".into(),
         source,
         listen: ([127, 0, 0, 1], 0).into(),
+        tls: None,
         tokens: TokenFiles::default(),
         threads: 2,
         limits: Limits { body_bytes: 100_000, pixels: 100, queue: 1024, connections: 64 },
@@ -101,6 +133,10 @@ pub(super) fn predicting(source: Source) -> Predicting {
         keep_images: 0,
         log_bytes: 1 << 20,
         log_days: 1,
+        watching: Some(Watching {
+            settings: burgeon_drift::Settings { window: 40, ..Default::default() },
+            gate: Some(0.8),
+        }),
     }
 }
 
@@ -284,6 +320,7 @@ pub(super) fn add(folder: &Path, factor: &str, tested: &str) -> u64 {
     let files = vec![
         ("model".to_owned(), Content::Bytes(factor.into())),
         (SELF_TEST_FILE.to_owned(), Content::Bytes(self_test)),
+        ("reference.json".to_owned(), Content::Bytes(reference(tested))),
     ];
     let draft = Draft { manifest, right: vec![true; 10], files };
     writer(folder).add(draft).unwrap().version

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 mod bench;
+mod drift;
 
 use self::bench::*;
+pub(super) use self::bench::{reference, usual};
 use super::*;
 use crate::registry::{CANDIDATE, Force, PRODUCTION};
 use crate::serve::TokenFiles;
@@ -297,6 +299,7 @@ fn every_token_opens_what_it_is_for_and_nothing_else() {
         ("predict", "POST /v2/models/mean/infer", body.as_bytes()),
         ("feedback", "POST /feedback", b"{}"),
         ("read", "GET /metrics", b""),
+        ("read", "GET /api/drift", b""),
         ("change", "POST /api/promote", b"{}"),
     ];
     for (needed, line, body) in requests {
@@ -308,7 +311,8 @@ fn every_token_opens_what_it_is_for_and_nothing_else() {
             assert_eq!(reply.status != 403, is_open, "{line} with {token}: {}", reply.status);
         }
     }
-    for path in ["/livez", "/readyz", "/openapi.json", "/", "/assets/page.js"] {
+    for path in ["/livez", "/readyz", "/openapi.json", "/", "/login", "/session", "/assets/page.js"]
+    {
         assert_eq!(bench.ask(&format!("GET {path}"), &[], b"").status, 200, "{path}");
     }
 }

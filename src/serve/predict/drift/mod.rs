@@ -1,0 +1,389 @@
+//! Watches whether the images that the version in production is given are still like those that it was accepted on, and
+//! whether its answers are still as often right: on a thread of its own, from a queue that is never waited for.
+//!
+//! ```text
+//! predict ─ offer   a sample of the images, with their answers
+//! feedback ─ label  whether an answer was right
+//!    └ work → Watched   Detector and Sequential of `burgeon_drift`, for the version that serves
+//!        ├ Told         what requests and metrics are told, exchanged as a whole
+//!        └ stored       on disk, so that a restart goes on
+//! ```
+//!
+//! Invariant: what it holds is bounded, however much comes.
+
+mod stored;
+mod told;
+mod watched;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use burgeon_drift::PixelStats;
+use jiff::Timestamp;
+
+use self::stored::Place;
+pub(super) use self::told::{Told, metrics_text};
+pub(crate) use self::watched::Watching;
+use self::watched::{Alarm, Watched};
+use super::queue::Input;
+use super::slots::{Served, Slots, probabilities};
+use crate::serve::error::ServeError;
+use crate::sys::error_chain;
+
+/// Requests and labels that wait at most.
+const WAITING_MAX: usize = 16;
+/// Pixels that are looked at in a second: of more, a sample, so that this takes a few hundredths of a core.
+const VALUES_PER_SECOND: f64 = 2_000_000.0;
+/// How often it is looked whether another version serves.
+const LOOK: Duration = Duration::from_millis(200);
+/// The state is written at least this often while images come, and at most that often.
+const WRITE_EVERY: Duration = Duration::from_secs(30);
+const WRITE_SOONEST: Duration = Duration::from_secs(2);
+
+enum Entry {
+    Images(Images),
+    Label { version: String, is_right: bool },
+}
+
+/// Images of a request, with what was answered.
+struct Images {
+    served: Arc<Served>,
+    input: Input,
+    /// Which of them are looked at.
+    rows: Vec<usize>,
+    /// Of these: height and width as they came, where that is told of.
+    sizes: Vec<Option<[usize; 2]>>,
+    /// Of these, `[rows, classes]`.
+    logits: Vec<f32>,
+}
+
+/// Where images and labels are given to the thread.
+pub(super) struct Drift {
+    sender: Option<SyncSender<Entry>>,
+    allowance: Mutex<(f64, Instant)>,
+    skipped: Arc<AtomicU64>,
+    closing: Arc<AtomicBool>,
+    told: Arc<Mutex<Arc<Told>>>,
+}
+
+impl Drift {
+    /// Begins to watch, unless `watching` says not to. `requests` is the folder where the state is kept, if it is.
+    ///
+    /// # Errors
+    ///
+    /// If there are no threads.
+    pub(super) fn start(
+        watching: Option<Watching>,
+        requests: Option<PathBuf>,
+        slots: &Arc<Slots>,
+    ) -> Result<(Self, Option<JoinHandle<()>>), ServeError> {
+        let told = Arc::new(Mutex::new(Arc::new(Told::off())));
+        let (skipped, closing) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let (sender, thread) = match watching {
+            None => (None, None),
+            Some(watching) => {
+                let (sender, receiver) = sync_channel(WAITING_MAX);
+                let mut work = Work {
+                    watching,
+                    place: requests.map(|folder| Place::in_folder(&folder)),
+                    slots: Arc::clone(slots),
+                    current: None,
+                    is_first: true,
+                    changed: Changed::Nothing,
+                    written: Instant::now(),
+                    skipped: Arc::clone(&skipped),
+                    told: Arc::clone(&told),
+                    told_at: Instant::now(),
+                };
+                work.follow();
+                work.tell();
+                let closed = Arc::clone(&closing);
+                let thread = std::thread::Builder::new()
+                    .name("drift".into())
+                    .spawn(move || work.work(&receiver, &closed))
+                    .map_err(ServeError::Threads)?;
+                (Some(sender), Some(thread))
+            }
+        };
+        let allowance = Mutex::new((VALUES_PER_SECOND, Instant::now()));
+        Ok((Self { sender, allowance, skipped, closing, told }, thread))
+    }
+
+    /// Gives the images of a request, or a sample of them. Never waits. `sizes` has an entry for each image, or none.
+    pub(super) fn offer(
+        &self,
+        served: &Arc<Served>,
+        input: &Input,
+        sizes: &[Option<[usize; 2]>],
+        logits: &[f32],
+    ) {
+        let Some(sender) = self.sender.as_ref().filter(|_| served.reference.is_some()) else {
+            return;
+        };
+        let classes = served.model.classes().len().max(1);
+        let images = logits.len() / classes;
+        let taken = self.allowed(images, served.model.shape().iter().product());
+        let mut missed = images - taken;
+        if taken > 0 {
+            // Evenly from all of the request.
+            let rows: Vec<usize> = (0..taken).map(|at| at * images / taken).collect();
+            let of_row = |row: &usize| &logits[row * classes..(row + 1) * classes];
+            let logits = rows.iter().flat_map(of_row).copied().collect();
+            let size = |row: &usize| sizes.get(*row).copied().flatten();
+            let sizes = rows.iter().map(size).collect();
+            let (served, input) = (Arc::clone(served), input.clone());
+            if sender
+                .try_send(Entry::Images(Images { served, input, rows, sizes, logits }))
+                .is_err()
+            {
+                missed = images;
+            }
+        }
+        self.skipped.fetch_add(missed as u64, Ordering::Relaxed);
+    }
+
+    /// How many of these images may be looked at now.
+    fn allowed(&self, images: usize, values: usize) -> usize {
+        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let (left, at) = *allowance;
+        let passed = now.duration_since(at).as_secs_f64();
+        let left = (left + passed * VALUES_PER_SECOND).min(VALUES_PER_SECOND);
+        // One that is larger than all that is allowed takes all.
+        let cost = (values.max(1) as f64).min(VALUES_PER_SECOND);
+        let taken = images.min((left / cost) as usize);
+        *allowance = (left - taken as f64 * cost, now);
+        taken
+    }
+
+    /// Tells whether the answer of a version was right.
+    pub(super) fn label(&self, version: String, is_right: bool) {
+        if let Some(sender) = &self.sender
+            && sender.try_send(Entry::Label { version, is_right }).is_err()
+        {
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What is known.
+    pub(super) fn told(&self) -> Arc<Told> {
+        Arc::clone(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets the thread end, once what waits is looked at and the state is written.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Changed {
+    Nothing,
+    /// Images of a window that is not full.
+    Images,
+    /// A window was judged, or a label came.
+    Verdict,
+}
+
+/// What the thread has.
+struct Work {
+    watching: Watching,
+    place: Option<Place>,
+    slots: Arc<Slots>,
+    current: Option<Current>,
+    /// Only the version that serves first goes on where it stopped; one that is promoted begins anew.
+    is_first: bool,
+    changed: Changed,
+    written: Instant,
+    skipped: Arc<AtomicU64>,
+    told: Arc<Mutex<Arc<Told>>>,
+    told_at: Instant,
+}
+
+/// The version that serves; what is watched, or why nothing is.
+struct Current {
+    served: Arc<Served>,
+    watched: Result<Box<Watched>, String>,
+}
+
+impl Work {
+    fn work(&mut self, receiver: &Receiver<Entry>, closing: &AtomicBool) {
+        let mut untold = false;
+        loop {
+            let first = receiver.recv_timeout(LOOK);
+            let ends = matches!(first, Err(RecvTimeoutError::Disconnected))
+                || (first.is_err() && closing.load(Ordering::SeqCst));
+            self.follow();
+            for entry in first.into_iter().chain(receiver.try_iter().take(WAITING_MAX)) {
+                untold = true;
+                self.take(entry);
+            }
+            // All windows are copied for it, which is not done for every request.
+            if untold && self.told_at.elapsed() >= LOOK / 2 {
+                self.tell();
+                untold = false;
+            }
+            self.write(ends);
+            if ends {
+                return;
+            }
+        }
+    }
+
+    /// Begins anew if another version serves.
+    fn follow(&mut self) {
+        let Some(served) = self.slots.production() else { return };
+        if let Some(current) = &mut self.current
+            && current.served.version == served.version
+            && current.served.manifest == served.manifest
+        {
+            // It may have been loaded once more.
+            current.served = served;
+            return;
+        }
+        let watched = self.begin(&served).inspect_err(|why| {
+            tracing::warn!(version = served.version, why, "drift is not watched");
+        });
+        self.current = Some(Current { served, watched });
+        self.is_first = false;
+        self.changed = Changed::Verdict;
+        self.tell();
+    }
+
+    fn begin(&self, served: &Arc<Served>) -> Result<Box<Watched>, String> {
+        let Some(reference) = &served.reference else {
+            return Err(
+                "the version has no reference.json; `burgeon registry add` makes one".into()
+            );
+        };
+        if let Some(place) = self.place.as_ref().filter(|_| self.is_first) {
+            match place.read(served, reference, &self.watching) {
+                Ok(Some(watched)) => return Ok(Box::new(watched)),
+                Ok(None) => {}
+                Err(why) => tracing::warn!(why, "the state of drift begins anew"),
+            }
+        }
+        let watched = Watched::new(Arc::clone(reference), &self.watching, Timestamp::now());
+        watched.map(Box::new).map_err(|error| error_chain(&error))
+    }
+
+    fn take(&mut self, entry: Entry) {
+        let Some(Current { served, watched: Ok(watched) }) = &mut self.current else { return };
+        // A fault of the statistics must not end the watch over later versions.
+        let done = catch_unwind(AssertUnwindSafe(|| match entry {
+            // What an old version answered while it was exchanged is not the new one's.
+            Entry::Images(images) if Arc::ptr_eq(&images.served, served) => {
+                observe(&images, watched)
+            }
+            Entry::Label { version, is_right } if version == served.version => {
+                if watched.label(is_right) {
+                    let [right, labelled] = watched.labels();
+                    tracing::warn!(version, right, labelled, "alarm: answers are less often right");
+                }
+                Changed::Verdict
+            }
+            Entry::Images(_) | Entry::Label { .. } => Changed::Nothing,
+        }));
+        match done {
+            Ok(changed) => self.changed = self.changed.max(changed),
+            Err(_) => {
+                let version = served.version.clone();
+                tracing::error!(version, "the statistics of drift panicked");
+                if let Some(current) = &mut self.current {
+                    current.watched = Err("the statistics failed; the log says when".into());
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self) {
+        self.told_at = Instant::now();
+        let skipped = self.skipped.load(Ordering::Relaxed);
+        let told = match &self.current {
+            None => Told::off(),
+            Some(Current { served, watched: Err(why) }) => Told::not_watched(served, why, skipped),
+            Some(Current { served, watched: Ok(watched) }) => {
+                Told::watched(served, watched, skipped)
+            }
+        };
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
+    }
+
+    fn write(&mut self, ends: bool) {
+        let since = self.written.elapsed();
+        let is_due = match self.changed {
+            Changed::Nothing => false,
+            Changed::Images => ends || since >= WRITE_EVERY,
+            Changed::Verdict => ends || since >= WRITE_SOONEST,
+        };
+        let (Some(place), Some(Current { served, watched: Ok(watched) })) =
+            (&self.place, &self.current)
+        else {
+            return;
+        };
+        if is_due {
+            if let Err(error) = place.write(served, watched) {
+                tracing::error!(error = error_chain(&error), "the state of drift is not written");
+            }
+            (self.changed, self.written) = (Changed::Nothing, Instant::now());
+        }
+    }
+}
+
+fn observe(images: &Images, watched: &mut Watched) -> Changed {
+    let classes = images.served.model.classes();
+    let shape = images.served.model.shape();
+    let answers = probabilities(&images.logits, classes.len());
+    let mut changed = Changed::Nothing;
+    let rows =
+        images.rows.iter().zip(&images.sizes).zip(answers.chunks_exact(classes.len().max(1)));
+    for ((row, size), answer) in rows {
+        let Some(pixels) = pixels(&images.input, *row, shape) else { continue };
+        let pixels = match size {
+            Some([height, width]) => pixels.with_size(*height, *width),
+            None => pixels,
+        };
+        let Ok(judged) = watched.observe(answer, &pixels, Timestamp::now()) else { continue };
+        changed = changed.max(if judged.is_some() { Changed::Verdict } else { Changed::Images });
+        let Some((alarm, judged)) = judged else { continue };
+        let (version, window) = (&images.served.version, judged.number);
+        let what = judged.report.words(classes).join("; ");
+        match alarm {
+            Alarm::Begins => tracing::warn!(
+                version,
+                window,
+                what,
+                "alarm: the images are no longer like those that the version was accepted on"
+            ),
+            Alarm::None if judged.report.is_suspicious() => {
+                tracing::info!(version, window, what, "a window of images is suspicious");
+            }
+            Alarm::None => tracing::debug!(version, window, "a window of images was judged"),
+        }
+    }
+    changed
+}
+
+/// What is measured of one image of a request.
+fn pixels(input: &Input, row: usize, shape: [usize; 3]) -> Option<PixelStats> {
+    let values: usize = shape.iter().product();
+    match input {
+        Input::Bytes(bytes) => {
+            PixelStats::of_bytes(bytes.get(row * values..(row + 1) * values)?, shape)
+        }
+        Input::Units(bytes) => {
+            let own = bytes.get(4 * row * values..4 * (row + 1) * values)?.chunks_exact(4);
+            let units: Vec<f32> =
+                own.map(|unit| f32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]])).collect();
+            PixelStats::of_values(&units, shape)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! The state on disk: written atomically, and taken up only if it is whole and of the same version, reference and
+//! settings.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burgeon_drift::Reference;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::watched::{OwnedKept, Watched, Watching};
+use crate::serve::predict::slots::Served;
+use crate::sys::error_chain;
+use crate::sys::files::{FileError, Files, Operation, RealFiles};
+
+const FILE: &str = "drift.json";
+/// More than a million values and 264 windows take.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// Where the state is.
+#[derive(Debug)]
+pub(super) struct Place(PathBuf);
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    v: u32,
+    version: String,
+    manifest: String,
+    /// SHA-256 of the reference that it was compared with.
+    reference: String,
+    /// SHA-256 of the state.
+    sha256: String,
+    /// JSON, as text, so that its hash is that of these very bytes.
+    state: String,
+}
+
+impl Place {
+    /// In the folder of the log of requests.
+    pub(super) fn in_folder(requests: &Path) -> Self {
+        Self(requests.join(FILE))
+    }
+
+    /// What was kept of this version; `None` if that was of another one, or judged by other settings.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, if it is damaged.
+    pub(super) fn read(
+        &self,
+        served: &Served,
+        reference: &Arc<Reference>,
+        watching: &Watching,
+    ) -> Result<Option<Watched>, String> {
+        let path = self.0.display();
+        let bytes = match RealFiles.read(&self.0, BYTES_MAX) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            read => read.map_err(|error| error_chain(&error))?,
+        };
+        let stored: Stored =
+            serde_json::from_slice(&bytes).map_err(|error| format!("{path}: {error}"))?;
+        if sha256(stored.state.as_bytes()) != stored.sha256 {
+            return Err(format!("{path} was changed or cut: its hash is another one"));
+        }
+        let is_same = stored.v == 1
+            && stored.version == served.version
+            && stored.manifest == served.manifest
+            && stored.reference == of_reference(reference);
+        if !is_same {
+            return Ok(None);
+        }
+        let kept: OwnedKept =
+            serde_json::from_str(&stored.state).map_err(|error| format!("{path}: {error}"))?;
+        Watched::resume(Arc::clone(reference), watching, kept)
+            .map_err(|error| format!("{path}: {}", error_chain(&error)))
+    }
+
+    /// Writes it, in the place of what was there.
+    pub(super) fn write(&self, served: &Served, watched: &Watched) -> Result<(), FileError> {
+        let broken = |error: serde_json::Error| {
+            FileError::new(Operation::Write, &self.0, 0, std::io::Error::other(error))
+        };
+        let state = serde_json::to_string(&watched.kept()).map_err(broken)?;
+        let stored = Stored {
+            v: 1,
+            version: served.version.clone(),
+            manifest: served.manifest.clone(),
+            reference: of_reference(watched.detector().reference()),
+            sha256: sha256(state.as_bytes()),
+            state,
+        };
+        let bytes = serde_json::to_vec(&stored).map_err(broken)?;
+        RealFiles.write_atomically(&self.0, &bytes)
+    }
+}
+
+fn of_reference(reference: &Reference) -> String {
+    sha256(&serde_json::to_vec(reference).unwrap_or_default())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
