@@ -2,6 +2,7 @@
 
 use super::interpreter::{Interpreter, Said};
 use super::value::{Args, Op, Place, Value};
+use crate::source::tree::{line, text, walk};
 
 /// Why a program is no study: what stands where, and why that cannot be carried over.
 pub type Refused = Said;
@@ -37,6 +38,7 @@ impl Interpreter<'_> {
     /// Follows the program, and finds its network.
     pub fn network(&mut self) -> Result<Chain, Refused> {
         let scope = self.module(0);
+        self.say_what_does_not_parse();
         if self.models().is_empty() {
             self.call_what_is_not_called(scope);
         }
@@ -61,6 +63,26 @@ impl Interpreter<'_> {
             );
         }
         self.chain(model)
+    }
+
+    /// Says of each file where it stops being Python.
+    fn say_what_does_not_parse(&mut self) {
+        let files = self.files;
+        for (file, parsed) in files.iter().enumerate() {
+            let mut first = None;
+            if parsed.tree.root_node().has_error() {
+                walk(parsed.tree.root_node(), (), |node, ()| {
+                    if first.is_none() && (node.is_error() || node.is_missing()) {
+                        first = Some((line(node), text(node, &parsed.source)));
+                    }
+                    (first.is_none() && node.has_error()).then_some(())
+                });
+            }
+            if let Some((line, saw)) = first {
+                self.at = Place { file, line };
+                self.say(saw, "from here on, some of the file cannot be parsed as Python; what can was followed");
+            }
+        }
     }
 
     /// Functions that nothing calls may make the network, and classes that nothing makes be it.

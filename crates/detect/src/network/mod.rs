@@ -443,7 +443,7 @@ fn toml(
         .map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' })
         .take(60)
         .collect();
-    let name = name.trim_matches('-');
+    let name = name.trim_start_matches(['-', '_']).trim_end_matches('-');
     let mut text =
         format!("name = \"{}\"\n\n[data]\n", if name.is_empty() { "study" } else { name });
     it.at = images.place.unwrap_or(Place { file: 0, line: 1 });
