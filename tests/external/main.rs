@@ -18,6 +18,7 @@ mod onnx;
 mod postfix;
 #[path = "../support/predictions.rs"]
 mod predictions;
+mod programs;
 mod public_surface;
 mod report_page;
 #[path = "../support/server.rs"]
@@ -45,6 +46,7 @@ fn main() {
         full_disk::group(),
         loaders::group(),
         loaders::torch_group(),
+        loaders::keras_group(),
         mail::group(),
         mnist::group(),
         onnx::group(),

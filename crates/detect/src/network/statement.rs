@@ -273,7 +273,6 @@ impl<'a> Interpreter<'a> {
         let bases = node.child_by_field_name("superclasses").map(named).unwrap_or_default();
         let bases = bases.into_iter().filter(|base| base.kind() != "keyword_argument");
         let bases: Vec<Value> = bases.map(|base| self.eval(base, scope)).collect();
-        let place = self.at;
         let inner = self.scope(Scope {
             around: Some(scope),
             file: self.scopes[scope].file,
@@ -291,7 +290,7 @@ impl<'a> Interpreter<'a> {
                 self.functions[*function].scope = scope;
             }
         }
-        self.classes.push(Class { name: name.to_owned(), bases, names, place });
+        self.classes.push(Class { name: name.to_owned(), bases, names });
         self.bind(name, Value::Class(number), scope);
     }
 

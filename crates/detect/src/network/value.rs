@@ -168,8 +168,6 @@ pub struct Class {
     pub bases: Vec<Value>,
     /// Methods and other names in it.
     pub names: BTreeMap<String, Value>,
-    /// Where it begins.
-    pub place: Place,
 }
 
 /// An object.

@@ -1,7 +1,7 @@
 from keras import Sequential, layers
 
 model = Sequential([
-    layers.Input(shape=(24, 24, 4)),
+    layers.Input(shape=(24, 24, 3)),
     layers.DepthwiseConv2D(3, padding='same', depth_multiplier=2, activation='swish'),
     layers.Conv2D(16, 1, activation='relu'),
     layers.Conv2D(16, 3, groups=4, padding='same', activation='sigmoid'),
