@@ -8,8 +8,8 @@ use crate::data::Dataset;
 use crate::ledger::RunFolder;
 use crate::ledger::figures::FIGURES_FILE;
 use crate::model::{
-    KERAS_FILE, KERAS_PY, MODEL_PY, ModelFileError, OnnxExport, OnnxInput, OpenDevice, OpenError, PYTORCH_FILE,
-    PreparationError, SavedModel, WeightsError, to_keras, to_pytorch,
+    KERAS_FILE, KERAS_PY, MODEL_PY, ModelFileError, OnnxExport, OnnxInput, OpenDevice, OpenError,
+    PYTORCH_FILE, PreparationError, SavedModel, WeightsError, to_keras, to_pytorch,
 };
 use crate::record::figures::{ModelFigures, SplitFigures};
 use crate::spec::Spec;

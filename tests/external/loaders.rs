@@ -196,7 +196,9 @@ impl Cases {
                 }
             }
         }
-        println!("{compared} comparisons of logits, largest difference {worst:.1e} of the largest logit");
+        println!(
+            "{compared} comparisons of logits, largest difference {worst:.1e} of the largest logit"
+        );
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 

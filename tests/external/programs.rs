@@ -15,15 +15,23 @@ fn programs(library: &str) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let entry = |path: PathBuf| match path.is_dir() {
-        true => ["train.py", "main.py"].map(|name| path.join(name)).into_iter().find(|path| path.exists()).unwrap(),
+        true => ["train.py", "main.py"]
+            .map(|name| path.join(name))
+            .into_iter()
+            .find(|path| path.exists())
+            .unwrap(),
         false => path,
     };
     paths.into_iter().map(entry).collect()
 }
 
 /// What makes a study's network say something else than the program's with the same weights.
-const OTHERWISE: [&str; 4] =
-    ["parameters are added", "as many weights again", "was taken, which is close to it", "flattens before it"];
+const OTHERWISE: [&str; 4] = [
+    "parameters are added",
+    "as many weights again",
+    "was taken, which is close to it",
+    "flattens before it",
+];
 
 fn every_program(library: &str, mut cases: Cases, files: &[&str], least: usize) {
     let mut carried = 0;
@@ -31,7 +39,8 @@ fn every_program(library: &str, mut cases: Cases, files: &[&str], least: usize) 
         let Ok(study) = carry_over(&path, &Limits::default()) else { continue };
         carried += 1;
         let program = &study.program;
-        let otherwise = program.lost.iter().any(|lost| OTHERWISE.iter().any(|words| lost.why.contains(words)));
+        let otherwise =
+            program.lost.iter().any(|lost| OTHERWISE.iter().any(|words| lost.why.contains(words)));
         // TensorFlow convolves no channels that come first on a processor.
         let is_same = !otherwise && !path.ends_with("08_channels_first.py");
         let layers: Vec<_> = program

@@ -98,8 +98,11 @@ const NET: &str = "import keras\nfrom keras.layers import *\nm = keras.Sequentia
 fn hostile_programs_end_soon() {
     let deep = format!("n = {}8{}\n", "(".repeat(100_000), ")".repeat(100_000));
     let attributes = format!("n = keras{}\n", ".a".repeat(50_000));
-    let nested = (0..300).map(|level| format!("{}if True:\n", " ".repeat(level))).collect::<String>();
-    let loops = format!("for a in range(5000):\n for b in range(5000):\n  for c in range(5000):\n   x = [a] * 9999 + [b] * 9999\n{NET}");
+    let nested =
+        (0..300).map(|level| format!("{}if True:\n", " ".repeat(level))).collect::<String>();
+    let loops = format!(
+        "for a in range(5000):\n for b in range(5000):\n  for c in range(5000):\n   x = [a] * 9999 + [b] * 9999\n{NET}"
+    );
     let programs = [
         "while True:\n  x = 1\n".to_owned() + NET,
         "x = [1]\nwhile True:\n  x = x + x\n".to_owned() + NET,
@@ -136,7 +139,10 @@ fn hostile_programs_end_soon() {
 fn what_is_no_study_is_refused_with_its_place_and_reason() {
     let cases = [
         (NET, "4: Conv2D: its `filters` cannot be told: `n` is defined nowhere"),
-        ("from config import n\n", "5: Conv2D: its `filters` cannot be told: it is `config.n`, and the module `config` is not there"),
+        (
+            "from config import n\n",
+            "5: Conv2D: its `filters` cannot be told: it is `config.n`, and the module `config` is not there",
+        ),
         ("import sys\nn = int(sys.argv[1])\n", "6: Conv2D: its `filters` cannot be told"),
         ("n = 0\n", "5: Conv2D: its `filters` is 0, which is out of range"),
         (
@@ -160,16 +166,24 @@ fn what_is_no_study_is_refused_with_its_place_and_reason() {
             "import keras\nfrom keras.layers import *\nm = keras.Sequential([Conv2D(4, (3, 1), input_shape=(9, 9, 1)), Flatten(), Dense(2)])\n",
             "3: Conv2D: its `kernel_size` is 3×1; a study's are square",
         ),
-        ("from torch import nn\nm = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(9, 8, 3), nn.Flatten(), nn.Linear(8, 2))\n", "2: Conv2d: it expects 9 channels, but gets 8"),
+        (
+            "from torch import nn\nm = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(9, 8, 3), nn.Flatten(), nn.Linear(8, 2))\n",
+            "2: Conv2d: it expects 9 channels, but gets 8",
+        ),
         ("print('keras')\n", "1: the program: no network of Keras or PyTorch is made in it"),
     ];
     for (text, expected) in cases {
-        let text = if text.contains('m') && text.contains("m =") { text.to_owned() } else { format!("{text}{NET}") };
+        let text = if text.contains('m') && text.contains("m =") {
+            text.to_owned()
+        } else {
+            format!("{text}{NET}")
+        };
         let text = if text.starts_with("print") { "print('keras')\n".to_owned() } else { text };
         let folder = std::env::temp_dir().join(format!("burgeon-detect-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("a.py"), &text).unwrap();
-        let error = program_study(&folder, Path::new("a.py"), &Limits::default()).unwrap_err().to_string();
+        let error =
+            program_study(&folder, Path::new("a.py"), &Limits::default()).unwrap_err().to_string();
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(error.contains(&format!("a.py:{expected}")), "{error}\nfor\n{text}");
     }

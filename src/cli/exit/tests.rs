@@ -32,7 +32,10 @@ fn the_policy_of_the_kubernetes_job_agrees_with_the_exit_codes() {
         assert_eq!(policy["FailJob"], settled, "{file}");
         let again = [Exit::Failed, Exit::Locked, Exit::Interrupted, Exit::Terminated];
         for exit in again {
-            assert!(policy["Count"].contains(&exit.code()), "{exit:?} is not tried again in {file}");
+            assert!(
+                policy["Count"].contains(&exit.code()),
+                "{exit:?} is not tried again in {file}"
+            );
         }
         // SIGKILL, which no program answers itself.
         assert!(policy["Count"].contains(&137), "{file}");
@@ -40,7 +43,9 @@ fn the_policy_of_the_kubernetes_job_agrees_with_the_exit_codes() {
         assert!(policy["Ignore"].is_empty() && manifest.contains("type: DisruptionTarget"));
         // Success is no failure, and never in a policy.
         assert!(policy.values().flatten().all(|code| *code != Exit::Success.code()));
-        for setting in ["podReplacementPolicy: Failed", "\"--resume\", \"auto\"", "restartPolicy: Never"] {
+        for setting in
+            ["podReplacementPolicy: Failed", "\"--resume\", \"auto\"", "restartPolicy: Never"]
+        {
             assert!(manifest.contains(setting), "{setting} is not in {file}");
         }
     }

@@ -5,8 +5,10 @@ use std::fmt::Write;
 use super::{is_depthwise, layer_name};
 use crate::model::preparation::Preparation;
 use crate::spec::pool::PoolPadding;
-use crate::spec::{Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Padding, Pool, Spec};
 use crate::spec::projection_stride;
+use crate::spec::{
+    Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Padding, Pool, Spec,
+};
 
 /// The program. Whatever comes from outside, such as names, stands in JSON, whose strings Python reads alike.
 pub(super) fn program(

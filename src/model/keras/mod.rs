@@ -92,7 +92,8 @@ fn add_all(
                     }
                 }
             }
-            Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {} => {}
+            Layer::MaxPool(_) | Layer::AvgPool(_) | Layer::Dropout(_) | Layer::GlobalAvgPool {} => {
+            }
         }
     }
     Ok(())
@@ -137,9 +138,8 @@ fn add_dense(
     if let (FeatureShape::Image { channels, height, width }, [_, units]) =
         (input, &kernel.shape[..])
     {
-        let rows = (0..height * width).flat_map(|pixel| {
-            (0..channels).map(move |channel| channel * height * width + pixel)
-        });
+        let rows = (0..height * width)
+            .flat_map(|pixel| (0..channels).map(move |channel| channel * height * width + pixel));
         let values = rows.flat_map(|row| &kernel.values[row * units..(row + 1) * units]);
         kernel.values = values.copied().collect();
     }

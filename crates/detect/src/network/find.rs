@@ -80,6 +80,7 @@ impl Interpreter<'_> {
             }
             if let Some((line, saw)) = first {
                 self.at = Place { file, line };
+                let saw = if saw.trim().is_empty() { "the file" } else { saw };
                 self.say(saw, "from here on, some of the file cannot be parsed as Python; what can was followed");
             }
         }

@@ -235,7 +235,12 @@ impl<'a> Interpreter<'a> {
         }
         // Of several modules of which everything was imported, the one that has such a thing.
         let known = |star: &&String| crate::meaning::knows(&format!("{star}.{name}"));
-        let star = stars.iter().find(known).or_else(|| stars.first());
+        // Not every thing of a library is known, but what begins with a capital letter comes from one.
+        let is_type = name.starts_with(|first: char| first.is_uppercase());
+        let holds = |star: &&String| {
+            is_type || ["datasets", "backend", "utils"].iter().any(|end| star.ends_with(end))
+        };
+        let star = stars.iter().find(known).or_else(|| stars.iter().find(holds));
         match star {
             Some(star) => {
                 Value::Name(crate::source::names::canonical(&format!("{star}.{name}")).into())

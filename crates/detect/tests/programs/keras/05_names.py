@@ -16,9 +16,9 @@ UNITS = FILTERS * 20
 
 net = Sequential()
 net.add(Conv2D(FILTERS, KERNEL, activation="tanh", padding="same", input_shape=input_shape))
-net.add(AveragePooling2D())
+net.add(AveragePooling2D(2))
 net.add(Conv2D(FILTERS + 10, KERNEL, activation="tanh"))
-net.add(AveragePooling2D())
+net.add(AveragePooling2D(2))
 net.add(Flatten())
 net.add(Dense(UNITS, activation="tanh"))
 net.add(Dense(UNITS - 36, activation="tanh"))
