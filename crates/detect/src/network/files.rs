@@ -41,11 +41,12 @@ pub fn read(top: &Folder, entry: &Path, limits: &Limits) -> Result<Vec<Parsed>, 
     let mut open = VecDeque::from([0]);
     while let Some(at) = open.pop_front() {
         for path in imported(&found[at]) {
-            if found.len() < FILES_MOST && !found.iter().any(|file| file.path == path) {
-                if let Ok(file) = one(top, &path, limits) {
-                    open.push_back(found.len());
-                    found.push(file);
-                }
+            if found.len() < FILES_MOST
+                && !found.iter().any(|file| file.path == path)
+                && let Ok(file) = one(top, &path, limits)
+            {
+                open.push_back(found.len());
+                found.push(file);
             }
         }
     }

@@ -54,8 +54,9 @@ impl Interpreter<'_> {
         let trained = self.trained(&models);
         if trained.len() > 1 {
             self.at = self.objects[model].place;
+            let kind = self.objects[model].kind().to_owned();
             self.say(
-                self.objects[model].kind().to_owned(),
+                &kind,
                 format!(
                     "the program trains {} networks; this one, the last, was taken",
                     trained.len()

@@ -66,18 +66,18 @@ impl Interpreter<'_> {
             };
             let root = made.path.split('.').next().unwrap_or_default();
             match kind {
-                "flow_from_directory" | "image_dataset_from_directory" | "ImageFolder" => {
-                    if images.folder.is_none() && images.set.is_none() {
-                        images.folder =
-                            text(args.get(0, &["directory", "root"])).or(Some(String::new()));
-                        images.place = Some(made.place);
-                        let grey = matches!(args.named(&["color_mode"]), Some(Value::Text(mode)) if mode.starts_with("gr"));
-                        images.channels = images.channels.or(grey.then_some(1));
-                        if kind != "ImageFolder" {
-                            let default = (256, 256);
-                            images.size =
-                                size(args.named(&["target_size", "image_size"])).or(Some(default));
-                        }
+                "flow_from_directory" | "image_dataset_from_directory" | "ImageFolder"
+                    if images.folder.is_none() && images.set.is_none() =>
+                {
+                    images.folder =
+                        text(args.get(0, &["directory", "root"])).or(Some(String::new()));
+                    images.place = Some(made.place);
+                    let grey = matches!(args.named(&["color_mode"]), Some(Value::Text(mode)) if mode.starts_with("gr"));
+                    images.channels = images.channels.or(grey.then_some(1));
+                    if kind != "ImageFolder" {
+                        let default = (256, 256);
+                        images.size =
+                            size(args.named(&["target_size", "image_size"])).or(Some(default));
                     }
                 }
                 "Resize" | "RandomResizedCrop" | "CenterCrop" | "RandomCrop"

@@ -64,7 +64,7 @@ impl Interpreter<'_> {
                 return made;
             }
             (_, "to_categorical" | "one_hot") if self.tensors_in(&args).is_empty() => {
-                return self.to_categorical(&args);
+                return self.categorical(&args);
             }
             ("keras", "set_image_data_format" | "set_image_dim_ordering") => {
                 let order = args.get(0, &["data_format", "dim_ordering"]);
@@ -331,7 +331,7 @@ impl Interpreter<'_> {
         self.tuple(parts)
     }
 
-    fn to_categorical(&mut self, args: &Args) -> Value {
+    fn categorical(&mut self, args: &Args) -> Value {
         let labels = match args.at.first() {
             Some(Value::Data(data)) => self.data[*data].clone(),
             _ => Data::default(),

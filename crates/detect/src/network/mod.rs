@@ -164,7 +164,7 @@ fn study(files: &[Parsed]) -> Result<ProgramStudy, Lost> {
     };
     let mut all: Vec<Said> = it.said.clone();
     all.extend(arranged.said.iter().cloned());
-    all.sort_by(|one, other| one.place.cmp(&other.place));
+    all.sort_by_key(|said| said.place);
     all.dedup();
     let place = it.objects[chain.model].place;
     Ok(ProgramStudy {
