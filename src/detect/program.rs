@@ -1,5 +1,7 @@
 //! A program of Keras or PyTorch as a validated study, by [`burgeon_detect::program_study`].
 
+// In a circle with detect: of a folder, the program is taken that is detected first.
+
 use std::path::{Path, PathBuf};
 
 use burgeon_detect::{DetectError, Framework, Limits, ProgramStudy, program_study};

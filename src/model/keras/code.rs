@@ -2,13 +2,22 @@
 
 use std::fmt::Write;
 
-use super::{is_depthwise, layer_name};
 use crate::model::preparation::Preparation;
 use crate::spec::pool::PoolPadding;
 use crate::spec::projection_stride;
 use crate::spec::{
     Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Padding, Pool, Spec,
 };
+
+/// The name of a Keras layer: that of its arrays, in which Keras has no dots.
+pub(super) fn layer_name(place: &str) -> String {
+    place.replace('.', "_")
+}
+
+/// Whether Keras has a layer of its own for a convolution: one group for each channel.
+pub(super) fn is_depthwise(groups: usize, input: FeatureShape) -> bool {
+    groups > 1 && groups == input.channels()
+}
 
 /// The program. Whatever comes from outside, such as names, stands in JSON, whose strings Python reads alike.
 pub(super) fn program(

@@ -7,6 +7,7 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use self::code::{is_depthwise, layer_name};
 use super::model_file::ModelFileError;
 use super::preparation::Preparation;
 use super::weights::{WeightArray, Weights, WeightsError, bytes_of};
@@ -49,16 +50,6 @@ pub fn to_keras(
         weights: npz(&arrays).map_err(ModelFileError::Archive)?,
         code: code::program(spec, preparation, file).map_err(ModelFileError::Note)?,
     })
-}
-
-/// The name of a Keras layer: that of its arrays, in which Keras has no dots.
-fn layer_name(place: &str) -> String {
-    place.replace('.', "_")
-}
-
-/// Whether Keras has a layer of its own for a convolution: one group for each channel.
-fn is_depthwise(groups: usize, input: FeatureShape) -> bool {
-    groups > 1 && groups == input.channels()
 }
 
 type Arrays = Vec<(String, WeightArray)>;
