@@ -1,8 +1,12 @@
 //! What a checkout holds, by [`burgeon_detect`], with burgeon's own studies read by [`spec`](crate::spec) itself.
 
+mod program;
+
 use std::path::Path;
 
 pub use burgeon_detect::*;
+
+pub use self::program::{CarriedOver, CarryError, carry_over};
 
 use crate::spec::{Layer, Source, StudyDocument};
 

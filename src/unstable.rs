@@ -56,6 +56,7 @@ pub mod model {
     //! Of the module `model`.
     pub use crate::model::graft::{Graft, GraftError, keeps_optimizer, refreshed};
     pub use crate::model::import::{ImportError, ImportReport, Reason, Taken, import_pytorch};
+    pub use crate::model::keras::{KERAS_FILE, KERAS_PY, KerasModel, to_keras};
     pub use crate::model::model_file::ModelFileError;
     pub use crate::model::network::layer_rows;
     pub use crate::model::onnx::{OnnxExport, OnnxInput, to_onnx};

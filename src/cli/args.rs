@@ -77,7 +77,7 @@ pub enum Command {
     },
     /// Classify picture files with a run's best model
     Predict(PredictArguments),
-    /// Write a run's best model for other programs: ONNX Runtime, PyTorch
+    /// Write a run's best model for other programs: ONNX Runtime, PyTorch, Keras
     Export(ExportArguments),
     /// Begin a run with weights that PyTorch saved
     Import(ImportArguments),
@@ -377,7 +377,7 @@ pub struct ExportArguments {
     /// What to write
     #[arg(long, value_enum)]
     pub format: FormatName,
-    /// A folder, or a file that ends in .onnx or .safetensors; the model's own folder by default
+    /// A folder, or a file that ends in .onnx, .safetensors or .npz; the model's own folder by default
     #[arg(long, short, value_name = "DIR|FILE")]
     pub output: Option<PathBuf>,
 }
@@ -393,6 +393,10 @@ pub enum FormatName {
     OnnxInt8,
     /// Weights with PyTorch's names, and model.py, which rebuilds the network
     Safetensors,
+    /// The same as safetensors
+    Pytorch,
+    /// keras_model.py, which builds the network in Keras, and keras.npz with its weights
+    Keras,
 }
 
 impl FormatName {
@@ -403,6 +407,8 @@ impl FormatName {
             Self::OnnxPixels => "onnx-pixels",
             Self::OnnxInt8 => "onnx-int8",
             Self::Safetensors => "safetensors",
+            Self::Pytorch => "pytorch",
+            Self::Keras => "keras",
         }
     }
 }
@@ -411,11 +417,17 @@ impl FormatName {
 #[cfg(feature = "detect")]
 #[derive(Debug, Args)]
 pub struct DetectArguments {
-    /// The folder to look into
+    /// The folder to look into; with --study, also a program alone
     pub folder: PathBuf,
     /// A TOML file of rules that say which image and command each finding gets
     #[arg(long, value_name = "FILE", env = "BURGEON_RULES")]
     pub rules: Option<PathBuf>,
+    /// Print a study of the network and settings of a program of Keras or PyTorch, which is not run
+    #[arg(long)]
+    pub study: bool,
+    /// Write the study to this file instead of printing it
+    #[arg(long, short, value_name = "FILE", requires = "study", add = files())]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `notify`.

@@ -15,6 +15,9 @@ const LISTED: usize = 10;
 
 /// Prints what a checkout holds.
 pub fn detect(arguments: &DetectArguments, output: &Output) -> Result<Exit, CliError> {
+    if arguments.study {
+        return super::detect_study::study(arguments, output);
+    }
     let rules = match &arguments.rules {
         Some(file) => Rules::read(file)?,
         None => Rules::built_in()?,

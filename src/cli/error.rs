@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use crate::data::DataError;
 #[cfg(feature = "detect")]
-use crate::detect::DetectError;
+use crate::detect::{CarryError, DetectError};
 use crate::drift::ReferenceFileError;
 use crate::ledger::RunFolderError;
 use crate::model::{DeviceError, InputError, OpenError, PreparationError, ReadError, WeightsError};
@@ -84,6 +84,9 @@ pub(super) enum CliError {
     #[cfg(feature = "detect")]
     #[error(transparent)]
     Detect(#[from] DetectError),
+    #[cfg(feature = "detect")]
+    #[error(transparent)]
+    CarryOver(#[from] CarryError),
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Config(#[from] crate::chain::ConfigError),
@@ -230,6 +233,12 @@ impl CliError {
             Self::Registry(RegistryError::Lock(LockError::Locked { .. })) => Exit::Locked,
             #[cfg(feature = "detect")]
             Self::Detect(DetectError::Rules { .. } | DetectError::RulesFile { .. }) => Exit::Usage,
+            #[cfg(feature = "detect")]
+            Self::CarryOver(
+                CarryError::Detect(DetectError::NoStudy(_))
+                | CarryError::NoProgram { .. }
+                | CarryError::Study(_),
+            ) => Exit::Unknown,
             #[cfg(feature = "serve")]
             Self::OpenToAll { .. }
             | Self::NothingToServe

@@ -65,7 +65,7 @@ pub fn export(
             cost.points()
         ));
     }
-    output.result(&if output.json { json(format, &exported) } else { text(&exported) })
+    output.result(&if output.json { json(arguments.format, &exported) } else { text(&exported) })
 }
 
 fn text(exported: &Exported) -> String {
@@ -84,10 +84,10 @@ fn text(exported: &Exported) -> String {
     text
 }
 
-fn json(format: ExportFormat, exported: &Exported) -> String {
+fn json(format: FormatName, exported: &Exported) -> String {
     let files = exported.files.iter().map(|path| path.display().to_string());
     let mut value = serde_json::json!({
-        "format": FormatName::from(format).name(), "files": files.collect::<Vec<_>>(),
+        "format": format.name(), "files": files.collect::<Vec<_>>(),
     });
     if let Some(QuantizationCost { images, accuracy, quantized_accuracy, size }) =
         exported.quantized
@@ -113,18 +113,8 @@ impl From<FormatName> for ExportFormat {
             FormatName::Onnx => Self::Onnx,
             FormatName::OnnxPixels => Self::OnnxPixels,
             FormatName::OnnxInt8 => Self::OnnxInt8,
-            FormatName::Safetensors => Self::Safetensors,
-        }
-    }
-}
-
-impl From<ExportFormat> for FormatName {
-    fn from(format: ExportFormat) -> Self {
-        match format {
-            ExportFormat::Onnx => Self::Onnx,
-            ExportFormat::OnnxPixels => Self::OnnxPixels,
-            ExportFormat::OnnxInt8 => Self::OnnxInt8,
-            ExportFormat::Safetensors => Self::Safetensors,
+            FormatName::Safetensors | FormatName::Pytorch => Self::Safetensors,
+            FormatName::Keras => Self::Keras,
         }
     }
 }

@@ -8,6 +8,8 @@ mod completions;
 mod data;
 #[cfg(feature = "detect")]
 mod detect;
+#[cfg(feature = "detect")]
+mod detect_study;
 mod diff;
 mod doctor;
 mod drift;

@@ -29,6 +29,9 @@ pub enum ModelFileError {
     /// The metadata cannot be parsed or written.
     #[error("its metadata `{METADATA_KEY}` is invalid")]
     Note(#[source] serde_json::Error),
+    /// The archive of its arrays cannot be written.
+    #[error("the archive of its arrays cannot be written")]
+    Archive(#[source] zip::result::ZipError),
     /// The preparation is invalid or not supported.
     #[error(transparent)]
     Preparation(#[from] PreparationError),

@@ -8,8 +8,8 @@ use crate::data::Dataset;
 use crate::ledger::RunFolder;
 use crate::ledger::figures::FIGURES_FILE;
 use crate::model::{
-    MODEL_PY, ModelFileError, OnnxExport, OnnxInput, OpenDevice, OpenError, PYTORCH_FILE,
-    PreparationError, SavedModel, WeightsError, to_pytorch,
+    KERAS_FILE, KERAS_PY, MODEL_PY, ModelFileError, OnnxExport, OnnxInput, OpenDevice, OpenError,
+    PYTORCH_FILE, PreparationError, SavedModel, WeightsError, to_keras, to_pytorch,
 };
 use crate::record::figures::{ModelFigures, SplitFigures};
 use crate::spec::Spec;
@@ -27,6 +27,8 @@ pub enum ExportFormat {
     OnnxInt8,
     /// Weights with PyTorch's names, and the program that rebuilds the network.
     Safetensors,
+    /// Weights in Keras' layouts, and the program that builds the network there.
+    Keras,
 }
 
 /// Why a model cannot be exported.
@@ -108,6 +110,7 @@ impl ExportFormat {
             Self::OnnxPixels => PIXELS_FILE,
             Self::OnnxInt8 => QUANTIZED_FILE,
             Self::Safetensors => PYTORCH_FILE,
+            Self::Keras => KERAS_FILE,
         }
     }
 
@@ -115,6 +118,7 @@ impl ExportFormat {
         match self {
             Self::Onnx | Self::OnnxPixels | Self::OnnxInt8 => "onnx",
             Self::Safetensors => "safetensors",
+            Self::Keras => "npz",
         }
     }
 
@@ -177,6 +181,14 @@ pub fn export(
             let exported = to_pytorch(&spec, weights, preparation, &name)?;
             write(files, &target, &exported.weights)?;
             let code = folder.join(MODEL_PY);
+            write(files, &code, exported.code.as_bytes())?;
+            written.push(code);
+        }
+        ExportFormat::Keras => {
+            let name = target.file_name().unwrap_or_default().to_string_lossy();
+            let exported = to_keras(&spec, weights, preparation, &name)?;
+            write(files, &target, &exported.weights)?;
+            let code = folder.join(KERAS_PY);
             write(files, &code, exported.code.as_bytes())?;
             written.push(code);
         }

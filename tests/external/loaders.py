@@ -47,6 +47,18 @@ def torch(path, images):
         return network(torch.from_numpy(images)).numpy()
 
 
+def keras(path, images):
+    import keras as library
+
+    library.utils.disable_interactive_logging()
+    spec = importlib.util.spec_from_file_location("keras_model", path)
+    model = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(model)
+    network = model.load()
+    assert len(model.CLASSES) == len(model.PREPARATION["classes"])
+    return network.predict(model.prepare(images.transpose(0, 2, 3, 1)), verbose=0)
+
+
 def safetensors(path):
     """The names and shapes of a file, to see that it opens."""
     from safetensors.numpy import load_file
@@ -65,7 +77,8 @@ def main():
             if name.endswith(".safetensors"):
                 told["arrays"] = safetensors(path)
             else:
-                logits = onnx(path, images) if name.endswith(".onnx") else torch(path, images)
+                loader = onnx if name.endswith(".onnx") else keras if name.startswith("keras") else torch
+                logits = loader(path, images)
                 assert logits.shape == expected.shape, (logits.shape, expected.shape)
                 told["difference"] = float(numpy.abs(logits - expected).max())
                 told["other_answers"] = int((logits.argmax(1) != expected.argmax(1)).sum())
@@ -73,6 +86,12 @@ def main():
                     labels = numpy.fromfile(folder / "labels.bin", numpy.uint8)
                     told["accuracy"] = float((logits.argmax(1) == labels).mean())
             print(json.dumps(told), flush=True)
+        if "original" in case:
+            import originals
+
+            original = {**case["original"], "shape": case["shape"]}
+            told = originals.told(original, folder, images, expected)
+            print(json.dumps({"file": str(folder / "case.json"), **told}), flush=True)
 
 
 if __name__ == "__main__":

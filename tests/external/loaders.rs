@@ -10,8 +10,8 @@ use burgeon::unstable::data::{
     DataRequest, Dataset, Download, Fallback, Images, Source, Split, load, mnist, synthetic,
 };
 use burgeon::unstable::model::{
-    Classifier, DeviceChoice, ModelFile, OnnxExport, OnnxInput, PYTORCH_FILE, SavedModel, to_onnx,
-    to_pytorch,
+    Classifier, DeviceChoice, KERAS_FILE, KERAS_PY, ModelFile, OnnxExport, OnnxInput, PYTORCH_FILE,
+    SavedModel, to_keras, to_onnx, to_pytorch,
 };
 use serde_json::Value;
 
@@ -19,6 +19,7 @@ use crate::mnist_files::real_mnist;
 use crate::onnx::{
     TOLERANCE, every_kind_of_layer, named_study, preparation, shipped_studies, trained,
 };
+use crate::programs::{every_program_of_keras_is_its_study, every_program_of_pytorch_is_its_study};
 use crate::skipping::{Group, tests};
 use crate::support::{Bench, expect_code, stdout};
 
@@ -52,9 +53,31 @@ pub fn torch_group() -> Group {
         missing: missing.then(|| format!("no {} with torch and safetensors", python().display())),
         tests: tests![
             every_kind_of_layer_says_the_same_in_pytorch,
-            every_shipped_study_says_the_same_in_pytorch
+            every_shipped_study_says_the_same_in_pytorch,
+            every_program_of_pytorch_is_its_study
         ],
     }
+}
+
+/// The same in Keras, with a backend of its own.
+pub fn keras_group() -> Group {
+    let imports = Command::new(keras_python()).args(["-c", "import keras, numpy"]).output();
+    let missing = !imports.is_ok_and(|output| output.status.success());
+    Group {
+        name: "keras",
+        missing: missing.then(|| format!("no {} with tensorflow-cpu", keras_python().display())),
+        tests: tests![
+            every_kind_of_layer_says_the_same_in_keras,
+            every_shipped_study_says_the_same_in_keras,
+            every_program_of_keras_is_its_study
+        ],
+    }
+}
+
+/// The Python that has Keras: `BURGEON_KERAS_PYTHON`, or the one that `.ci/long` makes.
+pub fn keras_python() -> PathBuf {
+    let made = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/keras/bin/python");
+    std::env::var_os("BURGEON_KERAS_PYTHON").map_or_else(made, PathBuf::from)
 }
 
 /// The Python that has the packages: `BURGEON_PYTHON`, or the one that `.ci/run` makes.
@@ -70,17 +93,24 @@ pub fn has(imports: &str) -> bool {
 
 const ONNX: [&str; 3] = ["model.onnx", "model-pixels.onnx", PYTORCH_FILE];
 const PYTORCH: [&str; 1] = ["model.py"];
+const KERAS: [&str; 1] = [KERAS_PY];
 
 /// Folders for `loaders.py`.
-struct Cases {
+pub struct Cases {
     folder: tempfile::TempDir,
+    python: PathBuf,
     /// Name, folder, and the largest logit.
     cases: Vec<(String, PathBuf, f32)>,
 }
 
 impl Cases {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), cases: Vec::new() }
+    pub fn new() -> Self {
+        Self::of(python())
+    }
+
+    /// Cases that another Python looks at.
+    pub fn of(python: PathBuf) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), python, cases: Vec::new() }
     }
 
     /// Adds a network with weights of its own and what it says of some images.
@@ -91,6 +121,9 @@ impl Cases {
         let folder = self.begin(name);
         fs::write(folder.join(PYTORCH_FILE), pytorch.weights).unwrap();
         fs::write(folder.join("model.py"), pytorch.code).unwrap();
+        let keras = to_keras(spec, &weights, &preparation, KERAS_FILE).unwrap();
+        fs::write(folder.join(KERAS_FILE), keras.weights).unwrap();
+        fs::write(folder.join(KERAS_PY), keras.code).unwrap();
         fs::write(folder.join("model.onnx"), to_onnx(spec, &weights, &preparation).unwrap())
             .unwrap();
         let pixels = OnnxExport {
@@ -136,11 +169,44 @@ impl Cases {
         self.cases.push((name.into(), folder, largest));
     }
 
+    /// Adds the study of a program, which `originals.py` builds and compares with it.
+    pub fn add_program(&mut self, name: &str, spec: &Spec, files: &[&str], original: Value) {
+        self.add(name, spec, &patterns(spec.input(), 3), files);
+        let (_, folder, _) = &self.cases[self.cases.len() - 1];
+        let path = folder.join("case.json");
+        let mut case: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        case["original"] = original;
+        fs::write(path, case.to_string()).unwrap();
+    }
+
+    /// Has all programs built and run, and checks that nothing differs.
+    pub fn check_programs(&self) {
+        let (mut worst, mut compared, mut wrong) = (0.0_f64, 0, Vec::new());
+        let told = self.run();
+        assert_eq!(told.len(), 2 * self.cases.len(), "the exported program and its original");
+        for (name, largest, told) in told {
+            if told["parameters_are_equal"] == false {
+                wrong.push(format!("{name}: {told}"));
+            }
+            if let Some(difference) = told["difference"].as_f64() {
+                compared += 1;
+                worst = worst.max(difference / f64::from(largest));
+                if difference > 1e-4 * f64::from(largest) {
+                    wrong.push(format!("{name}: {told}, largest {largest}"));
+                }
+            }
+        }
+        println!(
+            "{compared} comparisons of logits, largest difference {worst:.1e} of the largest logit"
+        );
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
     /// What `loaders.py` says of each file, with the name and the largest logit of its case.
     fn run(&self) -> Vec<(String, f32, Value)> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/loaders.py");
         let folders = self.cases.iter().map(|(_, folder, _)| folder);
-        let output = Command::new(python()).arg(script).args(folders).output().unwrap();
+        let output = Command::new(&self.python).arg(script).args(folders).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -190,7 +256,10 @@ fn digits(count: usize) -> Vec<Vec<u8>> {
 }
 
 fn kinds(files: &[&str]) {
-    let mut cases = Cases::new();
+    kinds_of(Cases::new(), files);
+}
+
+fn kinds_of(mut cases: Cases, files: &[&str]) {
     for (name, layers) in every_kind_of_layer() {
         for channels in [1, 3] {
             let input = InputShape { channels, height: 13, width: 10, classes: 4 };
@@ -203,8 +272,11 @@ fn kinds(files: &[&str]) {
 }
 
 fn studies(files: &[&str], count: usize) {
+    studies_of(Cases::new(), files, count);
+}
+
+fn studies_of(mut cases: Cases, files: &[&str], count: usize) {
     let images = digits(count);
-    let mut cases = Cases::new();
     for (name, spec) in shipped_studies() {
         cases.add(&name, &spec, &images, files);
     }
@@ -226,6 +298,14 @@ fn every_kind_of_layer_says_the_same_in_pytorch() {
 
 fn every_shipped_study_says_the_same_in_pytorch() {
     studies(&PYTORCH, 1000);
+}
+
+fn every_kind_of_layer_says_the_same_in_keras() {
+    kinds_of(Cases::of(keras_python()), &KERAS);
+}
+
+fn every_shipped_study_says_the_same_in_keras() {
+    studies_of(Cases::of(keras_python()), &KERAS, 100);
 }
 
 /// The built-in digits of a study in these tests.

@@ -22,6 +22,7 @@ mod postfix;
 mod predicting_page;
 #[path = "../support/predictions.rs"]
 mod predictions;
+mod programs;
 mod public_surface;
 mod report_page;
 #[path = "../support/server.rs"]
@@ -49,6 +50,7 @@ fn main() {
         full_disk::group(),
         loaders::group(),
         loaders::torch_group(),
+        loaders::keras_group(),
         mail::group(),
         mnist::group(),
         onnx::group(),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::network::Lost;
+
 /// A folder that cannot be looked at at all. What is wrong with single files is told in the answer.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
@@ -13,6 +15,17 @@ pub enum DetectError {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// The program cannot be read.
+    #[error("cannot read the program {}: {message}", file.display())]
+    Program {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// No study can be made of the program.
+    #[error("no study can be made of it: {0}")]
+    NoStudy(Box<Lost>),
     /// The rules cannot be read.
     #[error("cannot read the rules in {}", file.display())]
     RulesFile {

@@ -18,6 +18,7 @@ mod folder;
 mod limits;
 mod link;
 mod meaning;
+mod network;
 mod notebook;
 mod rank;
 mod rules;
@@ -37,6 +38,7 @@ pub use finding::{
 };
 pub use limits::Limits;
 pub use meaning::{Datum, Family, Framework};
+pub use network::{Lost, ProgramLayer, ProgramStudy, program_study, text_study};
 pub use rules::{Matched, Rule, Rules};
 pub use study::{StudyReader, Toml};
 pub use text::one_line;

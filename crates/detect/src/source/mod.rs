@@ -2,9 +2,9 @@
 
 mod calls;
 pub mod facts;
-mod names;
+pub(crate) mod names;
 pub mod python;
 mod python_values;
 pub mod r;
 pub mod rust;
-mod tree;
+pub(crate) mod tree;
