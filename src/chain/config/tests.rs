@@ -42,6 +42,10 @@ fn what_cannot_be_is_refused_with_its_key_and_what_would_be_right() {
         ("[[repository]]\nname = \"a\"\nurl = \"/a\"\nstudy = \"../x\"\n", "repository[0].study"),
         ("[[repository]]\nname = \"a\"\nurl = \"/a\"\ngate = 80\n", "repository[0].gate"),
         ("[[repository]]\nname = \"a\"\nurl = \"/a\"\ngates = 80\n", "gates"),
+        (
+            "[[repository]]\nname = \"a\"\nurl = \"/a\"\nrun = { on = \"slurm\", silence = 3 }\n",
+            "repository[0] `run.silence`: 3",
+        ),
         ("[keep]\ndays = 0\n", "keep.days"),
         ("[[rule]]\nframework = \"keras\"\nimage = \"k\"\ncommand = []\n", "command is empty"),
         (
