@@ -15,6 +15,8 @@ mod mnist;
 mod mnist_files;
 mod onnx;
 #[cfg(unix)]
+mod own_commands;
+#[cfg(unix)]
 mod postfix;
 #[path = "../support/predictions.rs"]
 mod predictions;
@@ -25,7 +27,7 @@ mod server;
 #[cfg(all(unix, feature = "serve"))]
 mod site;
 mod skipping;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "serve"))]
 mod slurm;
 #[path = "../support/mod.rs"]
 mod support;
@@ -49,11 +51,17 @@ fn main() {
         mnist::group(),
         onnx::group(),
         #[cfg(unix)]
+        own_commands::ssh_group(),
+        #[cfg(unix)]
+        own_commands::kubernetes_group(),
+        #[cfg(unix)]
         postfix::group(),
         public_surface::group(),
         report_page::group(),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "serve"))]
         slurm::group(),
+        #[cfg(all(target_os = "linux", feature = "serve"))]
+        slurm::late_group(),
         tracking::tensorboard_group(),
         tracking::mlflow_group(),
         #[cfg(all(unix, feature = "serve"))]
