@@ -120,7 +120,7 @@ def sleeping(burgeon):
     prolog.chmod(0o755)
     spent = {}
     for nodes in (10, 1):
-        with Cluster(nodes, f"Prolog={prolog}\nPrologFlags=Alloc") as cluster:
+        with Cluster(nodes, f"Prolog={prolog}\nPrologFlags=Alloc\nBatchStartTimeout={sleep + 100}\nMessageTimeout=100") as cluster:
             spent[nodes], _ = tune(burgeon, study, "slurm", cluster.environment)
             print(f"30 trials that sleep {sleep} s on {nodes} node(s): {spent[nodes]:.1f} s")
     print(f"ten nodes against one: {spent[1] / spent[10]:.2f} times sooner")

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::config::is_inside;
-use crate::spec::{Source, SpecError, StudyDocument, StudyFile};
+use crate::spec::{RunSpec, Source, SpecError, StudyDocument, StudyFile};
 
 /// Longer files are no studies.
 const BYTES_MAX: u64 = 1 << 20;
@@ -38,12 +38,14 @@ pub enum RefusedStudy {
 }
 
 /// What the configuration demands of a study.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Demands {
     /// The accuracy that it must reach.
     pub gate: Option<f64>,
     /// The seconds that it may take.
     pub seconds: Option<f64>,
+    /// Where its trials train.
+    pub run: RunSpec,
     /// Whether it names a folder for the data of studies on MNIST.
     pub has_data: bool,
 }
@@ -87,9 +89,10 @@ pub fn read(
                 .to_owned(),
         );
     }
-    if std::mem::take(&mut study.run) != Default::default() {
+    if std::mem::replace(&mut study.run, demands.run) != Default::default() {
         changes.push(
-            "[run] of the study is left out: the service trains on its own machine".to_owned(),
+            "[run] of the study is left out: `run` of server.toml says where trials train"
+                .to_owned(),
         );
     }
     if study.data.cache.take().is_some() {

@@ -36,10 +36,17 @@ pub(super) fn train(
 ) -> Result<(String, Trained), End> {
     let (chain, id) = (build.chain, build.row.id);
     let checkout = chain.places.checkout(id);
+    if rule.is_some() && build.repository.run.is_some() {
+        return Err(build.failed(
+            "`run` of the repository in server.toml hands trials to a cluster, and a [[rule]] of studies puts them into a \
+             container, from which no job can be submitted; leave one of them out",
+        ));
+    }
     let seen_at = if rule.is_some() { Path::new("/checkout") } else { &checkout };
     let demands = Demands {
         gate: build.repository.gate,
         seconds: build.repository.train_seconds,
+        run: build.repository.run.clone().unwrap_or_default(),
         has_data: build.repository.data.is_some(),
     };
     let Built { study, changes } = study::read(&checkout, file, seen_at, demands)

@@ -1,6 +1,5 @@
 //! `burgeon status`: the trials of a run at this moment, and the jobs that train them.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,31 +9,10 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use super::view::percent;
-use crate::cluster::{JobLine, read_snapshot};
-use crate::ledger::{Event, Recorded, RunFolder, read};
+use crate::cluster::{Overview, TrialLine, read_snapshot};
+use crate::ledger::{RunFolder, read};
 use crate::study::LaunchError;
 use crate::sys::files::RealFiles;
-
-/// A trial, with its job if it has one.
-#[derive(Debug, Default, Serialize)]
-struct TrialLine {
-    trial: u32,
-    /// `pending`, `running`, `finished` and so on.
-    state: String,
-    /// The best accuracy so far, on the validation images.
-    validation_accuracy: Option<f64>,
-    epochs: u32,
-    part: Option<String>,
-    /// How many jobs were submitted for it.
-    submissions: u32,
-    job: Option<String>,
-    node: Option<String>,
-    /// Why it waits, in the scheduler's words.
-    reason: Option<String>,
-    /// Seconds in which its jobs waited, and held nodes.
-    queue_seconds: f64,
-    node_seconds: f64,
-}
 
 #[derive(Debug, Serialize)]
 struct Status {
@@ -48,7 +26,9 @@ struct Status {
 pub fn status(run: &Path, output: &Output) -> Result<Exit, CliError> {
     let folder = RunFolder::open(Arc::new(RealFiles), run)?;
     let records = read(&RealFiles, &folder.events_file()).map_err(LaunchError::from)?;
-    let status = Status::of(run, &records, read_snapshot(&RealFiles, run));
+    let Overview { trials, excluded_nodes } =
+        Overview::of(&records, read_snapshot(&RealFiles, run));
+    let status = Status { run: run.display().to_string(), trials, excluded_nodes };
     match output.json {
         true => output.result_json(&status),
         false => output.result(&status.table()),
@@ -56,59 +36,6 @@ pub fn status(run: &Path, output: &Output) -> Result<Exit, CliError> {
 }
 
 impl Status {
-    fn of(run: &Path, records: &[Recorded], jobs: Vec<JobLine>) -> Self {
-        let mut trials: BTreeMap<u32, TrialLine> = BTreeMap::new();
-        let mut excluded_nodes = Vec::new();
-        for Recorded { event, .. } in records {
-            match event {
-                Event::TrialStarted { trial, .. } => {
-                    let line = trials.entry(*trial).or_default();
-                    (line.trial, line.state) = (*trial, "started".into());
-                }
-                Event::EpochFinished { trial, epoch, validation_accuracy, .. } => {
-                    let line = trials.entry(*trial).or_default();
-                    line.epochs = line.epochs.max(*epoch);
-                    let best = line.validation_accuracy.unwrap_or(0.0).max(*validation_accuracy);
-                    line.validation_accuracy = Some(best);
-                }
-                Event::TrialFinished { trial, .. } => {
-                    trials.entry(*trial).or_default().state = "finished".into();
-                }
-                Event::JobSubmitted { trial, job, .. } => {
-                    let line = trials.entry(*trial).or_default();
-                    line.submissions += 1;
-                    line.job = Some(job.clone());
-                }
-                Event::JobEnded { trial, node, queue_seconds, seconds, .. } => {
-                    let line = trials.entry(*trial).or_default();
-                    line.node.clone_from(node);
-                    line.queue_seconds += queue_seconds;
-                    line.node_seconds += seconds;
-                }
-                Event::NodeExcluded { node, .. } => excluded_nodes.push(node.clone()),
-                _ => {}
-            }
-        }
-        let is_over =
-            records.iter().rev().any(|recorded| matches!(recorded.event, Event::StudyFinished(_)));
-        // What was written last by a process that has ended since says nothing.
-        for job in jobs.into_iter().filter(|_| !is_over) {
-            let Some(line) = trials.get_mut(&job.trial) else { continue };
-            if line.state == "finished" && job.part == "train" {
-                continue;
-            }
-            line.state = job.state;
-            line.part = Some(job.part).filter(|part| part != "train");
-            line.job = job.job;
-            line.node = job.node;
-            line.reason = job.reason;
-            line.queue_seconds += job.queue_seconds;
-            line.node_seconds += job.seconds;
-        }
-        let run = run.display().to_string();
-        Self { run, trials: trials.into_values().collect(), excluded_nodes }
-    }
-
     fn table(&self) -> String {
         let head =
             ["trial", "state", "accuracy", "epochs", "jobs", "job", "node", "queue", "node time"];

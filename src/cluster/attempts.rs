@@ -274,9 +274,10 @@ impl Attempts {
         runs_on: &RunsOn,
     ) -> Result<Claim, ClaimError> {
         let listing = self.list()?;
-        let last = *listing.submissions.last().ok_or(ClaimError::Nothing)?;
-        let submission = submission.unwrap_or(last);
-        if submission != last {
+        let last = listing.submissions.last().copied();
+        let submission = submission.or(last).ok_or(ClaimError::Nothing)?;
+        // A node that has worked on the task before may not see yet that it was submitted again.
+        if let Some(last) = last.filter(|last| *last > submission) {
             return Err(ClaimError::Replaced { submission, last });
         }
         let of_this = listing.claims.iter().filter(|epoch| epoch.submission == submission);

@@ -40,6 +40,7 @@ mod decide;
 mod job;
 mod known;
 mod nodes;
+mod overview;
 mod seam;
 mod shared;
 mod slurm;
@@ -53,8 +54,11 @@ mod work;
 pub(crate) use attempts::{Attempts, Claim, ClaimError, End, this_node};
 pub(crate) use job::{Outcome, Part, Task, TaskParent};
 pub(crate) use nodes::Nodes;
+pub(crate) use overview::{Overview, TrialLine};
 pub(crate) use shared::Cluster;
-pub(crate) use snapshot::{JobLine, read_snapshot};
+pub(crate) use snapshot::read_snapshot;
+#[cfg(feature = "serve")]
+pub(crate) use snapshot::{SNAPSHOT_FILE, parse_snapshot};
 pub(crate) use submit::Program;
 pub(crate) use work::{Ask, News, Taken, Tell, Work};
 

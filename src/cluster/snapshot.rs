@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::sys::files::Files;
 
-const FILE: &str = "cluster.json";
+/// Its name in the run folder.
+pub(crate) const SNAPSHOT_FILE: &str = "cluster.json";
 const LIMIT_BYTES: u64 = 16 << 20;
 /// It is written at most so often, but for the end of a job.
 const EVERY: Duration = Duration::from_secs(1);
@@ -51,7 +52,7 @@ struct State {
 
 impl Snapshot {
     pub(super) fn new(files: &Arc<dyn Files>, run: &Path) -> Self {
-        Self { files: Arc::clone(files), path: run.join(FILE), state: Mutex::default() }
+        Self { files: Arc::clone(files), path: run.join(SNAPSHOT_FILE), state: Mutex::default() }
     }
 
     pub(super) fn show(&self, line: JobLine) {
@@ -83,6 +84,10 @@ impl Snapshot {
 
 /// The jobs of a run, as they were when that was last written; none if nothing was.
 pub(crate) fn read_snapshot(files: &dyn Files, run: &Path) -> Vec<JobLine> {
-    let bytes = files.read(&run.join(FILE), LIMIT_BYTES).unwrap_or_default();
-    serde_json::from_slice(&bytes).unwrap_or_default()
+    parse_snapshot(&files.read(&run.join(SNAPSHOT_FILE), LIMIT_BYTES).unwrap_or_default())
+}
+
+/// The jobs that the content of the file names; none if it is damaged.
+pub(crate) fn parse_snapshot(bytes: &[u8]) -> Vec<JobLine> {
+    serde_json::from_slice(bytes).unwrap_or_default()
 }

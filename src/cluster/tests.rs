@@ -54,6 +54,8 @@ enum Fault {
     Forgotten,
     /// The process stands still for ever.
     Hang,
+    /// The process lives, but comes no further.
+    Crawl,
 }
 
 fn fault() -> impl Strategy<Value = (Fault, u64)> {
@@ -101,6 +103,8 @@ struct World {
     faults: Vec<(Fault, u64)>,
     /// When the scheduler cannot be asked.
     silent: std::ops::Range<u64>,
+    /// The longest that the scheduler lets an execution run.
+    time_limit: u64,
     submissions: Vec<Submission>,
     crashes: usize,
 }
@@ -119,7 +123,7 @@ impl World {
         for number in 1..=newest {
             let newest_seen = newest > number && self.seen(self.submissions[newest - 1].since);
             let submission = &mut self.submissions[number - 1];
-            if submission.state == Some(JobState::Pending) && now >= submission.since + 2 {
+            if submission.state == Some(JobState::Pending) && now >= submission.since + QUEUE {
                 (submission.state, submission.since) = (Some(JobState::Running), now);
                 let claim = submission.executions.len() as u32 + 1;
                 submission.executions.push(Execution {
@@ -140,12 +144,23 @@ impl World {
                 if !execution.is_alive {
                     continue;
                 }
+                let is_running = is_last && submission.state == Some(JobState::Running);
+                if is_running && now >= execution.began + self.time_limit {
+                    execution.is_alive = false;
+                    submission.state = Some(JobState::Ended(JobEnd::TimedOut));
+                    submission.since = now;
+                    continue;
+                }
                 if execution.dies_at.is_some_and(|at| at <= now) {
                     execution.is_alive = false;
                     continue;
                 }
                 let fault = execution.fault.filter(|(_, after)| execution.began + after <= now);
                 if let Some((fault, _)) = fault {
+                    if let Fault::Crawl = fault {
+                        execution.beat = now;
+                        continue;
+                    }
                     if !matches!(fault, Fault::Hang) {
                         execution.fault = None;
                     }
@@ -169,7 +184,7 @@ impl World {
                         Fault::Cancel => Some(JobState::Ended(JobEnd::Cancelled)),
                         Fault::FalseSuccess => Some(JobState::Ended(JobEnd::Completed)),
                         Fault::Forgotten => None,
-                        Fault::Hang => submission.state,
+                        Fault::Hang | Fault::Crawl => submission.state,
                     };
                     if is_last && state != submission.state {
                         (submission.state, submission.since) = (state, now);
@@ -272,6 +287,7 @@ proptest! {
             delay,
             faults,
             silent: silent_from..silent_from + silent_for,
+            time_limit: u64::MAX >> 1,
             submissions: Vec::new(),
             crashes: 0,
         };
@@ -299,6 +315,45 @@ proptest! {
                 prop_assert_eq!(budget, Budget::Trial);
                 prop_assert!(world.crashes > LIMITS.trial_failures, "{} crashes", world.crashes);
             }
+        }
+    }
+}
+
+/// Seconds that a job waits for a node.
+const QUEUE: u64 = 2;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    /// What `docs/scale.md` promises to those who wait for a trial in the middle of the order.
+    #[test]
+    fn a_straggler_blocks_no_longer_than_its_jobs_may_wait_and_run(
+        faults in prop::collection::vec(prop_oneof![1 => Just((Fault::Crawl, 3)), 2 => fault()], 0..12),
+        delay in 0_u64..=60,
+        silent_from in 0_u64..400,
+        silent_for in 0_u64..200,
+        time_limit in WORK + 1..200,
+    ) {
+        let limits = Limits { node_failures: 3, trial_failures: 1, interruptions: 4, ..LIMITS };
+        let mut world = World {
+            now: 0,
+            delay,
+            faults,
+            silent: silent_from..silent_from + silent_for,
+            time_limit,
+            submissions: Vec::new(),
+            crashes: 0,
+        };
+        let budgets = limits.node_failures + limits.interruptions + limits.trial_failures;
+        while world.act(decide(&world.view(), &limits)).is_none() {
+            world.pass();
+            let begun: usize = world.submissions.iter().map(|one| one.executions.len().max(1)).sum();
+            prop_assert!(begun <= budgets + 1 + world.submissions.len(), "{begun} jobs");
+            let submitted = world.submissions.len();
+            prop_assert!(submitted <= budgets + 1, "{submitted} submissions");
+            let job = QUEUE + time_limit;
+            let allowed = begun as u64 * job + submitted as u64 * (LIMITS.visibility.as_secs() + 1) + silent_for;
+            prop_assert!(world.now <= allowed, "{} s, though {begun} jobs take {allowed} s at most", world.now);
         }
     }
 }

@@ -135,6 +135,14 @@ impl RunSpec {
         *self == Self::default()
     }
 
+    /// What cannot be, in sentences that name the keys.
+    #[cfg(feature = "serve")]
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut check = Check::default();
+        self.check(&mut check);
+        check.problems.iter().map(ToString::to_string).collect()
+    }
+
     pub(super) fn check(&self, check: &mut Check) {
         for (key, value) in [
             ("run.partition", &self.partition),

@@ -17,6 +17,8 @@ mod mnist;
 mod mnist_files;
 mod onnx;
 #[cfg(unix)]
+mod own_commands;
+#[cfg(unix)]
 mod postfix;
 #[cfg(all(unix, feature = "serve"))]
 mod predicting_page;
@@ -30,7 +32,7 @@ mod server;
 #[cfg(all(unix, feature = "serve"))]
 mod site;
 mod skipping;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "serve"))]
 mod slurm;
 #[path = "../support/mod.rs"]
 mod support;
@@ -55,13 +57,19 @@ fn main() {
         mnist::group(),
         onnx::group(),
         #[cfg(unix)]
+        own_commands::ssh_group(),
+        #[cfg(unix)]
+        own_commands::kubernetes_group(),
+        #[cfg(unix)]
         postfix::group(),
         #[cfg(all(unix, feature = "serve"))]
         predicting_page::group(),
         public_surface::group(),
         report_page::group(),
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", feature = "serve"))]
         slurm::group(),
+        #[cfg(all(target_os = "linux", feature = "serve"))]
+        slurm::late_group(),
         tracking::tensorboard_group(),
         tracking::mlflow_group(),
         #[cfg(all(unix, feature = "serve"))]

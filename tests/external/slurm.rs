@@ -3,14 +3,23 @@
 //!
 //! `BURGEON_SLURM_ROUNDS=20 cargo test --test external slurm` is the long form.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+mod blows;
+mod cluster;
+mod late;
+mod service;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use burgeon::unstable::ledger::{Event, read};
 use burgeon::unstable::sys::files::RealFiles;
-use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
+use serde_json::Value;
 
+use self::blows::a_study_ends_with_the_same_bits_whatever_befalls_its_jobs;
+use self::cluster::{Cluster, why_not};
+use self::late::a_folder_that_is_a_minute_late_changes_nothing;
+use self::service::the_service_trains_on_the_cluster_and_its_page_shows_the_jobs;
 use crate::skipping::{Group, tests};
 use crate::support::{Bench, End, GROWING, expect_code, stderr, stdout};
 
@@ -23,91 +32,53 @@ pub fn group() -> Group {
             // It waits for Slurm's own time limits, for minutes a round.
             _ => tests![
                 trials_on_three_nodes_end_with_the_same_bits_as_in_one_process,
+                clocks_that_are_an_hour_off_change_nothing,
+                the_service_trains_on_the_cluster_and_its_page_shows_the_jobs,
                 a_study_ends_with_the_same_bits_whatever_befalls_its_jobs,
             ],
         },
     }
 }
 
-/// What this machine lacks to run a cluster.
-fn why_not() -> Option<String> {
-    let found = |name: &str| {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(name).exists())
+/// Needs FUSE besides.
+pub fn late_group() -> Group {
+    let tests = match rounds() {
+        0 => Vec::new(),
+        _ => tests![a_folder_that_is_a_minute_late_changes_nothing],
     };
-    let missing = ["slurmctld", "slurmd", "sbatch", "munged"].into_iter().find(|name| !found(name));
-    let root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    match missing {
-        Some(name) => {
-            Some(format!("{name} is not there; `.ci/slurm install` installs it on Debian"))
-        }
-        None if !root => Some("daemons of a cluster need root".into()),
-        None => None,
-    }
+    Group { name: "slurm", missing: why_not().or_else(late::why_not), tests }
 }
 
-/// A cluster, which ends with this value.
-struct Cluster {
-    folder: tempfile::TempDir,
-}
-
-fn script() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/slurm")
-}
-
-impl Cluster {
-    fn start(nodes: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let cluster = Self { folder };
-        cluster.call(&["start"], &[&nodes.to_string()]);
-        cluster
-    }
-
-    fn conf(&self) -> PathBuf {
-        self.folder.path().join("slurm.conf")
-    }
-
-    /// Calls the script, as daemons that inherited a pipe would keep it open.
-    fn call(&self, before: &[&str], after: &[&str]) {
-        let mut command = Command::new("bash");
-        command.arg(script()).args(before).arg(self.folder.path()).args(after);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        assert!(command.status().unwrap().success(), "{before:?}");
-    }
-
-    /// A program of Slurm's.
-    fn slurm(&self, program: &str, arguments: &[&str]) -> String {
-        let mut command = Command::new(program);
-        let output = command.env("SLURM_CONF", self.conf()).args(arguments).output().unwrap();
-        stdout(&output)
-    }
-
-    fn kill(&self, pid_file: &str) {
-        if let Ok(pid) = std::fs::read_to_string(self.folder.path().join(pid_file)) {
-            let _ = Command::new("kill").args(["-9", pid.trim()]).stderr(Stdio::null()).status();
-        }
-    }
-
-    /// The ids of jobs that run.
-    fn running(&self) -> Vec<String> {
-        let jobs = self.slurm("squeue", &["-h", "-t", "R", "-p", "low", "-o", "%i"]);
-        jobs.lines().map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.slurm("scancel", &["--me"]);
-        self.call(&["stop"], &[]);
-    }
+fn rounds() -> usize {
+    std::env::var("BURGEON_SLURM_ROUNDS").map_or(0, |rounds| rounds.parse().unwrap())
 }
 
 /// Three at a time, so that all nodes are used.
-fn study(policy: &str) -> String {
-    let tune = format!("jobs = 3\npolicy = \"{policy}\"\ngoal = \"best\"\n");
-    let study = GROWING.replace("[tune]\n", &format!("[tune]\n{tune}"));
+fn study(policy: &str, trials: usize) -> String {
+    let tune = format!("jobs = 3\npolicy = \"{policy}\"\ngoal = \"best\"\ntrials = {trials}\n");
+    let study =
+        GROWING.replace("[tune]\ntrials = 6\n", &format!("[tune]\n{tune}{}", space(policy)));
+    assert!(study.contains(&tune));
+    // A dozen grown networks would take minutes otherwise.
+    let study = match trials {
+        12.. => study
+            .replace("train = 1200\nvalidation = 400", "train = 300\nvalidation = 200")
+            .replace("[tune]\n", "[tune]\nparameters = 3000\n"),
+        _ => study,
+    };
     let run = "[run]\npartition = \"low\"\nwarning = 10\nvisibility = 2\nsilence = 60\nnode-failures = 50\n";
     format!("{study}{run}")
+}
+
+/// Networks small enough that a search of a dozen takes a minute.
+fn space(policy: &str) -> &'static str {
+    match policy {
+        "grow" => "",
+        _ => {
+            "[tune.space]\nconvs = [1]\nconvs-per-stage = [1]\nwidth = [1]\nfilters = [2, 4]\nkernel = [3]\n\
+             dense-layers = [0, 1]\nunits = [16]\nepochs = [1, 2]\nbatch-size = [32, 64]\n"
+        }
+    }
 }
 
 fn tune(bench: &Bench, cluster: &Cluster) -> Command {
@@ -116,8 +87,8 @@ fn tune(bench: &Bench, cluster: &Cluster) -> Command {
     command
 }
 
-fn in_one_process(policy: &str) -> End {
-    let bench = Bench::with_study(&study(policy));
+fn in_one_process(policy: &str, trials: usize) -> End {
+    let bench = Bench::with_study(&study(policy, trials));
     let output = bench.burgeon(&["tune", "study.toml"]);
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}", stderr(&output));
     End::of(&bench.run())
@@ -128,9 +99,39 @@ fn expect_end(output: &Output) {
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}{}", stdout(output), stderr(output));
 }
 
+/// What the attempts of a run say of themselves, with when the file was written by this machine's clock.
+fn claims(run: &Path) -> Vec<(std::time::SystemTime, Value)> {
+    let mut claims = Vec::new();
+    for trial in 1..=100 {
+        let folder = run.join(format!("trials/{trial:03}/attempts"));
+        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        for entry in entries.map(|entry| entry.unwrap()) {
+            if !entry.file_name().to_string_lossy().starts_with("claim-") {
+                continue;
+            }
+            let text = std::fs::read(entry.path()).unwrap_or_default();
+            if let Ok(claim) = serde_json::from_slice(&text) {
+                claims.push((entry.metadata().unwrap().modified().unwrap(), claim));
+            }
+        }
+    }
+    claims
+}
+
+/// Why jobs of a run came to nothing, and how often.
+fn failures(run: &Path) -> BTreeMap<String, usize> {
+    let mut failures = BTreeMap::new();
+    for recorded in read(&RealFiles, &run.join("events.jsonl")).unwrap() {
+        if let Event::JobEnded { why: Some(why), .. } = recorded.event {
+            *failures.entry(why).or_default() += 1;
+        }
+    }
+    failures
+}
+
 /// Each trial's training was taken once.
-fn expect_each_once(bench: &Bench) {
-    let records = read(&RealFiles, &bench.run().join("events.jsonl")).unwrap();
+fn expect_each_once(run: &Path) {
+    let records = read(&RealFiles, &run.join("events.jsonl")).unwrap();
     let mut ended: Vec<u32> = records
         .iter()
         .filter_map(|recorded| match &recorded.event {
@@ -139,113 +140,63 @@ fn expect_each_once(bench: &Bench) {
         })
         .collect();
     let trials = ended.len();
+    ended.sort_unstable();
     ended.dedup();
     assert_eq!(ended.len(), trials, "a trial was published twice");
 }
 
 fn trials_on_three_nodes_end_with_the_same_bits_as_in_one_process() {
     let cluster = Cluster::start(3);
-    // The searches train larger networks, for minutes.
-    let policies: &[&str] = if rounds() == 0 { &["grow"] } else { &["grow", "tpe", "asha"] };
+    let (policies, trials): (&[&str], _) = match rounds() {
+        0 => (&["grow"], 6),
+        _ => (&["grow", "tpe", "asha"], 12),
+    };
     for &policy in policies {
-        let bench = Bench::with_study(&study(policy));
+        let bench = Bench::with_study(&study(policy, trials));
         let output = tune(&bench, &cluster).output().unwrap();
         expect_end(&output);
-        assert!(End::of(&bench.run()) == in_one_process(policy), "{policy}: other bits");
-        expect_each_once(&bench);
+        assert!(End::of(&bench.run()) == in_one_process(policy, trials), "{policy}: other bits");
+        expect_each_once(&bench.run());
         let status = bench.burgeon(&["status", bench.run().to_str().unwrap()]);
         expect_code(&status, 0);
         assert!(stdout(&status).contains(" n1 "), "{}", stdout(&status));
     }
 }
 
-/// What befalls a study.
-#[derive(Debug, Clone, Copy)]
-enum Blow {
-    /// A job of higher priority takes the node.
-    Preempt,
-    Requeue,
-    Cancel,
-    /// The job outlives the daemon of its node, and is begun again elsewhere.
-    NodeDaemon,
-    Controller,
-    /// SIGKILL to the process of the study.
-    Study,
-}
-
-const BLOWS: [Blow; 6] =
-    [Blow::Preempt, Blow::Requeue, Blow::Cancel, Blow::Study, Blow::Controller, Blow::NodeDaemon];
-
-fn rounds() -> usize {
-    std::env::var("BURGEON_SLURM_ROUNDS").map_or(0, |rounds| rounds.parse().unwrap())
-}
-
-fn a_study_ends_with_the_same_bits_whatever_befalls_its_jobs() {
-    let expected = in_one_process("grow");
-    let seed = std::env::var("BURGEON_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
-    let mut rng = CounterRng::new(counter_seed(seed, 0, Purpose::Policy, 0, 0));
-    for round in 0..rounds() {
-        // A fresh one, since nodes that failed are slow to be trusted again.
-        let cluster = Cluster::start(3);
-        let bench = Bench::with_study(&study("grow"));
-        let mut process = start(&bench, &cluster);
-        let blows: Vec<Blow> = (0..3).map(|n| BLOWS[(round * 3 + n) % BLOWS.len()]).collect();
-        for &blow in &blows {
-            if !await_job(&cluster, &mut process) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(u64::from(rng.below(1500))));
-            strike(blow, &cluster, &bench, &mut process, rng.below(3) + 1);
-        }
-        let output = process.wait_with_output().unwrap();
-        expect_end(&output);
-        let said = format!("seed {seed}, round {round}: {blows:?}");
-        assert!(End::of(&bench.run()) == expected, "other bits; {said}");
-        expect_each_once(&bench);
-        eprintln!("slurm: {said}: the same bits");
+/// burgeon's own clock, not that of the daemons, whose credentials would be refused.
+fn clocks_that_are_an_hour_off_change_nothing() {
+    const LIBRARY: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+    if !Path::new(LIBRARY).exists() {
+        eprintln!(
+            "slurm: skipped: {LIBRARY} is not there; `.ci/slurm install` installs it on Debian"
+        );
+        return;
     }
-}
-
-fn start(bench: &Bench, cluster: &Cluster) -> Child {
-    tune(bench, cluster).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-}
-
-/// Waits until a job runs; `false` if the study is over before.
-fn await_job(cluster: &Cluster, process: &mut Child) -> bool {
-    let waited = Instant::now();
-    while cluster.running().is_empty() {
-        if process.try_wait().unwrap().is_some() {
-            return false;
-        }
-        assert!(waited.elapsed() < Duration::from_secs(300), "no job runs");
-        std::thread::sleep(Duration::from_millis(100));
+    let cluster = Cluster::start_with(3, |folder| {
+        let script = folder.join("task-prolog");
+        let text = format!(
+            "#!/bin/sh\ncase $SLURMD_NODENAME in n1) by=+1h ;; n2) by=-1h ;; *) exit ;; esac\n\
+             echo export LD_PRELOAD={LIBRARY}\necho export DONT_FAKE_MONOTONIC=1\necho \"export FAKETIME=$by\"\n"
+        );
+        std::fs::write(&script, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, mode).unwrap();
+        vec![("BURGEON_SLURM_EXTRA", format!("TaskProlog={}", script.display()))]
+    });
+    let bench = Bench::with_study(&study("grow", 6));
+    expect_end(&tune(&bench, &cluster).output().unwrap());
+    assert!(End::of(&bench.run()) == in_one_process("grow", 6), "other bits");
+    expect_each_once(&bench.run());
+    let mut off = BTreeMap::new();
+    for (_, claim) in claims(&bench.run()) {
+        let submitted = claim["node"].as_str().unwrap().to_owned();
+        let at: jiff::Timestamp = claim["at"].as_str().unwrap().parse().unwrap();
+        let minutes = jiff::Timestamp::now().duration_since(at).as_secs_f64() / 60.0;
+        off.insert(submitted, minutes.round() as i64);
     }
-    true
-}
-
-fn strike(blow: Blow, cluster: &Cluster, bench: &Bench, process: &mut Child, node: u32) {
-    let job = cluster.running().pop().unwrap_or_default();
-    match blow {
-        Blow::Preempt => {
-            let high = ["--parsable", "-p", "high", "-N3", "--wrap", "sleep 2", "-o", "/dev/null"];
-            cluster.slurm("sbatch", &high);
-        }
-        Blow::Requeue => drop(cluster.slurm("scontrol", &["requeue", &job])),
-        Blow::Cancel => drop(cluster.slurm("scancel", &[&job])),
-        Blow::Controller => {
-            cluster.kill("ctld.pid");
-            std::thread::sleep(Duration::from_secs(2));
-            cluster.call(&["control"], &[]);
-        }
-        Blow::NodeDaemon => {
-            cluster.kill(&format!("n{node}.pid"));
-            std::thread::sleep(Duration::from_secs(15));
-            cluster.call(&["node"], &[&node.to_string()]);
-        }
-        Blow::Study => {
-            process.kill().unwrap();
-            process.wait().unwrap();
-            *process = start(bench, cluster);
-        }
-    }
+    // To half an hour, as the study took minutes.
+    let is_off =
+        |node: &str, minutes: i64| off.get(node).is_some_and(|by| (by - minutes).abs() < 30);
+    assert!(is_off("n1", -60) && is_off("n2", 60) && is_off("n3", 0), "{off:?}");
+    eprintln!("slurm: clocks off by minutes: {off:?}: the same bits");
 }

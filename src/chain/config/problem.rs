@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use crate::spec::NotifySpec;
+use crate::spec::{NotifySpec, RunSpec};
 
 /// A value that cannot be used, with its key and what would be right.
 pub(super) struct Problem {
@@ -21,6 +21,14 @@ impl Problem {
 pub(super) fn check_notify(key: &str, notify: &NotifySpec) -> Result<(), Problem> {
     match notify.problems().into_iter().next() {
         Some(problem) => Err(Problem::new(key, problem, "see docs/notify.md")),
+        None => Ok(()),
+    }
+}
+
+/// Checks a `[run]`; the problem names its own key.
+pub(super) fn check_run(key: &str, run: &RunSpec) -> Result<(), Problem> {
+    match run.problems().into_iter().next() {
+        Some(problem) => Err(Problem::new(key, problem, "see docs/scale.md")),
         None => Ok(()),
     }
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::problem::{Problem, check_notify, is_inside};
+use super::problem::{Problem, check_notify, check_run, is_inside};
 use crate::chain::branch::is_branch;
 use crate::chain::url::GitUrl;
-use crate::spec::{NotifySpec, check_url};
+use crate::spec::{NotifySpec, RunSpec, check_url};
 
 /// A repository, one branch of which is built.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Repository {
     pub checkout_megabytes: u32,
     /// Longest training, in seconds.
     pub train_seconds: Option<f64>,
+    /// Where trials of its studies train, as `[run]` of a study says it; that of the repository's own studies does not
+    /// count.
+    pub run: Option<RunSpec>,
     /// Where the states of commits are posted.
     pub status: Option<StatusSpec>,
     /// Who is told, instead of those of the whole service.
@@ -145,6 +148,9 @@ impl Repository {
                 problem,
                 "use one such as https://api.github.com/repos/ann/digits",
             ));
+        }
+        if let Some(run) = &self.run {
+            check_run(key, run)?;
         }
         match &self.notify {
             Some(notify) => check_notify(&format!("{key}.notify"), notify),

@@ -47,6 +47,10 @@ fn what_cannot_be_is_refused_with_its_key_and_what_would_be_right() {
              api = \"http://127.0.0.1.example.org/api/v1/repos/a/a\"\n",
             "repository[0].status.api",
         ),
+        (
+            "[[repository]]\nname = \"a\"\nurl = \"/a\"\nrun = { on = \"slurm\", silence = 3 }\n",
+            "repository[0] `run.silence`: 3",
+        ),
         ("[keep]\ndays = 0\n", "keep.days"),
         ("[[rule]]\nframework = \"keras\"\nimage = \"k\"\ncommand = []\n", "command is empty"),
         (

@@ -10,7 +10,7 @@ fn read_text(text: &str) -> Result<Built, RefusedStudy> {
         folder.path(),
         Path::new("studies/a.toml"),
         folder.path(),
-        Demands { gate: Some(0.9), seconds: Some(60.0), has_data: true },
+        Demands { gate: Some(0.9), seconds: Some(60.0), has_data: true, ..Demands::default() },
     )
 }
 
@@ -60,4 +60,26 @@ fn files_of_the_machine_are_refused_by_their_key() {
         assert!(error.contains(key) && error.contains("not in the repository"), "{error}");
     }
     assert!(matches!(read_text("[model]\nlayer = []\n"), Err(RefusedStudy::Spec(_))));
+}
+
+#[test]
+fn trials_train_where_the_service_says() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("a.toml"),
+        "[model]\nlayers = []\n[run]\npartition = \"theirs\"\n",
+    )
+    .unwrap();
+    let run = RunSpec {
+        on: crate::spec::On::Slurm,
+        partition: Some("ours".into()),
+        ..RunSpec::default()
+    };
+    let demands = Demands { run: run.clone(), ..Demands::default() };
+    let built = read(folder.path(), Path::new("a.toml"), folder.path(), demands).unwrap();
+    assert_eq!(built.study.run, run);
+    assert!(built.changes[0].starts_with("[run] of the study is left out"), "{:?}", built.changes);
+    // What is written for the training reads the same.
+    let again = StudyDocument::new("study.toml", built.study.to_toml()).parse().unwrap();
+    assert_eq!(again.run, run);
 }

@@ -42,6 +42,18 @@ fn every_attempt_gets_an_epoch_of_its_own_above_those_before_it() {
 }
 
 #[test]
+fn a_node_that_still_sees_an_earlier_listing_begins_a_later_submission() {
+    let attempts = attempts();
+    // Nothing of this trial is to be seen from there yet.
+    let epoch = attempts.claim(Some(1), &this_node()).unwrap().attempt.epoch;
+    assert_eq!(epoch.to_string(), "0001-01");
+    submit(&attempts, 1);
+    let claim = attempts.claim(Some(2), &this_node()).unwrap();
+    assert_eq!(claim.attempt.epoch.to_string(), "0002-01");
+    assert!(claim.is_newest());
+}
+
+#[test]
 fn an_attempt_that_lost_its_epoch_publishes_nothing() {
     let attempts = attempts();
     submit(&attempts, 1);

@@ -7,12 +7,14 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
+use super::jobs;
 use super::shell::{Page, button, may_change, section};
 use super::stages::{Medians, progress, sign, taken};
 use super::waiting::waiting;
 use super::words::{badge, cause, link, now_ms, short, span, standing, time};
 use crate::chain::{BuildRow, BuildState, StageName, StageRow, Verdict};
-use crate::ledger::parse_events;
+use crate::cluster::Overview;
+use crate::ledger::{Recorded, parse_events};
 use crate::report::Report;
 use crate::report::markup::Markup;
 use crate::report::words::{count, percent, short_percent};
@@ -33,6 +35,8 @@ struct Shown {
     medians: Medians,
     why_it_waits: Option<String>,
     report: Option<Report>,
+    /// Of a study whose trials train on a cluster.
+    jobs: Option<Overview>,
     files: Vec<(&'static Artifact, u64)>,
     log: Piece,
     now: i64,
@@ -64,11 +68,14 @@ impl Shown {
             let waits = waiting(store, app.service.config.max)?;
             why_it_waits = waits.into_iter().find(|one| one.build.id == id).map(|one| one.why);
         }
+        let records = records(app, &build)?;
+        let jobs = jobs::jobs(app, &build, &records)?;
         Ok(Self {
             stages: store.stages(id)?,
             medians: Medians::of(store, [build.repository.as_str()])?,
             why_it_waits,
-            report: report(app, &build)?,
+            report: (!records.is_empty()).then(|| Report::from_records(&records)),
+            jobs,
             files: artifacts::present(places, &build)?,
             log: tail(&places.log(id))?,
             now: now_ms(),
@@ -187,7 +194,10 @@ impl Shown {
             && let Some(report) = &self.report
         {
             item.element("div", &[("id", &"trials"), ("class", &"trials")], |trials| {
-                report.growth(trials)
+                report.growth(trials);
+                if let Some(overview) = &self.jobs {
+                    jobs::table(trials, overview);
+                }
             });
         }
     }
@@ -275,19 +285,18 @@ fn buttons(part: &mut Markup, build: &BuildRow, visitor: &Visitor) {
     });
 }
 
-/// The record of the build's run, as far as it has one that is not too long to be shown.
-fn report(app: &App, build: &BuildRow) -> Result<Option<Report>, Problem> {
+/// The record of the build's run; empty if it has none, or one that is too long to be shown.
+fn records(app: &App, build: &BuildRow) -> Result<Vec<Recorded>, Problem> {
     let Some(file) = artifacts::open(&app.service.places, build, "events.jsonl")? else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
     let mut bytes = Vec::new();
     let read = file.take(EVENTS_BYTES_MAX + 1).read_to_end(&mut bytes);
     if read.is_err() || bytes.len() as u64 > EVENTS_BYTES_MAX {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     // A damaged record is told of by whoever writes it.
-    let parsed = parse_events(&bytes).ok().filter(|parsed| !parsed.records.is_empty());
-    Ok(parsed.map(|parsed| Report::from_records(&parsed.records)))
+    Ok(parse_events(&bytes).map_or_else(|_| Vec::new(), |parsed| parsed.records))
 }
 
 /// `3.2 MB`.

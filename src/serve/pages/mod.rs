@@ -4,6 +4,7 @@ mod build;
 mod builds;
 mod deliveries;
 mod history;
+mod jobs;
 mod login;
 mod repository;
 mod shell;

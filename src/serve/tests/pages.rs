@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 
 use super::bench::{Bench, asked};
 use crate::chain::{NewDelivery, StageName, StageState, Verdict};
+use crate::ledger::Event;
 use crate::report::samples::{HOSTILE, hostile, records};
 
 #[test]
@@ -56,6 +57,61 @@ fn the_builds_are_rows_and_what_waits_is_told() {
     let page = bench.page("/repositories/digits").body;
     assert!(page.contains("/hooks/digits") && page.contains("<polyline"), "{page}");
     assert!(bench.page("/repositories/letters").body.contains("names no file with a secret"));
+}
+
+#[test]
+fn the_stage_that_trains_shows_the_jobs_of_a_cluster() {
+    let bench = Bench::open();
+    bench.fill();
+    assert!(!bench.page("/builds/4").body.contains("Jobs on the cluster"));
+    let run = bench.places.build(4).join("runs/seedling-0001");
+    let ended = |trial, node: &str, why: Option<&str>, seconds| Event::JobEnded {
+        trial,
+        part: "train".into(),
+        submission: 1,
+        job: Some("41".into()),
+        node: Some(node.into()),
+        why: why.map(str::to_owned),
+        queue_seconds: 1.5,
+        seconds,
+    };
+    let submitted = |trial, job: &str| Event::JobSubmitted {
+        trial,
+        part: "train".into(),
+        submission: 1,
+        job: job.into(),
+    };
+    let jobs = vec![
+        submitted(1, "41"),
+        ended(1, "n7", Some("its node failed"), 4.0),
+        submitted(1, "42"),
+        ended(1, HOSTILE, None, 6.25),
+        submitted(2, "43"),
+    ];
+    let lines = records(jobs).into_iter().map(|one| one.to_line().unwrap() + "\n");
+    let mut record = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let place = record.find("{\"at\"").unwrap();
+    let over = record.split_off(place);
+    // The study goes on: its end, which the sample has, is left out.
+    let over: String =
+        over.split_inclusive('\n').filter(|line| !line.contains("study_finished")).collect();
+    std::fs::write(run.join("events.jsonl"), record + &over + &lines.collect::<String>()).unwrap();
+    let running = r#"[{"trial": 2, "part": "train", "submission": 1, "attempt": 1, "job": "43", "state": "pending",
+        "node": null, "reason": "Resources", "queue_seconds": 12.5, "seconds": 0.0}]"#;
+    std::fs::write(run.join("cluster.json"), running).unwrap();
+    let page = bench.page("/builds/4").body;
+    let at = |said: &str| page.find(said).unwrap_or_else(|| panic!("{said}: {page}"));
+    let (train, judge) = (at("<strong>train</strong>"), at("<strong>judge</strong>"));
+    for said in
+        ["Jobs on the cluster", ">42<", "10.2 s", "3.0 s", "pending", "Resources", ">43<", "12.5 s"]
+    {
+        assert!((train..judge).contains(&at(said)), "{said}: {page}");
+    }
+    assert!(page.contains("held nodes for 10.2 node-seconds"), "{page}");
+    assert!(!page.contains("<script>alert"), "{page}");
+    // What was written there need not be what burgeon writes.
+    std::fs::write(run.join("cluster.json"), "[{\"trial\": {}}").unwrap();
+    assert!(bench.page("/builds/4").body.contains("Jobs on the cluster"));
 }
 
 #[test]
