@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::DataError;
 use super::complete;
 use super::extent::{Extent, is_turned};
-use super::jpeg;
+use burgeon_jpeg as jpeg;
 
 /// Longest side of a picture that is decoded.
 pub const PICTURE_SIDE_MAX: u32 = 8192;

@@ -29,7 +29,6 @@ pub(crate) mod idx;
 pub(crate) mod image_file;
 mod images;
 pub(crate) mod ink;
-mod jpeg;
 pub(crate) mod layout;
 pub(crate) mod load;
 pub(crate) mod loaded;

@@ -81,6 +81,7 @@ fn announcement() -> Announcement {
         at: "2026-01-02T03:04:05Z".parse().unwrap(),
         study: "seedling".into(),
         run: "/runs/seedling-0001".into(),
+        measured: "on validation images".into(),
         sentence: "Rejected: 70 % <is> below 80 % & more.".into(),
         rows: vec![("validation accuracy".into(), "70.00 %".into())],
         figures: Figures {

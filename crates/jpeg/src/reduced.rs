@@ -8,19 +8,19 @@ use super::scan::Tables;
 
 /// A picture whose pixels are means of the pixels of a larger one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::data) struct Reduced {
+pub struct Reduced {
     /// `[height, width, channels]`; grey or red, green and blue.
-    pub(in crate::data) bytes: Vec<u8>,
-    pub(in crate::data) channels: usize,
-    pub(in crate::data) height: usize,
-    pub(in crate::data) width: usize,
+    pub bytes: Vec<u8>,
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
     /// Pixels of the full-size picture along the side of each pixel; at the right and lower edge there may be fewer.
-    pub(in crate::data) step: usize,
+    pub step: usize,
 }
 
 /// The largest step, of those that divide a block, that leaves `[height, width]` at least as large as wanted; libjpeg and
 /// Pillow's `draft` choose the same.
-pub(in crate::data) fn step_for([height, width]: [usize; 2], wanted: [usize; 2]) -> usize {
+pub(super) fn step_for([height, width]: [usize; 2], wanted: [usize; 2]) -> usize {
     let fits = |step: &usize| height / step >= wanted[0] && width / step >= wanted[1];
     [8, 4, 2].into_iter().find(fits).unwrap_or(1)
 }

@@ -20,9 +20,9 @@ mod reduced;
 mod scan;
 
 use self::bits::Bits;
-pub(super) use self::fault::Fault;
+pub use self::fault::Fault;
 use self::frame::Frame;
-pub(super) use self::reduced::Reduced;
+pub use self::reduced::Reduced;
 use self::reduced::{Colours, Plan};
 use self::scan::{Scan, Tables};
 
@@ -39,13 +39,13 @@ const RESTART_INTERVAL: u8 = 0xdd;
 
 /// The content of a complete file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Content {
+pub struct Content {
     /// A hash of the picture as it is stored: of its size, its coefficients and their quantization. It depends neither on
     /// the wanted size nor on the entropy coding or metadata. `None` for progressive files and unusual colour spaces.
-    pub(super) digest: Option<[u8; 32]>,
+    pub digest: Option<[u8; 32]>,
     /// The picture at a reduced size of at least the wanted rows and columns; `None` without a digest, or if no reduced
     /// size is large enough.
-    pub(super) reduced: Option<Reduced>,
+    pub reduced: Option<Reduced>,
 }
 
 /// Reads a file, and checks that every segment, every block of every scan and the end-of-image marker are there.
@@ -55,11 +55,7 @@ pub(super) struct Content {
 ///
 /// # Errors
 /// The first thing that is missing or damaged.
-pub(super) fn read(
-    bytes: &[u8],
-    side_max: u32,
-    wanted: Option<[usize; 2]>,
-) -> Result<Content, Fault> {
+pub fn read(bytes: &[u8], side_max: u32, wanted: Option<[usize; 2]>) -> Result<Content, Fault> {
     let mut pixels = Pixels::NotBegun;
     let mut reading = Reading { wanted, colours: Colours::YCbCr, plan: None, is_begun: false };
     let mut tables = Tables::default();

@@ -2,7 +2,7 @@
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::data) enum Fault {
+pub enum Fault {
     /// Something is missing.
     Missing(&'static str),
     /// Something is invalid.
