@@ -11,8 +11,11 @@ use super::scan::Tables;
 pub struct Reduced {
     /// `[height, width, channels]`; grey or red, green and blue.
     pub bytes: Vec<u8>,
+    /// 1 or 3.
     pub channels: usize,
+    /// Rows of pixels.
     pub height: usize,
+    /// Pixels of a row.
     pub width: usize,
     /// Pixels of the full-size picture along the side of each pixel; at the right and lower edge there may be fewer.
     pub step: usize,
