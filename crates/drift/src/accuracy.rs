@@ -23,7 +23,7 @@ pub struct AccuracyEstimate {
 impl AccuracyEstimate {
     /// From confidences in ascending order, `right` images of the reference being classified correctly.
     ///
-    /// `None` without images.
+    /// `None` without images, and if one has no confidence that is a number.
     pub(crate) fn of(reference: &[f32], right: usize, window: &[f32]) -> Option<Self> {
         if reference.is_empty() || window.is_empty() {
             return None;
@@ -36,6 +36,9 @@ impl AccuracyEstimate {
             None => 0,
         };
         let difference = mean(reference) - mean(window);
+        if !difference.is_finite() {
+            return None;
+        }
         Some(Self {
             reference: accuracy,
             thresholded_confidence: kept as f64 / window.len() as f64,
@@ -77,6 +80,7 @@ mod tests {
     #[test]
     fn extremes_are_no_panic() {
         assert_eq!(AccuracyEstimate::of(&[], 0, &[0.5]), None);
+        assert_eq!(AccuracyEstimate::of(&[0.5, 0.6], 1, &[0.5, f32::NAN]), None);
         let none_right = AccuracyEstimate::of(&[0.5, 0.6], 0, &[0.9]).unwrap();
         assert_eq!(none_right.thresholded_confidence, 0.0);
         let all_right = AccuracyEstimate::of(&[0.5, 0.6], 2, &[0.4, 0.9]).unwrap();
