@@ -110,7 +110,7 @@ function showDrift() {
   $('state').hidden = !is;
   $('watch').textContent = !is ? 'Not watched: ' + drift.why + '.' :
     `Version ${drift.version} since ${drift.since.slice(0, 16).replace('T', ' ')}, compared with ${drift.reference_images.toLocaleString('en')} held-out images in windows of ${drift.window.toLocaleString('en')}; ` +
-    `${drift.pending} images of the next one are here. Of two suspicious windows in a row an alarm is made.`;
+    `the next one has ${drift.pending} so far. Two suspicious windows in a row are an alarm.`;
   if (!is) { $('alarm').hidden = true; return; }
   tiles();
   alarm();
