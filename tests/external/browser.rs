@@ -82,10 +82,12 @@ impl Browser {
                 assert!(message["error"].is_null(), "{method}: {message}");
                 return message["result"].clone();
             }
-            if matches!(
+            let is_told = matches!(
                 message["method"].as_str(),
                 Some("Log.entryAdded" | "Runtime.exceptionThrown")
-            ) {
+            );
+            // Advice on style is no complaint.
+            if is_told && message["params"]["entry"]["level"] != "verbose" {
                 self.complaints.push(message["params"].to_string());
             }
         }

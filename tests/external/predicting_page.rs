@@ -42,7 +42,7 @@ fn server() -> (Bench, Running, String) {
     std::fs::write(bench.path().join("token"), TOKEN).unwrap();
     let mut server = bench
         .command(&["serve", "--registry", "registry", "--listen", "127.0.0.1:0", "--window", "20"])
-        .args(["--change-token-file", "token"])
+        .args(["--change-token-file", "token", "--log", "error"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

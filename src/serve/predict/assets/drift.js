@@ -68,7 +68,7 @@ function number() {
 
 function pick(value) {
   choose('window', value === drift.history[drift.history.length - 1].number ? null : value);
-  show();
+  showDrift();
 }
 
 function tiles() {
@@ -103,14 +103,14 @@ function alarm() {
   $('alarm').hidden = !text;
 }
 
-function show() {
+function showDrift() {
   $('drift').hidden = $('to-drift').hidden = false;
   const is = drift.watched;
   $('watched').hidden = !is || drift.history.length === 0;
   $('state').hidden = !is;
   $('watch').textContent = !is ? 'Not watched: ' + drift.why + '.' :
     `Version ${drift.version} since ${drift.since.slice(0, 16).replace('T', ' ')}, compared with ${drift.reference_images.toLocaleString('en')} held-out images in windows of ${drift.window.toLocaleString('en')}; ` +
-    `${drift.pending} images of the next one are here. Of two suspicious windows in a row an alarm is made.`;
+    `the next one has ${drift.pending} so far. Two suspicious windows in a row are an alarm.`;
   if (!is) { $('alarm').hidden = true; return; }
   tiles();
   alarm();
@@ -161,11 +161,11 @@ async function look() {
   if (!session.may.read) return;
   try {
     drift = await ask('/api/drift');
-    show();
+    showDrift();
   } catch { /* The server is away; it is asked again. */ }
 }
 
-$('measure').addEventListener('change', () => { choose('measure', $('measure').value === 'p' ? 'p' : null); show(); });
+$('measure').addEventListener('change', () => { choose('measure', $('measure').value === 'p' ? 'p' : null); showDrift(); });
 $('window').addEventListener('input', () => pick(Number($('window').value)));
 addEventListener('begun', async () => {
   await look();

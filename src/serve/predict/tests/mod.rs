@@ -191,8 +191,11 @@ fn a_promotion_is_noticed_and_what_is_broken_never_serves() {
     bench.wait_for(&whole.to_string());
 }
 
+/// `BURGEON_TEST_PROMOTIONS=1000` measures in full.
 #[test]
 fn promotions_under_load_fail_no_request() {
+    let promotions =
+        std::env::var("BURGEON_TEST_PROMOTIONS").map_or(30, |count| count.parse().unwrap());
     let bench = Bench::of_registry(registry(), |_| {});
     let folder = bench.folder.path().to_owned();
     let done = AtomicBool::new(false);
@@ -215,7 +218,7 @@ fn promotions_under_load_fail_no_request() {
                 })
             })
             .collect();
-        for round in 0..30 {
+        for round in 0..promotions {
             writer(&folder).promote(PRODUCTION, 2 - round % 2, Force::Yes).unwrap();
             std::thread::sleep(Duration::from_millis(20));
         }
