@@ -1,6 +1,7 @@
 #!/bin/sh
 # Jobs by plain ssh: `ssh.sh submit|state|cancel`. JOBS_HOSTS names the machines, each of which runs one job at a time;
-# JOBS_SSH is how to call one, `ssh -o BatchMode=yes` by default. The state of jobs is in JOBS_DIR, a folder of this machine.
+# JOBS_SSH is how to call one, `ssh -o BatchMode=yes` by default. The state of jobs is in JOBS_DIR, a folder of this machine,
+# which needs flock.
 set -eu
 ssh=${JOBS_SSH:-ssh -o BatchMode=yes -o ConnectTimeout=10}
 dir=${JOBS_DIR:-$HOME/.cache/burgeon-ssh}
@@ -10,24 +11,30 @@ mkdir -p "$dir"
 alive() {
   read -r host pid <"$1" || return 1
   case $pid in '' | *[!0-9]*) return 1 ;; esac
-  answer=$($ssh "$host" "grep -q '^State:[^Z]*$' /proc/$pid/status 2>/dev/null && echo alive || echo gone") ||
+  answer=$($ssh "$host" "grep -q '^State:[^Z]*$' /proc/$pid/status 2>/dev/null && echo alive || echo gone" \
+    </dev/null) ||
     return 2
   [ "$answer" = alive ]
 }
 
 case $1 in
 submit)
+  # Several are submitted at once, and each machine is given to one.
+  exec 9>"$dir/lock"
   for host in $JOBS_HOSTS; do
     case ",$BURGEON_JOB_EXCLUDED," in *",$host,"*) continue ;; esac
-    # A machine is taken by creating its file, which only one can.
+    flock 9
     if [ -e "$dir/on-$host" ]; then
       job=$(cat "$dir/on-$host")
-      if [ -n "$job" ] && [ -e "$dir/$job" ]; then
+      if [ -e "$dir/$job" ]; then
         alive "$dir/$job" && continue || [ $? = 1 ] || continue
+      # It is about to be started, unless that was minutes ago.
+      elif [ -z "$(find "$dir/on-$host" -mmin +2)" ]; then
+        continue
       fi
-      rm -f "$dir/on-$host"
     fi
-    (set -C && echo "$BURGEON_JOB_NAME" >"$dir/on-$host") 2>/dev/null || continue
+    echo "$BURGEON_JOB_NAME" >"$dir/on-$host"
+    flock -u 9
     pid=$($ssh "$host" "BURGEON_NODE='$host' BURGEON_JOB_ID='$BURGEON_JOB_NAME' \
       setsid sh '$BURGEON_JOB_SCRIPT' >>'$BURGEON_JOB_OUTPUT' 2>&1 </dev/null & echo \$!") ||
       { rm -f "$dir/on-$host" && continue; }
@@ -57,7 +64,7 @@ cancel)
   while read -r name _; do
     [ -e "$dir/$name" ] || continue
     read -r host pid <"$dir/$name"
-    $ssh "$host" "kill $pid 2>/dev/null || true" || true
+    $ssh "$host" "kill $pid 2>/dev/null || true" </dev/null || true
   done
   ;;
 esac

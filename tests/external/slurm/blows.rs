@@ -4,7 +4,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
-use serde_json::Value;
 
 use super::cluster::Cluster;
 use super::{claims, expect_each_once, expect_end, failures, in_one_process, rounds, study, tune};
@@ -117,7 +116,7 @@ fn reach_the_time_limit(cluster: &Cluster, bench: &Bench, job: &str) {
     let began = Instant::now();
     let pid = loop {
         let claims = claims(&bench.run());
-        let claim = claims.into_iter().rev().find(|(_, claim)| claim["job"] == Value::from(job));
+        let claim = claims.into_iter().rev().find(|(_, claim)| claim["job"] == job);
         match claim {
             Some((_, claim)) => break claim["pid"].to_string(),
             // It has not begun yet, or is over already.
