@@ -1,8 +1,10 @@
 //! Calls of a scheduler's programs: bounded in time and in what they print.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +16,8 @@ use super::seam::SchedulerError;
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
 /// The longest output that is read: squeue's for a hundred thousand jobs.
 const OUTPUT_BYTES_MAX: u64 = 64 << 20;
+/// How long a pipe is read after its program has ended.
+const PIPES_LIMIT: Duration = Duration::from_secs(1);
 const ERROR_CHARACTERS_MAX: usize = 2000;
 
 /// Runs a program to its end, with this text as its input, and answers what it printed to standard output.
@@ -33,13 +37,13 @@ pub(super) fn call(
         .spawn()
         .map_err(missing)?;
     let group = Pid::from_child(&child);
-    let writing = child.stdin.take().map(|mut stdin| {
+    if let Some(mut stdin) = child.stdin.take() {
         let input = input.to_owned();
         // A program that does not read its input is no error.
-        thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap_or_default())
-    });
-    let reading = child.stdout.take().map(read);
-    let failing = child.stderr.take().map(read);
+        thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap_or_default());
+    }
+    let reading = child.stdout.take().map(Reading::of);
+    let failing = child.stderr.take().map(Reading::of);
     let until = Instant::now() + limit;
     let mut pause = Duration::from_millis(2);
     let status = loop {
@@ -57,14 +61,12 @@ pub(super) fn call(
     };
     // What it left running would keep the pipes open.
     let _ = kill_process_group(group, Signal::KILL);
-    let text = |thread: Option<thread::JoinHandle<Vec<u8>>>| {
-        let bytes = thread.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    // Even so, what has a group of its own, such as ssh's connection that outlives its command, may hold them.
+    let text = |reading: Option<Reading>| {
+        let bytes = reading.map(|reading| reading.within(PIPES_LIMIT)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
     let (output, errors) = (text(reading), text(failing));
-    if let Some(writing) = writing {
-        let _ = writing.join();
-    }
     if status.success() {
         return Ok(output);
     }
@@ -74,13 +76,43 @@ pub(super) fn call(
     Err(SchedulerError::Refused { program: name.into(), said })
 }
 
-fn read(from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // What could be read before an error is what there is.
-        let _ = from.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes);
-        bytes
-    })
+/// What is read of a pipe, by a thread that ends with the pipe.
+struct Reading {
+    read: Arc<Mutex<Vec<u8>>>,
+    ended: Receiver<()>,
+}
+
+impl Reading {
+    fn of(from: impl Read + Send + 'static) -> Self {
+        let read = Arc::<Mutex<Vec<u8>>>::default();
+        let (end, ended) = channel();
+        let shared = Arc::clone(&read);
+        thread::spawn(move || {
+            let mut from = from.take(OUTPUT_BYTES_MAX);
+            let mut part = vec![0; 64 << 10];
+            loop {
+                match from.read(&mut part) {
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    // What could be read before an error is what there is.
+                    Ok(0) | Err(_) => break,
+                    Ok(len) => {
+                        let mut read = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                        read.extend_from_slice(&part[..len]);
+                    }
+                }
+            }
+            // Nobody waits any more.
+            let _ = end.send(());
+        });
+        Self { read, ended }
+    }
+
+    /// All of it, or what has come within this time.
+    fn within(self, limit: Duration) -> Vec<u8> {
+        // Ended or not, what there is is what there is.
+        let _ = self.ended.recv_timeout(limit);
+        std::mem::take(&mut *self.read.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 #[cfg(test)]

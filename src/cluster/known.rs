@@ -60,9 +60,10 @@ impl KnownAttempts {
             // What an earlier attempt still does matters no more, but how far it came, and how it ended, does.
             if Some(epoch) == last || known.beat.0.is_empty() {
                 let heartbeat = attempt.folder.join(HEARTBEAT_FILE);
-                let read = files.read(&heartbeat, HEARTBEAT_BYTES_MAX);
-                let beat = read.unwrap_or_default();
-                if beat != known.beat.0 {
+                // One that cannot be read now is no sign of life.
+                if let Ok(beat) = files.read(&heartbeat, HEARTBEAT_BYTES_MAX)
+                    && beat != known.beat.0
+                {
                     known.position = position(&beat).unwrap_or(known.position);
                     known.beat = (beat, now);
                 }

@@ -24,6 +24,10 @@ fn a_program_that_does_not_end_is_ended_with_what_it_started() {
     let silent = shell("sleep 600 & sleep 600", Duration::from_millis(50)).unwrap_err();
     assert!(matches!(silent, SchedulerError::Silent { .. }) && silent.is_passing());
     assert_eq!(shell("sleep 600 & echo done", LIMIT).unwrap(), "done\n");
+    // In a group of its own, and with the pipes: as ssh's connection that serves later commands.
+    let begun = Instant::now();
+    assert_eq!(shell("setsid sleep 60 & echo done", LIMIT).unwrap(), "done\n");
+    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

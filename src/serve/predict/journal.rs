@@ -4,6 +4,7 @@
 //! `images/REQUEST.INDEX.png`. What comes faster than it can be written is counted and dropped.
 
 use std::collections::{HashMap, VecDeque};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -197,6 +198,19 @@ fn name(part: u64) -> String {
     format!("requests-{part:08}.jsonl")
 }
 
+/// Whether the last line of a file has no end. A file that cannot be read has none, which writing to it will tell.
+fn ends_within_a_line(path: &Path) -> bool {
+    let last = || {
+        let file = std::fs::File::open(path)?;
+        let mut last = [b'\n'];
+        if let Some(at) = file.metadata()?.len().checked_sub(1) {
+            file.read_exact_at(&mut last, at)?;
+        }
+        Ok::<u8, std::io::Error>(last[0])
+    };
+    last().is_ok_and(|last| last != b'\n')
+}
+
 /// What the thread has.
 struct Writing {
     folder: PathBuf,
@@ -226,6 +240,10 @@ impl Writing {
                         if serde_json::to_writer(&mut lines, &line).is_ok() {
                             lines.push(b'\n');
                         }
+                        // A part must not grow far beyond its size, however many lines wait.
+                        if lines.len() as u64 >= PART_BYTES {
+                            self.flush(&mut lines);
+                        }
                     }
                     Entry::Feedback(feedback, tell) => {
                         let written = self.label(feedback);
@@ -233,18 +251,23 @@ impl Writing {
                     }
                 }
             }
-            if !lines.is_empty() {
-                let written = self.append(&lines);
-                if !self.told(written) {
-                    self.log = None;
-                    self.metrics.log_dropped();
-                }
-                lines.clear();
-            }
+            self.flush(&mut lines);
             if ends {
                 return;
             }
         }
+    }
+
+    fn flush(&mut self, lines: &mut Vec<u8>) {
+        if lines.is_empty() {
+            return;
+        }
+        let written = self.append(lines);
+        if !self.told(written) {
+            self.log = None;
+            self.metrics.log_dropped();
+        }
+        lines.clear();
     }
 
     fn told(&self, done: Result<(), FileError>) -> bool {
@@ -269,9 +292,12 @@ impl Writing {
         if let Some(kept) = &mut self.kept {
             feedback.kept = kept.label(&feedback.request, feedback.index);
         }
-        let mut bytes = serde_json::to_vec(&feedback).unwrap_or_default();
+        let path = self.folder.join(FEEDBACK_FILE);
+        // A line that a crash tore must not take this one along.
+        let mut bytes = if ends_within_a_line(&path) { vec![b'\n'] } else { Vec::new() };
+        bytes.append(&mut serde_json::to_vec(&feedback).unwrap_or_default());
         bytes.push(b'\n');
-        let mut file = RealFiles.open(&self.folder.join(FEEDBACK_FILE), WriteMode::Append)?;
+        let mut file = RealFiles.open(&path, WriteMode::Append)?;
         file.write(&bytes)?;
         file.sync()
     }

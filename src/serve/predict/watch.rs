@@ -231,7 +231,12 @@ fn load_checked(
     let self_test: SelfTest =
         serde_json::from_slice(&self_test).map_err(|error| format!("{SELF_TEST_FILE}: {error}"))?;
     let calibration = match manifest.files.contains_key(CALIBRATION_FILE) {
-        true => Calibration::parse(&read(CALIBRATION_FILE).map_err(|error| told(&error))?),
+        true => {
+            let read = read(CALIBRATION_FILE).map_err(|error| told(&error))?;
+            let unknown =
+                || format!("{CALIBRATION_FILE} is no calibration that this burgeon reads");
+            Some(Calibration::parse(&read).ok_or_else(unknown)?)
+        }
         false => None,
     };
     let (manifest, reference) = (alias.manifest.clone(), engine.reference(&folder)?);

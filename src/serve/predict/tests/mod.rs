@@ -278,8 +278,17 @@ fn feedback_is_recorded_and_kept_images_are_exported_by_their_true_class() {
     let output = tempfile::tempdir().unwrap();
     let requests = bench.folder.path().join("requests");
     assert_eq!(export_feedback(&requests, output.path()).unwrap(), (1, 0));
+    // A crash has torn a line: the label after it is read all the same.
+    let mut torn =
+        std::fs::File::options().append(true).open(requests.join("feedback.jsonl")).unwrap();
+    std::io::Write::write_all(&mut torn, b"{\"request\": \"1-").unwrap();
+    let second = bench.ask("POST /predict", &[], &[255, 255]).json();
+    let told = tell(json!({ "request": second["request"], "index": 0, "label": "dark" }));
+    assert_eq!(told.status, 200, "{}", told.text());
+    let output = tempfile::tempdir().unwrap();
+    assert_eq!(export_feedback(&requests, output.path()).unwrap().0, 2);
     let files: Vec<_> = std::fs::read_dir(output.path().join("dark")).unwrap().collect();
-    assert_eq!(files.len(), 1);
+    assert_eq!(files.len(), 2);
 }
 
 #[test]
