@@ -126,7 +126,7 @@ pub enum Command {
     Registry(RegistryArguments),
     /// Build what is pushed to repositories: pull, detect, train, judge, publish, notify; with a page to watch it
     #[cfg(feature = "serve")]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Ask `burgeon serve` for builds, and show them
     #[cfg(feature = "serve")]
     Chain(ChainArguments),
