@@ -89,13 +89,14 @@ fn the_stage_that_trains_shows_the_jobs_of_a_cluster() {
         submitted(2, "43"),
     ];
     let lines = records(jobs).into_iter().map(|one| one.to_line().unwrap() + "\n");
-    let mut record = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
-    let place = record.find("{\"at\"").unwrap();
-    let over = record.split_off(place);
     // The study goes on: its end, which the sample has, is left out.
-    let over: String =
-        over.split_inclusive('\n').filter(|line| !line.contains("study_finished")).collect();
-    std::fs::write(run.join("events.jsonl"), record + &over + &lines.collect::<String>()).unwrap();
+    let record = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let record = record.split_inclusive('\n').filter(|line| !line.contains("study_finished"));
+    std::fs::write(
+        run.join("events.jsonl"),
+        record.collect::<String>() + &lines.collect::<String>(),
+    )
+    .unwrap();
     let running = r#"[{"trial": 2, "part": "train", "submission": 1, "attempt": 1, "job": "43", "state": "pending",
         "node": null, "reason": "Resources", "queue_seconds": 12.5, "seconds": 0.0}]"#;
     std::fs::write(run.join("cluster.json"), running).unwrap();
