@@ -8,6 +8,7 @@ use super::args::Common;
 use super::error::CliError;
 use super::error_text::study_error;
 use super::exit::Exit;
+use super::shown::harmless;
 use crate::study::LaunchError;
 use crate::sys::error_chain;
 
@@ -79,7 +80,7 @@ impl Output {
     /// Prints a warning to stderr, also with `--quiet`.
     pub fn warn(&self, line: &str) {
         let label = if self.color { "\u{1b}[1;33mwarning\u{1b}[0m" } else { "warning" };
-        let _ = writeln!(std::io::stderr(), "{label}: {line}");
+        let _ = writeln!(std::io::stderr(), "{label}: {}", harmless(line));
     }
 
     /// Prints an error with its causes to stderr.
@@ -92,7 +93,7 @@ impl Output {
             CliError::Output(io) if io.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             error => {
                 let label = if self.color { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-                writeln!(stderr, "{label}: {}", error_chain(error))
+                writeln!(stderr, "{label}: {}", harmless(&error_chain(error)))
             }
         };
     }

@@ -24,6 +24,22 @@ pub fn shown_line(text: &str) -> String {
     shown(text, 2000)
 }
 
+/// Lines of ours that may quote such text: of it, what could change the terminal or the direction of writing is escaped.
+pub fn harmless(text: &str) -> String {
+    let is_harmful = |character: char| {
+        (character.is_control() && !matches!(character, '\n' | '\t'))
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut harmless = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_harmful(character) {
+            true => harmless.extend(character.escape_debug()),
+            false => harmless.push(character),
+        }
+    }
+    harmless
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +53,15 @@ mod tests {
         // Right to left from here on; and a space of no width.
         assert_eq!(shown("x\u{202e}y\u{200b}z", 64), "x\\u{202e}y\\u{200b}z");
         assert_eq!(shown("a\\b", 64), "a\\\\b", "or it could be taken for an escape");
+    }
+
+    #[test]
+    fn lines_that_quote_names_are_harmless_and_otherwise_as_they_were() {
+        assert_eq!(
+            harmless("photos/a\u{1b}[2J: rename\n\tit\\"),
+            "photos/a\\u{1b}[2J: rename\n\tit\\"
+        );
+        assert_eq!(harmless("x\u{202e}y \u{9b}"), "x\\u{202e}y \\u{9b}");
     }
 
     #[test]

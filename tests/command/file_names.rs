@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Bench, expect_code, stdout};
+use crate::support::{Bench, expect_code, stderr, stdout};
 
 #[test]
 fn names_that_are_not_utf8_are_names() {
@@ -66,8 +66,9 @@ fn names_of_class_folders_do_not_reach_the_terminal_as_commands() {
             pixels.save(folder.join(format!("{at}.png"))).unwrap();
         }
     }
+    // It is refused, and the refusal names it.
     let output = bench.burgeon(&["data", "photos"]);
-    expect_code(&output, 0);
-    let said = stdout(&output);
+    expect_code(&output, 1);
+    let said = stderr(&output);
     assert!(said.contains("cat\\u{1b}[2J") && !said.contains('\u{1b}'), "{said}");
 }

@@ -97,7 +97,7 @@ fn what_is_not_there_is_told() {
     let bench = Bench::new();
     for (arguments, code, part) in [
         (&["registry", "list"][..], 1, "no registry"),
-        (&["registry", "promote", "production", "x"], 2, "no version"),
+        (&["registry", "promote", "production", "x"], 2, "is not a version"),
         (&["serve", "--registry", "registry"], 1, "no registry"),
         (&["serve", "runs/none"], 1, "neither a run folder"),
     ] {
