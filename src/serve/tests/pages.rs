@@ -86,24 +86,26 @@ fn the_stage_that_trains_shows_the_jobs_of_a_cluster() {
         ended(1, "n7", Some("its node failed"), 4.0),
         submitted(1, "42"),
         ended(1, HOSTILE, None, 6.25),
-        submitted(2, "43"),
+        submitted(3, "43"),
     ];
     let lines = records(jobs).into_iter().map(|one| one.to_line().unwrap() + "\n");
-    let record = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
     // The study goes on: its end, which the sample has, is left out.
-    let begun: String =
-        record.split_inclusive('\n').filter(|line| !line.contains("study_finished")).collect();
-    std::fs::write(run.join("events.jsonl"), begun + &lines.collect::<String>()).unwrap();
-    let running = r#"[{"trial": 2, "part": "train", "submission": 1, "attempt": 1, "job": "43", "state": "pending",
+    let record = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let record = record.split_inclusive('\n').filter(|line| !line.contains("study_finished"));
+    std::fs::write(
+        run.join("events.jsonl"),
+        record.collect::<String>() + &lines.collect::<String>(),
+    )
+    .unwrap();
+    let running = r#"[{"trial": 3, "part": "train", "submission": 1, "attempt": 1, "job": "43", "state": "pending",
         "node": null, "reason": "Resources", "queue_seconds": 12.5, "seconds": 0.0}]"#;
     std::fs::write(run.join("cluster.json"), running).unwrap();
     let page = bench.page("/builds/4").body;
     let at = |said: &str| page.find(said).unwrap_or_else(|| panic!("{said}: {page}"));
-    let (train, judge) = (at("<strong>train</strong>"), at("<strong>judge</strong>"));
-    for said in
-        ["Jobs on the cluster", ">42<", "10.2 s", "3.0 s", "pending", "Resources", ">43<", "12.5 s"]
-    {
-        assert!((train..judge).contains(&at(said)), "{said}: {page}");
+    let stage = &page[at("<strong>train</strong>")..at("<strong>judge</strong>")];
+    let table = ["Jobs on the cluster", ">42<", "10.2 s", "3.0 s"];
+    for said in table.iter().chain(&["pending", "Resources", ">43<", "12.5 s"]) {
+        assert!(stage.contains(said), "{said}: {stage}");
     }
     assert!(page.contains("held nodes for 10.2 node-seconds"), "{page}");
     assert!(!page.contains("<script>alert"), "{page}");
