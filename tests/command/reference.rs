@@ -84,7 +84,7 @@ impl Schema {
     }
 
     /// The name of the type that a schema refers to.
-    fn reference<'s>(schema: &'s Value) -> Option<&'s str> {
+    fn reference(schema: &Value) -> Option<&str> {
         let direct = schema["$ref"].as_str();
         let inner = || schema["anyOf"].as_array()?.iter().find_map(|one| one["$ref"].as_str());
         direct.or_else(inner)?.strip_prefix("#/$defs/")
@@ -262,7 +262,7 @@ fn the_study_file_is_told_as_it_is() {
     let mut linked = Vec::new();
     schema.add_keys(&mut page, &schema.0, &mut linked);
     let mut told = BTreeSet::new();
-    let sections: Vec<String> = linked.drain(..).collect();
+    let sections = std::mem::take(&mut linked);
     let mut rest: Vec<String> = Vec::new();
     for name in sections {
         let title = format!("`[{}]`", section(&name).unwrap());
