@@ -21,6 +21,8 @@ mod clear;
 mod config;
 mod contained;
 mod detect_stage;
+#[cfg(test)]
+mod failed_builds_tests;
 mod git;
 #[cfg(test)]
 mod git_tests;

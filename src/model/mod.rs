@@ -22,6 +22,7 @@ pub(crate) mod network;
 pub(crate) mod onnx;
 pub(crate) mod optimizer_record;
 pub(crate) mod preparation;
+mod python;
 pub(crate) mod pytorch;
 pub(crate) mod quantization;
 pub(crate) mod read;

@@ -1,22 +1,14 @@
 //! Tests of `chain::clear`.
 
-use std::path::Path;
-
 use super::*;
-use crate::chain::{BuildRequest, Cause, Config, Queued, Verdict};
+use crate::chain::failed_builds_tests::chain_with_failed_builds;
 
 #[test]
 fn what_a_crash_left_of_a_cleared_build_is_removed_and_other_builds_stay() {
     let folder = tempfile::tempdir().unwrap();
     let text = "[[repository]]\nname = \"digits\"\nurl = \"/srv/git/digits.git\"\n";
-    let config = Config::parse(Path::new("server.toml"), folder.path(), text).unwrap();
-    let chain = Chain::open(config, "burgeon".into()).unwrap();
-    for commit in ["a", "b"] {
-        let asked =
-            BuildRequest { repository: "digits", branch: "main", commit, cause: Cause::Push };
-        let Queued::New(id) = chain.store.enqueue(asked).unwrap() else { panic!() };
-        chain.store.start(id).unwrap();
-        chain.store.end(id, Verdict::Failed, "").unwrap();
+    let chain = chain_with_failed_builds(folder.path(), text);
+    for id in [1, 2] {
         std::fs::create_dir_all(chain.places.build(id).join("checkout")).unwrap();
     }
     assert!(chain.store.set_cleared(1).unwrap());

@@ -1,6 +1,7 @@
 //! Tests of `chain::notifications`.
 
 use super::*;
+use crate::chain::failed_builds_tests::chain_with_failed_builds;
 use crate::chain::{BuildRequest, Cause, Config, Queued};
 
 #[test]
@@ -9,15 +10,7 @@ fn a_build_that_cannot_be_told_of_holds_up_no_other() {
     // Nobody listens there: messages wait.
     let text = "[notify.mail]\nto = [\"ann@example.org\"]\nfrom = \"b@example.org\"\nserver = \"127.0.0.1\"\n\
                     port = 1\nsecurity = \"none\"\n[[repository]]\nname = \"digits\"\nurl = \"/srv/git/digits.git\"\n";
-    let config = Config::parse(Path::new("server.toml"), folder.path(), text).unwrap();
-    let chain = Chain::open(config, "burgeon".into()).unwrap();
-    for commit in ["a", "b"] {
-        let asked =
-            BuildRequest { repository: "digits", branch: "main", commit, cause: Cause::Push };
-        let Queued::New(id) = chain.store.enqueue(asked).unwrap() else { panic!() };
-        chain.store.start(id).unwrap();
-        chain.store.end(id, Verdict::Failed, "broken").unwrap();
-    }
+    let chain = chain_with_failed_builds(folder.path(), text);
     std::fs::create_dir_all(chain.places.build(1)).unwrap();
     std::fs::write(chain.places.build(1).join("outbox"), "in the place of the folder").unwrap();
     assert!(notify_all(&chain, &mut StatusWaits::default()).is_err());

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::ledger::event::samples;
+use crate::ledger::event::samples_tests as samples;
 use crate::ledger::parse::parse_events;
 
 fn lines(events: impl IntoIterator<Item = Event>) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use jiff::Timestamp;
 
 use super::*;
-use crate::ledger::event::samples;
+use crate::ledger::event::samples_tests as samples;
 use crate::sys::clock::FakeClock;
 use crate::sys::faults::{Fault, FaultKind, FaultyFiles, OnCrash};
 use crate::sys::simulated_disk::{SimulatedDisk, Survival};

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::ledger::event::samples;
+use crate::ledger::event::samples_tests as samples;
 
 fn recorded(event: Event) -> Recorded {
     Recorded { at: "2026-01-02T03:04:05.678Z".parse().unwrap(), event }

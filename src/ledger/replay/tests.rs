@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::ledger::event::samples;
+use crate::ledger::event::samples_tests as samples;
 
 fn records(events: impl IntoIterator<Item = Event>) -> Vec<Recorded> {
     let at = |(second, event)| Recorded { at: Timestamp::from_second(second).unwrap(), event };

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::model::preparation::Preparation;
+use crate::model::python::python_constants;
 use crate::spec::pool::PoolPadding;
 use crate::spec::projection_stride;
 use crate::spec::{
@@ -43,17 +44,9 @@ pub(super) fn program(
          \"\"\"\n\n\
          import json\nfrom pathlib import Path\n\n\
          import keras\nimport numpy as np\nfrom keras import layers\n\n\
-         # By label.\nCLASSES = {classes}\n\
-         # From pixels between 0 and 1 to what the network was trained on, by channel.\n\
-         MEAN = {mean:?}\nSTD = {std:?}\n\
-         # How a picture becomes pixels: {words}\n\
-         PREPARATION = json.loads({json})\n",
+         {constants}",
         version = env!("CARGO_PKG_VERSION"),
-        classes = serde_json::to_string(&preparation.classes)?,
-        mean = preparation.mean,
-        std = preparation.std,
-        words = preparation.describe(),
-        json = serde_json::to_string(&serde_json::to_string(preparation)?)?,
+        constants = python_constants(preparation)?,
     );
     if layers.leaks {
         text += "\n\ndef leaky_relu(x):\n    return keras.activations.leaky_relu(x, negative_slope=0.01)\n";

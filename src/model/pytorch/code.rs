@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use crate::model::preparation::Preparation;
+use crate::model::python::python_constants;
 use crate::model::residual::projection_conv;
 use crate::spec::{Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Pool, Spec};
 
@@ -32,17 +33,9 @@ pub(super) fn program(
          \"\"\"\n\n\
          import json\nfrom pathlib import Path\n\n\
          import torch\nfrom safetensors.torch import load_file\nfrom torch import nn\nfrom torch.nn import functional\n\n\
-         # By label.\nCLASSES = {classes}\n\
-         # From pixels between 0 and 1 to what the network was trained on, by channel.\n\
-         MEAN = {mean:?}\nSTD = {std:?}\n\
-         # How a picture becomes pixels: {words}\n\
-         PREPARATION = json.loads({json})\n",
+         {constants}",
         version = env!("CARGO_PKG_VERSION"),
-        classes = serde_json::to_string(&preparation.classes)?,
-        mean = preparation.mean,
-        std = preparation.std,
-        words = preparation.describe(),
-        json = serde_json::to_string(&serde_json::to_string(preparation)?)?,
+        constants = python_constants(preparation)?,
     );
     for (name, class) in CLASSES {
         if layers.used.contains(name) {

@@ -6,7 +6,8 @@ use crate::record::StudyResult;
 use crate::record::figures::SplitFigures;
 use crate::record::wilson_interval;
 
-fn figures(trial: u32) -> ModelFigures {
+/// Of ten images, one of which is taken for another class.
+pub(super) fn figures(trial: u32) -> ModelFigures {
     ModelFigures {
         version: ModelFigures::VERSION,
         trial,

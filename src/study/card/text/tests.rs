@@ -6,6 +6,7 @@ use crate::record::CrossValidation;
 use crate::record::SplitCounts;
 use crate::spec::{InputShape, StudyDocument};
 use crate::study::card::TestFigures;
+use crate::study::card::tests::figures;
 
 const HOSTILE: &str = "a\n---\n<script>|`x`| ``` \u{7}\"";
 
@@ -22,23 +23,7 @@ fn card_with(
     let spec = spec.validate(InputShape { classes: 2, ..InputShape::MNIST }).unwrap();
     let classes = vec![HOSTILE.to_owned(), "b".into()];
     let normalization = Normalization::of_all(0.1, 0.3);
-    let figures = ModelFigures {
-        version: ModelFigures::VERSION,
-        trial: 2,
-        epoch: 3,
-        weights_hash: "ab".into(),
-        validation: SplitFigures {
-            images: 10,
-            accuracy: 0.9,
-            interval: wilson_interval(0.9, 10),
-            loss: 0.2,
-            calibration_error: 0.05,
-            classes: 2,
-            confusion: vec![(0, 0, 9), (0, 1, 1)],
-            mistakes: Vec::new(),
-        },
-        int8: None,
-    };
+    let figures = figures(2);
     let card = Card {
         spec: &spec,
         preparation: &Preparation::grey(spec.input(), normalization, classes, Subject::Whole),
