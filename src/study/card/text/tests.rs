@@ -23,7 +23,8 @@ fn card_with(
     let spec = spec.validate(InputShape { classes: 2, ..InputShape::MNIST }).unwrap();
     let classes = vec![HOSTILE.to_owned(), "b".into()];
     let normalization = Normalization::of_all(0.1, 0.3);
-    let figures = figures(2);
+    let mut figures = figures(2);
+    figures.validation.confusion = vec![(0, 0, 9), (0, 1, 1)];
     let card = Card {
         spec: &spec,
         preparation: &Preparation::grey(spec.input(), normalization, classes, Subject::Whole),
