@@ -14,7 +14,10 @@ use sha2::{Digest, Sha256};
 use super::DataError;
 use super::complete;
 use super::extent::{Extent, is_turned};
+use burgeon_ink::{Grey, InkError};
 use burgeon_jpeg as jpeg;
+
+pub use burgeon_ink::Invert;
 
 /// Longest side of a picture that is decoded.
 pub const PICTURE_SIDE_MAX: u32 = 8192;
@@ -24,18 +27,6 @@ const FILE_BYTES_MAX: u64 = 512 << 20;
 
 /// Most memory that decoding a picture may use.
 const DECODER_BYTES_MAX: u64 = 256 << 20;
-
-/// Whether ink is dark or light.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Invert {
-    /// Detect it: the paper is what covers most of the picture.
-    #[default]
-    Auto,
-    /// Dark ink on light paper.
-    Always,
-    /// Light ink on dark paper, as in MNIST.
-    Never,
-}
 
 /// A picture that cannot be classified.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +74,15 @@ pub enum PictureError {
         "cannot tell whether the ink is dark or light; use `--invert always` for dark ink on light paper, `--invert never` for light ink on dark paper"
     )]
     Undecided,
+}
+
+impl From<InkError> for PictureError {
+    fn from(error: InkError) -> Self {
+        match error {
+            InkError::Blank => Self::Blank,
+            InkError::Undecided => Self::Undecided,
+        }
+    }
 }
 
 /// A decoded picture, turned upright as its EXIF orientation says.
@@ -368,37 +368,6 @@ pub(crate) fn is_known_format(start: &[u8]) -> bool {
 /// Brightness from 0 to 1 as bytes.
 pub(crate) fn to_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect()
-}
-
-/// Brightness of each pixel, 0 to 1, `[height, width]`, and its opacity, if some pixel is transparent.
-#[derive(Debug, Clone)]
-pub(crate) struct Grey {
-    pub values: Vec<f32>,
-    pub alpha: Option<Vec<f32>>,
-    pub width: usize,
-    pub height: usize,
-}
-
-impl Grey {
-    /// The picture on a background of one brightness.
-    pub(crate) fn over(mut self, background: f32) -> Self {
-        for (value, alpha) in self.values.iter_mut().zip(self.alpha.iter().flatten()) {
-            *value = *value * alpha + background * (1.0 - alpha);
-        }
-        Self { alpha: None, ..self }
-    }
-
-    /// The values along its four sides.
-    pub(crate) fn border(&self) -> Vec<f32> {
-        border(&self.values, self.height, self.width)
-    }
-}
-
-/// The values along the four sides, those of the corners twice, of an image `[height, width]`.
-pub(crate) fn border(values: &[f32], height: usize, width: usize) -> Vec<f32> {
-    let at = |x: usize, y: usize| values[y * width + x];
-    let rows = (0..width).flat_map(|x| [at(x, 0), at(x, height - 1)]);
-    rows.chain((0..height).flat_map(|y| [at(0, y), at(width - 1, y)])).collect()
 }
 
 fn is_16_bit(pixels: &DynamicImage) -> bool {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use burgeon_ink::{self as ink, Grey};
 use serde::{Deserialize, Serialize};
 
 use crate::data::frame::{Frame, GREY_BACKGROUND};
-use crate::data::image_file::{Grey, Invert, Picture, PictureError, border, to_bytes};
-use crate::data::{CHANNELS_MAX, Dataset, Normalization, Subset, center, ink};
+use crate::data::image_file::{Invert, Picture, PictureError, to_bytes};
+use crate::data::{CHANNELS_MAX, Dataset, Normalization, Subset};
 use crate::spec::{Fit, InputShape, Spec};
 
 /// How a picture becomes a network's input.
@@ -276,7 +277,7 @@ impl Preparation {
             return Ok(image);
         }
         let drawing = ink::find(grey, invert)?;
-        center::center(&drawing, self.width, self.height).ok_or(PictureError::Blank)
+        ink::center(&drawing, self.width, self.height).ok_or(PictureError::Blank)
     }
 
     /// The pixels of a picture that has the size of the training images and black paper, or white paper,
@@ -350,7 +351,7 @@ fn background(images: &Subset) -> f32 {
     let borders = (0..images.len()).step_by(step).flat_map(|at| {
         let values: Vec<f32> =
             images.image(at).iter().map(|&byte| f32::from(byte) / 255.0).collect();
-        border(&values, images.height(), images.width())
+        ink::border(&values, images.height(), images.width())
     });
     median(borders.collect())
 }

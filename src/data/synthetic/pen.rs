@@ -2,9 +2,8 @@
 
 use super::SIDE;
 use super::curve::Point;
-use crate::data::center::{crop, place};
-use crate::data::drawing::Drawing;
 use crate::sys::CounterRng;
+use burgeon_ink::{Drawing, crop, place};
 
 /// The longer side of the ink, as MNIST scales it.
 const BOX_SIDE: usize = 20;

@@ -3,8 +3,8 @@
 
 use super::side::FRAME_BORDER;
 use super::sums::Sums;
-use crate::data::drawing::Drawing;
-use crate::data::image_file::PictureError;
+use crate::InkError;
+use crate::drawing::Drawing;
 
 /// Ink wider than this share of its length is not a stroke: thick felt-tip pens draw strokes of a quarter.
 const STROKE_WIDTH_MAX: f32 = 0.3;
@@ -54,7 +54,7 @@ pub(super) fn may_end_at_border(drawing: &Drawing) -> bool {
 }
 
 /// Removes a frame around the digit: ink that fills the border, and all ink that touches it.
-pub(super) fn without_frame(mut drawing: Drawing) -> Result<Drawing, PictureError> {
+pub(super) fn without_frame(mut drawing: Drawing) -> Result<Drawing, InkError> {
     let (width, height) = (drawing.width, drawing.height);
     let is_border = |at: usize| {
         let (x, y) = (at % width, at / width);
@@ -75,11 +75,7 @@ pub(super) fn without_frame(mut drawing: Drawing) -> Result<Drawing, PictureErro
             open.extend((y + 1 < height).then(|| at + width));
         }
     }
-    if drawing.ink.iter().any(|&ink| ink > 0.0) {
-        Ok(drawing)
-    } else {
-        Err(PictureError::Undecided)
-    }
+    if drawing.ink.iter().any(|&ink| ink > 0.0) { Ok(drawing) } else { Err(InkError::Undecided) }
 }
 
 /// A binary mask of pixels.

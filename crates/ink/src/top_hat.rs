@@ -5,8 +5,8 @@
 use super::areas::Mask;
 use super::side::CONTRAST_MIN;
 use super::threshold::by_sauvola;
-use crate::data::drawing::Drawing;
-use crate::data::image_file::{Grey, Invert};
+use crate::drawing::Drawing;
+use crate::{Grey, Invert};
 
 /// Larger pictures are shrunk first, because the time grows with the area of the disc; a digit of a fifth of a picture's
 /// height still has more pixels than a network takes.

@@ -8,14 +8,43 @@
 //! 5. [`top_hat`]: in that case, paper is what remains after a morphological closing of thin shapes, whatever its edges.
 
 mod areas;
+mod center;
+mod drawing;
+mod grey;
 mod paper;
 mod side;
 mod sums;
 mod threshold;
 mod top_hat;
 
-use super::drawing::{Drawing, resample};
-use super::image_file::{Grey, Invert, PictureError};
+use drawing::resample;
+
+pub use center::{center, crop, place};
+pub use drawing::Drawing;
+pub use grey::{Grey, border};
+
+/// Whether ink is dark or light.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Invert {
+    /// Detect it: the paper is what covers most of the picture.
+    #[default]
+    Auto,
+    /// Dark ink on light paper.
+    Always,
+    /// Light ink on dark paper, as in MNIST.
+    Never,
+}
+
+/// A picture in which no ink is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InkError {
+    /// Nothing differs from the background.
+    #[error("the picture is blank: no stroke stands out from the background")]
+    Blank,
+    /// Ink and paper cannot be distinguished.
+    #[error("cannot tell whether the ink is dark or light")]
+    Undecided,
+}
 
 /// Larger pictures are shrunk first: a stroke is still several pixels wide.
 const SIDE_MAX: u32 = 1024;
@@ -23,14 +52,14 @@ const SIDE_MAX: u32 = 1024;
 /// The ink of a picture, 0 for paper and 1 for the strongest.
 ///
 /// # Errors
-/// [`PictureError::Blank`] when nothing differs from the paper, [`PictureError::Undecided`] when either light or dark
+/// [`InkError::Blank`] when nothing differs from the paper, [`InkError::Undecided`] when either light or dark
 /// could be the ink, or what differs from the paper does not consist of strokes.
-pub(crate) fn find(grey: Grey, invert: Invert) -> Result<Drawing, PictureError> {
+pub fn find(grey: Grey, invert: Invert) -> Result<Drawing, InkError> {
     let picture = shrunk(composed(grey, invert)?, SIDE_MAX);
     let found = on_smooth_paper(&picture, invert);
     let is_certain = match &found {
         Ok(drawing) => !areas::touches_border(drawing) || areas::may_fill_picture(drawing),
-        Err(PictureError::Undecided) => false,
+        Err(InkError::Undecided) => false,
         Err(_) => true,
     };
     if is_certain {
@@ -39,13 +68,13 @@ pub(crate) fn find(grey: Grey, invert: Invert) -> Result<Drawing, PictureError> 
     match (top_hat::strokes(shrunk(picture, top_hat::SIDE_MAX), invert), found) {
         (Some(drawing), _) => Ok(drawing),
         (None, Ok(drawing)) if invert == Invert::Auto && !areas::may_end_at_border(&drawing) => {
-            Err(PictureError::Undecided)
+            Err(InkError::Undecided)
         }
         (None, found) => found,
     }
 }
 
-fn on_smooth_paper(picture: &Grey, invert: Invert) -> Result<Drawing, PictureError> {
+fn on_smooth_paper(picture: &Grey, invert: Invert) -> Result<Drawing, InkError> {
     let paper = paper::Paper::fit(picture);
     let (side, paper) = side::choose_side(picture, paper, invert)?;
     let brightness = side::normalized(picture, &paper, side)?;
@@ -54,7 +83,7 @@ fn on_smooth_paper(picture: &Grey, invert: Invert) -> Result<Drawing, PictureErr
 }
 
 /// Puts transparent parts on paper that the ink stands out from.
-fn composed(grey: Grey, invert: Invert) -> Result<Grey, PictureError> {
+fn composed(grey: Grey, invert: Invert) -> Result<Grey, InkError> {
     let Some(alpha) = &grey.alpha else {
         return Ok(grey);
     };
@@ -67,7 +96,7 @@ fn composed(grey: Grey, invert: Invert) -> Result<Grey, PictureError> {
         values = traces.map(|at| grey.values[at]).collect();
     }
     if values.is_empty() {
-        return Err(PictureError::Blank);
+        return Err(InkError::Blank);
     }
     values.sort_unstable_by(f32::total_cmp);
     let at_share = |share: f32| values[((values.len() - 1) as f32 * share) as usize];
@@ -108,7 +137,7 @@ fn shrunk(grey: Grey, side_max: u32) -> Grey {
 }
 
 /// Resamples with a filter that covers what falls into each new pixel.
-pub(crate) fn resized(grey: Grey, width: u32, height: u32) -> Grey {
+pub fn resized(grey: Grey, width: u32, height: u32) -> Grey {
     let (old_width, old_height) = (grey.width as u32, grey.height as u32);
     let values = resample(grey.values, old_width, old_height, width, height);
     Grey { values, alpha: None, width: width as usize, height: height as usize }

@@ -5,9 +5,12 @@ use image::{ImageBuffer, Luma};
 
 /// A drawing: how much ink each pixel has, 0 for none, `[height, width]`.
 #[derive(Debug, Clone)]
-pub(crate) struct Drawing {
+pub struct Drawing {
+    /// The ink of each pixel, row by row.
     pub ink: Vec<f32>,
+    /// The number of columns.
     pub width: usize,
+    /// The number of rows.
     pub height: usize,
 }
 
@@ -16,14 +19,14 @@ const EDGE_SHARE: f32 = 0.3;
 
 impl Drawing {
     /// Less ink than this is the fading edge of a stroke.
-    pub(crate) fn edge(&self) -> f32 {
+    pub fn edge(&self) -> f32 {
         EDGE_SHARE * self.ink.iter().fold(0.0_f32, |most, &ink| most.max(ink))
     }
 }
 
 /// Resamples values from 0 to 1 with a filter that covers all old pixels within each new one, so that thin strokes in
 /// large pictures are kept.
-pub(crate) fn resample(
+pub fn resample(
     values: Vec<f32>,
     width: u32,
     height: u32,

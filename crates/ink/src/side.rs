@@ -2,7 +2,7 @@
 //! picture and at its border.
 
 use super::paper::Paper;
-use crate::data::image_file::{Grey, Invert, PictureError};
+use crate::{Grey, InkError, Invert};
 
 /// Smallest contrast between ink and paper, out of 1; less is noise.
 pub(super) const CONTRAST_MIN: f32 = 0.12;
@@ -83,10 +83,10 @@ pub(super) fn choose_side(
     picture: &Grey,
     paper: Paper,
     invert: Invert,
-) -> Result<(Side, Paper), PictureError> {
+) -> Result<(Side, Paper), InkError> {
     let (census, strongest) = Census::of(picture, &paper);
     if strongest < CONTRAST_MIN {
-        return Err(PictureError::Blank);
+        return Err(InkError::Blank);
     }
     let (most, least) = match census.darker >= census.lighter {
         true => (Side::Darker, Side::Lighter),
@@ -106,7 +106,7 @@ pub(super) fn choose_side(
         });
     }
     if census.share(most) < LEAD * census.share(least) || is_in_halves(picture, &census) {
-        return Err(PictureError::Undecided);
+        return Err(InkError::Undecided);
     }
     let (share, border) = (census.share(most), census.border_share(most));
     if border >= FRAME_BORDER {
@@ -116,7 +116,7 @@ pub(super) fn choose_side(
         return Ok((least, other_level(picture, &paper, most)));
     }
     let is_half = share >= HALF_SHARE && border > HALF_BORDER;
-    if border >= 0.5 || is_half { Err(PictureError::Undecided) } else { Ok((most, paper)) }
+    if border >= 0.5 || is_half { Err(InkError::Undecided) } else { Ok((most, paper)) }
 }
 
 /// Whether half of the picture and half of its border are dark, and no smooth surface fits most of it, as with stripes.
@@ -147,11 +147,7 @@ fn other_level(picture: &Grey, paper: &Paper, side: Side) -> Paper {
 }
 
 /// Brightness as if the paper were 1 everywhere and the strongest ink 0.
-pub(super) fn normalized(
-    picture: &Grey,
-    paper: &Paper,
-    side: Side,
-) -> Result<Vec<f32>, PictureError> {
+pub(super) fn normalized(picture: &Grey, paper: &Paper, side: Side) -> Result<Vec<f32>, InkError> {
     // Dark ink absorbs a share of the paper's light; light ink removes a share of its darkness.
     let ink = |at: usize| {
         let (value, paper) = (picture.values[at], paper.at(picture, at).clamp(0.0, 1.0));
@@ -163,7 +159,7 @@ pub(super) fn normalized(
     let inks: Vec<f32> = (0..picture.values.len()).map(ink).collect();
     let strongest = inks.iter().copied().fold(0.0, f32::max);
     if strongest < CONTRAST_MIN {
-        return Err(PictureError::Blank);
+        return Err(InkError::Blank);
     }
     Ok(inks.into_iter().map(|ink| 1.0 - (ink / strongest).max(0.0)).collect())
 }

@@ -2,7 +2,7 @@
 //! estimation and stroke edges", 2010), fitted by least trimmed squares (Rousseeuw and Van Driessen, "Computing LTS
 //! regression for large data sets", 2006) so that strokes do not pull it.
 
-use crate::data::image_file::Grey;
+use crate::Grey;
 
 /// The paper's brightness as a function of position: c₀ + c₁x + c₂y + c₃x² + c₄xy + c₅y² for x and y from −1 to 1.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 //! binarization", 2000), which follows the rest of shadows.
 
 use super::sums::Sums;
-use crate::data::drawing::Drawing;
+use crate::drawing::Drawing;
 
 /// Ink fainter than this share of the strongest counts as paper, because scans and JPEG are never clean.
 const INK_SHARE_MIN: f32 = 0.1;

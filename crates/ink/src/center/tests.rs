@@ -1,4 +1,4 @@
-//! Tests of `data::center`.
+//! Tests of `center`.
 
 use super::*;
 

@@ -10,7 +10,7 @@ use super::drawing::{Drawing, resample};
 const BOX_SHARE: f32 = 20.0 / 28.0;
 
 /// Crops, scales and centres a drawing into a frame of `width × height`, ink 0 to 255; `None` if it has no ink.
-pub(crate) fn center(drawing: &Drawing, width: usize, height: usize) -> Option<Vec<u8>> {
+pub fn center(drawing: &Drawing, width: usize, height: usize) -> Option<Vec<u8>> {
     let cropped = crop(drawing, drawing.edge())?;
     let room = [width as f32 * BOX_SHARE, height as f32 * BOX_SHARE];
     let scale = (room[0] / cropped.width as f32).min(room[1] / cropped.height as f32);
@@ -25,7 +25,7 @@ pub(crate) fn center(drawing: &Drawing, width: usize, height: usize) -> Option<V
 }
 
 /// The part of a drawing that has more ink than `least`.
-pub(crate) fn crop(drawing: &Drawing, least: f32) -> Option<Drawing> {
+pub fn crop(drawing: &Drawing, least: f32) -> Option<Drawing> {
     let rows = || drawing.ink.chunks_exact(drawing.width);
     let has_ink = |row: &[f32]| row.iter().any(|&ink| ink > least);
     let top = rows().position(has_ink)?;
@@ -40,7 +40,7 @@ pub(crate) fn crop(drawing: &Drawing, least: f32) -> Option<Drawing> {
 /// Shifts a cropped drawing by whole pixels so that its centre of mass comes within half a pixel of the frame's centre.
 ///
 /// As in MNIST's files, the centre of a frame 28 wide is the middle of pixel 14, half a pixel from the true one.
-pub(crate) fn place(drawing: &Drawing, width: usize, height: usize, out: &mut [u8]) {
+pub fn place(drawing: &Drawing, width: usize, height: usize, out: &mut [u8]) {
     let mass: f32 = drawing.ink.iter().sum::<f32>().max(f32::MIN_POSITIVE);
     let centre = |coordinate: &dyn Fn(usize) -> usize| {
         drawing.ink.iter().enumerate().map(|(i, ink)| ink * coordinate(i) as f32).sum::<f32>()

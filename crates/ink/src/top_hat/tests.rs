@@ -1,4 +1,4 @@
-//! Tests of `data::ink::top_hat`.
+//! Tests of `top_hat`.
 
 use super::*;
 
