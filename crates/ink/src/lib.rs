@@ -1,11 +1,11 @@
 //! Finds the ink in a picture of a digit: light on dark or dark on light, on paper that may be of any brightness and
 //! unevenly lit.
 //!
-//! 1. [`paper`]: the paper's brightness is a smooth surface that most pixels are close to.
-//! 2. [`side`]: ink is either darker or lighter than that surface.
-//! 3. [`threshold`]: whether a pixel is ink is decided by a local threshold, which follows the rest of shadows.
-//! 4. [`areas`]: strokes are thin. What is wide and reaches the border is not ink, but a shadow or another sheet.
-//! 5. [`top_hat`]: in that case, paper is what remains after a morphological closing of thin shapes, whatever its edges.
+//! 1. `paper`: the paper's brightness is a smooth surface that most pixels are close to.
+//! 2. `side`: ink is either darker or lighter than that surface.
+//! 3. `threshold`: whether a pixel is ink is decided by a local threshold, which follows the rest of shadows.
+//! 4. `areas`: strokes are thin. What is wide and reaches the border is not ink, but a shadow or another sheet.
+//! 5. `top_hat`: in that case, paper is what remains after a morphological closing of thin shapes, whatever its edges.
 
 mod areas;
 mod center;
