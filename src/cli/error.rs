@@ -213,7 +213,7 @@ impl CliError {
                 | LaunchError::Fault(_),
             )
             | Self::StudyFile { .. }
-            | Self::Trial(crate::cluster::ClaimError::Nothing)
+            | Self::Trial(crate::cluster::ClaimError::NotSubmitted)
             | Self::Track(TrackError::Mlflow(MlflowError::Address { .. }))
             | Self::Detector(_)
             | Self::TooFewImages { .. }

@@ -41,7 +41,7 @@ pub fn trial(
     };
     let (exit, how) = match &ended.end {
         End::Published(_) => (Exit::Success, "trained".to_owned()),
-        End::Lost => (Exit::Success, "a newer attempt has taken over".to_owned()),
+        End::Superseded => (Exit::Success, "a newer attempt has taken over".to_owned()),
         End::Interrupted => (
             Exit::Terminated,
             "interrupted; its state is saved, and another job goes on".to_owned(),

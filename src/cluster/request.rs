@@ -1,17 +1,18 @@
-//! A piece of work for the cluster, and what whoever waits for it is told.
+//! A task for the cluster, and what its caller is told while it is worked on.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::attempts::Attempt;
-use super::job::{Outcome, Part};
-use super::seam::SchedulerError;
+use super::attempts::{Attempt, ReadError};
+use super::scheduler::SchedulerError;
+use super::task::{Outcome, Part};
 use crate::ledger::Recorded;
 use crate::sys::fence::FenceError;
 use crate::sys::files::FileError;
 
-/// A piece of work.
-pub(crate) struct Work<'a> {
+/// A task that is to be run.
+pub(crate) struct TaskRequest<'a> {
     pub(crate) trial: u32,
     pub(crate) part: Part,
     /// The folder of its attempts.
@@ -20,36 +21,36 @@ pub(crate) struct Work<'a> {
     pub(crate) task: Vec<u8>,
 }
 
-/// What whoever waits for the work wants.
+/// What the caller wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum Control {
     Continue,
     /// Stop waiting, and leave the job alone: a later process finds it again.
-    Leave,
+    Detach,
     /// Stop waiting, and cancel the job: its result is not needed.
     Cancel,
     /// A time limit of the study has passed: end with what there is.
-    EndInTime,
+    OutOfTime,
 }
 
-/// What happens to the work.
+/// What happens to the task.
 #[derive(Debug)]
-pub(crate) enum News<'a> {
-    /// Nothing; asked several times a second.
-    Nothing,
+pub(crate) enum TaskUpdate<'a> {
+    /// Nothing new; several times a second, so that the caller can give signs of life and take control.
+    Waiting,
     /// A job was submitted.
     Submitted { submission: u32, job: &'a str },
     /// An attempt has recorded further events.
     Events { events: &'a [Recorded] },
     /// A submission is over.
-    Over(Ended<'a>),
+    SubmissionEnded(SubmissionEnd<'a>),
     /// A node gets no more jobs.
     Excluded { node: &'a str, why: &'static str },
 }
 
 /// A submission that is over.
 #[derive(Debug)]
-pub(crate) struct Ended<'a> {
+pub(crate) struct SubmissionEnd<'a> {
     pub(crate) submission: u32,
     pub(crate) job: Option<String>,
     pub(crate) node: Option<String>,
@@ -60,53 +61,55 @@ pub(crate) struct Ended<'a> {
     pub(crate) seconds: f64,
 }
 
-/// Whoever waits for the work.
-pub(crate) type Tell<'t> =
-    dyn FnMut(News) -> Result<Ask, Box<dyn std::error::Error + Send + Sync>> + 't;
+/// The caller of the task: is told of updates, and answers what it wants.
+pub(crate) type OnUpdate<'t> =
+    dyn FnMut(TaskUpdate) -> Result<Control, Box<dyn std::error::Error + Send + Sync>> + 't;
 
 /// How waiting ended.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub(crate) enum TaskEnd {
     /// With the result of this attempt, which counts from now on.
     Result(Attempt, Outcome),
-    /// On request.
-    Left,
+    /// On request; the job goes on, or was cancelled.
+    Detached,
     /// A time limit of the study passed before anything was trained to its end.
     OutOfTime,
 }
 
-/// Why the work came to nothing.
+/// Why the task came to nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WorkError {
+pub(crate) enum TaskError {
     #[error("{0}")]
     Trial(String),
     #[error("it was begun {begun} times, but its nodes failed: {last}; see {}", output.display())]
     Nodes { begun: usize, last: String, output: PathBuf },
     #[error(
         "it was interrupted {times} times{}; see {}",
-        if *is_fruitless { " in a row without a step of progress, so `[run] time-limit` is too short for it" } else { "" },
+        if *is_without_progress { " in a row without a step of progress, so `[run] time-limit` is too short for it" } else { "" },
         output.display()
     )]
-    Interrupted { times: usize, is_fruitless: bool, output: PathBuf },
+    Interrupted { times: usize, is_without_progress: bool, output: PathBuf },
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
     Fence(#[from] FenceError),
     #[error(transparent)]
-    Told(Box<dyn std::error::Error + Send + Sync>),
+    Handler(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// How often whoever waits is asked what it wants.
+/// How often the caller is told that the task still waits.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Waits, and asks meanwhile what is wanted.
-pub(super) fn pause(tell: &mut Tell, time: Duration) -> Result<Ask, WorkError> {
+/// Waits, and tells the caller so meanwhile.
+pub(super) fn pause(on_update: &mut OnUpdate, time: Duration) -> Result<Control, TaskError> {
     let until = Instant::now() + time;
     loop {
-        match tell(News::Nothing).map_err(WorkError::Told)? {
-            Ask::Continue => {}
+        match on_update(TaskUpdate::Waiting).map_err(TaskError::Handler)? {
+            Control::Continue => {}
             other => {
                 // So that a request that cannot be met at once is not repeated without a pause.
                 std::thread::sleep(TICK);
@@ -115,8 +118,27 @@ pub(super) fn pause(tell: &mut Tell, time: Duration) -> Result<Ask, WorkError> {
         }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(Ask::Continue);
+            return Ok(Control::Continue);
         }
         std::thread::sleep(left.min(TICK));
     }
+}
+
+/// Makes a call of the scheduler, which may take a minute, and tells the caller meanwhile that the task waits. What the
+/// caller wants is asked again after the call.
+pub(super) fn during<T: Send>(
+    on_update: &mut OnUpdate,
+    call: impl FnOnce() -> T + Send,
+) -> Result<T, TaskError> {
+    std::thread::scope(|scope| {
+        let (alive, ended) = channel::<()>();
+        let calling = scope.spawn(move || {
+            let _alive = alive;
+            call()
+        });
+        while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            on_update(TaskUpdate::Waiting).map_err(TaskError::Handler)?;
+        }
+        Ok(calling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
