@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 /// A failure of a notification. The result of the study stands.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,17 @@ pub enum NotifyError {
         program: String,
         /// How it ended.
         status: ExitStatus,
+    },
+    /// The program ran for too long, and was killed.
+    #[error(
+        "the command of [notify], `{program}`, was still running after {} s and was killed; one that has more to do can start it in the background",
+        limit.as_secs()
+    )]
+    TimedOut {
+        /// The first word of `[notify] command`.
+        program: String,
+        /// The time that it had.
+        limit: Duration,
     },
     /// This process was asked to stop before the program had ended.
     #[error(
