@@ -42,7 +42,7 @@ pub struct Arguments {
 /// The commands of `burgeon`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Print a study for a folder of images, to start from
+    /// Print a starter study for a folder of images
     Init {
         /// A folder of images, or a .npz or .csv file
         // Not called `data`, which is the global --data: clap would give that the same value.
@@ -59,9 +59,9 @@ pub enum Command {
     Resume(ResumeArguments),
     /// Run `burgeon ARGS…` and restart it after crashes and hangs until it finishes
     Supervise(SuperviseArguments),
-    /// Train a trial of a run on this machine, as a job that `burgeon tune --on …` submits does
+    /// Train one trial of a run on this machine; the jobs that `burgeon tune --on …` submits run this
     Trial(TrialArguments),
-    /// Print the trials of a run at this moment, with their jobs, nodes and queue times
+    /// Show the trials of a run as they are now, with their jobs, nodes and queue times
     Status {
         /// A run folder, such as runs/lenet-5-0001
         #[arg(add = runs())]
@@ -69,7 +69,7 @@ pub enum Command {
     },
     /// Validate a study and print its layer table
     Check {
-        /// The study file, or a folder of images (or a .npz or .csv file) to start a study on; without
+        /// The study file, or a folder of images (or a .npz or .csv file) to make a study for; without
         /// one, the built-in LeNet-5 on MNIST
         #[arg(add = studies())]
         study: Option<PathBuf>,
@@ -85,11 +85,11 @@ pub enum Command {
     },
     /// Classify picture files with a run's best model
     Predict(PredictArguments),
-    /// Write a run's best model for other programs: ONNX Runtime, PyTorch, Keras
+    /// Export a run's best model to ONNX, PyTorch or Keras
     Export(ExportArguments),
-    /// Begin a run with weights that PyTorch saved
+    /// Start a run from weights saved by PyTorch
     Import(ImportArguments),
-    /// Print the tree of a run's trials, with edits, accuracy, cost and reasons
+    /// Print a run's trials as a tree, with edits, accuracy, cost and reasons
     Lineage {
         /// A run folder, such as runs/lenet-5-0001
         #[arg(add = runs())]
@@ -108,39 +108,39 @@ pub enum Command {
     },
     /// List runs: state, trials, best validation accuracy, gate, age and size
     Runs(RunsArguments),
-    /// Compare two runs: studies, data, curves, figures, and whether one is better by more than chance
+    /// Compare two runs: studies, data, curves and figures, with a test whether one is better by more than chance
     Diff(DiffArguments),
-    /// Tell whether images are still like those that a model was accepted on
+    /// Check whether images still resemble those that a model was accepted on
     ///
-    /// Exit code 5 if they are not.
+    /// The exit code is 5 if they do not.
     Drift(DriftArguments),
-    /// Check data, devices, disk, limits and clock, and say how to mend what is wrong
+    /// Check data, devices, disk, limits and clock, and say how to fix what is wrong
     Doctor {
         /// A study file, or a folder of images, to check as well
         #[arg(add = studies())]
         study: Option<PathBuf>,
     },
-    /// Print how this program was built: features, commit, target, compiler; and what it computes with
+    /// Print how this program was built (features, commit, target, compiler) and what it computes on
     ///
     /// The same as `burgeon --version --verbose`.
     Version,
-    /// Find what can be trained in a folder: studies, programs, their models, data and entry points; runs nothing
+    /// Find what can be trained in a folder: studies and programs, with their models, data and entry points; executes nothing
     #[cfg(feature = "detect")]
     Detect(DetectArguments),
     /// List the mail and webhook messages of runs that are not sent yet, or send them
     #[cfg(feature = "mail")]
     Notify(NotifyArguments),
-    /// Keep versions of accepted models, and judge which of them serves
+    /// Manage versions of accepted models: add, promote, roll back and verify them
     Registry(RegistryArguments),
-    /// Build what is pushed to repositories: pull, detect, train, judge, publish, notify; with a page to watch it
+    /// Serve a model's predictions over HTTP; or build what is pushed to repositories: pull, detect, train, judge, publish, notify
     #[cfg(feature = "serve")]
     Serve(Box<ServeArguments>),
-    /// Ask `burgeon serve` for builds, and show them
+    /// Queue, list, cancel and resume builds of `burgeon serve`
     #[cfg(feature = "serve")]
     Chain(ChainArguments),
     /// Print the JSON Schema of study files
     Schema,
-    /// Print a shell completion script, which completes runs and studies too
+    /// Print a shell completion script, which also completes runs and studies
     ///
     /// For bash: `burgeon completions bash > ~/.local/share/bash-completion/completions/burgeon`, or
     /// `source <(burgeon completions bash)` in ~/.bashrc.
@@ -162,7 +162,7 @@ pub struct DataArguments {
     /// A study file, a folder of images, or a .npz or .csv file; without one, MNIST
     #[arg(add = studies())]
     pub study: Option<PathBuf>,
-    /// Write a picture with some training images of each class to this PNG file
+    /// Write a contact sheet, with some training images of each class, to this PNG file
     #[arg(long, value_name = "FILE", add = files())]
     pub sheet: Option<PathBuf>,
 }
@@ -171,12 +171,12 @@ pub struct DataArguments {
 #[cfg(feature = "detect")]
 #[derive(Debug, Args)]
 pub struct DetectArguments {
-    /// The folder to look into; with --study, also a program alone
+    /// The folder to search; with --study, also a single program
     pub folder: PathBuf,
-    /// A TOML file of rules that say which image and command each finding gets
+    /// A TOML file of rules that assign a container image and a command to each finding
     #[arg(long, value_name = "FILE", env = "BURGEON_RULES")]
     pub rules: Option<PathBuf>,
-    /// Print a study of the network and settings of a program of Keras or PyTorch, which is not run
+    /// Print a study with the network and settings of a Keras or PyTorch program, which is not executed
     #[arg(long)]
     pub study: bool,
     /// Write the study to this file instead of printing it
@@ -190,13 +190,13 @@ pub struct DetectArguments {
 pub struct NotifyArguments {
     /// A run folder, such as runs/lenet-5-0001; without one, all runs in the folder of --runs
     pub run: Option<PathBuf>,
-    /// Send the messages that are due, and fail unless all messages are sent
+    /// Send the messages that are due, and fail unless all messages have been sent
     #[arg(long)]
     pub flush: bool,
     /// Send waiting messages even before they are due
     #[arg(long, requires = "flush")]
     pub now: bool,
-    /// Also send parked messages, which a server refused
+    /// Also send parked messages, which a server refused or nobody accepted for five days
     #[arg(long, requires = "flush")]
     pub parked: bool,
 }
@@ -218,8 +218,8 @@ pub struct Common {
     #[arg(long, global = true, env = "BURGEON_THREADS", value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Folder with the MNIST files, directly or in a subfolder MNIST/raw, raw or mnist; for studies with `source =
-    /// "mnist"` alone, others read their `path`
+    /// Folder with the MNIST files, directly or in a subfolder MNIST/raw, raw or mnist; only for studies with `source =
+    /// "mnist"`, as others read their `path`
     #[arg(long, global = true, env = "BURGEON_DATA", value_name = "DIR", add = folders())]
     pub data: Option<PathBuf>,
     /// Address to download MNIST from, instead of the published mirrors; repeatable

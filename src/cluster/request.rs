@@ -81,7 +81,7 @@ pub(crate) enum TaskEnd {
 pub(crate) enum TaskError {
     #[error("{0}")]
     Trial(String),
-    #[error("it was begun {begun} times, but its nodes failed: {last}; see {}", output.display())]
+    #[error("it was started {begun} times, but its nodes failed: {last}; see {}", output.display())]
     Nodes { begun: usize, last: String, output: PathBuf },
     #[error(
         "it was interrupted {times} times{}; see {}",

@@ -126,7 +126,7 @@ impl JobState {
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
     /// Its program cannot be started.
-    #[error("{program} cannot be run; the study's process must be where jobs can be submitted")]
+    #[error("{program} cannot be run; run burgeon on a machine that can submit jobs")]
     Missing {
         /// The program.
         program: String,
@@ -134,7 +134,7 @@ pub enum SchedulerError {
         source: std::io::Error,
     },
     /// Its program did not end in time.
-    #[error("{program} gave no answer within {} s", limit.as_secs())]
+    #[error("{program} did not answer within {} s", limit.as_secs())]
     Silent {
         /// The program.
         program: String,

@@ -18,7 +18,7 @@ pub enum ContainerError {
     },
     /// The engine is not on this machine.
     #[error(
-        "{variable} is `{value}`, but burgeon speaks to container engines through a Unix socket alone: give it as unix:///PATH"
+        "{variable} is `{value}`, but burgeon talks to container engines through Unix sockets only: give it as unix:///PATH"
     )]
     NotASocket {
         /// The environment variable, or what else named it.
@@ -28,7 +28,7 @@ pub enum ContainerError {
     },
     /// The engine does not answer.
     #[error(
-        "cannot reach the container engine at {}: see that it runs (`docker version`), and that this user may open the socket (`ls -l {}`)",
+        "cannot reach the container engine at {}: check that it runs (`docker version`), and that this user may open the socket (`ls -l {}`)",
         socket.display(), socket.display()
     )]
     Unreachable {
@@ -50,7 +50,7 @@ pub enum ContainerError {
     },
     /// The engine does not have the image.
     #[error(
-        "the container engine has no image `{image}`: build or pull it first (`docker pull {image}`), as burgeon pulls none by itself"
+        "the container engine has no image `{image}`: build or pull it first (`docker pull {image}`), as burgeon does not pull images itself"
     )]
     ImageMissing {
         /// The image's name.

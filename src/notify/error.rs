@@ -44,7 +44,7 @@ pub enum NotifyError {
     },
     /// Mail or webhooks are asked for, which this build lacks.
     #[error(
-        "this build cannot send mail or call webhooks: it lacks the cargo feature `mail`; nobody is told by those of [notify]"
+        "this build cannot send mail or call webhooks: it lacks the cargo feature `mail`, so those of [notify] are not sent"
     )]
     NotBuilt,
     /// The messages could not be made, kept or read.

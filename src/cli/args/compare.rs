@@ -44,7 +44,7 @@ pub struct DiffArguments {
     /// Another run
     #[arg(add = runs())]
     pub second: PathBuf,
-    /// Run both best models on the validation images, to tell for certain whether their difference is more
+    /// Run both best models on the validation images, for an exact test of whether their difference is more
     /// than chance
     #[arg(long, env = "BURGEON_EVALUATE", value_parser = BoolishValueParser::new())]
     pub evaluate: bool,
@@ -53,7 +53,7 @@ pub struct DiffArguments {
 /// Arguments of `drift`.
 #[derive(Debug, Args)]
 pub struct DriftArguments {
-    /// A run folder, such as runs/lenet-5-0001, whose validation images are compared with; or the folder of a model that
+    /// A run folder, such as runs/lenet-5-0001, whose validation images are the reference; or the folder of a model that
     /// carries a reference
     #[arg(add = runs())]
     pub run: PathBuf,
@@ -61,10 +61,10 @@ pub struct DriftArguments {
     // Not called `data`, which is the global --data: clap would give that the same value.
     #[arg(value_name = "DATA", add = studies())]
     pub images: PathBuf,
-    /// Images in a window; by default 500, or half of all images if they are fewer than 1,000
+    /// Images per window; by default 500, or half of all images if there are fewer than 1,000
     #[arg(long, value_name = "IMAGES", env = "BURGEON_WINDOW")]
     pub window: Option<usize>,
-    /// Windows from one false alarm to the next, on average; 10,000 by default
+    /// Average number of windows between false alarms; 10,000 by default
     #[arg(long, value_name = "WINDOWS", env = "BURGEON_RUN_TIME")]
     pub run_time: Option<f64>,
 }

@@ -17,15 +17,14 @@ pub struct PredictArguments {
     /// Picture files of any size: PNG, JPEG, WebP, GIF, BMP, TIFF or PNM
     #[arg(required_unless_present = "from_split", add = files())]
     pub images: Vec<PathBuf>,
-    /// Classify the images of this split of the run's own data instead, as it was trained on them; reading the test
-    /// images is recorded in the run
+    /// Classify the images of this split of the run's own data instead; reading the test images is recorded in the run
     #[arg(long, value_enum, value_name = "SPLIT", conflicts_with = "images")]
     pub from_split: Option<SplitName>,
     /// Classify only the first N images of the split
     #[arg(long, value_name = "N", requires = "from_split", conflicts_with = "images",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
-    /// Whether digits are in dark ink and must be inverted; other pictures are inverted only with `always`
+    /// Whether digits are drawn in dark ink and must be inverted; other pictures are inverted only with `always`
     #[arg(long, value_enum, default_value_t = InvertName::Auto, env = "BURGEON_INVERT")]
     pub invert: InvertName,
     /// Use whole pictures, without cutting out and centring digits, even if the model was trained on digits
@@ -38,17 +37,17 @@ pub struct PredictArguments {
 pub struct ImportArguments {
     /// A safetensors file of a PyTorch state_dict
     pub weights: PathBuf,
-    /// The study whose layers the weights are for, with the images that they are measured on
+    /// The study that describes the layers of the weights, and the images to measure them on
     #[arg(long)]
     pub study: PathBuf,
-    /// Import what fits, and start the other layers afresh
+    /// Import what fits, and initialize the other layers at random
     #[arg(long)]
     pub partial: bool,
-    /// Means with which the pixels, from 0 to 1, were normalized in training: one, or one for each channel;
-    /// by default those of the study's training images
+    /// Means that the pixels (0 to 1) were normalized with in training: one, or one for each channel; by default
+    /// those of the study's training images
     #[arg(long, value_delimiter = ',', requires = "std", value_name = "MEAN", num_args = 1, value_parser = number)]
     pub mean: Vec<f32>,
-    /// Standard deviations that they were divided by
+    /// Standard deviations that the pixels were normalized with, likewise
     #[arg(long, value_delimiter = ',', requires = "mean", value_name = "STD", num_args = 1, value_parser = positive)]
     pub std: Vec<f32>,
 }
@@ -80,11 +79,11 @@ pub struct ExportArguments {
 /// A format by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum FormatName {
-    /// ONNX that takes floats from 0 to 1, [batch, channels, height, width]
+    /// ONNX that takes pixels as floats from 0 to 1, [batch, channels, height, width]
     Onnx,
     /// ONNX that takes decoded bytes, [batch, height, width, channels], and prepares them itself
     OnnxPixels,
-    /// ONNX in whole numbers of 8 bits, calibrated on training images; its accuracy is measured
+    /// ONNX quantized to 8-bit integers, calibrated on training images; its accuracy is measured
     OnnxInt8,
     /// Weights with PyTorch's names, and model.py, which rebuilds the network
     Safetensors,

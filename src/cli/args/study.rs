@@ -12,7 +12,7 @@ use crate::cluster::Part;
 /// Arguments of `tune` and `train`.
 #[derive(Debug, Args)]
 pub struct StudyArguments {
-    /// The study file, or a folder of images (or a .npz or .csv file) to start a study on; without one,
+    /// The study file, or a folder of images (or a .npz or .csv file) to make a study for; without one,
     /// the built-in LeNet-5 on MNIST
     #[arg(add = studies())]
     pub study: Option<PathBuf>,
@@ -25,14 +25,14 @@ pub struct StudyArguments {
     /// Where trials train: in this process, or each in a job of a Slurm cluster; same as `--set run.on=NAME`
     #[arg(long, value_enum, env = "BURGEON_ON", value_name = "PLACE")]
     pub on: Option<OnName>,
-    /// Print where the time went at the end of each trial
+    /// At the end of each trial, print where the time went
     #[arg(long, env = "BURGEON_PROFILE", value_parser = BoolishValueParser::new())]
     pub profile: bool,
     #[command(flatten)]
     pub track: TrackArguments,
 }
 
-/// Where a run is shown beside its own report.
+/// Where a run is shown besides its own report.
 #[derive(Debug, Args)]
 pub struct TrackArguments {
     /// Write the run's curves, lineage and pictures for TensorBoard, into a folder of its name in DIR
@@ -74,10 +74,10 @@ pub struct TrialArguments {
     /// The number of the trial
     #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub trial: u32,
-    /// The part of its work: train, fold-N or rates
+    /// The part of the trial: train, fold-N or rates
     #[arg(long, value_name = "PART", default_value_t = Part::Train)]
     pub part: Part,
-    /// The submission that this is an attempt of; the newest one by default
+    /// The submission that this attempt belongs to; the newest by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub submission: Option<u32>,
 }
@@ -122,11 +122,11 @@ pub struct SuperviseArguments {
     /// Seconds from SIGTERM to SIGKILL for a trainer that hangs
     #[arg(long, default_value_t = 10.0, env = "BURGEON_KILL_GRACE", value_name = "SECONDS", value_parser = seconds)]
     pub kill_grace: f64,
-    /// Failures in a row at the same step after which the supervisor gives up; three times as many if they
+    /// Consecutive failures at the same step after which the supervisor gives up; three times as many if they
     /// are at different steps without progress
     #[arg(long, default_value_t = 3, env = "BURGEON_SAME_STEP_FAILURES", value_name = "N")]
     pub same_step_failures: u32,
-    /// Restarts without a healthy trainer in between after which the supervisor gives up
+    /// Consecutive restarts without a healthy trainer in between after which the supervisor gives up
     #[arg(long, default_value_t = 100, env = "BURGEON_MAX_RESTARTS", value_name = "N")]
     pub max_restarts: u32,
     /// The command to run, such as `tune models/lenet.toml`

@@ -49,7 +49,7 @@ pub(crate) struct TrialEnded {
 pub(crate) enum TrialError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    #[error("the trial cannot be begun")]
+    #[error("the trial cannot be started")]
     Claim(#[from] ClaimError),
 }
 
