@@ -20,8 +20,7 @@ pub use self::registry::{AddArguments, RegistryArguments, RegistryCommand};
 #[cfg(feature = "serve")]
 pub use self::service::{ChainArguments, ChainCommand, LogFormat, LogLevel, ServeArguments};
 pub use self::study::{
-    OnName, ResumeArguments, ResumeName, StudyArguments, SuperviseArguments, TrackArguments,
-    TrialArguments,
+    ResumeArguments, ResumeName, StudyArguments, SuperviseArguments, TrackArguments, TrialArguments,
 };
 use super::candidates::{files, folders, runs, studies};
 use crate::model::DeviceChoice;

@@ -15,7 +15,7 @@ use super::state::TrainState;
 use super::{Flow, Phase, Watch};
 use crate::data::augment::{Augmentation, Augmenter};
 use crate::model::{Network, OptimizerRecord, Weights};
-use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
+use crate::record::{Ending, Probe, SoFar, StepProgress};
 
 /// The result of a training that ended or was stopped.
 #[derive(Debug, Clone, PartialEq)]
