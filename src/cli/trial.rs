@@ -44,7 +44,7 @@ pub fn trial(
         End::Superseded => (Exit::Success, "a newer attempt has taken over".to_owned()),
         End::Interrupted => (
             Exit::Terminated,
-            "interrupted; its state is saved, and another job goes on".to_owned(),
+            "interrupted; its state is saved, and another job will continue it".to_owned(),
         ),
         End::Failed(why) => (Exit::Failed, format!("failed: {why}")),
         End::Unfit(why) => (Exit::Failed, format!("this machine cannot train it: {why}")),

@@ -90,13 +90,15 @@ pub enum ContainerError {
         driver: String,
     },
     /// Somebody else removed the container while it was watched.
-    #[error("the container of `{label}` was removed by somebody else before its end could be read")]
+    #[error(
+        "the container of `{label}` was removed from outside before its exit status could be read"
+    )]
     Gone {
         /// The job's label.
         label: String,
     },
     /// The thread that waited for the container ended.
-    #[error("nobody waits for the container of `{label}` any more; it goes on")]
+    #[error("no process waits for the container of `{label}` any more; it keeps running")]
     Abandoned {
         /// The job's label.
         label: String,
