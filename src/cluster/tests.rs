@@ -646,7 +646,7 @@ fn a_line_that_is_longer_than_any_event_does_not_hide_those_after_it() {
     let attempts = submitted_and_ended(run.path(), &scheduler);
     let attempt = attempts.attempt(AttemptId { submission: 1, claim: 1 });
     let clock = Arc::new(RealClock::default());
-    let ledger = Ledger::open(&RealFiles, &attempt.events(), Fence::none(), clock).unwrap();
+    let mut ledger = Ledger::open(&RealFiles, &attempt.events(), Fence::none(), clock).unwrap();
     let rejected = |path: &str| Event::CheckpointRejected { path: path.into(), why: "torn".into() };
     ledger.append(rejected("a")).unwrap();
     let first = std::fs::read(attempt.events()).unwrap();
