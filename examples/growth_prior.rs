@@ -67,7 +67,7 @@ struct Measured {
 }
 
 const HEADER: &str = "\
-# The prior of growth
+# Growth's prior
 
 The policy `grow` predicts validation errors by a power law of compute, ln e = a − α·ln(C / C₀), where C are the
 floating-point operations of a training and C₀ those of the smallest sensible member of the plain family

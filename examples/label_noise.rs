@@ -16,7 +16,7 @@ use burgeon::unstable::tune::{Member, Variety, label_floor};
 type Failure = Box<dyn std::error::Error>;
 
 const HEADER: &str = "\
-# Wrong labels, as growth sees them
+# Growth with wrong labels
 
 A network is unsure of hard images; wrong labels fall on images that it is sure of as often as on others. Growth takes
 the share of errors among the quarter of the validation images of which a member of the plain family is surest for wrong

@@ -1,7 +1,7 @@
 //! A deep-learning trainer that grows its own network until it passes its accuracy gate.
 //!
 //! A *study* describes a model, its data, how to train it, and the accuracy it must reach. burgeon
-//! trains the model and measures it on held-out validation images. As long as it misses the required
+//! trains the model and measures it on held-out validation images. While it misses the required
 //! accuracy, the *gate*, burgeon diagnoses why, *edits* the architecture or the training settings,
 //! *grafts* the learned weights onto the new network, and trains that as the next *trial*, until one passes
 //! the gate or the budget is used up.

@@ -54,16 +54,16 @@ pub mod ledger {
 #[cfg(feature = "train")]
 pub mod model {
     //! Of the module `model`.
+    pub use crate::model::export::keras::{KERAS_FILE, KERAS_PY, KerasModel, to_keras};
+    pub use crate::model::export::onnx::{OnnxExport, OnnxInput, to_onnx};
+    pub use crate::model::export::pytorch::{MODEL_PY, PYTORCH_FILE, PyTorchModel, to_pytorch};
     pub use crate::model::graft::{Graft, GraftError, keeps_optimizer, refreshed};
     pub use crate::model::import::{ImportError, ImportReport, Reason, Taken, import_pytorch};
-    pub use crate::model::keras::{KERAS_FILE, KERAS_PY, KerasModel, to_keras};
     pub use crate::model::model_file::ModelFileError;
     pub use crate::model::network::layer_rows;
-    pub use crate::model::onnx::{OnnxExport, OnnxInput, to_onnx};
     pub use crate::model::optimizer_record::{OptimizerRecord, OptimizerRecordError};
     pub use crate::model::preparation::Channels;
     pub use crate::model::preparation::Subject;
-    pub use crate::model::pytorch::{MODEL_PY, PYTORCH_FILE, PyTorchModel, to_pytorch};
     pub use crate::model::quantization::{Calibration, EmulatedNetwork, QuantizedNetwork};
     pub use crate::model::read::ReadError;
     pub use crate::model::saved::SavedModel;

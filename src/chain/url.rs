@@ -15,7 +15,7 @@ pub struct GitUrl {
 /// An address that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the url {shown:?} {problem}; use https://…, ssh://…, git@host:path, or an absolute path on this machine"
+    "the URL {shown:?} {problem}; use https://…, ssh://…, git@host:path, or an absolute path on this machine"
 )]
 pub struct UrlError {
     shown: String,

@@ -49,7 +49,7 @@ fn why(found: &Detection, unmatched: bool) -> String {
         None if found.findings.is_empty() => {
             "nothing here makes or trains a model with a library that burgeon knows".into()
         }
-        None => "models are made only in tests or in copies of somebody else's code".into(),
+        None => "models are created only in tests or in third-party code".into(),
         Some(_) if unmatched => "no rule fits what was found".into(),
         Some(finding) => finding.reason.clone(),
     }

@@ -81,7 +81,7 @@ fn why_other_images(comparison: &Comparison) -> Option<&'static str> {
 fn text(comparison: &Comparison) -> String {
     let [first, second] = &comparison.runs;
     let mut text = figures(first, second);
-    text += "\nstudy as begun: ";
+    text += "\nstudy at its start: ";
     text += &study(&comparison.study);
     text += "study of the best trial: ";
     text += &match (&first.best_study, &second.best_study) {

@@ -373,9 +373,9 @@ fn text(report: &DriftReport, classes: &[String]) -> String {
 fn verdict(report: &DriftReport) -> String {
     match report.alarms {
         0 => "no alarm: what differs may be chance, or is too small\n".into(),
-        1 => "alarm: the images are no longer like those that the model was accepted on\n".into(),
+        1 => "alarm: the images no longer resemble those that the model was accepted on\n".into(),
         more => format!(
-            "{more} alarms: the images are no longer like those that the model was accepted on\n"
+            "{more} alarms: the images no longer resemble those that the model was accepted on\n"
         ),
     }
 }

@@ -28,11 +28,11 @@ pub(super) enum CliError {
     StudyFile { path: PathBuf, source: std::io::Error },
     #[error("cannot write to standard output")]
     Output(#[source] std::io::Error),
-    #[error("the trial cannot be begun")]
+    #[error("the trial cannot be started")]
     Trial(#[source] crate::cluster::ClaimError),
     #[error("some events could not be written to standard output; {} has them all", events.display())]
     Events { events: PathBuf, source: std::io::Error },
-    #[error("the test images are not evaluated, because that cannot be recorded in {}", folder.display())]
+    #[error("the test images were not evaluated, because that cannot be recorded in {}", folder.display())]
     TestRead { folder: PathBuf, source: Box<LaunchError> },
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
@@ -73,12 +73,12 @@ pub(super) enum CliError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(
-        "{} has held-out images already, which stay what they are; leave out --held-out, or name another folder with --registry",
+        "{} already has held-out images, which cannot be replaced; leave out --held-out, or name another folder with --registry",
         folder.display()
     )]
     HeldOutFixed { folder: PathBuf },
     #[error(
-        "a new registry needs held-out images, and --unchecked leaves the run's own unread: give some with --held-out"
+        "a new registry needs held-out images, and with --unchecked the run's own are not read: name others with --held-out"
     )]
     NoHeldOut,
     #[cfg(feature = "detect")]
@@ -116,13 +116,13 @@ pub(super) enum CliError {
     #[error("--keep-images needs a folder: name one with --requests")]
     NoRequestsFolder,
     #[cfg(feature = "serve")]
-    #[error("git is not installed, and repositories are fetched with it; install git")]
+    #[error("git, which fetches the repositories, is not installed; install it")]
     NoGit,
     #[cfg(feature = "serve")]
-    #[error("cannot find the program that runs")]
+    #[error("cannot find the path of the burgeon program")]
     Program(#[source] std::io::Error),
     #[cfg(feature = "serve")]
-    #[error("an internal error ended the service; its builds go on when it is started again")]
+    #[error("an internal error ended the service; its builds continue when it is started again")]
     Internal,
     #[cfg(feature = "serve")]
     #[error("the configuration has no repository {name}; it has {}", known.join(", "))]
@@ -213,7 +213,7 @@ impl CliError {
                 | LaunchError::Fault(_),
             )
             | Self::StudyFile { .. }
-            | Self::Trial(crate::cluster::ClaimError::Nothing)
+            | Self::Trial(crate::cluster::ClaimError::NotSubmitted)
             | Self::Track(TrackError::Mlflow(MlflowError::Address { .. }))
             | Self::Detector(_)
             | Self::TooFewImages { .. }

@@ -41,10 +41,10 @@ pub fn trial(
     };
     let (exit, how) = match &ended.end {
         End::Published(_) => (Exit::Success, "trained".to_owned()),
-        End::Lost => (Exit::Success, "a newer attempt has taken over".to_owned()),
+        End::Superseded => (Exit::Success, "a newer attempt has taken over".to_owned()),
         End::Interrupted => (
             Exit::Terminated,
-            "interrupted; its state is saved, and another job goes on".to_owned(),
+            "interrupted; its state is saved, and another job will continue it".to_owned(),
         ),
         End::Failed(why) => (Exit::Failed, format!("failed: {why}")),
         End::Unfit(why) => (Exit::Failed, format!("this machine cannot train it: {why}")),

@@ -1,4 +1,7 @@
-//! The files of a piece of work, which the study's process and its jobs share; the head of the module lists them.
+//! The files of a task, which the study's process and its jobs share; the head of the module lists them.
+//!
+//! Reading tells three things apart: a file is not there, it holds this, or it cannot be read now. Only the first says that
+//! something has not happened.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,37 +11,37 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::job::{Outcome, Task};
-use super::tally::Cause;
+use super::retry::RetryCause;
+use super::task::{Outcome, Task};
 use crate::sys::files::{FileError, Files, WriteMode};
 
-/// The token of an attempt: later ones are greater, and only the greatest counts.
+/// The id of an attempt, which is its fencing token: later ones are greater, and only the greatest counts.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
-pub(crate) struct Epoch {
+pub(crate) struct AttemptId {
     /// The submission that it belongs to, counted from 1.
     pub(crate) submission: u32,
     /// Its number among the attempts of that submission, counted from 1.
     pub(crate) claim: u32,
 }
 
-impl fmt::Display for Epoch {
+impl fmt::Display for AttemptId {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.submission, self.claim)
     }
 }
 
-impl Epoch {
+impl AttemptId {
     fn named(text: &str) -> Option<Self> {
         let (submission, claim) = text.split_once('-')?;
-        let epoch = Self { submission: submission.parse().ok()?, claim: claim.parse().ok()? };
-        // Only the exact spelling, so that no two files have the same epoch.
-        (epoch.to_string() == text).then_some(epoch)
+        let id = Self { submission: submission.parse().ok()?, claim: claim.parse().ok()? };
+        // Only the exact spelling, so that no two files have the same id.
+        (id.to_string() == text).then_some(id)
     }
 }
 
-/// The attempts at one piece of work.
+/// The attempts at one task.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempts {
     files: Arc<dyn Files>,
@@ -47,7 +50,7 @@ pub(crate) struct Attempts {
 
 /// The process that made an attempt: the content of its claim. What it says of itself decides nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct RunsOn {
+pub(crate) struct Claimant {
     /// The node's name, as the scheduler calls it.
     pub(crate) node: String,
     pub(crate) pid: u32,
@@ -58,10 +61,10 @@ pub(crate) struct RunsOn {
 }
 
 /// The node that this process is on, and its job, as schedulers tell their jobs.
-pub(crate) fn this_node() -> RunsOn {
+pub(crate) fn this_node() -> Claimant {
     let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let named = ["BURGEON_NODE", "SLURMD_NODENAME"].into_iter().find_map(given);
-    RunsOn {
+    Claimant {
         node: named.unwrap_or_else(crate::sys::process::host_name),
         pid: std::process::id(),
         job: ["BURGEON_JOB_ID", "SLURM_JOB_ID"].into_iter().find_map(given),
@@ -83,10 +86,10 @@ struct JobId {
     id: String,
 }
 
-/// What a submission came to, as the study judged it.
+/// Why a submission came to nothing, as the study judged it: the content of `over-*.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Over {
-    pub(super) cause: Cause,
+pub(super) struct FailedSubmission {
+    pub(super) cause: RetryCause,
     pub(super) why: String,
     pub(super) node: Option<String>,
 }
@@ -112,19 +115,20 @@ pub(crate) enum End {
     /// The node cannot train it.
     Unfit(String),
     /// A newer attempt had begun.
-    Lost,
+    #[serde(rename = "lost")]
+    Superseded,
 }
 
-/// What the folder of a piece of work holds.
+/// What the folder of a task holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Listing {
     pub(super) submissions: Vec<u32>,
-    pub(super) over: Vec<u32>,
+    /// Those of them that came to nothing.
+    pub(super) failed: Vec<u32>,
     /// The last submissions of studies that were given up.
     pub(super) gave_up: Vec<u32>,
     /// Ascending.
-    pub(super) claims: Vec<Epoch>,
-    pub(super) is_accepted: bool,
+    pub(super) claims: Vec<AttemptId>,
 }
 
 const LIMIT_BYTES: u64 = 64 << 20;
@@ -147,21 +151,19 @@ impl Attempts {
         for name in names {
             let Some(stem) = name.strip_suffix(".json") else { continue };
             let number = |prefix| stem.strip_prefix(prefix).and_then(number);
-            if name == ACCEPTED {
-                listing.is_accepted = true;
-            } else if let Some(epoch) = stem.strip_prefix("claim-").and_then(Epoch::named) {
-                listing.claims.push(epoch);
+            if let Some(id) = stem.strip_prefix("claim-").and_then(AttemptId::named) {
+                listing.claims.push(id);
             } else if let Some(submission) = number("submission-") {
                 listing.submissions.push(submission);
             } else if let Some(submission) = number("over-") {
-                listing.over.push(submission);
+                listing.failed.push(submission);
             } else if let Some(submission) = number("gave-up-") {
                 listing.gave_up.push(submission);
             }
         }
         listing.claims.sort_unstable();
-        let Listing { submissions, over, gave_up, .. } = &mut listing;
-        for numbers in [submissions, over, gave_up] {
+        let Listing { submissions, failed, gave_up, .. } = &mut listing;
+        for numbers in [submissions, failed, gave_up] {
             numbers.sort_unstable();
         }
         Ok(listing)
@@ -205,24 +207,36 @@ impl Attempts {
         }
     }
 
-    pub(super) fn submission(&self, number: u32) -> Option<Submission> {
-        self.read(&format!("submission-{number:04}.json"))
+    /// A submission that is listed; `None` if a crash cut it short, before its job was submitted.
+    pub(super) fn submission(&self, number: u32) -> Result<Option<Submission>, ReadError> {
+        match self.read_listed(&format!("submission-{number:04}.json")) {
+            // It is on the disk before its job is submitted, and only after that is the job's id written.
+            Err(ReadError::Damaged { .. }) if self.job(number)?.is_none() => Ok(None),
+            read => read.map(Some),
+        }
     }
 
     pub(super) fn write_job(&self, submission: u32, id: &str) -> Result<(), FileError> {
         self.write(&format!("job-{submission:04}.json"), &JobId { id: id.into() })
     }
 
-    pub(super) fn job(&self, submission: u32) -> Option<String> {
-        self.read(&format!("job-{submission:04}.json")).map(|job: JobId| job.id)
+    /// The id of a submission's job; `None` if the scheduler has not confirmed one.
+    pub(super) fn job(&self, submission: u32) -> Result<Option<String>, ReadError> {
+        let job: Option<JobId> = self.read(&format!("job-{submission:04}.json"))?;
+        Ok(job.map(|job| job.id))
     }
 
-    pub(super) fn close(&self, submission: u32, over: &Over) -> Result<(), FileError> {
-        self.write(&format!("over-{submission:04}.json"), over)
+    pub(super) fn write_failure(
+        &self,
+        submission: u32,
+        failure: &FailedSubmission,
+    ) -> Result<(), FileError> {
+        self.write(&format!("over-{submission:04}.json"), failure)
     }
 
-    pub(super) fn over(&self, submission: u32) -> Option<Over> {
-        self.read(&format!("over-{submission:04}.json"))
+    /// Why a submission came to nothing of which that is listed.
+    pub(super) fn failure(&self, submission: u32) -> Result<FailedSubmission, ReadError> {
+        self.read_listed(&format!("over-{submission:04}.json"))
     }
 
     /// Records that the study is given up after this submission.
@@ -236,34 +250,34 @@ impl Attempts {
     }
 
     /// Records the attempt whose result counts.
-    pub(super) fn accept(&self, epoch: Epoch) -> Result<(), FileError> {
-        self.write(ACCEPTED, &epoch)
+    pub(super) fn accept(&self, id: AttemptId) -> Result<(), FileError> {
+        self.write(ACCEPTED, &id)
     }
 
     /// The attempt whose result counts, once one was accepted.
-    pub(crate) fn accepted(&self) -> Option<Epoch> {
+    pub(crate) fn accepted(&self) -> Result<Option<AttemptId>, ReadError> {
         self.read(ACCEPTED)
     }
 
-    /// An attempt by its epoch.
-    pub(crate) fn attempt(&self, epoch: Epoch) -> Attempt {
-        let folder = self.folder.join(epoch.to_string());
-        Attempt { files: Arc::clone(&self.files), folder, epoch }
+    /// An attempt by its id.
+    pub(crate) fn attempt(&self, id: AttemptId) -> Attempt {
+        let folder = self.folder.join(id.to_string());
+        Attempt { files: Arc::clone(&self.files), folder, id }
     }
 
     /// All attempts, the newest first.
     pub(crate) fn all(&self) -> Result<Vec<Attempt>, FileError> {
         let listing = self.list()?;
-        Ok(listing.claims.into_iter().rev().map(|epoch| self.attempt(epoch)).collect())
+        Ok(listing.claims.into_iter().rev().map(|id| self.attempt(id)).collect())
     }
 
-    /// Who made an attempt; `None` if it has not written that yet.
-    pub(crate) fn runs_on(&self, epoch: Epoch) -> Option<RunsOn> {
-        self.read(&format!("claim-{epoch}.json"))
+    /// Who made an attempt.
+    pub(crate) fn claimant(&self, id: AttemptId) -> Result<Claimant, ReadError> {
+        self.read_listed(&format!("claim-{id}.json"))
     }
 
     /// Begins an attempt of a submission, the newest one if none is named. Of two processes that do so at once, each gets
-    /// an epoch of its own.
+    /// an id of its own.
     ///
     /// # Errors
     ///
@@ -271,23 +285,23 @@ impl Attempts {
     pub(crate) fn claim(
         &self,
         submission: Option<u32>,
-        runs_on: &RunsOn,
+        claimant: &Claimant,
     ) -> Result<Claim, ClaimError> {
         let listing = self.list()?;
         let last = listing.submissions.last().copied();
-        let submission = submission.or(last).ok_or(ClaimError::Nothing)?;
+        let submission = submission.or(last).ok_or(ClaimError::NotSubmitted)?;
         // A node that has worked on the task before may not see yet that it was submitted again.
         if let Some(last) = last.filter(|last| *last > submission) {
             return Err(ClaimError::Replaced { submission, last });
         }
-        let of_this = listing.claims.iter().filter(|epoch| epoch.submission == submission);
-        let mut claim = of_this.map(|epoch| epoch.claim).max().unwrap_or(0);
+        let of_this = listing.claims.iter().filter(|id| id.submission == submission);
+        let mut claim = of_this.map(|id| id.claim).max().unwrap_or(0);
         loop {
             claim += 1;
-            let epoch = Epoch { submission, claim };
-            match self.create(&format!("claim-{epoch}.json"), runs_on) {
+            let id = AttemptId { submission, claim };
+            match self.create(&format!("claim-{id}.json"), claimant) {
                 Ok(()) => {
-                    let attempt = self.attempt(epoch);
+                    let attempt = self.attempt(id);
                     self.files.create_folders(&attempt.folder)?;
                     return Ok(Claim { attempts: self.clone(), attempt });
                 }
@@ -310,10 +324,36 @@ impl Attempts {
         self.files.write_atomically(&self.folder.join(name), &json(content))
     }
 
-    /// The content of a file; `None` if it is not there yet, or not whole.
-    fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        read_json(&*self.files, &self.folder.join(name))
+    /// The content of a file; `None` if it is not there.
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ReadError> {
+        read_if_listed(&*self.files, &self.folder, name)
     }
+
+    fn read_listed<T: DeserializeOwned>(&self, name: &str) -> Result<T, ReadError> {
+        read_listed(&*self.files, &self.folder.join(name))
+    }
+}
+
+/// A file that is there, but cannot be read now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The file or its folder cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// What it holds is not what burgeon writes, or not all of it.
+    #[error("{} is damaged: {why}; restore it, or remove it if its trial may be trained again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A result that was accepted is not there.
+    #[error("{} has no result, though it was accepted; restore its end.json, or remove accepted.json beside it if its trial may be trained again", path.display())]
+    NoResult {
+        /// The folder of the attempt.
+        path: PathBuf,
+    },
 }
 
 fn json(content: &impl Serialize) -> Vec<u8> {
@@ -323,8 +363,25 @@ fn json(content: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-fn read_json<T: DeserializeOwned>(files: &dyn Files, path: &Path) -> Option<T> {
-    serde_json::from_slice(&files.read(path, LIMIT_BYTES).ok()?).ok()
+/// The content of a file; `None` if its folder does not list it. Some network folders remember for a minute that a file was
+/// not there, but list it.
+fn read_if_listed<T: DeserializeOwned>(
+    files: &dyn Files,
+    folder: &Path,
+    name: &str,
+) -> Result<Option<T>, ReadError> {
+    let names = match files.list(folder) {
+        Err(error) if error.is_not_found() => return Ok(None),
+        names => names?,
+    };
+    let is_listed = names.iter().any(|listed| listed == name);
+    is_listed.then(|| read_listed(files, &folder.join(name))).transpose()
+}
+
+fn read_listed<T: DeserializeOwned>(files: &dyn Files, path: &Path) -> Result<T, ReadError> {
+    let damaged =
+        |why: serde_json::Error| ReadError::Damaged { path: path.into(), why: why.to_string() };
+    serde_json::from_slice(&files.read(path, LIMIT_BYTES)?).map_err(damaged)
 }
 
 fn number(digits: &str) -> Option<u32> {
@@ -337,7 +394,7 @@ fn number(digits: &str) -> Option<u32> {
 pub(crate) struct Attempt {
     files: Arc<dyn Files>,
     pub(crate) folder: PathBuf,
-    pub(crate) epoch: Epoch,
+    pub(crate) id: AttemptId,
 }
 
 impl Attempt {
@@ -351,12 +408,9 @@ impl Attempt {
         self.folder.join("checkpoints")
     }
 
-    /// How it ended, once it has said so.
-    pub(crate) fn end(&self) -> Option<AttemptEnd> {
-        // Listed first: some network folders remember for a minute that a file was not there, but list it.
-        let names = self.files.list(&self.folder).ok()?;
-        let is_there = names.iter().any(|name| name == END);
-        is_there.then(|| read_json(&*self.files, &self.folder.join(END)))?
+    /// How it ended; `None` if it has not said so.
+    pub(crate) fn end(&self) -> Result<Option<AttemptEnd>, ReadError> {
+        read_if_listed(&*self.files, &self.folder, END)
     }
 }
 
@@ -367,7 +421,7 @@ pub(crate) enum ClaimError {
     #[error(
         "nothing was submitted for this trial; `burgeon tune --on …` submits what `burgeon trial` runs"
     )]
-    Nothing,
+    NotSubmitted,
     /// The submission was replaced by a later one.
     #[error("submission {submission} was replaced by submission {last}")]
     Replaced {
@@ -389,25 +443,35 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Whether no newer attempt is to be seen, nor a newer submission. A folder that cannot be listed shows none.
-    pub(crate) fn is_newest(&self) -> bool {
-        self.attempts.list().is_ok_and(|listing| {
-            let epoch = self.attempt.epoch;
-            listing.claims.last().is_none_or(|last| *last <= epoch)
-                && listing.submissions.last().is_none_or(|last| *last <= epoch.submission)
-        })
+    /// Whether no newer attempt is to be seen, nor a newer submission.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed, which says nothing of either.
+    pub(crate) fn is_newest(&self) -> Result<bool, FileError> {
+        let listing = self.attempts.list()?;
+        let id = self.attempt.id;
+        Ok(listing.claims.last().is_none_or(|last| *last <= id)
+            && listing.submissions.last().is_none_or(|last| *last <= id.submission))
     }
 
     /// Whether the study has asked for an end.
-    pub(crate) fn is_asked_to_end(&self) -> bool {
-        let name = format!("asked-{:04}.json", self.attempt.epoch.submission);
-        let names = self.attempts.files.list(&self.attempts.folder);
-        names.is_ok_and(|names| names.contains(&name))
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed, which says nothing of that.
+    pub(crate) fn is_asked_to_end(&self) -> Result<bool, FileError> {
+        let name = format!("asked-{:04}.json", self.attempt.id.submission);
+        Ok(self.attempts.files.list(&self.attempts.folder)?.contains(&name))
     }
 
     /// Says how the attempt ended. One that is no longer the newest has no result, whatever it came to.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be listed or written. It may be called again.
     pub(crate) fn end(&self, end: End, seconds: f64) -> Result<End, FileError> {
-        let end = if self.is_newest() { end } else { End::Lost };
+        let end = if self.is_newest()? { end } else { End::Superseded };
         let path = self.attempt.folder.join(END);
         let content = AttemptEnd { end: end.clone(), seconds };
         self.attempts.files.write_atomically(&path, &json(&content))?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::seam::SchedulerError;
+use super::scheduler::SchedulerError;
 
 /// How long a program of a scheduler may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);

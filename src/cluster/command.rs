@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use super::call::{LIMIT, call};
-use super::seam::{Job, JobName, JobState, Scheduler, SchedulerError, Seen};
+use super::scheduler::{Job, JobRef, JobState, JobStatus, Scheduler, SchedulerError};
 use crate::spec::{JobCommands, RunSpec};
 
 /// Commands that submit, watch and cancel jobs.
@@ -39,8 +39,8 @@ impl Commands {
     }
 }
 
-fn lines(jobs: &[JobName]) -> String {
-    let line = |job: &JobName| format!("{} {}\n", job.name, job.id.as_deref().unwrap_or("-"));
+fn lines(jobs: &[JobRef]) -> String {
+    let line = |job: &JobRef| format!("{} {}\n", job.name, job.id.as_deref().unwrap_or("-"));
     jobs.iter().map(line).collect()
 }
 
@@ -60,10 +60,10 @@ impl Scheduler for Commands {
         }
     }
 
-    fn states(&self, jobs: &[JobName]) -> Result<BTreeMap<String, Vec<Seen>>, SchedulerError> {
+    fn states(&self, jobs: &[JobRef]) -> Result<BTreeMap<String, Vec<JobStatus>>, SchedulerError> {
         let command = self.shell(&self.commands.state);
         let printed = call(STATE, command, &lines(jobs), LIMIT)?;
-        let mut found: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
+        let mut found: BTreeMap<String, Vec<JobStatus>> = BTreeMap::new();
         for line in printed.lines().filter(|line| !line.trim().is_empty()) {
             let (name, seen) =
                 parse(line).ok_or_else(|| unclear(STATE, line, "use `NAME STATE ID NODE`"))?;
@@ -74,7 +74,7 @@ impl Scheduler for Commands {
         Ok(found)
     }
 
-    fn cancel(&self, jobs: &[JobName]) -> Result<(), SchedulerError> {
+    fn cancel(&self, jobs: &[JobRef]) -> Result<(), SchedulerError> {
         call(CANCEL, self.shell(&self.commands.cancel), &lines(jobs), LIMIT).map(drop)
     }
 }
@@ -83,13 +83,13 @@ const SUBMIT: &str = "the command run.on.command.submit";
 const STATE: &str = "the command run.on.command.state";
 const CANCEL: &str = "the command run.on.command.cancel";
 
-fn parse(line: &str) -> Option<(String, Seen)> {
+fn parse(line: &str) -> Option<(String, JobStatus)> {
     let mut words = line.split_whitespace();
     let name = words.next()?.to_owned();
     let state = JobState::named(words.next()?)?;
     let id = words.next().filter(|id| is_word(id))?.to_owned();
     let node = words.next().filter(|node| is_word(node)).map(str::to_owned);
-    Some((name, Seen { id, state, node, reason: None }))
+    Some((name, JobStatus { id, state, node, reason: None }))
 }
 
 fn is_word(word: &str) -> bool {

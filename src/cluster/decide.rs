@@ -1,4 +1,4 @@
-//! What follows from the state of a piece of work: pure, so that a test can put it to any state.
+//! What follows from the state of a task: pure, so that a test can put it to any state.
 //!
 //! | attempt | job | then |
 //! | --- | --- | --- |
@@ -14,9 +14,9 @@
 
 use std::time::Duration;
 
-use super::attempts::Epoch;
-use super::seam::JobEnd;
-use super::tally::{Cause, Tally};
+use super::attempts::AttemptId;
+use super::retry::{RetryCause, RetryCounts};
+use super::scheduler::JobEnd;
 use crate::spec::RunSpec;
 
 /// How long to wait, and how often to begin again.
@@ -32,12 +32,12 @@ pub(super) struct Limits {
     pub(super) trial_failures: usize,
     pub(super) interruptions: usize,
     /// Interruptions in a row without progress.
-    pub(super) fruitless: usize,
+    pub(super) without_progress: usize,
 }
 
 /// How long a job that ended may take to be requeued.
 const REQUEUE: Duration = Duration::from_secs(5);
-const FRUITLESS_MAX: usize = 3;
+const WITHOUT_PROGRESS_MAX: usize = 3;
 
 impl Limits {
     pub(super) fn of(run: &RunSpec) -> Self {
@@ -49,23 +49,23 @@ impl Limits {
             node_failures: run.node_failures,
             trial_failures: run.trial_failures,
             interruptions: run.interruptions,
-            fruitless: FRUITLESS_MAX,
+            without_progress: WITHOUT_PROGRESS_MAX,
         }
     }
 }
 
-/// The state of a piece of work.
+/// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct View {
+pub(super) struct TaskView {
     /// What earlier jobs came to, and earlier attempts of the current one.
-    pub(super) tally: Tally,
+    pub(super) retries: RetryCounts,
     /// The newest submission; `None` before the first, and once it came to nothing.
-    pub(super) current: Option<Current>,
+    pub(super) current: Option<SubmissionView>,
 }
 
 /// The state of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Current {
+pub(super) struct SubmissionView {
     pub(super) job: JobView,
     /// Its newest attempt, if one has begun.
     pub(super) attempt: Option<AttemptView>,
@@ -86,7 +86,7 @@ pub(super) enum JobView {
 /// What is known of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AttemptView {
-    pub(super) epoch: Epoch,
+    pub(super) id: AttemptId,
     pub(super) end: Option<EndView>,
     /// How long its heartbeat has been the same.
     pub(super) silent: Duration,
@@ -102,7 +102,7 @@ pub(super) enum EndView {
     Unfit,
     Interrupted,
     /// It found a newer attempt, which is not to be seen from here yet.
-    Lost,
+    Superseded,
 }
 
 /// What to do.
@@ -111,11 +111,11 @@ pub(super) enum Step {
     Submit,
     Wait,
     /// Take the result of this attempt.
-    Accept(Epoch),
+    Accept(AttemptId),
     /// The submission came to nothing; its job is cancelled, whatever it may still do.
     Replace {
-        cause: Cause,
-        why: Why,
+        cause: RetryCause,
+        why: FailureReason,
     },
     /// End the study with an error.
     GiveUp(Budget),
@@ -123,7 +123,7 @@ pub(super) enum Step {
 
 /// Why a submission came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Why {
+pub(super) enum FailureReason {
     TrialFailed,
     Unfit,
     Interrupted,
@@ -139,9 +139,9 @@ pub(super) enum Why {
     Vanished,
 }
 
-impl Why {
+impl FailureReason {
     /// As a clause.
-    pub(super) fn words(self) -> &'static str {
+    pub(super) fn clause(self) -> &'static str {
         match self {
             Self::TrialFailed => "the trial failed",
             Self::Unfit => "the node cannot train it",
@@ -164,12 +164,12 @@ pub(super) enum Budget {
     Nodes,
     Trial,
     Interruptions,
-    Fruitless,
+    NoProgress,
 }
 
 /// What to do in this state.
-pub(super) fn decide(view: &View, limits: &Limits) -> Step {
-    let over = over_budget(&view.tally, limits);
+pub(super) fn decide(view: &TaskView, limits: &Limits) -> Step {
+    let over = over_budget(&view.retries, limits);
     let Some(current) = &view.current else {
         return over.map_or(Step::Submit, Step::GiveUp);
     };
@@ -185,14 +185,14 @@ pub(super) fn decide(view: &View, limits: &Limits) -> Step {
 }
 
 /// The budget that is used up, if one is.
-pub(super) fn over_budget(tally: &Tally, limits: &Limits) -> Option<Budget> {
-    if tally.trial_failures > limits.trial_failures {
+pub(super) fn over_budget(retries: &RetryCounts, limits: &Limits) -> Option<Budget> {
+    if retries.trial_failures > limits.trial_failures {
         Some(Budget::Trial)
-    } else if tally.node_failures > limits.node_failures {
+    } else if retries.node_failures > limits.node_failures {
         Some(Budget::Nodes)
-    } else if tally.fruitless >= limits.fruitless {
-        Some(Budget::Fruitless)
-    } else if tally.interruptions > limits.interruptions {
+    } else if retries.without_progress >= limits.without_progress {
+        Some(Budget::NoProgress)
+    } else if retries.interruptions > limits.interruptions {
         Some(Budget::Interruptions)
     } else {
         None
@@ -200,35 +200,38 @@ pub(super) fn over_budget(tally: &Tally, limits: &Limits) -> Option<Budget> {
 }
 
 fn with_attempt(attempt: &AttemptView, job: JobView, limits: &Limits) -> Step {
-    let interrupted = if attempt.has_progress { Cause::Interrupted } else { Cause::Fruitless };
+    let interrupted =
+        if attempt.has_progress { RetryCause::Interrupted } else { RetryCause::NoProgress };
     match (attempt.end, job) {
-        (Some(EndView::Published), _) => Step::Accept(attempt.epoch),
-        (Some(EndView::Failed), _) => replace(Cause::Trial, Why::TrialFailed),
-        (Some(EndView::Unfit), _) => replace(Cause::Node, Why::Unfit),
+        (Some(EndView::Published), _) => Step::Accept(attempt.id),
+        (Some(EndView::Failed), _) => replace(RetryCause::Trial, FailureReason::TrialFailed),
+        (Some(EndView::Unfit), _) => replace(RetryCause::Node, FailureReason::Unfit),
         (Some(EndView::Interrupted), JobView::Ended(_, since) | JobView::Absent(since))
             if since >= limits.requeue =>
         {
-            replace(interrupted, Why::Interrupted)
+            replace(interrupted, FailureReason::Interrupted)
         }
         // The process is over, and yet its job is not.
         (Some(EndView::Interrupted), JobView::Running(_)) if attempt.silent >= limits.silence => {
-            replace(interrupted, Why::Interrupted)
+            replace(interrupted, FailureReason::Interrupted)
         }
         (Some(EndView::Interrupted), _) => Step::Wait,
-        (None | Some(EndView::Lost), JobView::Running(since)) => {
+        (None | Some(EndView::Superseded), JobView::Running(since)) => {
             // Silent on both counts: a requeued job may have begun on another node a moment ago.
             match attempt.silent.min(since) >= limits.silence {
-                true => replace(Cause::Node, Why::Silent),
+                true => replace(RetryCause::Node, FailureReason::Silent),
                 false => Step::Wait,
             }
         }
-        (None | Some(EndView::Lost), JobView::Ended(end, since)) => {
-            after_end(end, since, interrupted, Why::Crashed, limits)
+        (None | Some(EndView::Superseded), JobView::Ended(end, since)) => {
+            after_end(end, since, interrupted, FailureReason::Crashed, limits)
         }
-        (None | Some(EndView::Lost), JobView::Absent(since)) if since >= limits.visibility => {
-            replace(Cause::Node, Why::Vanished)
+        (None | Some(EndView::Superseded), JobView::Absent(since))
+            if since >= limits.visibility =>
+        {
+            replace(RetryCause::Node, FailureReason::Vanished)
         }
-        (None | Some(EndView::Lost), _) => Step::Wait,
+        (None | Some(EndView::Superseded), _) => Step::Wait,
     }
 }
 
@@ -236,12 +239,14 @@ fn without_attempt(job: JobView, limits: &Limits) -> Step {
     match job {
         JobView::Unknown | JobView::Pending => Step::Wait,
         JobView::Running(since) if since >= limits.silence.max(limits.visibility) => {
-            replace(Cause::Node, Why::NeverBegan)
+            replace(RetryCause::Node, FailureReason::NeverBegan)
         }
-        JobView::Absent(since) if since >= limits.visibility => replace(Cause::Node, Why::Vanished),
+        JobView::Absent(since) if since >= limits.visibility => {
+            replace(RetryCause::Node, FailureReason::Vanished)
+        }
         JobView::Running(_) | JobView::Absent(_) => Step::Wait,
         JobView::Ended(end, since) => {
-            after_end(end, since, Cause::Interrupted, Why::NeverBegan, limits)
+            after_end(end, since, RetryCause::Interrupted, FailureReason::NeverBegan, limits)
         }
     }
 }
@@ -250,23 +255,25 @@ fn without_attempt(job: JobView, limits: &Limits) -> Step {
 fn after_end(
     end: JobEnd,
     since: Duration,
-    interrupted: Cause,
-    silent: Why,
+    interrupted: RetryCause,
+    silent: FailureReason,
     limits: &Limits,
 ) -> Step {
     let (patience, cause, why) = match end {
         // What it wrote at its end may not be visible yet.
-        JobEnd::Completed => (limits.visibility, Cause::Node, silent),
-        JobEnd::Failed if silent == Why::Crashed => (limits.visibility, Cause::Trial, silent),
-        JobEnd::Failed => (limits.visibility, Cause::Node, silent),
-        JobEnd::TimedOut => (limits.requeue, interrupted, Why::TimedOut),
-        JobEnd::Preempted => (limits.requeue, interrupted, Why::Preempted),
-        JobEnd::NodeFailed => (limits.requeue, Cause::Node, Why::NodeFailed),
-        JobEnd::Cancelled => (limits.requeue, Cause::Node, Why::Cancelled),
+        JobEnd::Completed => (limits.visibility, RetryCause::Node, silent),
+        JobEnd::Failed if silent == FailureReason::Crashed => {
+            (limits.visibility, RetryCause::Trial, silent)
+        }
+        JobEnd::Failed => (limits.visibility, RetryCause::Node, silent),
+        JobEnd::TimedOut => (limits.requeue, interrupted, FailureReason::TimedOut),
+        JobEnd::Preempted => (limits.requeue, interrupted, FailureReason::Preempted),
+        JobEnd::NodeFailed => (limits.requeue, RetryCause::Node, FailureReason::NodeFailed),
+        JobEnd::Cancelled => (limits.requeue, RetryCause::Node, FailureReason::Cancelled),
     };
     if since >= patience { replace(cause, why) } else { Step::Wait }
 }
 
-fn replace(cause: Cause, why: Why) -> Step {
+fn replace(cause: RetryCause, why: FailureReason) -> Step {
     Step::Replace { cause, why }
 }

@@ -1,7 +1,8 @@
 //! Trials on other machines: jobs of a scheduler, over the run folder that all machines share.
 //!
-//! The study's process submits each piece of a trial's work as a job, which runs `burgeon trial RUN N`, and takes up what
-//! it leaves behind. Nothing is sent over the network but through the scheduler and the folder.
+//! A *task* is one part of a trial's work: its training, that of one of its folds, or its learning rate range test. The
+//! study's process submits each task as a job, which runs `burgeon trial RUN N`, and takes over what the job leaves behind.
+//! Nothing is sent over the network but through the scheduler and the folder.
 //!
 //! ```text
 //! trials/003/attempts/
@@ -18,10 +19,19 @@
 //!   accepted.json          the attempt whose result counts; written by the study
 //! ```
 //!
-//! An *attempt* is one execution of a task on a node. Its *epoch* is the number of the submission and, within that, the
-//! number of the claim. Only the attempt with the highest epoch counts: one that finds a higher epoch, or a later
-//! submission, ends without a result, and the study takes none from it. So a job whose node was declared dead but runs on
-//! writes into a folder that nobody reads any more.
+//! An *attempt* is one execution of a task on a node. Its *id* is the number of the submission and, within that, the number
+//! of the claim; ids are ordered, and serve as fencing tokens. Only the attempt with the highest id counts: one that finds a
+//! higher id, or a later submission, is superseded and ends without a result, and the study takes none from it. So a job
+//! whose node was declared dead but runs on writes into a folder that nobody reads any more.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `shared` | the cluster of a study: runs tasks |
+//! | `task_runner` | the loop around one task: look, decide, submit, accept |
+//! | `decide`, `retry` | what follows from a state, and which failure counts against which budget |
+//! | `client` | one poll of the scheduler for all jobs of a study |
+//! | `scheduler`, `slurm`, `command` | the interface to a scheduler, and its implementations |
+//! | `attempts`, `observed` | the files of a task, and what is known from them |
 //!
 //! Invariant: every file has one writer. No lock of the kernel, no appending by two, and no database is used on the shared
 //! folder.
@@ -29,47 +39,50 @@
 //! Invariant: whether an attempt lives is judged by whether the content of its heartbeat changes, over the reader's own
 //! monotonic clock. Times that other machines write are shown, but decide nothing.
 //!
+//! Invariant: a file that cannot be read is never taken for one that is not there. The task runner tries again for as long
+//! as files may take to become visible, and then ends with the error; so a trial is not trained twice because of a bad disk.
+//!
 //! Invariant: `decide` alone says what follows from a state, without I/O and without a clock.
 
 mod attempts;
-mod board;
 mod call;
+mod client;
 mod command;
-mod course;
 mod decide;
-mod job;
-mod known;
 mod nodes;
+mod observed;
 mod overview;
-mod seam;
+mod request;
+mod retry;
+mod scheduler;
 mod shared;
 mod slurm;
 mod snapshot;
 mod submit;
-mod tally;
+mod task;
+mod task_runner;
 #[cfg(test)]
 mod tests;
-mod work;
 
 pub(crate) use attempts::{Attempts, Claim, ClaimError, End, this_node};
-pub(crate) use job::{Outcome, Part, Task, TaskParent};
 pub(crate) use nodes::Nodes;
 pub(crate) use overview::{Overview, TrialLine};
+pub(crate) use request::{Control, OnUpdate, TaskEnd, TaskRequest, TaskUpdate};
 pub(crate) use shared::Cluster;
 pub(crate) use snapshot::read_snapshot;
 #[cfg(feature = "serve")]
 pub(crate) use snapshot::{SNAPSHOT_FILE, parse_snapshot};
 pub(crate) use submit::Program;
-pub(crate) use work::{Ask, News, Taken, Tell, Work};
+pub(crate) use task::{Outcome, Part, Task, TaskParent};
 
 use crate::spec::{On, RunSpec};
 
 /// The scheduler that a study names; `None` if its trials train in its own process.
-pub(crate) fn board_of(run: &RunSpec) -> Option<board::Board> {
-    let scheduler: Box<dyn seam::Scheduler> = match &run.on {
+pub(crate) fn scheduler_client(run: &RunSpec) -> Option<client::SchedulerClient> {
+    let scheduler: Box<dyn scheduler::Scheduler> = match &run.on {
         On::Local => return None,
         On::Slurm => Box::new(slurm::Slurm::new(run)),
         On::Command(commands) => Box::new(command::Commands::new(commands, run)),
     };
-    Some(board::Board::new(scheduler))
+    Some(client::SchedulerClient::new(scheduler))
 }

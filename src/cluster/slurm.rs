@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 
 use super::call::{LIMIT, call};
-use super::seam::{Job, JobEnd, JobName, JobState, Scheduler, SchedulerError, Seen};
+use super::scheduler::{Job, JobEnd, JobRef, JobState, JobStatus, Scheduler, SchedulerError};
 use crate::spec::RunSpec;
 
 /// A Slurm cluster.
@@ -76,13 +76,13 @@ impl Scheduler for Slurm {
         }
     }
 
-    fn states(&self, jobs: &[JobName]) -> Result<BTreeMap<String, Vec<Seen>>, SchedulerError> {
+    fn states(&self, jobs: &[JobRef]) -> Result<BTreeMap<String, Vec<JobStatus>>, SchedulerError> {
         let mut command = Command::new("squeue");
         // All of the user's jobs in one question: the controller answers that with one pass over its list, while a list
         // of ids would be resolved by squeue, and fails if the only one is forgotten.
         command.args(["--me", "--noheader", "--states=all", "--format", COLUMNS]);
         let printed = call("squeue", command, "", LIMIT)?;
-        let mut found: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
+        let mut found: BTreeMap<String, Vec<JobStatus>> = BTreeMap::new();
         for (name, seen) in printed.lines().filter_map(parse) {
             if jobs.iter().any(|job| job.name == name) {
                 found.entry(name).or_default().push(seen);
@@ -91,7 +91,7 @@ impl Scheduler for Slurm {
         Ok(found)
     }
 
-    fn cancel(&self, jobs: &[JobName]) -> Result<(), SchedulerError> {
+    fn cancel(&self, jobs: &[JobRef]) -> Result<(), SchedulerError> {
         let ids: Vec<&str> = jobs.iter().filter_map(|job| job.id.as_deref()).collect();
         if ids.is_empty() {
             return Ok(());
@@ -112,11 +112,11 @@ impl Scheduler for Slurm {
 }
 
 /// A line of squeue.
-fn parse(line: &str) -> Option<(String, Seen)> {
+fn parse(line: &str) -> Option<(String, JobStatus)> {
     let mut columns = line.splitn(5, '|');
     let [id, state, node, reason, name] = [(); 5].map(|()| columns.next());
     let given = |text: &str| !text.is_empty() && text != "None" && text != "(null)";
-    let seen = Seen {
+    let seen = JobStatus {
         id: id.filter(|id| is_id(id))?.to_owned(),
         state: state_of(state?),
         node: node.filter(|node| given(node)).map(str::to_owned),

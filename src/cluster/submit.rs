@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::attempts::{Attempts, Submission};
-use super::board::Board;
-use super::job::Part;
-use super::seam::{Job, JobName, SchedulerError};
-use super::work::{Ask, WorkError};
+use super::client::SchedulerClient;
+use super::request::{Control, OnUpdate, TaskError, during, pause};
+use super::scheduler::{Job, JobRef, SchedulerError};
+use super::task::Part;
 
 /// The first pause after a failure; each is twice as long as the one before.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -60,8 +60,8 @@ fn quoted(word: &str) -> String {
 }
 
 /// What is submitted.
-pub(super) struct Order<'a> {
-    pub(super) board: &'a Board,
+pub(super) struct Submitter<'a> {
+    pub(super) scheduler: &'a SchedulerClient,
     pub(super) program: &'a Program,
     pub(super) run: &'a Path,
     pub(super) attempts: &'a Attempts,
@@ -71,15 +71,16 @@ pub(super) struct Order<'a> {
     pub(super) excluded: Vec<String>,
 }
 
-impl Order<'_> {
+impl Submitter<'_> {
     /// Writes down the submission, before anything is submitted.
-    pub(super) fn begin(&self) -> Result<(), WorkError> {
+    pub(super) fn begin(&self) -> Result<Submission, TaskError> {
         let submission = Submission {
             name: self.program.name(self.trial, self.part, self.submission),
             at: Timestamp::now(),
         };
         let script = self.program.script(self.run, self.trial, self.part, self.submission);
-        Ok(self.attempts.begin(self.submission, &submission, &script)?)
+        self.attempts.begin(self.submission, &submission, &script)?;
+        Ok(submission)
     }
 
     /// Submits the job, or finds that it was submitted; answers its id, or what was asked for meanwhile. `is_new` if the
@@ -88,8 +89,8 @@ impl Order<'_> {
         &self,
         name: &str,
         is_new: bool,
-        pause: &mut dyn FnMut(Duration) -> Result<Ask, WorkError>,
-    ) -> Result<Result<String, Ask>, WorkError> {
+        on_update: &mut OnUpdate,
+    ) -> Result<Result<String, Control>, TaskError> {
         let job = Job {
             name: name.into(),
             script: self.attempts.script(self.submission),
@@ -99,12 +100,13 @@ impl Order<'_> {
         let (mut may_be_there, mut wait, mut refusals) = (!is_new, PAUSE, 0);
         loop {
             let tried = match may_be_there {
-                true => self.board.find(name).map(|seen| seen.into_iter().next_back()),
+                true => during(on_update, || self.scheduler.find(name))?
+                    .map(|jobs| jobs.into_iter().next_back()),
                 false => Ok(None),
             };
             let failed = match tried {
-                Ok(Some(seen)) => return self.submitted(name, &seen.id),
-                Ok(None) => match self.board.submit(&job) {
+                Ok(Some(found)) => return self.submitted(name, &found.id),
+                Ok(None) => match during(on_update, || self.scheduler.submit(&job))? {
                     Ok(id) => return self.submitted(name, &id),
                     Err(error) => error,
                 },
@@ -115,17 +117,17 @@ impl Order<'_> {
             if refusals >= REFUSALS_MAX || matches!(failed, SchedulerError::Missing { .. }) {
                 return Err(failed.into());
             }
-            match pause(wait)? {
-                Ask::Continue => {}
+            match pause(on_update, wait)? {
+                Control::Continue => {}
                 ask => return Ok(Err(ask)),
             }
             wait = (wait * 2).min(PAUSE_MAX);
         }
     }
 
-    fn submitted(&self, name: &str, id: &str) -> Result<Result<String, Ask>, WorkError> {
+    fn submitted(&self, name: &str, id: &str) -> Result<Result<String, Control>, TaskError> {
         self.attempts.write_job(self.submission, id)?;
-        self.board.watch(JobName { name: name.into(), id: Some(id.into()) });
+        self.scheduler.watch(JobRef { name: name.into(), id: Some(id.into()) });
         Ok(Ok(id.into()))
     }
 }

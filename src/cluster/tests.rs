@@ -3,25 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::attempts::{Attempts, End, Epoch, this_node};
-use super::board::Board;
+use super::attempts::{AttemptId, Attempts, End, this_node};
+use super::client::SchedulerClient;
 use super::decide::{
-    AttemptView, Budget, Current, EndView, JobView, Limits, Step, View, Why, decide,
+    AttemptView, Budget, EndView, FailureReason, JobView, Limits, Step, SubmissionView, TaskView,
+    decide,
 };
-use super::job::{Outcome, Part};
 use super::nodes::Nodes;
-use super::seam::{Job, JobEnd, JobName, JobState, Scheduler, SchedulerError, Seen};
+use super::request::{Control, TaskEnd, TaskRequest, TaskUpdate};
+use super::retry::{RetryCause, RetryCounts};
+use super::scheduler::{Job, JobEnd, JobRef, JobState, JobStatus, Scheduler, SchedulerError};
 use super::shared::Cluster;
 use super::submit::Program;
-use super::tally::{Cause, Tally};
-use super::work::{Ask, News, Taken, Work};
+use super::task::{Outcome, Part};
+use crate::ledger::{Event, LINE_LIMIT_BYTES, Ledger};
 use crate::record::Ending;
 use crate::spec::RunSpec;
+use crate::sys::clock::RealClock;
 use crate::sys::fence::Fence;
 use crate::sys::files::{Files, RealFiles};
 
@@ -32,7 +36,7 @@ const LIMITS: Limits = Limits {
     node_failures: 40,
     trial_failures: 2,
     interruptions: 40,
-    fruitless: 1000,
+    without_progress: 1000,
 };
 
 /// What befalls an execution after so many seconds.
@@ -78,7 +82,7 @@ const WORK: u64 = 30;
 const GHOST: u64 = 25;
 
 struct Execution {
-    epoch: Epoch,
+    id: AttemptId,
     began: u64,
     done: u64,
     fault: Option<(Fault, u64)>,
@@ -92,7 +96,7 @@ struct Submission {
     state: Option<JobState>,
     since: u64,
     executions: Vec<Execution>,
-    over: Option<Cause>,
+    over: Option<RetryCause>,
 }
 
 /// A cluster, a folder whose content is seen late, and the study's view of both.
@@ -127,7 +131,7 @@ impl World {
                 (submission.state, submission.since) = (Some(JobState::Running), now);
                 let claim = submission.executions.len() as u32 + 1;
                 submission.executions.push(Execution {
-                    epoch: Epoch { submission: number as u32, claim },
+                    id: AttemptId { submission: number as u32, claim },
                     began: now,
                     done: best,
                     fault: self.faults.pop(),
@@ -195,7 +199,7 @@ impl World {
                 execution.done += 1;
                 if execution.done >= WORK {
                     let is_newest = is_last && !newest_seen;
-                    let end = if is_newest { EndView::Published } else { EndView::Lost };
+                    let end = if is_newest { EndView::Published } else { EndView::Superseded };
                     execution.end = Some((end, now));
                     execution.is_alive = false;
                     if is_last && submission.state == Some(JobState::Running) {
@@ -207,20 +211,20 @@ impl World {
         }
     }
 
-    fn view(&self) -> View {
-        let mut tally = Tally::default();
+    fn view(&self) -> TaskView {
+        let mut retries = RetryCounts::default();
         let mut current = None;
         for submission in &self.submissions {
             let seen = submission.executions.iter().filter(|e| self.seen(e.began));
             let seen: Vec<&Execution> = seen.collect();
             for earlier in seen.iter().rev().skip(1) {
-                tally.add(match earlier.end {
-                    Some((EndView::Interrupted, _)) => Cause::Interrupted,
-                    _ => Cause::Node,
+                retries.add(match earlier.end {
+                    Some((EndView::Interrupted, _)) => RetryCause::Interrupted,
+                    _ => RetryCause::Node,
                 });
             }
             match submission.over {
-                Some(cause) => tally.add(cause),
+                Some(cause) => retries.add(cause),
                 None => current = Some((submission, seen.last().copied())),
             }
         }
@@ -234,21 +238,21 @@ impl World {
                 Some(JobState::Ended(end)) => JobView::Ended(end, since),
             };
             let attempt = execution.map(|execution| AttemptView {
-                epoch: execution.epoch,
+                id: execution.id,
                 end: execution.end.filter(|(_, at)| self.seen(*at)).map(|(end, _)| end),
                 silent: Duration::from_secs(self.now.saturating_sub(execution.beat + self.delay)),
                 has_progress: true,
             });
-            Current { job, attempt }
+            SubmissionView { job, attempt }
         });
-        View { tally, current }
+        TaskView { retries, current }
     }
 
     /// Does what is decided; the end, once there is one.
-    fn act(&mut self, step: Step) -> Option<Result<Epoch, Budget>> {
+    fn act(&mut self, step: Step) -> Option<Result<AttemptId, Budget>> {
         match step {
             Step::Wait => None,
-            Step::Accept(epoch) => Some(Ok(epoch)),
+            Step::Accept(id) => Some(Ok(id)),
             Step::GiveUp(budget) => Some(Err(budget)),
             Step::Submit => {
                 let (state, since) = (Some(JobState::Pending), self.now);
@@ -300,15 +304,15 @@ proptest! {
             world.pass();
         };
         match end {
-            Ok(epoch) => {
+            Ok(id) => {
                 let newest = world.submissions.len() as u32;
-                prop_assert_eq!(epoch.submission, newest, "of a submission that was replaced");
+                prop_assert_eq!(id.submission, newest, "of a submission that was replaced");
                 let executions = &world.submissions[newest as usize - 1].executions;
-                let accepted = executions.iter().find(|execution| execution.epoch == epoch);
+                let accepted = executions.iter().find(|execution| execution.id == id);
                 let end = accepted.and_then(|accepted| accepted.end);
                 prop_assert!(end.is_some_and(|(end, at)| end == EndView::Published && world.seen(at)));
                 // No later attempt was to be seen.
-                let later = executions.iter().any(|e| e.epoch > epoch && world.seen(e.began));
+                let later = executions.iter().any(|e| e.id > id && world.seen(e.began));
                 prop_assert!(!later);
             }
             Err(budget) => {
@@ -358,14 +362,14 @@ proptest! {
     }
 }
 
-fn view(job: JobView, attempt: Option<(Option<EndView>, u64)>) -> View {
+fn view(job: JobView, attempt: Option<(Option<EndView>, u64)>) -> TaskView {
     let attempt = attempt.map(|(end, silent)| AttemptView {
-        epoch: Epoch { submission: 1, claim: 1 },
+        id: AttemptId { submission: 1, claim: 1 },
         end,
         silent: Duration::from_secs(silent),
         has_progress: true,
     });
-    View { tally: Tally::default(), current: Some(Current { job, attempt }) }
+    TaskView { retries: RetryCounts::default(), current: Some(SubmissionView { job, attempt }) }
 }
 
 #[test]
@@ -379,27 +383,47 @@ fn every_end_leads_where_the_table_says() {
         (JobView::Pending, None, Step::Wait),
         (JobView::Unknown, works(10_000), Step::Wait),
         (JobView::Running(s(9999)), works(89), Step::Wait),
-        (JobView::Running(s(9999)), works(90), replace(Cause::Node, Why::Silent)),
+        (JobView::Running(s(9999)), works(90), replace(RetryCause::Node, FailureReason::Silent)),
         // Its requeued job has begun elsewhere a moment ago.
         (JobView::Running(s(3)), works(9999), Step::Wait),
         (JobView::Pending, interrupted, Step::Wait),
         (JobView::Ended(Failed, s(4)), interrupted, Step::Wait),
-        (JobView::Ended(Failed, s(5)), interrupted, replace(Cause::Interrupted, Why::Interrupted)),
-        (JobView::Ended(TimedOut, s(5)), works(0), replace(Cause::Interrupted, Why::TimedOut)),
-        (JobView::Ended(NodeFailed, s(5)), works(0), replace(Cause::Node, Why::NodeFailed)),
+        (
+            JobView::Ended(Failed, s(5)),
+            interrupted,
+            replace(RetryCause::Interrupted, FailureReason::Interrupted),
+        ),
+        (
+            JobView::Ended(TimedOut, s(5)),
+            works(0),
+            replace(RetryCause::Interrupted, FailureReason::TimedOut),
+        ),
+        (
+            JobView::Ended(NodeFailed, s(5)),
+            works(0),
+            replace(RetryCause::Node, FailureReason::NodeFailed),
+        ),
         (JobView::Ended(Failed, s(69)), works(0), Step::Wait),
-        (JobView::Ended(Failed, s(70)), works(0), replace(Cause::Trial, Why::Crashed)),
-        (JobView::Ended(Completed, s(70)), None, replace(Cause::Node, Why::NeverBegan)),
-        (JobView::Absent(s(70)), None, replace(Cause::Node, Why::Vanished)),
+        (
+            JobView::Ended(Failed, s(70)),
+            works(0),
+            replace(RetryCause::Trial, FailureReason::Crashed),
+        ),
+        (
+            JobView::Ended(Completed, s(70)),
+            None,
+            replace(RetryCause::Node, FailureReason::NeverBegan),
+        ),
+        (JobView::Absent(s(70)), None, replace(RetryCause::Node, FailureReason::Vanished)),
         (
             JobView::Running(s(0)),
             Some((Some(EndView::Failed), 0)),
-            replace(Cause::Trial, Why::TrialFailed),
+            replace(RetryCause::Trial, FailureReason::TrialFailed),
         ),
         (
             JobView::Ended(NodeFailed, s(500)),
             Some((Some(EndView::Published), 500)),
-            Step::Accept(Epoch { submission: 1, claim: 1 }),
+            Step::Accept(AttemptId { submission: 1, claim: 1 }),
         ),
     ] {
         assert_eq!(decide(&view(job, attempt), &LIMITS), step, "{job:?} {attempt:?}");
@@ -408,26 +432,29 @@ fn every_end_leads_where_the_table_says() {
 
 #[test]
 fn budgets_are_separate_and_a_trial_that_fails_by_itself_is_not_tried_again() {
-    let limits = Limits { trial_failures: 0, node_failures: 2, fruitless: 3, ..LIMITS };
-    let after = |causes: &[Cause]| {
-        let mut tally = Tally::default();
-        causes.iter().for_each(|cause| tally.add(*cause));
-        decide(&View { tally, current: None }, &limits)
+    let limits = Limits { trial_failures: 0, node_failures: 2, without_progress: 3, ..LIMITS };
+    let after = |causes: &[RetryCause]| {
+        let mut retries = RetryCounts::default();
+        causes.iter().for_each(|cause| retries.add(*cause));
+        decide(&TaskView { retries, current: None }, &limits)
     };
     assert_eq!(after(&[]), Step::Submit);
-    assert_eq!(after(&[Cause::Trial]), Step::GiveUp(Budget::Trial));
-    assert_eq!(after(&[Cause::Node; 2]), Step::Submit);
-    assert_eq!(after(&[Cause::Node; 3]), Step::GiveUp(Budget::Nodes));
-    assert_eq!(after(&[Cause::Interrupted; 40]), Step::Submit);
-    let [fruitless, interrupted] = [Cause::Fruitless, Cause::Interrupted];
-    assert_eq!(after(&[fruitless, fruitless, interrupted, fruitless]), Step::Submit);
-    assert_eq!(after(&[fruitless; 3]), Step::GiveUp(Budget::Fruitless));
+    assert_eq!(after(&[RetryCause::Trial]), Step::GiveUp(Budget::Trial));
+    assert_eq!(after(&[RetryCause::Node; 2]), Step::Submit);
+    assert_eq!(after(&[RetryCause::Node; 3]), Step::GiveUp(Budget::Nodes));
+    assert_eq!(after(&[RetryCause::Interrupted; 40]), Step::Submit);
+    let [without_progress, interrupted] = [RetryCause::NoProgress, RetryCause::Interrupted];
+    assert_eq!(
+        after(&[without_progress, without_progress, interrupted, without_progress]),
+        Step::Submit
+    );
+    assert_eq!(after(&[without_progress; 3]), Step::GiveUp(Budget::NoProgress));
 }
 
 /// A scheduler whose jobs are threads of the test.
 #[derive(Clone, Default)]
 struct Threads {
-    jobs: Arc<Mutex<BTreeMap<String, Vec<Seen>>>>,
+    jobs: Arc<Mutex<BTreeMap<String, Vec<JobStatus>>>>,
     /// How many submissions are taken, but reported as failed.
     lies: Arc<AtomicUsize>,
 }
@@ -447,7 +474,7 @@ impl Scheduler for Threads {
             let mut jobs = self.jobs.lock().unwrap();
             let seen = jobs.entry(name.clone()).or_default();
             let (id, node) = (format!("{}", seen.len() + 1), Some("n1".into()));
-            seen.push(Seen { id: id.clone(), state: JobState::Running, node, reason: None });
+            seen.push(JobStatus { id: id.clone(), state: JobState::Running, node, reason: None });
             id
         };
         let this = self.clone();
@@ -473,27 +500,30 @@ impl Scheduler for Threads {
         }
     }
 
-    fn states(&self, jobs: &[JobName]) -> Result<BTreeMap<String, Vec<Seen>>, SchedulerError> {
+    fn states(&self, jobs: &[JobRef]) -> Result<BTreeMap<String, Vec<JobStatus>>, SchedulerError> {
         let all = self.jobs.lock().unwrap();
         let known = jobs.iter().filter_map(|job| all.get_key_value(&job.name));
         Ok(known.map(|(name, seen)| (name.clone(), seen.clone())).collect())
     }
 
-    fn cancel(&self, _jobs: &[JobName]) -> Result<(), SchedulerError> {
+    fn cancel(&self, _jobs: &[JobRef]) -> Result<(), SchedulerError> {
         Ok(())
     }
 }
 
 fn cluster(run: &Path, scheduler: &Threads) -> Cluster {
-    let files: Arc<dyn Files> = Arc::new(RealFiles);
-    let program = Program { key: "run".into(), command: Vec::new(), environment: Vec::new() };
-    let board = Board::new(Box::new(scheduler.clone()));
-    let spec = RunSpec::default();
-    Cluster::new(&spec, board, Nodes::default(), program, (&files, Fence::none()), run)
+    cluster_of(&RunSpec::default(), run, Box::new(scheduler.clone()))
 }
 
-fn work<'a>(folder: &'a Path) -> Work<'a> {
-    Work { trial: 1, part: Part::Train, folder, task: b"{}".to_vec() }
+fn cluster_of(spec: &RunSpec, run: &Path, scheduler: Box<dyn Scheduler>) -> Cluster {
+    let files: Arc<dyn Files> = Arc::new(RealFiles);
+    let program = Program { key: "run".into(), command: Vec::new(), environment: Vec::new() };
+    let scheduler = SchedulerClient::new(scheduler);
+    Cluster::new(spec, scheduler, Nodes::default(), program, (&files, Fence::none()), run)
+}
+
+fn request<'a>(folder: &'a Path) -> TaskRequest<'a> {
+    TaskRequest { trial: 1, part: Part::Train, folder, task: b"{}".to_vec() }
 }
 
 #[test]
@@ -503,11 +533,11 @@ fn a_job_that_was_taken_although_its_submission_failed_is_found_and_not_submitte
     let scheduler = Threads { lies: Arc::new(AtomicUsize::new(1)), ..Threads::default() };
     let cluster = cluster(run.path(), &scheduler);
     let mut submitted = 0;
-    let taken = cluster.work(&work(&folder), &mut |news| {
-        submitted += usize::from(matches!(news, News::Submitted { .. }));
-        Ok(Ask::Continue)
+    let taken = cluster.run(&request(&folder), &mut |update| {
+        submitted += usize::from(matches!(update, TaskUpdate::Submitted { .. }));
+        Ok(Control::Continue)
     });
-    assert!(matches!(taken.unwrap(), Taken::Result(..)));
+    assert!(matches!(taken.unwrap(), TaskEnd::Result(..)));
     assert_eq!(submitted, 1);
     let jobs = scheduler.jobs.lock().unwrap();
     assert_eq!(jobs.values().map(Vec::len).collect::<Vec<_>>(), [1]);
@@ -519,16 +549,161 @@ fn a_process_that_comes_later_finds_what_was_submitted_and_takes_each_result_onc
     let folder = run.path().join("trials/001/attempts");
     let scheduler = Threads::default();
     let first = cluster(run.path(), &scheduler);
-    let left = first.work(&work(&folder), &mut |news| {
-        Ok(if matches!(news, News::Submitted { .. }) { Ask::Leave } else { Ask::Continue })
+    let left = first.run(&request(&folder), &mut |update| {
+        Ok(if matches!(update, TaskUpdate::Submitted { .. }) {
+            Control::Detach
+        } else {
+            Control::Continue
+        })
     });
-    assert!(matches!(left.unwrap(), Taken::Left));
+    assert!(matches!(left.unwrap(), TaskEnd::Detached));
     for _ in 0..2 {
         let taken = cluster(run.path(), &scheduler)
-            .work(&work(&folder), &mut |_| Ok(Ask::Continue))
+            .run(&request(&folder), &mut |_| Ok(Control::Continue))
             .unwrap();
-        let Taken::Result(attempt, _) = taken else { panic!("{taken:?}") };
-        assert_eq!(attempt.epoch, Epoch { submission: 1, claim: 1 });
+        let TaskEnd::Result(attempt, _) = taken else { panic!("{taken:?}") };
+        assert_eq!(attempt.id, AttemptId { submission: 1, claim: 1 });
     }
     assert_eq!(scheduler.jobs.lock().unwrap().len(), 1);
+}
+
+/// Submits a task whose caller leaves at once, and waits for the end of its attempt.
+fn submitted_and_ended(run: &Path, scheduler: &Threads) -> Attempts {
+    let folder = run.join("trials/001/attempts");
+    let left = cluster(run, scheduler).run(&request(&folder), &mut |update| {
+        let is_submitted = matches!(update, TaskUpdate::Submitted { .. });
+        Ok(if is_submitted { Control::Detach } else { Control::Continue })
+    });
+    assert!(matches!(left.unwrap(), TaskEnd::Detached));
+    let files: Arc<dyn Files> = Arc::new(RealFiles);
+    let attempts = Attempts::in_folder(&files, &folder);
+    let id = AttemptId { submission: 1, claim: 1 };
+    while attempts.attempt(id).end().ok().flatten().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    attempts
+}
+
+/// Takes a file away for the first moments of a task, with a folder in its place, and answers how the task ends.
+fn with_a_file_unreadable_at_first(name: &str, accepted_before: bool) {
+    let run = tempfile::tempdir().unwrap();
+    let scheduler = Threads::default();
+    submitted_and_ended(run.path(), &scheduler);
+    let folder = run.path().join("trials/001/attempts");
+    if accepted_before {
+        let taken =
+            cluster(run.path(), &scheduler).run(&request(&folder), &mut |_| Ok(Control::Continue));
+        assert!(matches!(taken.unwrap(), TaskEnd::Result(..)));
+    }
+    let (path, aside) = (folder.join(name), run.path().join("aside"));
+    std::fs::rename(&path, &aside).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let mut looks = 0;
+    let taken = cluster(run.path(), &scheduler).run(&request(&folder), &mut |update| {
+        assert!(!matches!(update, TaskUpdate::Submitted { .. }), "{name}: trained again");
+        looks += usize::from(matches!(update, TaskUpdate::Waiting));
+        if looks == 8 && path.is_dir() {
+            std::fs::remove_dir(&path).unwrap();
+            std::fs::rename(&aside, &path).unwrap();
+        }
+        Ok(Control::Continue)
+    });
+    let TaskEnd::Result(attempt, _) = taken.unwrap() else { panic!("{name}") };
+    assert_eq!(attempt.id, AttemptId { submission: 1, claim: 1 });
+    assert!(looks >= 8, "{name} was not needed");
+    assert_eq!(scheduler.jobs.lock().unwrap().len(), 1, "{name}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_for_a_moment_does_not_have_the_trial_trained_again() {
+    with_a_file_unreadable_at_first("submission-0001.json", false);
+    with_a_file_unreadable_at_first("job-0001.json", false);
+    with_a_file_unreadable_at_first("0001-01/end.json", false);
+    with_a_file_unreadable_at_first("0001-01/end.json", true);
+    with_a_file_unreadable_at_first("accepted.json", true);
+}
+
+#[test]
+fn a_file_that_stays_unreadable_ends_the_task_with_an_error_that_names_it() {
+    let run = tempfile::tempdir().unwrap();
+    let scheduler = Threads::default();
+    let attempts = submitted_and_ended(run.path(), &scheduler);
+    let end = attempts.attempt(AttemptId { submission: 1, claim: 1 }).folder.join("end.json");
+    std::fs::write(&end, "{").unwrap();
+    let spec = RunSpec { visibility: 1, ..RunSpec::default() };
+    let folder = run.path().join("trials/001/attempts");
+    let error = cluster_of(&spec, run.path(), Box::new(scheduler.clone()))
+        .run(&request(&folder), &mut |_| Ok(Control::Continue))
+        .unwrap_err();
+    assert!(error.to_string().contains("end.json is damaged"), "{error}");
+    assert_eq!(scheduler.jobs.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_line_that_is_longer_than_any_event_does_not_hide_those_after_it() {
+    let run = tempfile::tempdir().unwrap();
+    let scheduler = Threads::default();
+    let attempts = submitted_and_ended(run.path(), &scheduler);
+    let attempt = attempts.attempt(AttemptId { submission: 1, claim: 1 });
+    let clock = Arc::new(RealClock::default());
+    let mut ledger = Ledger::open(&RealFiles, &attempt.events(), Fence::none(), clock).unwrap();
+    let rejected = |path: &str| Event::CheckpointRejected { path: path.into(), why: "torn".into() };
+    ledger.append(rejected("a")).unwrap();
+    let first = std::fs::read(attempt.events()).unwrap();
+    // The end of the long line is an event of its own, if it is read by itself.
+    let long = [vec![b' '; 3 * LINE_LIMIT_BYTES], first.clone()].concat();
+    let all = [first.clone(), long, b"{damaged}\n".to_vec(), first].concat();
+    std::fs::write(attempt.events(), all).unwrap();
+    let folder = run.path().join("trials/001/attempts");
+    let mut passed_on = 0;
+    let taken = cluster(run.path(), &scheduler).run(&request(&folder), &mut |update| {
+        if let TaskUpdate::Events { events } = update {
+            passed_on += events.len();
+        }
+        Ok(Control::Continue)
+    });
+    assert!(matches!(taken.unwrap(), TaskEnd::Result(..)));
+    assert_eq!(passed_on, 2);
+}
+
+/// A scheduler that takes a job only once the study has given a sign of life meanwhile.
+struct SlowToSubmit {
+    threads: Threads,
+    signs: Mutex<Receiver<()>>,
+}
+
+impl Scheduler for SlowToSubmit {
+    fn submit(&self, job: &Job) -> Result<String, SchedulerError> {
+        for _ in 0..2 {
+            let sign = self.signs.lock().unwrap().recv_timeout(Duration::from_secs(30));
+            sign.expect("no sign of life while the job was submitted");
+        }
+        self.threads.submit(job)
+    }
+
+    fn states(&self, jobs: &[JobRef]) -> Result<BTreeMap<String, Vec<JobStatus>>, SchedulerError> {
+        self.threads.states(jobs)
+    }
+
+    fn cancel(&self, jobs: &[JobRef]) -> Result<(), SchedulerError> {
+        self.threads.cancel(jobs)
+    }
+}
+
+#[test]
+fn signs_of_life_go_on_while_a_job_is_submitted() {
+    let run = tempfile::tempdir().unwrap();
+    let folder = run.path().join("trials/001/attempts");
+    let (send, signs) = channel();
+    let scheduler = SlowToSubmit { threads: Threads::default(), signs: Mutex::new(signs) };
+    let taken = cluster_of(&RunSpec::default(), run.path(), Box::new(scheduler)).run(
+        &request(&folder),
+        &mut |update| {
+            if let TaskUpdate::Waiting = update {
+                send.send(()).unwrap();
+            }
+            Ok(Control::Continue)
+        },
+    );
+    assert!(matches!(taken.unwrap(), TaskEnd::Result(..)));
 }

@@ -18,7 +18,7 @@ pub enum ContainerError {
     },
     /// The engine is not on this machine.
     #[error(
-        "{variable} is `{value}`, but burgeon speaks to container engines through a Unix socket alone: give it as unix:///PATH"
+        "{variable} is `{value}`, but burgeon talks to container engines through Unix sockets only: give it as unix:///PATH"
     )]
     NotASocket {
         /// The environment variable, or what else named it.
@@ -28,7 +28,7 @@ pub enum ContainerError {
     },
     /// The engine does not answer.
     #[error(
-        "cannot reach the container engine at {}: see that it runs (`docker version`), and that this user may open the socket (`ls -l {}`)",
+        "cannot reach the container engine at {}: check that it runs (`docker version`), and that this user may open the socket (`ls -l {}`)",
         socket.display(), socket.display()
     )]
     Unreachable {
@@ -50,7 +50,7 @@ pub enum ContainerError {
     },
     /// The engine does not have the image.
     #[error(
-        "the container engine has no image `{image}`: build or pull it first (`docker pull {image}`), as burgeon pulls none by itself"
+        "the container engine has no image `{image}`: build or pull it first (`docker pull {image}`), as burgeon does not pull images itself"
     )]
     ImageMissing {
         /// The image's name.
@@ -90,13 +90,15 @@ pub enum ContainerError {
         driver: String,
     },
     /// Somebody else removed the container while it was watched.
-    #[error("the container of `{label}` was removed by somebody else before its end could be read")]
+    #[error(
+        "the container of `{label}` was removed from outside before its exit status could be read"
+    )]
     Gone {
         /// The job's label.
         label: String,
     },
     /// The thread that waited for the container ended.
-    #[error("nobody waits for the container of `{label}` any more; it goes on")]
+    #[error("no process waits for the container of `{label}` any more; it keeps running")]
     Abandoned {
         /// The job's label.
         label: String,

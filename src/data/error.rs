@@ -27,7 +27,7 @@ pub enum DataError {
     },
     /// Nothing is where the images should be.
     #[error(
-        "{} does not exist; set `path` in [data], or `--set data.path=PATH`, to where the images are", path.display()
+        "{} does not exist; set `path` in [data], or `--set data.path=PATH`, to the images", path.display()
     )]
     NoSuchPath {
         /// The path that the study gives.

@@ -25,7 +25,7 @@ pub enum CarryError {
     Detect(#[from] DetectError),
     /// Nothing in the folder is a program of Keras or PyTorch.
     #[error(
-        "no program of Keras or PyTorch was found in {}; name the file if it is there",
+        "found no Keras or PyTorch program in {}; if there is one, name its file",
         folder.display()
     )]
     NoProgram {
@@ -33,7 +33,7 @@ pub enum CarryError {
         folder: PathBuf,
     },
     /// The network is one that a study may not have.
-    #[error("the program's network cannot be a study")]
+    #[error("the program's network cannot be turned into a study")]
     Study(#[source] SpecError),
 }
 

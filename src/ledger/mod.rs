@@ -36,6 +36,7 @@ pub(crate) use ends::{Enough, LogEnds, read_ends};
 pub use event::{Event, Verdict};
 pub use log::LedgerError;
 pub(crate) use log::{Appended, Ledger, Repair, read};
+pub(crate) use parse::LINE_LIMIT_BYTES;
 #[doc(hidden)]
 pub use parse::LineError;
 pub use parse::{Parsed, parse_events};

@@ -6,24 +6,21 @@
 //! them over from a parent, `inherited_weights` from a trained model of other classes.
 //!
 //! A trained network is used through a [`Classifier`], which is opened from a [`SavedModel`]: weights,
-//! spec and [`Preparation`], which describes how pictures become the network's input.
+//! spec and [`Preparation`], which describes how pictures become the network's input. `export` writes it for other libraries.
 
 mod arrays;
 mod classifier;
 mod device;
+pub(crate) mod export;
 pub(crate) mod graft;
 pub(crate) mod import;
 pub(crate) mod inherit;
 mod initial;
-pub(crate) mod keras;
 mod layers;
 pub(crate) mod model_file;
 pub(crate) mod network;
-pub(crate) mod onnx;
 pub(crate) mod optimizer_record;
 pub(crate) mod preparation;
-mod python;
-pub(crate) mod pytorch;
 pub(crate) mod quantization;
 pub(crate) mod read;
 mod residual;
@@ -35,19 +32,20 @@ pub(crate) use crate::record::GraftReport;
 pub(crate) use arrays::weight_number;
 pub use classifier::{Classifier, ClassifierError, InputError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
+pub(crate) use export::{
+    KERAS_FILE, KERAS_PY, MODEL_PY, OnnxExport, OnnxInput, PYTORCH_FILE, to_keras, to_onnx,
+    to_pytorch,
+};
 pub(crate) use graft::{Graft, GraftError, keeps_optimizer, refreshed};
 pub(crate) use import::{ImportError, ImportReport, Reason, import_pytorch};
 pub(crate) use inherit::{ClassMatch, inherited_weights};
-pub(crate) use keras::{KERAS_FILE, KERAS_PY, to_keras};
 pub use model_file::ModelFile;
 pub(crate) use model_file::ModelFileError;
 pub(crate) use network::layer_rows;
 pub use network::{Mode, Network};
-pub(crate) use onnx::{OnnxExport, OnnxInput, to_onnx};
 pub(crate) use optimizer_record::{OptimizerRecord, OptimizerRecordError};
 pub(crate) use preparation::Subject;
 pub use preparation::{Preparation, PreparationError};
-pub(crate) use pytorch::{MODEL_PY, PYTORCH_FILE, to_pytorch};
 pub(crate) use quantization::{Calibration, EmulatedNetwork, QuantizedNetwork};
 pub(crate) use read::ReadError;
 pub(crate) use read::{read_scalar, read_values};

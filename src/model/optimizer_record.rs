@@ -45,7 +45,7 @@ pub enum OptimizerRecordError {
     #[error("cannot be written as burnpack: {0}")]
     Unwritable(String),
     /// An entry is of a parameter that the network does not have, or of an unknown field.
-    #[error("`{entry}` is of no known parameter and field")]
+    #[error("`{entry}` belongs to no known parameter and field")]
     Unknown {
         /// Name of the entry.
         entry: String,

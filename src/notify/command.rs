@@ -13,7 +13,8 @@ use crate::record::StudyResult;
 ///
 /// # Errors
 ///
-/// If the program cannot be started or fails. The result of the study stands.
+/// If the program cannot be started, fails, or is still running after ten minutes, when it is killed. The result of the study
+/// stands.
 pub fn notify(command: &[String], study: &str, result: &StudyResult) -> Result<(), NotifyError> {
     notify_while(command, study, result, &mut || true)
 }
@@ -28,6 +29,16 @@ pub fn notify_while(
     command: &[String],
     study: &str,
     result: &StudyResult,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Result<(), NotifyError> {
+    run(command, study, result, LIMIT, keep_going)
+}
+
+fn run(
+    command: &[String],
+    study: &str,
+    result: &StudyResult,
+    limit: Duration,
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<(), NotifyError> {
     let Some((program, arguments)) = command.split_first() else {
@@ -48,34 +59,51 @@ pub fn notify_while(
         .stdout(Stdio::null())
         .spawn()
         .map_err(failed)?;
-    let status = wait_while(&mut child, keep_going).map_err(failed)?;
-    let status = status.ok_or_else(|| NotifyError::Stopped { program: program.clone() })?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(NotifyError::Failed { program: program.clone(), status })
+    match wait_while(&mut child, limit, keep_going).map_err(failed)? {
+        Waited::Ended(status) if status.success() => Ok(()),
+        Waited::Ended(status) => Err(NotifyError::Failed { program: program.clone(), status }),
+        Waited::Stopped => Err(NotifyError::Stopped { program: program.clone() }),
+        Waited::TimedOut => Err(NotifyError::TimedOut { program: program.clone(), limit }),
     }
 }
+
+/// How long a program may run: a process that waits for it holds its run, and its place on a cluster.
+const LIMIT: Duration = Duration::from_secs(10 * 60);
 
 /// How long a program may take to end once it is to be stopped.
 const GRACE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How the program ended; `None` if it had to be killed.
+/// What waiting for a program came to; it is killed unless it ended by itself.
+enum Waited {
+    Ended(ExitStatus),
+    Stopped,
+    TimedOut,
+}
+
 fn wait_while(
     child: &mut Child,
+    limit: Duration,
     keep_going: &mut dyn FnMut() -> bool,
-) -> io::Result<Option<ExitStatus>> {
+) -> io::Result<Waited> {
+    let since = Instant::now();
     let mut until = None;
-    loop {
+    let waited = loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            return Ok(Waited::Ended(status));
         }
         if !keep_going() && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + GRACE) {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
+            break Waited::Stopped;
+        }
+        if since.elapsed() >= limit {
+            break Waited::TimedOut;
         }
         sleep(LOOK_EVERY);
-    }
+    };
+    child.kill()?;
+    child.wait()?;
+    Ok(waited)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 /// A failure of a notification. The result of the study stands.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +23,17 @@ pub enum NotifyError {
         /// How it ended.
         status: ExitStatus,
     },
+    /// The program ran for too long, and was killed.
+    #[error(
+        "the command of [notify], `{program}`, was still running after {} s and was killed; one that has more to do can start it in the background",
+        limit.as_secs()
+    )]
+    TimedOut {
+        /// The first word of `[notify] command`.
+        program: String,
+        /// The time that it had.
+        limit: Duration,
+    },
     /// This process was asked to stop before the program had ended.
     #[error(
         "the command of [notify], `{program}`, was stopped early; `burgeon resume` runs it again"
@@ -32,7 +44,7 @@ pub enum NotifyError {
     },
     /// Mail or webhooks are asked for, which this build lacks.
     #[error(
-        "this build cannot send mail or call webhooks: it lacks the cargo feature `mail`; nobody is told by those of [notify]"
+        "this build cannot send mail or call webhooks: it lacks the cargo feature `mail`, so those of [notify] are not sent"
     )]
     NotBuilt,
     /// The messages could not be made, kept or read.

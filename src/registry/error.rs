@@ -67,7 +67,7 @@ pub enum RegistryError {
         name: String,
     },
     /// An alias points to that version already.
-    #[error("{name} points to version {version} already")]
+    #[error("{name} already points to version {version}")]
     AlreadyThere {
         /// The alias.
         name: String,
@@ -98,7 +98,7 @@ pub enum RegistryError {
     },
     /// A version has seen held-out images.
     #[error(
-        "{seen} of the {images} held-out images of the registry are among the model's training and validation images, which is more than {} %: it cannot be judged on them",
+        "{seen} of the {images} held-out images of the registry are among the model's training and validation images, which is more than {} %: they say nothing about how it does on new images",
         most * 100.0
     )]
     Seen {

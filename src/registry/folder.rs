@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::alias::Alias;
 use super::error::RegistryError;
 use super::held_out::{HeldOut, HeldOutSet};
+use super::lock::lock;
 use super::name::is_alias_name;
 use super::record::{Record, sha256};
 use super::settings::Settings;
@@ -42,6 +43,30 @@ impl Registry {
         match registry.files.kind(&registry.settings_file())? {
             Some(PathKind::File) => Ok(registry),
             _ => Err(RegistryError::NoRegistry { folder: registry.folder }),
+        }
+    }
+
+    /// Begins one, and leaves one that is there as it is; answers whether it is new. Of processes that do so at once, one
+    /// does, and the others wait for it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Registry::begin`], and if another process holds its lock for too long.
+    pub fn create(
+        files: &Arc<dyn Files>,
+        folder: &Path,
+        settings: &Settings,
+        held_out: &HeldOut,
+    ) -> Result<(Self, bool), RegistryError> {
+        // Before the lock, which would leave a folder behind.
+        held_out.check()?;
+        files.create_folders(folder)?;
+        let _lock = lock(files, folder, "creating the registry")?;
+        match Self::open(Arc::clone(files), folder) {
+            Err(RegistryError::NoRegistry { .. }) => {
+                Ok((Self::begin(Arc::clone(files), folder, settings, held_out)?, true))
+            }
+            opened => Ok((opened?, false)),
         }
     }
 

@@ -26,6 +26,7 @@ mod error;
 mod folder;
 mod held_out;
 mod judge;
+mod lock;
 mod measured;
 mod name;
 mod non_inferiority;

@@ -290,6 +290,34 @@ fn a_full_disk_takes_a_decision_back() {
 }
 
 #[test]
+fn of_processes_that_create_a_registry_at_once_one_does_and_its_images_are_whole() {
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let files: Arc<dyn Files> = Arc::new(RealFiles);
+        let folder = folder.path().join("registry");
+        let created: Vec<bool> = std::thread::scope(|scope| {
+            let create = |images: usize| {
+                let (files, folder) = (&files, &folder);
+                scope.spawn(move || {
+                    let pixels = (0..images).map(|at| at as u8).collect();
+                    let labels = (0..images).map(|at| (at % 2) as u16).collect();
+                    let held_out =
+                        HeldOut::new("test", [1, 1, 1], "pad", &classes(), pixels, labels);
+                    let settings = Settings::new("pets", 0.8);
+                    Registry::create(files, folder, &settings, &held_out).unwrap().1
+                })
+            };
+            let threads: Vec<_> = [100, 150, 200, 250].into_iter().map(create).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(created.iter().filter(|is_new| **is_new).count(), 1);
+        let registry = Registry::open(files, folder).unwrap();
+        let images = registry.held_out().unwrap().set.images;
+        assert!([100, 150, 200, 250].contains(&images));
+    }
+}
+
+#[test]
 fn two_writers_take_turns() {
     let folder = tempfile::tempdir().unwrap();
     let registry = begin(Arc::new(RealFiles), folder.path());

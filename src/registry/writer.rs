@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -13,16 +11,13 @@ use super::error::RegistryError;
 use super::folder::{HELD_OUT, RECORDS, Registry, VERSIONS};
 use super::held_out::read_labels;
 use super::judge::{Judgement, Judges, Measured, judge};
+use super::lock::lock;
 use super::name::is_alias_name;
 use super::record::{Action, Record};
 use super::version::{self, Draft, Manifest};
 use crate::sys::clock::Clock;
 use crate::sys::files::Files;
-use crate::sys::lock::{LockError, LockRequest, RunLock};
-
-/// How long a writer waits for another one.
-const PATIENCE: Duration = Duration::from_secs(10);
-const RETRY: Duration = Duration::from_millis(10);
+use crate::sys::lock::RunLock;
 
 /// Who may write, until it is dropped.
 #[derive(Debug)]
@@ -64,14 +59,7 @@ impl Writer {
         by: &str,
         command: &str,
     ) -> Result<Self, RegistryError> {
-        let request = LockRequest::new(command);
-        let began = Instant::now();
-        let lock = loop {
-            match RunLock::acquire(&registry.files, &registry.folder, &request) {
-                Err(LockError::Locked { .. }) if began.elapsed() < PATIENCE => sleep(RETRY),
-                other => break other?,
-            }
-        };
+        let lock = lock(&registry.files, &registry.folder, command)?;
         Self::with(registry, clock, by, Some(lock))
     }
 

@@ -31,12 +31,12 @@ pub enum ServeError {
     #[error("{0}")]
     Secret(String),
     /// No model can serve.
-    #[error("no model can serve: {0}")]
+    #[error("no model can be served: {0}")]
     Model(String),
     /// The log of requests cannot be written.
     #[error(transparent)]
     Log(#[from] FileError),
     /// The system has no random numbers to give.
-    #[error("the system gives no random numbers, which sessions need")]
+    #[error("the system provides no random numbers, which sessions need")]
     Random,
 }

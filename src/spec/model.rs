@@ -17,7 +17,7 @@ pub struct ModelSpec {
     /// A trained model whose weights the first trial starts with: a run folder, of which the best model
     /// is taken, a folder such as `best/` in it, or a `model.safetensors` with its `spec.toml` beside
     /// it. Classes are matched by name: those that the model knows keep their weights in the head, new
-    /// ones start afresh, and those without images are left out. A relative path starts from the study
+    /// ones are initialized at random, and those without images are left out. A relative path starts from the study
     /// file's folder, or, given by `--set`, from the current folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<PathBuf>,

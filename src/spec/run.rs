@@ -19,7 +19,7 @@ pub struct RunSpec {
     /// The account that is charged. Default: the user's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Time limit of a job in seconds. A trial that needs longer goes on in another job. Default: the partition's.
+    /// Time limit of a job in seconds. A trial that needs longer continues in another job. Default: the partition's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 31_536_000))]
     pub time_limit: Option<usize>,
@@ -41,18 +41,18 @@ pub struct RunSpec {
     /// Further options for `sbatch`, such as "--qos=long".
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sbatch: Vec<String>,
-    /// How often a trial may be begun again because of a node: one that went down, a job that was cancelled, that never
+    /// How often a trial may be retried because of a node: one that went down, a job that was cancelled, that never
     /// began, or whose heartbeat stopped.
     #[schemars(range(max = 1000))]
     pub node_failures: usize,
-    /// How often a trial that fails by itself may be begun again.
+    /// How often a trial that fails by itself may be retried.
     #[schemars(range(max = 1000))]
     pub trial_failures: usize,
     /// How often a trial may be interrupted by preemptions and time limits; three in a row without progress end the
     /// study in any case.
     #[schemars(range(max = 100_000))]
     pub interruptions: usize,
-    /// Seconds after which a job counts as dead whose heartbeat does not change.
+    /// Seconds without a change of its heartbeat after which a job counts as dead.
     #[schemars(range(min = 10, max = 86_400))]
     pub silence: usize,
     /// Seconds for which a file that another machine has written may stay invisible, because of the caches of a network

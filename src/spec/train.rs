@@ -43,8 +43,8 @@ pub struct TrainSpec {
     /// Random changes to training images. Default: off.
     pub augment: Augment,
     /// Time limit of a trial in seconds. When it is reached, the network is evaluated as it is, and the
-    /// best epoch is kept. Training ends so much earlier as the evaluation took in earlier epochs; what
-    /// is not known from those, and writing the model, comes on top. Default: no limit.
+    /// best epoch is kept. Training ends early enough for the evaluation, as earlier epochs took;
+    /// evaluating the first epoch, and writing the model, come on top. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// How often the training state is saved within an epoch.

@@ -24,8 +24,8 @@ pub struct TuneSpec {
     pub jobs: usize,
     /// Time limit of the study in seconds, from the start of its first trial, not counting the time between
     /// a stop and a resume. When it is reached, the running trial ends, and its best epoch counts.
-    /// Training ends so much earlier as the evaluation took in earlier epochs; what is not known from
-    /// those, writing the model, and reading the test images come on top. Default: no limit.
+    /// Training ends early enough for the evaluation, as earlier epochs took; evaluating the first epoch,
+    /// writing the model, and reading the test images come on top. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// Largest number of parameters that a network may have. Default: no limit.

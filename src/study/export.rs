@@ -66,7 +66,7 @@ pub enum ExportError {
     },
     /// Images are needed.
     #[error(
-        "a quantized network is calibrated on training images: give a run folder, which knows its images"
+        "a quantized network is calibrated on training images: give a run folder, whose images are known"
     )]
     NoImages,
 }

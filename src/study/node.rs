@@ -167,13 +167,13 @@ impl NodeObserver<'_> {
         }
     }
 
+    /// A folder that cannot be listed now asks for nothing: the training goes on, and whether its result counts is decided
+    /// at its end.
     fn look(&self) -> Flow {
-        if !self.claim.is_newest() {
-            Flow::Stop
-        } else if self.claim.is_asked_to_end() {
-            Flow::OutOfTime
-        } else {
-            Flow::Continue
+        match (self.claim.is_newest(), self.claim.is_asked_to_end()) {
+            (Ok(false), _) => Flow::Stop,
+            (Ok(true), Ok(true)) => Flow::OutOfTime,
+            _ => Flow::Continue,
         }
     }
 }

@@ -30,7 +30,7 @@ pub enum PublishError {
     #[error("the burn record cannot be written: {0}")]
     Burnpack(String),
     /// The provenance of the run is damaged.
-    #[error("the model card cannot tell the run's provenance")]
+    #[error("the run's provenance cannot be read for the model card")]
     Provenance(#[source] RunFolderError),
 }
 

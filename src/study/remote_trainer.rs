@@ -1,4 +1,4 @@
-//! Trains on other machines: hands the work to a cluster, and takes up what comes of it.
+//! Trains on other machines: hands each task to a cluster, and takes over what comes of it.
 //!
 //! What a trial leaves behind is then where the local trainer would have left it, so that publishing, testing, and a later
 //! process that trains locally find it there.
@@ -15,7 +15,8 @@ use super::trainer::{
 };
 use crate::checkpoint::{from_parts, newest_valid};
 use crate::cluster::{
-    Ask, Attempts, Cluster, News, Outcome, Part, Taken, Task, TaskParent, Tell, Work,
+    Attempts, Cluster, Control, OnUpdate, Outcome, Part, Task, TaskEnd, TaskParent, TaskRequest,
+    TaskUpdate,
 };
 use crate::ledger::{Event, Recorded};
 use crate::record::{Ending, EpochRecord, RangeTest};
@@ -76,11 +77,20 @@ impl RemoteTrainer {
     }
 
     /// Has a part of a trial's work done on another machine.
-    fn work(&self, part: Part, task: &Task, tell: &mut Tell) -> Result<Taken, TrainerError> {
+    fn run_task(
+        &self,
+        part: Part,
+        task: &Task,
+        on_update: &mut OnUpdate,
+    ) -> Result<TaskEnd, TrainerError> {
         let folder = self.trial_folder(task.trial).join(part.folder());
-        let work =
-            Work { trial: task.trial, part, folder: &folder, task: serde_json::to_vec(task)? };
-        Ok(self.cluster.work(&work, tell)?)
+        let request = TaskRequest {
+            trial: task.trial,
+            part,
+            folder: &folder,
+            task: serde_json::to_vec(task)?,
+        };
+        Ok(self.cluster.run(&request, on_update)?)
     }
 
     /// Gives a sign of life, once a second, for whoever supervises the study's process.
@@ -97,38 +107,38 @@ impl RemoteTrainer {
         &self,
         task: &TrialTask,
         part: Part,
-        news: News,
+        update: TaskUpdate,
         observer: &mut dyn TrialObserver,
-    ) -> Result<Ask, TrainerError> {
+    ) -> Result<Control, TrainerError> {
         let mut unobserved = self.unobserved.lock().unwrap_or_else(PoisonError::into_inner);
         for note in unobserved.drain(..) {
             observer.note(note)?;
         }
         drop(unobserved);
         self.beat();
-        match news {
-            News::Nothing => {}
-            News::Events { events } => {
+        match update {
+            TaskUpdate::Waiting => {}
+            TaskUpdate::Events { events } => {
                 for recorded in events {
                     self.repeat(task, part, recorded, observer)?;
                 }
             }
-            news => {
-                if let Some(note) = note_of(task.trial, part, news) {
+            update => {
+                if let Some(note) = note_of(task.trial, part, update) {
                     observer.note(note)?;
                 }
             }
         }
         Ok(match observer.working(Phase::Training) {
-            Flow::Continue => Ask::Continue,
-            Flow::OutOfTime => Ask::EndInTime,
+            Flow::Continue => Control::Continue,
+            Flow::OutOfTime => Control::OutOfTime,
             Flow::Stop => self.at_stop(),
         })
     }
 
     /// A study that is stopped leaves its jobs alone, for the process that resumes it; one that is over needs them no more.
-    fn at_stop(&self) -> Ask {
-        if self.stop.requested().is_some() { Ask::Leave } else { Ask::Cancel }
+    fn at_stop(&self) -> Control {
+        if self.stop.requested().is_some() { Control::Detach } else { Control::Cancel }
     }
 
     /// Repeats to the observer here what was observed there.
@@ -226,11 +236,11 @@ impl RemoteTrainer {
         observer: &mut dyn TrialObserver,
     ) -> Result<Option<TrialOutcome>, TrainerError> {
         self.local.files.create_folders(task.folder)?;
-        let mut tell = |news: News| self.pass_on(task, part, news, observer);
-        match self.work(part, described, &mut tell)? {
-            Taken::Left => Ok(Some(ended(Vec::new(), Ending::Stopped))),
-            Taken::OutOfTime => self.out_of_time(task, part).map(Some),
-            Taken::Result(attempt, outcome) => match outcome {
+        let mut on_update = |update: TaskUpdate| self.pass_on(task, part, update, observer);
+        match self.run_task(part, described, &mut on_update)? {
+            TaskEnd::Detached => Ok(Some(ended(Vec::new(), Ending::Stopped))),
+            TaskEnd::OutOfTime => self.out_of_time(task, part).map(Some),
+            TaskEnd::Result(attempt, outcome) => match outcome {
                 Outcome::Trained { curve, ending, train_seconds, images_per_second } => {
                     self.take_up(task, &attempt.folder)?;
                     let folder = self.trial_folder(task.trial).join(part.folder());
@@ -256,13 +266,13 @@ fn ended(curve: Vec<EpochRecord>, ending: Ending) -> TrialOutcome {
     TrialOutcome { curve, ending, train_seconds, images_per_second: 0.0 }
 }
 
-fn note_of(trial: u32, part: Part, news: News) -> Option<TrialNote> {
+fn note_of(trial: u32, part: Part, update: TaskUpdate) -> Option<TrialNote> {
     let part = part.to_string();
-    Some(match news {
-        News::Submitted { submission, job } => {
+    Some(match update {
+        TaskUpdate::Submitted { submission, job } => {
             TrialNote::JobSubmitted { trial, part, submission, job: job.into() }
         }
-        News::Over(ended) => TrialNote::JobEnded {
+        TaskUpdate::SubmissionEnded(ended) => TrialNote::JobEnded {
             trial,
             part,
             submission: ended.submission,
@@ -272,10 +282,10 @@ fn note_of(trial: u32, part: Part, news: News) -> Option<TrialNote> {
             queue_seconds: ended.queue_seconds,
             seconds: ended.seconds,
         },
-        News::Excluded { node, why } => {
+        TaskUpdate::Excluded { node, why } => {
             TrialNote::NodeExcluded { node: node.into(), why: why.into() }
         }
-        News::Nothing | News::Events { .. } => return None,
+        TaskUpdate::Waiting | TaskUpdate::Events { .. } => return None,
     })
 }
 
@@ -320,18 +330,18 @@ impl Trainer for RemoteTrainer {
         keep_going: &mut dyn FnMut() -> bool,
     ) -> Result<Option<RangeTest>, TrainerError> {
         let described = Task { middle: Some(middle), ..self.task(task) };
-        let mut tell = |news: News| {
+        let mut on_update = |update: TaskUpdate| {
             self.beat();
-            if let Some(note) = note_of(task.trial, Part::Rates, news) {
+            if let Some(note) = note_of(task.trial, Part::Rates, update) {
                 let mut unobserved = self.unobserved.lock().unwrap_or_else(PoisonError::into_inner);
                 unobserved.push(note);
             }
-            Ok(if keep_going() { Ask::Continue } else { self.at_stop() })
+            Ok(if keep_going() { Control::Continue } else { self.at_stop() })
         };
-        match self.work(Part::Rates, &described, &mut tell)? {
-            Taken::Result(_, Outcome::Tested(test)) => Ok(test),
-            Taken::Result(..) => Err("the job trained instead of testing learning rates".into()),
-            Taken::Left | Taken::OutOfTime => Ok(None),
+        match self.run_task(Part::Rates, &described, &mut on_update)? {
+            TaskEnd::Result(_, Outcome::Tested(test)) => Ok(test),
+            TaskEnd::Result(..) => Err("the job trained instead of testing learning rates".into()),
+            TaskEnd::Detached | TaskEnd::OutOfTime => Ok(None),
         }
     }
 

@@ -59,7 +59,7 @@ pub enum StudyError {
         now: String,
     },
     /// The record lacks an event that later events depend on.
-    #[error("the record does not say how trial {trial} {what}, although it has later events")]
+    #[error("the record does not say how trial {trial} {what}, although later events follow")]
     NotRecorded {
         /// Number of the trial.
         trial: u32,

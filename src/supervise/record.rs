@@ -22,7 +22,7 @@ pub(super) enum RecordError {
     Lock(#[from] LockError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    #[error("the [notify] of the run cannot be read")]
+    #[error("the run's [notify] settings cannot be read")]
     Study(#[from] SpecError),
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum TrackError {
 pub(crate) enum MlflowError {
     /// The address.
     #[error(
-        "`{url}` is no address of an MLflow server: give it as http://HOST:PORT or https://HOST{hint}"
+        "`{url}` is not the address of an MLflow server: give it as http://HOST:PORT or https://HOST{hint}"
     )]
     Address {
         /// What was given.
@@ -71,7 +71,7 @@ pub(crate) enum MlflowError {
     },
     /// It keeps files where this cannot send them.
     #[error(
-        "the MLflow server keeps files at `{at}`, which takes none through the server: start it with --serve-artifacts"
+        "the MLflow server stores artifacts at `{at}` and accepts no uploads: start it with --serve-artifacts"
     )]
     Artifacts {
         /// Where.

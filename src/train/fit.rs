@@ -1,30 +1,21 @@
-//! The training loop.
+//! The training loop: epochs of steps, each evaluated, until something ends it.
 
-use std::time::Instant;
+mod evaluation;
+mod steps;
 
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burgeon_kernel::Executor;
+use burn::optim::ModuleOptimizer;
 use burn::tensor::{Bytes, Device, Tensor};
 
-use super::average::move_towards;
-use super::clip::clip;
-use super::evaluate::{Evaluation, evaluate_while, images_tensor};
+use super::evaluate::Evaluation;
 use super::optimizer::optimizer;
-use super::probe::probe;
 use super::profile::{Part, Profiler, Profiling};
-use super::setup::{TrainError, TrainingSetup, check_images, labels_tensor};
-use super::state::{BestEpoch, EPOCH_PARTS, RunningSums, TrainState};
+use super::setup::{TrainError, TrainingSetup, check_images};
+use super::state::TrainState;
 use super::{Flow, Phase, Watch};
 use crate::data::augment::{Augmentation, Augmenter};
-use crate::data::batch::{Batch, Batches, EpochKey, LastBatch};
-use crate::model::{Mode, Network, OptimizerRecord, ReadError, Weights, read_scalar};
-use crate::record::{Ending, EpochRecord, Probe, SoFar, StepProgress};
-use crate::spec::learning_rate;
-use crate::sys::{Purpose, counter_seed};
-use burgeon_kernel::Executor;
-use burgeon_kernel::backend::cross_entropy;
-
-/// Steps after which losses are read from devices that compute while the host runs ahead.
-const STEPS_IN_FLIGHT: usize = 16;
+use crate::model::{Network, OptimizerRecord, Weights};
+use crate::record::{Ending, Probe, SoFar, StepProgress};
 
 /// The result of a training that ended or was stopped.
 #[derive(Debug, Clone, PartialEq)]
@@ -298,236 +289,6 @@ impl<'a> Fit<'a> {
             .then_some((Ending::StoppedEarly, None))
     }
 
-    fn epoch(&mut self, watch: &mut dyn Watch) -> Result<EpochEnd, TrainError> {
-        let setup = self.setup;
-        let train = setup.spec.train();
-        let key = EpochKey {
-            study: train.seed,
-            trial: u64::from(setup.trial),
-            epoch: self.state.position.epoch as u64,
-        };
-        let augmenter = self.augmenter.clone();
-        let subset = &setup.data.train;
-        let normalization = setup.data.normalization;
-        let mut batches =
-            Batches::shuffled(subset, normalization, train.batch_size, LastBatch::Keep, key)
-                .augmented(&augmenter, key)
-                .starting_at(self.state.position.step);
-        let steps = batches.steps();
-        let mut batch = Batch::default();
-        let mut since = Instant::now();
-        while batches.fill_next(&mut batch) {
-            self.step(&mut batch, steps)?;
-            self.state.position.step += 1;
-            let is_last = self.state.position.step == steps;
-            let in_flight = if setup.device.is_asynchronous { STEPS_IN_FLIGHT } else { 1 };
-            if (is_last || self.pending.len() >= in_flight)
-                && let Some(what) = self.read_pending()?
-            {
-                return Ok(EpochEnd::Diverged(what));
-            }
-            let passed = since.elapsed().as_secs_f64();
-            since = Instant::now();
-            self.state.sums.seconds += passed;
-            self.seconds_in_process += passed;
-            let progress = self.progress(steps);
-            let flow = watch.step(&progress);
-            self.lap(Part::Rest);
-            if is_last {
-                break;
-            }
-            if epoch_part_of(self.state.position.step, steps)
-                > epoch_part_of(self.state.position.step - 1, steps)
-            {
-                if let Some(what) = self.read_pending()? {
-                    return Ok(EpochEnd::Diverged(what));
-                }
-                let course = self.state.sums.course();
-                if let Some(why) = watch.give_up(&self.so_far(&course, steps)) {
-                    return Ok(EpochEnd::GivenUp(why));
-                }
-            }
-            if flow != Flow::Continue || watch.wants_checkpoint(&progress) {
-                if let Some(what) = self.read_pending()? {
-                    return Ok(EpochEnd::Diverged(what));
-                }
-                if flow != Flow::OutOfTime {
-                    self.save(watch)?;
-                }
-                since = Instant::now();
-            }
-            match flow {
-                Flow::Continue => {}
-                Flow::Stop => return Ok(EpochEnd::Stopped),
-                Flow::OutOfTime => return Ok(EpochEnd::OutOfTime),
-            }
-        }
-        Ok(EpochEnd::Done)
-    }
-
-    fn step(&mut self, batch: &mut Batch, steps: usize) -> Result<(), TrainError> {
-        let train = self.setup.spec.train();
-        let position = self.state.position;
-        let dropout_seed = counter_seed(
-            train.seed,
-            u64::from(self.setup.trial),
-            Purpose::Dropout,
-            position.epoch as u64,
-            position.step as u64,
-        );
-        let images = images_tensor(batch, &self.setup.data.train, &self.device);
-        let labels = labels_tensor(&batch.labels, &self.device);
-        self.lap(Part::Data);
-        let mode = Mode::Train { dropout_seed };
-        let logits = match &mut self.profiler {
-            None => self.network.forward(images, mode),
-            Some(profiler) => {
-                profiler.count_step(batch.len(), steps);
-                let marks = profiler.marks();
-                let passed = |layer| profiler.lap(Part::Forward(layer));
-                self.network.forward_marked(images, mode, &marks, passed)
-            }
-        };
-        let outcome = cross_entropy(logits, labels, train.label_smoothing as f32);
-        self.lap(Part::Loss);
-        let mut gradients = GradientsParams::from_grads(outcome.loss.backward(), &self.network);
-        if let Some(profiler) = &mut self.profiler {
-            profiler.lap_backward();
-        }
-        if let Some(by) = train.gradient_clipping {
-            gradients = clip(gradients, &self.network, by)?;
-        }
-        let rate =
-            learning_rate(train, position.epoch * steps + position.step, train.epochs * steps);
-        let network = self.network.clone();
-        self.network = self.optimizer.step(rate, network, gradients);
-        if let (Some(average), Some(decay)) = (&mut self.state.average, train.weight_average) {
-            let taken = position.epoch * steps + position.step;
-            move_towards(average, &self.network.weights(self.setup.spec)?, decay, taken)?;
-        }
-        self.lap(Part::Optimizer);
-        self.pending.push(Pending {
-            loss: outcome.loss.inner(),
-            correct: outcome.correct.inner(),
-            images: batch.len(),
-            part: epoch_part_of(position.step, steps),
-        });
-        Ok(())
-    }
-
-    /// Reads the losses of pending steps; returns a message if one is not finite.
-    fn read_pending(&mut self) -> Result<Option<String>, ReadError> {
-        for pending in self.pending.drain(..) {
-            let loss = f64::from(read_scalar(pending.loss)?);
-            let correct = read_scalar(pending.correct)?;
-            let images = pending.images as u64;
-            self.state.sums.loss += loss * images as f64;
-            self.state.sums.correct += correct as u64;
-            self.state.sums.images += images;
-            let part = &mut self.state.sums.course[pending.part];
-            part.loss += loss * images as f64;
-            part.images += images;
-            self.images_in_process += images;
-            if !loss.is_finite() {
-                let position = self.state.position;
-                return Ok(Some(format!(
-                    "the training loss became {loss} in epoch {}, by step {}",
-                    position.epoch + 1,
-                    position.step
-                )));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Evaluates the epoch that ended, without changing the state; the inner error says why the evaluation
-    /// was stopped.
-    fn evaluate_epoch(
-        &mut self,
-        is_partial: bool,
-        watch: &mut dyn Watch,
-    ) -> Result<Result<EpochEvaluation, Flow>, TrainError> {
-        let setup = self.setup;
-        let mut flow = Flow::Continue;
-        let mut keep_going = || {
-            flow = watch.working(Phase::Evaluating);
-            flow == Flow::Continue
-        };
-        let averaged = self.state.average.as_ref();
-        let averaged = averaged.map(|weights| Network::new(setup.spec, weights, &self.device));
-        let averaged = averaged.transpose()?;
-        let weights = || averaged.as_ref().unwrap_or(&self.network).weights(setup.spec);
-        let epoch = self.state.position.epoch + 1;
-        if self.plan.is_some_and(|plan| plan.judged_epoch != epoch) {
-            return Ok(Ok(EpochEvaluation { weights: weights()?, validation: None, probe: None }));
-        }
-        let validation = evaluate_while(
-            averaged.as_ref().unwrap_or(&self.network),
-            &setup.data.validation,
-            setup.data.normalization,
-            setup.spec.input().classes,
-            &self.device,
-            &mut keep_going,
-        )?;
-        let Some(validation) = validation else {
-            return Ok(Err(flow));
-        };
-        let weights = weights()?;
-        self.lap(Part::Evaluation);
-        // Later probes rarely differ from earlier ones; so only a few are made, which cost little even if
-        // epochs are short.
-        let is_probed = epoch.is_power_of_two() || epoch == setup.spec.train().epochs || is_partial;
-        let mut probed = None;
-        if is_probed && self.plan.is_none() && validation.loss.is_finite() {
-            probed = probe(setup, &weights, &validation, &mut keep_going)?;
-            // Without time for a probe, the evaluation still counts.
-            if probed.is_none() && flow == Flow::Stop {
-                return Ok(Err(flow));
-            }
-        }
-        Ok(Ok(EpochEvaluation { weights, validation: Some(validation), probe: probed }))
-    }
-
-    fn finish_epoch(
-        &mut self,
-        evaluation: EpochEvaluation,
-        given_up: Option<String>,
-        watch: &mut dyn Watch,
-    ) -> EpochRecord {
-        let EpochEvaluation { weights, validation, probe } = evaluation;
-        let train = self.setup.spec.train();
-        let data = self.setup.data;
-        let steps = data.train.len().div_ceil(train.batch_size);
-        let last_step = self.state.position.epoch * steps + self.state.position.step.max(1) - 1;
-        let course = self.state.sums.course();
-        let RunningSums { loss, correct, images, seconds, .. } =
-            std::mem::take(&mut self.state.sums);
-        self.state.position.epoch += 1;
-        self.state.position.step = 0;
-        self.state.weights = weights;
-        let epoch = self.state.position.epoch;
-        let mut record = EpochRecord {
-            epoch,
-            train_loss: loss / images.max(1) as f64,
-            train_accuracy: correct as f64 / images.max(1) as f64,
-            validation_loss: validation.as_ref().map_or(f64::NAN, |validation| validation.loss),
-            validation_accuracy: validation.as_ref().map_or(f64::NAN, Evaluation::accuracy),
-            learning_rate: learning_rate(train, last_step, train.epochs * steps),
-            seconds,
-            images,
-            course,
-            probe,
-            recalls: validation.as_ref().map_or_else(Vec::new, Evaluation::recalls),
-            given_up,
-        };
-        if record.given_up.is_none() && epoch < train.epochs && self.plan.is_none() {
-            self.state.curve.push(record.clone());
-            record.given_up = watch.give_up(&self.so_far(&[], steps));
-            self.state.curve.pop();
-        }
-        record
-    }
-
     fn so_far<'s>(&'s self, course: &'s [f64], steps: usize) -> SoFar<'s> {
         let sums = &self.state.sums;
         SoFar {
@@ -535,19 +296,6 @@ impl<'a> Fit<'a> {
             course,
             accuracy: sums.correct as f64 / sums.images.max(1) as f64,
             steps: self.state.position.epoch * steps + self.state.position.step,
-        }
-    }
-
-    fn keep_best(&mut self, record: EpochRecord) {
-        self.state.curve.push(record.clone());
-        let gate = self.setup.spec.gate();
-        let is_best = match self.plan {
-            Some(plan) => record.epoch == plan.judged_epoch,
-            None => self.state.best.as_ref().is_none_or(|best| record.beats(&best.record, gate)),
-        };
-        if is_best {
-            let weights = self.state.weights.clone();
-            self.state.best = Some(BestEpoch { record, weights });
         }
     }
 
@@ -590,9 +338,4 @@ impl<'a> Fit<'a> {
             images_per_second: self.images_in_process as f64 / self.seconds_in_process.max(1e-9),
         }
     }
-}
-
-/// The eighth of an epoch that a step, counted from 0, belongs to.
-fn epoch_part_of(step: usize, steps: usize) -> usize {
-    step * EPOCH_PARTS / steps.max(1)
 }

@@ -25,7 +25,7 @@ fn two_runs_are_told_apart_by_study_curve_and_figures() {
     expect_code(&output, 0);
     let text = stdout(&output);
     for expected in [
-        "study as begun: \n  [train]\n    - epochs = 1\n    + epochs = 2\n",
+        "study at its start: \n  [train]\n    - epochs = 1\n    + epochs = 2\n",
         "study of the best trial: differs likewise",
         "data: the same",
         "95 % interval",

@@ -78,7 +78,7 @@ fn images_like_those_of_the_training_raise_no_alarm_and_inverted_ones_do() {
     expect_code(&said, 5);
     let said = stdout(&said);
     assert!(said.contains("window 2: ALARM: 200 images are inverted"), "{said}");
-    assert!(said.contains("the images are no longer like those"), "{said}");
+    assert!(said.contains("the images no longer resemble those"), "{said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
@@ -60,6 +60,31 @@ fn a_run_becomes_a_version_that_is_promoted_and_rolled_back() {
     let verified = bench.burgeon(&["registry", "verify"]);
     expect_code(&verified, 1);
     assert!(stdout(&verified).contains("model.onnx"), "{}", stdout(&verified));
+}
+
+#[test]
+fn runs_that_several_processes_add_at_once_become_versions_of_one_registry() {
+    let bench = Bench::with_study(&study(1, 4));
+    let runs = ["runs/digits-0001", "runs/digits-0002", "runs/digits-0003"];
+    for _ in runs {
+        expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
+    }
+    let add = |run: &&str| {
+        let mut command = bench.command(&["registry", "add", run, "--json"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<_> = runs.iter().map(add).collect();
+    let mut versions: Vec<u64> = Vec::new();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        expect_code(&output, 0);
+        versions.push(json(&output)["version"].as_u64().unwrap());
+    }
+    versions.sort_unstable();
+    assert_eq!(versions, [1, 2, 3]);
+    expect_code(&bench.burgeon(&["registry", "verify"]), 0);
+    let listed = json(&bench.burgeon(&["registry", "list", "--json"]));
+    assert_eq!(listed["versions"].as_array().unwrap().len(), 3);
 }
 
 #[test]

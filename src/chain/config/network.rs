@@ -16,7 +16,7 @@ pub struct Network {
 /// Why a text is no network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is neither an IP address nor a network of them; use one such as \"127.0.0.1\" or \"10.0.0.0/8\""
+    "{text:?} is neither an IP address nor a network in CIDR notation; use one such as \"127.0.0.1\" or \"10.0.0.0/8\""
 )]
 pub struct NetworkError {
     text: String,

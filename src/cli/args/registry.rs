@@ -21,32 +21,32 @@ pub struct RegistryArguments {
 /// The commands of `burgeon registry`.
 #[derive(Debug, Subcommand)]
 pub enum RegistryCommand {
-    /// Measure a run's best model on the held-out images, and add it as a version; creates the registry if there is none
+    /// Evaluate a run's best model on the held-out images, and add it as a version; creates the registry if needed
     Add(AddArguments),
     /// List versions and aliases
     List,
-    /// Judge a version and, if it passes, move an alias to it
+    /// Test a version against the gate and the version in use and, if it passes, move an alias to it
     ///
-    /// Exit codes: 0 moved; 5 refused. registry.toml says what is judged, and how.
+    /// Exit codes: 0 if the alias was moved, 5 if the version was refused. registry.toml has the criteria.
     Promote {
         /// The alias, such as production or candidate
         name: String,
         /// The number of the version
         version: String,
-        /// Move it whatever the judgement; that is recorded
+        /// Move the alias even if the version fails the test; this is recorded
         #[arg(long)]
         force: bool,
     },
-    /// Point an alias back to its previous version, at once and without a judgement
+    /// Point an alias back to its previous version, at once and without a test
     Rollback {
         /// The alias
         name: String,
     },
     /// Check every file, record and alias
     Verify,
-    /// Clear old versions by age and size, as registry.toml says; never one that an alias needs
+    /// Remove old versions by age and size, as registry.toml says; never one that an alias needs
     Clear,
-    /// Write the kept images that feedback has labelled into a folder for each class, to train on
+    /// Export the kept images that feedback has labelled, one folder for each class, to train on
     #[cfg(feature = "serve")]
     Feedback {
         /// The folder to write to
@@ -63,11 +63,11 @@ pub struct AddArguments {
     /// A run folder, such as runs/lenet-5-0001
     #[arg(add = runs())]
     pub run: PathBuf,
-    /// For a new registry: a study file or a folder of images whose images versions are judged on; the run's own data
-    /// by default
+    /// For a new registry: a study file or a folder of images that versions will be judged on; the run's own data by
+    /// default
     #[arg(long, value_name = "DATA", add = studies())]
     pub held_out: Option<PathBuf>,
-    /// For a new registry: which of these images
+    /// For a new registry: which split of these images
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     pub split: SplitName,
     /// Do not check whether the model was trained on held-out images, for a run whose data is gone; it is then promoted

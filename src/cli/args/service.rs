@@ -37,52 +37,52 @@ pub struct PredictionArguments {
     /// Serve predictions of the version in production of this registry instead
     #[arg(long, value_name = "DIR", conflicts_with = "run", add = folders())]
     pub registry: Option<PathBuf>,
-    /// Answer "unsure" where the calibrated probability of the class is below this, from 0 to 1
+    /// Answer "unsure" if the calibrated probability of the class is below this, from 0 to 1
     #[arg(long, value_name = "CONFIDENCE", env = "BURGEON_ABSTAIN", value_parser = share)]
     pub abstain: Option<f64>,
-    /// Keep at most N inputs, for feedback
+    /// Keep at most N input images, for feedback
     #[arg(long, value_name = "N", default_value_t = 0, env = "BURGEON_KEEP_IMAGES")]
     pub keep_images: usize,
     /// The folder of the log of requests; with a registry, its own by default
     #[arg(long, value_name = "DIR", env = "BURGEON_REQUESTS", add = folders())]
     pub requests: Option<PathBuf>,
-    /// The longest body of a request
+    /// The largest request body
     #[arg(long, value_name = "SIZE", default_value = "16 MiB", env = "BURGEON_BODY_MAX", value_parser = body_bytes)]
     pub body_max: Bytes,
-    /// The most pixels of a picture file
+    /// The most pixels that a picture file may have
     #[arg(long, value_name = "PIXELS", default_value_t = 32_000_000, env = "BURGEON_PIXELS_MAX")]
     pub pixels_max: u64,
-    /// The most images that wait; more are refused with status 429
+    /// The most images in the queue; more are refused with status 429
     #[arg(long, value_name = "IMAGES", default_value_t = 4096, env = "BURGEON_QUEUE")]
     pub queue: usize,
     /// The most open connections
     #[arg(long, value_name = "N", default_value_t = 1024, env = "BURGEON_CONNECTIONS")]
     pub connections: usize,
-    /// Images of a window that is compared with those that the version was accepted on (docs/drift.md)
+    /// Images per window that is checked for drift (docs/drift.md)
     #[arg(long, value_name = "IMAGES", default_value_t = 500, env = "BURGEON_WINDOW", value_parser = window)]
     pub window: usize,
-    /// How many windows it takes to a false alarm, on average
+    /// Average number of windows between false alarms
     #[arg(long, value_name = "WINDOWS", default_value_t = 10_000.0, env = "BURGEON_RUN_TIME", value_parser = run_time)]
     pub run_time: f64,
-    /// Compare nothing
+    /// Do not check for drift
     #[arg(long, env = "BURGEON_NO_DRIFT")]
     pub no_drift: bool,
-    /// The certificate, and those between it and its authority, in PEM: connections are encrypted
+    /// Serve HTTPS with this certificate chain, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "BURGEON_TLS_CERTIFICATE", add = files())]
     pub tls_certificate: Option<PathBuf>,
-    /// Its private key
+    /// The private key of the certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate", env = "BURGEON_TLS_KEY", add = files())]
     pub tls_key: Option<PathBuf>,
-    /// A file whose first line is the token of those who may have images classified
+    /// A file whose first line is the token that clients need for predictions
     #[arg(long, value_name = "FILE", env = "BURGEON_PREDICT_TOKEN_FILE", add = files())]
     pub predict_token_file: Option<PathBuf>,
-    /// The same for feedback
+    /// The same for sending feedback
     #[arg(long, value_name = "FILE", env = "BURGEON_FEEDBACK_TOKEN_FILE", add = files())]
     pub feedback_token_file: Option<PathBuf>,
-    /// The same for metrics, versions and decisions
+    /// The same for reading metrics, versions and decisions
     #[arg(long, value_name = "FILE", env = "BURGEON_READ_TOKEN_FILE", add = files())]
     pub read_token_file: Option<PathBuf>,
-    /// The same for promotions, and all of the above
+    /// The same for promotions; it also allows all of the above
     #[arg(long, value_name = "FILE", env = "BURGEON_CHANGE_TOKEN_FILE", add = files())]
     pub change_token_file: Option<PathBuf>,
 }
@@ -117,7 +117,7 @@ pub enum LogLevel {
     Off,
     /// Errors
     Error,
-    /// Also what was refused or is tried again
+    /// Also what was refused or will be tried again
     Warn,
     /// Also builds
     Info,
@@ -148,14 +148,14 @@ pub struct ChainArguments {
 /// The commands of `burgeon chain`.
 #[derive(Debug, Subcommand)]
 pub enum ChainCommand {
-    /// Queue a build, as a hook of a repository or by hand
+    /// Queue a build, from a repository's hook or by hand
     Trigger {
         /// The name of the repository in the configuration
         repository: String,
-        /// The full name of the commit, which is built once; by default the newest of the branch
+        /// The full hash of the commit, which is built once; by default the newest of the branch
         #[arg(long)]
         commit: Option<String>,
-        /// Read from standard input what Git passes to the hook `post-receive`
+        /// Read from standard input what Git passes to a `post-receive` hook
         #[arg(long, conflicts_with = "commit")]
         post_receive: bool,
     },
@@ -170,7 +170,7 @@ pub enum ChainCommand {
         #[arg(long, default_value_t = 20)]
         most: u32,
     },
-    /// Stop a build that waits or runs
+    /// Stop a build that is queued or running
     Cancel {
         /// The number of the build
         build: i64,
@@ -180,7 +180,7 @@ pub enum ChainCommand {
         /// The number of the build
         build: i64,
     },
-    /// Build the commit of an ended build again
+    /// Build the commit of an earlier build again
     Retry {
         /// The number of the build
         build: i64,

@@ -29,7 +29,7 @@ fn judge(now: Timestamp, newest: Option<Timestamp>, goes_forward: bool) -> Check
         return Check::fault(
             AREA,
             "the clock that measures durations does not go forward",
-            "restart the machine or the container: time limits and hangs cannot be told like this",
+            "restart the machine or the container: time limits and hangs cannot be detected like this",
         );
     }
     if !(EARLIEST_SECONDS..LATEST_SECONDS).contains(&now.as_second()) {

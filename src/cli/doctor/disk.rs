@@ -49,7 +49,7 @@ pub fn cache(files: &dyn Files, folder: Option<&Path>) -> Check {
         Some(Err(error)) => Check::warning(
             AREA,
             format!("images cannot be kept in {}: {}", folder.display(), error_chain(&error)),
-            "set BURGEON_CACHE to a folder that can be written to; without one, images are decoded anew each time",
+            "set BURGEON_CACHE to a folder that can be written to; without one, images are decoded again each time",
         ),
         None => Check::warning(
             AREA,

@@ -80,12 +80,19 @@ pub(super) fn add(
             // A registry keeps its held-out images, so one that this model cannot be judged on is not created.
             let seen = loaded.as_ref().map_or(0, |it| held_out.seen_among(seen_images(it)).len());
             settings.promotion.check_seen(seen, held_out.set.images)?;
-            let created = Registry::begin(files.clone(), folder, &settings, &held_out)?;
-            output.print(&format!(
-                "created {} with {} held-out images",
-                folder.display(),
-                held_out.set.images
-            ));
+            let (created, is_new) = Registry::create(&files, folder, &settings, &held_out)?;
+            match is_new {
+                true => output.print(&format!(
+                    "created {} with {} held-out images",
+                    folder.display(),
+                    held_out.set.images
+                )),
+                // Another process has created it meanwhile, perhaps with other images.
+                false if arguments.held_out.is_some() => {
+                    return Err(CliError::HeldOutFixed { folder: folder.into() });
+                }
+                false => {}
+            }
             created
         }
         Ok(_) if arguments.held_out.is_some() => {

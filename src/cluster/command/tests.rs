@@ -1,7 +1,7 @@
 //! Tests of `cluster::command`.
 
 use super::*;
-use crate::cluster::seam::JobEnd;
+use crate::cluster::scheduler::JobEnd;
 
 fn commands(submit: &str, state: &str, cancel: &str) -> Commands {
     let [submit, state, cancel] = [submit, state, cancel].map(str::to_owned);
@@ -27,10 +27,8 @@ fn a_job_is_described_in_the_environment_and_its_id_is_what_is_printed_first() {
 
 #[test]
 fn states_are_asked_for_by_name_and_id() {
-    let jobs = [
-        JobName { name: "a".into(), id: Some("7".into()) },
-        JobName { name: "b".into(), id: None },
-    ];
+    let jobs =
+        [JobRef { name: "a".into(), id: Some("7".into()) }, JobRef { name: "b".into(), id: None }];
     let echo = "while read name id; do echo $name running $id n1; done; echo other failed 9";
     let seen = commands("", echo, "").states(&jobs).unwrap();
     assert_eq!(seen.len(), 2);

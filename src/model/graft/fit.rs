@@ -71,7 +71,7 @@ fn fit_layer(
         };
         let kept = found.as_ref().is_some_and(|found| found.shape == wanted.shape);
         if !kept {
-            notes.push(format!("the {field} of {} is initialized anew", row.name));
+            notes.push(format!("the {field} of {} is newly initialized", row.name));
         }
         fitted.arrays.insert(field, found.filter(|_| kept).unwrap_or(wanted));
     }

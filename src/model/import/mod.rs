@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use self::order::order_key;
 use self::state_dict::{Kind, Module, StateDict, slots};
-use super::pytorch::torch_name;
+use super::export::pytorch::torch_name;
 use super::weights::{WeightArray, Weights};
 use crate::spec::Spec;
 

@@ -1,12 +1,17 @@
 //! What is known of a message besides its content.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::stored::{MessageState, StoredMessage};
 use crate::notify::announcement::{Announcement, AnnouncementKind};
 use crate::spec::{MailSpec, WebhookSpec, check_url};
+
+/// A message that no server has accepted for so long, in at least so many tries, is parked. RFC 5321, 4.5.4.1, asks senders of
+/// mail to try for four to five days.
+const TRIED_FOR: SignedDuration = SignedDuration::from_hours(5 * 24);
+const TRIES_MIN: u32 = 5;
 
 /// To whom a message goes, with all settings that sending needs. No secret is among them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +63,11 @@ impl Entry {
             next_at: None,
             error: None,
         }
+    }
+
+    /// Whether it is tried no more by itself, after so many tries without an answer.
+    pub(super) fn is_given_up(&self, tries: u32, now: Timestamp) -> bool {
+        tries >= TRIES_MIN && now.duration_since(self.queued_at) >= TRIED_FOR
     }
 
     pub(super) fn stored(&self, name: &str) -> StoredMessage {

@@ -143,14 +143,18 @@ impl Flush {
             Err(why) => SendOutcome::Refused(why),
         };
         let now = Timestamp::now();
+        let tries = entry.attempts.saturating_add(1);
         let (state, error) = match tried {
             // Not counted: nobody knows what would have come of it.
             SendOutcome::Stopped => return Ok(entry),
             SendOutcome::Sent => (MessageState::Sent, None),
+            SendOutcome::Retry(why) if entry.is_given_up(tries, now) => {
+                (MessageState::Parked, Some(format!("not accepted for five days: {why}")))
+            }
             SendOutcome::Retry(why) => (MessageState::Waiting, Some(why)),
             SendOutcome::Refused(why) => (MessageState::Parked, Some(why)),
         };
-        entry.attempts = entry.attempts.saturating_add(1);
+        entry.attempts = tries;
         entry.tried_at = Some(now);
         entry.next_at = match state {
             MessageState::Waiting => {

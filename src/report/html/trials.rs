@@ -14,7 +14,7 @@ impl Report {
     pub(super) fn lineage_list(&self, main: &mut Markup) {
         let roots: Vec<&LineageTrial> = self.lineage.children(None).collect();
         if roots.is_empty() {
-            main.leaf("p", &[("class", &"quiet")], "No trial has begun.");
+            main.leaf("p", &[("class", &"quiet")], "No trial has started yet.");
         }
         let ancestry = self.figures.best_trial.into_iter();
         let ancestry = ancestry.flat_map(|best| self.lineage.ancestry(best));

@@ -170,7 +170,7 @@ impl Shown {
 
     fn stage(&self, item: &mut Markup, name: StageName, stage: Option<&StageRow>) {
         let median = self.medians.get(&self.build.repository, name);
-        let (mark, word) = stage.map_or(("–", "not begun"), |stage| sign(stage.state));
+        let (mark, word) = stage.map_or(("–", "not started"), |stage| sign(stage.state));
         item.leaf("span", &[("class", &"sign"), ("aria-hidden", &"true")], mark);
         item.leaf("strong", &[], name.word());
         item.leaf("span", &[("class", &"quiet")], word);

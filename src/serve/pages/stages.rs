@@ -63,7 +63,7 @@ pub(super) fn cell(
     });
     row.element("td", &[("class", &class), ("data-stage", &name.word())], |cell| {
         let Some(stage) = stage else {
-            cell.leaf("span", &[("class", &"quiet"), ("title", &"not begun")], "–");
+            cell.leaf("span", &[("class", &"quiet"), ("title", &"not started")], "–");
             return;
         };
         let (sign, word) = sign(stage.state);

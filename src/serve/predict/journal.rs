@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::kept::Kept;
+use super::kept::{Kept, shorten_feedback};
 use super::lines::{FEEDBACK_FILE, Feedback, Input, Line};
 use super::metrics::Metrics;
 use super::settings::Predicting;
@@ -299,7 +299,14 @@ impl Writing {
         bytes.push(b'\n');
         let mut file = RealFiles.open(&path, WriteMode::Append)?;
         file.write(&bytes)?;
-        file.sync()
+        file.sync()?;
+        if std::fs::metadata(&path).is_ok_and(|found| found.len() > self.bytes_max) {
+            let most = usize::try_from(self.bytes_max).unwrap_or(usize::MAX);
+            let shortened = shorten_feedback(&self.folder, most / 2, self.kept.as_ref());
+            // The label is on disk in any case.
+            self.told(shortened);
+        }
+        Ok(())
     }
 
     /// Appends lines to the newest part, or begins one.

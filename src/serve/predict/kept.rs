@@ -29,8 +29,12 @@ impl Kept {
         RealFiles.create_folders(&folder)?;
         let labels: HashSet<String> =
             feedback(requests)?.into_iter().map(|line| name(&line.request, line.index)).collect();
-        let mut names: Vec<(std::time::SystemTime, String)> = RealFiles
-            .list(&folder)?
+        let listed = RealFiles.list(&folder)?;
+        // What a crash cut short.
+        for name in listed.iter().filter(|name| name.ends_with(".png.tmp")) {
+            RealFiles.remove_file(&folder.join(name))?;
+        }
+        let mut names: Vec<(std::time::SystemTime, String)> = listed
             .into_iter()
             .filter(|name| name.ends_with(".png"))
             .filter_map(|name| {
@@ -55,7 +59,7 @@ impl Kept {
         let bytes = png(input).map_err(|error| {
             FileError::new(Operation::Write, &path, 0, std::io::Error::other(error))
         })?;
-        RealFiles.write_synced(&path, &bytes)?;
+        RealFiles.write_atomically(&path, &bytes)?;
         self.all.insert(name.clone());
         self.unlabelled.push_back(name);
         Ok(())
@@ -72,6 +76,12 @@ impl Kept {
             self.labelled.push_back(name);
         }
         true
+    }
+
+    /// Whether a label is of an image that is kept.
+    fn has(&self, line: &[u8]) -> bool {
+        let label = serde_json::from_slice::<Feedback>(line);
+        label.is_ok_and(|label| self.all.contains(&name(&label.request, label.index)))
     }
 
     fn make_room(&mut self, more: usize) -> Result<(), FileError> {
@@ -120,6 +130,34 @@ pub(crate) fn export(requests: &Path, output: &Path) -> Result<(usize, usize), F
         written += 1;
     }
     Ok((written, without))
+}
+
+/// Shortens the file of labels to `most` bytes: half of them for the newest labels, the rest for older ones of images that
+/// are kept.
+pub(super) fn shorten_feedback(
+    requests: &Path,
+    most: usize,
+    kept: Option<&Kept>,
+) -> Result<(), FileError> {
+    let path = requests.join(FEEDBACK_FILE);
+    let bytes = RealFiles.read(&path, FEEDBACK_BYTES_MAX)?;
+    let is_new = bytes.len().saturating_sub(most / 2);
+    let mut at = 0;
+    let mut left: Vec<&[u8]> = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        at += line.len();
+        if at > is_new || kept.is_some_and(|kept| kept.has(line)) {
+            left.push(line);
+        }
+    }
+    let mut room = most;
+    let fits = |line: &&&[u8]| {
+        let after = room.checked_sub(line.len());
+        room = after.unwrap_or(room);
+        after.is_some()
+    };
+    let count = left.iter().rev().take_while(fits).count();
+    RealFiles.write_atomically(&path, &left[left.len() - count..].concat())
 }
 
 /// All labels, in order. A line that was cut short is passed over.
@@ -179,5 +217,39 @@ mod tests {
         Kept::open(folder.path(), 1).unwrap();
         assert_eq!(names().len(), 1, "fewer may be wanted");
         assert_eq!(name("../../x", 1), "x.1.png");
+    }
+
+    #[test]
+    fn an_image_that_a_crash_cut_short_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let images = folder.path().join(FOLDER);
+        RealFiles.create_folders(&images).unwrap();
+        std::fs::write(images.join(".r.0.png.tmp"), b"half").unwrap();
+        let kept = Kept::open(folder.path(), 3).unwrap();
+        assert!(kept.all.is_empty());
+        assert_eq!(RealFiles.list(&images).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn old_labels_make_room_but_those_of_kept_images_stay_as_long_as_they_fit() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = Kept::open(folder.path(), 3).unwrap();
+        kept.add("5", &Input { index: 0, shape: [1, 1, 1], pixels: vec![1] }).unwrap();
+        let line = |request: usize| {
+            format!(
+                "{{\"v\":1,\"at\":\"2026-01-01T00:00:00Z\",\"request\":\"{request}\",\"index\":0,\"label\":\"a\",\"class\":\"b\",\"version\":\"1\",\"kept\":true}}\n"
+            )
+        };
+        let path = folder.path().join(FEEDBACK_FILE);
+        std::fs::write(&path, (0..100).map(line).collect::<String>()).unwrap();
+        let requests = || -> Vec<String> {
+            let labels = feedback(folder.path()).unwrap();
+            labels.into_iter().map(|label| label.request).collect()
+        };
+        let most = 10 * line(10).len();
+        shorten_feedback(folder.path(), most, Some(&kept)).unwrap();
+        assert_eq!(requests(), ["5", "95", "96", "97", "98", "99"]);
+        shorten_feedback(folder.path(), 3 * line(10).len(), None).unwrap();
+        assert_eq!(requests(), ["98", "99"], "half of the room, and the line that it begins in");
     }
 }

@@ -109,7 +109,7 @@ impl MailSpec {
             ),
             (Some(_), Some(key), 2) => check.problem(
                 key,
-                "is one password too many".into(),
+                "is a second password".into(),
                 "use either `password-file` or `password-variable`",
             ),
             (None, Some(key), _) => {

@@ -26,7 +26,7 @@ use super::check::Check;
 pub struct NotifySpec {
     /// A program and its arguments, run once when the study is over. Its environment holds
     /// `BURGEON_OUTCOME` (`accepted` or `rejected`), `BURGEON_ACCURACY`, `BURGEON_RUN_DIR` and
-    /// `BURGEON_STUDY`.
+    /// `BURGEON_STUDY`. It is killed if it runs for more than ten minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// Mail with the verdict, the figures, the accuracy curve and the report.

@@ -38,7 +38,7 @@ fn what_is_wrong_is_named_with_its_key() {
         (mail("user = \"ann\""), "user", "no password"),
         (mail("password-file = \"p\""), "password-file", "without `user`"),
         (mail("port = 0"), "port", "0 is not a port"),
-        (mail("user = \"a\", password-file = \"p\", password-variable = \"V\""), "pass", "many"),
+        (mail("user = \"a\", password-file = \"p\", password-variable = \"V\""), "pass", "second"),
         ("webhook = [{}]".into(), "webhook[0]", "no address"),
         ("webhook = [{ url = \"http://example.org/\" }]".into(), "url", "not encrypted"),
         ("webhook = [{ url = \"ftp://example.org/\" }]".into(), "url", "https://"),

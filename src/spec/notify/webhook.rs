@@ -45,7 +45,7 @@ impl WebhookSpec {
             }
             (Some(_), Some(_)) => check.problem(
                 &format!("{key}.url-file"),
-                "is one address too many".into(),
+                "is a second address".into(),
                 "use either `url` or `url-file`",
             ),
             (Some(url), None) => {

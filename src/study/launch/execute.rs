@@ -11,7 +11,7 @@ use super::listener::{LaunchListener, Ready, Resumed};
 use super::session::{Session, instruction_set, instruction_set_of, is_notification_due, is_over};
 use super::settings::Settings;
 use super::{Launch, failure, forgetting};
-use crate::cluster::{Cluster, Nodes, Program, board_of};
+use crate::cluster::{Cluster, Nodes, Program, scheduler_client};
 use crate::ledger::{Event, Ledger, RunFolder};
 use crate::model::OpenDevice;
 use crate::notify::{
@@ -201,7 +201,7 @@ fn elsewhere(
     fence: Fence,
 ) -> Result<Option<Cluster>, LaunchError> {
     let run = &spec.file().run;
-    let Some(board) = board_of(run) else { return Ok(None) };
+    let Some(scheduler) = scheduler_client(run) else { return Ok(None) };
     let excluded = ledger.records().iter().filter_map(|recorded| match &recorded.event {
         Event::NodeExcluded { node, .. } => Some(node.clone()),
         _ => None,
@@ -226,7 +226,7 @@ fn elsewhere(
         environment: vec![("BURGEON_CPU".into(), instruction_set().into())],
     };
     let files = (folder.files(), fence);
-    Ok(Some(Cluster::new(run, board, Nodes::excluding(excluded), program, files, &path)))
+    Ok(Some(Cluster::new(run, scheduler, Nodes::excluding(excluded), program, files, &path)))
 }
 
 /// The program that this process runs, which the jobs run too.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Launch;
 use super::error::LaunchError;
@@ -19,10 +19,13 @@ use crate::study::observer::Listener;
 use crate::study::recorded_data::absolute;
 use crate::sys::error_chain;
 use crate::sys::fence::Fence;
-use crate::sys::files::real_files;
+use crate::sys::files::{FileError, real_files};
 use crate::sys::heartbeat::Heartbeat;
 use crate::sys::signals::StopFlag;
 use crate::train::Profiling;
+
+const END_TRIES: u32 = 60;
+const END_PAUSE: Duration = Duration::from_secs(1);
 
 /// What to work on.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +49,7 @@ pub(crate) struct TrialEnded {
 pub(crate) enum TrialError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    #[error("the trial cannot be begun")]
+    #[error("the trial cannot be started")]
     Claim(#[from] ClaimError),
 }
 
@@ -74,8 +77,20 @@ pub(crate) fn attempt(
         }
         Err(error) => End::Unfit(error.to_string()),
     };
-    let end = claim.end(end, began.elapsed().as_secs_f64()).map_err(LaunchError::from)?;
+    let end = say_end(&claim, &end, began).map_err(LaunchError::from)?;
     Ok(TrialEnded { end, folder: claim.attempt.folder.clone() })
+}
+
+/// Says how the attempt ended; for a minute, if the folder cannot be listed or written, as what was trained would be lost.
+fn say_end(claim: &Claim, end: &End, began: Instant) -> Result<End, FileError> {
+    let mut tries = 1;
+    loop {
+        match claim.end(end.clone(), began.elapsed().as_secs_f64()) {
+            Err(_) if tries < END_TRIES => tries += 1,
+            ended => return ended,
+        }
+        std::thread::sleep(END_PAUSE);
+    }
 }
 
 /// An attempt that has begun.

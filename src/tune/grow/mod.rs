@@ -355,7 +355,7 @@ impl<'a> FailedTrial<'a> {
         let augment = moderate_augment(self.spec);
         let present = self.spec.train().augment;
         if present != augment && is_weaker(present, augment) {
-            let because = "images that are distorted afresh in each epoch cannot be memorized";
+            let because = "images that are distorted differently in each epoch cannot be memorized";
             draft.make(Edit::SetAugment { augment }, because);
         }
     }

@@ -102,6 +102,6 @@ pub(super) fn continued_member(parent: &TrialRecord, forecaster: &Forecaster) ->
             draft.make(Edit::AddDropout { at, rate: variety.dropout() }, because);
         }
     }
-    draft.make(Edit::SetEpochs { epochs }, "another cycle goes on from its weights");
+    draft.make(Edit::SetEpochs { epochs }, "another cycle continues from its weights");
     draft
 }

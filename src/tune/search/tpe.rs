@@ -53,7 +53,8 @@ pub(super) fn suggest<'a>(
     let pending: Vec<Point> =
         before.running.iter().filter_map(|proposal| domain.point_of(&proposal.spec)).collect();
     if known.len() < KNOWN_LEAST {
-        let because = "drawn near the usual network and training, to begin with";
+        let because =
+            "one of the first trials, which are drawn near the usual network and training";
         return draw_trial(before, domain, |rng| domain.by_habit(rng), because);
     }
     let (good, mut bad) = split(&known);

@@ -289,3 +289,29 @@ fn who_is_asked_to_stop_stops_and_leaves_the_message_as_it_was() {
     assert_eq!(run.messages(), before);
     assert_eq!(asked, 6);
 }
+
+#[test]
+fn a_message_that_no_server_takes_for_five_days_is_parked_and_shown() {
+    let server = SmtpServer::start();
+    let run = plain(&server);
+    run.queue();
+    server.react_at(Step::Greeting, Reaction::Answer("421 busy".into()));
+    let path = run.outbox().folder().join("finished-0.mail-0.entry.json");
+    let mut entry: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    entry["queued_at"] = "2020-01-01T00:00:00Z".into();
+    fs::write(&path, entry.to_string()).unwrap();
+    // A run that nobody has flushed for long is tried a few times all the same.
+    for _ in 0..4 {
+        run.send();
+        assert_eq!(run.states(), [MessageState::Waiting]);
+    }
+    run.send();
+    let [message] = &run.messages()[..] else { panic!() };
+    assert_eq!((message.state, message.attempts), (MessageState::Parked, 5));
+    let shown = message.to_string();
+    assert!(shown.contains("parked after 5 tries"), "{shown}");
+    assert!(shown.contains("not accepted for five days: "), "{shown}");
+    let connections = server.connections();
+    run.send();
+    assert_eq!(server.connections(), connections, "tried although it is parked");
+}

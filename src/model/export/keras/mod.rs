@@ -8,9 +8,9 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use self::code::{is_depthwise, layer_name};
-use super::model_file::ModelFileError;
-use super::preparation::Preparation;
-use super::weights::{WeightArray, Weights, WeightsError, bytes_of};
+use crate::model::model_file::ModelFileError;
+use crate::model::preparation::Preparation;
+use crate::model::weights::{WeightArray, Weights, WeightsError, bytes_of};
 use crate::spec::{FeatureShape, Layer, LayerPlan, Spec};
 
 /// File of the weights in Keras' layouts, which [`KERAS_PY`] loads.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use crate::model::export::python::python_constants;
 use crate::model::preparation::Preparation;
-use crate::model::python::python_constants;
 use crate::model::residual::projection_conv;
 use crate::spec::{Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Pool, Spec};
 

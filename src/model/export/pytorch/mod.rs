@@ -4,9 +4,9 @@ mod code;
 
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::model_file::ModelFileError;
-use super::preparation::Preparation;
-use super::weights::{Weights, WeightsError, bytes_of};
+use crate::model::model_file::ModelFileError;
+use crate::model::preparation::Preparation;
+use crate::model::weights::{Weights, WeightsError, bytes_of};
 use crate::spec::Spec;
 
 /// File of the weights under PyTorch's names, which [`MODEL_PY`] loads.
@@ -45,7 +45,7 @@ pub fn to_pytorch(
 
 /// The weights as a safetensors file with the keys of the network's `state_dict` in PyTorch.
 fn state_dict(weights: &Weights) -> Result<Vec<u8>, WeightsError> {
-    let weights = super::model_file::with_transposed_dense_weights(weights);
+    let weights = crate::model::model_file::with_transposed_dense_weights(weights);
     let mut views = Vec::new();
     let arrays: Vec<_> = weights
         .iter()

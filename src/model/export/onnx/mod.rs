@@ -12,12 +12,12 @@ pub use self::input::OnnxInput;
 use prost::Message;
 
 use self::graph::{GraphBuilder, LayerWeights};
-use super::arrays::LayerPlace;
-use super::model_file::ModelFileError;
-use super::preparation::Preparation;
-use super::quantization::QuantizedNetwork;
-use super::residual::projection_conv;
-use super::weights::{WeightArray, Weights};
+use crate::model::arrays::LayerPlace;
+use crate::model::model_file::ModelFileError;
+use crate::model::preparation::Preparation;
+use crate::model::quantization::QuantizedNetwork;
+use crate::model::residual::projection_conv;
+use crate::model::weights::{WeightArray, Weights};
 use crate::spec::{Activation, BatchNorm, Conv, FeatureShape, Layer, LayerPlan, Residual, Spec};
 
 /// First IR version that goes with operator set 20.

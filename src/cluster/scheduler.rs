@@ -20,14 +20,14 @@ pub trait Scheduler: Send + Sync {
     /// # Errors
     ///
     /// When the scheduler cannot be asked. That says nothing of the jobs.
-    fn states(&self, jobs: &[JobName]) -> Result<BTreeMap<String, Vec<Seen>>, SchedulerError>;
+    fn states(&self, jobs: &[JobRef]) -> Result<BTreeMap<String, Vec<JobStatus>>, SchedulerError>;
 
     /// Cancels jobs. Those that have ended are no error.
     ///
     /// # Errors
     ///
     /// When the scheduler cannot be asked.
-    fn cancel(&self, jobs: &[JobName]) -> Result<(), SchedulerError>;
+    fn cancel(&self, jobs: &[JobRef]) -> Result<(), SchedulerError>;
 }
 
 /// A job to submit.
@@ -45,7 +45,7 @@ pub struct Job {
 
 /// A job as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobName {
+pub struct JobRef {
     /// Its name.
     pub name: String,
     /// Its id, if that is known.
@@ -54,7 +54,7 @@ pub struct JobName {
 
 /// What a scheduler says of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct JobStatus {
     /// Its id.
     pub id: String,
     /// Its state.
@@ -126,7 +126,7 @@ impl JobState {
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
     /// Its program cannot be started.
-    #[error("{program} cannot be run; the study's process must be where jobs can be submitted")]
+    #[error("{program} cannot be run; run burgeon on a machine that can submit jobs")]
     Missing {
         /// The program.
         program: String,
@@ -134,7 +134,7 @@ pub enum SchedulerError {
         source: std::io::Error,
     },
     /// Its program did not end in time.
-    #[error("{program} gave no answer within {} s", limit.as_secs())]
+    #[error("{program} did not answer within {} s", limit.as_secs())]
     Silent {
         /// The program.
         program: String,

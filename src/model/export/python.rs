@@ -1,6 +1,6 @@
 //! What the Python programs of exported models have in common.
 
-use super::preparation::Preparation;
+use crate::model::preparation::Preparation;
 
 /// The lines that define a model's classes and preparation. They need `json`.
 pub(super) fn python_constants(preparation: &Preparation) -> Result<String, serde_json::Error> {

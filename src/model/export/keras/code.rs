@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::model::export::python::python_constants;
 use crate::model::preparation::Preparation;
-use crate::model::python::python_constants;
 use crate::spec::pool::PoolPadding;
 use crate::spec::projection_stride;
 use crate::spec::{

@@ -1,4 +1,4 @@
-//! A piece of work for another machine: what is trained, and where its files are.
+//! A task for another machine: what is trained, and where its files are.
 
 use std::fmt;
 use std::path::PathBuf;
