@@ -65,6 +65,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         image: Option<[usize; 3]>,
     },
+    /// A process had the images ready: found, decoded or read from the cache, checked and split.
+    ImagesLoaded {
+        /// Images of all splits.
+        images: u64,
+        /// Seconds that it took, before the process told anything else.
+        #[serde(deserialize_with = "nan_if_null")]
+        seconds: f64,
+    },
     /// The study starts with the weights of a trained model.
     ModelInherited(InheritedModel),
     /// A trial started.
@@ -433,6 +441,7 @@ impl Event {
         "study_started",
         "data_fallback",
         "data_examined",
+        "images_loaded",
         "model_inherited",
         "trial_started",
         "grafted",
@@ -465,6 +474,7 @@ impl Event {
             Self::StudyStarted { .. } => "study_started",
             Self::DataFallback { .. } => "data_fallback",
             Self::DataExamined { .. } => "data_examined",
+            Self::ImagesLoaded { .. } => "images_loaded",
             Self::ModelInherited(_) => "model_inherited",
             Self::TrialStarted { .. } => "trial_started",
             Self::Grafted { .. } => "grafted",

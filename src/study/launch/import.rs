@@ -159,6 +159,7 @@ pub fn import(
     let session = Session {
         spec: begun(spec, &path, &start)?,
         images: StudyImages::loaded(loaded),
+        load_seconds: 0.0,
         device: device.name.clone(),
         workers: Some(workers),
         threads,
