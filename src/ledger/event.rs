@@ -437,7 +437,7 @@ impl Event {
     }
 
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 27] = [
+    pub const NAMES: [&'static str; 28] = [
         "study_started",
         "data_fallback",
         "data_examined",

@@ -228,7 +228,7 @@ mod tests {
             let array = WeightArray { shape: vec![2], values: vec![1.0, number] };
             file.weights.insert(name, array);
             let read = ModelFile::from_safetensors(&file.to_safetensors().unwrap());
-            read.err().map(|error| crate::sys::error_chain::error_chain(&error))
+            read.err().map(|error| crate::sys::error_chain(&error))
         };
         assert_eq!(refusal("layers.1.running-variance", 0.0), None);
         assert_eq!(refusal("layers.1.running-mean", -1.0), None);
