@@ -72,3 +72,11 @@ fn extreme_shapes_come_out_whole() {
         }
     }
 }
+
+#[test]
+fn what_is_resampled_stays_the_same_byte_for_byte() {
+    let frame = frame(3, 3, 4, Fit::Stretch);
+    let bytes: Vec<u8> = (0..7 * 5 * 3_u32).map(|at| (at * at * 37 % 251) as u8).collect();
+    let colour = frame.take(&Picture::from_rgb(bytes, 7, 5), false);
+    assert_eq!(colour, [0]);
+}
