@@ -125,7 +125,13 @@ impl Frame {
         // Sizes are at least one pixel and the part lies in the picture, which is all that it asks for.
         debug_assert!(done, "a picture of {rows}×{columns} could not be resampled");
         let channels = 0..self.channels;
-        out.buffer().as_chunks::<4>().0.iter().flat_map(|pixel| &pixel[channels.clone()]).copied().collect()
+        out.buffer()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .flat_map(|pixel| &pixel[channels.clone()])
+            .copied()
+            .collect()
     }
 
     /// A picture in the middle of the frame.
@@ -147,7 +153,9 @@ fn widen<const CHANNELS: usize>(bytes: &[u8], wide: &mut Vec<u8>) {
     let pixels = bytes.as_chunks::<CHANNELS>().0;
     wide.resize(pixels.len() * 4, 0);
     for (wide, pixel) in wide.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
-        wide[..CHANNELS].copy_from_slice(pixel);
+        let mut four = [0; 4];
+        four[..CHANNELS].copy_from_slice(pixel);
+        *wide = four;
     }
 }
 

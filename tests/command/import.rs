@@ -118,8 +118,7 @@ fn changed(bench: &Bench, change: impl Fn(f32) -> f32) -> String {
 fn numbers_that_a_network_overflows_with_are_refused() {
     let bench = bench(28);
     let refused = |change: fn(f32) -> f32, expected: &str| {
-        let output =
-            bench.burgeon(&["import", &changed(&bench, change), "--study", "study.toml"]);
+        let output = bench.burgeon(&["import", &changed(&bench, change), "--study", "study.toml"]);
         expect_code(&output, 1);
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));
         assert!(!bench.path().join("runs").exists(), "nothing was begun");

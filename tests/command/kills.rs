@@ -68,7 +68,9 @@ pub fn leave_old_files_or_new_ones(
             _ => between += 1,
         }
     }
-    println!("{kills} kills: {before} before the first file, {between} between, {after} after the last");
+    println!(
+        "{kills} kills: {before} before the first file, {between} between, {after} after the last"
+    );
     // What a kill leaves behind is no hindrance.
     expect_code(&bench.burgeon(arguments), 0);
     assert!(read() == new);
