@@ -4,6 +4,7 @@ use super::args::{Common, ImportArguments};
 use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
+use super::shown::shown_line as shown;
 use super::view::{View, grouped, percent};
 use super::{document, launch};
 use crate::data::{CHANNELS_MAX, Normalization};
@@ -79,13 +80,6 @@ fn lists(report: &ImportReport) -> String {
     list("of the network, but not in the file", &report.missing);
     list("in the file, but without a place in the network", &report.unused);
     text
-}
-
-/// Text from the file, without characters that a terminal obeys.
-fn shown(text: &str) -> String {
-    text.chars()
-        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
-        .collect()
 }
 
 fn json(imported: &ImportedRun) -> String {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use fast_image_resize::images::Image;
+use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::extent::Extent;
@@ -39,8 +39,8 @@ struct Interleaved<'a> {
 }
 
 thread_local! {
-    /// Its buffers are reused from picture to picture.
-    static RESIZER: RefCell<Resizer> = RefCell::default();
+    /// Its buffers are reused from picture to picture, as is that for the pixels of one.
+    static RESIZER: RefCell<(Resizer, Vec<u8>)> = RefCell::default();
 }
 
 impl Frame {
@@ -75,7 +75,10 @@ impl Frame {
     fn resized(&self, source: Interleaved<'_>, background: u8) -> Vec<u8> {
         let Extent { top, left, height, width } = source.extent;
         let (old, new) = ([height, width], [self.height, self.width].map(|side| side as f64));
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+        // The fourth channel is none of transparency.
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+            .use_alpha(false);
         let pixels = [source.height, source.width].map(|side| side as f64);
         let crop = |top: f64, left: f64, [rows, columns]: [f64; 2]| {
             let (rows, columns) = (within(top, rows, pixels[0]), within(left, columns, pixels[1]));
@@ -109,16 +112,26 @@ impl Frame {
         [height, width]: [usize; 2],
         options: &ResizeOptions,
     ) -> Vec<u8> {
-        let kind = if self.channels == 1 { PixelType::U8 } else { PixelType::U8x3 };
-        let mut out = Image::new(width as u32, height as u32, kind);
+        let mut out = Image::new(width as u32, height as u32, PixelType::U8x4);
         let (rows, columns) = (source.height as u32, source.width as u32);
-        let source = Image::from_vec_u8(columns, rows, source.bytes.into_owned(), kind);
-        let done = source.is_ok_and(|source| {
-            RESIZER.with_borrow_mut(|resizer| resizer.resize(&source, &mut out, options)).is_ok()
+        let done = RESIZER.with_borrow_mut(|(resizer, wide)| {
+            match self.channels {
+                1 => widen::<1>(&source.bytes, wide),
+                _ => widen::<3>(&source.bytes, wide),
+            }
+            ImageRef::new(columns, rows, wide, PixelType::U8x4)
+                .is_ok_and(|source| resizer.resize(&source, &mut out, options).is_ok())
         });
         // Sizes are at least one pixel and the part lies in the picture, which is all that it asks for.
         debug_assert!(done, "a picture of {rows}×{columns} could not be resampled");
-        out.into_vec()
+        let channels = 0..self.channels;
+        out.buffer()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .flat_map(|pixel| &pixel[channels.clone()])
+            .copied()
+            .collect()
     }
 
     /// A picture in the middle of the frame.
@@ -131,6 +144,18 @@ impl Frame {
             out[start..start + row_len].copy_from_slice(row);
         }
         out
+    }
+}
+
+/// Pixels of four bytes, the only ones that are resampled: code for every other kind, by precision and instruction set,
+/// would be a tenth of the program. Each channel is resampled on its own, so the result is the same.
+fn widen<const CHANNELS: usize>(bytes: &[u8], wide: &mut Vec<u8>) {
+    let pixels = bytes.as_chunks::<CHANNELS>().0;
+    wide.resize(pixels.len() * 4, 0);
+    for (wide, pixel) in wide.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
+        let mut four = [0; 4];
+        four[..CHANNELS].copy_from_slice(pixel);
+        *wide = four;
     }
 }
 

@@ -67,6 +67,14 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         image: Option<[usize; 3]>,
     },
+    /// A process had the images ready: found, decoded or read from the cache, checked and split.
+    ImagesLoaded {
+        /// Images of all splits.
+        images: u64,
+        /// Seconds that it took, before the process told anything else.
+        #[serde(deserialize_with = "nan_if_null")]
+        seconds: f64,
+    },
     /// The study starts with the weights of a trained model.
     ModelInherited(InheritedModel),
     /// A trial started.

@@ -57,6 +57,7 @@ impl Event {
             Self::CheckpointWritten { .. }
             | Self::CheckpointRejected { .. }
             | Self::TrialProfiled { .. }
+            | Self::ImagesLoaded { .. }
             | Self::StudyResumed { .. }
             | Self::JobSubmitted { .. }
             | Self::JobEnded { .. }

@@ -108,6 +108,7 @@ impl ModelFile {
 
     fn read(bytes: &[u8], subject_of_first: Subject) -> Result<Self, ModelFileError> {
         let weights = Weights::from_safetensors(bytes)?;
+        weights.check_numbers()?;
         let (_, header) =
             safetensors::SafeTensors::read_metadata(bytes).map_err(WeightsError::Unreadable)?;
         let note = header.metadata().as_ref().and_then(|notes| notes.get(METADATA_KEY));
@@ -218,6 +219,23 @@ mod tests {
         assert_eq!(ModelFile::from_safetensors_of(&bytes, &digits).unwrap(), file);
         let read = ModelFile::from_safetensors(&bytes).unwrap();
         assert_eq!(read.preparation, file.preparation.whole());
+    }
+
+    #[test]
+    fn numbers_that_nothing_can_be_computed_with_are_refused_by_name() {
+        let refusal = |name: &str, number: f32| {
+            let mut file = file();
+            let array = WeightArray { shape: vec![2], values: vec![1.0, number] };
+            file.weights.insert(name, array);
+            let read = ModelFile::from_safetensors(&file.to_safetensors().unwrap());
+            read.err().map(|error| crate::sys::error_chain(&error))
+        };
+        assert_eq!(refusal("layers.1.running-variance", 0.0), None);
+        assert_eq!(refusal("layers.1.running-mean", -1.0), None);
+        let negative = refusal("layers.1.running-variance", -0.5).unwrap();
+        assert!(negative.contains("`layers.1.running-variance` has negative"), "{negative}");
+        let nan = refusal("layers.1.beta", f32::NAN).unwrap();
+        assert!(nan.contains("`layers.1.beta` has numbers that are not finite"), "{nan}");
     }
 
     #[test]

@@ -80,6 +80,18 @@ pub enum WeightsError {
         /// Its number of values.
         found: usize,
     },
+    /// An array has NaNs or infinities.
+    #[error("`{name}` has numbers that are not finite")]
+    NotFinite {
+        /// Name of the array.
+        name: String,
+    },
+    /// The variances of a batch-norm are negative.
+    #[error("`{name}` has negative numbers, which no variances are")]
+    NegativeVariance {
+        /// Name of the array.
+        name: String,
+    },
     /// The weights have an array that the network lacks.
     #[error("the weights have `{name}`, which the study's network does not have")]
     Unexpected {
@@ -159,6 +171,20 @@ impl Weights {
         self.iter()
             .find(|(_, array)| array.values.iter().any(|value| !value.is_finite()))
             .map(|(name, _)| name)
+    }
+
+    /// Checks that the numbers are some that a network can be computed with, as those from a file may not be.
+    pub(crate) fn check_numbers(&self) -> Result<(), WeightsError> {
+        if let Some(name) = self.first_non_finite() {
+            return Err(WeightsError::NotFinite { name: name.into() });
+        }
+        let is_negative = |(name, array): &(&str, &WeightArray)| {
+            name.ends_with(".running-variance") && array.values.iter().any(|value| *value < 0.0)
+        };
+        match self.iter().find(is_negative) {
+            Some((name, _)) => Err(WeightsError::NegativeVariance { name: name.into() }),
+            None => Ok(()),
+        }
     }
 
     /// SHA-256, in hex, of names, shapes and bits.

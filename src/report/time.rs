@@ -8,7 +8,7 @@ use crate::record::Profile;
 /// Seconds of a study by what they went into. The time between a stop or a crash and the resumption is in none of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct TimeSpent {
-    /// From the first event until the first trial, while the images are examined.
+    /// Loading the images, and from the first event until the first trial, while they are examined.
     pub(super) data: f64,
     /// Training steps, those for folds included.
     pub(super) training: f64,
@@ -29,6 +29,7 @@ impl TimeSpent {
         let mut spent = Self::default();
         // Seconds for which the process ran, and what they were when a trial was last heard of.
         let (mut running, mut heard) = (0.0, BTreeMap::new());
+        let mut loading = 0.0;
         let mut last = records.first().map(|first| first.at);
         let (mut has_trial, mut has_jobs) = (false, false);
         for Recorded { at, event } in records {
@@ -40,6 +41,8 @@ impl TimeSpent {
             }
             has_jobs |= matches!(event, Event::JobSubmitted { .. });
             match event {
+                // Before the first event of the process.
+                Event::ImagesLoaded { seconds, .. } => loading += known_seconds(*seconds),
                 Event::TrialStarted { trial, .. } => {
                     has_trial = true;
                     heard.insert(*trial, running);
@@ -56,6 +59,8 @@ impl TimeSpent {
                 _ => {}
             }
         }
+        running += loading;
+        spent.data += loading;
         if has_jobs {
             // Trials waited in a queue as well, so that only training is known.
             spent.evaluation = 0.0;
@@ -68,7 +73,7 @@ impl TimeSpent {
 
     /// Adds what a trial did since it was last heard of.
     fn add(&mut self, before: Option<f64>, now: f64, training: f64) {
-        let training = Some(training).filter(|seconds| seconds.is_finite()).unwrap_or(0.0).max(0.0);
+        let training = known_seconds(training);
         self.training += training;
         self.evaluation += before.map_or(0.0, |before| (now - before - training).max(0.0));
     }
@@ -91,14 +96,14 @@ impl TimeSpent {
             self.profiled = parts.map(|(name, _)| (name, 0.0)).to_vec();
         }
         for ((_, sum), (_, seconds)) in self.profiled.iter_mut().zip(parts) {
-            *sum += Some(seconds).filter(|seconds| seconds.is_finite()).unwrap_or(0.0).max(0.0);
+            *sum += known_seconds(seconds);
         }
     }
 
     /// The parts with their names; those of which nothing is known are left out.
     pub(super) fn parts(&self) -> Vec<(&'static str, f64)> {
         let all = [
-            ("examining the images", self.data),
+            ("loading and examining the images", self.data),
             ("training", self.training),
             ("evaluation", self.evaluation),
             ("rest", self.rest),
@@ -111,6 +116,11 @@ impl TimeSpent {
         let rate = self.images as f64 / self.training;
         Some(rate).filter(|rate| rate.is_finite() && *rate > 0.0)
     }
+}
+
+/// These seconds; 0 if they are none.
+fn known_seconds(seconds: f64) -> f64 {
+    Some(seconds).filter(|seconds| seconds.is_finite()).unwrap_or(0.0).max(0.0)
 }
 
 /// Whether the process began with this event, so that the time before it belongs to none.

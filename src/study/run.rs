@@ -498,6 +498,11 @@ impl<'a, T: Trainer> Study<'a, T> {
         Ok(())
     }
 
+    /// Records that this process loaded the images.
+    pub(super) fn loaded(&self, images: u64, seconds: f64) -> Result<(), StudyError> {
+        Ok(self.study_record().ledger.append(Event::ImagesLoaded { images, seconds })?)
+    }
+
     pub(super) fn stopped(&self) -> Result<Ended, StudyError> {
         let interrupt = StopReason::Signal(StopSignal::Interrupt);
         let reason = self.stop.requested().unwrap_or(interrupt);

@@ -40,9 +40,13 @@ impl Build {
 fn features() -> Vec<&'static str> {
     let features = [
         ("cli", cfg!(feature = "cli")),
+        ("containers", cfg!(feature = "containers")),
         ("cuda", cfg!(feature = "cuda")),
+        ("detect", cfg!(feature = "detect")),
         ("fetch", cfg!(feature = "fetch")),
+        ("mail", cfg!(feature = "mail")),
         ("ndarray", cfg!(feature = "ndarray")),
+        ("serve", cfg!(feature = "serve")),
         ("train", cfg!(feature = "train")),
         ("wgpu", cfg!(feature = "wgpu")),
     ];

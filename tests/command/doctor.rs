@@ -154,7 +154,9 @@ fn the_long_version_tells_how_the_program_was_built() {
     let json: Value =
         serde_json::from_str(&stdout(&bench.burgeon(&["version", "--json"]))).unwrap();
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
-    assert!(json["features"].as_array().unwrap().contains(&"cli".into()));
+    let features = json["features"].as_array().unwrap();
+    assert!(features.contains(&"cli".into()), "{features:?}");
+    assert_eq!(features.contains(&"serve".into()), cfg!(feature = "serve"));
     assert_eq!(json["devices"][0]["usable"], true);
     // Elsewhere it stays an option that is not known.
     expect_code(&bench.burgeon(&["check", "--verbose"]), 2);

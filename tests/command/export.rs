@@ -1,12 +1,10 @@
 //! `burgeon export`, and the card that a run's model carries.
 
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::kills::leave_old_files_or_new_ones;
 use crate::support::{Bench, expect_code, stderr, stdout};
 
 const RUN: &str = "runs/growing-0001";
@@ -109,27 +107,8 @@ fn the_card_has_what_hubs_read_and_the_test_figure_of_the_finished_study() {
 #[test]
 fn an_export_that_is_killed_leaves_the_old_file_or_the_new_one() {
     let bench = trained();
-    let kills: u64 =
-        std::env::var("BURGEON_EXPORT_KILLS").map_or(6, |kills| kills.parse().unwrap());
-    let target = bench.path().join("out");
     let arguments = ["export", RUN, "--format", "safetensors", "--output", "out"];
-    expect_code(&bench.burgeon(&arguments), 0);
     let files = ["pytorch.safetensors", "model.py"];
-    let read = |folder: &Path| files.map(|file| fs::read(folder.join(file)).unwrap());
-    let new = read(&target);
-    let old = files.map(|file| format!("old {file}").into_bytes());
-    for kill in 0..kills {
-        for (file, content) in files.iter().zip(&old) {
-            fs::write(target.join(file), content).unwrap();
-        }
-        let mut command = bench.command(&arguments);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(kill * 7 % 60));
-        // One that has ended by then is as good.
-        let _ = child.kill();
-        child.wait().unwrap();
-        for ((found, old), new) in read(&target).iter().zip(&old).zip(&new) {
-            assert!(found == old || found == new, "{} bytes are neither", found.len());
-        }
-    }
+    let target = bench.path().join("out");
+    leave_old_files_or_new_ones(&bench, &arguments, &target, &files, "BURGEON_EXPORT_KILLS");
 }

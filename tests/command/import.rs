@@ -102,6 +102,31 @@ fn what_does_not_fit_is_an_error_with_a_list_unless_a_part_is_asked_for() {
     expect_code(&bench.burgeon(&["eval", RUN]), 0);
 }
 
+/// A file with the arrays of `LENET`, each number of which is changed.
+fn changed(bench: &Bench, change: impl Fn(f32) -> f32) -> String {
+    let mut file = fs::read(LENET).unwrap();
+    let numbers = 8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize;
+    for number in file[numbers..].as_chunks_mut().0 {
+        *number = change(f32::from_le_bytes(*number)).to_le_bytes();
+    }
+    let path = bench.path().join("changed.safetensors");
+    fs::write(&path, file).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn numbers_that_a_network_overflows_with_are_refused() {
+    let bench = bench(28);
+    let refused = |change: fn(f32) -> f32, expected: &str| {
+        let output = bench.burgeon(&["import", &changed(&bench, change), "--study", "study.toml"]);
+        expect_code(&output, 1);
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+        assert!(!bench.path().join("runs").exists(), "nothing was begun");
+    };
+    refused(|_| 3e38, "the network's answers to the validation images are not finite");
+    refused(|_| f32::NAN, "has numbers that are not finite");
+}
+
 #[test]
 fn files_that_are_none_and_studies_that_start_otherwise_are_refused() {
     let bench = bench(28);

@@ -24,6 +24,7 @@ mod file_names;
 mod folds;
 mod import;
 mod json_output;
+mod kills;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../support/mnist_files.rs"]

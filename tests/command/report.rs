@@ -10,6 +10,7 @@ use burgeon::unstable::ledger::{Event, Outcome, read};
 use burgeon::unstable::sys::files::RealFiles;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
+use crate::kills::leave_old_files_or_new_ones;
 use crate::schema::Schema;
 use crate::support::{Bench, expect_code, stderr, stdout};
 
@@ -233,35 +234,7 @@ fn the_schema_of_test_cases_refuses_what_jenkins_refuses() {
 fn a_report_that_is_killed_leaves_the_old_files_or_the_new_ones() {
     let bench = Bench::new();
     expect_code(&bench.burgeon(&["tune", "study.toml"]), 0);
-    let kills: u64 =
-        std::env::var("BURGEON_REPORT_KILLS").map_or(6, |kills| kills.parse().unwrap());
     let arguments = ["report", "runs/growing-0001", "--single"];
-    expect_code(&bench.burgeon(&arguments), 0);
-    let run = bench.run();
     let files = ["report/style.css", "report.html", "report.md", "junit.xml", "report-single.html"];
-    let read = || files.map(|file| fs::read(run.join(file)).unwrap());
-    let new = read();
-    let old = files.map(|file| format!("old {file}").into_bytes());
-    let (mut untouched, mut whole) = (0, 0);
-    for kill in 0..kills {
-        for (file, content) in files.iter().zip(&old) {
-            fs::write(run.join(file), content).unwrap();
-        }
-        let mut command = bench.command(&arguments);
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_micros(kill * 1_370 % 40_000));
-        // One that has ended by then is as good.
-        let _ = child.kill();
-        child.wait().unwrap();
-        let found = read();
-        for ((found, old), new) in found.iter().zip(&old).zip(&new) {
-            assert!(found == old || found == new, "{} bytes are neither", found.len());
-        }
-        untouched += usize::from(found == old);
-        whole += usize::from(found == new);
-    }
-    println!("{kills} kills: {untouched} before the first file, {whole} after the last");
-    // What a kill leaves behind is no hindrance.
-    expect_code(&bench.burgeon(&arguments), 0);
-    assert!(read() == new);
+    leave_old_files_or_new_ones(&bench, &arguments, &bench.run(), &files, "BURGEON_REPORT_KILLS");
 }

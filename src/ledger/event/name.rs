@@ -4,10 +4,11 @@ use super::Event;
 
 impl Event {
     /// The names of all events of this version.
-    pub const NAMES: [&'static str; 27] = [
+    pub const NAMES: [&'static str; 28] = [
         "study_started",
         "data_fallback",
         "data_examined",
+        "images_loaded",
         "model_inherited",
         "trial_started",
         "grafted",
@@ -40,6 +41,7 @@ impl Event {
             Self::StudyStarted { .. } => "study_started",
             Self::DataFallback { .. } => "data_fallback",
             Self::DataExamined { .. } => "data_examined",
+            Self::ImagesLoaded { .. } => "images_loaded",
             Self::ModelInherited(_) => "model_inherited",
             Self::TrialStarted { .. } => "trial_started",
             Self::Grafted { .. } => "grafted",

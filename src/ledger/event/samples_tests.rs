@@ -32,6 +32,7 @@ pub(crate) fn all() -> Vec<Event> {
             ],
             image: Some([3, 32, 32]),
         },
+        Event::ImagesLoaded { images: 70_000, seconds: 1.5 },
         Event::Grafted {
             trial: 2,
             parent: 1,

@@ -43,8 +43,16 @@ pub enum ImportError {
         dtype: String,
     },
     /// An array has NaNs or infinities.
-    #[error("`{name}` has numbers that are not finite, so nothing can be computed with it")]
+    #[error(
+        "`{name}` has numbers that are not finite as 32-bit floats, so nothing can be computed with it"
+    )]
     NotFinite {
+        /// Its name.
+        name: String,
+    },
+    /// The variances of a batch-norm are negative.
+    #[error("`{name}` has negative numbers, which no variances are")]
+    NegativeVariance {
         /// Its name.
         name: String,
     },
@@ -168,10 +176,13 @@ impl RawArray<'_> {
                 return Err(ImportError::Type { name: name.into(), dtype: format!("{other:?}") });
             }
         };
-        match values.iter().all(|value: &f32| value.is_finite()) {
-            true => Ok(values),
-            false => Err(ImportError::NotFinite { name: name.into() }),
+        if !values.iter().all(|value: &f32| value.is_finite()) {
+            return Err(ImportError::NotFinite { name: name.into() });
         }
+        if name.ends_with(".running_var") && values.iter().any(|value| *value < 0.0) {
+            return Err(ImportError::NegativeVariance { name: name.into() });
+        }
+        Ok(values)
     }
 }
 

@@ -136,4 +136,32 @@ fn half_precision_is_widened_exactly_and_hostile_files_are_refused() {
     let packed = safetensors::serialize([("fc.weight", view)], None).unwrap();
     let error = import_pytorch(&spec, &packed).unwrap_err().to_string();
     assert!(error.contains("`fc.weight` has numbers that are not finite"), "{error}");
+    let large: Vec<u8> = [1e39_f64; 3].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let view = TensorView::new(Dtype::F64, vec![3, 1], &large).unwrap();
+    let packed = safetensors::serialize([("fc.weight", view)], None).unwrap();
+    let error = import_pytorch(&spec, &packed).unwrap_err().to_string();
+    assert!(error.contains("`fc.weight` has numbers that are not finite as 32-bit"), "{error}");
+}
+
+#[test]
+fn variances_that_are_negative_are_refused_by_name() {
+    let spec = spec("\"batch-norm\", \"global-avg-pool\"");
+    let refusal = |variance: f32| {
+        let one = |value: f32| value.to_le_bytes();
+        let (ones, variance) = (one(1.0), one(variance));
+        let view = |bytes| TensorView::new(Dtype::F32, vec![1], bytes).unwrap();
+        let arrays = [
+            ("bn.weight", view(&ones)),
+            ("bn.bias", view(&ones)),
+            ("bn.running_mean", view(&ones)),
+            ("bn.running_var", view(&variance)),
+        ];
+        let packed = safetensors::serialize(arrays, None).unwrap();
+        import_pytorch(&spec, &packed).err().map(|error| error.to_string())
+    };
+    assert_eq!((refusal(1.0), refusal(0.0)), (None, None));
+    let error = refusal(-1e-6).unwrap();
+    assert!(error.contains("`bn.running_var` has negative numbers"), "{error}");
+    let error = refusal(f32::NEG_INFINITY).unwrap();
+    assert!(error.contains("`bn.running_var` has numbers that are not finite"), "{error}");
 }

@@ -33,6 +33,25 @@ fn time_is_told_by_what_it_went_into() {
 }
 
 #[test]
+fn the_images_are_loaded_before_the_first_event_of_every_process() {
+    let loaded = |seconds| Event::ImagesLoaded { images: 9, seconds };
+    let spent = spent([
+        (0, study_started()),
+        (1, loaded(10.0)),
+        (2, started(1, None)),
+        (4, epoch(1, 1, 0.3)),
+        (100, resumed()),
+        (100, loaded(4.0)),
+        (102, epoch(1, 2, 0.4)),
+        (102, loaded(f64::NAN)),
+        (102, loaded(-1.0)),
+    ]);
+    // None of it is evaluation, whose time is what an epoch leaves of the time since the last.
+    assert_eq!((spent.data, spent.training, spent.evaluation, spent.rest), (16.0, 3.0, 1.0, 0.0));
+    assert!(!spent.overlaps);
+}
+
+#[test]
 fn the_time_of_no_process_counts_for_nothing() {
     let events = |resumes: i64| {
         [

@@ -101,10 +101,11 @@ impl Launch<'_> {
             record_basis(&mut ledger, &session)?;
         }
         let notification_is_due = is_notification_due(ledger.records());
-        let Session { spec, images, growth, workers, inherited, .. } = session;
+        let Session { spec, images, load_seconds, growth, workers, inherited, .. } = session;
         let origin = images.origin;
         let (name, notify) = (spec.name().to_owned(), spec.file().notify.clone());
         let validation_images = images.dataset.validation.len();
+        let all_images = images.dataset.train.len() + validation_images + images.dataset.test.len();
         let measured_on = device.as_ref().filter(|_| spec.file().model.measure_forgetting);
         let measured_on = measured_on.map(|device| device.device.clone().without_autodiff());
         let setup = StudySetup { validation_images, growth, spec };
@@ -149,6 +150,9 @@ impl Launch<'_> {
         }
         let is_extended = !self.extension.is_empty()
             && study.extend_once(self.extension, supervision().as_deref())?;
+        if is_extended || !was_over {
+            study.loaded(all_images as u64, load_seconds)?;
+        }
         let mut ended = study.run()?;
         let _ = heartbeat.beat();
         let mut after = AfterEnd::default();

@@ -92,6 +92,15 @@ pub enum ImportRunError {
         /// What does not fit.
         report: Box<ImportReport>,
     },
+    /// The network overflows.
+    #[error(
+        "with the weights of {}, the network's answers to the validation images are not finite; its numbers are too large",
+        path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file cannot be read, or one of the run cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -152,6 +161,9 @@ pub fn import(
     let measured =
         measure(&network, validation, normalization, classes, &device.device, &mut || {})?;
     drop(entered);
+    if !measured.evaluation.loss.is_finite() {
+        return Err(ImportRunError::NotFinite { path });
+    }
     let file = ModelFile { weights, preparation };
     let start = file.to_safetensors()?;
     let own = own_study(&spec);
@@ -159,6 +171,7 @@ pub fn import(
     let session = Session {
         spec: begun(spec, &path, &start)?,
         images: StudyImages::loaded(loaded),
+        load_seconds: 0.0,
         device: device.name.clone(),
         workers: Some(workers),
         threads,

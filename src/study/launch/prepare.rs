@@ -1,5 +1,7 @@
 //! What a launch needs before there is a run folder: the checked study, the device and the images.
 
+use std::time::Instant;
+
 use super::Launch;
 use super::error::LaunchError;
 use super::forgetting;
@@ -67,6 +69,7 @@ impl Launch<'_> {
         if file.model.measure_forgetting && begun.is_none() {
             start = forgetting::keep_old_run(start, study, &self.settings, listener, &self.stop)?;
         }
+        let began = Instant::now();
         let mut images = match self.images.take() {
             Some(own) => {
                 let images = StudyImages::own(own, file.gate.folds, file.train.seed)?;
@@ -84,6 +87,7 @@ impl Launch<'_> {
                 None => self.settings.load_from(&file, None, listener, &self.stop)?,
             }),
         };
+        let load_seconds = began.elapsed().as_secs_f64();
         if let Some(origin) = &images.chosen {
             origin.record_in(&mut file.data, &images.dataset);
         }
@@ -98,8 +102,16 @@ impl Launch<'_> {
         let name = device.as_ref().map_or("a trainer of the program", |device| &device.name);
         let device_name = name.to_owned();
         drop(entered);
-        let session =
-            Session { spec, images, device: device_name, workers, threads, growth, inherited };
+        let session = Session {
+            spec,
+            images,
+            load_seconds,
+            device: device_name,
+            workers,
+            threads,
+            growth,
+            inherited,
+        };
         Ok((session, device))
     }
 

@@ -21,6 +21,8 @@ use crate::train::Workers;
 pub(super) struct Session {
     pub(super) spec: Spec,
     pub(super) images: StudyImages,
+    /// Seconds until the images were loaded.
+    pub(super) load_seconds: f64,
     /// Name of the device.
     pub(super) device: String,
     /// `None` if the program's own trainer computes on its own threads.

@@ -185,10 +185,7 @@ impl StartModel {
         let file = &self.model.file;
         let why = match file.weights.check(&self.spec) {
             Err(error) => error_chain(&error),
-            Ok(()) => match file.weights.first_non_finite() {
-                None => return Ok(()),
-                Some(name) => format!("`{name}` has numbers that are not finite"),
-            },
+            Ok(()) => return Ok(()),
         };
         let message = format!("the model in {} cannot be used: {why}", self.from.display());
         Err(refusal(study, "model.from", message, "name another model"))
