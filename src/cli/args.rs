@@ -10,6 +10,8 @@ mod registry;
 #[cfg(feature = "serve")]
 mod service;
 
+#[cfg(feature = "serve")]
+pub use self::registry::RetrainArguments;
 pub use self::registry::{AddArguments, RegistryArguments, RegistryCommand};
 #[cfg(feature = "serve")]
 pub use self::service::{ChainArguments, ChainCommand, LogFormat, LogLevel, ServeArguments};
@@ -124,6 +126,12 @@ pub enum Command {
     Notify(NotifyArguments),
     /// Keep versions of accepted models, and judge which of them serves
     Registry(RegistryArguments),
+    /// Train the model in production again, on what it was trained on and on feedback, and promote it if it passes
+    ///
+    /// It looks once whether `[retrain]` of registry.toml gives a reason to. Exit codes: 0 promoted, or waiting; 5
+    /// refused, or rolled back.
+    #[cfg(feature = "serve")]
+    Retrain(RetrainArguments),
     /// Build what is pushed to repositories: pull, detect, train, judge, publish, notify; with a page to watch it
     #[cfg(feature = "serve")]
     Serve(Box<ServeArguments>),

@@ -81,6 +81,9 @@ pub(super) enum CliError {
         "a new registry needs held-out images, and --unchecked leaves the run's own unread: give some with --held-out"
     )]
     NoHeldOut,
+    #[cfg(feature = "serve")]
+    #[error("{}/registry.toml has no [retrain]; docs/retrain.md says what can stand there", folder.display())]
+    NoRetrain { folder: PathBuf },
     #[cfg(feature = "detect")]
     #[error(transparent)]
     Detect(#[from] DetectError),
@@ -243,6 +246,7 @@ impl CliError {
             Self::OpenToAll { .. }
             | Self::NothingToServe
             | Self::NotCalibrated
+            | Self::NoRetrain { .. }
             | Self::NoRequestsFolder => Exit::Usage,
             #[cfg(feature = "serve")]
             Self::Config(_) | Self::NoSuchRepository { .. } | Self::NotACommit { .. } => {

@@ -180,6 +180,33 @@ pub(super) fn judge(
     }
 }
 
+/// Judges a version on images of feedback: it has to reach `accuracy`, and must not be worse than the one before by more
+/// than chance. Few images could not show that it is not worse by a small margin, so none is asked for.
+pub(super) fn judge_feedback(
+    settings: &PromotionSettings,
+    accuracy: f64,
+    judges: Judges,
+    new: &[bool],
+    (before, others): (u64, &[bool]),
+) -> Judgement {
+    let settings = PromotionSettings {
+        accuracy,
+        require: Requirement::NotWorse,
+        level: settings.level,
+        margin: 0.5,
+        ..PromotionSettings::default()
+    };
+    let measured = |version, right| Measured {
+        version,
+        right,
+        seen: &[],
+        size_bytes: 0,
+        latency_ms: 0.0,
+        data_checked: true,
+    };
+    judge(&settings, judges, &measured(0, new), Some(&measured(before, others)))
+}
+
 /// Name and recall of every class that has images.
 fn recalls<'a>(judges: Judges<'a>, right: &[bool], counted: &[bool]) -> Vec<(&'a str, f64)> {
     let mut sums = vec![(0_u64, 0_u64); judges.classes.len()];
