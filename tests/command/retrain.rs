@@ -348,7 +348,6 @@ fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is
     let upright = (0..120).map(|at| (digits.image(at).to_vec(), digits.label(at).to_string()));
     let shown_digits: Vec<Digit> = upright.chain(rotated(31, 120)).collect();
     let shown = server.show(&shown_digits);
-    drop(server);
     // What the version before says of each is called true.
     let run = bench.path().join("registry/versions/000001");
     let classifier = burgeon::model::Classifier::open(&run).unwrap();
@@ -356,7 +355,6 @@ fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is
     let answers = classifier.classify(&images).unwrap();
     let best =
         |row: &Vec<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap().to_string();
-    let server = Server::of(&bench);
     server.label(&shown, |at, _| best(&answers[at]));
     let rolled_back = retrained(&bench);
     expect_code(&rolled_back, 5);
