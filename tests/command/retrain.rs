@@ -371,6 +371,54 @@ fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is
     assert_eq!(promotions(&bench.path().join("registry")).len(), 1, "{}", stdout(&waits));
 }
 
+/// So many pictures of each of two classes, from this number on.
+fn draw(folder: &Path, first: u32, count: u32) {
+    for (class, base) in [("dark", 40), ("light", 160)] {
+        fs::create_dir_all(folder.join(class)).unwrap();
+        for number in first..first + count {
+            let pixel = |x, y| image::Luma([(base + (x * 31 + y * 17 + number * 7) % 60) as u8]);
+            let picture = image::GrayImage::from_fn(8, 8, pixel);
+            picture.save(folder.join(class).join(format!("{number}.png"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn changed_data_and_a_hand_begin_one_and_the_same_data_does_not() {
+    let study = "name = \"light\"\ndata = { source = \"folder\", path = \"pictures\" }\nmodel = { layers = [] }\n\
+                 train = { epochs = 4, learning-rate = 0.01 }\ngate = { accuracy = 0.6 }\ntune = { trials = 1 }\n";
+    let bench = Bench::with_study(study);
+    let pictures = bench.path().join("pictures");
+    draw(&pictures, 0, 100);
+    expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
+    expect_code(&bench.burgeon(&["registry", "add", "runs/light-0001"]), 0);
+    let path = bench.path().join("registry/registry.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("margin = 0.01", "margin = 0.3");
+    fs::write(&path, text + "[retrain]\ncooldown-minutes = 0\n").unwrap();
+    expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
+    let waits = |count: usize| {
+        let output = retrained(&bench);
+        expect_code(&output, 0);
+        assert!(stdout(&output).contains("nothing to do"), "{}", stdout(&output));
+        assert_eq!(promotions(&bench.path().join("registry")).len(), count);
+    };
+    waits(0);
+    // Another time, and the same content.
+    let first = pictures.join("dark/0.png");
+    fs::write(&first, fs::read(&first).unwrap()).unwrap();
+    waits(0);
+    draw(&pictures, 100, 30);
+    expect_code(&retrained(&bench), 0);
+    waits(1);
+    expect_code(&bench.burgeon(&["retrain", "--now"]), 0);
+    waits(2);
+    let causes: Vec<Value> = promotions(&bench.path().join("registry"))
+        .into_iter()
+        .map(|record| record["retraining"]["cause"].clone())
+        .collect();
+    assert_eq!(causes, ["data", "hand"]);
+}
+
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
