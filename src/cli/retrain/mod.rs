@@ -36,7 +36,7 @@ use crate::retrain::{
 };
 use crate::serve::predict::is_alarm;
 use crate::study::LaunchError;
-use crate::sys::announce::stop_with_supervisor;
+use crate::sys::announce::{PARENT_VARIABLE, stop_with};
 use crate::sys::error_chain;
 use crate::sys::files::real_files;
 use crate::sys::lock::{LockError, LockRequest, RunLock};
@@ -67,7 +67,7 @@ pub(super) fn retrain(
     };
     let watchdog = Watchdog::start().map_err(CliError::Signals)?;
     let stop = StopFlag::on_signals().map_err(CliError::Signals)?;
-    stop_with_supervisor();
+    stop_with(PARENT_VARIABLE);
     let requests = arguments.requests.clone().unwrap_or_else(|| registry.requests());
     let by_hand = arguments.now;
     let mut retrainer = Retrainer {
