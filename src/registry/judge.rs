@@ -249,7 +249,8 @@ impl Paired {
     fn refusal(&self) -> Option<String> {
         let Self { version, p_value, level, margin, .. } = self;
         let is_better = self.only_new > self.only_before;
-        if !is_better && self.only_new < self.only_before && p_value < level {
+        let is_worse = self.only_new < self.only_before && p_value < level;
+        if is_worse && self.require != Requirement::WithinMargin {
             return Some(format!(
                 "it is worse than version {version} by more than chance: {} images are right in that one alone, {} in this one alone (McNemar's exact test, p = {p_value:.4})",
                 self.only_before, self.only_new
@@ -259,11 +260,15 @@ impl Paired {
             Requirement::Better if !(is_better && p_value < level) => Some(format!(
                 "it is not better than version {version} by more than chance: p = {p_value:.4} (McNemar's exact test), and promotion.require is \"better\""
             )),
-            Requirement::NotWorse if self.p_worse_by_margin >= *level => Some(format!(
-                "it may be worse than version {version} by {:.2} points or more: the lower end of the difference is {:+.2} points (level {level})",
-                margin * 100.0,
-                self.difference_least * 100.0
-            )),
+            Requirement::NotWorse | Requirement::WithinMargin
+                if self.p_worse_by_margin >= *level =>
+            {
+                Some(format!(
+                    "it may be worse than version {version} by {:.2} points or more: the lower end of the difference is {:+.2} points (level {level})",
+                    margin * 100.0,
+                    self.difference_least * 100.0
+                ))
+            }
             _ => None,
         }
     }

@@ -63,6 +63,8 @@ pub(crate) struct PromotionSettings {
 pub(crate) enum Requirement {
     /// Not worse by more than the margin, as far as can be told at the level.
     NotWorse,
+    /// The same, even where it is known to be a little worse.
+    WithinMargin,
     /// Better, by more than chance.
     Better,
 }

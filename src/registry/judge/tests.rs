@@ -49,6 +49,10 @@ fn a_version_that_is_worse_by_more_than_chance_or_may_be_is_refused() {
     assert!(refusal(&other).contains("may be worse"), "{}", refusal(&other));
     let wide = PromotionSettings { margin: 0.05, ..gate(0.5) };
     assert!(judged(&wide, &measured(2, &other), Some(&measured(1, &before))).accepted);
+    // Known to be a point worse, which may be within what is given up for other images.
+    let within = PromotionSettings { require: Requirement::WithinMargin, ..wide };
+    assert!(judged(&within, &measured(2, &little), Some(&measured(1, &before))).accepted);
+    assert!(!judged(&within, &measured(2, &much), Some(&measured(1, &before))).accepted);
 }
 
 #[test]
