@@ -128,7 +128,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=4)
     options = parser.parse_args()
     options.data, work = os.path.abspath(options.data), os.path.abspath(options.work)
-    burgeon = shutil.which(options.burgeon) or os.path.abspath(options.burgeon)
+    burgeon = os.path.abspath(shutil.which(options.burgeon) or options.burgeon)
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)
     environment = dict(os.environ, BURGEON_DATA=options.data, NO_COLOR="1")
