@@ -48,8 +48,8 @@
 //! this: they run the command as a process, or programs in a `container`.
 //!
 //! What comes beside the loop: `cluster` hands trials to jobs on other machines, `track` shows a run in TensorBoard and
-//! MLflow, `registry` keeps accepted models and decides which one is served, `serve::predict` serves it, and `drift`
-//! compares new images with those that it was accepted on.
+//! MLflow, `registry` keeps accepted models and decides which one is served, `serve::predict` serves it, `drift`
+//! compares new images with those that it was accepted on, and `retrain` decides when it is trained again.
 //!
 //! Invariant: the test split is read once, after a model is accepted; it never reaches [`gate`] or
 //! [`tune`].
@@ -96,6 +96,8 @@ pub mod record;
 #[cfg(any(feature = "cli", feature = "serve"))]
 mod registry;
 pub mod report;
+#[cfg(any(feature = "cli", feature = "serve"))]
+mod retrain;
 #[cfg(feature = "serve")]
 mod serve;
 pub mod spec;

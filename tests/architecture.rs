@@ -8,13 +8,14 @@ use syn::visit::Visit;
 use syn::{Item, ItemUse, UseTree, Visibility};
 
 /// The crate's modules from the top to the bottom; each may use those below it.
-const ORDER: [&str; 23] = [
+const ORDER: [&str; 24] = [
     "cli",
     "serve",
     "chain",
     "supervise",
     "container",
     "registry",
+    "retrain",
     "track",
     "study",
     "cluster",
@@ -35,13 +36,14 @@ const ORDER: [&str; 23] = [
 ];
 
 /// Modules that a build without the feature `train` has; they may use none of the others.
-const WITHOUT_BURN: [&str; 15] = [
+const WITHOUT_BURN: [&str; 16] = [
     "serve",
     "chain",
     "supervise",
     "container",
     "cluster",
     "registry",
+    "retrain",
     "detect",
     "notify",
     "report",

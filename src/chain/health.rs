@@ -26,6 +26,8 @@ pub enum Part {
     Poll,
     /// Clears the files of old builds away.
     Clearing,
+    /// Trains models of registries again.
+    Retraining,
 }
 
 /// What is wrong with a thread.
@@ -72,6 +74,7 @@ impl Part {
             Self::Messages => "The thread that sends messages and commit statuses",
             Self::Poll => "The thread that polls branches",
             Self::Clearing => "The thread that removes the files of old builds",
+            Self::Retraining => "The thread that retrains",
         }
     }
 
@@ -81,6 +84,7 @@ impl Part {
             Self::Messages => "messages",
             Self::Poll => "poll",
             Self::Clearing => "clearing",
+            Self::Retraining => "retraining",
         }
     }
 

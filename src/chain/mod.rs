@@ -6,6 +6,7 @@
 //!      │    └ pull ─ detect ─ train ─ judge ─ publish
 //!      ├ notifications  of every verdict, into the build's outbox and out of it; the state of each commit
 //!      ├ poll           pushes that nobody told of
+//!      ├ retrain        registries whose model is trained again
 //!      └ clear          files of old builds
 //! health   whether all of these do their work
 //! ```
@@ -35,6 +36,7 @@ mod poll;
 mod process;
 mod program;
 mod publish;
+mod retrain;
 mod score;
 mod stages;
 mod status;

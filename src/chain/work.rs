@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::health::{Ailment, Part};
 use super::store::{BuildRow, BuildState, StoreError, Verdict};
-use super::{Chain, clear, notifications, poll, stages};
+use super::{Chain, clear, notifications, poll, retrain, stages};
 use crate::sys::error_chain;
 use crate::sys::files::real_files;
 use crate::sys::lock::{LockError, LockRequest, RunLock};
@@ -50,11 +50,14 @@ impl Chain {
             &LockRequest::new("burgeon serve"),
         )?;
         type Work = fn(&Chain) -> Result<(), StoreError>;
-        let helpers: [(&str, Part, Work); 3] = [
+        let mut helpers: Vec<(&str, Part, Work)> = vec![
             ("notify", Part::Messages, notifications::work),
             ("poll", Part::Poll, poll::work),
             ("clear", Part::Clearing, clear::work),
         ];
+        if !self.config.retrain.is_empty() {
+            helpers.push(("retrain", Part::Retraining, retrain::work));
+        }
         let helpers: Vec<JoinHandle<()>> = helpers
             .into_iter()
             .map(|(name, part, work)| {

@@ -16,6 +16,8 @@ pub use self::compare::{DiffArguments, DriftArguments, RunsArguments, SortName};
 pub use self::model::{
     ExportArguments, FormatName, ImportArguments, InvertName, PredictArguments, SplitName,
 };
+#[cfg(feature = "serve")]
+pub use self::registry::RetrainArguments;
 pub use self::registry::{AddArguments, RegistryArguments, RegistryCommand};
 #[cfg(feature = "serve")]
 pub use self::service::{ChainArguments, ChainCommand, LogFormat, LogLevel, ServeArguments};
@@ -131,6 +133,12 @@ pub enum Command {
     Notify(NotifyArguments),
     /// Manage versions of accepted models: add, promote, roll back and verify them
     Registry(RegistryArguments),
+    /// Train the model in production again, on what it was trained on and on feedback, and promote it if it passes
+    ///
+    /// It looks once whether `[retrain]` of registry.toml gives a reason to. Exit codes: 0 promoted, or waiting; 5
+    /// refused, or rolled back.
+    #[cfg(feature = "serve")]
+    Retrain(RetrainArguments),
     /// Serve a model's predictions over HTTP; or build what is pushed to repositories: pull, detect, train, judge, publish, notify
     #[cfg(feature = "serve")]
     Serve(Box<ServeArguments>),

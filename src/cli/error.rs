@@ -81,6 +81,9 @@ pub(super) enum CliError {
         "a new registry needs held-out images, and with --unchecked the run's own are not read: name others with --held-out"
     )]
     NoHeldOut,
+    #[cfg(feature = "serve")]
+    #[error("{}/registry.toml has no [retrain]; docs/retrain.md says what can stand there", folder.display())]
+    NoRetrain { folder: PathBuf },
     #[cfg(feature = "detect")]
     #[error(transparent)]
     Detect(#[from] DetectError),
@@ -243,6 +246,7 @@ impl CliError {
             Self::OpenToAll { .. }
             | Self::NothingToServe
             | Self::NotCalibrated
+            | Self::NoRetrain { .. }
             | Self::NoRequestsFolder => Exit::Usage,
             #[cfg(feature = "serve")]
             Self::Config(_) | Self::NoSuchRepository { .. } | Self::NotACommit { .. } => {

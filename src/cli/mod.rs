@@ -36,6 +36,8 @@ mod profile;
 mod region;
 mod registry;
 mod report;
+#[cfg(feature = "serve")]
+mod retrain;
 mod run;
 mod running;
 mod runs;
@@ -124,6 +126,8 @@ fn dispatch(arguments: &Arguments, output: &Output) -> Result<Exit, CliError> {
         #[cfg(feature = "mail")]
         Command::Notify(arguments) => notify::notify(arguments, common, output),
         Command::Registry(arguments) => registry::registry(arguments, common, output),
+        #[cfg(feature = "serve")]
+        Command::Retrain(arguments) => retrain::retrain(arguments, common, output),
         #[cfg(feature = "serve")]
         Command::Serve(arguments) => serve::serve(arguments, common, output),
         #[cfg(feature = "serve")]

@@ -31,6 +31,7 @@ pub(crate) mod load;
 pub(crate) mod loaded;
 pub(crate) mod look;
 pub(crate) mod mnist;
+pub(crate) mod more;
 mod pixels;
 pub(crate) mod progress;
 pub(crate) mod request;
@@ -49,6 +50,8 @@ pub(crate) use load::load;
 pub(crate) use loaded::{Loaded, Origin};
 pub(crate) use look::DataReport;
 pub(crate) use mnist::Places;
+#[cfg(feature = "cli")]
+pub(crate) use more::MoreImages;
 pub(crate) use progress::Progress;
 pub(crate) use request::{DataRequest, Download, Framing};
 pub use splits::Dataset;

@@ -7,10 +7,12 @@ use super::alias::Alias;
 use super::error::RegistryError;
 use super::held_out::{HeldOut, HeldOutSet};
 use super::lock::lock;
+use super::judge::{Judgement, Judges, judge_feedback};
 use super::name::is_alias_name;
-use super::record::{Record, sha256};
+use super::record::{Action, Record, sha256};
 use super::settings::Settings;
 use super::version::{self, Manifest, version_name};
+use crate::retrain::Retraining;
 use crate::sys::files::{Files, PathKind};
 
 pub(super) const SETTINGS_FILE: &str = "registry.toml";
@@ -20,6 +22,9 @@ pub(super) const ALIASES: &str = "aliases";
 pub(super) const RECORDS: &str = "records";
 /// The log of requests, with kept images.
 const REQUESTS: &str = "requests";
+/// What is trained on feedback.
+const RETRAIN: &str = "retrain";
+const RETRAIN_STATE: &str = "state.json";
 const SETTINGS_BYTES_MAX: u64 = 1 << 20;
 const ALIAS_BYTES_MAX: u64 = 1 << 20;
 /// The reasons of a judgement and the names of classes are short.
@@ -105,6 +110,68 @@ impl Registry {
     /// The folder of the log of requests.
     pub fn requests(&self) -> PathBuf {
         self.folder.join(REQUESTS)
+    }
+
+    /// The folder of retrainings.
+    pub fn retrain(&self) -> PathBuf {
+        self.folder.join(RETRAIN)
+    }
+
+    /// What the last look of `burgeon retrain` came to; nothing if there was none.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn retraining_state(&self) -> Result<Option<serde_json::Value>, RegistryError> {
+        match self.files.read(&self.retrain().join(RETRAIN_STATE), RECORD_BYTES_MAX) {
+            Err(error) if error.is_not_found() => Ok(None),
+            read => Ok(serde_json::from_slice(&read?).ok()),
+        }
+    }
+
+    /// Keeps what a look of `burgeon retrain` came to.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn keep_retraining_state(&self, state: &serde_json::Value) -> Result<(), RegistryError> {
+        let bytes = serde_json::to_vec(state).unwrap_or_default();
+        Ok(self.files.write_atomically(&self.retrain().join(RETRAIN_STATE), &bytes)?)
+    }
+
+    /// Every decision about a retraining, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot be read.
+    pub fn retrainings(&self) -> Result<Vec<(Record, Retraining)>, RegistryError> {
+        let mut found = Vec::new();
+        for number in self.records()? {
+            let record = self.record(number)?.0;
+            if let Some(retraining) = record.retraining.clone()
+                && record.action != Action::Added
+            {
+                found.push((record, retraining));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Judges a version on images of feedback, beside the version before.
+    ///
+    /// # Errors
+    ///
+    /// If the settings cannot be read.
+    pub fn judge_feedback(
+        &self,
+        accuracy: f64,
+        images: &HeldOut,
+        new: &[bool],
+        before: (u64, &[bool]),
+    ) -> Result<Judgement, RegistryError> {
+        let (held_out, classes) = (&images.set.sha256, &images.set.classes);
+        let judges = Judges { held_out, labels: &images.labels, classes };
+        Ok(judge_feedback(&self.settings()?.promotion, accuracy, judges, new, before))
     }
 
     /// The folder of a version.

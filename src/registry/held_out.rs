@@ -115,7 +115,11 @@ impl HeldOut {
     }
 
     /// Writes the set into a new folder.
-    pub(super) fn write(&self, files: &dyn Files, folder: &Path) -> Result<(), RegistryError> {
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    pub fn write(&self, files: &dyn Files, folder: &Path) -> Result<(), RegistryError> {
         files.create_folders(folder)?;
         files.write_atomically(&folder.join(PIXELS_FILE), &self.pixels)?;
         files.write_atomically(&folder.join(LABELS_FILE), &label_bytes(&self.labels))?;
@@ -126,7 +130,11 @@ impl HeldOut {
     }
 
     /// Reads the set and checks its hash.
-    pub(super) fn read(files: &dyn Files, folder: &Path) -> Result<Self, RegistryError> {
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or is not what was written.
+    pub fn read(files: &dyn Files, folder: &Path) -> Result<Self, RegistryError> {
         let set = HeldOutSet::read(files, folder)?;
         let path = folder.join(PIXELS_FILE);
         let pixels = files.read(&path, PIXELS_BYTES_MAX)?;

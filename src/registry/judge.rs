@@ -180,6 +180,33 @@ pub(super) fn judge(
     }
 }
 
+/// Judges a version on images of feedback: it has to reach `accuracy`, and must not be worse than the one before by more
+/// than chance. Few images could not show that it is not worse by a small margin, so none is asked for.
+pub(super) fn judge_feedback(
+    settings: &PromotionSettings,
+    accuracy: f64,
+    judges: Judges,
+    new: &[bool],
+    (before, others): (u64, &[bool]),
+) -> Judgement {
+    let settings = PromotionSettings {
+        accuracy,
+        require: Requirement::NotWorse,
+        level: settings.level,
+        margin: 0.5,
+        ..PromotionSettings::default()
+    };
+    let measured = |version, right| Measured {
+        version,
+        right,
+        seen: &[],
+        size_bytes: 0,
+        latency_ms: 0.0,
+        data_checked: true,
+    };
+    judge(&settings, judges, &measured(0, new), Some(&measured(before, others)))
+}
+
 /// Name and recall of every class that has images.
 fn recalls<'a>(judges: Judges<'a>, right: &[bool], counted: &[bool]) -> Vec<(&'a str, f64)> {
     let mut sums = vec![(0_u64, 0_u64); judges.classes.len()];
@@ -222,7 +249,8 @@ impl Paired {
     fn refusal(&self) -> Option<String> {
         let Self { version, p_value, level, margin, .. } = self;
         let is_better = self.only_new > self.only_before;
-        if !is_better && self.only_new < self.only_before && p_value < level {
+        let is_worse = self.only_new < self.only_before && p_value < level;
+        if is_worse && self.require != Requirement::WithinMargin {
             return Some(format!(
                 "it is worse than version {version} by more than chance: {} images are right in that one alone, {} in this one alone (McNemar's exact test, p = {p_value:.4})",
                 self.only_before, self.only_new
@@ -232,11 +260,15 @@ impl Paired {
             Requirement::Better if !(is_better && p_value < level) => Some(format!(
                 "it is not better than version {version} by more than chance: p = {p_value:.4} (McNemar's exact test), and promotion.require is \"better\""
             )),
-            Requirement::NotWorse if self.p_worse_by_margin >= *level => Some(format!(
-                "it may be worse than version {version} by {:.2} points or more: the lower end of the difference is {:+.2} points (level {level})",
-                margin * 100.0,
-                self.difference_least * 100.0
-            )),
+            Requirement::NotWorse | Requirement::WithinMargin
+                if self.p_worse_by_margin >= *level =>
+            {
+                Some(format!(
+                    "it may be worse than version {version} by {:.2} points or more: the lower end of the difference is {:+.2} points (level {level})",
+                    margin * 100.0,
+                    self.difference_least * 100.0
+                ))
+            }
             _ => None,
         }
     }

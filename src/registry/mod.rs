@@ -6,6 +6,7 @@
 //! versions/000001/     a version: its files, and version.json with their hashes; never changed
 //! aliases/production   what a name points to, replaced atomically
 //! records/00000001.json   every decision with its figures; each holds the hash of the one before
+//! retrain/             what is trained on feedback
 //! lock, fence          one writer at a time
 //! ```
 //!
@@ -43,7 +44,7 @@ pub(crate) use alias::Alias;
 pub(crate) use calibration::{CALIBRATION_FILE, Calibration, answer};
 pub(crate) use error::RegistryError;
 pub(crate) use folder::Registry;
-pub(crate) use held_out::HeldOut;
+pub(crate) use held_out::{HeldOut, ImageHash};
 pub(crate) use judge::Judgement;
 pub(crate) use name::is_model_name;
 pub(crate) use record::{Action, Record};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::judge::Judgement;
+use crate::retrain::Retraining;
 
 /// A decision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,12 @@ pub(crate) struct Record {
     /// The judgement with its figures, where one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
+    /// The retraining that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retraining: Option<Retraining>,
+    /// The judgement on the held-out images of feedback, where there were some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement_of_feedback: Option<Judgement>,
     /// Versions that were cleared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleared: Vec<u64>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::PRODUCTION;
 use super::error::RegistryError;
 use super::name::{is_alias_name, is_model_name};
+use crate::retrain::RetrainSettings;
 use crate::spec::Bytes;
 
 /// The settings of a registry.
@@ -21,6 +22,9 @@ pub(crate) struct Settings {
     /// What is kept.
     #[serde(default)]
     pub keep: KeepSettings,
+    /// When the model in production is trained again; never without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrain: Option<RetrainSettings>,
 }
 
 /// What a version has to reach before an alias moves to it.
@@ -59,6 +63,8 @@ pub(crate) struct PromotionSettings {
 pub(crate) enum Requirement {
     /// Not worse by more than the margin, as far as can be told at the level.
     NotWorse,
+    /// The same, even where it is known to be a little worse.
+    WithinMargin,
     /// Better, by more than chance.
     Better,
 }
@@ -124,7 +130,7 @@ impl Settings {
     /// Those of a new registry.
     pub fn new(name: &str, accuracy: f64) -> Self {
         let promotion = PromotionSettings { accuracy, ..PromotionSettings::default() };
-        Self { name: name.into(), promotion, keep: KeepSettings::default() }
+        Self { name: name.into(), promotion, keep: KeepSettings::default(), retrain: None }
     }
 
     /// Reads and checks them.
@@ -159,6 +165,9 @@ impl Settings {
         }
         if let Some(name) = promotion.judged.iter().find(|name| !is_alias_name(name)) {
             return Err(format!("promotion.judged: {name:?} is not a valid alias name"));
+        }
+        if let Some(retrain) = &settings.retrain {
+            retrain.check()?;
         }
         if !is_model_name(&settings.name) {
             return Err(format!(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::*;
+use crate::retrain::{Cause, Retraining};
 use crate::sys::clock::FakeClock;
 use crate::sys::faults::{Fault, FaultKind, FaultyFiles, OnCrash};
 use crate::sys::files::{FileError, Files, RealFiles};
@@ -335,4 +336,35 @@ fn two_writers_take_turns() {
     assert_eq!(registry.versions().unwrap(), (1..=20).collect::<Vec<u64>>());
     let verification = registry.verify().unwrap();
     assert_eq!((verification.records, verification.faults), (20, Vec::new()));
+}
+
+#[test]
+fn a_retraining_is_told_with_its_decision_and_the_chain_of_records_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = begin(Arc::new(RealFiles), folder.path());
+    let clock = Arc::new(FakeClock::default());
+    let open = || Writer::unlocked(&registry, clock.clone()).unwrap();
+    open().add(draft(180)).unwrap();
+    open().promote(PRODUCTION, 1, Force::No).unwrap();
+    let retraining = Retraining {
+        round: 1,
+        cause: Cause::Drift,
+        begun: Timestamp::UNIX_EPOCH,
+        images: 3,
+        held_out: 1,
+        sources: [("ann".to_owned(), 3)].into(),
+        data: String::new(),
+        why: "the gate of the study".into(),
+    };
+    let writer = open().for_retraining(retraining.clone(), None);
+    let refused = writer.refuse(PRODUCTION).unwrap();
+    assert_eq!((refused.action, refused.from, refused.to), (Action::Refused, Some(1), None));
+    assert_eq!(registry.alias(PRODUCTION).unwrap().unwrap().version, 1);
+    writer.add(draft(190)).unwrap();
+    writer.promote(PRODUCTION, 2, Force::No).unwrap();
+    let decided = registry.retrainings().unwrap();
+    let actions: Vec<Action> = decided.iter().map(|(record, _)| record.action).collect();
+    assert_eq!(actions, [Action::Refused, Action::Promoted]);
+    assert!(decided.iter().all(|(_, found)| *found == retraining));
+    assert_eq!(registry.verify().unwrap().faults, Vec::<String>::new());
 }

@@ -15,6 +15,7 @@ use super::lock::lock;
 use super::name::is_alias_name;
 use super::record::{Action, Record};
 use super::version::{self, Draft, Manifest};
+use crate::retrain::Retraining;
 use crate::sys::clock::Clock;
 use crate::sys::files::Files;
 use crate::sys::lock::RunLock;
@@ -25,6 +26,8 @@ pub(crate) struct Writer {
     registry: Registry,
     clock: Arc<dyn Clock>,
     by: String,
+    /// What its decisions follow from.
+    retraining: Option<(Retraining, Option<Judgement>)>,
     _lock: Option<RunLock>,
 }
 
@@ -78,7 +81,13 @@ impl Writer {
         by: &str,
         lock: Option<RunLock>,
     ) -> Result<Self, RegistryError> {
-        let writer = Self { registry: registry.clone(), clock, by: by.into(), _lock: lock };
+        let writer = Self {
+            registry: registry.clone(),
+            clock,
+            by: by.into(),
+            retraining: None,
+            _lock: lock,
+        };
         let files = &*writer.registry.files;
         for folder in [VERSIONS, RECORDS] {
             files.remove_leftovers(&writer.registry.folder.join(folder))?;
@@ -88,6 +97,26 @@ impl Writer {
             writer.carry_out(&record)?;
         }
         Ok(writer)
+    }
+
+    /// Records a retraining, and what it came to on feedback, with every decision.
+    pub fn for_retraining(self, retraining: Retraining, judgement: Option<Judgement>) -> Self {
+        Self { retraining: Some((retraining, judgement)), ..self }
+    }
+
+    /// Records that a retraining led to no version that an alias could move to.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be written.
+    pub fn refuse(&self, name: &str) -> Result<Record, RegistryError> {
+        let record = Record {
+            alias: Some(name.into()),
+            from: self.registry.alias(name)?.map(|before| before.version),
+            ..self.record(Action::Refused)?
+        };
+        self.write(&record)?;
+        Ok(record)
     }
 
     /// Adds a version under the next number.
@@ -320,6 +349,8 @@ impl Writer {
             manifest: None,
             forced: false,
             judgement: None,
+            retraining: self.retraining.as_ref().map(|(retraining, _)| retraining.clone()),
+            judgement_of_feedback: self.retraining.as_ref().and_then(|(_, judged)| judged.clone()),
             cleared: Vec::new(),
             previous,
         })

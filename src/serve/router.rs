@@ -34,6 +34,8 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/repositories/{name}", get(pages::repository))
         .route("/repositories/{name}/build", post(changes::start_form))
         .route("/deliveries", get(pages::deliveries))
+        .route("/retraining", get(pages::retraining))
+        .route("/api/retraining", get(pages::retraining_json))
         .route("/live", get(live::stream))
         .route("/login", get(pages::login).post(changes::log_in))
         .route("/logout", post(changes::log_out))

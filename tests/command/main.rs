@@ -41,6 +41,8 @@ mod reference;
 mod registry;
 mod report;
 mod residual;
+#[cfg(all(unix, feature = "serve"))]
+mod retrain;
 mod runs;
 mod schema;
 #[cfg(all(unix, feature = "serve"))]

@@ -60,6 +60,26 @@ pub struct Config {
     /// What each kind of program is trained with; studies need no rule.
     #[serde(default, rename = "rule")]
     pub rules: Vec<ProgramRule>,
+    /// Registries whose model in production is trained again, as their own settings say.
+    #[serde(default)]
+    pub retrain: Vec<Retrain>,
+}
+
+/// A registry that `burgeon retrain` watches.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Retrain {
+    /// Its folder.
+    pub registry: PathBuf,
+    /// Seconds between two looks.
+    #[serde(default = "default_watch")]
+    pub watch_seconds: u32,
+    /// Where MNIST lies on this machine, as `--data`.
+    pub data: Option<PathBuf>,
+}
+
+fn default_watch() -> u32 {
+    60
 }
 
 /// Who may use the service. Without files, everybody on this machine may do everything, and nobody else
@@ -227,6 +247,10 @@ impl Config {
         }
         let notify = &mut self.notify;
         notify.paths().into_iter().for_each(|(_, path)| absolute(path));
+        for retrain in &mut self.retrain {
+            absolute(&mut retrain.registry);
+            retrain.data.iter_mut().for_each(absolute);
+        }
         for repository in &mut self.repositories {
             repository.secret_files.iter_mut().for_each(absolute);
             repository.data.iter_mut().for_each(absolute);
@@ -286,6 +310,13 @@ impl Config {
         }
         check_keep(&self.keep)?;
         check_notify("notify", &self.notify)?;
+        for (place, retrain) in self.retrain.iter().enumerate() {
+            let (key, seconds) = (format!("retrain[{place}].watch-seconds"), retrain.watch_seconds);
+            if !(1..=86_400).contains(&seconds) {
+                let problem = format!("is {seconds}");
+                return Err(Problem::new(&key, problem, "use 1 to 86400 seconds"));
+            }
+        }
         if self.repositories.len() > REPOSITORIES_MAX {
             let problem = format!("has {} entries", self.repositories.len());
             return Err(Problem::new("repository", problem, "list at most 1000"));

@@ -20,6 +20,13 @@ fn a_short_file_is_enough_and_its_paths_start_at_its_folder() {
     assert_eq!(digits.secret_files, [Path::new("/etc/burgeon/secret")]);
     assert_eq!((digits.branch.as_str(), config.max), ("main", 1));
     assert!(config.listen.ip().is_loopback());
+    let config = parse("[[retrain]]\nregistry = \"r\"\ndata = \"mnist\"\n").unwrap();
+    let [retrain] = &config.retrain[..] else { panic!("{config:?}") };
+    assert_eq!(retrain.registry, Path::new("/etc/burgeon/r"));
+    assert_eq!(
+        (retrain.watch_seconds, retrain.data.as_deref()),
+        (60, Some(Path::new("/etc/burgeon/mnist")))
+    );
 }
 
 #[test]
@@ -27,6 +34,7 @@ fn what_cannot_be_is_refused_with_its_key_and_what_would_be_right() {
     let wrong = [
         ("listen = \"0.0.0.0:80\"\n", "change-token-file"),
         ("max = 0\n", "max"),
+        ("[[retrain]]\nregistry = \"r\"\nwatch-seconds = 0\n", "retrain[0].watch-seconds"),
         ("trusted-proxies = [\"127.0.0.1\"]\n", "change-token-file"),
         ("trusted-proxies = [\"proxy.example.org\"]\n", "10.0.0.0/8"),
         (

@@ -75,3 +75,22 @@ pub struct AddArguments {
     #[arg(long)]
     pub unchecked: bool,
 }
+
+/// Arguments of `retrain`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct RetrainArguments {
+    /// The folder of the registry
+    #[arg(long, default_value = "registry", env = "BURGEON_REGISTRY", value_name = "DIR", add = folders())]
+    pub registry: PathBuf,
+    /// Begin now, whatever would be waited for
+    #[arg(long)]
+    pub now: bool,
+    /// Look again and again, after so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", env = "BURGEON_WATCH",
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub watch: Option<u64>,
+    /// The folder of the log of requests; the registry's by default
+    #[arg(long, value_name = "DIR", env = "BURGEON_REQUESTS", add = folders())]
+    pub requests: Option<PathBuf>,
+}

@@ -13,10 +13,10 @@ use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::cli::view::{View, percent};
 use crate::cli::{document, launch};
-use crate::data::{Loaded, Split, Subset};
+use crate::data::{Dataset, Loaded, Split, Subset};
 use crate::drift::{REFERENCE_FILE, ReferenceFileError, reference_of};
 use crate::ledger::RunFolder;
-use crate::model::{Classifier, InputError, SavedFiles, SavedModel};
+use crate::model::{Classifier, InputError, OpenDevice, SavedFiles, SavedModel};
 use crate::registry::{
     CALIBRATION_FILE, Calibration, Content, Draft, HeldOut, Manifest, Registry, RegistryError,
     SELF_TEST_FILE, SelfTest, Settings as RegistrySettings, answer, is_model_name,
@@ -48,6 +48,33 @@ const SELF_TESTED: usize = 8;
 const TIMED: usize = 100;
 const WARM_UP: usize = 10;
 
+/// A version of a run, measured on the registry's held-out images; `dataset` is what it was trained on. Incoming images are
+/// compared with `incoming` then, where they are given, instead of the held-out ones.
+#[cfg(feature = "serve")]
+pub(in crate::cli) fn version_of(
+    registry: &Registry,
+    run: &RunFolder,
+    device: &OpenDevice,
+    dataset: &Dataset,
+    incoming: Option<&HeldOut>,
+) -> Result<Draft, CliError> {
+    let saved_files = SavedFiles::read(run.path())?;
+    let saved = saved_files.model()?;
+    let study = saved.study.parse()?;
+    let parts = Parts {
+        registry,
+        held_out: &registry.held_out()?,
+        run,
+        saved_files: &saved_files,
+        saved: &saved,
+        classifier: &saved.classifier(&device.device)?,
+        dataset: Some(dataset),
+        incoming,
+        study: &study,
+    };
+    measure(&parts)
+}
+
 /// Adds a version; creates the registry if the folder has none.
 pub(super) fn add(
     folder: &Path,
@@ -78,7 +105,8 @@ pub(super) fn add(
             let name = model_name(&study.name);
             let settings = RegistrySettings::new(&name, study.gate.accuracy);
             // A registry keeps its held-out images, so one that this model cannot be judged on is not created.
-            let seen = loaded.as_ref().map_or(0, |it| held_out.seen_among(seen_images(it)).len());
+            let seen =
+                loaded.as_ref().map_or(0, |it| held_out.seen_among(seen_images(&it.dataset)).len());
             settings.promotion.check_seen(seen, held_out.set.images)?;
             let (created, is_new) = Registry::create(&files, folder, &settings, &held_out)?;
             match is_new {
@@ -101,17 +129,18 @@ pub(super) fn add(
         opened => opened?,
     };
     let held_out = registry.held_out()?;
-    let draft = measure(
-        &registry,
-        &held_out,
-        &run,
-        &saved_files,
-        &saved,
-        &classifier,
-        loaded.as_ref(),
-        &study,
-    )?;
-    let writer = writer(&registry)?;
+    let draft = measure(&Parts {
+        registry: &registry,
+        held_out: &held_out,
+        run: &run,
+        saved_files: &saved_files,
+        saved: &saved,
+        classifier: &classifier,
+        dataset: loaded.as_ref().map(|loaded| &loaded.dataset),
+        incoming: None,
+        study: &study,
+    })?;
+    let writer = writer(&registry, super::COMMAND)?;
     let added = writer.add(draft)?;
     // Room is made as the settings say; what is not cleared now is so later.
     let cleared = writer.clear();
@@ -210,18 +239,25 @@ fn model_name(study: &str) -> String {
     if is_model_name(&name) { name } else { "model".into() }
 }
 
+/// What a version is made of.
+struct Parts<'a> {
+    registry: &'a Registry,
+    held_out: &'a HeldOut,
+    run: &'a RunFolder,
+    saved_files: &'a SavedFiles,
+    saved: &'a SavedModel,
+    classifier: &'a Classifier,
+    /// What it was trained on, if that is there.
+    dataset: Option<&'a Dataset>,
+    /// What comes in, if that is not like the held-out images.
+    incoming: Option<&'a HeldOut>,
+    study: &'a StudyFile,
+}
+
 /// A version with all that is measured of it.
-#[expect(clippy::too_many_arguments, reason = "each is one part of a run")]
-fn measure(
-    registry: &Registry,
-    held_out: &HeldOut,
-    run: &RunFolder,
-    saved_files: &SavedFiles,
-    saved: &SavedModel,
-    classifier: &Classifier,
-    loaded: Option<&Loaded>,
-    study: &StudyFile,
-) -> Result<Draft, CliError> {
+fn measure(parts: &Parts) -> Result<Draft, CliError> {
+    let Parts { registry, held_out, run, saved_files, saved, classifier, dataset, incoming, study } =
+        *parts;
     let preparation = &saved.file.preparation;
     let set = &held_out.set;
     let shape = [preparation.channels.count(), preparation.height, preparation.width];
@@ -246,13 +282,11 @@ fn measure(
         .zip(&held_out.labels)
         .map(|(row, &label)| answer(row, 1.0).0 == usize::from(label))
         .collect();
-    let seen = loaded.map(|loaded| held_out.seen_among(seen_images(loaded))).unwrap_or_default();
+    let seen = dataset.map(|data| held_out.seen_among(seen_images(data))).unwrap_or_default();
     let latency_ms = latency(classifier, held_out)?;
     let spec = saved.spec()?;
-    let calibration = loaded
-        .map(|loaded| {
-            calibration(classifier, &loaded.dataset.validation, (&logits, &held_out.labels))
-        })
+    let calibration = dataset
+        .map(|data| calibration(classifier, &data.validation, (&logits, &held_out.labels)))
         .transpose()?;
     let mut files = vec![
         ("model.safetensors".to_owned(), Content::Bytes(saved_files.weights.clone())),
@@ -262,6 +296,13 @@ fn measure(
     files.extend(copies(registry, run.path(), &RUN_FILES)?);
     files.extend(card(registry.files().as_ref(), &saved_files.folder, calibration.as_ref())?);
     files.extend(statistics(held_out, &logits, classes, calibration.as_ref())?);
+    files.extend(match incoming {
+        Some(incoming) => {
+            let images = (0..incoming.set.images).map(|index| incoming.image(index));
+            reference(incoming, &self::logits(classifier, images)?, classes)?
+        }
+        None => reference(held_out, &logits, classes)?,
+    });
     let count = right.iter().filter(|right| **right).count();
     let manifest = Manifest {
         v: 1,
@@ -277,7 +318,7 @@ fn measure(
         held_out: set.sha256.clone(),
         accuracy: count as f64 / right.len().max(1) as f64,
         seen,
-        data_checked: loaded.is_some(),
+        data_checked: dataset.is_some(),
         started_from: started_from(run)?,
         size_bytes: saved_files.weights.len() as u64,
         latency_ms,
@@ -286,9 +327,8 @@ fn measure(
     Ok(Draft { manifest, right, files })
 }
 
-/// Files that are computed from the held-out images when a version is added: the self-test, the calibration, and
-/// whatever else the version carries of them, such as a reference that later inputs are compared with. `logits` are
-/// `[images, classes]`.
+/// Files that are computed from the held-out images when a version is added: the self-test and the calibration. `logits`
+/// are `[images, classes]`.
 fn statistics(
     held_out: &HeldOut,
     logits: &[f32],
@@ -310,6 +350,15 @@ fn statistics(
         let bytes = serde_json::to_vec_pretty(calibration).map_err(json)?;
         files.push((CALIBRATION_FILE.to_owned(), Content::Bytes(bytes)));
     }
+    Ok(files)
+}
+
+/// What later images are compared with.
+fn reference(
+    held_out: &HeldOut,
+    logits: &[f32],
+    classes: usize,
+) -> Result<Option<(String, Content)>, CliError> {
     let answers: Vec<Vec<f32>> = logits.chunks_exact(classes.max(1)).map(softmax).collect();
     let answered = answers.iter().zip(&held_out.labels).enumerate();
     let rows = answered.map(|(index, (answer, &label))| {
@@ -317,14 +366,14 @@ fn statistics(
     });
     match reference_of(classes, held_out.set.shape, rows) {
         Ok(reference) => {
-            let bytes = serde_json::to_vec(&reference).map_err(json)?;
-            files.push((REFERENCE_FILE.to_owned(), Content::Bytes(bytes)));
+            let json = serde_json::to_vec(&reference);
+            let bytes = json.map_err(|error| CliError::Output(error.into()))?;
+            Ok(Some((REFERENCE_FILE.to_owned(), Content::Bytes(bytes))))
         }
         // Of few held-out images, or of very many classes, there is none.
-        Err(ReferenceFileError::Reference(_)) => {}
-        Err(error) => return Err(error.into()),
+        Err(ReferenceFileError::Reference(_)) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok(files)
 }
 
 fn softmax(row: &[f32]) -> Vec<f32> {
@@ -354,8 +403,7 @@ fn calibration(
 }
 
 /// Hashes of all images that the model was trained on or selected by.
-fn seen_images(loaded: &Loaded) -> impl Iterator<Item = [u8; 32]> {
-    let data = &loaded.dataset;
+fn seen_images(data: &Dataset) -> impl Iterator<Item = [u8; 32]> {
     [&data.train, &data.validation].into_iter().flat_map(|subset| {
         let hash = |index| HeldOut::hash_image(subset.shape(), subset.image(index));
         (0..subset.len()).map(hash)

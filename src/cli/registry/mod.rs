@@ -6,6 +6,10 @@ mod shown;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "serve")]
+pub(super) use self::add::version_of;
+#[cfg(feature = "serve")]
+pub(super) use self::shown::decision_text;
 use self::shown::{list_json, list_text, promotion_json, promotion_text};
 use super::args::{Common, RegistryArguments, RegistryCommand};
 use super::error::CliError;
@@ -16,6 +20,8 @@ use crate::study::LaunchError;
 use crate::sys::clock::RealClock;
 use crate::sys::files::real_files;
 use crate::sys::process::ProcessName;
+
+const COMMAND: &str = "burgeon registry";
 
 /// Does what is asked of a registry.
 pub fn registry(
@@ -36,7 +42,7 @@ pub fn registry(
         RegistryCommand::Promote { name, version, force } => {
             let version = parse_version(version)?;
             let force = if *force { Force::Yes } else { Force::No };
-            let writer = writer(&open(folder)?)?;
+            let writer = writer(&open(folder)?, COMMAND)?;
             let promotion = writer.promote(name, version, force)?;
             let refused = promotion.record.action == Action::Refused;
             match output.json {
@@ -46,7 +52,7 @@ pub fn registry(
             Ok(if refused { Exit::Refused } else { Exit::Success })
         }
         RegistryCommand::Rollback { name } => {
-            let promotion = writer(&open(folder)?)?.roll_back(name)?;
+            let promotion = writer(&open(folder)?, COMMAND)?.roll_back(name)?;
             match output.json {
                 true => output.result_json(&promotion_json(&promotion)),
                 false => output.result(&promotion_text(&promotion)),
@@ -79,7 +85,7 @@ pub fn registry(
             }
         }
         RegistryCommand::Clear => {
-            let cleared = writer(&open(folder)?)?.clear()?;
+            let cleared = writer(&open(folder)?, COMMAND)?.clear()?;
             match output.json {
                 true => output.result_json(&serde_json::json!({ "cleared": cleared })),
                 false => output.result(&shown::cleared_text(&cleared)),
@@ -94,8 +100,8 @@ fn open(folder: &Path) -> Result<Registry, CliError> {
 }
 
 /// A writer in the name of the user.
-fn writer(registry: &Registry) -> Result<Writer, RegistryError> {
+pub(super) fn writer(registry: &Registry, command: &str) -> Result<Writer, RegistryError> {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
     let by = format!("{}@{}", user.unwrap_or("somebody".into()), ProcessName::current().host);
-    Writer::open(registry, Arc::new(RealClock::default()), &by, "burgeon registry")
+    Writer::open(registry, Arc::new(RealClock::default()), &by, command)
 }

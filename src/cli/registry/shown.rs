@@ -9,6 +9,8 @@ use crate::cli::view::{grouped, percent};
 use crate::registry::{
     Action, Alias, Judgement, Manifest, Promotion, Record, Registry, RegistryError, Verification,
 };
+#[cfg(feature = "serve")]
+use crate::retrain::Retraining;
 use crate::sys::clock::rfc3339;
 
 const NAME_CHARACTERS_MAX: usize = 48;
@@ -75,6 +77,23 @@ fn names(aliases: &[Alias], version: u64) -> Vec<String> {
 
 pub(super) fn promotion_json(promotion: &Promotion) -> serde_json::Value {
     serde_json::json!({ "v": 1, "decision": promotion.record, "alias": promotion.alias })
+}
+
+/// A decision about a retraining.
+#[cfg(feature = "serve")]
+pub(in crate::cli) fn decision_text(record: &Record) -> String {
+    let mut text = String::new();
+    if let Some(Retraining { round, cause, why, .. }) = &record.retraining {
+        let _ = writeln!(text, "retraining {round} ({})", cause.words());
+        if !why.is_empty() {
+            let _ = writeln!(text, "- {why}");
+        }
+    }
+    if let Some(judgement) = &record.judgement_of_feedback {
+        text += "on feedback: ";
+        text += &judgement_text(judgement);
+    }
+    text + &promotion_text(&Promotion { record: record.clone(), alias: None })
 }
 
 pub(super) fn promotion_text(promotion: &Promotion) -> String {

@@ -49,6 +49,10 @@ fn a_version_that_is_worse_by_more_than_chance_or_may_be_is_refused() {
     assert!(refusal(&other).contains("may be worse"), "{}", refusal(&other));
     let wide = PromotionSettings { margin: 0.05, ..gate(0.5) };
     assert!(judged(&wide, &measured(2, &other), Some(&measured(1, &before))).accepted);
+    // Known to be a point worse, which may be within what is given up for other images.
+    let within = PromotionSettings { require: Requirement::WithinMargin, ..wide };
+    assert!(judged(&within, &measured(2, &little), Some(&measured(1, &before))).accepted);
+    assert!(!judged(&within, &measured(2, &much), Some(&measured(1, &before))).accepted);
 }
 
 #[test]
@@ -102,4 +106,23 @@ fn a_version_whose_data_was_not_checked_is_refused() {
     let good = right(1000);
     let unchecked = Measured { data_checked: false, ..measured(1, &good) };
     assert!(judged(&gate(0.5), &unchecked, None).reasons[0].contains("not checked"));
+}
+
+#[test]
+fn feedback_asks_for_accuracy_and_for_nothing_worse_than_chance_however_few_images() {
+    let labels: Vec<u16> = (0..40).map(|at| at % 2).collect();
+    let classes = ["cat".to_owned(), "dog".to_owned()];
+    let judges = Judges { held_out: "h", labels: &labels, classes: &classes };
+    let right = |count: usize| -> Vec<bool> { (0..40).map(|at| at < count).collect() };
+    let judged =
+        |new: &[bool], before: &[bool]| judge_feedback(&gate(0.5), 0.9, judges, new, (1, before));
+    assert!(judged(&right(36), &right(10)).accepted);
+    assert!(
+        judged(&right(38), &right(38)).accepted,
+        "few images show no margin, and none is asked for"
+    );
+    let poisoned = judged(&right(28), &right(10));
+    assert_eq!(poisoned.reasons, ["accuracy 70.00 % is below the gate of 90.00 %"]);
+    let worse = judge_feedback(&gate(0.5), 0.5, judges, &right(30), (1, &right(40)));
+    assert!(worse.reasons[0].contains("more than chance"), "{:?}", worse.reasons);
 }

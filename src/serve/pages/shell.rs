@@ -55,6 +55,9 @@ impl Page<'_> {
             nav.leaf("a", &[("href", &"/"), ("class", &"brand")], "burgeon");
             link(nav, &"/", "Builds");
             link(nav, &"/deliveries", "Deliveries");
+            if !app.service.config.retrain.is_empty() {
+                link(nav, &"/retraining", "Retraining");
+            }
             for repository in app.service.config.repositories.iter().take(12) {
                 link(nav, &format_args!("/repositories/{}", repository.name), &repository.name);
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,9 +13,11 @@ use super::app::App;
 use super::infer::served;
 use super::lines::Feedback;
 use crate::serve::answer::{Problem, json};
+use crate::serve::app::Client;
 use crate::serve::body;
 
 const BODY_BYTES_MAX: usize = 16 << 10;
+const SOURCE_BYTES_MAX: usize = 64;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,11 +26,14 @@ struct Given {
     #[serde(default)]
     index: usize,
     label: String,
+    /// Whose label it is, where somebody passes on those of others.
+    source: Option<String>,
 }
 
 /// Writes a true label down; it is on disk before the answer.
 pub(super) async fn feedback(
     State(app): State<Arc<App>>,
+    Extension(Client(address)): Extension<Client>,
     request: Request,
 ) -> Result<Response, Problem> {
     let received = body::read(&app.front, request, BODY_BYTES_MAX).await?;
@@ -36,6 +42,11 @@ pub(super) async fn feedback(
             "The body is not of the form {{\"request\": \"…\", \"index\": 0, \"label\": \"…\"}}: {error}."
         ))
     })?;
+    let source = given.source.clone().unwrap_or_else(|| address.to_string());
+    if source.len() > SOURCE_BYTES_MAX || source.chars().any(char::is_control) {
+        let text = format!("A source is a name of at most {SOURCE_BYTES_MAX} bytes.");
+        return Err(Problem::bad(text));
+    }
     let journal = app.journal.as_ref().ok_or_else(|| {
         Problem::new(StatusCode::NOT_FOUND, "This server keeps no log, which feedback needs.")
     })?;
@@ -56,11 +67,11 @@ pub(super) async fn feedback(
     })?;
     let class = names.get(usize::from(*class)).cloned().unwrap_or_default();
     let is_right = class == given.label;
-    let Given { request, index, label } = given;
+    let Given { request, index, label, .. } = given;
     let version = answered.version;
     let (request_id, of_version) = (request.clone(), version.clone());
-    let line =
-        Feedback { v: 1, at: Timestamp::now(), request, index, label, class, version, kept: false };
+    let (at, kept) = (Timestamp::now(), false);
+    let line = Feedback { v: 1, at, request, index, label, class, version, source, kept };
     if !journal.feedback(line).await {
         return Err(Problem::busy());
     }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::lines::{FEEDBACK_FILE, Feedback, Input};
 use crate::sys::files::{FileError, Files, Operation, RealFiles};
 
@@ -96,6 +98,43 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+/// The true label of a kept image.
+#[derive(Debug, Clone)]
+pub(crate) struct LabelledImage {
+    /// A PNG file of the model's shape.
+    pub image: PathBuf,
+    /// The class.
+    pub label: String,
+    /// When the label was given.
+    pub at: Timestamp,
+    /// Who gave it.
+    pub source: String,
+    /// The version that had classified the image.
+    pub version: String,
+}
+
+/// The labels of kept images, of each image the last one, by the names of their files.
+///
+/// # Errors
+///
+/// If a file cannot be read.
+pub(crate) fn labelled(requests: &Path) -> Result<Vec<LabelledImage>, FileError> {
+    let folder = requests.join(FOLDER);
+    let kept: HashSet<String> = match RealFiles.list(&folder) {
+        Err(error) if error.is_not_found() => return Ok(Vec::new()),
+        names => names?.into_iter().collect(),
+    };
+    let mut labels = BTreeMap::new();
+    for Feedback { request, index, label, at, source, version, .. } in feedback(requests)? {
+        let name = name(&request, index);
+        if kept.contains(&name) {
+            let image = folder.join(&name);
+            labels.insert(name, LabelledImage { image, label, at, source, version });
+        }
+    }
+    Ok(labels.into_values().collect())
 }
 
 /// Writes the kept images that have labels into a folder for each class, below `output`, which a study can train on.

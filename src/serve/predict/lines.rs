@@ -30,6 +30,9 @@ pub(super) struct Feedback {
     /// What was answered.
     pub(super) class: String,
     pub(super) version: String,
+    /// Who gave it: what the request says, or else its address.
+    #[serde(default)]
+    pub(super) source: String,
     /// Whether the image is kept.
     pub(super) kept: bool,
 }

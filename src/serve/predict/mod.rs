@@ -48,8 +48,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use self::app::App;
-pub(crate) use self::drift::Watching;
-pub(crate) use self::kept::export as export_feedback;
+pub(crate) use self::drift::{Watching, is_alarm};
+pub(crate) use self::kept::{LabelledImage, export as export_feedback, labelled};
 pub(crate) use self::model::{Engine, Model, Pixels, Prepared};
 pub(crate) use self::settings::{Limits, Predicting, Source};
 use super::error::ServeError;

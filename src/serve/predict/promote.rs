@@ -53,7 +53,7 @@ pub(super) async fn registry(State(app): State<Arc<App>>) -> Result<Response, Pr
             .collect::<Result<Vec<Record>, RegistryError>>()?;
         Ok(json!({
             "model": model, "serving": serving, "aliases": registry.aliases()?,
-            "versions": versions, "decisions": records,
+            "versions": versions, "decisions": records, "retraining": registry.retraining_state()?,
         }))
     });
     Ok(answer::json(StatusCode::OK, &told.await?))

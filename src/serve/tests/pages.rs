@@ -1,11 +1,16 @@
 //! Pages, files and the interface for programs.
 
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use super::bench::{Bench, asked};
 use crate::chain::{NewDelivery, StageName, StageState, Verdict};
 use crate::ledger::Event;
+use crate::registry::{HeldOut, Registry, Settings, Writer};
 use crate::report::samples::{HOSTILE, hostile, records};
+use crate::retrain::{Cause, Retraining};
+use crate::sys::clock::RealClock;
+use crate::sys::files::RealFiles;
 
 #[test]
 fn the_builds_are_rows_and_what_waits_is_told() {
@@ -296,4 +301,43 @@ fn more_builds_than_a_page_holds_are_on_the_next() {
     assert!(page.contains("href=\"/?below=11\""));
     let page = bench.page("/?below=11").body;
     assert!(page.contains("id=\"build-1\"") && !page.contains("rel=\"next\""));
+}
+
+#[test]
+fn what_registries_wait_for_and_what_came_of_retrainings_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry");
+    let text = format!("[[retrain]]\nregistry = {path:?}\n[[retrain]]\nregistry = \"nowhere\"\n");
+    let bench = Bench::with(&text);
+    let classes = ["a".to_owned(), "b".to_owned()];
+    let held_out = HeldOut::new("test", [1, 1, 1], "pad", &classes, vec![0, 1], vec![0, 1]);
+    let settings = Settings::new("pets", 0.5);
+    let registry = Registry::begin(Arc::new(RealFiles), &path, &settings, &held_out).unwrap();
+    let retraining = Retraining {
+        round: 1,
+        cause: Cause::Drift,
+        begun: jiff::Timestamp::UNIX_EPOCH,
+        images: 3,
+        held_out: 1,
+        sources: Default::default(),
+        data: String::new(),
+        why: HOSTILE.into(),
+    };
+    std::fs::create_dir(registry.retrain()).unwrap();
+    let waits = serde_json::json!({ "v": 1, "state": { "waiting": "12 of 200 labels" } });
+    registry.keep_retraining_state(&waits).unwrap();
+    let writer = Writer::open(&registry, Arc::new(RealClock::default()), "ann", "test").unwrap();
+    writer.for_retraining(retraining, None).refuse("production").unwrap();
+    let page = bench.page("/retraining");
+    assert_eq!(page.status, 200);
+    for said in ["12 of 200 labels", "drift, with labels at hand", "refused", "no registry.toml"] {
+        assert!(page.body.contains(said), "{said}: {}", page.body);
+    }
+    assert!(!page.body.contains("<script>alert"), "{}", page.body);
+    let told = bench.page("/api/retraining").body;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["retraining"][0]["decisions"][0]["retraining"]["cause"], "drift");
+    assert!(told["retraining"][1]["error"].is_string(), "{told}");
+    assert!(bench.page("/").body.contains("/retraining"));
+    assert!(!Bench::open().page("/").body.contains("/retraining"));
 }

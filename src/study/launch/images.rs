@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::data::{DataError, DataReport, Dataset, Loaded, Origin, Subset};
+use crate::data::more::MoreImages;
+use crate::data::{DataError, DataReport, Dataset, Loaded, Origin, Store, Subset};
 use crate::ledger::DataOrigin;
 use crate::spec::{Amount, DataSpec, Fallback, InputShape, Source};
 use crate::study::recorded_data::data_hash;
@@ -33,6 +34,19 @@ impl StudyImages {
         let origin = DataOrigin::of(&loaded.origin);
         let chosen = Some(loaded.origin);
         Self { dataset: loaded.dataset, report: loaded.report, origin, hash, chosen }
+    }
+
+    /// With more images. The origin still is that of the study's own data, which can so be found again.
+    ///
+    /// # Errors
+    ///
+    /// If they do not fit.
+    pub(super) fn with_more(self, more: &MoreImages, store: &Store) -> Result<Self, DataError> {
+        let Self { dataset, origin, hash, .. } = self;
+        let count = more.train.count() + more.validation.count();
+        let words = format!("{}, and {count} images of feedback", origin.origin);
+        let (origin, hash) = (DataOrigin { origin: words, ..origin }, more.hash(&hash));
+        Ok(Self { dataset: dataset.with_more(more, store)?, origin, hash, ..self })
     }
 
     /// # Errors

@@ -35,6 +35,7 @@ use super::gate_check::{check_extended_gate, check_gate};
 use super::phase::Extension;
 use super::setup::StudyError;
 use super::trainer::Trainer;
+use crate::data::more::MoreImages;
 use crate::data::{DataError, Dataset, Download};
 use crate::ledger::RunFolder;
 use crate::spec::Override;
@@ -97,6 +98,7 @@ pub struct Launch<'a> {
     study: Option<StudySource>,
     settings: Settings,
     images: Option<OwnImages>,
+    more: Option<MoreImages>,
     policy: Option<Box<dyn Policy + 'a>>,
     trainer: Option<Box<dyn Trainer + 'a>>,
     listener: Option<&'a mut dyn LaunchListener>,
@@ -141,6 +143,13 @@ impl<'a> Launch<'a> {
     /// Like [`data`](Self::data), with a name for the record, the report and the model card.
     pub fn named_data(mut self, name: impl Into<String>, images: Dataset) -> Self {
         self.images = Some(OwnImages { dataset: images, name: name.into() });
+        self
+    }
+
+    /// Trains on and validates by these images too, beside those of the study's own data.
+    #[cfg(feature = "cli")]
+    pub(crate) fn more_images(mut self, more: Option<MoreImages>) -> Self {
+        self.more = more;
         self
     }
 

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::settings::{Resume, recordable};
 use super::source::StudySource;
 use super::start::{StartModel, refusal};
-use crate::data::Split;
+use crate::data::{Split, Store};
 use crate::ledger::RunFolder;
 use crate::model::OpenDevice;
 use crate::spec::StudyFile;
@@ -90,6 +90,10 @@ impl Launch<'_> {
         let load_seconds = began.elapsed().as_secs_f64();
         if let Some(origin) = &images.chosen {
             origin.record_in(&mut file.data, &images.dataset);
+        }
+        if let Some(more) = &self.more {
+            let store = Store::of(file.data.cache.clone(), file.data.memory);
+            images = images.with_more(more, &store)?;
         }
         let spec = study.check(file, input_shape(&images.dataset))?;
         let inherited = match start {

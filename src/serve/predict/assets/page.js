@@ -174,9 +174,13 @@ async function versions() {
     row.append(last);
     return row;
   }));
+  const { waiting, training } = (found.retraining || { state: {} }).state;
+  $('retraining').textContent = training || (waiting ? 'Retraining: ' + waiting + '.' : '');
   $('decisions').replaceChildren(...found.decisions.map((decision) => {
     const to = decision.to ? ' version ' + decision.to : '';
-    const why = decision.judgement ? ' ' + decision.judgement.reasons.join('; ') : '';
+    const of = [decision.judgement_of_feedback, decision.judgement].filter((judged) => judged);
+    const retrained = decision.retraining ? ' retraining, ' + decision.retraining.cause : '';
+    const why = retrained + ' ' + of.flatMap((judged) => judged.reasons).concat((decision.retraining || {}).why || []).join('; ');
     const forced = decision.forced ? ', by force' : '';
     return element('li', decision.at.slice(0, 19).replace('T', ' ') + ' ' + (decision.alias || '') + ' ' + decision.action.replace('_', ' ') + to + forced + ' (' + decision.by + ').' + why);
   }));

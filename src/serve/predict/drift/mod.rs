@@ -27,6 +27,7 @@ use burgeon_drift::PixelStats;
 use jiff::Timestamp;
 
 use self::stored::Place;
+pub(crate) use self::stored::is_alarm;
 pub(super) use self::told::{Told, metrics_text};
 pub(crate) use self::watched::Watching;
 use self::watched::{Alarm, Watched};

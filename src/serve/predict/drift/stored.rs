@@ -29,6 +29,9 @@ struct Stored {
     manifest: String,
     /// SHA-256 of the reference that it was compared with.
     reference: String,
+    /// Whether there is an alarm, for `burgeon retrain`.
+    #[serde(default)]
+    alarm: bool,
     /// SHA-256 of the state.
     sha256: String,
     /// JSON, as text, so that its hash is that of these very bytes.
@@ -86,12 +89,27 @@ impl Place {
             version: served.version.clone(),
             manifest: served.manifest.clone(),
             reference: of_reference(watched.detector().reference()),
+            alarm: watched.is_alarm(),
             sha256: sha256(state.as_bytes()),
             state,
         };
         let bytes = serde_json::to_vec(&stored).map_err(broken)?;
         RealFiles.write_atomically(&self.0, &bytes)
     }
+}
+
+/// Whether the folder of a log says that there is an alarm of the version with this manifest.
+///
+/// # Errors
+///
+/// If it cannot be read.
+pub(crate) fn is_alarm(requests: &Path, manifest: &str) -> Result<bool, FileError> {
+    let bytes = match RealFiles.read(&requests.join(FILE), BYTES_MAX) {
+        Err(error) if error.is_not_found() => return Ok(false),
+        read => read?,
+    };
+    let stored = serde_json::from_slice::<Stored>(&bytes);
+    Ok(stored.is_ok_and(|stored| stored.v == 1 && stored.manifest == manifest && stored.alarm))
 }
 
 fn of_reference(reference: &Reference) -> String {

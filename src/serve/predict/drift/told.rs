@@ -98,11 +98,10 @@ impl Told {
             }
         };
         let labels = watched.labels_told();
-        let labels_alarm = labels.as_ref().is_some_and(|labels| labels.alarm);
         let state = ToldState {
             since: watched.since(),
             status: detector.status(),
-            alarm: detector.status() == Status::Alarm || labels_alarm,
+            alarm: watched.is_alarm(),
             alarms: detector.alarms(),
             window: detector.settings().window,
             run_time: detector.settings().run_time,

@@ -190,6 +190,12 @@ impl Watched {
         [self.counted.right, self.counted.labelled]
     }
 
+    /// Whether there is an alarm, of images or of labels.
+    pub(super) fn is_alarm(&self) -> bool {
+        let labels = self.counted.sequential.as_ref();
+        self.detector.status() == Status::Alarm || labels.is_some_and(Sequential::is_alarm)
+    }
+
     /// What labels tell; `None` without one.
     pub(super) fn labels_told(&self) -> Option<Labels> {
         let Counted { right, labelled, gate, .. } = self.counted;

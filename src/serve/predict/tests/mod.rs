@@ -270,6 +270,8 @@ fn feedback_is_recorded_and_kept_images_are_exported_by_their_true_class() {
         (json!({ "request": request, "label": "grey" }), 400),
         (json!({ "request": request, "index": 1, "label": "dark" }), 400),
         (json!({ "request": request }), 400),
+        (json!({ "request": request, "label": "dark", "source": "x".repeat(65) }), 400),
+        (json!({ "request": request, "label": "dark", "source": "a\nb" }), 400),
         (json!([]), 400),
     ] {
         assert_eq!(tell(body.clone()).status, status, "{body}");
@@ -283,12 +285,19 @@ fn feedback_is_recorded_and_kept_images_are_exported_by_their_true_class() {
         std::fs::File::options().append(true).open(requests.join("feedback.jsonl")).unwrap();
     std::io::Write::write_all(&mut torn, b"{\"request\": \"1-").unwrap();
     let second = bench.ask("POST /predict", &[], &[255, 255]).json();
-    let told = tell(json!({ "request": second["request"], "index": 0, "label": "dark" }));
+    let told = tell(
+        json!({ "request": second["request"], "index": 0, "label": "dark", "source": "kiosk-3" }),
+    );
     assert_eq!(told.status, 200, "{}", told.text());
     let output = tempfile::tempdir().unwrap();
     assert_eq!(export_feedback(&requests, output.path()).unwrap().0, 2);
     let files: Vec<_> = std::fs::read_dir(output.path().join("dark")).unwrap().collect();
     assert_eq!(files.len(), 2);
+    let mut labels = labelled(&requests).unwrap();
+    labels.sort_by_key(|label| label.at);
+    let sources: Vec<&str> = labels.iter().map(|label| label.source.as_str()).collect();
+    assert_eq!(sources, ["127.0.0.1", "kiosk-3"], "whoever names none is known by the address");
+    assert!(labels.iter().all(|label| label.label == "dark" && label.image.is_file()));
 }
 
 #[test]

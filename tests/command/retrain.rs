@@ -1,0 +1,490 @@
+//! `burgeon retrain`: from drift to a new version that serves, and what does not lead to one.
+//!
+//! `BURGEON_RETRAIN_KILLS=60 cargo test --test command retrain::` is the long form.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use burgeon::unstable::data::{DataRequest, load};
+use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
+use serde_json::{Value, json};
+
+use crate::support::{Bench, expect_code, stderr, stdout};
+
+const STUDY: &str = r#"
+name = "digits"
+[data]
+source = "synthetic"
+train = 1500
+validation = 200
+[model]
+layers = [{ dense = { units = 64 } }]
+[train]
+epochs = 6
+[gate]
+accuracy = 0.5
+[tune]
+trials = 1
+"#;
+
+const RETRAIN: &str = r#"
+[retrain]
+least = 400
+accuracy = 0.65
+"#;
+
+/// An image, `[28, 28]`, and its class.
+type Digit = (Vec<u8>, String);
+
+/// Digits on their side, which the study has never seen.
+fn rotated(seed: u64, count: usize) -> Vec<Digit> {
+    let request = DataRequest { train: Some(count), ..DataRequest::synthetic(seed) };
+    let digits = load(&request, &mut |_| {}).unwrap().dataset.train;
+    let turned = |image: &[u8]| (0..784).map(|at| image[(27 - at % 28) * 28 + at / 28]).collect();
+    (0..count).map(|at| (turned(digits.image(at)), digits.label(at).to_string())).collect()
+}
+
+/// A registry with a version in production that may be retrained.
+fn registry() -> Bench {
+    let bench = Bench::with_study(STUDY);
+    expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
+    // Other digits: so few that a small loss is within chance.
+    let held_out =
+        STUDY.replace("epochs = 6", "seed = 99").replace("validation = 200", "validation = 400");
+    fs::write(bench.path().join("held-out.toml"), held_out).unwrap();
+    let add = [
+        "registry",
+        "add",
+        "runs/digits-0001",
+        "--split",
+        "validation",
+        "--held-out",
+        "held-out.toml",
+    ];
+    expect_code(&bench.burgeon(&add), 0);
+    let path = bench.path().join("registry/registry.toml");
+    // A few hundred held-out images show no less than some points.
+    let text = fs::read_to_string(&path).unwrap().replace("margin = 0.01", "margin = 0.1");
+    fs::write(&path, text + RETRAIN).unwrap();
+    expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
+    bench
+}
+
+/// A server of the registry, killed at the end.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    fn of(bench: &Bench) -> Self {
+        let mut child = bench
+            .command(&["serve", "--registry", "registry", "--listen", "127.0.0.1:0"])
+            .args(["--window", "50", "--keep-images", "5000", "--log", "error"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split_whitespace().last().unwrap().trim_end_matches('/').to_owned();
+        Self { child, address }
+    }
+
+    /// The request, the version that answered, and the classes.
+    fn classify(&self, digits: &[Digit]) -> (String, String, Vec<String>) {
+        let pixels: Vec<u8> = digits.iter().flat_map(|(image, _)| image.clone()).collect();
+        let input = json!({ "name": "images", "shape": [digits.len(), 1, 28, 28], "datatype": "UINT8", "data": pixels });
+        let body = json!({ "inputs": [input] }).to_string();
+        let address = format!("{}/v2/models/digits/infer", self.address);
+        let mut answer = ureq::post(address).send(body).unwrap();
+        let request = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let told: Value =
+            serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        let output = |name: &str| {
+            let outputs = told["outputs"].as_array().unwrap();
+            outputs.iter().find(|output| output["name"] == name).unwrap()["data"].clone()
+        };
+        let classes = output("class").as_array().unwrap().iter().map(Value::to_string).collect();
+        (request, told["model_version"].as_str().unwrap().to_owned(), classes)
+    }
+
+    /// Has images classified as slowly as they are kept, and names each request with its digits.
+    fn show<'a>(&self, digits: &'a [Digit]) -> Vec<(String, &'a [Digit])> {
+        let ten = digits.chunks(10);
+        let show = |digits: &'a [Digit]| {
+            std::thread::sleep(Duration::from_millis(220));
+            (self.classify(digits).0, digits)
+        };
+        ten.map(show).collect()
+    }
+
+    /// Says what they are, in the name of four sources.
+    fn label(&self, shown: &[(String, &[Digit])], label: impl Fn(usize, &str) -> String) {
+        let mut at = 0;
+        for (request, digits) in shown {
+            for (index, (_, class)) in digits.iter().enumerate() {
+                let source = ["ann", "bob", "cy", "di"][at % 4];
+                let body = json!({ "request": request, "index": index, "label": label(at, class), "source": source });
+                ureq::post(format!("{}/feedback", self.address)).send(body.to_string()).unwrap();
+                at += 1;
+            }
+        }
+    }
+
+    fn until_alarm(&self) {
+        let began = Instant::now();
+        loop {
+            let drift = ureq::get(format!("{}/api/drift", self.address)).call().unwrap();
+            let drift = drift.into_body().read_to_string().unwrap();
+            let drift: Value = serde_json::from_str(&drift).unwrap();
+            if drift["alarm"] == true {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{drift}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        // It is on disk within two seconds.
+        std::thread::sleep(Duration::from_millis(2500));
+    }
+}
+
+/// A registry with an alarm, and feedback on 450 digits on their side.
+fn drifted(label: impl Fn(usize, &str) -> String) -> Bench {
+    let bench = registry();
+    let server = Server::of(&bench);
+    let digits = rotated(7, 450);
+    let shown = server.show(&digits);
+    server.label(&shown, label);
+    server.until_alarm();
+    bench
+}
+
+fn records(registry: &Path) -> Vec<Value> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(registry.join("records"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap()).collect()
+}
+
+fn promotions(registry: &Path) -> Vec<Value> {
+    let is_it = |record: &Value| record["action"] == "promoted" && record["retraining"].is_object();
+    records(registry).into_iter().filter(is_it).collect()
+}
+
+/// What must stay as it is where nothing is promoted.
+fn production(bench: &Bench) -> Vec<u8> {
+    fs::read(bench.path().join("registry/aliases/production")).unwrap()
+}
+
+fn retrained(bench: &Bench) -> Output {
+    bench.burgeon(&["retrain"])
+}
+
+#[test]
+fn drift_with_feedback_is_trained_judged_promoted_and_served_by_itself() {
+    let bench = registry();
+    let server = Server::of(&bench);
+    let mut watch = bench
+        .command(&["retrain", "--watch", "1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (ended, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let fresh = rotated(11, 300);
+    std::thread::scope(|scope| {
+        // Somebody who asks all the time, and is always answered.
+        scope.spawn(|| {
+            while !ended.load(Ordering::SeqCst) {
+                server.classify(&fresh[..1]);
+                asked.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(30));
+            }
+        });
+        let digits = rotated(7, 450);
+        let shown = server.show(&digits);
+        server.until_alarm();
+        server.label(&shown, |_, class| class.into());
+        let began = Instant::now();
+        while server.classify(&fresh[..1]).1 == "1" {
+            assert!(
+                began.elapsed() < Duration::from_secs(240),
+                "{:?}",
+                records(&bench.path().join("registry"))
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        ended.store(true, Ordering::SeqCst);
+    });
+    assert!(asked.load(Ordering::SeqCst) > 50);
+    let (_, version, classes) = server.classify(&fresh);
+    let right = classes.iter().zip(&fresh).filter(|(class, (_, label))| *class == label).count();
+    assert_eq!(version, "2");
+    assert!(right > 200, "{right} of {}", fresh.len());
+    watch.kill().unwrap();
+    let told = std::io::read_to_string(watch.stdout.take().unwrap()).unwrap();
+    watch.wait().unwrap();
+    assert!(told.contains("waits for feedback"), "{told}");
+    let [promoted] = &promotions(&bench.path().join("registry"))[..] else { panic!("{told}") };
+    let retraining = &promoted["retraining"];
+    assert_eq!((&retraining["cause"], &retraining["round"]), (&json!("drift"), &json!(1)));
+    assert!(retraining["sources"]["ann"].as_u64().unwrap() >= 100, "{retraining}");
+    assert!(promoted["judgement"]["accepted"] == true, "{promoted}");
+    let feedback = &promoted["judgement_of_feedback"];
+    let [before, now] =
+        [&feedback["paired"]["accuracy"], &feedback["accuracy"]].map(|it| it.as_f64().unwrap());
+    assert!(now >= 0.65 && now > before + 0.2, "{before} to {now}");
+    // Its cooldown has begun, and its own images are what the next ones are compared with.
+    let waits = retrained(&bench);
+    expect_code(&waits, 0);
+    assert!(!stdout(&waits).contains("retraining 2"), "{}", stdout(&waits));
+    let reference = |version: &str| {
+        let path = bench.path().join(format!("registry/versions/{version}/reference.json"));
+        fs::read(path).unwrap()
+    };
+    assert_ne!(reference("000001"), reference("000002"));
+    expect_code(&bench.burgeon(&["registry", "verify"]), 0);
+}
+
+#[test]
+fn poisoned_feedback_is_refused_by_the_gate_and_production_stays() {
+    // Three labels in ten are of the next class.
+    let poison = |at: usize, class: &str| match at % 10 {
+        0..3 => ((class.parse::<u32>().unwrap() + 1) % 10).to_string(),
+        _ => class.into(),
+    };
+    let bench = drifted(poison);
+    let before = production(&bench);
+    let refused = retrained(&bench);
+    expect_code(&refused, 5);
+    let told = stdout(&refused);
+    assert!(
+        told.contains("on feedback: accuracy") && told.contains("below the gate of 65.00 %"),
+        "{told}"
+    );
+    assert!(told.contains("refused: production stays version 1"), "{told}");
+    assert_eq!(production(&bench), before);
+    let last = records(&bench.path().join("registry")).pop().unwrap();
+    assert_eq!(
+        (&last["action"], &last["retraining"]["cause"]),
+        (&json!("refused"), &json!("drift"))
+    );
+    // The same is not tried again.
+    let again = retrained(&bench);
+    expect_code(&again, 0);
+    assert!(stdout(&again).contains("waits for feedback: 0 of 400"), "{}", stdout(&again));
+    assert_eq!(production(&bench), before);
+}
+
+#[test]
+fn feedback_of_one_class_or_of_one_source_begins_nothing() {
+    let bench = drifted(|_, _| "7".into());
+    let before = production(&bench);
+    for (arguments, code) in [(&["retrain"][..], 0), (&["retrain", "--now"], 5)] {
+        let waits = bench.burgeon(arguments);
+        expect_code(&waits, code);
+        assert!(stdout(&waits).contains("labelled images are of class 7"), "{}", stdout(&waits));
+    }
+    let feedback = bench.path().join("registry/requests/feedback.jsonl");
+    let mut text = fs::read_to_string(&feedback).unwrap();
+    for name in ["bob", "cy", "di"] {
+        text = text.replace(&format!("\"source\":\"{name}\""), "\"source\":\"ann\"");
+    }
+    fs::write(&feedback, text).unwrap();
+    let waits = retrained(&bench);
+    expect_code(&waits, 0);
+    assert!(stdout(&waits).contains("no source may give more than 50 %"), "{}", stdout(&waits));
+    assert_eq!(production(&bench), before);
+    assert!(!bench.path().join("registry/retrain/000001").exists());
+}
+
+#[test]
+fn drift_without_labels_waits_where_everybody_can_see_it() {
+    let bench = registry();
+    let server = Server::of(&bench);
+    let before = production(&bench);
+    server.show(&rotated(7, 120));
+    server.until_alarm();
+    let waits = retrained(&bench);
+    expect_code(&waits, 0);
+    assert!(stdout(&waits).contains("waits for feedback: 0 of 400"), "{}", stdout(&waits));
+    let told = ureq::get(format!("{}/api/registry", server.address)).call().unwrap();
+    let told = told.into_body().read_to_string().unwrap();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let waits = told["retraining"]["state"]["waiting"].as_str().unwrap();
+    assert!(waits.contains("the model's own answers are not trained on"), "{told}");
+    assert_eq!(production(&bench), before);
+    assert!(!bench.path().join("registry/retrain/000001").exists());
+}
+
+#[test]
+fn what_is_no_retraining_is_told() {
+    let bench = Bench::new();
+    expect_code(&bench.burgeon(&["retrain"]), 1);
+    let bench = registry();
+    let path = bench.path().join("registry/registry.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    for (table, part) in [
+        ("", "has no [retrain]"),
+        ("[retrain]\nheld-out = 1.0\n", "retrain.held-out: use a share between"),
+        ("[retrain]\nschedule = \"at noon\"\n", "use five fields such as"),
+        ("[retrain]\nlabels = 3\n", "unknown field `labels`"),
+    ] {
+        fs::write(&path, text.replace(RETRAIN, table)).unwrap();
+        let output = retrained(&bench);
+        expect_code(&output, 2);
+        assert!(stderr(&output).contains(part), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is_not_used_again() {
+    let bench = drifted(|_, class| class.into());
+    expect_code(&retrained(&bench), 0);
+    let server = Server::of(&bench);
+    // The world is as it was: the old digits come in again, on which the new version is made to fail by labels that only
+    // the old one gives.
+    let request = DataRequest { train: Some(120), ..DataRequest::synthetic(21) };
+    let digits = load(&request, &mut |_| {}).unwrap().dataset.train;
+    let upright = (0..120).map(|at| (digits.image(at).to_vec(), digits.label(at).to_string()));
+    let shown_digits: Vec<Digit> = upright.chain(rotated(31, 120)).collect();
+    let shown = server.show(&shown_digits);
+    // What the version before says of each is called true.
+    let run = bench.path().join("registry/versions/000001");
+    let classifier = burgeon::model::Classifier::open(&run).unwrap();
+    let images: Vec<&[u8]> = shown_digits.iter().map(|(image, _)| &image[..]).collect();
+    let answers = classifier.classify(&images).unwrap();
+    let best =
+        |row: &Vec<f32>| (0..10).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap().to_string();
+    server.label(&shown, |at, _| best(&answers[at]));
+    let rolled_back = retrained(&bench);
+    expect_code(&rolled_back, 5);
+    assert!(stdout(&rolled_back).contains("McNemar"), "{}", stdout(&rolled_back));
+    let last = records(&bench.path().join("registry")).pop().unwrap();
+    assert_eq!((&last["action"], &last["to"]), (&json!("rolled_back"), &json!(1)));
+    let began = Instant::now();
+    while server.classify(&shown_digits[..1]).1 != "1" {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let waits = retrained(&bench);
+    expect_code(&waits, 0);
+    assert_eq!(promotions(&bench.path().join("registry")).len(), 1, "{}", stdout(&waits));
+}
+
+/// So many pictures of each of two classes, from this number on.
+fn draw(folder: &Path, first: u32, count: u32) {
+    for (class, base) in [("dark", 40), ("light", 160)] {
+        fs::create_dir_all(folder.join(class)).unwrap();
+        for number in first..first + count {
+            let pixel = |x, y| image::Luma([(base + (x * 31 + y * 17 + number * 7) % 60) as u8]);
+            let picture = image::GrayImage::from_fn(8, 8, pixel);
+            picture.save(folder.join(class).join(format!("{number}.png"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn changed_data_and_a_hand_begin_one_and_the_same_data_does_not() {
+    let study = "name = \"light\"\ndata = { source = \"folder\", path = \"pictures\" }\nmodel = { layers = [] }\n\
+                 train = { epochs = 4, learning-rate = 0.01 }\ngate = { accuracy = 0.6 }\ntune = { trials = 1 }\n";
+    let bench = Bench::with_study(study);
+    let pictures = bench.path().join("pictures");
+    draw(&pictures, 0, 100);
+    expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
+    expect_code(&bench.burgeon(&["registry", "add", "runs/light-0001"]), 0);
+    let path = bench.path().join("registry/registry.toml");
+    let text = fs::read_to_string(&path).unwrap().replace("margin = 0.01", "margin = 0.3");
+    fs::write(&path, text + "[retrain]\ncooldown-minutes = 0\n").unwrap();
+    expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
+    let waits = |count: usize| {
+        let output = retrained(&bench);
+        expect_code(&output, 0);
+        assert!(stdout(&output).contains("nothing to do"), "{}", stdout(&output));
+        assert_eq!(promotions(&bench.path().join("registry")).len(), count);
+    };
+    waits(0);
+    // Another time, and the same content.
+    let first = pictures.join("dark/0.png");
+    fs::write(&first, fs::read(&first).unwrap()).unwrap();
+    waits(0);
+    draw(&pictures, 100, 30);
+    expect_code(&retrained(&bench), 0);
+    waits(1);
+    expect_code(&bench.burgeon(&["retrain", "--now"]), 0);
+    waits(2);
+    let causes: Vec<Value> = promotions(&bench.path().join("registry"))
+        .into_iter()
+        .map(|record| record["retraining"]["cause"].clone())
+        .collect();
+    assert_eq!(causes, ["data", "hand"]);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (from, to) = {
+            let entry = entry.unwrap();
+            (entry.path(), to.join(entry.file_name()))
+        };
+        match from.is_dir() {
+            true => copy(&from, &to),
+            false => drop(fs::copy(&from, &to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn killed_at_random_moments_it_promotes_once_and_the_same_model() {
+    let kills = std::env::var("BURGEON_RETRAIN_KILLS").map_or(4, |kills| kills.parse().unwrap());
+    let filled = drifted(|_, class| class.into());
+    let model =
+        |registry: &Path| fs::read(registry.join("versions/000002/model.safetensors")).unwrap();
+    let fresh = |name: &str| {
+        let registry = filled.path().join(name);
+        copy(&filled.path().join("registry"), &registry);
+        registry
+    };
+    let start = |registry: &str| {
+        let mut command = filled.command(&["retrain", "--registry", registry]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let whole = fresh("whole");
+    let began = Instant::now();
+    expect_code(&start("whole").wait_with_output().unwrap(), 0);
+    let takes = began.elapsed().as_millis() as u32;
+    let expected = model(&whole);
+    let mut rng = CounterRng::new(counter_seed(5, 0, Purpose::Policy, 0, 0));
+    let (mut killed, mut round) = (0, 0);
+    while killed < kills {
+        let name = format!("cut-{round}");
+        let registry = fresh(&name);
+        for _ in 0..[1, 2, 5][round % 3] {
+            let mut child = start(&name);
+            std::thread::sleep(Duration::from_millis(u64::from(rng.below(takes))));
+            child.kill().unwrap();
+            killed += usize::from(child.wait().unwrap().code().is_none());
+        }
+        let output = start(&name).wait_with_output().unwrap();
+        expect_code(&output, 0);
+        assert_eq!(promotions(&registry).len(), 1, "after {killed} kills");
+        assert!(model(&registry) == expected, "another model after {killed} kills");
+        let verified = filled.burgeon(&["registry", "verify", "--registry", &name]);
+        expect_code(&verified, 0);
+        fs::remove_dir_all(&registry).unwrap();
+        round += 1;
+    }
+    eprintln!("{killed} kills in {round} circles");
+}
