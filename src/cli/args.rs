@@ -380,6 +380,10 @@ pub struct ExportArguments {
     /// A folder, or a file that ends in .onnx, .safetensors or .npz; the model's own folder by default
     #[arg(long, short, value_name = "DIR|FILE")]
     pub output: Option<PathBuf>,
+    /// Also write validation.npz, the run's validation images, and evaluate.py, which measures the exported network on
+    /// them and writes accuracy.txt [formats: keras, pytorch]
+    #[arg(long)]
+    pub evaluation: bool,
 }
 
 /// A format by name.
@@ -425,6 +429,9 @@ pub struct DetectArguments {
     /// Print a study of the network and settings of a program of Keras or PyTorch, which is not run
     #[arg(long)]
     pub study: bool,
+    /// The program within the folder, instead of the one that is found first
+    #[arg(long, value_name = "FILE", requires = "study")]
+    pub entry: Option<PathBuf>,
     /// Write the study to this file instead of printing it
     #[arg(long, short, value_name = "FILE", requires = "study", add = files())]
     pub output: Option<PathBuf>,

@@ -11,6 +11,7 @@
 mod arrays;
 mod classifier;
 mod device;
+pub(crate) mod evaluation;
 pub(crate) mod graft;
 pub(crate) mod import;
 pub(crate) mod inherit;
@@ -19,6 +20,7 @@ pub(crate) mod keras;
 mod layers;
 pub(crate) mod model_file;
 pub(crate) mod network;
+mod npz;
 pub(crate) mod onnx;
 pub(crate) mod optimizer_record;
 pub(crate) mod preparation;

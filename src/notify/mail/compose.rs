@@ -107,6 +107,11 @@ fn compose_with(
         let attached = Attachment::new("report.html".into());
         mixed = mixed.singlepart(attached.body(base64(report.clone()), ContentType::TEXT_HTML));
     }
+    for (name, text) in &announcement.programs {
+        let kind = ContentType::parse("text/x-python").map_err(|_| MessageError::NotSendable)?;
+        let attached = Attachment::new(name.clone());
+        mixed = mixed.singlepart(attached.body(base64(text.clone()), kind));
+    }
     let bytes = message.multipart(mixed)?.formatted();
     if is_sendable(&bytes) { Ok(bytes) } else { Err(MessageError::NotSendable) }
 }

@@ -28,6 +28,8 @@ fn announcement(study: &str) -> Announcement {
         threshold: Some(0.8),
         curves: vec![vec![0.5, 0.98]],
         page: Some("<p>.\r\n.\r\n</p>".into()),
+        lists: Vec::new(),
+        programs: Vec::new(),
     }
 }
 
