@@ -140,9 +140,8 @@ fn carried_over(
             return Err(not_passed(&why));
         }
         (finished, _) => {
-            return Err(build.failed(format!(
-                "burgeon detect --study ended as {finished:?}, as the log says"
-            )));
+            return Err(build
+                .failed(format!("burgeon detect --study ended as {finished:?}, as the log says")));
         }
     };
     let wrong = |error: &dyn std::error::Error| {
@@ -268,16 +267,14 @@ fn checked(build: &mut Build, rule: &ProgramRule, library: Library) -> Result<f6
     if !grown.is_dir() {
         export(build, library)?;
         let exported = build.chain.places.runs(build.row.id).join(EXPORTED);
-        copy_as_a_whole(&exported, &grown).map_err(|error| {
-            build.failed(format!("cannot copy the exported program: {error}"))
-        })?;
+        copy_as_a_whole(&exported, &grown)
+            .map_err(|error| build.failed(format!("cannot copy the exported program: {error}")))?;
     }
     // The program may write there; what is published is what was exported.
     let folder = build.chain.places.build(build.row.id).join("check");
     if !folder.is_dir() {
-        copy_as_a_whole(&grown, &folder).map_err(|error| {
-            build.failed(format!("cannot copy the exported program: {error}"))
-        })?;
+        copy_as_a_whole(&grown, &folder)
+            .map_err(|error| build.failed(format!("cannot copy the exported program: {error}")))?;
     }
     let command: Vec<String> =
         rule.rule.command.iter().map(|word| word.replace("{entry}", EVALUATE)).collect();
@@ -319,7 +316,12 @@ fn export(build: &mut Build, library: Library) -> Result<(), End> {
         None => {
             let mut command = Command::new(&build.chain.burgeon);
             command.args(words);
-            training::burgeon(build, command, Some(Duration::from_secs(EXPORT_SECONDS)), &mut |_| {})?
+            training::burgeon(
+                build,
+                command,
+                Some(Duration::from_secs(EXPORT_SECONDS)),
+                &mut |_| {},
+            )?
         }
     };
     match finished {

@@ -5,7 +5,9 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use super::view::grouped;
-use crate::detect::{CarriedOver, CarryError, DetectError, Limits, Lost, carry_over, carry_over_in};
+use crate::detect::{
+    CarriedOver, CarryError, DetectError, Limits, Lost, carry_over, carry_over_in,
+};
 use crate::spec::LayerTable;
 use crate::study::LaunchError;
 use crate::sys::files::{parent, real_files};

@@ -39,7 +39,8 @@ pub(super) fn body(announcement: &Announcement, template: WebhookTemplate, id: &
         }
     };
     if template == WebhookTemplate::Json && !announcement.lists.is_empty() {
-        let list = |(about, lines): &(String, Vec<String>)| json!({ "about": about, "lines": lines });
+        let list =
+            |(about, lines): &(String, Vec<String>)| json!({ "about": about, "lines": lines });
         value["lists"] = announcement.lists.iter().map(list).collect();
     }
     value.to_string().into_bytes()

@@ -148,7 +148,13 @@ fn a_program_becomes_a_study_and_what_is_lost_is_said() {
     }
     assert_eq!(said.matches("adadelta").count(), 1, "{said}");
     let study = fs::read_to_string(bench.path().join("made/study.toml")).unwrap();
-    for line in ["# - net.py:15: adadelta", "path = \"photos\"", "residual = {", "flip = true", "epochs = 4"] {
+    for line in [
+        "# - net.py:15: adadelta",
+        "path = \"photos\"",
+        "residual = {",
+        "flip = true",
+        "epochs = 4",
+    ] {
         assert!(study.contains(line), "{line}: {study}");
     }
     // burgeon reads what it wrote, and the program itself is as it was.
@@ -160,21 +166,31 @@ fn a_program_becomes_a_study_and_what_is_lost_is_said() {
 
 #[test]
 fn a_study_of_a_named_program_is_json_for_programs() {
-    let bench = bench(&[("net.py", RESIDUAL), ("other.py", CNN), ("lib/deep.py", RESIDUAL)]);
+    let bench =
+        bench(&[("net.py", RESIDUAL), ("other.py", "print('keras')\n"), ("lib/deep.py", RESIDUAL)]);
     let of = |entry: &str| {
         let output = bench.burgeon(&["--json", "detect", "--study", "checkout", "--entry", entry]);
         let json: Value = serde_json::from_str(stdout(&output).trim()).unwrap();
         (output.status.code(), json)
     };
     let (code, study) = of("lib/deep.py");
-    assert_eq!((code, &study["verdict"], &study["file"]), (Some(0), &"study".into(), &"lib/deep.py".into()));
-    assert_eq!((&study["framework"], &study["input"]), (&"keras".into(), &serde_json::json!([3, 16, 16])));
+    assert_eq!(
+        (code, &study["verdict"], &study["file"]),
+        (Some(0), &"study".into(), &"lib/deep.py".into())
+    );
+    assert_eq!(
+        (&study["framework"], &study["input"]),
+        (&"keras".into(), &serde_json::json!([3, 16, 16]))
+    );
     // As many parameters as the program has, layer by layer.
     let sum = |key: &str| -> u64 {
         study[key].as_array().unwrap().iter().map(|row| row["parameters"].as_u64().unwrap()).sum()
     };
     assert_eq!(sum("layers"), 224 + 584 + 584 + 27);
-    assert_eq!((study["study_parameters"].as_u64(), sum("study_layers")), (Some(sum("layers")), sum("layers")));
+    assert_eq!(
+        (study["study_parameters"].as_u64(), sum("study_layers")),
+        (Some(sum("layers")), sum("layers"))
+    );
     let (code, refused) = of("other.py");
     assert_eq!((code, &refused["verdict"]), (Some(3), &"refused".into()), "{refused}");
     assert!(refused["why"].as_str().unwrap().contains("other.py"), "{refused}");
@@ -190,6 +206,9 @@ fn a_network_for_something_else_than_images_is_refused_in_plain_words() {
     let output = bench.burgeon(&["detect", "--study", "checkout/net.py"]);
     expect_code(&output, 3);
     let said = stderr(&output);
-    assert!(said.contains("net.py:3: Embedding, LSTM: the network is for sequences, not for images"), "{said}");
+    assert!(
+        said.contains("net.py:3: Embedding, LSTM: the network is for sequences, not for images"),
+        "{said}"
+    );
     assert_eq!(stdout(&output), "");
 }

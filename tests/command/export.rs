@@ -96,7 +96,8 @@ fn a_network_is_written_for_keras_with_its_weights_and_with_what_measures_it() {
     // No program measures an ONNX file, and a model folder alone knows no images.
     let (_, said) = export(&bench, &["--format", "onnx", "--evaluation"], 2);
     assert!(said.contains("Keras or PyTorch"), "{said}");
-    let best = bench.burgeon(&["export", "runs/growing-0001/best", "--format", "keras", "--evaluation"]);
+    let best =
+        bench.burgeon(&["export", "runs/growing-0001/best", "--format", "keras", "--evaluation"]);
     expect_code(&best, 2);
     assert!(stderr(&best).contains("give a run folder"), "{}", stderr(&best));
 }

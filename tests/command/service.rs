@@ -576,7 +576,9 @@ fn a_program_that_misses_its_gate_is_grown_and_comes_back_as_a_program_in_the_ma
         answer.body_mut().read_to_string().unwrap()
     };
     let shown = page("/builds/1");
-    for said in ["What was changed, and why", "ReduceLROnPlateau", "grown/keras_model.py", "trial 2"] {
+    for said in
+        ["What was changed, and why", "ReduceLROnPlateau", "grown/keras_model.py", "trial 2"]
+    {
         assert!(shown.contains(said), "{said}: {shown}");
     }
     assert_eq!(page("/builds/1/files/grown/keras_model.py"), *program);

@@ -39,7 +39,8 @@ pub fn keras_group() -> Group {
 pub fn growing_group() -> Group {
     let imports = Command::new(keras_python()).args(["-c", "import keras, numpy"]).output();
     let has_keras = imports.is_ok_and(|output| output.status.success());
-    let keras = (!has_keras).then(|| format!("no {} with tensorflow-cpu", keras_python().display()));
+    let keras =
+        (!has_keras).then(|| format!("no {} with tensorflow-cpu", keras_python().display()));
     let mnist = || real_mnist().is_none().then(|| "no MNIST".into());
     Group {
         name: "grown",

@@ -46,7 +46,12 @@ fn images_elsewhere_are_those_of_the_repositorys_data() {
             "",
         ),
         (&["mnist.npz"], "source = \"mnist\"", Source::Npz, "mnist.npz"),
-        (&["train/cat/a.png"], "source = \"folder\"\npath = \"/data/train\"", Source::Folder, "train"),
+        (
+            &["train/cat/a.png"],
+            "source = \"folder\"\npath = \"/data/train\"",
+            Source::Folder,
+            "train",
+        ),
         (&["cat/a.png"], "source = \"folder\"\npath = \"/data/gone\"", Source::Folder, ""),
     ];
     for (names, text, source, below) in cases {

@@ -118,9 +118,8 @@ impl<'i, 'a> Arranger<'i, 'a> {
         self.name = made.kind().to_owned();
         self.place = made.place;
         let (path, args) = (made.path.clone(), made.args.clone());
-        let parameters = |rows: &[Row]| {
-            rows.iter().map(|row| row.parameters).fold(0, usize::saturating_add)
-        };
+        let parameters =
+            |rows: &[Row]| rows.iter().map(|row| row.parameters).fold(0, usize::saturating_add);
         let before = parameters(&self.rows);
         if made.class.is_some() {
             return self.no_counterpart("it is a layer that the program defines itself");
@@ -414,7 +413,9 @@ impl<'i, 'a> Arranger<'i, 'a> {
             }
         }
         if self.is_on_path {
-            return self.no_counterpart("a path of a sum begins with it; those of a study's `residual` begin with a layer");
+            return self.no_counterpart(
+                "a path of a sum begins with it; those of a study's `residual` begin with a layer",
+            );
         }
         self.say("it is applied to the images themselves; it was left out");
         Ok(())

@@ -117,7 +117,9 @@ impl Interpreter<'_> {
                 ("keras", kind) if is_random_layer(kind) && !used.contains(&object) => {
                     self.random_layer(kind, &args, height)
                 }
-                ("tensorflow", kind) if kind.starts_with("random_") && made.path.contains("image") => {
+                ("tensorflow", kind)
+                    if kind.starts_with("random_") && made.path.contains("image") =>
+                {
                     tensorflow(kind, &args)
                 }
                 ("torchvision", kind) if made.path.contains("transforms") => {
@@ -218,7 +220,11 @@ impl Interpreter<'_> {
             "RandomVerticalFlip" => one("flip-vertical", "true".into()),
             "RandomRotation" => {
                 let degrees = args.get(0, &["degrees"]).and_then(largest);
-                told(degrees.filter(|far| *far <= 180.0).map(|far| vec![("rotate", format!("{far:?}"))]))
+                told(
+                    degrees
+                        .filter(|far| *far <= 180.0)
+                        .map(|far| vec![("rotate", format!("{far:?}"))]),
+                )
             }
             // Cropped from an image with a border: a shift by as many pixels.
             "RandomCrop" => {
@@ -230,7 +236,11 @@ impl Interpreter<'_> {
                 let shift = args.get(1, &["translate"]).and_then(largest);
                 let scale = args.get(2, &["scale"]).and_then(|value| self.elements(value));
                 let mut keys = Vec::new();
-                keys.extend(degrees.filter(|far| *far > 0.0 && *far <= 180.0).map(|far| ("rotate", format!("{far:?}"))));
+                keys.extend(
+                    degrees
+                        .filter(|far| *far > 0.0 && *far <= 180.0)
+                        .map(|far| ("rotate", format!("{far:?}"))),
+                );
                 keys.extend(shift.map(|share| ("shift", pixels(share * height as f64))));
                 if let Some([low, high]) = scale
                     && let (Some(low), Some(high)) = (low.float(), high.float())
@@ -256,7 +266,9 @@ impl Interpreter<'_> {
             "AutoAugment" | "RandAugment" | "TrivialAugmentWide" | "AugMix" | "GaussianBlur" => {
                 Some(Err(NO_COUNTERPART))
             }
-            _ if kind.starts_with("Random") && !matches!(kind, "RandomApply" | "RandomChoice" | "RandomOrder") => {
+            _ if kind.starts_with("Random")
+                && !matches!(kind, "RandomApply" | "RandomChoice" | "RandomOrder") =>
+            {
                 Some(Err(NO_COUNTERPART))
             }
             _ => None,

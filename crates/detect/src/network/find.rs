@@ -15,8 +15,10 @@ pub struct Link {
     /// Where it stands.
     pub place: Place,
     /// Of a sum of two paths that begin at the link before it: what is on them, the shortcut last.
-    pub paths: Option<Box<[Vec<Self>; 2]>>,
+    pub paths: Option<Paths>,
 }
+
+type Paths = Box<[Vec<Link>; 2]>;
 
 /// A network as a chain.
 #[derive(Debug, Clone)]
@@ -68,9 +70,8 @@ fn what_it_is_for(kind: &str) -> Option<&'static str> {
         .iter()
         .any(|start| kind.starts_with(start));
     let lower = kind.to_lowercase();
-    if SEQUENCES.contains(&kind) || kind.starts_with("Transformer") {
-        Some("sequences")
-    } else if is_layer && lower.ends_with("1d") {
+    let is_of_rows = is_layer && lower.ends_with("1d");
+    if SEQUENCES.contains(&kind) || kind.starts_with("Transformer") || is_of_rows {
         Some("sequences")
     } else if is_layer && lower.ends_with("3d") {
         Some("volumes")
@@ -333,7 +334,8 @@ impl Interpreter<'_> {
             None => (0..self.objects.len()).collect(),
         };
         let made = layers.into_iter().map(|layer| &self.objects[layer]);
-        let made = made.filter(|made| made.path.starts_with("keras") || made.path.starts_with("torch"));
+        let made =
+            made.filter(|made| made.path.starts_with("keras") || made.path.starts_with("torch"));
         let mut found: Vec<(&str, &str, Place)> = Vec::new();
         for made in made {
             let kind = made.kind();
@@ -362,8 +364,7 @@ impl Interpreter<'_> {
     }
 
     /// The two paths to a sum, the shortcut last, and where both begin.
-    #[expect(clippy::type_complexity, reason = "named once, where it is taken apart")]
-    fn paths(&self, one: usize, other: usize) -> Option<(Box<[Vec<Link>; 2]>, usize)> {
+    fn paths(&self, one: usize, other: usize) -> Option<(Paths, usize)> {
         let back = |from: usize| {
             std::iter::successors(Some(from), |at| match self.tensors[*at].from[..] {
                 [before] => Some(before),
@@ -375,8 +376,11 @@ impl Interpreter<'_> {
         let begin = back(one).find(|at| of_other.binary_search(at).is_ok())?;
         let path = |from: usize| {
             let tensors = back(from).take_while(|at| *at != begin).map(|at| &self.tensors[at]);
-            let links = tensors
-                .map(|tensor| Link { op: tensor.op.clone(), place: tensor.place, paths: None });
+            let links = tensors.map(|tensor| Link {
+                op: tensor.op.clone(),
+                place: tensor.place,
+                paths: None,
+            });
             let mut links: Vec<Link> = links.collect();
             links.reverse();
             links

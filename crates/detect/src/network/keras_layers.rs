@@ -7,8 +7,7 @@ use super::step::{Pad, Shape};
 use super::value::{Args, Value};
 
 /// Why a layer is refused that nobody thought of.
-pub(super) const NO_SUCH_LAYER: &str =
-    "a study has no such layer; it has convolutions, dense layers, pools, batch-norm, dropout and residual blocks";
+pub(super) const NO_SUCH_LAYER: &str = "a study has no such layer; it has convolutions, dense layers, pools, batch-norm, dropout and residual blocks";
 
 const FILTERS: [&str; 2] = ["filters", "nb_filter"];
 const STRIDES: [&str; 2] = ["strides", "subsample"];
@@ -283,7 +282,9 @@ impl Arranger<'_, '_> {
             Shape::Flat(_) => 1,
         };
         match self.it.random_layer(&self.name, args, height) {
-            Ok(keys) => keys.into_iter().for_each(|(key, value)| set(&mut self.augment, key, value)),
+            Ok(keys) => {
+                keys.into_iter().for_each(|(key, value)| set(&mut self.augment, key, value))
+            }
             Err(why) => self.say(why),
         }
     }

@@ -367,7 +367,9 @@ impl Interpreter<'_> {
                 let mut at = format!("its rate of {rate}");
                 if plain.contains("adadelta") && rate > 0.01 {
                     training.set("learning-rate", "0.001");
-                    at = format!("adam's usual rate of 0.001, as adadelta's of {rate} is of another kind");
+                    at = format!(
+                        "adam's usual rate of 0.001, as adadelta's of {rate} is of another kind"
+                    );
                 }
                 let why = format!("this optimizer has no counterpart; adam was taken at {at}");
                 self.say(&name, why);
