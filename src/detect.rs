@@ -6,7 +6,7 @@ use std::path::Path;
 
 pub use burgeon_detect::*;
 
-pub use self::program::{CarriedOver, CarryError, carry_over};
+pub use self::program::{CarriedOver, CarryError, carry_over, carry_over_in};
 
 use crate::spec::{Layer, Source, StudyDocument};
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::Chain;
 use super::config::{ProgramRule, Repository};
+use super::growth::Library;
 use super::log::BuildLog;
-use super::store::{BuildRow, StoreError, Verdict};
+use super::store::{BuildRow, StageName, StoreError, Verdict};
 
 /// What is to be trained.
 #[derive(Debug, Clone)]
@@ -25,6 +26,10 @@ pub(super) enum Target {
         command: Vec<String>,
         /// The rule.
         rule: Box<ProgramRule>,
+        /// The file that is run, within the checkout.
+        entry: PathBuf,
+        /// The library that its network can be written back for, if it is such a one.
+        library: Option<Library>,
     },
 }
 
@@ -78,6 +83,8 @@ pub(super) struct Build<'a> {
     pub(super) row: BuildRow,
     pub(super) log: BuildLog,
     pub(super) stop: Stop<'a>,
+    /// The stage that runs.
+    pub(super) at: StageName,
 }
 
 /// Whether a build is to stop. Cheap to ask: the record is read now and then only.
@@ -94,6 +101,11 @@ impl Build<'_> {
     /// How a build ends in which something went wrong.
     pub(super) fn failed(&self, why: impl Into<String>) -> End {
         End::Verdict(Verdict::Failed, why.into())
+    }
+
+    /// Adds a line to the log, as one of the stage that runs.
+    pub(super) fn say(&mut self, line: &str) {
+        self.log.say(self.at, line);
     }
 
     /// The file that names the process of the current stage, for a service that is started after a crash.

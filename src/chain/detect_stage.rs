@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::build::{Build, End, Target};
 use super::config::{ProgramRule, Runner};
+use super::growth::Library;
 use crate::container::Gpus;
 use crate::detect::{Gpu, Kind, Limits, Rules, detect as look};
 use crate::sys::error_chain;
@@ -60,7 +61,13 @@ pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {
                 "{} ({}); rule {} starts {}",
                 found.reason, found.entry.file, matched.rule, matched.image
             );
-            Ok((note, Target::Program { command: matched.command, rule: Box::new(rule.clone()) }))
+            let target = Target::Program {
+                command: matched.command,
+                rule: Box::new(rule.clone()),
+                entry: found.entry.file.clone().into(),
+                library: Library::of(found.framework),
+            };
+            Ok((note, target))
         }
         None => Err(build.failed(format!(
             "{} ({}), but no [[rule]] of server.toml says what to train it with",
@@ -71,10 +78,12 @@ pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {
 
 /// A study, in the container that the first rule for studies names, if there is one.
 fn of_study(build: &Build, file: PathBuf) -> Target {
+    Target::Study { file, rule: study_rule(build).cloned().map(Box::new) }
+}
+
+/// The rule that says in which container studies train; a process of this machine without one.
+pub(super) fn study_rule<'a>(build: &Build<'a>) -> Option<&'a ProgramRule> {
     let of_studies = |rule: &&ProgramRule| rule.rule.kind == Some(Kind::Study);
     let rule = build.chain.config.rules.iter().find(of_studies);
-    Target::Study {
-        file,
-        rule: rule.filter(|rule| rule.run == Runner::Container).cloned().map(Box::new),
-    }
+    rule.filter(|rule| rule.run == Runner::Container)
 }

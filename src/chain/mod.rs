@@ -3,7 +3,7 @@
 //! ```text
 //! webhook, poll, or by hand ─ Store   queued, on disk
 //!      └ work    one build of a repository at a time: stage after stage, each recorded before it begins
-//!      │    └ pull ─ detect ─ train ─ judge ─ publish
+//!      │    └ pull ─ detect ─ train ─ judge ─ (grow ─ check) ─ publish
 //!      ├ notifications  of every verdict, into the build's outbox and out of it; the state of each commit
 //!      ├ poll           pushes that nobody told of
 //!      ├ retrain        registries whose model is trained again
@@ -27,6 +27,8 @@ mod failed_builds_tests;
 mod git;
 #[cfg(test)]
 mod git_tests;
+mod grow;
+mod growth;
 mod health;
 mod log;
 mod notifications;
@@ -57,6 +59,7 @@ use std::time::Duration;
 pub use branch::{is_branch, is_commit};
 pub use config::{Config, ConfigError, Network, Repository, Tls};
 pub use git::version as git_version;
+pub use growth::Growth;
 pub use health::{Ailment, Health, Part, Trouble};
 pub use places::Places;
 pub use store::{

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::Chain;
+use super::growth::Growth;
 use super::health::{Ailment, Part};
 use super::log::BuildLog;
 use super::status::{self, Told, Whose};
@@ -259,6 +260,20 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
         rows.push(("report", format!("cannot be read: {why}")));
         None
     });
+    let folder = chain.places.build(build.id);
+    let growth = Growth::read(&folder);
+    let program = growth.as_ref().filter(|growth| growth.exported_accuracy.is_some());
+    let program = program.and_then(|growth| growth.exported_program(&chain.places.grown(build.id)));
+    let mut lists = Vec::new();
+    if let Some(growth) = &growth {
+        rows.push(("program", growth.program.clone()));
+        let share = |share: f64| format!("{:.2} %", share * 100.0);
+        rows.push(("accuracy of the program", share(growth.accuracy)));
+        if let Some(accuracy) = growth.exported_accuracy {
+            rows.push(("of the grown program", share(accuracy)));
+        }
+        lists.extend(growth.lists());
+    }
     Announcement::of_build(&BuildVerdict {
         number: build.verdicts,
         what,
@@ -269,8 +284,10 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
         rows: &rows,
         accuracy: build.accuracy,
         threshold: build.threshold,
-        folder: run.as_deref().unwrap_or(&chain.places.build(build.id)),
+        folder: run.as_deref().unwrap_or(&folder),
         report: report.as_ref(),
+        lists: &lists,
+        program: program.as_ref(),
     })
 }
 

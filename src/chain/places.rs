@@ -6,6 +6,7 @@
 //!       builds/12/checkout/       what was pulled
 //!       builds/12/runs/NAME-0001/ the run of its study
 //!       builds/12/output/         what a program that is no study wrote
+//!       builds/12/grown/          the program of its grown network
 //!       builds/12/outbox/         messages about it
 //!       repositories/digits.git/  what was fetched so far
 //!       models/digits/12-0a1b…/   the accepted model of a build
@@ -61,6 +62,11 @@ impl Places {
     /// What a program that is no study writes.
     pub fn output(&self, build: i64) -> PathBuf {
         self.build(build).join("output")
+    }
+
+    /// The program of a build's grown network.
+    pub fn grown(&self, build: i64) -> PathBuf {
+        self.build(build).join("grown")
     }
 
     /// The run folder of a build, once it has one.

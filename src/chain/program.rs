@@ -10,8 +10,11 @@ use super::contained::{Contained, DATA_VARIABLE, has_container};
 use super::output::{copy_as_a_whole, remove_if_there};
 use super::process::{Finished, Run};
 use super::score;
-use super::store::StageName;
+use crate::sys::error_chain;
+use crate::sys::files::{Files, RealFiles};
 
+/// File of the accuracy that the program reported, in the build's folder.
+const MEASURED: &str = "measured.json";
 /// Output that is kept to look for a number in.
 const OUTPUT_KEPT: usize = 1 << 20;
 /// Time from SIGTERM to SIGKILL.
@@ -35,14 +38,62 @@ pub(super) fn train(
         copy_as_a_whole(&checkout, &folder)
             .map_err(|error| build.failed(format!("cannot copy the checkout: {error}")))?;
     }
+    let accuracy = match kept(&build.chain.places.build(build.row.id)) {
+        // What an earlier start of this build measured is not measured again.
+        Some(accuracy) => accuracy,
+        None => {
+            let measured = measured(build, command, rule, &folder, &rule.score);
+            // What it wrote is shown beside the build, whatever came of it.
+            build.chain.store.set_run(build.row.id, "output")?;
+            let accuracy = measured?;
+            let file = build.chain.places.build(build.row.id).join(MEASURED);
+            let json = serde_json::json!({ "accuracy": accuracy }).to_string();
+            RealFiles
+                .write_atomically(&file, json.as_bytes())
+                .map_err(|error| build.failed(error_chain(&error)))?;
+            accuracy
+        }
+    };
+    let passed = accuracy >= threshold;
+    let relation = if passed { "reaches" } else { "is below" };
+    let sentence = format!(
+        "The accuracy {:.2} % {relation} the gate of {:.2} %.",
+        accuracy * 100.0,
+        threshold * 100.0
+    );
+    let part = |file: &PathBuf| ModelPart {
+        name: file.display().to_string(),
+        folder: folder.clone(),
+        path: file.clone(),
+    };
+    let model = rule.model.iter().map(part).collect();
+    let trained =
+        Trained { accuracy: Some(accuracy), threshold: Some(threshold), passed, model, sentence };
+    Ok((format!("its accuracy is {:.2} %", accuracy * 100.0), trained))
+}
+
+/// The accuracy that was measured before, if it was.
+fn kept(folder: &Path) -> Option<f64> {
+    let text = RealFiles.read(&folder.join(MEASURED), 1 << 10).ok()?;
+    serde_json::from_slice::<serde_json::Value>(&text).ok()?.get("accuracy")?.as_f64()
+}
+
+/// Runs a program in a folder to its end, and reads the accuracy that it reports.
+pub(super) fn measured(
+    build: &mut Build,
+    command: &[String],
+    rule: &ProgramRule,
+    folder: &Path,
+    score: &Score,
+) -> Result<f64, End> {
     let mut printed = Vec::new();
     let mut starts = 0;
     // A container that an earlier service started is found again, and what it wrote since counts.
     let mut is_under_way = rule.run == Runner::Container && has_container(build)?;
     let finished = loop {
         // What is there before the start tells nothing of this training, whoever put it there.
-        if !is_under_way && let Some(file) = score::file(&rule.score) {
-            let removed = remove_if_there(&folder, file).map_err(|error| {
+        if !is_under_way && let Some(file) = score::file(score) {
+            let removed = remove_if_there(folder, file).map_err(|error| {
                 build.failed(format!("cannot remove the old {}: {error}", file.display()))
             })?;
             if removed {
@@ -50,7 +101,7 @@ pub(super) fn train(
                     "removed {}, which was there before the start and does not count",
                     file.display()
                 );
-                build.log.say(StageName::Train, &line);
+                build.say(&line);
             }
         }
         // Nor does what an earlier start printed.
@@ -58,23 +109,21 @@ pub(super) fn train(
         starts += 1;
         is_under_way = false;
         let finished = match rule.run {
-            Runner::Process => process(build, command, rule, &folder, &mut printed)?,
-            Runner::Container => container(build, command, rule, &folder, &mut printed)?,
+            Runner::Process => process(build, command, rule, (folder, score), &mut printed)?,
+            Runner::Container => container(build, command, rule, (folder, score), &mut printed)?,
         };
         match finished {
             Finished::Killed(signal) if starts < STARTS => {
                 let line = format!("the program was killed by signal {signal}; starting it again");
-                build.log.say(StageName::Train, &line);
+                build.say(&line);
             }
             Finished::Hung(hang) if starts < STARTS => {
                 let line = format!("the program hung and was ended: {hang}; starting it again");
-                build.log.say(StageName::Train, &line);
+                build.say(&line);
             }
             finished => break finished,
         }
     };
-    // What it wrote is shown beside the build.
-    build.chain.store.set_run(build.row.id, "output")?;
     match finished {
         Finished::Exited(0) => {}
         Finished::Exited(code) => {
@@ -97,31 +146,15 @@ pub(super) fn train(
             );
         }
     }
-    let accuracy = score::read(&rule.score, &folder, &String::from_utf8_lossy(&printed))
-        .map_err(|why| build.failed(format!("the accuracy cannot be read: {why}")))?;
-    let passed = accuracy >= threshold;
-    let relation = if passed { "reaches" } else { "is below" };
-    let sentence = format!(
-        "The accuracy {:.2} % {relation} the gate of {:.2} %.",
-        accuracy * 100.0,
-        threshold * 100.0
-    );
-    let part = |file: &PathBuf| ModelPart {
-        name: file.display().to_string(),
-        folder: folder.clone(),
-        path: file.clone(),
-    };
-    let model = rule.model.iter().map(part).collect();
-    let trained =
-        Trained { accuracy: Some(accuracy), threshold: Some(threshold), passed, model, sentence };
-    Ok((format!("its accuracy is {:.2} %", accuracy * 100.0), trained))
+    score::read(score, folder, &String::from_utf8_lossy(&printed))
+        .map_err(|why| build.failed(format!("the accuracy cannot be read: {why}")))
 }
 
 fn process(
     build: &mut Build,
     command: &[String],
     rule: &ProgramRule,
-    folder: &Path,
+    (folder, score): (&Path, &Score),
     printed: &mut Vec<u8>,
 ) -> Result<Finished, End> {
     let Some((program, arguments)) = command.split_first() else {
@@ -141,7 +174,7 @@ fn process(
         stop: &|| stop.is_asked(),
         output: &mut |bytes| {
             log.print(bytes);
-            keep(printed, bytes, &rule.score);
+            keep(printed, bytes, score);
         },
         process_file: Some(&process_file),
     };
@@ -152,7 +185,7 @@ fn container(
     build: &mut Build,
     command: &[String],
     rule: &ProgramRule,
-    folder: &Path,
+    (folder, score): (&Path, &Score),
     printed: &mut Vec<u8>,
 ) -> Result<Finished, End> {
     let contained = Contained {
@@ -162,7 +195,7 @@ fn container(
         mounts: Vec::new(),
         seconds: Some(rule.limits.seconds),
     };
-    contained.run(build, &mut |bytes| keep(printed, bytes, &rule.score))
+    contained.run(build, &mut |bytes| keep(printed, bytes, score))
 }
 
 /// Keeps the end of the output, where a number is looked for in it.

@@ -7,7 +7,7 @@ use super::build::{Build, End, Stop, Target, Trained};
 use super::git::{Git, GitError};
 use super::log::BuildLog;
 use super::store::{BuildRow, StageName, StageState, StoreError, Verdict};
-use super::{detect_stage, program, publish, training};
+use super::{detect_stage, grow, program, publish, training};
 use crate::report::words::count;
 use crate::sys::error_chain;
 
@@ -48,7 +48,7 @@ fn begin(chain: &Chain, row: BuildRow) -> Result<Build<'_>, End> {
         End::Verdict(Verdict::Failed, format!("cannot write {}: {error}", path.display()))
     })?;
     let stop = Stop::new(chain, &row);
-    Ok(Build { chain, repository, row, log, stop })
+    Ok(Build { chain, repository, row, log, stop, at: StageName::Pull })
 }
 
 impl Build<'_> {
@@ -57,17 +57,20 @@ impl Build<'_> {
         super::process::end_left_over(&self.process_file());
         self.stage(StageName::Pull, Self::pull)?;
         let target = self.stage(StageName::Detect, detect_stage::detect)?;
-        let trained = self.stage(StageName::Train, |build| match &target {
+        let mut trained = self.stage(StageName::Train, |build| match &target {
             Target::Study { file, rule } => training::train(build, file, rule.as_deref()),
-            Target::Program { command, rule } => program::train(build, command, rule),
+            Target::Program { command, rule, .. } => program::train(build, command, rule),
         })?;
-        self.stage(StageName::Judge, |build| build.judge(&trained))?;
+        self.stage(StageName::Judge, |build| build.judge(&trained, &target))?;
+        if !trained.passed {
+            trained = grow::grow(self, &target, &trained)?;
+        }
         self.stage(StageName::Publish, |build| publish::publish(build, &trained))?;
         Ok(trained.sentence)
     }
 
     /// Runs a stage, and records what came of it: a note in words, and what the next ones need.
-    fn stage<T>(
+    pub(super) fn stage<T>(
         &mut self,
         name: StageName,
         work: impl FnOnce(&mut Self) -> Result<(String, T), End>,
@@ -76,6 +79,7 @@ impl Build<'_> {
             return Err(self.stop.end());
         }
         self.chain.store.begin_stage(self.row.id, name)?;
+        self.at = name;
         match work(self) {
             Ok((note, result)) => {
                 self.log.say(name, &note);
@@ -148,11 +152,19 @@ impl Build<'_> {
         Ok((note, ()))
     }
 
-    fn judge(&mut self, trained: &Trained) -> Result<(String, ()), End> {
+    fn judge(&mut self, trained: &Trained, target: &Target) -> Result<(String, ()), End> {
         self.chain.store.set_accuracy(self.row.id, trained.accuracy, trained.threshold)?;
-        match trained.passed {
-            true => Ok((trained.sentence.clone(), ())),
-            false => Err(End::Verdict(Verdict::NotPassed, trained.sentence.clone())),
+        let sentence = trained.sentence.clone();
+        let not_passed = |sentence| Err(End::Verdict(Verdict::NotPassed, sentence));
+        match target {
+            _ if trained.passed => Ok((sentence, ())),
+            Target::Program { library, .. } if self.repository.grow => match library {
+                Some(_) => Ok((format!("{sentence} Its network is grown."), ())),
+                None => not_passed(format!(
+                    "{sentence} It is not grown: only programs of Keras and PyTorch are."
+                )),
+            },
+            _ => not_passed(sentence),
         }
     }
 

@@ -81,7 +81,20 @@ pub fn read(
     let text = std::fs::read_to_string(&path).map_err(refuse)?;
     let document = StudyDocument::new(file.display().to_string(), text);
     document.check()?;
-    let mut study = document.parse()?;
+    made_safe(document.parse()?, file, seen_at, demands)
+}
+
+/// The same of a study that was read already. Its paths start at the folder of `file`, a path within the checkout.
+///
+/// # Errors
+///
+/// If it names files outside the repository.
+pub fn made_safe(
+    mut study: StudyFile,
+    file: &Path,
+    seen_at: &Path,
+    demands: Demands,
+) -> Result<Built, RefusedStudy> {
     let mut changes = Vec::new();
     if std::mem::take(&mut study.notify) != Default::default() {
         changes.push(
@@ -140,7 +153,7 @@ pub fn read(
 }
 
 /// A path that starts at a folder of the checkout, as one that starts at the checkout; `None` if it leaves it.
-fn inside(folder: &Path, path: &Path) -> Option<PathBuf> {
+pub(super) fn inside(folder: &Path, path: &Path) -> Option<PathBuf> {
     let mut inside = PathBuf::new();
     for part in folder.join(path).components() {
         match part {

@@ -11,7 +11,6 @@ use super::build::{Build, End, ModelPart, Trained};
 use super::config::ProgramRule;
 use super::contained::{Contained, DATA};
 use super::process::{Finished, Run};
-use super::store::StageName;
 use super::study::{self, Built, Demands};
 use crate::ledger::{self, RunFolder};
 use crate::report::write::are_current;
@@ -34,25 +33,44 @@ pub(super) fn train(
     file: &Path,
     rule: Option<&ProgramRule>,
 ) -> Result<(String, Trained), End> {
-    let (chain, id) = (build.chain, build.row.id);
-    let checkout = chain.places.checkout(id);
+    let checkout = build.chain.places.checkout(build.row.id);
+    let demands = demands(build, rule)?;
+    let seen_at = seen_at(&checkout, rule);
+    let built = study::read(&checkout, file, seen_at, demands)
+        .map_err(|error| build.failed(format!("the study is wrong: {}", error_chain(&error))))?;
+    train_built(build, &built, rule)
+}
+
+/// Where the process that trains finds the checkout.
+pub(super) fn seen_at<'a>(checkout: &'a Path, rule: Option<&ProgramRule>) -> &'a Path {
+    if rule.is_some() { Path::new("/checkout") } else { checkout }
+}
+
+/// What the configuration demands of a study.
+pub(super) fn demands(build: &Build, rule: Option<&ProgramRule>) -> Result<Demands, End> {
     if rule.is_some() && build.repository.run.is_some() {
         return Err(build.failed(
             "`run` of the repository in server.toml hands trials to a cluster, and a [[rule]] of studies puts them into a \
              container, from which no job can be submitted; leave one of them out",
         ));
     }
-    let seen_at = if rule.is_some() { Path::new("/checkout") } else { &checkout };
-    let demands = Demands {
+    Ok(Demands {
         gate: build.repository.gate,
         seconds: build.repository.train_seconds,
         run: build.repository.run.clone().unwrap_or_default(),
         has_data: build.repository.data.is_some(),
-    };
-    let Built { study, changes } = study::read(&checkout, file, seen_at, demands)
-        .map_err(|error| build.failed(format!("the study is wrong: {}", error_chain(&error))))?;
-    for change in &changes {
-        build.log.say(StageName::Train, change);
+    })
+}
+
+/// Trains a study that is safe to run here, or goes on with it.
+pub(super) fn train_built(
+    build: &mut Build,
+    Built { study, changes }: &Built,
+    rule: Option<&ProgramRule>,
+) -> Result<(String, Trained), End> {
+    let (chain, id) = (build.chain, build.row.id);
+    for change in changes {
+        build.say(change);
     }
     // Written anew each time, with the same content, so that the run of an earlier start is found again.
     let path = chain.places.build(id).join("study.toml");
@@ -103,7 +121,7 @@ fn to_its_end(
                 if held_since.get_or_insert_with(Instant::now).elapsed() < LOCKED =>
             {
                 let line = "the run is still held by an earlier training; waiting for its end";
-                build.log.say(StageName::Train, line);
+                build.say(line);
             }
             Finished::Exited(130 | 143) | Finished::Killed(_) | Finished::Hung(_)
                 if kills < KILLS =>
@@ -117,7 +135,7 @@ fn to_its_end(
                     Finished::Stopped | Finished::OutOfTime => "training was stopped".into(),
                 };
                 let line = format!("{why}; it goes on from its last checkpoint");
-                build.log.say(StageName::Train, &line);
+                build.say(&line);
             }
             Finished::Exited(code) => return Ok(code),
             Finished::Killed(signal) => {
@@ -137,8 +155,7 @@ fn to_its_end(
 }
 
 fn supervise(build: &mut Build, study: &Path, runs: &Path) -> Result<Finished, End> {
-    let chain = build.chain;
-    let mut command = Command::new(&chain.burgeon);
+    let mut command = Command::new(&build.chain.burgeon);
     command
         .args(["supervise", "--", "tune"])
         .arg(study)
@@ -147,6 +164,18 @@ fn supervise(build: &mut Build, study: &Path, runs: &Path) -> Result<Finished, E
     if let Some(data) = &build.repository.data {
         command.arg("--data").arg(data);
     }
+    // Its supervisor looks after its time.
+    burgeon(build, command, None, &mut |_| {})
+}
+
+/// Runs a command of burgeon itself, within a time if one is given.
+pub(super) fn burgeon(
+    build: &mut Build,
+    mut command: Command,
+    limit: Option<Duration>,
+    print: &mut dyn FnMut(&[u8]),
+) -> Result<Finished, End> {
+    let chain = build.chain;
     command
         .current_dir(chain.places.build(build.row.id))
         .env(PARENT_VARIABLE, std::process::id().to_string())
@@ -160,12 +189,14 @@ fn supervise(build: &mut Build, study: &Path, runs: &Path) -> Result<Finished, E
     let process_file = build.process_file();
     let Build { log, stop, .. } = build;
     let run = Run {
-        limit: None,
-        // Its supervisor looks after that.
+        limit,
         hang: HangLimits::default(),
         grace: GRACE,
         stop: &|| stop.is_asked(),
-        output: &mut |bytes| log.print(bytes),
+        output: &mut |bytes| {
+            log.print(bytes);
+            print(bytes);
+        },
         process_file: Some(&process_file),
     };
     run.program(command)
@@ -199,7 +230,7 @@ fn contained(
 }
 
 /// The run of a build: there is one at most.
-fn run_folder(runs: &Path) -> Option<PathBuf> {
+pub(super) fn run_folder(runs: &Path) -> Option<PathBuf> {
     let folders = std::fs::read_dir(runs).ok()?.flatten();
     // No link, which what ran in a container could have made lead anywhere.
     let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
@@ -233,7 +264,7 @@ fn judged(build: &mut Build, run: &Path, code: i32) -> Result<(String, Trained),
     };
     if let Err(error) = write_missing_reports(run) {
         let line = format!("the reports cannot be written: {}", error_chain(&error));
-        build.log.say(StageName::Judge, &line);
+        build.say(&line);
     }
     let mut sentence = report.outcome();
     if report.is_of_other_data() {

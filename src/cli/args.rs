@@ -186,6 +186,9 @@ pub struct DetectArguments {
     /// Print a study with the network and settings of a Keras or PyTorch program, which is not executed
     #[arg(long)]
     pub study: bool,
+    /// The program within the folder, instead of the one that is found first
+    #[arg(long, value_name = "FILE", requires = "study")]
+    pub entry: Option<PathBuf>,
     /// Write the study to this file instead of printing it
     #[arg(long, short, value_name = "FILE", requires = "study", add = files())]
     pub output: Option<PathBuf>,

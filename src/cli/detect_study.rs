@@ -5,14 +5,20 @@ use super::error::CliError;
 use super::exit::Exit;
 use super::output::Output;
 use super::view::grouped;
-use crate::detect::{CarriedOver, CarryError, DetectError, Limits, Lost, carry_over};
+use crate::detect::{
+    CarriedOver, CarryError, DetectError, Limits, Lost, carry_over, carry_over_in,
+};
 use crate::spec::LayerTable;
 use crate::study::LaunchError;
 use crate::sys::files::{parent, real_files};
 
 /// Prints or writes the study of a program, and says on stderr what was not carried over.
 pub fn study(arguments: &DetectArguments, output: &Output) -> Result<Exit, CliError> {
-    let carried = match carry_over(&arguments.folder, &Limits::default()) {
+    let carried = match &arguments.entry {
+        Some(entry) => carry_over_in(&arguments.folder, entry, &Limits::default()),
+        None => carry_over(&arguments.folder, &Limits::default()),
+    };
+    let carried = match carried {
         Ok(carried) => carried,
         Err(error) if output.json => {
             let lost: Vec<&Lost> = match &error {

@@ -221,7 +221,9 @@ impl CliError {
             | Self::Detector(_)
             | Self::TooFewImages { .. }
             | Self::Import(ImportRunError::Mismatch { .. } | ImportRunError::Nothing { .. })
-            | Self::Export(ExportError::Extension { .. } | ExportError::NoImages) => Exit::Usage,
+            | Self::Export(
+                ExportError::Extension { .. } | ExportError::NoImages | ExportError::NoEvaluation,
+            ) => Exit::Usage,
             Self::Registry(
                 RegistryError::Settings { .. }
                 | RegistryError::NotAVersion { .. }

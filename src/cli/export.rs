@@ -12,8 +12,8 @@ use crate::data::Split;
 use crate::ledger::{RunFolder, RunFolderError};
 use crate::model::SavedModel;
 use crate::study::{
-    ExportFormat, Exported, Growth, LaunchError, QuantizationCost, QuantizationImages,
-    export as write, input_shape,
+    ExportError, ExportFormat, Exported, Growth, LaunchError, QuantizationCost, QuantizationImages,
+    export as write, export_evaluation, input_shape,
 };
 use crate::sys::files::real_files;
 use crate::sys::lock::LockRequest;
@@ -41,10 +41,13 @@ pub fn export(
     let model = SavedModel::open(&arguments.run)?;
     let target: PathBuf = arguments.output.clone().unwrap_or_else(|| model.folder.clone());
     let format = ExportFormat::from(arguments.format);
-    let exported = match (format, &run) {
-        (ExportFormat::OnnxInt8, Some(folder)) => {
+    let needs_images = format == ExportFormat::OnnxInt8 || arguments.evaluation;
+    if arguments.evaluation && !matches!(format, ExportFormat::Keras | ExportFormat::Safetensors) {
+        return Err(ExportError::NoEvaluation.into());
+    }
+    let exported = match &run {
+        Some(folder) if needs_images => {
             let launch = launch(common, Growth::Off);
-            let device = launch.device.open()?;
             let workers = launch.workers()?;
             let _entered = workers.enter();
             let file = model.study.parse()?;
@@ -52,20 +55,31 @@ pub fn export(
             let split = Split::Validation;
             let loaded = launch.load_recorded(folder, &file, split, view, &StopFlag::new())?;
             let data = &loaded.dataset;
+            if arguments.evaluation {
+                let mut exported = write(&*files, &model, format, &target, None, None)?;
+                export_evaluation(&*files, &mut exported, format, &data.validation)?;
+                return finish(arguments.format, &exported, output);
+            }
+            let device = launch.device.open()?;
             let spec = model.study.validate(input_shape(data))?;
             model.file.preparation.check_fits(&spec)?;
             let images = QuantizationImages { data, device: &device };
             write(&*files, &model, format, &target, Some(images), into_run)?
         }
+        None if needs_images => return Err(ExportError::NoImages.into()),
         _ => write(&*files, &model, format, &target, None, None)?,
     };
-    if let Some(cost) = exported.quantized.filter(|cost| cost.points() > POINTS_MAX) {
+    finish(arguments.format, &exported, output)
+}
+
+fn finish(format: FormatName, exported: &Exported, output: &Output) -> Result<Exit, CliError> {
+    if let Some(cost) = exported.quantized.as_ref().filter(|cost| cost.points() > POINTS_MAX) {
         output.warn(&format!(
             "quantization costs {:.2} points of accuracy, more than the usual {POINTS_MAX}",
             cost.points()
         ));
     }
-    output.result(&if output.json { json(arguments.format, &exported) } else { text(&exported) })
+    output.result(&if output.json { json(format, exported) } else { text(exported) })
 }
 
 fn text(exported: &Exported) -> String {

@@ -58,7 +58,20 @@ pub fn carry_over(path: &Path, limits: &Limits) -> Result<CarriedOver, CarryErro
         let name = path.file_name().unwrap_or_default();
         (folder.unwrap_or(Path::new(".")).to_owned(), PathBuf::from(name))
     };
-    let program = program_study(&folder, &entry, limits)?;
+    carry_over_in(&folder, &entry, limits)
+}
+
+/// The study of the program in `entry`, a path within `folder`.
+///
+/// # Errors
+///
+/// [`CarryError`].
+pub fn carry_over_in(
+    folder: &Path,
+    entry: &Path,
+    limits: &Limits,
+) -> Result<CarriedOver, CarryError> {
+    let program = program_study(folder, entry, limits)?;
     let [channels, height, width] = program.input;
     let input = InputShape { channels, height, width, classes: program.classes };
     let document = StudyDocument::new(&*program.file, &*program.toml);

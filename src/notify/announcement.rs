@@ -99,6 +99,10 @@ pub struct Announcement {
     pub curves: Vec<Vec<f64>>,
     /// The report, as one HTML page; `None` if it is too long to be sent.
     pub page: Option<String>,
+    /// Lists, each under a heading.
+    pub lists: Vec<(String, Vec<String>)>,
+    /// Programs that are attached to mail, by file name.
+    pub programs: Vec<(String, String)>,
 }
 
 /// Longer reports are not attached.
@@ -149,6 +153,8 @@ impl Announcement {
             threshold: report.threshold(),
             curves: report.lineage.trials.iter().map(curve).collect(),
             page: Some(page).filter(|page| page.len() <= PAGE_BYTES_MAX),
+            lists: Vec::new(),
+            programs: Vec::new(),
         }
     }
 

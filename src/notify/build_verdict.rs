@@ -32,7 +32,14 @@ pub struct BuildVerdict<'a> {
     pub folder: &'a Path,
     /// The report of its run, if it has one.
     pub report: Option<&'a Report>,
+    /// Lists, each under a heading.
+    pub lists: &'a [(&'a str, &'a [String])],
+    /// A program to attach, by file name.
+    pub program: Option<&'a (&'a str, String)>,
 }
+
+/// Longer lists are cut.
+const LINES_MAX: usize = 100;
 
 impl Announcement {
     /// What is said about a build. All texts are made fit for headers, whatever a repository wrote.
@@ -49,6 +56,8 @@ impl Announcement {
             threshold,
             folder,
             report,
+            lists,
+            program,
         } = *verdict;
         let key = format!("verdict-{number}");
         let origin = origin.as_bytes().to_vec();
@@ -75,11 +84,22 @@ impl Announcement {
                 threshold,
                 curves: Vec::new(),
                 page: None,
+                lists: Vec::new(),
+                programs: Vec::new(),
             },
         };
         announcement.what = what;
         announcement.study = one_line(name, 200);
         announcement.sentence = one_line(why, 2000);
+        let shown = lists.iter().filter(|(_, lines)| !lines.is_empty());
+        announcement.lists = shown
+            .map(|(heading, lines)| {
+                let lines = lines.iter().take(LINES_MAX).map(|line| one_line(line, 500));
+                ((*heading).to_owned(), lines.collect())
+            })
+            .collect();
+        announcement.programs =
+            program.iter().map(|(name, text)| ((*name).to_owned(), text.clone())).collect();
         let facts = rows.iter().filter(|(_, value)| !value.is_empty());
         let facts = facts.map(|(name, value)| ((*name).to_owned(), one_line(value, 300)));
         announcement.rows = facts.chain(std::mem::take(&mut announcement.rows)).collect();

@@ -15,7 +15,7 @@ use crate::sys::error_chain;
 /// The body of a request, as JSON.
 pub(super) fn body(announcement: &Announcement, template: WebhookTemplate, id: &str) -> Vec<u8> {
     let Announcement { what, study, run, sentence, figures, threshold, .. } = announcement;
-    let value = match template {
+    let mut value = match template {
         WebhookTemplate::Json => json!({
             "v": 1,
             "event": what.name(),
@@ -38,6 +38,11 @@ pub(super) fn body(announcement: &Announcement, template: WebhookTemplate, id: &
             json!({ "text": format!("*{}*\n{}", slack(&title), slack(sentence)) })
         }
     };
+    if template == WebhookTemplate::Json && !announcement.lists.is_empty() {
+        let list =
+            |(about, lines): &(String, Vec<String>)| json!({ "about": about, "lines": lines });
+        value["lists"] = announcement.lists.iter().map(list).collect();
+    }
     value.to_string().into_bytes()
 }
 

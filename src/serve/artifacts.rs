@@ -44,7 +44,7 @@ const fn download(name: &'static str, what: &'static str) -> Artifact {
 }
 
 /// All of them.
-pub(super) const ARTIFACTS: [Artifact; 11] = [
+pub(super) const ARTIFACTS: [Artifact; 15] = [
     shown("report.html", "report", "text/html; charset=utf-8"),
     shown("report.md", "report as Markdown", TEXT),
     shown("junit.xml", "test cases for a test runner", TEXT),
@@ -53,11 +53,18 @@ pub(super) const ARTIFACTS: [Artifact; 11] = [
     shown("best/card.md", "model card", TEXT),
     download("best/model.safetensors", "weights"),
     download("best/model.onnx", "network as ONNX"),
+    shown("grown/keras_model.py", "the grown network in Keras", TEXT),
+    download("grown/keras.npz", "its weights for Keras"),
+    shown("grown/model.py", "the grown network in PyTorch", TEXT),
+    download("grown/pytorch.safetensors", "its weights for PyTorch"),
     Artifact { name: "report/style.css", what: None, kind: "text/css", is_download: false },
     Artifact { name: SAMPLES_PICTURE, what: None, kind: "image/png", is_download: false },
     // Of the numbered pictures, the pattern.
     Artifact { name: PICTURE, what: None, kind: "image/png", is_download: false },
 ];
+
+/// How the names begin of what a grown network was exported to.
+const GROWN: &str = "grown/";
 
 /// How a report's pictures are named; `#` stands for three to ten digits.
 const PICTURE: &str = "report/augmented-#.png";
@@ -83,7 +90,9 @@ fn find(name: &str) -> Option<(&'static Artifact, String)> {
 /// Opens a file of a build.
 pub(super) fn open(places: &Places, build: &BuildRow, name: &str) -> Result<Option<File>, Problem> {
     let Some(run) = build.run.as_ref().filter(|_| !build.cleared) else { return Ok(None) };
-    inside::open(&places.build(build.id), &Path::new(run).join(name))
+    // What was made of the run lies beside it.
+    let below = if name.starts_with(GROWN) { "" } else { run };
+    inside::open(&places.build(build.id), &Path::new(below).join(name))
         .map_err(|error| Problem::broken(&error))
 }
 

@@ -105,10 +105,10 @@ fn image(input: FeatureShape) -> Result<(usize, usize, usize), Misfit> {
 
 fn plan_conv(conv: &Conv, input: FeatureShape) -> Result<(FeatureShape, usize, usize), Misfit> {
     let (channels, height, width) = image(input)?;
-    let reach = match conv.padding {
-        Padding::Explicit(pad) => height.min(width) + 2 * pad,
-        Padding::Same | Padding::Valid => height.min(width),
-    };
+    let [top, bottom] = conv.pads(height);
+    let [left, right] = conv.pads(width);
+    // Padded "same", every image has room for the kernel.
+    let reach = (height + top + bottom).min(width + left + right);
     if conv.kernel > reach {
         return Err((
             "kernel".into(),
@@ -116,7 +116,7 @@ fn plan_conv(conv: &Conv, input: FeatureShape) -> Result<(FeatureShape, usize, u
                 "a {k}×{k} kernel is larger than the layer's {height}×{width} input",
                 k = conv.kernel
             ),
-            format!("use at most {reach}, or less pooling before it"),
+            format!("use at most {reach}, padding = \"same\", or less pooling before it"),
         ));
     }
     if !channels.is_multiple_of(conv.groups) {
@@ -126,8 +126,6 @@ fn plan_conv(conv: &Conv, input: FeatureShape) -> Result<(FeatureShape, usize, u
             format!("use {}", divisors(channels, conv.filters)),
         ));
     }
-    let [top, bottom] = conv.pads(height);
-    let [left, right] = conv.pads(width);
     let output = FeatureShape::Image {
         channels: conv.filters,
         height: (height + top + bottom - conv.kernel) / conv.stride + 1,

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::card::{CardError, refresh_card};
 use super::publish::{PIXELS_FILE, QUANTIZED_FILE};
-use crate::data::Dataset;
+use crate::data::{Dataset, Subset};
 use crate::ledger::RunFolder;
 use crate::ledger::figures::FIGURES_FILE;
+use crate::model::export::evaluation::{
+    EVALUATE_PY, IMAGES_FILE, Library, images_archive, program,
+};
 use crate::model::{
     KERAS_FILE, KERAS_PY, MODEL_PY, ModelFileError, OnnxExport, OnnxInput, OpenDevice, OpenError,
     PYTORCH_FILE, PreparationError, SavedModel, WeightsError, to_keras, to_pytorch,
@@ -64,9 +67,14 @@ pub enum ExportError {
         /// The extension of the format.
         expected: &'static str,
     },
+    /// There is no program to measure the format with.
+    #[error(
+        "only networks that are exported for Keras or PyTorch can be measured there: use `--format keras` or `pytorch`"
+    )]
+    NoEvaluation,
     /// Images are needed.
     #[error(
-        "a quantized network is calibrated on training images: give a run folder, whose images are known"
+        "the images of the model's run are needed: give a run folder, which knows them, instead of a model folder"
     )]
     NoImages,
 }
@@ -209,6 +217,33 @@ pub fn export(
         }
     }
     Ok(Exported { files: written, quantized: cost })
+}
+
+/// Writes images that the network was not trained on, and the program that measures it on them in the format's own
+/// library, beside the exported files.
+///
+/// # Errors
+///
+/// [`ExportError`].
+pub fn export_evaluation(
+    files: &dyn Files,
+    exported: &mut Exported,
+    format: ExportFormat,
+    images: &Subset,
+) -> Result<(), ExportError> {
+    let library = match format {
+        ExportFormat::Keras => Library::Keras,
+        ExportFormat::Safetensors => Library::Pytorch,
+        _ => return Err(ExportError::NoEvaluation),
+    };
+    let folder = exported.files.first().map_or(Path::new("."), |file| parent(file)).to_owned();
+    let archive = images_archive(images, library)?;
+    for (name, bytes) in [(IMAGES_FILE, archive), (EVALUATE_PY, program(library).into())] {
+        let path = folder.join(name);
+        write(files, &path, &bytes)?;
+        exported.files.push(path);
+    }
+    Ok(())
 }
 
 /// The quantized file, and the figures of the network with floats and of the quantized one.

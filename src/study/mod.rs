@@ -43,6 +43,7 @@ pub(crate) use card::{CardError, refresh_card};
 pub use ended::{Ended, Finished, Stopped};
 pub(crate) use export::{
     ExportError, ExportFormat, Exported, QuantizationCost, QuantizationImages, export,
+    export_evaluation,
 };
 pub(crate) use gate_check::ConstantAnswer;
 pub(crate) use launch::{Checked, EventObserver, describe, input_shape};

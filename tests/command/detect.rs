@@ -116,3 +116,99 @@ fn a_missing_folder_is_an_error() {
     expect_code(&output, 1);
     assert!(stderr(&output).contains("cannot look into the folder nowhere"), "{}", stderr(&output));
 }
+
+/// A program with a block that adds its input, pictures in a folder, and what no study has.
+const RESIDUAL: &str = r#"
+import keras
+from keras import layers
+
+flips = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomHue(0.1)])
+images = keras.Input((16, 16, 3))
+x = layers.Conv2D(8, 3, padding="same", activation="relu")(images)
+y = layers.Conv2D(8, 3, padding="same", activation="relu")(x)
+y = layers.Conv2D(8, 3, padding="same")(y)
+x = layers.ReLU()(layers.add([x, y]))
+x = layers.GlobalAveragePooling2D()(x)
+model = keras.Model(images, layers.Dense(3, activation="softmax")(x))
+data = keras.utils.image_dataset_from_directory("photos", image_size=(16, 16), batch_size=8)
+data = data.map(lambda x, y: (flips(x), y))
+model.compile(optimizer="adadelta", loss="sparse_categorical_crossentropy")
+model.fit(data, epochs=4)
+"#;
+
+#[test]
+fn a_program_becomes_a_study_and_what_is_lost_is_said() {
+    let bench = bench(&[("net.py", RESIDUAL)]);
+    let output = bench.burgeon(&["detect", "--study", "checkout", "--output", "made/study.toml"]);
+    expect_code(&output, 0);
+    assert_eq!(stdout(&output).trim(), "made/study.toml");
+    let said = stderr(&output);
+    for lost in ["net.py:15: adadelta: this optimizer has no counterpart", "net.py:5: RandomHue"] {
+        assert!(said.contains(&format!("not carried over: {lost}")), "{lost}: {said}");
+    }
+    assert_eq!(said.matches("adadelta").count(), 1, "{said}");
+    let study = fs::read_to_string(bench.path().join("made/study.toml")).unwrap();
+    for line in [
+        "# - net.py:15: adadelta",
+        "path = \"photos\"",
+        "residual = {",
+        "flip = true",
+        "epochs = 4",
+    ] {
+        assert!(study.contains(line), "{line}: {study}");
+    }
+    // burgeon reads what it wrote, and the program itself is as it was.
+    fs::create_dir_all(bench.path().join("made/photos")).unwrap();
+    let checked = bench.burgeon(&["detect", "made"]);
+    assert!(stdout(&checked).starts_with("burgeon study"), "{}", stdout(&checked));
+    assert_eq!(fs::read_to_string(bench.path().join("checkout/net.py")).unwrap(), RESIDUAL);
+}
+
+#[test]
+fn a_study_of_a_named_program_is_json_for_programs() {
+    let bench =
+        bench(&[("net.py", RESIDUAL), ("other.py", "print('keras')\n"), ("lib/deep.py", RESIDUAL)]);
+    let of = |entry: &str| {
+        let output = bench.burgeon(&["--json", "detect", "--study", "checkout", "--entry", entry]);
+        let json: Value = serde_json::from_str(stdout(&output).trim()).unwrap();
+        (output.status.code(), json)
+    };
+    let (code, study) = of("lib/deep.py");
+    assert_eq!(
+        (code, &study["verdict"], &study["file"]),
+        (Some(0), &"study".into(), &"lib/deep.py".into())
+    );
+    assert_eq!(
+        (&study["framework"], &study["input"]),
+        (&"keras".into(), &serde_json::json!([3, 16, 16]))
+    );
+    // As many parameters as the program has, layer by layer.
+    let sum = |key: &str| -> u64 {
+        study[key].as_array().unwrap().iter().map(|row| row["parameters"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum("layers"), 224 + 584 + 584 + 27);
+    assert_eq!(
+        (study["study_parameters"].as_u64(), sum("study_layers")),
+        (Some(sum("layers")), sum("layers"))
+    );
+    let (code, refused) = of("other.py");
+    assert_eq!((code, &refused["verdict"]), (Some(3), &"refused".into()), "{refused}");
+    assert!(refused["why"].as_str().unwrap().contains("other.py"), "{refused}");
+    // Nothing outside of the folder is read.
+    let (code, outside) = of("../net.py");
+    assert!(code != Some(0), "{outside}");
+}
+
+#[test]
+fn a_network_for_something_else_than_images_is_refused_in_plain_words() {
+    let text = "import keras\nfrom keras.layers import *\nm = keras.Sequential([Embedding(99, 9), LSTM(4), Dense(2)])\nm.fit(x, y)\n";
+    let bench = bench(&[("net.py", text)]);
+    let output = bench.burgeon(&["detect", "--study", "checkout/net.py"]);
+    expect_code(&output, 3);
+    let said = stderr(&output);
+    assert!(
+        said.contains("net.py:3: Embedding, LSTM: the network is for sequences, not for images"),
+        "{said}"
+    );
+    assert_eq!(stdout(&output), "");
+}

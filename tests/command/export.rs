@@ -51,6 +51,55 @@ fn every_format_is_written_where_it_is_asked_for() {
 }
 
 #[test]
+fn a_network_is_written_for_keras_with_its_weights_and_with_what_measures_it() {
+    let bench = trained();
+    let (told, _) = export(&bench, &["--format", "keras", "--output", "out"], 0);
+    assert_eq!(told, "out/keras.npz\nout/keras_model.py\n");
+    let arrays = |file: &str| {
+        let file = fs::File::open(bench.path().join(file)).unwrap();
+        let mut archive = zip::ZipArchive::new(file).unwrap();
+        let names: Vec<String> =
+            archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+        let mut heads = Vec::new();
+        for name in names {
+            let mut bytes = Vec::new();
+            archive.by_name(&name).unwrap().read_to_end(&mut bytes).unwrap();
+            let head = String::from_utf8_lossy(&bytes[10..]).split('\n').next().unwrap().to_owned();
+            heads.push((name.trim_end_matches(".npy").to_owned(), head, bytes.len()));
+        }
+        heads
+    };
+    let program = fs::read_to_string(bench.path().join("out/keras_model.py")).unwrap();
+    for (name, head, _) in arrays("out/keras.npz") {
+        assert!(head.contains("'<f4'"), "{name}: {head}");
+        let layer = name.rsplit_once('.').unwrap().0;
+        assert!(program.contains(&format!("name=\"{layer}\"")), "{layer}: {program}");
+    }
+    // With the images that the gate was judged on, as each library takes them.
+    for (format, program, shape) in [
+        ("keras", "keras_model.py", "(400, 28, 28, 1,)"),
+        ("pytorch", "model.py", "(400, 1, 28, 28,)"),
+    ] {
+        let (told, _) =
+            export(&bench, &["--format", format, "--evaluation", "--output", format], 0);
+        assert_eq!(told.lines().count(), 4, "{told}");
+        assert!(bench.path().join(format).join(program).is_file());
+        let images = arrays(&format!("{format}/validation.npz"));
+        assert!(images[0].1.contains("'|u1'") && images[0].1.contains(shape), "{images:?}");
+        assert!(images[1].1.contains("'<u2'") && images[1].1.contains("(400,)"), "{images:?}");
+        let evaluate = fs::read_to_string(bench.path().join(format).join("evaluate.py")).unwrap();
+        assert!(evaluate.contains(&format!("from {} import", program.trim_end_matches(".py"))));
+    }
+    // No program measures an ONNX file, and a model folder alone knows no images.
+    let (_, said) = export(&bench, &["--format", "onnx", "--evaluation"], 2);
+    assert!(said.contains("Keras or PyTorch"), "{said}");
+    let best =
+        bench.burgeon(&["export", "runs/growing-0001/best", "--format", "keras", "--evaluation"]);
+    expect_code(&best, 2);
+    assert!(stderr(&best).contains("give a run folder"), "{}", stderr(&best));
+}
+
+#[test]
 fn a_quantized_model_is_measured_and_told_in_the_card() {
     let bench = trained();
     let (told, _) = export(&bench, &["--format", "onnx-int8", "--json"], 0);

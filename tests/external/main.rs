@@ -47,6 +47,8 @@ fn main() {
         #[cfg(all(unix, feature = "serve"))]
         chain::keras_group(),
         #[cfg(all(unix, feature = "serve"))]
+        chain::growing_group(),
+        #[cfg(all(unix, feature = "serve"))]
         chain_kills::group(),
         examples::group(),
         full_disk::group(),

@@ -57,10 +57,21 @@ def module(name, **content):
     return made
 
 
+# When each layer of Keras was made.
+MADE = {}
+
+
 def keras_program(path):
     import keras
     from keras import layers
 
+    make = keras.layers.Layer.__init__
+
+    def make_and_note(self, *args, **named):
+        MADE[id(self)] = len(MADE)
+        make(self, *args, **named)
+
+    keras.layers.Layer.__init__ = make_and_note
     met = []
 
     def nothing(self, *args, **named):
@@ -118,7 +129,11 @@ def keras_program(path):
 def keras_layers(model):
     import keras
 
-    for layer in model.layers:
+    all_layers = list(model.layers)
+    if any(isinstance(layer, keras.layers.Add) for layer in all_layers):
+        # Keras sorts the layers of paths that join by their distance from the end.
+        all_layers.sort(key=lambda layer: MADE[id(layer)])
+    for layer in all_layers:
         if isinstance(layer, keras.Model):
             yield from keras_layers(layer)
         elif layer.count_params():
@@ -160,8 +175,9 @@ def keras_original(case, folder, images):
 
 
 def place(name):
-    """In the order of layers: the head last, numbers as numbers."""
-    return [name == "head", *(int(part) for part in re.findall(r"\d+", name))]
+    """In the order of layers: the head last, numbers as numbers, the shortcut of a block after its layers."""
+    numbers = [int(part) for part in re.findall(r"\d+", name)]
+    return [name == "head", numbers[:1], "projection" in name, numbers[1:], name.endswith("norm")]
 
 
 def torch_original(case, folder, images):

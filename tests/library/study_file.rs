@@ -73,6 +73,16 @@ fn a_kernel_larger_than_the_image_is_refused() {
 }
 
 #[test]
+fn a_kernel_that_is_padded_may_be_larger_than_the_image() {
+    let pools = "\"max-pool\", \"max-pool\", \"max-pool\", \"max-pool\"";
+    for conv in ["stride = 1", "stride = 2", "padding = { explicit = 1 }"] {
+        let layers = format!("{pools}, {{ conv = {{ filters = 4, kernel = 3, {conv} }} }}");
+        let spec = with_layers(&layers).unwrap();
+        assert_eq!(spec.table().rows[4].output.to_string(), "4×1×1", "{conv}");
+    }
+}
+
+#[test]
 fn zero_filters_nan_rates_and_negative_numbers_are_refused() {
     assert!(
         refusal(with_layers("{ conv = { filters = 0, kernel = 3 } }")).contains("from 1 to 4096")

@@ -40,6 +40,10 @@ pub struct Repository {
     pub checkout_megabytes: u32,
     /// Longest training, in seconds.
     pub train_seconds: Option<f64>,
+    /// Whether a program of Keras or PyTorch that misses the gate is grown: it becomes a study, which burgeon grows until it
+    /// passes, and is written back as a program.
+    #[serde(default)]
+    pub grow: bool,
     /// Where trials of its studies train, as `[run]` of a study says it; that of the repository's own studies does not
     /// count.
     pub run: Option<RunSpec>,

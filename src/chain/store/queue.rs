@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Puts a build that failed or was cancelled into the queue again, to go on from the stage where it ended: a
-    /// study goes on with what it has trained, while a program starts anew. False if there is no such build, or
+    /// study goes on with what it has trained, while a program that was not measured starts anew. False if there is no such build, or
     /// its files were removed.
     pub fn reopen(&self, build: i64) -> Result<bool, StoreError> {
         self.change(|change| {

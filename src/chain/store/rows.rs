@@ -77,10 +77,21 @@ words! {
         Train = "train",
         /// Its accuracy is read and held to the gate.
         Judge = "judge",
+        /// The program that missed the gate becomes a study, which is trained and grown.
+        Grow = "grow",
+        /// The grown network is written back as a program, which is run and held to the gate.
+        Check = "check",
         /// The accepted model replaces the one before it.
         Publish = "publish",
         /// People and the repository's service are told.
         Notify = "notify",
+    }
+}
+
+impl StageName {
+    /// Whether builds have it only where a program is grown.
+    pub fn is_of_growth(self) -> bool {
+        matches!(self, Self::Grow | Self::Check)
     }
 }
 

@@ -74,6 +74,10 @@ pub struct ExportArguments {
     /// A folder, or a file that ends in .onnx, .safetensors or .npz; the model's own folder by default
     #[arg(long, short, value_name = "DIR|FILE")]
     pub output: Option<PathBuf>,
+    /// Also write validation.npz, the run's validation images, and evaluate.py, which measures the exported network on
+    /// them and writes accuracy.txt [formats: keras, pytorch]
+    #[arg(long)]
+    pub evaluation: bool,
 }
 
 /// A format by name.

@@ -8,7 +8,9 @@
 //!
 //! `study::export` decides which of them are written where; `model::import` reads PyTorch's weights.
 
+pub(crate) mod evaluation;
 pub(crate) mod keras;
+mod npz;
 pub(crate) mod onnx;
 mod python;
 pub(crate) mod pytorch;

@@ -107,6 +107,14 @@ fn compose_with(
         let attached = Attachment::new("report.html".into());
         mixed = mixed.singlepart(attached.body(base64(report.clone()), ContentType::TEXT_HTML));
     }
+    for (name, text) in &announcement.programs {
+        let kind = ContentType::parse("text/x-python").map_err(|_| MessageError::NotSendable)?;
+        let attached = Attachment::new(name.clone());
+        // As bytes, whose ends of lines stay as they are.
+        let bytes = text.clone().into_bytes();
+        let body = Body::new_with_encoding(bytes, ContentTransferEncoding::Base64);
+        mixed = mixed.singlepart(attached.body(body.unwrap_or_else(Body::new), kind));
+    }
     let bytes = message.multipart(mixed)?.formatted();
     if is_sendable(&bytes) { Ok(bytes) } else { Err(MessageError::NotSendable) }
 }

@@ -13,6 +13,12 @@ pub(super) fn text(announcement: &Announcement) -> String {
     for (name, value) in rows {
         let _ = writeln!(text, "{name:longest$}  {value}");
     }
+    for (heading, lines) in &announcement.lists {
+        let _ = writeln!(text, "\n{heading}:");
+        for line in lines {
+            let _ = writeln!(text, "- {line}");
+        }
+    }
     let _ = write!(text, "\nrun folder: {run}\n");
     text
 }
@@ -56,6 +62,14 @@ pub(super) fn html(announcement: &Announcement, picture: &str) -> String {
                     });
                 }
             });
+            for (heading, lines) in &announcement.lists {
+                body.leaf("h3", &[("style", &"margin:16px 0 4px")], heading);
+                body.element("ul", &[("style", &"margin:0;padding-left:20px")], |list| {
+                    for line in lines {
+                        list.leaf("li", &[], line);
+                    }
+                });
+            }
             body.element("p", &[("style", &"color:#5b6570")], |paragraph| {
                 paragraph.text("run folder: ");
                 paragraph.leaf("code", &[], run);

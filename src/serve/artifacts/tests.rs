@@ -11,6 +11,7 @@ fn names_from_outside_are_those_of_the_list_or_nothing() {
         "report/augmented-001.png",
         "report/samples.png",
         "report/mistakes-012.png",
+        "grown/keras_model.py",
     ] {
         assert!(find(name).is_some(), "{name}");
     }
@@ -31,6 +32,8 @@ fn names_from_outside_are_those_of_the_list_or_nothing() {
         "report.html\0",
         "best//card.md",
         "report/augmented-00000000001.png",
+        "grown/validation.npz",
+        "grown/../log.txt",
     ] {
         assert!(find(name).is_none(), "{name}");
     }

@@ -12,7 +12,7 @@ use super::shell::{Page, button, may_change, section};
 use super::stages::{Medians, progress, sign, taken};
 use super::waiting::waiting;
 use super::words::{badge, cause, link, now_ms, short, span, standing, time};
-use crate::chain::{BuildRow, BuildState, StageName, StageRow, Verdict};
+use crate::chain::{BuildRow, BuildState, Growth, StageName, StageRow, Verdict};
 use crate::cluster::Overview;
 use crate::ledger::{Recorded, parse_events};
 use crate::report::Report;
@@ -38,6 +38,8 @@ struct Shown {
     /// Of a study whose trials train on a cluster.
     jobs: Option<Overview>,
     files: Vec<(&'static Artifact, u64)>,
+    /// Of a program that is grown.
+    growth: Option<Growth>,
     log: Piece,
     now: i64,
 }
@@ -77,6 +79,7 @@ impl Shown {
             report: (!records.is_empty()).then(|| Report::from_records(&records)),
             jobs,
             files: artifacts::present(places, &build)?,
+            growth: Growth::read(&places.build(id)),
             log: tail(&places.log(id))?,
             now: now_ms(),
             build,
@@ -162,6 +165,9 @@ impl Shown {
         section.element("ol", &[("class", &"stages")], |list| {
             for name in StageName::ALL {
                 let stage = self.stages.iter().find(|stage| stage.name == *name);
+                if stage.is_none() && name.is_of_growth() {
+                    continue;
+                }
                 let class = stage.map_or("", |stage| sign(stage.state).1);
                 list.element("li", &[("class", &class)], |item| self.stage(item, *name, stage));
             }
@@ -190,7 +196,13 @@ impl Shown {
                 item.leaf("p", &[("class", &"note")], &stage.note);
             }
         }
-        if name == StageName::Train
+        let grows = self.stages.iter().any(|stage| stage.name == StageName::Grow);
+        if name == StageName::Check
+            && let Some(growth) = &self.growth
+        {
+            item.element("div", &[("id", &"growth")], |part| lists(part, growth));
+        }
+        if name == (if grows { StageName::Grow } else { StageName::Train })
             && let Some(report) = &self.report
         {
             item.element("div", &[("id", &"trials"), ("class", &"trials")], |trials| {
@@ -259,6 +271,21 @@ impl Shown {
                 ],
                 plain(&log.bytes),
             );
+        });
+    }
+}
+
+/// What growing a program changed, and what could not be carried over.
+fn lists(part: &mut Markup, growth: &Growth) {
+    for (heading, lines) in growth.lists() {
+        if lines.is_empty() {
+            continue;
+        }
+        part.leaf("p", &[], format_args!("{heading}:"));
+        part.element("ul", &[], |list| {
+            for line in lines {
+                list.leaf("li", &[], line);
+            }
         });
     }
 }

@@ -117,7 +117,7 @@ impl Listed {
                 table.leaf("caption", &[("class", &"unseen")], "Builds, newest first");
                 table.element("thead", &[], |head| {
                     head.element("tr", &[], |row| {
-                        let stages = StageName::ALL.iter().map(|stage| stage.word());
+                        let stages = self.columns().map(StageName::word);
                         for name in ["build", "what"].into_iter().chain(stages).chain(["accuracy"])
                         {
                             row.leaf("th", &[("scope", &"col")], name);
@@ -133,6 +133,13 @@ impl Listed {
         });
     }
 
+    /// The stages that are shown: those of growth only where a build has them.
+    fn columns(&self) -> impl Iterator<Item = StageName> {
+        let is_there = |name| self.stages.iter().any(|(_, stage)| stage.name == name);
+        let all = StageName::ALL.iter().copied();
+        all.filter(move |name| !name.is_of_growth() || is_there(*name))
+    }
+
     fn row(&self, body: &mut Markup, build: &BuildRow, with: WithRepository) {
         body.element("tr", &[("id", &format_args!("build-{}", build.id))], |row| {
             row.element("th", &[("scope", &"row")], |head| {
@@ -146,11 +153,11 @@ impl Listed {
                 time(head, build.created, self.now);
             });
             row.element("td", &[("class", &"what")], |cell| what(cell, build, with));
-            for name in StageName::ALL {
+            for name in self.columns() {
                 let stage =
-                    self.stages.iter().find(|(of, stage)| *of == build.id && stage.name == *name);
+                    self.stages.iter().find(|(of, stage)| *of == build.id && stage.name == name);
                 let stage = stage.map(|(_, stage)| stage);
-                cell(row, *name, stage, self.medians.get(&build.repository, *name), self.now);
+                cell(row, name, stage, self.medians.get(&build.repository, name), self.now);
             }
             row.element("td", &[("class", &"accuracy")], |cell| accuracy(cell, build));
         });

@@ -147,7 +147,7 @@ impl Bench {
                 self.begin(&format!("{n:x}").repeat(40), "ann@example.org", "Grow the first layer");
             let last =
                 if verdict == Verdict::Failed { StageName::Train } else { StageName::Notify };
-            for stage in StageName::ALL {
+            for stage in StageName::ALL.iter().filter(|stage| !stage.is_of_growth()) {
                 store.begin_stage(id, *stage).unwrap();
                 let is_broken = verdict == Verdict::Failed && *stage == last;
                 let state = if is_broken { StageState::Failed } else { StageState::Done };

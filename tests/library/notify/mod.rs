@@ -95,5 +95,7 @@ fn announcement() -> Announcement {
         threshold: Some(0.8),
         curves: vec![vec![0.3, 0.6], vec![0.65, 0.7]],
         page: Some("<!DOCTYPE html><p>the report</p>".into()),
+        lists: Vec::new(),
+        programs: Vec::new(),
     }
 }

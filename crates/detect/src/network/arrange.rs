@@ -1,6 +1,6 @@
 //! The chain of a program's layers → layers of a study, with shapes and the parameters of each.
 
-use super::find::{Chain, Refused, refused};
+use super::find::{Chain, Link, Refused, refused};
 use super::interpreter::{Interpreter, Said};
 use super::step::{Pad, Row, Shape, Step};
 use super::value::{Op, Place};
@@ -45,6 +45,8 @@ pub struct Arranger<'i, 'a> {
     /// Whether the program is written for Keras 1.
     pub(super) is_old: bool,
     seen: Vec<usize>,
+    /// Whether the layers at hand are a path of a sum.
+    pub(super) is_on_path: bool,
     /// Where the layer at hand stands, and its name.
     pub(super) place: Place,
     pub(super) name: String,
@@ -74,6 +76,7 @@ impl<'i, 'a> Arranger<'i, 'a> {
             channels_first,
             is_old,
             seen: Vec::new(),
+            is_on_path: false,
             place: Place::default(),
             name: String::new(),
         }
@@ -82,50 +85,61 @@ impl<'i, 'a> Arranger<'i, 'a> {
     /// All layers of a chain.
     pub fn arrange(mut self, chain: &Chain) -> Result<Arranged, Refused> {
         for link in &chain.links {
-            self.place = link.place;
-            match &link.op {
-                Op::Input(_) => {}
-                Op::Layer(layer) => {
-                    let made = &self.it.objects[*layer];
-                    self.name = made.kind().to_owned();
-                    self.place = made.place;
-                    let (path, args) = (made.path.clone(), made.args.clone());
-                    let before =
-                        self.rows.iter().map(|row| row.parameters).fold(0, usize::saturating_add);
-                    if made.class.is_some() {
-                        return self
-                            .no_counterpart("it is a layer that the program defines itself");
-                    }
-                    match path.split('.').next().unwrap_or_default() {
-                        "keras" => self.keras_layer(&args)?,
-                        "torch" => self.torch_layer(&args)?,
-                        _ => {
-                            return self.no_counterpart(
-                                "it comes from a module that is not there to be read",
-                            );
-                        }
-                    }
-                    let after =
-                        self.rows.iter().map(|row| row.parameters).fold(0, usize::saturating_add);
-                    if after > before && self.seen.contains(layer) {
-                        return Err(refused(
-                            link.place,
-                            self.name.clone(),
-                            "it is applied twice with the same weights (a shared layer), which no layer of a study is",
-                        ));
-                    }
-                    self.seen.push(*layer);
-                }
-                Op::Call(path, args) => {
-                    self.name = path.rsplit('.').next().unwrap_or_default().to_owned();
-                    self.function(path, args)?;
-                }
-            }
+            self.link(link)?;
             if self.steps.len() > STEPS_MOST {
                 return self.no_counterpart(&format!("a study has at most {STEPS_MOST} layers"));
             }
         }
         self.finished()
+    }
+
+    /// One layer or function.
+    pub(super) fn link(&mut self, link: &Link) -> Result<(), Refused> {
+        self.place = link.place;
+        match &link.op {
+            Op::Input(_) => Ok(()),
+            Op::Layer(layer) if link.paths.is_none() => self.layer(*layer, link.place),
+            Op::Layer(layer) => {
+                self.name = self.it.objects[*layer].kind().to_owned();
+                self.residual(link)
+            }
+            Op::Call(path, args) => {
+                self.name = path.rsplit('.').next().unwrap_or_default().to_owned();
+                match link.paths {
+                    Some(_) => self.residual(link),
+                    None => self.function(path, args),
+                }
+            }
+        }
+    }
+
+    fn layer(&mut self, layer: usize, applied_at: Place) -> Result<(), Refused> {
+        let made = &self.it.objects[layer];
+        self.name = made.kind().to_owned();
+        self.place = made.place;
+        let (path, args) = (made.path.clone(), made.args.clone());
+        let parameters =
+            |rows: &[Row]| rows.iter().map(|row| row.parameters).fold(0, usize::saturating_add);
+        let before = parameters(&self.rows);
+        if made.class.is_some() {
+            return self.no_counterpart("it is a layer that the program defines itself");
+        }
+        match path.split('.').next().unwrap_or_default() {
+            "keras" => self.keras_layer(&args)?,
+            "torch" => self.torch_layer(&args)?,
+            _ => {
+                return self.no_counterpart("it comes from a module that is not there to be read");
+            }
+        }
+        if parameters(&self.rows) > before && self.seen.contains(&layer) {
+            return Err(refused(
+                applied_at,
+                self.name.clone(),
+                "it is applied twice with the same weights (a shared layer), which no layer of a study is",
+            ));
+        }
+        self.seen.push(layer);
+        Ok(())
     }
 
     pub(super) fn say(&mut self, why: impl Into<String>) {
@@ -154,7 +168,7 @@ impl<'i, 'a> Arranger<'i, 'a> {
         self.rows.push(Row { place, name, output, parameters, fixed, step });
     }
 
-    fn push(&mut self, step: Step) -> Result<(), Refused> {
+    pub(super) fn push(&mut self, step: Step) -> Result<(), Refused> {
         if self.softmax.is_some() {
             return self.no_counterpart(
                 "it comes after softmax, which is at the end of a study's network alone",
@@ -397,6 +411,11 @@ impl<'i, 'a> Arranger<'i, 'a> {
                 None if commutes => {}
                 None => return self.no_counterpart("it stands after a layer that has no activation in a study (a pool of means, or dropout)"),
             }
+        }
+        if self.is_on_path {
+            return self.no_counterpart(
+                "a path of a sum begins with it; those of a study's `residual` begin with a layer",
+            );
         }
         self.say("it is applied to the images themselves; it was left out");
         Ok(())

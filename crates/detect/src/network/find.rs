@@ -14,7 +14,11 @@ pub struct Link {
     pub op: Op,
     /// Where it stands.
     pub place: Place,
+    /// Of a sum of two paths that begin at the link before it: what is on them, the shortcut last.
+    pub paths: Option<Paths>,
 }
+
+type Paths = Box<[Vec<Link>; 2]>;
 
 /// A network as a chain.
 #[derive(Debug, Clone)]
@@ -29,9 +33,51 @@ pub struct Chain {
     pub links: Vec<Link>,
 }
 
+impl Chain {
+    /// All layers and functions, those of the paths of sums among them.
+    pub fn ops(&self) -> impl Iterator<Item = &Op> {
+        self.links.iter().flat_map(|link| {
+            let paths = link.paths.iter().flat_map(|paths| paths.iter().flatten());
+            paths.map(|link| &link.op).chain([&link.op])
+        })
+    }
+}
+
 /// A refusal.
 pub fn refused(place: Place, what: impl Into<String>, why: impl Into<String>) -> Refused {
     Said { place, what: what.into(), why: why.into() }
+}
+
+/// What a layer of Keras or PyTorch is for that is not for images.
+fn what_it_is_for(kind: &str) -> Option<&'static str> {
+    const SEQUENCES: [&str; 14] = [
+        "LSTM",
+        "GRU",
+        "RNN",
+        "SimpleRNN",
+        "LSTMCell",
+        "GRUCell",
+        "Bidirectional",
+        "TimeDistributed",
+        "ConvLSTM2D",
+        "Embedding",
+        "EmbeddingBag",
+        "MultiHeadAttention",
+        "MultiheadAttention",
+        "TextVectorization",
+    ];
+    let is_layer = ["Conv", "Max", "Average", "Avg", "Global", "Separable", "Adaptive", "Spatial"]
+        .iter()
+        .any(|start| kind.starts_with(start));
+    let lower = kind.to_lowercase();
+    let is_of_rows = is_layer && lower.ends_with("1d");
+    if SEQUENCES.contains(&kind) || kind.starts_with("Transformer") || is_of_rows {
+        Some("sequences")
+    } else if is_layer && lower.ends_with("3d") {
+        Some("volumes")
+    } else {
+        None
+    }
 }
 
 impl Interpreter<'_> {
@@ -249,8 +295,13 @@ impl Interpreter<'_> {
                     return Ok(Chain { model, is_keras, input: shape.clone(), links });
                 }
                 (op, [from]) => {
-                    links.push(Link { op: op.clone(), place: tensor.place });
+                    links.push(Link { op: op.clone(), place: tensor.place, paths: None });
                     at = *from;
+                }
+                (op, [one, other]) if self.is_sum(op) && self.paths(*one, *other).is_some() => {
+                    let Some((paths, from)) = self.paths(*one, *other) else { continue };
+                    links.push(Link { op: op.clone(), place: tensor.place, paths: Some(paths) });
+                    at = from;
                 }
                 (op, _) => {
                     let what = match op {
@@ -258,8 +309,8 @@ impl Interpreter<'_> {
                         Op::Call(path, _) => path.to_string(),
                         Op::Input(_) => String::new(),
                     };
-                    let why = "two paths are joined here; of a study's layers only `residual` does that, and a \
-                               block like it is not told from others yet";
+                    let why = "several paths are joined here; of a study's layers only `residual` does that, which adds two \
+                               that begin at the same layer";
                     return Err(refused(tensor.place, what, why));
                 }
             }
@@ -267,6 +318,76 @@ impl Interpreter<'_> {
                 return Err(refused(place, name, "its layers run in a circle"));
             }
         }
+    }
+
+    /// The refusal of a network, or of a program in which none can be followed, that has layers for something else than
+    /// images.
+    pub(super) fn not_of_images(&self, chain: Option<&Chain>) -> Option<Refused> {
+        let layers: Vec<usize> = match chain {
+            Some(chain) => chain
+                .ops()
+                .filter_map(|op| match op {
+                    Op::Layer(layer) => Some(*layer),
+                    _ => None,
+                })
+                .collect(),
+            None => (0..self.objects.len()).collect(),
+        };
+        let made = layers.into_iter().map(|layer| &self.objects[layer]);
+        let made =
+            made.filter(|made| made.path.starts_with("keras") || made.path.starts_with("torch"));
+        let mut found: Vec<(&str, &str, Place)> = Vec::new();
+        for made in made {
+            let kind = made.kind();
+            if let Some(what) = what_it_is_for(kind)
+                && !found.iter().any(|(known, ..)| *known == kind)
+            {
+                found.push((kind, what, made.place));
+            }
+        }
+        let (_, what, place) = *found.first()?;
+        let kinds: Vec<&str> = found.iter().map(|(kind, ..)| *kind).take(8).collect();
+        let why = format!(
+            "the network is for {what}, not for images; a study has convolutions in two dimensions, dense layers, pools, batch-norm, \
+             dropout and residual blocks alone"
+        );
+        Some(refused(place, kinds.join(", "), why))
+    }
+
+    fn is_sum(&self, op: &Op) -> bool {
+        let name = match op {
+            Op::Layer(layer) => self.objects[*layer].kind(),
+            Op::Call(path, _) => path.rsplit('.').next().unwrap_or_default(),
+            Op::Input(_) => return false,
+        };
+        matches!(name, "Add" | "add" | "add_" | "+")
+    }
+
+    /// The two paths to a sum, the shortcut last, and where both begin.
+    fn paths(&self, one: usize, other: usize) -> Option<(Paths, usize)> {
+        let back = |from: usize| {
+            std::iter::successors(Some(from), |at| match self.tensors[*at].from[..] {
+                [before] => Some(before),
+                _ => None,
+            })
+        };
+        let mut of_other: Vec<usize> = back(other).collect();
+        of_other.sort_unstable();
+        let begin = back(one).find(|at| of_other.binary_search(at).is_ok())?;
+        let path = |from: usize| {
+            let tensors = back(from).take_while(|at| *at != begin).map(|at| &self.tensors[at]);
+            let links = tensors.map(|tensor| Link {
+                op: tensor.op.clone(),
+                place: tensor.place,
+                paths: None,
+            });
+            let mut links: Vec<Link> = links.collect();
+            links.reverse();
+            links
+        };
+        let mut paths = [path(one), path(other)];
+        paths.sort_by_key(|links| std::cmp::Reverse(links.len()));
+        Some((Box::new(paths), begin))
     }
 
     /// A list of one as that one.

@@ -20,9 +20,9 @@ pub(super) fn arranged(
 ) -> Result<(Arranged, Shape), Refused> {
     let place = it.objects[chain.model].place;
     let is_first = |value: Option<&Value>| matches!(value, Some(Value::Text(text)) if matches!(&**text, "channels_first" | "th"));
-    let by_layer = chain.links.iter().any(|link| match link.op {
+    let by_layer = chain.ops().any(|op| match op {
         Op::Layer(layer) => {
-            is_first(it.objects[layer].args.named(&["data_format", "dim_ordering"]))
+            is_first(it.objects[*layer].args.named(&["data_format", "dim_ordering"]))
         }
         _ => false,
     });
@@ -145,9 +145,9 @@ fn tried(
 
 /// What the first layer with weights expects: channels of a convolution (true), or features.
 fn first_number(it: &Interpreter, chain: &Chain) -> Option<(bool, usize)> {
-    chain.links.iter().find_map(|link| {
-        let Op::Layer(layer) = link.op else { return None };
-        let made = &it.objects[layer];
+    chain.ops().find_map(|op| {
+        let Op::Layer(layer) = op else { return None };
+        let made = &it.objects[*layer];
         let (is_conv, names) = match made.kind() {
             "Conv2d" => (true, ["in_channels"]),
             "Linear" => (false, ["in_features"]),

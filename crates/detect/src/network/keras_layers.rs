@@ -1,9 +1,13 @@
 //! Keras' layers.
 
 use super::arrange::Arranger;
+use super::augmentation::{is_random_layer, set};
 use super::find::Refused;
 use super::step::{Pad, Shape};
 use super::value::{Args, Value};
+
+/// Why a layer is refused that nobody thought of.
+pub(super) const NO_SUCH_LAYER: &str = "a study has no such layer; it has convolutions, dense layers, pools, batch-norm, dropout and residual blocks";
 
 const FILTERS: [&str; 2] = ["filters", "nb_filter"];
 const STRIDES: [&str; 2] = ["strides", "subsample"];
@@ -124,8 +128,7 @@ impl Arranger<'_, '_> {
                 self.say("it has no counterpart in a study; it was left out");
                 return Ok(());
             }
-            "RandomFlip" | "RandomRotation" | "RandomZoom" | "RandomContrast"
-            | "RandomBrightness" | "RandomTranslation" => {
+            kind if is_random_layer(kind) => {
                 self.random(args);
                 return Ok(());
             }
@@ -138,13 +141,7 @@ impl Arranger<'_, '_> {
                     "it joins several paths; a study's layers follow one after another",
                 );
             }
-            "LSTM" | "GRU" | "SimpleRNN" | "Embedding" | "Conv1D" | "Conv3D"
-            | "TimeDistributed" | "Bidirectional" | "ConvLSTM2D" => {
-                return self.no_counterpart(
-                    "it is a layer for sequences or volumes; a study is of images",
-                );
-            }
-            _ => return self.no_counterpart("it has no counterpart among a study's layers"),
+            _ => return self.no_counterpart(NO_SUCH_LAYER),
         }
         // Convolutions and dense layers say their activation themselves.
         if let Some(value) = args.named(&["activation"]).cloned() {
@@ -280,48 +277,15 @@ impl Arranger<'_, '_> {
     }
 
     fn random(&mut self, args: &Args) {
-        let first = match args.get(0, &["mode", "factor", "height_factor"]) {
-            Some(value) => {
-                self.it.elements(value).and_then(|list| list.first()).unwrap_or(value).clone()
-            }
-            None => Value::None,
+        let height = match self.shape {
+            Shape::Image(_, height, _) => height,
+            Shape::Flat(_) => 1,
         };
-        let factor = first.float().map(f64::abs);
-        let (_, height, _) = match self.shape {
-            Shape::Image(channels, height, width) => (channels, height, width),
-            Shape::Flat(_) => (1, 1, 1),
-        };
-        let mut set = |key: &'static str, value: String| {
-            self.augment.retain(|(known, _)| *known != key);
-            self.augment.push((key, value));
-        };
-        match (self.name.as_str(), factor) {
-            ("RandomFlip", _) => {
-                let mode = match &first {
-                    Value::Text(mode) => mode.to_string(),
-                    _ => "horizontal_and_vertical".into(),
-                };
-                if mode.contains("horizontal") {
-                    set("flip", "true".into());
-                }
-                if mode.contains("vertical") {
-                    set("flip-vertical", "true".into());
-                }
+        match self.it.random_layer(&self.name, args, height) {
+            Ok(keys) => {
+                keys.into_iter().for_each(|(key, value)| set(&mut self.augment, key, value))
             }
-            ("RandomRotation", Some(factor)) if factor <= 0.5 => {
-                set("rotate", format!("{:?}", rounded(factor * 360.0)))
-            }
-            ("RandomZoom", Some(factor)) if factor < 1.0 => set("scale", format!("{factor:?}")),
-            ("RandomContrast", Some(factor)) if factor <= 1.0 => {
-                set("contrast", format!("{factor:?}"))
-            }
-            ("RandomBrightness", Some(factor)) if factor <= 1.0 => {
-                set("brightness", format!("{factor:?}"))
-            }
-            ("RandomTranslation", Some(factor)) if factor <= 1.0 => {
-                set("shift", ((factor * height as f64).round() as usize).min(64).to_string());
-            }
-            _ => self.say("how far it changes the images cannot be told; it was left out"),
+            Err(why) => self.say(why),
         }
     }
 }

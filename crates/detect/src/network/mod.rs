@@ -5,6 +5,7 @@
 //! Invariant: what the study has otherwise than the program is told in [`ProgramStudy::lost`].
 
 mod arrange;
+mod augmentation;
 mod call;
 mod expression;
 mod files;
@@ -18,6 +19,7 @@ mod method;
 mod operator;
 mod part;
 mod read;
+mod residual;
 mod statement;
 mod step;
 mod torch_layers;
@@ -27,7 +29,7 @@ mod write;
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::files::Parsed;
 use self::find::Chain;
@@ -90,14 +92,14 @@ pub struct ProgramLayer {
 }
 
 /// Something that could not be carried over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lost {
     /// The file.
     pub file: String,
     /// The line, counted from 1; in a notebook, within the cell.
     pub line: u32,
     /// In a notebook, the cell, counted from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cell: Option<u32>,
     /// What stands there.
     pub what: String,
@@ -153,10 +155,17 @@ fn on_own_stack(files: &[Parsed]) -> Result<ProgramStudy, Lost> {
 fn study(files: &[Parsed]) -> Result<ProgramStudy, Lost> {
     let mut it = Interpreter::new(files);
     let told = |said: Said| lost(files, said);
-    let chain = it.network().map_err(told)?;
+    let chain = match it.network() {
+        Ok(chain) => chain,
+        Err(why) => return Err(told(it.not_of_images(None).unwrap_or(why))),
+    };
+    if let Some(why) = it.not_of_images(Some(&chain)) {
+        return Err(told(why));
+    }
     let images = it.images();
-    let (arranged, image) = arranged(&mut it, &chain, &images).map_err(told)?;
+    let (mut arranged, image) = arranged(&mut it, &chain, &images).map_err(told)?;
     let training = it.training(&chain);
+    it.augmentation(&chain, image, &mut arranged.augment);
     unused(&mut it, &chain);
     let toml = toml(&mut it, files, &arranged, image, &images, &training);
     let Shape::Image(channels, height, width) = image else {
@@ -218,10 +227,9 @@ fn lost(files: &[Parsed], said: Said) -> Lost {
 /// Modules of PyTorch that are made but not used count among its parameters.
 fn unused(it: &mut Interpreter, chain: &Chain) {
     let used: Vec<usize> = chain
-        .links
-        .iter()
-        .filter_map(|link| match link.op {
-            Op::Layer(layer) => Some(layer),
+        .ops()
+        .filter_map(|op| match op {
+            Op::Layer(layer) => Some(*layer),
             _ => None,
         })
         .collect();

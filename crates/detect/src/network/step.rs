@@ -85,6 +85,8 @@ pub enum Step {
     GlobalAvgPool,
     /// Fully connected.
     Dense { units: usize, activation: &'static str },
+    /// Layers, and the sum of what they return and what they got.
+    Residual { steps: Vec<Self>, activation: &'static str },
 }
 
 impl Step {
@@ -93,7 +95,8 @@ impl Step {
         match self {
             Self::Conv { activation, .. }
             | Self::BatchNorm { activation, .. }
-            | Self::Dense { activation, .. } => Some(activation),
+            | Self::Dense { activation, .. }
+            | Self::Residual { activation, .. } => Some(activation),
             _ => None,
         }
     }
@@ -138,6 +141,12 @@ impl Step {
             ),
             Self::Dropout(rate) => format!("{{ dropout = {{ rate = {rate:?} }} }}"),
             Self::GlobalAvgPool => "\"global-avg-pool\"".into(),
+            Self::Residual { steps, activation } => {
+                let steps: String =
+                    steps.iter().map(|step| format!("    {},\n", step.toml())).collect();
+                let activation = activation_toml(activation, "relu");
+                format!("{{ residual = {{ layers = [\n{steps}  ]{activation} }} }}")
+            }
             Self::Dense { units, activation } => {
                 format!(
                     "{{ dense = {{ units = {units}{} }} }}",

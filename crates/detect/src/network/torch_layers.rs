@@ -2,6 +2,7 @@
 
 use super::arrange::Arranger;
 use super::find::Refused;
+use super::keras_layers::NO_SUCH_LAYER;
 use super::step::{Pad, Shape};
 use super::value::{Args, Value};
 
@@ -110,11 +111,7 @@ impl Arranger<'_, '_> {
                 let name = self.name.to_lowercase();
                 self.activate(&name, None)
             }
-            "LSTM" | "GRU" | "RNN" | "Embedding" | "Conv1d" | "Conv3d" | "Transformer"
-            | "MultiheadAttention" => {
-                self.no_counterpart("it is a layer for sequences or volumes; a study is of images")
-            }
-            _ => self.no_counterpart("it has no counterpart among a study's layers"),
+            _ => self.no_counterpart(NO_SUCH_LAYER),
         }
     }
 
@@ -280,7 +277,7 @@ impl Arranger<'_, '_> {
             "+" | "add" | "concatenate" | "concat" | "cat" | "-" | "*" => self.no_counterpart(
                 "it joins several paths; a study's layers follow one after another",
             ),
-            _ => self.no_counterpart("this function has no counterpart among a study's layers"),
+            _ => self.no_counterpart("a study has nothing that does the same"),
         }
     }
 }

@@ -364,20 +364,16 @@ impl Interpreter<'_> {
                 }
             }
             _ => {
-                self.say(
-                    &name,
-                    format!(
-                        "this optimizer has no counterpart; adam was taken at its rate of {rate}"
-                    ),
-                );
-                training.set("optimizer", "\"adam\"");
+                let mut at = format!("its rate of {rate}");
                 if plain.contains("adadelta") && rate > 0.01 {
                     training.set("learning-rate", "0.001");
-                    self.say(
-                        &name,
-                        "adam's usual rate of 0.001 was taken, as adadelta's is of another kind",
+                    at = format!(
+                        "adam's usual rate of 0.001, as adadelta's of {rate} is of another kind"
                     );
                 }
+                let why = format!("this optimizer has no counterpart; adam was taken at {at}");
+                self.say(&name, why);
+                training.set("optimizer", "\"adam\"");
             }
         }
         if decay > 0.0 {

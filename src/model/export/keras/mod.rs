@@ -2,12 +2,8 @@
 
 mod code;
 
-use std::io::{Cursor, Write};
-
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
-
 use self::code::{is_depthwise, layer_name};
+use crate::model::export::npz::NpzArchive;
 use crate::model::model_file::ModelFileError;
 use crate::model::preparation::Preparation;
 use crate::model::weights::{WeightArray, Weights, WeightsError, bytes_of};
@@ -153,32 +149,12 @@ fn add_norm(
     Ok(())
 }
 
-/// A NumPy archive.
 fn npz(arrays: &[(String, WeightArray)]) -> Result<Vec<u8>, zip::result::ZipError> {
-    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut archive = NpzArchive::default();
     for (name, array) in arrays {
-        archive.start_file(format!("{name}.npy"), options)?;
-        archive.write_all(&npy_header(&array.shape))?;
-        archive.write_all(&bytes_of(&array.values))?;
+        archive.add(name, "<f4", &array.shape, &bytes_of(&array.values))?;
     }
-    Ok(archive.finish()?.into_inner())
-}
-
-/// What comes before the numbers in a NumPy file of version 1.
-fn npy_header(shape: &[usize]) -> Vec<u8> {
-    let sides: String = shape.iter().map(|side| format!("{side}, ")).collect();
-    let mut text =
-        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}", sides.trim_end());
-    // The numbers begin at a multiple of 64 bytes.
-    while !(10 + text.len() + 1).is_multiple_of(64) {
-        text.push(' ');
-    }
-    text.push('\n');
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
-    bytes.extend(text.as_bytes());
-    bytes
+    archive.finish()
 }
 
 #[cfg(test)]

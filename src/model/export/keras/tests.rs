@@ -1,5 +1,7 @@
 //! Tests of `model::keras`.
 
+use std::io::Cursor;
+
 use super::*;
 use crate::data::Normalization;
 use crate::model::preparation::Subject;

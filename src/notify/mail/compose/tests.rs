@@ -28,7 +28,42 @@ fn announcement(study: &str) -> Announcement {
         threshold: Some(0.8),
         curves: vec![vec![0.5, 0.98]],
         page: Some("<p>.\r\n.\r\n</p>".into()),
+        lists: Vec::new(),
+        programs: Vec::new(),
     }
+}
+
+#[test]
+fn lists_are_told_and_programs_are_attached_as_they_are() {
+    let message = Announcement {
+        lists: vec![("What was changed".into(), vec!["trial 2: <b> & more".into()])],
+        programs: vec![("model.py".into(), "import os\n\n.\nprint('ö')\n".into())],
+        ..announcement("s")
+    };
+    let message = compose(&message, &one_to("a@example.org", "b@example.org")).unwrap();
+    only_its_own(&message);
+    let text = String::from_utf8(message).unwrap();
+    let bodies: Vec<(&str, Vec<u8>)> = text
+        .split("\r\n--burgeon-")
+        .filter_map(|part| part.split_once("\r\n\r\n"))
+        .filter_map(|(head, body)| {
+            use base64::Engine;
+            let body: String = body.split_whitespace().collect();
+            let bytes = base64::engine::general_purpose::STANDARD.decode(body).ok()?;
+            Some((head, bytes))
+        })
+        .collect();
+    let of = |kind: &str| {
+        let found = bodies.iter().find(|(head, _)| head.contains(kind)).unwrap();
+        String::from_utf8(found.1.clone()).unwrap()
+    };
+    assert_eq!(of("text/x-python"), "import os\n\n.\nprint('ö')\n");
+    assert!(of("text/plain").contains("What was changed:\r\n- trial 2: <b> & more"));
+    assert!(
+        of("text/html").contains("<li>trial 2: &lt;b&gt; &amp; more</li>"),
+        "{}",
+        of("text/html")
+    );
 }
 
 fn mail(to: &[String], from: &str) -> MailSpec {
