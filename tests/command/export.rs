@@ -1,6 +1,7 @@
 //! `burgeon export`, and the card that a run's model carries.
 
 use std::fs;
+use std::io::Read;
 
 use serde_json::Value;
 
