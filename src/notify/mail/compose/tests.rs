@@ -59,7 +59,11 @@ fn lists_are_told_and_programs_are_attached_as_they_are() {
     };
     assert_eq!(of("text/x-python"), "import os\n\n.\nprint('ö')\n");
     assert!(of("text/plain").contains("What was changed:\r\n- trial 2: <b> & more"));
-    assert!(of("text/html").contains("<li>trial 2: &lt;b&gt; &amp; more</li>"), "{}", of("text/html"));
+    assert!(
+        of("text/html").contains("<li>trial 2: &lt;b&gt; &amp; more</li>"),
+        "{}",
+        of("text/html")
+    );
 }
 
 fn mail(to: &[String], from: &str) -> MailSpec {
