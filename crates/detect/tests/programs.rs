@@ -149,7 +149,7 @@ fn what_is_no_study_is_refused_with_its_place_and_reason() {
         (
             "import keras\nx = keras.Input((8, 8, 1))\ny = keras.layers.Conv2D(2, 3, padding='same')(x)\n\
              m = keras.Model(x, keras.layers.concatenate([x, y]))\n",
-            "4: keras.layers.concatenate: two paths are joined here",
+            "4: keras.layers.concatenate: several paths are joined here",
         ),
         (
             "import keras\na = keras.Input((8, 8, 1))\nb = keras.Input((8, 8, 1))\nm = keras.Model([a, b], a)\n",
@@ -161,7 +161,7 @@ fn what_is_no_study_is_refused_with_its_place_and_reason() {
         ),
         (
             "import keras\nfrom keras.layers import *\nm = keras.Sequential([Embedding(9, 9, input_shape=(9,)), LSTM(4), Dense(2)])\n",
-            "3: Embedding: it is a layer for sequences or volumes; a study is of images",
+            "3: Embedding, LSTM: the network is for sequences, not for images",
         ),
         (
             "import keras\nfrom keras.layers import *\nm = keras.Sequential([Conv2D(4, (3, 1), input_shape=(9, 9, 1)), Flatten(), Dense(2)])\n",

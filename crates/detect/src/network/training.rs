@@ -368,7 +368,7 @@ impl Interpreter<'_> {
                 if plain.contains("adadelta") && rate > 0.01 {
                     training.set("learning-rate", "0.001");
                     at = format!(
-                        "adam's usual rate of 0.001, as adadelta's of {rate} is of another kind"
+                        "its usual rate of 0.001, as adadelta's of {rate} is of another kind"
                     );
                 }
                 let why = format!("this optimizer has no counterpart; adam was taken at {at}");
