@@ -29,6 +29,9 @@ pub(crate) struct Frame {
 /// The background of transparent parts and padding: grey, so that neither black nor white ink vanishes on it.
 pub(crate) const GREY_BACKGROUND: f32 = 0.5;
 
+/// What a thread keeps of the largest picture for the next one.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
 /// Bytes `[height, width, channels]`.
 struct Interleaved<'a> {
     bytes: Cow<'a, [u8]>,
@@ -119,8 +122,12 @@ impl Frame {
                 1 => widen::<1>(&source.bytes, wide),
                 _ => widen::<3>(&source.bytes, wide),
             }
-            ImageRef::new(columns, rows, wide, PixelType::U8x4)
-                .is_ok_and(|source| resizer.resize(&source, &mut out, options).is_ok())
+            let done = ImageRef::new(columns, rows, wide, PixelType::U8x4)
+                .is_ok_and(|source| resizer.resize(&source, &mut out, options).is_ok());
+            if wide.capacity() > KEPT_BYTES_MAX {
+                *wide = Vec::new();
+            }
+            done
         });
         // Sizes are at least one pixel and the part lies in the picture, which is all that it asks for.
         debug_assert!(done, "a picture of {rows}×{columns} could not be resampled");
