@@ -161,7 +161,10 @@ fn carried_over(
     if path.is_some() {
         built.study.data.path = path;
     }
-    let lost = answer.lost.iter().map(ToString::to_string).collect();
+    // Where the images lie is settled.
+    let is_lost =
+        |lost: &&Lost| built.study.data.path.is_none() || !lost.why.contains("[data] path");
+    let lost = answer.lost.iter().filter(is_lost).map(ToString::to_string).collect();
     let growth = Growth {
         program: entry.display().to_string(),
         library,
