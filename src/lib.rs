@@ -45,7 +45,7 @@
 //! ```
 //!
 //! With the feature `serve`, `serve` (webhooks and pages) and `chain` (builds of pushed repositories) stand above all
-//! this: they run the command as a process, or programs in a `container`.
+//! this: they run the command as a process, or programs in containers, with the crate `burgeon_container`.
 //!
 //! What comes beside the loop: `cluster` hands trials to jobs on other machines, `track` shows a run in TensorBoard and
 //! MLflow, `registry` keeps accepted models and decides which one is served, `serve::predict` serves it, `drift`
@@ -77,8 +77,6 @@ mod checkpoint;
 #[cfg(feature = "cli")]
 mod cli;
 mod cluster;
-#[cfg(feature = "containers")]
-mod container;
 #[cfg(feature = "train")]
 pub mod data;
 #[cfg(feature = "detect")]

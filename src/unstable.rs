@@ -174,8 +174,8 @@ pub mod detect {
 
 #[cfg(feature = "containers")]
 pub mod container {
-    //! Of the module `container`.
-    pub use crate::container::*;
+    //! The crate `burgeon_container`.
+    pub use burgeon_container::*;
 }
 
 #[cfg(feature = "serve")]

@@ -8,12 +8,11 @@ use syn::visit::Visit;
 use syn::{Item, ItemUse, UseTree, Visibility};
 
 /// The crate's modules from the top to the bottom; each may use those below it.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 23] = [
     "cli",
     "serve",
     "chain",
     "supervise",
-    "container",
     "registry",
     "retrain",
     "track",
@@ -36,11 +35,10 @@ const ORDER: [&str; 24] = [
 ];
 
 /// Modules that a build without the feature `train` has; they may use none of the others.
-const WITHOUT_BURN: [&str; 16] = [
+const WITHOUT_BURN: [&str; 15] = [
     "serve",
     "chain",
     "supervise",
-    "container",
     "cluster",
     "registry",
     "retrain",

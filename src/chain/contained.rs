@@ -12,8 +12,8 @@ use super::build::{Build, End};
 use super::config::ProgramRule;
 use super::process::Finished;
 use super::store::BuildState;
-use crate::container::{ContainerError, Ended, Engine, Job, Limits, Mount};
 use crate::sys::error_chain;
+use burgeon_container::{ContainerError, Ended, Engine, Job, Limits, Mount};
 
 /// Where a container finds the data of its repository.
 pub(super) const DATA: &str = "/data";

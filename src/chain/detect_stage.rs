@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::build::{Build, End, Target};
 use super::config::{ProgramRule, Runner};
 use super::growth::Library;
-use crate::container::Gpus;
 use crate::detect::{Gpu, Kind, Limits, Rules, detect as look};
 use crate::sys::error_chain;
+use burgeon_container::Gpus;
 
 /// Finds what to train: the study that the configuration names, or else what `burgeon detect` finds.
 pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {

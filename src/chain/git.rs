@@ -16,7 +16,7 @@ use super::process::{Finished, Run};
 use super::submodules;
 use super::tree::{self, SUBMODULES_MAX, Submodule, Tree, TreeError, TreeLimits};
 use super::url::GitUrl;
-use crate::sys::hang::HangLimits;
+use burgeon_container::HangLimits;
 
 /// Longest time of one call.
 const FETCH: Duration = Duration::from_secs(600);

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use serde::{Deserialize, Serialize};
 
-use crate::sys::hang::{Hang, HangLimits, SignsOfLife};
 use crate::sys::process::{Liveness, ProcessName, processor_time};
+use burgeon_container::{Hang, HangLimits, SignsOfLife};
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use super::health::{Ailment, Part};
 use super::process::{Finished, Run, end_left_over};
 use super::store::StoreError;
 use crate::sys::announce::PARENT_VARIABLE;
-use crate::sys::hang::HangLimits;
+use burgeon_container::HangLimits;
 
 /// Time from a stop to the end: a training is gone within 5 s.
 const GRACE: Duration = Duration::from_secs(7);

@@ -18,7 +18,7 @@ use crate::report::{self, Report, ReportError, State};
 use crate::sys::announce::PARENT_VARIABLE;
 use crate::sys::error_chain;
 use crate::sys::files::RealFiles;
-use crate::sys::hang::HangLimits;
+use burgeon_container::HangLimits;
 
 /// Longest that a run may be held by a training that a killed service left behind.
 const LOCKED: Duration = Duration::from_secs(60);

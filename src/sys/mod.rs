@@ -13,8 +13,6 @@ mod error_chain;
 pub mod faults;
 pub mod fence;
 pub mod files;
-#[cfg(feature = "containers")]
-pub mod hang;
 pub mod heartbeat;
 mod holder;
 mod json;

@@ -6,13 +6,17 @@
 //! 3. `threshold`: whether a pixel is ink is decided by a local threshold, which follows the rest of shadows.
 //! 4. `areas`: strokes are thin. What is wide and reaches the border is not ink, but a shadow or another sheet.
 //! 5. `top_hat`: in that case, paper is what remains after a morphological closing of thin shapes, whatever its edges.
+//!
+//! Also the strokes of digits as people write them, [`choose_skeleton`], and [`center`], which puts ink into the frame of MNIST.
 
 mod areas;
 mod center;
+mod curve;
 mod drawing;
 mod grey;
 mod paper;
 mod side;
+mod skeletons;
 mod sums;
 mod threshold;
 mod top_hat;
@@ -20,8 +24,10 @@ mod top_hat;
 use drawing::resample;
 
 pub use center::{center, crop, place};
+pub use curve::{Point, flatten};
 pub use drawing::Drawing;
 pub use grey::{Grey, border};
+pub use skeletons::{Skeleton, choose_skeleton};
 
 /// Whether ink is dark or light.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

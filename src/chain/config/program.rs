@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::problem::{Problem, is_inside};
-use crate::container::{Gpus, HangLimits};
 use crate::detect::Rule;
+use burgeon_container::{Gpus, HangLimits};
 
 /// How programs of one kind are trained.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::program::ProgramLimits;
 use super::*;
-use crate::container::{Gpus, HangLimits};
+use burgeon_container::{Gpus, HangLimits};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(Path::new("server.toml"), Path::new("/etc/burgeon"), text)

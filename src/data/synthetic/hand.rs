@@ -1,7 +1,7 @@
 //! Random variations of handwriting: jitter, bends, slant, proportions and rotation of a skeleton.
 
-use super::curve::{Point, flatten};
-use super::skeletons::Skeleton;
+use burgeon_ink::{Point, Skeleton, flatten};
+
 use crate::sys::CounterRng;
 
 /// Deviation of a control point, as a fraction of the digit's height.

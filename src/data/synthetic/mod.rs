@@ -1,16 +1,14 @@
 //! Handwriting-like digits, drawn from stroke skeletons: data that needs neither files nor a network connection.
 //!
-//! A digit is a skeleton (`skeletons`), written by a hand that jitters, slants and bends it (`hand`), drawn with a pen
+//! A digit is a skeleton (of the crate `burgeon_ink`), written by a hand that jitters, slants and bends it (`hand`), drawn with a pen
 //! of random width into MNIST's frame (`pen`): the longer side of the ink fills 20 of 28 pixels, and its centre of mass
 //! lies in the middle.
 //!
 //! Invariant: a digit is a function of (seed, split, index), bit for bit, on every platform and for any number of threads.
 //! The functions of `libm` are used instead of the platform's, whose last bits differ.
 
-mod curve;
 mod hand;
 mod pen;
-mod skeletons;
 
 use std::sync::Arc;
 
@@ -102,7 +100,7 @@ fn draw(split: Split, index: u64, seed: u64, out: &mut [u8]) {
         Split::Test => Purpose::SyntheticTest,
     };
     let mut rng = CounterRng::new(counter_seed(seed, 0, purpose, 0, index));
-    let skeleton = skeletons::choose(label(index), &mut rng);
+    let skeleton = burgeon_ink::choose_skeleton(label(index), |end| rng.below(end));
     let strokes = hand::write(skeleton, &mut rng);
     pen::draw(&strokes, &mut rng, out);
 }

@@ -1,9 +1,9 @@
 //! Draws strokes with a round pen into MNIST's frame.
 
+use burgeon_ink::{Drawing, Point, crop, place};
+
 use super::SIDE;
-use super::curve::Point;
 use crate::sys::CounterRng;
-use burgeon_ink::{Drawing, crop, place};
 
 /// The longer side of the ink, as MNIST scales it.
 const BOX_SIDE: usize = 20;

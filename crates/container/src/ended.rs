@@ -5,7 +5,7 @@ use std::time::Duration;
 use bollard::models::ContainerState;
 use jiff::Timestamp;
 
-use crate::sys::hang::Hang;
+use crate::hang::Hang;
 
 /// How the program in a container ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,21 +3,20 @@
 //! Coordinates: x to the right, y downwards, a digit about 1 high. Strokes are smooth curves through their points; a
 //! point given twice is a corner.
 
-use super::curve::Point;
-use crate::sys::CounterRng;
+use crate::curve::Point;
 
 /// One way to write a digit.
-pub(super) struct Skeleton {
+pub struct Skeleton {
     /// How common it is among the ways to write this digit, in percent.
     share: u32,
     /// The lines of the pen.
     pub strokes: &'static [&'static [Point]],
 }
 
-/// A skeleton for `digit`, by how common they are.
-pub(super) fn choose(digit: u8, rng: &mut CounterRng) -> &'static Skeleton {
-    let ways = DIGITS[usize::from(digit)];
-    let mut draw = rng.below(ways.iter().map(|way| way.share).sum());
+/// A skeleton for a digit from 0 to 9, by how common they are: `below` draws a number below the one it is given.
+pub fn choose_skeleton(digit: u8, below: impl FnOnce(u32) -> u32) -> &'static Skeleton {
+    let ways = DIGITS[usize::from(digit) % DIGITS.len()];
+    let mut draw = below(ways.iter().map(|way| way.share).sum());
     for way in ways {
         if draw < way.share {
             return way;

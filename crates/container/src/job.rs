@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
 
 use super::error::ContainerError;
-use crate::sys::hang::HangLimits;
+use crate::hang::HangLimits;
 
 /// Where [`Job::checkout`] is in the container.
 pub(super) const CHECKOUT: &str = "/checkout";

@@ -1,13 +1,13 @@
 //! Smooth curves through control points.
 
 /// A point: x to the right, y downwards.
-pub(super) type Point = [f32; 2];
+pub type Point = [f32; 2];
 
 /// Points drawn for each span between two control points.
 const SPAN_POINTS: usize = 8;
 
 /// A Catmull–Rom spline through `controls`, as a polyline. A point given twice in a row is a corner.
-pub(super) fn flatten(controls: &[Point]) -> Vec<Point> {
+pub fn flatten(controls: &[Point]) -> Vec<Point> {
     let mut line = Vec::with_capacity(controls.len() * SPAN_POINTS + 1);
     for smooth in controls.chunk_by(|a, b| a != b) {
         line.extend(smooth.first());

@@ -1,4 +1,4 @@
-//! Tests of `container::job`.
+//! Tests of `job`.
 
 use super::*;
 

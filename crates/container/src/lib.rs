@@ -18,15 +18,16 @@
 mod ended;
 mod engine;
 mod error;
+mod hang;
 mod job;
 mod run;
 mod settings;
 mod socket;
 mod watch;
 
-pub use crate::sys::hang::{Hang, HangLimits};
 pub use ended::Ended;
 pub use engine::Engine;
 pub use error::ContainerError;
+pub use hang::{Hang, HangLimits, SignsOfLife};
 pub use job::{Gpus, Job, Limits, Mount};
 pub use settings::LABEL;

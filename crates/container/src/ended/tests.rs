@@ -1,4 +1,4 @@
-//! Tests of `container::ended`.
+//! Tests of `ended`.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Tests of `container::socket`.
+//! Tests of `socket`.
 
 use super::*;
 

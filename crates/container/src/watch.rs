@@ -20,7 +20,7 @@ use super::ended::{EndReason, Ended, ended, started};
 use super::engine::Engine;
 use super::error::{ContainerError, answered, is_away};
 use super::job::Job;
-use crate::sys::hang::SignsOfLife;
+use crate::hang::SignsOfLife;
 
 /// How often `stop` and the time are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(250);

@@ -1,4 +1,4 @@
-//! Tests of `sys::hang`.
+//! Tests of `hang`.
 
 use super::*;
 

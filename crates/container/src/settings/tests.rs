@@ -1,4 +1,4 @@
-//! Tests of `container::settings`.
+//! Tests of `settings`.
 
 use super::super::job::tests::job;
 use super::*;
