@@ -74,6 +74,14 @@ fn registry() -> Bench {
     bench
 }
 
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// A server of the registry, killed at the end.
 struct Server {
     child: Child,
@@ -123,7 +131,7 @@ impl Server {
     fn show<'a>(&self, digits: &'a [Digit]) -> Vec<(String, &'a [Digit])> {
         let ten = digits.chunks(10);
         let show = |digits: &'a [Digit]| {
-            std::thread::sleep(Duration::from_millis(220));
+            std::thread::sleep(Duration::from_millis(250));
             (self.classify(digits).0, digits)
         };
         ten.map(show).collect()
@@ -205,14 +213,16 @@ fn drift_with_feedback_is_trained_judged_promoted_and_served_by_itself() {
     let (ended, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     let fresh = rotated(11, 300);
     std::thread::scope(|scope| {
-        // Somebody who asks all the time, and is always answered.
+        // Somebody who asks all the time, and is always answered; with what is shown below, no more than is kept.
         scope.spawn(|| {
             while !ended.load(Ordering::SeqCst) {
                 server.classify(&fresh[..1]);
                 asked.fetch_add(1, Ordering::SeqCst);
-                std::thread::sleep(Duration::from_millis(30));
+                std::thread::sleep(Duration::from_millis(200));
             }
         });
+        // However this ends, the thread above ends too.
+        let _end = SetOnDrop(&ended);
         let digits = rotated(7, 450);
         let shown = server.show(&digits);
         server.until_alarm();
@@ -226,7 +236,6 @@ fn drift_with_feedback_is_trained_judged_promoted_and_served_by_itself() {
             );
             std::thread::sleep(Duration::from_millis(200));
         }
-        ended.store(true, Ordering::SeqCst);
     });
     assert!(asked.load(Ordering::SeqCst) > 50);
     let (_, version, classes) = server.classify(&fresh);
