@@ -5,7 +5,7 @@ use super::find::Chain;
 use super::interpreter::Interpreter;
 use super::keras_layers::rounded;
 use super::step::Shape;
-use super::value::{Args, Op, Value};
+use super::value::{Args, Value};
 
 /// Keys and values of `augment`.
 pub(super) type Augment = Vec<(&'static str, String)>;
@@ -97,13 +97,7 @@ impl Interpreter<'_> {
     /// What the program does to its training images beside the layers of the chain, which have told theirs.
     pub(super) fn augmentation(&mut self, chain: &Chain, image: Shape, augment: &mut Augment) {
         let Shape::Image(_, height, width) = image else { return };
-        let used: Vec<usize> = chain
-            .ops()
-            .filter_map(|op| match op {
-                Op::Layer(layer) => Some(*layer),
-                _ => None,
-            })
-            .collect();
+        let used = chain.layers();
         for object in 0..self.objects.len() {
             let made = &self.objects[object];
             let (kind, args) = (made.kind().to_owned(), made.args.clone());

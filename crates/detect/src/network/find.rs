@@ -41,6 +41,15 @@ impl Chain {
             paths.map(|link| &link.op).chain([&link.op])
         })
     }
+
+    /// The layers among them.
+    pub fn layers(&self) -> Vec<usize> {
+        let layer = |op: &Op| match op {
+            Op::Layer(layer) => Some(*layer),
+            _ => None,
+        };
+        self.ops().filter_map(layer).collect()
+    }
 }
 
 /// A refusal.

@@ -36,7 +36,7 @@ use self::find::Chain;
 use self::input::arranged;
 use self::interpreter::{Interpreter, Said};
 use self::step::Shape;
-use self::value::{Op, Value};
+use self::value::Value;
 use self::write::toml;
 use crate::error::DetectError;
 use crate::folder::Folder;
@@ -226,13 +226,7 @@ fn lost(files: &[Parsed], said: Said) -> Lost {
 
 /// Modules of PyTorch that are made but not used count among its parameters.
 fn unused(it: &mut Interpreter, chain: &Chain) {
-    let used: Vec<usize> = chain
-        .ops()
-        .filter_map(|op| match op {
-            Op::Layer(layer) => Some(*layer),
-            _ => None,
-        })
-        .collect();
+    let used = chain.layers();
     let made = it.objects[chain.model].fields.clone();
     for (name, value) in made {
         let Value::Made(layer) = value else { continue };
