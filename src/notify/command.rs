@@ -79,7 +79,7 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 const GRACE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What waiting for a program came to; it is killed unless it ended by itself.
+/// How waiting for a program ended; by then the program has, too.
 enum Waited {
     Ended(ExitStatus),
     Stopped,
@@ -95,7 +95,9 @@ fn wait_while(
     let mut until = None;
     let waited = loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Waited::Ended(status));
+            // A program that was asked to end and did not finish has told nobody, and will be started again.
+            let was_stopped = until.is_some() && !status.success();
+            return Ok(if was_stopped { Waited::Stopped } else { Waited::Ended(status) });
         }
         if !keep_going() {
             let until = *until.get_or_insert_with(|| {
