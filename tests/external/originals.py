@@ -197,6 +197,9 @@ def torch_original(case, folder, images):
 
     class Names(types.ModuleType):
         def __getattr__(self, name):
+            # Python itself asks every module for names such as `__file__`, as an optimizer's first use of torch._dynamo does.
+            if name.startswith("__"):
+                raise AttributeError(name)
             return Anything
 
     for name in ["torchvision", "torchvision.datasets", "torchvision.transforms"]:
