@@ -1,10 +1,10 @@
 //! The best trial's network, layer by layer, beside the one that it was grown from.
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::DiffOp;
 
 use super::lineage::Lineage;
 use crate::ledger::RunFolder;
-use crate::spec::{InputShape, Spec, StudyDocument};
+use crate::spec::{InputShape, Spec, StudyDocument, operations};
 use crate::sys::files::FileError;
 
 /// A trial's own study file is a few kilobytes.
@@ -83,11 +83,10 @@ impl Networks {
             return best.iter().map(|layer| Pair { before: None, after: Some(layer) }).collect();
         };
         let before = &parent.layers;
-        let names =
-            |layers: &[Layer]| layers.iter().map(|layer| layer.name.clone()).collect::<Vec<_>>();
-        let (old, new) = (names(before), names(best));
+        let old: Vec<&str> = before.iter().map(|layer| layer.name.as_str()).collect();
+        let new: Vec<&str> = best.iter().map(|layer| layer.name.as_str()).collect();
         let mut rows = Vec::new();
-        for operation in capture_diff_slices(Algorithm::Myers, &old, &new) {
+        for operation in operations(&old, &new) {
             let (_, old, new) = match operation {
                 DiffOp::Equal { old_index, new_index, len } => {
                     ((), old_index..old_index + len, new_index..new_index + len)

@@ -42,6 +42,7 @@ pub(crate) use edit::EditCost;
 #[cfg(feature = "train")]
 pub(crate) use edit::edits_between;
 pub(crate) use edit::never_negative;
+pub(crate) use edit::operations;
 pub(crate) use edit::training_flops;
 pub use edit::{Edit, EditError, diff};
 #[cfg(feature = "cli")]

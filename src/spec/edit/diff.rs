@@ -1,6 +1,7 @@
 //! The difference of two studies as lines of their study files.
 
-use similar::{ChangeTag, TextDiff};
+use similar::DiffOp;
+use similar::algorithms::{Capture, Compact, Replace, myers};
 
 use crate::spec::study::Spec;
 
@@ -25,24 +26,42 @@ pub struct SectionDiff {
 pub fn sections(before: &str, after: &str) -> Vec<SectionDiff> {
     let mut found: Vec<SectionDiff> = Vec::new();
     let mut section = String::new();
-    for change in TextDiff::from_lines(before, after).iter_all_changes() {
-        let line = change.value().trim();
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        (before.lines().collect(), after.lines().collect());
+    let changes = operations(&before, &after).into_iter().flat_map(|operation| {
+        if let DiffOp::Equal { old_index, len, .. } = operation {
+            return before[old_index..old_index + len].iter().map(|line| (' ', line)).collect();
+        }
+        let removed = before[operation.old_range()].iter().map(|line| ('-', line));
+        let added = after[operation.new_range()].iter().map(|line| ('+', line));
+        removed.chain(added).collect::<Vec<_>>()
+    });
+    for (sign, line) in changes {
+        let line = line.trim();
         // A line of layers may begin with a bracket too, but does not end with one that closes it.
         let name = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         if let Some(name) = name.filter(|name| !name.is_empty() && !name.contains(['[', '{', '"']))
         {
             section = name.to_owned();
         }
-        if change.tag() == ChangeTag::Equal || line.is_empty() {
+        if sign == ' ' || line.is_empty() {
             continue;
         }
-        let line = format!("{} {line}", change.tag());
+        let line = format!("{sign} {line}");
         match found.last_mut().filter(|last| last.section == section) {
             Some(last) => last.lines.push(line),
             None => found.push(SectionDiff { section: section.clone(), lines: vec![line] }),
         }
     }
     found
+}
+
+/// How one list of texts becomes the other, in order. With one algorithm and one type of list: each combination of them adds
+/// tens of kilobytes to the program.
+pub(crate) fn operations(before: &[&str], after: &[&str]) -> Vec<DiffOp> {
+    let mut captured = Compact::new(Replace::new(Capture::new()), before, after);
+    let Ok(()) = myers::diff(&mut captured, before, 0..before.len(), after, 0..after.len());
+    captured.into_inner().into_inner().into_ops()
 }
 
 #[cfg(test)]

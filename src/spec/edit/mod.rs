@@ -18,6 +18,7 @@ pub(crate) use self::apply::never_negative;
 pub(crate) use self::between::edits_between;
 pub use self::cost::{EditCost, training_flops};
 pub use self::diff::diff;
+pub(crate) use self::diff::operations;
 #[cfg(feature = "cli")]
 pub(crate) use self::diff::{SectionDiff, sections};
 use super::layer::{Activation, Layer};
