@@ -171,7 +171,7 @@ fn a_damaged_version_is_not_promoted_and_verify_says_what_is_wrong() {
     let text = std::fs::read_to_string(&record).unwrap();
     std::fs::write(&record, text.replace("\"test\"", "\"mallory\"")).unwrap();
     let faults = registry.verify().unwrap().faults;
-    assert!(faults[0].contains("before record 3 was changed"), "{faults:?}");
+    assert!(faults[0].contains("preceding record 3 was changed"), "{faults:?}");
     std::fs::remove_file(&record).unwrap();
     assert!(registry.verify().unwrap().faults[0].contains("record 2 is missing"));
 }
