@@ -164,7 +164,7 @@ fn container_user(folder: Option<&Path>, rootless: Option<&Path>) -> io::Result<
     Ok(inside)
 }
 
-/// Makes a folder, with all that is in it, somebody's.
+/// Changes the owner of a folder and its content.
 fn give(folder: &Path, user: (u32, u32)) -> io::Result<()> {
     let mut open = vec![PathBuf::from(folder)];
     while let Some(path) = open.pop() {

@@ -81,7 +81,7 @@ impl Run<'_> {
             // A process group of its own, so that it can be ended with all its children.
             .process_group(0);
         let child = command.spawn()?;
-        // It holds the writing ends, which must be closed for the output to end.
+        // It holds the write ends of the pipes, which must be closed for the output to end.
         drop(command);
         let group = Group::of(&child);
         if let (Some(path), Some(name)) = (self.process_file, group.name()) {

@@ -43,7 +43,7 @@ pub(super) fn train(
         Some(accuracy) => accuracy,
         None => {
             let measured = measured(build, command, rule, &folder, &rule.score);
-            // What it wrote is shown beside the build, whatever came of it.
+            // Its files are shown with the build even if it failed.
             build.chain.store.set_run(build.row.id, "output")?;
             let accuracy = measured?;
             let file = build.chain.places.build(build.row.id).join(MEASURED);

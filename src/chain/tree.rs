@@ -52,13 +52,13 @@ pub const SUBMODULES_MAX: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// Too many bytes.
-    #[error("the commit holds more than {bytes} bytes, the limit of `checkout-megabytes`")]
+    #[error("the commit contains more than {bytes} bytes, the limit of `checkout-megabytes`")]
     Bytes {
         /// The limit.
         bytes: u64,
     },
     /// Too many files.
-    #[error("the commit holds more than {files} files")]
+    #[error("the commit contains more than {files} files")]
     Files {
         /// The limit.
         files: u64,

@@ -102,7 +102,7 @@ impl Reading {
                     }
                 }
             }
-            // Nobody waits any more.
+            // The receiver no longer waits.
             let _ = end.send(());
         });
         Self { read, ended }

@@ -24,7 +24,7 @@
 //! that finds a higher id, or a later submission, is superseded and ends without a result, and the study ignores it. So
 //! a job that keeps running although its node was declared dead writes to a folder that nobody reads any more.
 //!
-//! | file | what it holds |
+//! | module | content |
 //! | --- | --- |
 //! | `shared` | the cluster of a study: runs tasks |
 //! | `task_runner` | the loop around one task: look, decide, submit, accept |

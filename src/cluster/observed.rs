@@ -97,7 +97,7 @@ impl ObservedAttempts {
         listing: &Listing,
     ) -> Result<RetryCounts, ReadError> {
         let mut retries = RetryCounts::default();
-        // Whoever resumes a study that was given up has seen to the cause.
+        // A study that ended with an error is resumed after its cause was resolved.
         let forgiven = listing.gave_up.last().copied().unwrap_or(0);
         for &submission in listing.submissions.iter().filter(|number| **number > forgiven) {
             let of_this = listing.claims.iter().filter(|id| id.submission == submission);

@@ -281,7 +281,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
     /// Cancels other jobs of the current submission than that of an attempt, in case it was submitted twice.
     fn cancel_others(&mut self, id: AttemptId) -> Result<(), TaskError> {
         let Some(current) = &self.submission else { return Ok(()) };
-        // A claim that does not tell its job leaves open which are the others.
+        // Without the job in the claim, it is unknown which jobs are the others.
         let own = self.attempts.claimant(id).ok().and_then(|claimant| claimant.job);
         let Some(own) = own else { return Ok(()) };
         let scheduler = &self.cluster.scheduler;

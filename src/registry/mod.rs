@@ -5,7 +5,7 @@
 //! held-out/            the images that versions are judged on: set.json, pixels.bin, labels.bin
 //! versions/000001/     a version: its files, and version.json with their hashes; never changed
 //! aliases/production   what a name points to, replaced atomically
-//! records/00000001.json   every decision with its figures; each holds the hash of the one before
+//! records/00000001.json   every decision with its figures; each contains the hash of the previous one
 //! retrain/             retrainings on feedback
 //! lock, fence          one writer at a time
 //! ```

@@ -55,7 +55,7 @@ impl SelfTest {
         }
         for (place, (expected, found)) in expected.iter().zip(found).enumerate() {
             let off = (expected - found).abs();
-            // A number that is none is no answer.
+            // NaN never matches.
             if off.is_nan() || off > TOLERANCE {
                 return Err(format!(
                     "value {place} of the expected probabilities is {expected}, but is now {found}"

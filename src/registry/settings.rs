@@ -61,7 +61,7 @@ pub(crate) struct PromotionSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Requirement {
-    /// Not worse by more than the margin, as far as can be told at the level.
+    /// Not significantly worse, and worse by less than the margin at the significance level.
     NotWorse,
     /// The same, even where it is known to be a little worse.
     WithinMargin,

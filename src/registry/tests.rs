@@ -347,7 +347,7 @@ fn a_retraining_is_told_with_its_decision_and_the_chain_of_records_holds() {
     open().add(draft(180)).unwrap();
     open().promote(PRODUCTION, 1, Force::No).unwrap();
     let retraining = Retraining {
-        round: 1,
+        number: 1,
         cause: Cause::Drift,
         begun: Timestamp::UNIX_EPOCH,
         images: 3,

@@ -224,7 +224,7 @@ impl Writer {
             .find(is_other)
             .ok_or_else(|| RegistryError::NothingBefore { name: name.into() })?;
         let (manifest, hash) = registry.manifest(version)?;
-        // Not their hashes, which take as long as reading them: whoever loads the model checks those.
+        // Not the hashes, which take as long as reading the files: they are checked when the model is loaded.
         manifest.check_lengths(&*registry.files, &registry.version_folder(version))?;
         let record = Record {
             alias: Some(name.into()),
@@ -403,7 +403,7 @@ fn listed(classes: &[String]) -> String {
 }
 
 impl Registry {
-    /// The files, for who writes beside versions.
+    /// The file system, for other files of the registry.
     pub fn files(&self) -> &Arc<dyn Files> {
         &self.files
     }

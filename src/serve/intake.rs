@@ -136,7 +136,7 @@ fn record(store: &Store, wake: &dyn Fn(), calls: Vec<(Call, oneshot::Sender<Opti
         wake();
     }
     for ((_, tell), recorded) in calls.into_iter().zip(recorded) {
-        // Whoever called may have hung up.
+        // The sender may have disconnected.
         let _ = tell.send(recorded);
     }
 }

@@ -50,7 +50,7 @@ impl Shadow {
     }
 }
 
-/// Answers until nobody can ask any more.
+/// Classifies until the queue is closed.
 pub(super) fn work(receiver: &Receiver<Answered>, slots: &Slots, metrics: &Metrics) {
     while let Ok(answered) = receiver.recv() {
         let Some(candidate) = slots.candidate().filter(|served| served.version != answered.version)
