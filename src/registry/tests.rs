@@ -99,7 +99,7 @@ fn a_version_is_promoted_refused_forced_and_rolled_back_and_all_is_recorded() {
     assert_eq!((refused.record.action, production(&registry)), (Action::Refused, 2));
     let reasons = refused.record.judgement.unwrap().reasons;
     assert!(reasons.iter().any(|reason| reason.contains("below the gate")), "{reasons:?}");
-    assert!(reasons.iter().any(|reason| reason.contains("more than chance")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("significantly worse")), "{reasons:?}");
     let forced = writer.promote(PRODUCTION, 3, Force::Yes).unwrap();
     assert!(forced.record.forced && !forced.record.judgement.unwrap().accepted);
     assert_eq!(production(&registry), 3);

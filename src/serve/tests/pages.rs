@@ -112,7 +112,7 @@ fn the_stage_that_trains_shows_the_jobs_of_a_cluster() {
     for said in table.iter().chain(&["pending", "Resources", ">43<", "12.5 s"]) {
         assert!(stage.contains(said), "{said}: {stage}");
     }
-    assert!(page.contains("held nodes for 10.2 node-seconds"), "{page}");
+    assert!(page.contains("Total node time: 10.2 s"), "{page}");
     assert!(!page.contains("<script>alert"), "{page}");
     // What was written there need not be what burgeon writes.
     std::fs::write(run.join("cluster.json"), "[{\"trial\": {}}").unwrap();
