@@ -1,6 +1,6 @@
 //! Names of branches, checked before they reach Git.
 
-/// Whether text can be the name of a branch: the rules of `git check-ref-format`, and none that Git could take
+/// Whether text can be the name of a branch: the rules of `git check-ref-format`, and nothing that Git could take
 /// for an option.
 pub fn is_branch(name: &str) -> bool {
     let is_allowed = |c: char| !c.is_control() && !" ~^:?*[\\\u{7f}".contains(c);

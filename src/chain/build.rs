@@ -1,4 +1,4 @@
-//! A build that runs: what its stages share, what they hand on, and how it ends.
+//! A running build: what its stages share, what they pass on, and how it ends.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -13,38 +13,38 @@ use super::store::{BuildRow, StageName, StoreError, Verdict};
 /// What is to be trained.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
-    /// A study of burgeon.
+    /// A burgeon study.
     Study {
-        /// Its file within the checkout.
+        /// Its path in the checkout.
         file: PathBuf,
-        /// The rule that says in which container; a process of this machine without one.
+        /// The rule that names its container; without one, it trains as a process on this machine.
         rule: Option<Box<ProgramRule>>,
     },
-    /// A program of another library: what it is started with, and the rule that says how.
+    /// A program of another library.
     Program {
         /// The program and its arguments.
         command: Vec<String>,
-        /// The rule.
+        /// The rule that says how it is started.
         rule: Box<ProgramRule>,
-        /// The file that is run, within the checkout.
+        /// Path of the file that is run, in the checkout.
         entry: PathBuf,
-        /// The library that its network can be written back for, if it is such a one.
+        /// The library that a grown network can be exported for; `None` if burgeon cannot export for it.
         library: Option<Library>,
     },
 }
 
-/// What training came to.
+/// The result of training.
 #[derive(Debug, Clone)]
 pub(super) struct Trained {
     /// The accuracy on held-out data, 0..=1.
     pub(super) accuracy: Option<f64>,
-    /// What the gate demands.
+    /// The accuracy that the gate requires.
     pub(super) threshold: Option<f64>,
-    /// Whether the gate is passed.
+    /// Whether the gate was passed.
     pub(super) passed: bool,
-    /// What is published if it is.
+    /// The files to publish if the gate was passed.
     pub(super) model: Vec<ModelPart>,
-    /// In a sentence.
+    /// The result as a sentence.
     pub(super) sentence: String,
 }
 
@@ -53,18 +53,18 @@ pub(super) struct Trained {
 pub(super) struct ModelPart {
     /// The name that it is published under; empty for a folder whose content is published.
     pub(super) name: String,
-    /// The folder in which the training wrote.
+    /// The folder that the training wrote to.
     pub(super) folder: PathBuf,
     /// Its path in that folder.
     pub(super) path: PathBuf,
 }
 
-/// Why a build does not go on.
+/// Why a build stops here.
 #[derive(Debug)]
 pub(super) enum End {
     /// It has its verdict.
     Verdict(Verdict, String),
-    /// The service ends, and goes on with it when it is started again.
+    /// The service is stopping; the build resumes when the service is restarted.
     Interrupted,
     /// Its state cannot be written.
     Store(StoreError),
@@ -76,39 +76,39 @@ impl From<StoreError> for End {
     }
 }
 
-/// A build that runs, with what its stages need.
+/// A running build, with what its stages need.
 pub(super) struct Build<'a> {
     pub(super) chain: &'a Chain,
     pub(super) repository: &'a Repository,
     pub(super) row: BuildRow,
     pub(super) log: BuildLog,
     pub(super) stop: Stop<'a>,
-    /// The stage that runs.
+    /// The current stage.
     pub(super) at: StageName,
 }
 
-/// Whether a build is to stop. Cheap to ask: the record is read now and then only.
+/// Whether a build should stop. Cheap to check: the database is only read at intervals.
 pub(super) struct Stop<'a> {
     chain: &'a Chain,
     build: i64,
     asked: Cell<(Instant, bool)>,
 }
 
-/// How often the record is asked whether somebody wants a build to stop.
+/// How often the database is checked for requests to stop a build.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 impl Build<'_> {
-    /// How a build ends in which something went wrong.
+    /// The end of a build that failed.
     pub(super) fn failed(&self, why: impl Into<String>) -> End {
         End::Verdict(Verdict::Failed, why.into())
     }
 
-    /// Adds a line to the log, as one of the stage that runs.
+    /// Adds a line to the log in the name of the current stage.
     pub(super) fn say(&mut self, line: &str) {
         self.log.say(self.at, line);
     }
 
-    /// The file that names the process of the current stage, for a service that is started after a crash.
+    /// The file that names the process of the current stage, so that the service finds it after a crash.
     pub(super) fn process_file(&self) -> PathBuf {
         self.chain.places.build(self.row.id).join("process.json")
     }
@@ -120,7 +120,7 @@ impl<'a> Stop<'a> {
         Self { chain, build: build.id, asked: Cell::new((Instant::now(), build.stop_asked)) }
     }
 
-    /// Whether the service ends, or somebody wants this build to stop.
+    /// Whether the service is stopping, or a user cancelled this build.
     pub(super) fn is_asked(&self) -> bool {
         if self.chain.is_stopping() {
             return true;
@@ -135,7 +135,7 @@ impl<'a> Stop<'a> {
         asked
     }
 
-    /// How a build ends that was stopped.
+    /// The end of a build that was stopped.
     pub(super) fn end(&self) -> End {
         match self.asked.get() {
             (_, false) if self.chain.is_stopping() => End::Interrupted,

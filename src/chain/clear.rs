@@ -1,4 +1,4 @@
-//! Clears the files of old builds away, by age and by size. Their records stay.
+//! Removes the files of old builds, by age and by size. Their records stay.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use super::git::bytes_below;
 use super::health::Part;
 use super::store::StoreError;
 
-/// How often to look for what to clear.
+/// How often to look for files to remove.
 const CHECK_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Clears now and then until the service ends; first what an earlier service left half removed.
+/// Removes files at intervals until the service stops; first those whose removal an earlier service did not finish.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(600);
 pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
     if let Err(error) = remove_what_was_cleared(chain) {
         let error = crate::sys::error_chain(&error);
-        tracing::warn!(error, "cannot remove what is left of old builds");
+        tracing::warn!(error, "cannot finish removing the files of old builds");
     }
     let mut next = Instant::now();
     let mut seen = 0;
@@ -35,17 +35,17 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
                 && let Err(error) = remove_left_over(chain)
             {
                 let error = crate::sys::error_chain(&error);
-                tracing::warn!(error, "cannot look for containers that a crash left behind");
+                tracing::warn!(error, "cannot check for containers left behind by a crash");
             }
             next = Instant::now() + CHECK_INTERVAL;
         }
-        chain.health.well(Part::Clearing);
+        chain.health.report_success(Part::Clearing);
         seen = chain.wait(seen, CHECK_INTERVAL);
     }
     Ok(())
 }
 
-/// Clears what is too old, and then the oldest until the rest is small enough.
+/// Removes what is too old, and then the oldest builds until the rest is small enough.
 fn clear(chain: &Chain, repository: &Repository) -> Result<(), StoreError> {
     let keep = &chain.config.keep;
     let oldest = Timestamp::now().as_millisecond() - i64::from(keep.days) * 24 * 3600 * 1000;
@@ -54,9 +54,9 @@ fn clear(chain: &Chain, repository: &Repository) -> Result<(), StoreError> {
         builds.iter().map(|build| bytes_below(&chain.places.build(build.id))).collect();
     let mut bytes: u64 = sizes.iter().sum();
     for (build, size) in builds.iter().zip(sizes) {
-        chain.health.alive(Part::Clearing);
+        chain.health.report_alive(Part::Clearing);
         let is_old = build.ended.is_some_and(|ended| ended < oldest);
-        // On record first, so that a build is not reopened while its files are removed.
+        // Recorded first, so that a build is not reopened while its files are removed.
         if (is_old || bytes > u64::from(keep.gigabytes) << 30)
             && chain.store.set_cleared(build.id)?
         {
@@ -67,7 +67,7 @@ fn clear(chain: &Chain, repository: &Repository) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Removes the files of builds that are cleared according to the record, but whose removal a crash cut short.
+/// Removes the files of builds that are recorded as removed, but whose removal a crash interrupted.
 fn remove_what_was_cleared(chain: &Chain) -> Result<(), StoreError> {
     for entry in std::fs::read_dir(chain.places.builds()).into_iter().flatten().flatten() {
         let id = entry.file_name().to_str().and_then(|name| name.parse().ok());

@@ -1,4 +1,4 @@
-//! Programs of stages in containers, each of which is found again after a crash of the service by the build's label.
+//! Runs the programs of stages in containers, which the service finds again after a crash by the build's label.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -15,28 +15,28 @@ use super::store::BuildState;
 use crate::sys::error_chain;
 use burgeon_container::{ContainerError, Ended, Engine, Job, Limits, Mount};
 
-/// Where a container finds the data of its repository.
+/// The path of the repository's data in a container.
 pub(super) const DATA: &str = "/data";
 
-/// Tells a program where the data of its repository is, in a container or not.
+/// The environment variable that tells a program where the data of its repository is.
 pub(super) const DATA_VARIABLE: &str = "BURGEON_DATA";
 
-/// A program in a container.
+/// A program to run in a container.
 pub(super) struct Contained<'a> {
     /// The rule that names its image and limits.
     pub(super) rule: &'a ProgramRule,
-    /// What the image is started with.
+    /// The command that is run.
     pub(super) command: Vec<String>,
-    /// The folder where it starts and may write.
+    /// The folder that it starts in and may write to.
     pub(super) output: PathBuf,
-    /// Files and folders that it may read, beside the checkout and the data.
+    /// Files and folders that it may read, besides the checkout and the data.
     pub(super) mounts: Vec<(PathBuf, String)>,
     /// Longest time.
     pub(super) seconds: Option<u64>,
 }
 
 impl Contained<'_> {
-    /// Runs it to its end, or waits for the end of the container that an earlier service started.
+    /// Runs the program to its end, or waits for the container that the service started before a crash.
     pub(super) fn run(
         self,
         build: &mut Build,
@@ -49,10 +49,13 @@ impl Contained<'_> {
         let rootless = engine.is_rootless().map_err(|error| build.failed(error_chain(&error)))?;
         let labels = engine.list().map_err(|error| build.failed(error_chain(&error)))?;
         let socket = rootless.then(|| engine.socket());
-        // A program that runs already could put a link to a file of this machine in the place of a folder meanwhile.
+        // A program that already runs could replace a folder by a link to a file of this machine.
         let given = (!labels.contains(&label)).then_some(&*output);
         let user = container_user(given, socket).map_err(|error| {
-            build.failed(format!("cannot give {} to the program: {error}", output.display()))
+            build.failed(format!(
+                "cannot make {} writable for the program: {error}",
+                output.display()
+            ))
         })?;
         let data = build.repository.data.iter().map(|data| (data.clone(), DATA.to_owned()));
         let read_only = |(source, target)| Mount { source, target, read_only: true };
@@ -85,12 +88,12 @@ impl Contained<'_> {
             print(bytes);
         };
         let ended = engine.run(&job, &mut output, &|| stop.is_asked()).and_then(|ended| {
-            // Kept until its end is read: by this process, or by one after a crash.
+            // Kept until its exit code has been read, by this process or by one after a crash.
             engine.remove(&label)?;
             Ok(ended)
         });
         match ended {
-            // As a shell tells of a signal.
+            // A shell reports a signal in this way.
             Ok(Ended::Exited(code @ 129..=159)) => Ok(Finished::Killed((code - 128) as i32)),
             Ok(Ended::Exited(code)) => Ok(Finished::Exited(code as i32)),
             Ok(Ended::Stopped) => Ok(Finished::Stopped),
@@ -105,7 +108,7 @@ impl Contained<'_> {
     }
 }
 
-/// Whether the engine has the container of this build already.
+/// Whether the container of this build exists already.
 pub(super) fn has_container(build: &Build) -> Result<bool, End> {
     let label = label(build.chain, build.row.id);
     Engine::connect(build.chain.config.engine.as_deref())
@@ -114,7 +117,7 @@ pub(super) fn has_container(build: &Build) -> Result<bool, End> {
         .map_err(|error| build.failed(error_chain(&error)))
 }
 
-/// Removes the containers of builds of this service that have ended, which a crash left behind.
+/// Removes the containers of ended builds of this service that a crash left behind.
 pub(super) fn remove_left_over(chain: &Chain) -> Result<(), ContainerError> {
     let engine = Engine::connect(chain.config.engine.as_deref())?;
     for found in engine.list()? {
@@ -131,15 +134,16 @@ pub(super) fn remove_left_over(chain: &Chain) -> Result<(), ContainerError> {
     Ok(())
 }
 
-/// What tells the container of a build from those of all other builds and services.
+/// The label that distinguishes the container of a build from those of all other builds and services.
 fn label(chain: &Chain, build: i64) -> String {
     let folder = hex::encode(&Sha256::digest(chain.config.folder.as_os_str().as_bytes())[..8]);
     format!("{folder}:{build}")
 }
 
-/// The user and group that the program has in its container, and to whom the folder, if one is given, then belongs: those
-/// of the service, unless that is root; then an unprivileged user. `rootless` is the socket of an engine without root: its
-/// containers' root is the engine's own user, and no other user of a container could write to a folder of this machine.
+/// The user and group that the program has in its container, and to whom the folder, if one is given, then belongs:
+/// those of the service, unless that is root; then an unprivileged user. `rootless` is the socket of an engine without
+/// root: its containers' root is the engine's own user, and no other user of a container could write to a folder of
+/// this machine.
 fn container_user(folder: Option<&Path>, rootless: Option<&Path>) -> io::Result<(u32, u32)> {
     const UNPRIVILEGED: (u32, u32) = (65532, 65532);
     let own = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
@@ -160,7 +164,7 @@ fn container_user(folder: Option<&Path>, rootless: Option<&Path>) -> io::Result<
     Ok(inside)
 }
 
-/// Makes a folder, with all that is in it, somebody's.
+/// Changes the owner of a folder and its content.
 fn give(folder: &Path, user: (u32, u32)) -> io::Result<()> {
     let mut open = vec![PathBuf::from(folder)];
     while let Some(path) = open.pop() {

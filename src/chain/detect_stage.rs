@@ -30,7 +30,7 @@ pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {
             .map(|(ending, count)| format!("{count} {ending}"))
             .collect();
         let why = format!(
-            "unknown: nothing that trains was found in {} files ({}), of which {} were read",
+            "unknown: none of the {} files ({}) is a study or a training program; {} of them were read",
             looked.files,
             endings.join(", "),
             looked.read
@@ -52,7 +52,7 @@ pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {
             let found = &detection.findings[matched.finding];
             if found.gpu == Gpu::Required && rule.gpus == Gpus::None {
                 let line = format!(
-                    "  it needs a GPU, and rule {} gives it none; add `gpus = \"all\"`\n",
+                    "  it needs a GPU, but rule {} provides none; add `gpus = \"all\"`\n",
                     matched.rule
                 );
                 build.log.print(line.as_bytes());
@@ -70,18 +70,18 @@ pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {
             Ok((note, target))
         }
         None => Err(build.failed(format!(
-            "{} ({}), but no [[rule]] of server.toml says what to train it with",
+            "{} ({}), but no [[rule]] of server.toml applies to it",
             finding.reason, finding.entry.file
         ))),
     }
 }
 
-/// A study, in the container that the first rule for studies names, if there is one.
+/// A study, in the container of the first rule for studies, if there is one.
 fn of_study(build: &Build, file: PathBuf) -> Target {
     Target::Study { file, rule: study_rule(build).cloned().map(Box::new) }
 }
 
-/// The rule that says in which container studies train; a process of this machine without one.
+/// The rule that names the container that studies train in; without one, they train as processes on this machine.
 pub(super) fn study_rule<'a>(build: &Build<'a>) -> Option<&'a ProgramRule> {
     let of_studies = |rule: &&ProgramRule| rule.rule.kind == Some(Kind::Study);
     let rule = build.chain.config.rules.iter().find(of_studies);

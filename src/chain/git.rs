@@ -1,8 +1,8 @@
 //! Fetching a commit and checking it out, through the `git` program, with hostile repositories in mind.
 //!
-//! What a repository holds decides about nothing but the content of its own checkout: no hooks, no submodules, no
-//! filters, no symbolic links (they become files that hold their target), no transport but that of the configured
-//! address. Size, number and depth are looked at before anything is written.
+//! The content of a repository affects nothing but its own checkout: no hooks, no submodules, no filters, no symbolic
+//! links (they become files that contain their target), no transport but that of the configured URL. Size, number and
+//! depth are checked before anything is written.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -21,52 +21,52 @@ use burgeon_container::HangLimits;
 /// Longest time of one call.
 const FETCH: Duration = Duration::from_secs(600);
 const LOOK_UP: Duration = Duration::from_secs(60);
-/// Output that is kept of calls whose output is read.
+/// Most output that is kept of a call.
 const OUTPUT_MAX: usize = 64 << 10;
 
-/// Why a commit cannot be had.
+/// Why a commit cannot be fetched or checked out.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// The program is not there, or a folder cannot be written.
+    /// The `git` program is missing, or a folder cannot be written.
     #[error("cannot run {what}")]
     Io {
-        /// What was tried.
+        /// The command.
         what: &'static str,
         /// Why.
         source: io::Error,
     },
-    /// Git says that it cannot be done.
+    /// Git reported an error.
     #[error("git {what} failed: {said}")]
     Failed {
-        /// What was tried.
+        /// The command.
         what: &'static str,
-        /// Its last words.
+        /// Its last lines of output.
         said: String,
     },
     /// It took too long.
     #[error("git {what} took longer than {} s", limit.as_secs())]
     OutOfTime {
-        /// What was tried.
+        /// The command.
         what: &'static str,
         /// The limit.
         limit: Duration,
     },
-    /// The service, or somebody, stopped it.
+    /// The service is stopping, or a user cancelled the build.
     #[error("stopped")]
     Stopped,
-    /// The branch is not there.
+    /// The branch does not exist.
     #[error("the repository has no branch {branch}")]
     NoBranch {
         /// Its name.
         branch: String,
     },
-    /// What was fetched is too much.
+    /// The repository is too large.
     #[error("the repository is larger than {megabytes} MB, the limit of `checkout-megabytes`")]
     TooLarge {
         /// The limit.
         megabytes: u32,
     },
-    /// A submodule cannot be had.
+    /// A submodule cannot be fetched.
     #[error("the submodule {path} {why}")]
     Submodule {
         /// Its path.
@@ -76,15 +76,15 @@ pub enum GitError {
     },
     /// It has too many submodules, or some that cannot be fetched.
     #[error(
-        "{read} of the {all} submodules can be fetched: at most {SUBMODULES_MAX} are, with paths in UTF-8"
+        "only {read} of the {all} submodules can be fetched: at most {SUBMODULES_MAX} are allowed, with paths in UTF-8"
     )]
     Submodules {
-        /// Those that can be fetched.
+        /// The number that can be fetched.
         read: usize,
-        /// All.
+        /// The number of all.
         all: u64,
     },
-    /// What it holds cannot be checked out.
+    /// Its content cannot be checked out.
     #[error(transparent)]
     Tree(#[from] TreeError),
 }
@@ -94,27 +94,27 @@ pub enum GitError {
 pub struct Checkout {
     /// The full name of the commit.
     pub commit: String,
-    /// Its author.
+    /// The author of the commit.
     pub author: String,
     /// The first line of its message.
     pub message: String,
-    /// What it holds.
+    /// Its content.
     pub tree: Tree,
 }
 
-/// One repository as Git reaches it.
+/// A repository that can be fetched.
 pub struct Git<'a> {
-    /// Where from.
+    /// Its URL.
     pub url: &'a GitUrl,
     /// The branch, checked.
     pub branch: &'a str,
-    /// The bare repository that keeps what was fetched.
+    /// The local bare repository that it is fetched into.
     pub kept: &'a Path,
     /// Largest fetch and checkout.
     pub megabytes: u32,
     /// Whether submodules are fetched too.
     pub submodules: bool,
-    /// Whether to stop.
+    /// Whether the build should stop.
     pub stop: &'a dyn Fn() -> bool,
 }
 
@@ -138,17 +138,17 @@ impl Git<'_> {
         commit.ok_or_else(|| GitError::NoBranch { branch: self.branch.into() })
     }
 
-    /// Fetches a commit and writes what it holds into a new folder.
+    /// Fetches a commit and checks it out into a new folder.
     ///
     /// # Errors
     ///
-    /// If it cannot be had within the limits. The folder is then not there.
+    /// If it cannot be fetched within the limits. The folder then does not exist.
     pub fn check_out(&self, commit: &str, folder: &Path) -> Result<Checkout, GitError> {
         self.prepare()?;
         if !self.has(commit)? {
             let had_objects = bytes_below(&self.kept.join("objects")) > 0;
             match self.fetch(commit) {
-                // What earlier builds fetched counted too: once more without it.
+                // What earlier builds fetched counts too: try again without it.
                 Err(GitError::TooLarge { .. }) if had_objects => {
                     self.prepare()?;
                     self.fetch(commit)?;
@@ -165,7 +165,7 @@ impl Git<'_> {
         Ok(Checkout { commit: commit.into(), author, message, tree })
     }
 
-    /// Makes the bare repository, and removes locks that a killed call left in it: one build at a time uses it.
+    /// Creates the bare repository, and removes locks that a killed call left in it: only one build at a time uses it.
     fn prepare(&self) -> Result<(), GitError> {
         let io = |source| GitError::Io { what: "git init", source };
         if !self.kept.join("HEAD").exists() {
@@ -194,7 +194,7 @@ impl Git<'_> {
         }
     }
 
-    /// Fetches one commit; from a server that gives no single commits, the branch that it is on.
+    /// Fetches one commit or, from servers that refuse to send single commits, its branch.
     fn fetch(&self, commit: &str) -> Result<(), GitError> {
         match self.fetch_with(&["--depth=1"], commit) {
             Err(GitError::Failed { .. }) => {}
@@ -206,7 +206,7 @@ impl Git<'_> {
             true => Ok(()),
             false => Err(GitError::Failed {
                 what: "fetch",
-                said: format!("the branch {} does not hold the commit {commit}", self.branch),
+                said: format!("the branch {} does not contain the commit {commit}", self.branch),
             }),
         }
     }
@@ -230,16 +230,16 @@ impl Git<'_> {
             is_too_large = bytes_below(self.kept) > limit;
             is_too_large
         });
-        // Also if it was fetched in one go between two looks.
+        // It may have been fetched entirely between two checks.
         if is_too_large || bytes_below(self.kept) > limit {
-            // Nothing of it is kept, or every later fetch would begin too large.
+            // Nothing of it is kept, as every later fetch would be too large from the start.
             let _ = std::fs::remove_dir_all(self.kept);
             return Err(GitError::TooLarge { megabytes: self.megabytes });
         }
         fetched.map(drop)
     }
 
-    /// Looks at what a commit holds, before any of it is written.
+    /// Checks the content of a commit before any of it is written.
     fn look(&self, commit: &str) -> Result<(Tree, Vec<Submodule>), GitError> {
         let limits = TreeLimits { bytes: u64::from(self.megabytes) << 20, ..TreeLimits::default() };
         let mut reader = tree::Reader::new(limits);
@@ -265,7 +265,7 @@ impl Git<'_> {
         Ok((one_line(author, 100), one_line(message, 200)))
     }
 
-    /// Writes what a commit holds into a folder that is there as a whole or not at all.
+    /// Checks a commit out into a folder that is created as a whole or not at all.
     fn write(
         &self,
         commit: &str,
@@ -302,8 +302,8 @@ impl Git<'_> {
         std::fs::rename(&aside, folder).map_err(io)
     }
 
-    /// Writes the submodules of a commit into its checkout, each fetched as carefully; theirs are left out. The limit
-    /// holds for all of them together.
+    /// Checks out the submodules of a commit, fetched with the same care; nested submodules are left out. The size limit
+    /// applies to all of them together.
     fn write_submodules(
         &self,
         commit: &str,
@@ -323,7 +323,7 @@ impl Git<'_> {
             let refused = |why: String| GitError::Submodule { path: module.path.clone(), why };
             let url = urls
                 .get(&module.path)
-                .ok_or_else(|| refused("has no address in .gitmodules".into()))?;
+                .ok_or_else(|| refused("has no URL in .gitmodules".into()))?;
             let url = submodules::resolved(self.url, url).map_err(refused)?;
             let kept = self.kept.with_extension(submodules::folder(&url));
             let git =
@@ -336,7 +336,7 @@ impl Git<'_> {
                 std::fs::remove_dir_all(&apart).map_err(io)?;
                 return Err(TreeError::Bytes { bytes: limit }.into());
             }
-            // In the place of the empty folder that Git made.
+            // Replaces the empty folder that Git made.
             let to = folder.join(&module.path);
             std::fs::create_dir_all(&to).map_err(io)?;
             std::fs::rename(&apart, &to).map_err(io)?;
@@ -344,7 +344,7 @@ impl Git<'_> {
         Ok(())
     }
 
-    /// Git, ready for its arguments.
+    /// The `git` command without its arguments.
     fn git(&self, trust: Trust) -> Command {
         let mut command = Command::new("git");
         let inherited = [
@@ -372,7 +372,7 @@ impl Git<'_> {
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("LC_ALL", "C");
         if trust == Trust::Nobody {
-            // No filter of the operator's own settings is run on what a repository holds.
+            // Filters in the operator's own settings must not run on the content of a repository.
             command.env("GIT_CONFIG_GLOBAL", "/dev/null");
         }
         for setting in [
@@ -385,7 +385,7 @@ impl Git<'_> {
             "core.bigFileThreshold=4m",
             "pack.threads=1",
             "fetch.fsckObjects=true",
-            // Mistakes of old programs, harmless here, in the history of many repositories.
+            // Errors that old programs left in the history of many repositories, which are harmless here.
             "fetch.fsck.zeroPaddedFilemode=ignore",
             "fetch.fsck.badTimezone=ignore",
             "fetch.fsck.missingSpaceBeforeDate=ignore",
@@ -398,7 +398,7 @@ impl Git<'_> {
         command
     }
 
-    /// Runs Git and returns what it printed; `ends` is asked now and then whether to end it.
+    /// Runs Git and returns its output; `ends` is asked at intervals whether to stop it.
     fn call(
         &self,
         command: Command,
@@ -418,7 +418,7 @@ impl Git<'_> {
         match finished {
             Finished::Exited(0) if !full => Ok(said),
             Finished::Exited(0) => {
-                Err(GitError::Failed { what, said: "it printed too much".into() })
+                Err(GitError::Failed { what, said: "its output is too long".into() })
             }
             Finished::Exited(_) | Finished::Killed(_) | Finished::Hung(_) => {
                 Err(GitError::Failed { what, said: last_words(&said) })
@@ -428,7 +428,7 @@ impl Git<'_> {
         }
     }
 
-    /// Runs Git and passes what it prints on, until `ends` says that this is enough.
+    /// Runs Git and passes its output on, until `ends` says that it is enough.
     fn read(
         &self,
         command: Command,
@@ -475,9 +475,9 @@ impl Git<'_> {
 /// Whose settings Git reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trust {
-    /// Those of whoever runs the service, for keys and passwords of repositories.
+    /// Those of the user who runs the service, for keys and passwords of repositories.
     Operator,
-    /// None but ours.
+    /// Only those that are set here.
     Nobody,
 }
 
@@ -489,7 +489,7 @@ fn git_name(what: &'static str) -> &'static str {
     }
 }
 
-/// The last lines of what Git printed, in one.
+/// The last lines of what Git printed, as one line.
 fn last_words(said: &str) -> String {
     let mut words = String::new();
     let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -497,7 +497,7 @@ fn last_words(said: &str) -> String {
         let _ = write!(words, "{}{}", if words.is_empty() { "" } else { "; " }, line.trim());
     }
     match words.is_empty() {
-        true => "it said nothing".into(),
+        true => "no message".into(),
         false => one_line(&words, 600),
     }
 }
@@ -524,7 +524,7 @@ pub(super) fn bytes_below(folder: &Path) -> u64 {
     bytes
 }
 
-/// Whether Git is there, and which.
+/// The version of Git, if it is installed.
 pub fn version() -> Option<String> {
     let output = Command::new(OsStr::new("git")).arg("--version").output().ok()?;
     output.status.success().then(|| one_line(&String::from_utf8_lossy(&output.stdout), 100))

@@ -149,7 +149,7 @@ fn what_is_not_there_is_said() {
     assert!(matches!(error, GitError::NoBranch { .. }), "{error}");
     site.push("one");
     let error = site.check_out_with(Some(&"0a".repeat(20)), 50).unwrap_err();
-    assert!(error.to_string().contains("does not hold the commit"), "{error}");
+    assert!(error.to_string().contains("does not contain the commit"), "{error}");
     std::fs::remove_dir_all(site.path("served.git")).unwrap();
     let error = site.check_out().unwrap_err();
     assert!(error.to_string().contains("git ls-remote failed"), "{error}");

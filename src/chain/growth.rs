@@ -1,4 +1,4 @@
-//! What became of a program whose network is grown, as the build's page and its messages tell it.
+//! The record of a program whose network is grown, for the page and the messages of a build.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use crate::detect::Framework;
 use crate::report::Report;
 use crate::sys::files::{FileError, Files, RealFiles};
 
-/// File of the record, in the build's folder.
+/// File name of the record in the build's folder.
 const FILE: &str = "growth.json";
 const BYTES_MAX: u64 = 4 << 20;
 /// Longer programs are not attached to mail.
 const PROGRAM_BYTES_MAX: u64 = 256 << 10;
 
-/// A library that grown networks are written back for.
+/// A library that grown networks are exported for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Library {
@@ -25,17 +25,17 @@ pub enum Library {
 }
 
 impl Library {
-    /// The library of a finding, if networks can be written back for it.
+    /// The library of a finding, if networks can be exported for it.
     pub(super) fn of(framework: Framework) -> Option<Self> {
         match framework {
-            // Also `tf.keras`; what is TensorFlow without Keras makes no study.
+            // `tf.keras` included; TensorFlow without Keras cannot be converted into a study.
             Framework::Keras | Framework::Tensorflow => Some(Self::Keras),
             Framework::Pytorch => Some(Self::Pytorch),
             _ => None,
         }
     }
 
-    /// As people write it.
+    /// As users write it.
     pub fn words(self) -> &'static str {
         match self {
             Self::Keras => "Keras",
@@ -51,7 +51,7 @@ impl Library {
         }
     }
 
-    /// The file of the program that builds the network, and that of its weights.
+    /// The file names of the program that builds the network and of its weights.
     pub(super) fn files(self) -> [&'static str; 2] {
         match self {
             Self::Keras => ["keras_model.py", "keras.npz"],
@@ -60,25 +60,25 @@ impl Library {
     }
 }
 
-/// The record of a program whose network is grown. All texts are one line each.
+/// The record of a program whose network is grown. Each text is a single line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Growth {
     /// The repository's program.
     pub program: String,
     /// Its library.
     pub library: Library,
-    /// The accuracy that it reached by itself, 0..=1.
+    /// The accuracy that the original program reached, 0..=1.
     pub accuracy: f64,
-    /// What its study has otherwise than the program, with place and reason.
+    /// What could not be carried over into the study, with place and reason.
     pub lost: Vec<String>,
-    /// What growth changed, trial by trial, with the reasons; only once it has passed its gate.
+    /// What growth changed, trial by trial, with the reasons; empty until the gate is passed.
     pub changes: Vec<String>,
     /// The accuracy of the exported program in its own library, 0..=1.
     pub exported_accuracy: Option<f64>,
 }
 
 impl Growth {
-    /// The record in a build's folder; `None` if it has none that can be read.
+    /// The record in a build's folder; `None` if there is none that can be read.
     pub fn read(folder: &Path) -> Option<Self> {
         let text = RealFiles.read(&folder.join(FILE), BYTES_MAX).ok()?;
         serde_json::from_slice(&text).ok()
@@ -89,15 +89,15 @@ impl Growth {
         RealFiles.write_atomically(&folder.join(FILE), &text)
     }
 
-    /// What was changed, and what could not be carried over, each under its heading.
+    /// What was changed and what could not be carried over, each with a heading.
     pub fn lists(&self) -> [(&'static str, &[String]); 2] {
         [
             ("What was changed, and why", &self.changes),
-            ("What of the program could not be carried over into the study", &self.lost),
+            ("What could not be carried over from the program", &self.lost),
         ]
     }
 
-    /// Name and text of the exported program, which is in this folder; `None` if it is not there, or too long to be sent.
+    /// Name and text of the exported program in this folder; `None` if it does not exist or is too long to be sent.
     pub(super) fn exported_program(&self, folder: &Path) -> Option<(&'static str, String)> {
         let [name, _] = self.library.files();
         let text = RealFiles.read(&folder.join(name), PROGRAM_BYTES_MAX).ok()?;

@@ -1,6 +1,6 @@
-//! Whether the threads of the service do their work.
+//! The health of the threads of the service.
 //!
-//! Each gives signs of life while it works, and says when it cannot. One that gives none for too long is stuck.
+//! Each thread reports regularly that it is alive, and reports errors. One that has not reported for too long is stuck.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,66 +8,66 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// A thread that gives no sign of life for so long is stuck. What it waits for is bounded by less, or gives signs
-/// meanwhile.
+/// A thread that does not report for this long is stuck. Whatever a thread waits for takes less, or reports meanwhile.
 const SILENCE_MAX: Duration = Duration::from_secs(40);
-/// The same for one that looks through all files of many builds.
+/// The same for the thread that goes through all files of many builds.
 const CLEARING_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// A thread that works until the service ends.
+/// A thread that works until the service stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// Starts builds.
     Builds,
-    /// Sends messages and the states of commits.
+    /// Sends messages and posts commit statuses.
     Messages,
-    /// Looks branches up.
+    /// Polls branches.
     Poll,
-    /// Clears the files of old builds away.
+    /// Removes the files of old builds.
     Clearing,
-    /// Trains models of registries again.
+    /// Retrains models of registries.
     Retraining,
 }
 
 /// What is wrong with a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Ailment {
-    /// It gives no sign of life.
+pub enum Malfunction {
+    /// It has stopped reporting.
     Stuck,
-    /// It ended, though nobody asked it to; it is started again.
+    /// It ended unexpectedly, and is restarted.
     Dead,
-    /// It runs, and cannot do its work.
+    /// It runs, but fails to do its work.
     Failing,
 }
 
-/// A thread that does not do its work.
+/// A thread that does not work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
-    /// Which.
+    /// The thread.
     pub part: Part,
     /// What is wrong with it.
-    pub ailment: Ailment,
+    #[serde(rename = "ailment")]
+    pub malfunction: Malfunction,
     /// For how long.
     pub seconds: u64,
-    /// Why, if that is known. It may name files, and is for those who may see everything.
+    /// Why, if that is known. It may name files, and is shown only to users who may see everything.
     #[serde(skip)]
     pub why: String,
 }
 
-/// How the threads are. Nothing is known of those that have not begun.
+/// The state of the threads. Nothing is known of those that have not started.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<BTreeMap<Part, Standing>>);
+pub struct Health(Mutex<BTreeMap<Part, ThreadState>>);
 
 #[derive(Debug)]
-struct Standing {
-    seen: Instant,
-    ill: Option<(Ailment, Instant, String)>,
+struct ThreadState {
+    last_report: Instant,
+    malfunction: Option<(Malfunction, Instant, String)>,
 }
 
 impl Part {
-    /// What it is, as the subject of a sentence.
+    /// The subject of a sentence about it.
     fn sentence(self) -> &'static str {
         match self {
             Self::Builds => "The thread that starts builds",
@@ -96,7 +96,7 @@ impl Part {
     }
 }
 
-impl Ailment {
+impl Malfunction {
     fn word(self) -> &'static str {
         match self {
             Self::Stuck => "stuck",
@@ -107,50 +107,56 @@ impl Ailment {
 }
 
 impl Trouble {
-    /// In a line without reasons: `poll: stuck for 61 s`.
+    /// A line without the reason: `poll: stuck for 61 s`.
     pub fn line(&self) -> String {
-        let Self { part, ailment, seconds, .. } = self;
-        format!("{}: {} for {seconds} s\n", part.word(), ailment.word())
+        let Self { part, malfunction, seconds, .. } = self;
+        format!("{}: {} for {seconds} s\n", part.word(), malfunction.word())
     }
 
-    /// In a sentence.
+    /// A sentence with the reason.
     pub fn sentence(&self) -> String {
-        let Self { part, ailment, seconds, why } = self;
+        let Self { part, malfunction, seconds, why } = self;
         let (part, why) = (part.sentence(), if why.is_empty() { "an internal error" } else { why });
-        match ailment {
-            Ailment::Stuck => format!("{part} has given no sign of life for {seconds} s."),
-            Ailment::Dead => format!("{part} died {seconds} s ago and is being restarted: {why}."),
-            Ailment::Failing => format!("{part} has been failing for {seconds} s: {why}."),
+        match malfunction {
+            Malfunction::Stuck => format!("{part} has not responded for {seconds} s."),
+            Malfunction::Dead => {
+                format!("{part} died {seconds} s ago and is being restarted: {why}.")
+            }
+            Malfunction::Failing => format!("{part} has been failing for {seconds} s: {why}."),
         }
     }
 }
 
 impl Health {
-    /// A sign of life.
-    pub fn alive(&self, part: Part) {
+    /// A thread reports that it is alive.
+    pub fn report_alive(&self, part: Part) {
         let now = Instant::now();
-        let new = || Standing { seen: now, ill: None };
-        self.lock().entry(part).or_insert_with(new).seen = now;
+        let new = || ThreadState { last_report: now, malfunction: None };
+        self.lock().entry(part).or_insert_with(new).last_report = now;
     }
 
-    /// A thread has done all that there was to do.
-    pub fn well(&self, part: Part) {
-        self.lock().insert(part, Standing { seen: Instant::now(), ill: None });
+    /// A thread has done all its work.
+    pub fn report_success(&self, part: Part) {
+        self.lock().insert(part, ThreadState { last_report: Instant::now(), malfunction: None });
     }
 
-    /// A thread cannot do its work, or has ended. What it was ill of before counts from when it began.
-    pub fn ill(&self, part: Part, ailment: Ailment, why: &str) {
+    /// A thread cannot do its work, or has ended. The time counts from the first of these reports in a row.
+    pub fn report_malfunction(&self, part: Part, malfunction: Malfunction, why: &str) {
         let now = Instant::now();
         let mut parts = self.lock();
-        let standing = parts.entry(part).or_insert(Standing { seen: now, ill: None });
-        let since = match &standing.ill {
-            Some((before, since, _)) if *before == ailment => *since,
+        let state =
+            parts.entry(part).or_insert(ThreadState { last_report: now, malfunction: None });
+        let since = match &state.malfunction {
+            Some((before, since, _)) if *before == malfunction => *since,
             _ => now,
         };
-        *standing = Standing { seen: now, ill: Some((ailment, since, why.to_owned())) };
+        *state = ThreadState {
+            last_report: now,
+            malfunction: Some((malfunction, since, why.to_owned())),
+        };
     }
 
-    /// Whether a thread has given a sign of life, for tests.
+    /// Whether a thread has reported, for tests.
     #[cfg(test)]
     pub fn knows(&self, part: Part) -> bool {
         self.lock().contains_key(&part)
@@ -159,22 +165,22 @@ impl Health {
     /// What is wrong now.
     pub fn troubles(&self, now: Instant) -> Vec<Trouble> {
         let parts = self.lock();
-        let troubles = parts.iter().filter_map(|(part, standing)| {
-            let silent = now.saturating_duration_since(standing.seen);
-            let (ailment, lasts, why) = match &standing.ill {
-                _ if silent > part.silence_max() => (Ailment::Stuck, silent, ""),
-                Some((ailment, since, why)) => {
-                    (*ailment, now.saturating_duration_since(*since), why.as_str())
+        let troubles = parts.iter().filter_map(|(part, state)| {
+            let silent = now.saturating_duration_since(state.last_report);
+            let (malfunction, lasts, why) = match &state.malfunction {
+                _ if silent > part.silence_max() => (Malfunction::Stuck, silent, ""),
+                Some((malfunction, since, why)) => {
+                    (*malfunction, now.saturating_duration_since(*since), why.as_str())
                 }
                 None => return None,
             };
             let why = why.to_owned();
-            Some(Trouble { part: *part, ailment, seconds: lasts.as_secs(), why })
+            Some(Trouble { part: *part, malfunction, seconds: lasts.as_secs(), why })
         });
         troubles.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Part, Standing>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Part, ThreadState>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What the stages of a build print, within bounds.
+//! The log of a build, with a limited size.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::store::StageName;
 
-/// The log of a build: readable while it is written, and never longer than its limit.
+/// The log of a build, which can be read while it is written, and is never longer than its limit.
 #[derive(Debug)]
 pub struct BuildLog {
     file: File,
@@ -15,7 +15,7 @@ pub struct BuildLog {
 }
 
 impl BuildLog {
-    /// Opens the log of a build, to go on where it ends.
+    /// Opens the log of a build to append to it.
     ///
     /// # Errors
     ///
@@ -26,13 +26,13 @@ impl BuildLog {
         Ok(Self { file, bytes, limit })
     }
 
-    /// Adds a line of a stage's own.
+    /// Adds a line in the name of a stage.
     pub fn say(&mut self, stage: StageName, text: &str) {
         // A log that cannot be written, on a full disk, must not end the build; its stages are on record.
         let _ = self.write(format!("[{}] {text}\n", stage.word()).as_bytes());
     }
 
-    /// Adds what a program printed.
+    /// Adds the output of a program.
     pub fn print(&mut self, bytes: &[u8]) {
         let _ = self.write(bytes);
     }
@@ -41,7 +41,7 @@ impl BuildLog {
         if self.bytes + bytes.len() as u64 > self.limit {
             self.cut()?;
         }
-        // One piece is never longer than what a cut makes room for.
+        // A piece is never longer than the room that a cut makes.
         let room = (self.limit / 4) as usize;
         let bytes = &bytes[bytes.len().saturating_sub(room)..];
         self.file.write_all(bytes)?;
@@ -49,9 +49,9 @@ impl BuildLog {
         Ok(())
     }
 
-    /// Keeps the first half and the last quarter of what the log may hold.
+    /// Keeps as much as half of the limit from the start of the log, and a quarter from its end.
     fn cut(&mut self) -> io::Result<()> {
-        // With room for the mark in between.
+        // Leaves room for the line in between.
         let (head, tail) = (self.limit / 2, (self.limit / 4).saturating_sub(200));
         if self.bytes <= head + tail {
             return Ok(());
@@ -59,12 +59,13 @@ impl BuildLog {
         let mut last = Vec::new();
         self.file.seek(SeekFrom::Start(self.bytes - tail))?;
         (&self.file).take(tail).read_to_end(&mut last)?;
-        // From the beginning of a line on.
+        // From the start of a line.
         let start = last.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let left_out = self.bytes - head - (last.len() - start) as u64;
-        let mark = format!("\n… {left_out} bytes are left out here, as the log is too long …\n");
+        let mark =
+            format!("\n… {left_out} bytes are left out here because the log is too long …\n");
         self.file.set_len(head)?;
-        // `append` writes at the end, wherever the file was read.
+        // Append mode writes at the end, regardless of where the file was read.
         self.file.write_all(mark.as_bytes())?;
         self.file.write_all(&last[start..])?;
         self.bytes = self.file.metadata()?.len();

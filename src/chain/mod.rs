@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! webhook, poll, or by hand ─ Store   queued, on disk
-//!      └ work    one build of a repository at a time: stage after stage, each recorded before it begins
+//!      └ work    one build of a repository at a time: stage by stage, each recorded before it begins
 //!      │    └ pull ─ detect ─ train ─ judge ─ (grow ─ check) ─ publish
-//!      ├ notifications  of every verdict, into the build's outbox and out of it; the state of each commit
-//!      ├ poll           pushes that nobody told of
-//!      ├ retrain        registries whose model is trained again
-//!      └ clear          files of old builds
-//! health   whether all of these do their work
+//!      ├ notifications  messages about every verdict, through the build's outbox; commit statuses
+//!      ├ poll           pushes that no webhook announced
+//!      ├ retrain        registries whose model is retrained
+//!      └ clear          removes files of old builds
+//! health   whether all of these work
 //! ```
 //!
-//! Invariant: every state is on disk before it is acted on, and every stage can begin again, so that the service
+//! Invariant: every state is on disk before it is acted on, and every stage can be restarted, so that the service
 //! may be killed at any moment.
 //!
-//! Invariant: what a repository holds decides about its own build and nothing else.
+//! Invariant: the content of a repository affects its own build and nothing else.
 
 mod branch;
 mod build;
@@ -37,6 +37,7 @@ mod places;
 mod poll;
 mod process;
 mod program;
+mod program_data;
 mod publish;
 mod retrain;
 mod score;
@@ -60,7 +61,7 @@ pub use branch::{is_branch, is_commit};
 pub use config::{Config, ConfigError, Network, Repository, Tls};
 pub use git::version as git_version;
 pub use growth::Growth;
-pub use health::{Ailment, Health, Part, Trouble};
+pub use health::{Health, Malfunction, Part, Trouble};
 pub use places::Places;
 pub use store::{
     BuildRequest, BuildRow, BuildState, Cause, Delivery, DeliveryOutcome, Measured, NewDelivery,
@@ -73,23 +74,23 @@ pub use work::WorkError;
 pub struct Chain {
     /// The configuration.
     pub config: Arc<Config>,
-    /// The record of builds.
+    /// The database of builds.
     pub store: Arc<Store>,
-    /// Where its files are.
+    /// The paths of its files.
     pub places: Places,
-    /// The program that trains studies: burgeon itself.
+    /// The path of the burgeon executable, which trains studies.
     pub burgeon: PathBuf,
-    /// Whether its threads do their work.
+    /// The health of its threads.
     pub health: Arc<Health>,
     wakeup: Wakeup,
 }
 
 impl Chain {
-    /// The work of a service; nothing of it begins before [`Chain::work`].
+    /// Opens the database; no work begins before [`Chain::work`].
     ///
     /// # Errors
     ///
-    /// If the record cannot be opened.
+    /// If the database cannot be opened.
     pub fn open(config: Config, burgeon: PathBuf) -> Result<Self, StoreError> {
         let places = Places::new(&config.folder);
         let store = Store::open(&places.database())?;
@@ -103,12 +104,12 @@ impl Chain {
         })
     }
 
-    /// Says that there may be something to do.
+    /// Wakes the threads, as there may be something to do.
     pub fn wake(&self) {
         self.wakeup.send(|_| {});
     }
 
-    /// Asks all threads to end. Builds that run are stopped, and go on when the service is started again.
+    /// Asks all threads to end. Running builds are stopped, and resume when the service is restarted.
     pub fn stop(&self) {
         self.wakeup.send(|state| state.is_stopping = true);
     }
@@ -117,14 +118,14 @@ impl Chain {
         self.wakeup.state().is_stopping
     }
 
-    /// Waits for a time, whatever there is to do. Whether all threads are asked to end.
+    /// Waits for a time; returns whether all threads are asked to end.
     fn is_stopped_within(&self, longest: Duration) -> bool {
         let is_on = |state: &mut WakeupState| !state.is_stopping;
         let waited = self.wakeup.condition.wait_timeout_while(self.wakeup.state(), longest, is_on);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_stopping
     }
 
-    /// Waits until something may be to do, or for a time. `seen` is what the last wait of this thread returned.
+    /// Waits until there may be something to do, or for a time. `seen` is what the last wait of this thread returned.
     fn wait(&self, seen: u64, longest: Duration) -> u64 {
         let state = self.wakeup.state();
         let is_idle = |state: &mut WakeupState| state.count == seen && !state.is_stopping;

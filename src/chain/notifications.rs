@@ -1,5 +1,5 @@
-//! Tells of every verdict: mail and webhooks go into the build's outbox first, and out of it for as long as that
-//! takes; the state of each commit goes to the service that keeps the repository.
+//! Notifies of every verdict: mail and webhooks go through the build's outbox, and are retried until they are sent;
+//! commit statuses are posted to the service that hosts the repository.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,9 +10,9 @@ use jiff::Timestamp;
 
 use super::Chain;
 use super::growth::Growth;
-use super::health::{Ailment, Part};
+use super::health::{Malfunction, Part};
 use super::log::BuildLog;
-use super::status::{self, Told, Whose};
+use super::status::{self, Posted, Scope};
 use super::store::{BuildRow, StageName, StageState, StoreError, Verdict};
 use crate::ledger::{self, LedgerError};
 use crate::notify::{
@@ -23,32 +23,32 @@ use crate::spec::NotifySpec;
 use crate::sys::error_chain;
 use crate::sys::files::{Files, RealFiles};
 
-/// How often to look for messages that are due.
+/// How often to check for messages that are due.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// Longest that the messages of one build hold up those of others.
+/// Longest time that the messages of one build may delay those of others.
 const EACH_BUILD: Duration = Duration::from_secs(60);
-/// Time before a commit's state that could not be told is told again; doubled up to [`STATUS_DELAY_MAX`].
+/// Time before a commit status that could not be posted is retried; doubled up to [`STATUS_DELAY_MAX`].
 const STATUS_DELAY: Duration = Duration::from_secs(10);
 const STATUS_DELAY_MAX: Duration = Duration::from_secs(3600);
-/// So long after the end of a build, the state of its commit is no longer told.
+/// After this time from the end of a build, its commit status is no longer retried.
 const STATUS_AGE_MAX: Duration = Duration::from_secs(3 * 24 * 3600);
 
-/// Tells until the service ends.
+/// Sends messages and statuses until the service stops.
 ///
 /// # Errors
 ///
-/// None; what goes wrong is shown, and tried again.
+/// None: failures are shown, and retried.
 pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
     let mut seen = 0;
     let mut waits = StatusWaits::default();
     while !chain.is_stopping() {
-        chain.health.alive(Part::Messages);
+        chain.health.report_alive(Part::Messages);
         match notify_all(chain, &mut waits) {
-            Ok(()) => chain.health.well(Part::Messages),
+            Ok(()) => chain.health.report_success(Part::Messages),
             Err(error) => {
                 let why = error_chain(&error);
                 tracing::warn!(error = why, "cannot send the notifications of a build");
-                chain.health.ill(Part::Messages, Ailment::Failing, &why);
+                chain.health.report_malfunction(Part::Messages, Malfunction::Failing, &why);
             }
         }
         seen = chain.wait(seen, CHECK_INTERVAL);
@@ -56,7 +56,7 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Why nothing was told of a build; it is tried again.
+/// Why the messages of a build could not be queued or sent; they are retried.
 #[derive(Debug, thiserror::Error)]
 enum NotifyBuildError {
     #[error(transparent)]
@@ -65,11 +65,11 @@ enum NotifyBuildError {
     Outbox(#[from] OutboxError),
 }
 
-/// When the states of commits that could not be told are due again.
+/// When failed commit statuses are due again.
 #[derive(Debug, Default)]
 struct StatusWaits {
     builds: BTreeMap<i64, Wait>,
-    /// By the address of the service that keeps the repository.
+    /// By the URL of the service that hosts the repository.
     services: BTreeMap<String, Wait>,
 }
 
@@ -80,7 +80,7 @@ struct Wait {
 }
 
 impl Wait {
-    /// After another failure.
+    /// The wait after another failure.
     fn longer(before: Option<&Self>, after: Option<Duration>) -> Self {
         let delay = before.map_or(STATUS_DELAY, |wait| (wait.delay * 2).min(STATUS_DELAY_MAX));
         Self { until: Instant::now() + after.unwrap_or(delay), delay }
@@ -91,7 +91,7 @@ impl Wait {
     }
 }
 
-/// Does whatever is due. What fails for one build holds up no other; the first error is returned.
+/// Does whatever is due. A failure for one build does not stop the others; the first error is returned.
 fn notify_all(chain: &Chain, waits: &mut StatusWaits) -> Result<(), NotifyBuildError> {
     let mut first = Ok(());
     for build in chain.store.untold()? {
@@ -126,27 +126,31 @@ fn send_messages(chain: &Chain, build: &BuildRow) -> Result<(), NotifyBuildError
     let flushed = Flush::new(Messages::Due).within(EACH_BUILD, EACH_BUILD).run(
         &outbox(chain, build.id),
         &mut || {
-            chain.health.alive(Part::Messages);
+            chain.health.report_alive(Part::Messages);
             !chain.is_stopping()
         },
     )?;
     if flushed.waiting.is_empty() {
         for message in &flushed.parked {
             let message = message.to_line();
-            tracing::warn!(build = build.id, message, "a message was refused for good");
+            tracing::warn!(
+                build = build.id,
+                message,
+                "a message was rejected and will not be retried"
+            );
         }
         chain.store.set_sent(build)?;
     }
     Ok(())
 }
 
-/// Posts the state of a build's commit, unless the last attempt was too short a time ago.
+/// Posts the commit status of a build, unless a retry is not due yet.
 fn post_status(
     chain: &Chain,
     build: &BuildRow,
     waits: &mut StatusWaits,
 ) -> Result<(), NotifyBuildError> {
-    chain.health.alive(Part::Messages);
+    chain.health.report_alive(Part::Messages);
     let wanted = status::wanted(build);
     let repository = chain.config.repository(&build.repository);
     let Some(spec) = repository.and_then(|repository| repository.status.as_ref()) else {
@@ -155,26 +159,30 @@ fn post_status(
     let is_due =
         Wait::is_over(waits.builds.get(&build.id)) && Wait::is_over(waits.services.get(&spec.api));
     if build.commit_id.is_empty() && build.ended.is_some() {
-        // It was cancelled before it was known which commit is the newest.
+        // It was cancelled before the newest commit was looked up.
         return Ok(chain.store.set_status(build, NOT_TOLD)?);
     }
     if build.commit_id.is_empty() || !is_due || chain.is_stopping() {
         return Ok(());
     }
-    let why = match status::tell(&chain.config, spec, build) {
-        Told::Taken => {
+    let why = match status::post(&chain.config, spec, build) {
+        Posted::Accepted => {
             waits.builds.remove(&build.id);
             waits.services.remove(&spec.api);
             return Ok(chain.store.set_status(build, wanted)?);
         }
-        Told::Later { why, whose, after } => {
-            tracing::warn!(build = build.id, why, "the commit status cannot be posted yet");
-            match whose {
-                Whose::All => {
+        Posted::RetryLater { why, scope, after } => {
+            tracing::warn!(
+                build = build.id,
+                why,
+                "cannot post the commit status; it will be retried"
+            );
+            match scope {
+                Scope::Service => {
                     let wait = Wait::longer(waits.services.get(&spec.api), after);
                     waits.services.insert(spec.api.clone(), wait);
                 }
-                Whose::This => {
+                Scope::Commit => {
                     let wait = Wait::longer(waits.builds.get(&build.id), after);
                     waits.builds.insert(build.id, wait);
                 }
@@ -186,12 +194,12 @@ fn post_status(
             }
             format!("{why}; giving up")
         }
-        Told::Never(why) => why,
+        Posted::Rejected(why) => why,
     };
-    tracing::warn!(build = build.id, why, "the commit status is not posted");
+    tracing::warn!(build = build.id, why, "cannot post the commit status");
     log_line(chain, build, &format!("the commit status could not be posted: {why}"));
     waits.builds.remove(&build.id);
-    // The end of one that goes on is still told.
+    // The final status of a running build is still posted.
     let noted = if build.ended.is_some() { NOT_TOLD } else { wanted };
     Ok(chain.store.set_status(build, noted)?)
 }
@@ -199,13 +207,13 @@ fn post_status(
 /// Adds a line to the log of an ended build.
 fn log_line(chain: &Chain, build: &BuildRow, line: &str) {
     let limit = u64::from(chain.config.keep.log_megabytes) << 20;
-    // Its files may have been cleared away.
+    // Its files may have been removed.
     if let Ok(mut log) = BuildLog::open(&chain.places.log(build.id), limit) {
         log.say(StageName::Notify, line);
     }
 }
 
-/// What stands in the record for a state that is never told.
+/// What is recorded for a status that will never be posted.
 const NOT_TOLD: &str = "not-told";
 
 fn outbox(chain: &Chain, build: i64) -> Outbox {
@@ -219,7 +227,7 @@ fn queue(chain: &Chain, build: &BuildRow, notify: &NotifySpec) -> Result<(), Not
     Ok(outbox(chain, build.id).queue(&announcement, notify, Existing::Keep)?)
 }
 
-/// What is said about the verdict of a build. `before` is the verdict before it.
+/// The announcement of a build's verdict. `before` is the verdict before it.
 fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Announcement {
     let what = match (build.verdict, before) {
         (Some(Verdict::Accepted), Some(Verdict::Failed | Verdict::NotPassed)) => {
@@ -245,8 +253,8 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
     );
     let short = build.commit_id.get(..10).unwrap_or(&build.commit_id);
     let name = format!("{} {} {short}", build.repository, build.branch);
-    let mut rows = vec![("commit", build.commit_id.clone()), ("by", build.author.clone())];
-    rows.push(("says", build.message.clone()));
+    let mut rows = vec![("commit", build.commit_id.clone()), ("author", build.author.clone())];
+    rows.push(("message", build.message.clone()));
     if let Some(url) = &chain.config.public_url {
         rows.push(("build", format!("{}/builds/{}", url.trim_end_matches('/'), build.id)));
     } else {
@@ -255,8 +263,8 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
     let run = chain.places.run(build);
     let report = run.as_deref().map_or(Ok(None), report).unwrap_or_else(|error| {
         let why = error_chain(&error);
-        tracing::warn!(build = build.id, why, "the record of a run cannot be read");
-        log_line(chain, build, &format!("the message has no figures of the run: {why}"));
+        tracing::warn!(build = build.id, why, "the event log of a run cannot be read");
+        log_line(chain, build, &format!("the message contains no figures, because the event log of the run cannot be read: {why}"));
         rows.push(("report", format!("cannot be read: {why}")));
         None
     });
@@ -268,9 +276,9 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
     if let Some(growth) = &growth {
         rows.push(("program", growth.program.clone()));
         let share = |share: f64| format!("{:.2} %", share * 100.0);
-        rows.push(("accuracy of the program", share(growth.accuracy)));
+        rows.push(("accuracy of the original program", share(growth.accuracy)));
         if let Some(accuracy) = growth.exported_accuracy {
-            rows.push(("of the grown program", share(accuracy)));
+            rows.push(("accuracy of the grown program", share(accuracy)));
         }
         lists.extend(growth.lists());
     }
@@ -291,7 +299,7 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
     })
 }
 
-/// The report of a run; `None` for a program that is no study, and keeps no record.
+/// The report of a run; `None` for a program that is not a study, and has no event log.
 fn report(run: &Path) -> Result<Option<Report>, LedgerError> {
     let records = ledger::read(&RealFiles, &run.join("events.jsonl"))?;
     Ok((!records.is_empty()).then(|| Report::from_records(&records)))

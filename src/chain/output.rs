@@ -1,5 +1,5 @@
-//! The folder that a program writes in. Whatever it left there may be hostile: a symbolic link could lead to any file
-//! of this machine.
+//! The folder that a program writes to. Its content may be hostile: a symbolic link could lead to any file of this
+//! machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 ///
-/// If it is not there, or one of its parts is a symbolic link.
+/// If it does not exist, or one of its components is a symbolic link.
 pub(super) fn without_links(folder: &Path, path: &Path) -> io::Result<PathBuf> {
     let mut at = folder.to_path_buf();
     for part in path.components() {
@@ -20,8 +20,8 @@ pub(super) fn without_links(folder: &Path, path: &Path) -> io::Result<PathBuf> {
     Ok(at)
 }
 
-/// Removes a file or folder below a folder, or else the link that its path would lead through. False if nothing is
-/// there.
+/// Removes a file or folder below a folder or, if its path leads through a symbolic link, that link. Returns whether
+/// anything was removed.
 pub(super) fn remove_if_there(folder: &Path, path: &Path) -> io::Result<bool> {
     let mut at = folder.to_path_buf();
     let mut parts = path.components().peekable();
@@ -43,13 +43,12 @@ pub(super) fn remove_if_there(folder: &Path, path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether nothing is there: a file in the place of a folder of the path has nothing below it.
+/// Whether an error means that the path does not exist, be it that a parent is a file.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Copies a folder, so that the copy is there as a whole or not at all. Symbolic links and whatever else is no file
-/// and no folder is left out.
+/// Copies a folder; the copy appears as a whole or not at all. Symbolic links and special files are left out.
 pub(super) fn copy_as_a_whole(from: &Path, to: &Path) -> io::Result<()> {
     let aside = to.with_extension("new");
     if aside.exists() {
@@ -59,7 +58,7 @@ pub(super) fn copy_as_a_whole(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::rename(&aside, to)
 }
 
-/// Copies a file, or a folder with all that is in it but links and what else is no file and no folder.
+/// Copies a file, or a folder with its content except for symbolic links and special files.
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent)?;

@@ -1,14 +1,14 @@
-//! Where the service keeps what.
+//! The paths of the files of the service.
 //!
 //! ```text
 //! state/burgeon.sqlite            deliveries, builds, stages
-//!       builds/12/log.txt         what its stages printed
-//!       builds/12/checkout/       what was pulled
+//!       builds/12/log.txt         output of its stages
+//!       builds/12/checkout/       the checked-out commit
 //!       builds/12/runs/NAME-0001/ the run of its study
-//!       builds/12/output/         what a program that is no study wrote
-//!       builds/12/grown/          the program of its grown network
+//!       builds/12/output/         output folder of a program that is not a study
+//!       builds/12/grown/          the exported program of its grown network
 //!       builds/12/outbox/         messages about it
-//!       repositories/digits.git/  what was fetched so far
+//!       repositories/digits.git/  the fetched repository
 //!       models/digits/12-0a1b…/   the accepted model of a build
 //!       models/digits/production  a link to the newest of them
 //! ```
@@ -24,7 +24,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Everything below this folder.
+    /// The paths below this folder.
     pub fn new(folder: &Path) -> Self {
         Self { folder: folder.into() }
     }
@@ -44,27 +44,27 @@ impl Places {
         self.builds().join(build.to_string())
     }
 
-    /// What the stages of a build printed.
+    /// The log of a build.
     pub fn log(&self, build: i64) -> PathBuf {
         self.build(build).join("log.txt")
     }
 
-    /// What was pulled for a build.
+    /// The checkout of a build.
     pub fn checkout(&self, build: i64) -> PathBuf {
         self.build(build).join("checkout")
     }
 
-    /// Where the run of a build's study lies.
+    /// The folder of the run of a build's study.
     pub fn runs(&self, build: i64) -> PathBuf {
         self.build(build).join("runs")
     }
 
-    /// What a program that is no study writes.
+    /// The output folder of a program that is not a study.
     pub fn output(&self, build: i64) -> PathBuf {
         self.build(build).join("output")
     }
 
-    /// The program of a build's grown network.
+    /// The exported program of a build's grown network.
     pub fn grown(&self, build: i64) -> PathBuf {
         self.build(build).join("grown")
     }
@@ -74,7 +74,7 @@ impl Places {
         build.run.as_ref().map(|run| self.build(build.id).join(run))
     }
 
-    /// What was fetched of a repository so far.
+    /// The local bare repository that a repository is fetched into.
     pub fn repository(&self, name: &str) -> PathBuf {
         self.folder.join("repositories").join(format!("{name}.git"))
     }

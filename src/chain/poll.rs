@@ -1,4 +1,4 @@
-//! Polls branches, for pushes that no webhook told of.
+//! Polls branches, for pushes that no webhook announced.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -25,7 +25,11 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
             }
             match poll(chain, repository) {
                 Ok(Some(build)) => {
-                    tracing::info!(repository = repository.name, build, "found a push")
+                    tracing::info!(
+                        repository = repository.name,
+                        build,
+                        "polling found a new commit"
+                    )
                 }
                 Ok(None) => {}
                 Err(PollError::Store(error)) => return Err(error),
@@ -38,7 +42,7 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
             let wait = Duration::from_secs(u64::from(repository.poll_seconds));
             next.insert(&repository.name, Instant::now() + wait);
         }
-        chain.health.well(Part::Poll);
+        chain.health.report_success(Part::Poll);
         seen = chain.wait(seen, Duration::from_secs(1));
     }
     Ok(())
@@ -52,7 +56,7 @@ enum PollError {
     Store(#[from] StoreError),
 }
 
-/// Queues a build of the branch's newest commit, if it never had one.
+/// Queues a build of the branch's newest commit, unless it already has one.
 fn poll(chain: &Chain, repository: &Repository) -> Result<Option<i64>, PollError> {
     let kept = chain.places.repository(&repository.name);
     let git = Git {
@@ -62,7 +66,7 @@ fn poll(chain: &Chain, repository: &Repository) -> Result<Option<i64>, PollError
         megabytes: repository.checkout_megabytes,
         submodules: repository.submodules,
         stop: &|| {
-            chain.health.alive(Part::Poll);
+            chain.health.report_alive(Part::Poll);
             chain.is_stopping()
         },
     };

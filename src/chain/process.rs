@@ -1,5 +1,6 @@
-//! Programs that stages run: bounded in time, ended as a whole group, their output passed on as it comes.
+//! Runs the programs of stages: with a time limit, ended as a whole process group, their output passed on as it comes.
 
+use std::fmt;
 use std::io::{self, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -17,39 +18,52 @@ use burgeon_container::{Hang, HangLimits, SignsOfLife};
 /// How a program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finished {
-    /// By itself, with this code.
+    /// It exited with this code.
     Exited(i32),
-    /// By a signal of somebody else.
+    /// It was killed by a signal that was not sent here.
     Killed(i32),
-    /// Because it was asked to stop.
+    /// It was asked to stop.
     Stopped,
-    /// Because its time was over.
+    /// It exceeded its time limit.
     OutOfTime,
-    /// Because it gave no sign of life.
+    /// It hung, and was ended.
     Hung(Hang),
+}
+
+/// A predicate, such as `exited with code 3`.
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exited with code {code}"),
+            Self::Killed(signal) => write!(f, "was killed by signal {signal}"),
+            Self::Stopped => f.write_str("was stopped"),
+            Self::OutOfTime => f.write_str("exceeded its time limit"),
+            Self::Hung(hang) => write!(f, "hung and was ended: {hang}"),
+        }
+    }
 }
 
 /// How a program is run.
 pub struct Run<'a> {
-    /// Longest time.
+    /// Time limit.
     pub limit: Option<Duration>,
-    /// How long it may give no sign of life.
+    /// How long it may be inactive.
     pub hang: HangLimits,
     /// Time from SIGTERM to SIGKILL.
     pub grace: Duration,
-    /// Asked several times a second: whether to stop it.
+    /// Whether to stop it; called several times a second.
     pub stop: &'a dyn Fn() -> bool,
-    /// Takes what it prints.
+    /// Receives its output.
     pub output: &'a mut dyn FnMut(&[u8]),
-    /// The file that names the process while it runs, so that [`end_left_over`] ends it after a crash of this one.
+    /// The file that names the process while it runs, so that [`end_left_over`] can end it after a crash of this process.
     pub process_file: Option<&'a Path>,
 }
 
 /// Time from SIGTERM to SIGKILL of what a killed service left running.
 const LEFT_OVER_GRACE: Duration = Duration::from_secs(6);
-/// How often a running program is checked on.
+/// How often a running program is checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long output of processes that the program left behind is awaited after its end.
+/// How long to wait after the end of a program for the output of processes that it left behind.
 const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 
 impl Run<'_> {
@@ -64,10 +78,10 @@ impl Run<'_> {
             .stdin(Stdio::null())
             .stdout(writer.try_clone()?)
             .stderr(writer)
-            // A group of its own, so that it can be ended with all that it started.
+            // A process group of its own, so that it can be ended with all its children.
             .process_group(0);
         let child = command.spawn()?;
-        // It holds the writing ends, which must be closed for the output to end.
+        // It holds the write ends of the pipes, which must be closed for the output to end.
         drop(command);
         let group = Group::of(&child);
         if let (Some(path), Some(name)) = (self.process_file, group.name()) {
@@ -115,7 +129,7 @@ impl Run<'_> {
             }
             if let Some(status) = child.try_wait()? {
                 let until = Instant::now() + OUTPUT_GRACE;
-                // What it left behind may print for ever.
+                // Processes that it left behind may print forever.
                 while let left @ 1.. = until.saturating_duration_since(Instant::now()).as_millis()
                     && let Ok(bytes) = output.recv_timeout(Duration::from_millis(left as u64))
                 {
@@ -156,7 +170,7 @@ fn finished(status: ExitStatus) -> Finished {
     }
 }
 
-/// A process and all that it started and that stayed in its group.
+/// A process group: a process and those that it started and that stayed in its group.
 struct Group {
     leader: Option<Pid>,
 }
@@ -185,7 +199,7 @@ struct ProcessFile {
     process: ProcessName,
 }
 
-/// Ends what a killed service left running: the group of the process that this file names, if it is still that one.
+/// Ends what a killed service left running: the group of the process that this file names, unless its id was reused.
 pub fn end_left_over(process_file: &Path) {
     let Ok(text) = std::fs::read(process_file) else { return };
     let _ = std::fs::remove_file(process_file);

@@ -13,23 +13,23 @@ use super::score;
 use crate::sys::error_chain;
 use crate::sys::files::{Files, RealFiles};
 
-/// File of the accuracy that the program reported, in the build's folder.
+/// File in the build's folder with the accuracy that the program reported.
 const MEASURED: &str = "measured.json";
-/// Output that is kept to look for a number in.
+/// How much output is kept to find the accuracy in.
 const OUTPUT_KEPT: usize = 1 << 20;
 /// Time from SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often a program is started that somebody else kills, or that hangs.
+/// How often a program is started if it is killed by others or hangs.
 const STARTS: u32 = 3;
 
-/// Runs a program in a copy of the checkout, where it may write.
+/// Runs a program in a copy of the checkout that it may write to.
 pub(super) fn train(
     build: &mut Build,
     command: &[String],
     rule: &ProgramRule,
 ) -> Result<(String, Trained), End> {
     let Some(threshold) = build.repository.gate else {
-        let why = "a program that is not a study needs a gate: add `gate`, the accuracy that it must reach, to its repository";
+        let why = "a program that is not a study needs a gate: set `gate` of the repository to the accuracy that it must reach";
         return Err(build.failed(why));
     };
     let folder = build.chain.places.output(build.row.id);
@@ -39,11 +39,11 @@ pub(super) fn train(
             .map_err(|error| build.failed(format!("cannot copy the checkout: {error}")))?;
     }
     let accuracy = match kept(&build.chain.places.build(build.row.id)) {
-        // What an earlier start of this build measured is not measured again.
+        // A result from before a restart of the service is used again.
         Some(accuracy) => accuracy,
         None => {
             let measured = measured(build, command, rule, &folder, &rule.score);
-            // What it wrote is shown beside the build, whatever came of it.
+            // Its files are shown with the build even if it failed.
             build.chain.store.set_run(build.row.id, "output")?;
             let accuracy = measured?;
             let file = build.chain.places.build(build.row.id).join(MEASURED);
@@ -69,10 +69,10 @@ pub(super) fn train(
     let model = rule.model.iter().map(part).collect();
     let trained =
         Trained { accuracy: Some(accuracy), threshold: Some(threshold), passed, model, sentence };
-    Ok((format!("its accuracy is {:.2} %", accuracy * 100.0), trained))
+    Ok((format!("accuracy {:.2} %", accuracy * 100.0), trained))
 }
 
-/// The accuracy that was measured before, if it was.
+/// The accuracy that was measured before a restart, if there is one.
 fn kept(folder: &Path) -> Option<f64> {
     let text = RealFiles.read(&folder.join(MEASURED), 1 << 10).ok()?;
     serde_json::from_slice::<serde_json::Value>(&text).ok()?.get("accuracy")?.as_f64()
@@ -88,23 +88,23 @@ pub(super) fn measured(
 ) -> Result<f64, End> {
     let mut printed = Vec::new();
     let mut starts = 0;
-    // A container that an earlier service started is found again, and what it wrote since counts.
+    // If the container still runs from before a restart, what it has written counts.
     let mut is_under_way = rule.run == Runner::Container && has_container(build)?;
     let finished = loop {
-        // What is there before the start tells nothing of this training, whoever put it there.
+        // A result from before the start tells nothing about this training, whoever put it there.
         if !is_under_way && let Some(file) = score::file(score) {
             let removed = remove_if_there(folder, file).map_err(|error| {
                 build.failed(format!("cannot remove the old {}: {error}", file.display()))
             })?;
             if removed {
                 let line = format!(
-                    "removed {}, which was there before the start and does not count",
+                    "removed {} from before the start, so that only a new result counts",
                     file.display()
                 );
                 build.say(&line);
             }
         }
-        // Nor does what an earlier start printed.
+        // Neither does the output of an earlier start.
         printed.clear();
         starts += 1;
         is_under_way = false;
@@ -113,13 +113,8 @@ pub(super) fn measured(
             Runner::Container => container(build, command, rule, (folder, score), &mut printed)?,
         };
         match finished {
-            Finished::Killed(signal) if starts < STARTS => {
-                let line = format!("the program was killed by signal {signal}; starting it again");
-                build.say(&line);
-            }
-            Finished::Hung(hang) if starts < STARTS => {
-                let line = format!("the program hung and was ended: {hang}; starting it again");
-                build.say(&line);
+            Finished::Killed(_) | Finished::Hung(_) if starts < STARTS => {
+                build.say(&format!("the program {finished}; restarting it"));
             }
             finished => break finished,
         }
@@ -128,7 +123,7 @@ pub(super) fn measured(
         Finished::Exited(0) => {}
         Finished::Exited(code) => {
             return Err(
-                build.failed(format!("the program failed with exit code {code}, as the log says"))
+                build.failed(format!("the program failed with exit code {code}; see the log"))
             );
         }
         Finished::Killed(signal) => {
@@ -141,9 +136,10 @@ pub(super) fn measured(
         }
         Finished::Stopped => return Err(build.stop.end()),
         Finished::OutOfTime => {
-            return Err(
-                build.failed(format!("the program ran longer than {} s", rule.limits.seconds))
-            );
+            return Err(build.failed(format!(
+                "the program exceeded its time limit of {} s",
+                rule.limits.seconds
+            )));
         }
     }
     score::read(score, folder, &String::from_utf8_lossy(&printed))
@@ -198,7 +194,7 @@ fn container(
     contained.run(build, &mut |bytes| keep(printed, bytes, score))
 }
 
-/// Keeps the end of the output, where a number is looked for in it.
+/// Keeps the end of the output, if the accuracy is read from it.
 fn keep(printed: &mut Vec<u8>, bytes: &[u8], score: &Score) {
     if matches!(score, Score::Output { .. }) {
         printed.extend_from_slice(bytes);

@@ -1,4 +1,4 @@
-//! The stage that publishes an accepted model: into a folder of its own, to which the link `production` then leads.
+//! The stage that publishes an accepted model: into a folder of its own, which the link `production` then points to.
 
 use std::io;
 use std::os::unix::fs::symlink;
@@ -12,10 +12,10 @@ use super::output::{copy, without_links};
 /// Name of the link to the newest accepted model.
 pub(super) const PRODUCTION: &str = "production";
 
-/// Publishes a model. Whoever opens `production` finds the old model or the new one, never a part of one.
+/// Publishes a model. A reader of `production` always finds a complete model, the old one or the new one.
 pub(super) fn publish(build: &mut Build, trained: &Trained) -> Result<(String, ()), End> {
     if trained.model.is_empty() {
-        return Ok(("the rule names no files of the model; nothing is published".into(), ()));
+        return Ok(("nothing is published, because the rule lists no files in `model`".into(), ()));
     }
     let models = build.chain.places.models(&build.repository.name);
     let name = format!("{}-{}", build.row.id, build.row.commit_id.get(..12).unwrap_or("commit"));
@@ -28,7 +28,7 @@ pub(super) fn publish(build: &mut Build, trained: &Trained) -> Result<(String, (
 fn published(models: &Path, name: &str, trained: &Trained) -> io::Result<()> {
     std::fs::create_dir_all(models)?;
     let (aside, folder) = (models.join(format!(".{name}.new")), models.join(name));
-    // An earlier start of this build may have ended between any two of these steps.
+    // Before a restart, the stage may have been interrupted between any two of these steps.
     if aside.exists() {
         std::fs::remove_dir_all(&aside)?;
     }

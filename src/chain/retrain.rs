@@ -6,24 +6,24 @@ use std::time::{Duration, Instant};
 
 use super::Chain;
 use super::config::Retrain;
-use super::health::{Ailment, Part};
-use super::process::{Finished, Run, end_left_over};
+use super::health::{Malfunction, Part};
+use super::process::{Run, end_left_over};
 use super::store::StoreError;
 use crate::sys::announce::PARENT_VARIABLE;
 use burgeon_container::HangLimits;
 
-/// Time from a stop to the end: a training is gone within 5 s.
+/// Time from SIGTERM to SIGKILL: a training ends within 5 s.
 const GRACE: Duration = Duration::from_secs(7);
-/// How long one that ended is waited for.
+/// Pause before a process that ended is restarted.
 const PAUSE: Duration = Duration::from_secs(10);
-/// What one said last, for the page that shows why it fails.
+/// How much of the last output is kept, for the page that shows why it fails.
 const SAID_MAX: usize = 4096;
 
-/// Watches all of them until the service ends.
+/// Runs a process for each registry until the service stops.
 ///
 /// # Errors
 ///
-/// None: what goes wrong is shown.
+/// None: failures are shown.
 pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
     let own = |number: usize| chain.config.folder.join(format!("retrain-{number}.json"));
     thread::scope(|scope| {
@@ -36,8 +36,8 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
                     if chain.is_stopping() {
                         return;
                     }
-                    tracing::error!(registry = %entry.registry.display(), why, "retraining ended");
-                    chain.health.ill(Part::Retraining, Ailment::Failing, &why);
+                    tracing::error!(registry = %entry.registry.display(), why, "`burgeon retrain` ended; it will be restarted");
+                    chain.health.report_malfunction(Part::Retraining, Malfunction::Failing, &why);
                     let began = Instant::now();
                     while began.elapsed() < PAUSE && !chain.is_stopping() {
                         thread::sleep(Duration::from_millis(100));
@@ -46,13 +46,13 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
             });
         }
         while !chain.is_stopped_within(Duration::from_secs(1)) {
-            chain.health.alive(Part::Retraining);
+            chain.health.report_alive(Part::Retraining);
         }
     });
     Ok(())
 }
 
-/// Why it ended.
+/// Runs the process of a registry; returns why it ended.
 fn watch(chain: &Chain, entry: &Retrain, file: &std::path::Path) -> String {
     let mut command = Command::new(&chain.burgeon);
     let seconds = entry.watch_seconds.to_string();
@@ -72,12 +72,12 @@ fn watch(chain: &Chain, entry: &Retrain, file: &std::path::Path) -> String {
     let began = Instant::now();
     let run = Run {
         limit: None,
-        // It is idle between its looks.
+        // It is idle between its checks.
         hang: HangLimits::default(),
         grace: GRACE,
         stop: &|| {
             if began.elapsed() > PAUSE {
-                chain.health.well(Part::Retraining);
+                chain.health.report_success(Part::Retraining);
             }
             chain.is_stopping()
         },
@@ -89,12 +89,10 @@ fn watch(chain: &Chain, entry: &Retrain, file: &std::path::Path) -> String {
         process_file: Some(file),
     };
     let ended = match run.program(command) {
-        Ok(Finished::Exited(code)) => format!("exit code {code}"),
-        Ok(Finished::Killed(signal)) => format!("signal {signal}"),
-        Ok(_) => "it was stopped".into(),
-        Err(error) => error.to_string(),
+        Ok(finished) => finished.to_string(),
+        Err(error) => format!("cannot be started: {error}"),
     };
     let said = String::from_utf8_lossy(&said);
     let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    format!("burgeon retrain of {} ended: {ended} {last}", entry.registry.display())
+    format!("`burgeon retrain` of {} {ended}: {last}", entry.registry.display())
 }

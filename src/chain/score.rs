@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::config::Score;
 use super::output::{is_absent, without_links};
 
-/// Longer files hold no number.
+/// Longer files are not read.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// Reads the accuracy of a program that ended. `folder` is where it wrote, `output` the end of what it printed.
+/// Reads the accuracy that a program reported. `folder` is the one that it wrote to, `output` the end of what it printed.
 ///
 /// # Errors
 ///
@@ -41,8 +41,8 @@ pub fn read(score: &Score, folder: &Path, output: &str) -> Result<f64, String> {
     }
 }
 
-/// Where the file lies that tells the accuracy, if one does. It is removed before the program starts, so that one
-/// that was there before does not count.
+/// The path of the file with the accuracy, if it is read from a file. The file is removed before the program starts, so
+/// that an old one does not count.
 pub fn file(score: &Score) -> Option<&Path> {
     match score {
         Score::File(file) | Score::Json { file, .. } => Some(file),
@@ -53,7 +53,7 @@ pub fn file(score: &Score) -> Option<&Path> {
 fn text(folder: &Path, file: &Path) -> Result<String, String> {
     let shown = file.display();
     let path = without_links(folder, file).map_err(|error| match is_absent(&error) {
-        true => format!("the program did not write {shown}, which should hold its accuracy"),
+        true => format!("the program did not write {shown}, which should contain its accuracy"),
         false => format!("{shown} cannot be read: {error}"),
     })?;
     let metadata = std::fs::symlink_metadata(&path)
@@ -64,7 +64,7 @@ fn text(folder: &Path, file: &Path) -> Result<String, String> {
     std::fs::read_to_string(&path).map_err(|error| format!("{shown} cannot be read: {error}"))
 }
 
-/// A number as a share: `0.97`, `97 %` and `97` are the same, and 1 is everything.
+/// A number as a fraction: `0.97`, `97 %` and `97` are the same, and `1` is 100 %.
 fn accuracy(text: &str, what: &str) -> Result<f64, String> {
     let refuse = || {
         let text: String = text.chars().take(40).collect();

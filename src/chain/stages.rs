@@ -1,4 +1,4 @@
-//! The stages of a build, each of which is on record before it begins and can begin again.
+//! The stages of a build, each of which is recorded before it begins and can be restarted.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use super::{detect_stage, grow, program, publish, training};
 use crate::report::words::count;
 use crate::sys::error_chain;
 
-/// Runs a build, or goes on with it, until it has its verdict or the service ends.
+/// Runs or resumes a build until it has its verdict or the service stops.
 pub(super) fn run(chain: &Chain, row: BuildRow) -> Result<(), StoreError> {
     let id = row.id;
     let end = match begin(chain, row) {
@@ -69,7 +69,7 @@ impl Build<'_> {
         Ok(trained.sentence)
     }
 
-    /// Runs a stage, and records what came of it: a note in words, and what the next ones need.
+    /// Runs a stage, and records its outcome; returns what the next stages need.
     pub(super) fn stage<T>(
         &mut self,
         name: StageName,
@@ -97,12 +97,12 @@ impl Build<'_> {
     }
 
     fn pull(&mut self) -> Result<(String, ()), End> {
-        // What an earlier start of this build pulled is whole, and a container may still read it.
+        // A checkout from before a restart is complete, and a container may still read it.
         let pulled =
             self.chain.places.checkout(self.row.id).is_dir() && !self.row.commit_id.is_empty();
         if pulled && self.row.starts > 0 {
             return Ok((
-                format!("{} at {}, pulled before", self.row.branch, self.row.commit_id),
+                format!("{} at {}, already pulled", self.row.branch, self.row.commit_id),
                 (),
             ));
         }
@@ -144,7 +144,7 @@ impl Build<'_> {
             tree.bytes
         );
         if tree.links > 0 {
-            note += &format!("; {} symbolic links became files", tree.links);
+            note += &format!("; {} symbolic links were written as files", tree.links);
         }
         if tree.submodules > 0 && !self.repository.submodules {
             note += &format!("; {} submodules were left out", tree.submodules);
@@ -159,9 +159,9 @@ impl Build<'_> {
         match target {
             _ if trained.passed => Ok((sentence, ())),
             Target::Program { library, .. } if self.repository.grow => match library {
-                Some(_) => Ok((format!("{sentence} Its network is grown."), ())),
+                Some(_) => Ok((format!("{sentence} Its network will be grown."), ())),
                 None => not_passed(format!(
-                    "{sentence} It is not grown: only programs of Keras and PyTorch are."
+                    "{sentence} It cannot be grown: only Keras and PyTorch programs can."
                 )),
             },
             _ => not_passed(sentence),
@@ -171,14 +171,14 @@ impl Build<'_> {
     fn close(&mut self, end: &End) {
         if let End::Verdict(verdict, _) = end {
             self.log.say(StageName::Notify, &format!("the build ended: {}", verdict.word()));
-            // What was pulled can be pulled again; what was trained stays until it is cleared away.
+            // The checkout can be pulled again; the run stays until old files are removed.
             let checkout = self.chain.places.checkout(self.row.id);
             remove(&checkout);
         }
     }
 }
 
-/// Removes a folder if it is there. What cannot be removed is cleared away later with the whole build.
+/// Removes a folder if it exists. What cannot be removed now is removed later with the whole build.
 fn remove(folder: &Path) {
     let _ = std::fs::remove_dir_all(folder);
 }

@@ -1,4 +1,4 @@
-//! Tells the service that keeps a repository what came of a commit.
+//! Posts commit statuses to the service that hosts a repository.
 //!
 //! - GitHub: "REST API endpoints for commit statuses", `POST /repos/OWNER/REPO/statuses/SHA`.
 //! - Gitea and Forgejo: "Create a commit status", `POST /api/v1/repos/OWNER/REPO/statuses/SHA`.
@@ -16,43 +16,43 @@ use super::store::{BuildRow, BuildState, Verdict};
 use crate::notify::Secret;
 use crate::sys::error_chain;
 
-/// Longest time of a request.
+/// Time limit of a request.
 const LIMIT: Duration = Duration::from_secs(20);
-/// As much of an answer is read.
+/// How much of a response is read.
 const ANSWER_BYTES_MAX: u64 = 4096;
-/// As much of it is told.
+/// How much of a response is shown.
 const ANSWER_CHARS_MAX: usize = 200;
-/// Longest wait that an answer can ask for.
+/// Longest wait that a response can ask for.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
-/// What came of telling a state.
+/// The outcome of posting a status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Told {
-    /// It was taken, or the service has it already.
-    Taken,
-    /// Not now.
-    Later {
+pub(super) enum Posted {
+    /// It was accepted, or the service has it already.
+    Accepted,
+    /// It failed, and may succeed later.
+    RetryLater {
         /// Why.
         why: String,
-        /// Whether other commits fare as this one does.
-        whose: Whose,
-        /// When the service wants to be asked again, if it says so.
+        /// Whether the failure concerns all commits.
+        scope: Scope,
+        /// How long to wait, if the service says so.
         after: Option<Duration>,
     },
-    /// The service does not take it, and will not.
-    Never(String),
+    /// The service will never accept it.
+    Rejected(String),
 }
 
-/// Whom a failure concerns.
+/// What a failure concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Whose {
-    /// Everything that is told there.
-    All,
+pub(super) enum Scope {
+    /// Everything that is posted there.
+    Service,
     /// This commit.
-    This,
+    Commit,
 }
 
-/// What is to be told of a build; the same text stands in the record once it is told.
+/// The status of a build; the same text is recorded once it has been posted.
 pub(super) fn wanted(build: &BuildRow) -> &'static str {
     match (build.state, build.verdict) {
         (BuildState::Ended, Some(Verdict::Accepted)) => "success",
@@ -62,7 +62,7 @@ pub(super) fn wanted(build: &BuildRow) -> &'static str {
     }
 }
 
-/// The same in GitLab's words, which knows no errors, but what runs and what was cancelled.
+/// The same in GitLab's words, which has no errors, but distinguishes running and cancelled commits.
 fn gitlab_word(build: &BuildRow) -> &'static str {
     match (build.state, build.verdict) {
         (BuildState::Queued, _) => "pending",
@@ -73,28 +73,28 @@ fn gitlab_word(build: &BuildRow) -> &'static str {
     }
 }
 
-/// A request, but for the token's value.
+/// A request, without the value of the token.
 #[derive(Debug, PartialEq)]
 struct Request {
     url: String,
-    /// The header that holds the token, and what stands before it.
+    /// The header of the token, and the text before it.
     login: (&'static str, &'static str),
     more: &'static [(&'static str, &'static str)],
     body: Value,
 }
 
-/// Tells the state of a build's commit.
-pub(super) fn tell(config: &Config, status: &StatusSpec, build: &BuildRow) -> Told {
+/// Posts the commit status of a build.
+pub(super) fn post(config: &Config, status: &StatusSpec, build: &BuildRow) -> Posted {
     let what = "the file with the token for commit statuses";
     let token = match Secret::read(&status.token_file, what) {
         Ok(token) => token,
-        Err(why) => return Told::Later { why, whose: Whose::All, after: None },
+        Err(why) => return Posted::RetryLater { why, scope: Scope::Service, after: None },
     };
     let Request { url, login: (name, before), more, body } =
         request(config.public_url.as_deref(), status, build);
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(LIMIT))
-        // Whoever answers with another address would get the token.
+        // A redirect would send the token to another server.
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent(concat!("burgeon/", env!("CARGO_PKG_VERSION")))
@@ -111,15 +111,15 @@ pub(super) fn tell(config: &Config, status: &StatusSpec, build: &BuildRow) -> To
         Ok(answer) => {
             let (head, body) = answer.into_parts();
             let mut said = Vec::new();
-            // What cannot be read is not told; the status says enough.
+            // The body is only for the message; the status code suffices without it.
             let _ = body.into_reader().take(ANSWER_BYTES_MAX).read_to_end(&mut said);
             let said = String::from_utf8_lossy(&said).replace(token.expose(), "…");
             let now = Timestamp::now().as_second();
             judged(status, build, head.status.as_u16(), &head.headers, &said, now)
         }
-        Err(error) => Told::Later {
+        Err(error) => Posted::RetryLater {
             why: error_chain(&error).replace(token.expose(), "…"),
-            whose: Whose::All,
+            scope: Scope::Service,
             after: None,
         },
     }
@@ -165,8 +165,8 @@ fn request(public_url: Option<&str>, status: &StatusSpec, build: &BuildRow) -> R
     }
 }
 
-/// The address of the repository's interface. GitLab takes the path of a project as one part of an address, in which
-/// its slashes are written `%2F`; whoever writes them as they are means the same.
+/// The URL of the repository's API. GitLab takes the path of a project as one part of a URL, in which
+/// its slashes are written `%2F`; plain slashes are accepted here too.
 fn api(status: &StatusSpec) -> String {
     let api = status.api.trim_end_matches('/');
     match api.split_once("/projects/") {
@@ -177,7 +177,7 @@ fn api(status: &StatusSpec) -> String {
     }
 }
 
-/// What an answer means. `now` is in seconds since 1970.
+/// Interprets a response. `now` is in seconds since 1970.
 fn judged(
     status: &StatusSpec,
     build: &BuildRow,
@@ -185,7 +185,7 @@ fn judged(
     headers: &HeaderMap,
     said: &str,
     now: i64,
-) -> Told {
+) -> Posted {
     let shown: String = said
         .split_whitespace()
         .collect::<Vec<_>>()
@@ -205,22 +205,22 @@ fn judged(
     let seconds = number("retry-after").or(reset.filter(|_| is_used_up).map(|at| at - now));
     let after =
         seconds.map(|seconds| Duration::from_secs(seconds.max(1).cast_unsigned()).min(WAIT_MAX));
-    let later = |whose| Told::Later { why: why.clone(), whose, after };
+    let later = |scope| Posted::RetryLater { why: why.clone(), scope, after };
     match code {
-        200..=299 => Told::Taken,
+        200..=299 => Posted::Accepted,
         // GitHub bounds rates with both.
-        429 => later(Whose::All),
-        403 if after.is_some() => later(Whose::All),
-        408 | 425 | 500..=599 => later(Whose::All),
+        429 => later(Scope::Service),
+        403 if after.is_some() => later(Scope::Service),
+        408 | 425 | 500..=599 => later(Scope::Service),
         // A token or an address that is wrong can be put right meanwhile; a commit may not have arrived yet.
-        300..=399 | 401 | 403 | 404 => later(Whose::This),
+        300..=399 | 401 | 403 | 404 => later(Scope::Commit),
         // GitLab refuses a state that it has already.
         400 if status.kind == Forge::Gitlab
             && build.state != BuildState::Ended
             && said.contains("Cannot transition status") =>
         {
-            Told::Taken
+            Posted::Accepted
         }
-        _ => Told::Never(why),
+        _ => Posted::Rejected(why),
     }
 }

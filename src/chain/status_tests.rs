@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::config::{Config, Forge, StatusSpec};
-use super::status::{Told, Whose, tell};
+use super::status::{Posted, Scope, post};
 use super::store::{BuildRequest, BuildRow, Cause, Queued, Store, Verdict};
 
 const TOKEN: &str = "canary-11";
@@ -216,9 +216,9 @@ impl Bench {
     }
 }
 
-fn seconds(told: &Told) -> Option<u64> {
+fn seconds(told: &Posted) -> Option<u64> {
     match told {
-        Told::Later { after, .. } => after.map(|after| after.as_secs()),
+        Posted::RetryLater { after, .. } => after.map(|after| after.as_secs()),
         _ => None,
     }
 }
@@ -257,7 +257,11 @@ fn each_service_takes_what_its_documentation_says() {
             (true, Some(Verdict::Cancelled)),
         ] {
             let build = bench.build(runs, verdict);
-            assert_eq!(tell(&bench.config, &spec, &build), Told::Taken, "{kind:?} {verdict:?}");
+            assert_eq!(
+                post(&bench.config, &spec, &build),
+                Posted::Accepted,
+                "{kind:?} {verdict:?}"
+            );
             if verdict.is_none() {
                 bench.store.end(build.id, Verdict::Cancelled, "").unwrap();
             }
@@ -277,7 +281,7 @@ fn the_path_of_a_gitlab_project_is_encoded_where_it_is_not() {
     let build = bench.build(true, Some(Verdict::Failed));
     for path in ["/api/v4/projects/lab/ann/digits", "/api/v4/projects/lab%2Fann%2Fdigits/"] {
         let spec = bench.spec(Forge::Gitlab, format!("{}{path}", standin.address));
-        assert_eq!(tell(&bench.config, &spec, &build), Told::Taken, "{path}");
+        assert_eq!(post(&bench.config, &spec, &build), Posted::Accepted, "{path}");
     }
     let asked = standin.asked();
     assert_eq!(
@@ -292,9 +296,9 @@ fn a_state_that_gitlab_has_already_is_told() {
     let spec = bench
         .spec(Forge::Gitlab, format!("{}/api/v4/projects/lab%2Fann%2Fdigits", standin.address));
     let build = bench.build(true, None);
-    assert_eq!(tell(&bench.config, &spec, &build), Told::Taken);
+    assert_eq!(post(&bench.config, &spec, &build), Posted::Accepted);
     // Its answer was lost, or the service began anew.
-    assert_eq!(tell(&bench.config, &spec, &build), Told::Taken);
+    assert_eq!(post(&bench.config, &spec, &build), Posted::Accepted);
     assert_eq!(standin.asked().len(), 2);
 }
 
@@ -307,26 +311,32 @@ fn errors_and_rates_are_taken_as_they_are_meant() {
         let standin = Standin::new(move |_, _| {
             (code, headers.clone(), format!("{{\"message\":\"no {TOKEN} here\\u0007\"}}"))
         });
-        tell(&bench.config, &bench.spec(kind, standin.address), &build)
+        post(&bench.config, &bench.spec(kind, standin.address), &build)
     };
     let plain = |code| answered(code, String::new(), Forge::Github);
     for code in [408, 500, 502, 503, 504] {
         let told = plain(code);
-        assert!(matches!(&told, Told::Later { whose: Whose::All, after: None, .. }), "{told:?}");
+        assert!(
+            matches!(&told, Posted::RetryLater { scope: Scope::Service, after: None, .. }),
+            "{told:?}"
+        );
     }
     for code in [301, 307, 401, 403, 404] {
         let told = plain(code);
-        assert!(matches!(&told, Told::Later { whose: Whose::This, .. }), "{code}: {told:?}");
+        assert!(
+            matches!(&told, Posted::RetryLater { scope: Scope::Commit, .. }),
+            "{code}: {told:?}"
+        );
     }
     for code in [400, 410, 413, 422] {
-        let Told::Never(why) = plain(code) else { panic!("{code}") };
+        let Posted::Rejected(why) = plain(code) else { panic!("{code}") };
         assert!(why.contains(&format!("answered {code}")) && why.contains("no … here"), "{why}");
         assert!(!why.contains(TOKEN) && !why.contains('\u{7}'), "{why}");
     }
     // GitHub: "If the retry-after response header is present …", and "x-ratelimit-remaining is 0".
     let told = answered(403, "Retry-After: 60\r\n".into(), Forge::Github);
     assert_eq!(seconds(&told), Some(60), "{told:?}");
-    assert!(matches!(told, Told::Later { whose: Whose::All, .. }));
+    assert!(matches!(told, Posted::RetryLater { scope: Scope::Service, .. }));
     let used_up = format!("X-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: {reset}\r\n");
     for code in [403, 429] {
         let told = answered(code, used_up.clone(), Forge::Github);
@@ -349,11 +359,11 @@ fn errors_and_rates_are_taken_as_they_are_meant() {
     assert_eq!(seconds(&told), Some(3600), "nobody makes it wait for longer");
     // Nobody is there.
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let told = tell(&bench.config, &bench.spec(Forge::Gitea, format!("http://{gone}")), &build);
-    assert!(matches!(told, Told::Later { whose: Whose::All, .. }), "{told:?}");
+    let told = post(&bench.config, &bench.spec(Forge::Gitea, format!("http://{gone}")), &build);
+    assert!(matches!(told, Posted::RetryLater { scope: Scope::Service, .. }), "{told:?}");
     std::fs::remove_file(bench.folder.path().join("token")).unwrap();
-    let told = tell(&bench.config, &bench.spec(Forge::Gitea, format!("http://{gone}")), &build);
-    assert!(matches!(&told, Told::Later { why, .. } if why.contains("token")), "{told:?}");
+    let told = post(&bench.config, &bench.spec(Forge::Gitea, format!("http://{gone}")), &build);
+    assert!(matches!(&told, Posted::RetryLater { why, .. } if why.contains("token")), "{told:?}");
 }
 
 /// A service with one repository whose states are told to a stand-in.

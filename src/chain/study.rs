@@ -1,14 +1,14 @@
-//! A study of a repository, made safe to run here: it reads only its own files, and notifies nobody.
+//! Makes the study of a repository safe to run here: it reads only its own files, and notifies nobody.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::config::is_inside;
 use crate::spec::{RunSpec, Source, SpecError, StudyDocument, StudyFile};
 
-/// Longer files are no studies.
+/// Longer files are refused.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// Why a study of a repository is not run.
+/// Why a study of a repository is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RefusedStudy {
     /// It cannot be read.
@@ -22,9 +22,9 @@ pub enum RefusedStudy {
     /// It is not valid.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// It names a file of the machine.
+    /// It names a file outside the repository.
     #[error(
-        "`{key}` of {} is {}, which is not in the repository; a study that is built here reads its own files, and \
+        "`{key}` of {} is {}, which is not in the repository; a study that is built here may read only its own files, and \
          the folder that `data` of the repository names in server.toml", file.display(), path.display()
     )]
     Outside {
@@ -37,16 +37,16 @@ pub enum RefusedStudy {
     },
 }
 
-/// What the configuration demands of a study.
+/// What the configuration requires of a study.
 #[derive(Debug, Clone, Default)]
 pub struct Demands {
     /// The accuracy that it must reach.
     pub gate: Option<f64>,
-    /// The seconds that it may take.
+    /// Its time limit, in seconds.
     pub seconds: Option<f64>,
-    /// Where its trials train.
+    /// Where its trials are trained.
     pub run: RunSpec,
-    /// Whether it names a folder for the data of studies on MNIST.
+    /// Whether it names a folder of data for studies on MNIST.
     pub has_data: bool,
 }
 
@@ -55,13 +55,13 @@ pub struct Demands {
 pub struct Built {
     /// The study.
     pub study: StudyFile,
-    /// What of the repository's own does not hold here, in sentences.
+    /// What was changed from the repository's study, a sentence each.
     pub changes: Vec<String>,
 }
 
 /// Reads a study of a checkout, which is at `seen_at` for the process that trains it. Its paths become absolute; its
-/// `[notify]` and `data.cache` are dropped, as both would make this machine run, read or write what the repository
-/// says; gate and time limit are those of the service.
+/// `[notify]` and `data.cache` are dropped, as both would let the repository run commands or access files on this
+/// machine; gate and time limit are those of the service.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn read(
     let path = checkout.join(file);
     let metadata = std::fs::symlink_metadata(&path).map_err(refuse)?;
     if !metadata.is_file() || metadata.len() > BYTES_MAX {
-        return Err(refuse(std::io::Error::other("it is not a file of at most 1 MiB")));
+        return Err(refuse(std::io::Error::other("not a file of at most 1 MiB")));
     }
     let text = std::fs::read_to_string(&path).map_err(refuse)?;
     let document = StudyDocument::new(file.display().to_string(), text);
@@ -84,7 +84,7 @@ pub fn read(
     made_safe(document.parse()?, file, seen_at, demands)
 }
 
-/// The same of a study that was read already. Its paths start at the folder of `file`, a path within the checkout.
+/// The same for a study that has been read. Its paths start at the folder of `file`, a path in the checkout.
 ///
 /// # Errors
 ///
@@ -98,18 +98,18 @@ pub fn made_safe(
     let mut changes = Vec::new();
     if std::mem::take(&mut study.notify) != Default::default() {
         changes.push(
-            "[notify] of the study is left out: [notify] of server.toml says who is told"
+            "[notify] of the study is ignored: [notify] of server.toml says who is notified"
                 .to_owned(),
         );
     }
     if std::mem::replace(&mut study.run, demands.run) != Default::default() {
         changes.push(
-            "[run] of the study is left out: `run` of server.toml says where trials train"
+            "[run] of the study is ignored: `run` of server.toml says where trials are trained"
                 .to_owned(),
         );
     }
     if study.data.cache.take().is_some() {
-        changes.push("data.cache of the study is left out: the service keeps decoded images in its own place".to_owned());
+        changes.push("data.cache of the study is ignored: the service stores decoded images in its own folder".to_owned());
     }
     let folder = file.parent().unwrap_or(Path::new(""));
     let is_elsewhere = |path: &PathBuf| inside(folder, path).is_none();
@@ -119,7 +119,7 @@ pub fn made_safe(
     {
         let path = path.display();
         changes.push(format!(
-            "data.path of the study, {path}, is not in the repository and left out: the data is where `data` of server.toml says"
+            "data.path of the study, {path}, is not in the repository and is ignored: `data` of server.toml says where the data is"
         ));
     }
     for (key, path) in [
@@ -138,21 +138,21 @@ pub fn made_safe(
     if let Some(gate) = demands.gate {
         let own = std::mem::replace(&mut study.gate.accuracy, gate);
         if own != gate {
-            changes.push(format!("gate.accuracy is {gate}, as server.toml says, and not {own}"));
+            changes.push(format!("gate.accuracy is {gate} as set in server.toml, not {own}"));
         }
     }
     if let Some(seconds) = demands.seconds {
         let own = study.tune.seconds;
         study.tune.seconds = Some(own.map_or(seconds, |own| own.min(seconds)));
         if study.tune.seconds != own {
-            let line = format!("tune.seconds is {seconds}, the limit that server.toml sets");
+            let line = format!("tune.seconds is {seconds}, the limit set in server.toml");
             changes.push(line);
         }
     }
     Ok(Built { study, changes })
 }
 
-/// A path that starts at a folder of the checkout, as one that starts at the checkout; `None` if it leaves it.
+/// Converts a path relative to a folder of the checkout into one relative to the checkout; `None` if it leads out of it.
 pub(super) fn inside(folder: &Path, path: &Path) -> Option<PathBuf> {
     let mut inside = PathBuf::new();
     for part in folder.join(path).components() {

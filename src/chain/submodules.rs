@@ -1,4 +1,4 @@
-//! Addresses of submodules, which a repository names and nobody here wrote.
+//! URLs of submodules, which are untrusted, as the repository names them.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::url::GitUrl;
 
-/// The addresses that `.gitmodules` gives, by path, from what `git config --null --list` says of it.
+/// The URLs in `.gitmodules` by path, from the output of `git config --null --list`.
 pub fn urls(listed: &str) -> BTreeMap<String, String> {
     let mut modules: BTreeMap<&str, (Option<&str>, Option<&str>)> = BTreeMap::new();
     for (key, value) in listed.split('\0').filter_map(|entry| entry.split_once('\n')) {
@@ -29,12 +29,12 @@ pub fn urls(listed: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The address of a submodule of the repository at `base`: over the network, or, beside a repository of this machine,
-/// in the same folder as that.
+/// The URL of a submodule of the repository at `base`: over the network or, for a repository on this machine, in the
+/// same folder as that repository.
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// What is wrong with the URL.
 pub fn resolved(base: &GitUrl, url: &str) -> Result<GitUrl, String> {
     let text = match url.starts_with("./") || url.starts_with("../") {
         true => relative(base.as_str(), url)?,
@@ -45,20 +45,20 @@ pub fn resolved(base: &GitUrl, url: &str) -> Result<GitUrl, String> {
     let is_plain = Path::new(url.as_str()).components().all(|part| part != Component::ParentDir);
     match (base.transport(), url.transport()) {
         ("file", "file") if is_plain && parent(base) == parent(&url) => Ok(url),
-        (_, "file") => Err("lies on this machine, outside the folder of its repository".into()),
+        (_, "file") => Err("is on this machine, outside the folder of its repository".into()),
         _ => Ok(url),
     }
 }
 
-/// As Git reads a relative address: from the address of the repository on.
+/// Resolves a relative URL against that of the repository, as Git does.
 fn relative(base: &str, url: &str) -> Result<String, String> {
     let mut base = base.trim_end_matches('/');
     let mut rest = url;
     loop {
         if let Some(after) = rest.strip_prefix("../") {
             let cut = base.rfind(['/', ':']).filter(|cut| !base[..*cut].ends_with('/'));
-            base = &base
-                [..cut.ok_or_else(|| format!("has the address {url:?}, which leads nowhere"))?];
+            base = &base[..cut
+                .ok_or_else(|| format!("has the URL {url:?}, which leads above the root"))?];
             rest = after;
         } else if let Some(after) = rest.strip_prefix("./") {
             rest = after;
@@ -68,7 +68,7 @@ fn relative(base: &str, url: &str) -> Result<String, String> {
     }
 }
 
-/// The name of the folder that keeps what is fetched of an address.
+/// The name of the folder that a URL is fetched into.
 pub fn folder(url: &GitUrl) -> String {
     format!("{}.git", hex::encode(&Sha256::digest(url.as_str())[..8]))
 }

@@ -1,5 +1,5 @@
-//! The stage that trains a study: by `burgeon supervise -- tune`, which restarts it where it died, and grows it until
-//! it passes its gate.
+//! The stage that trains a study: with `burgeon supervise -- tune`, which grows it until it passes its gate, and resumes
+//! it after a crash.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,14 +20,14 @@ use crate::sys::error_chain;
 use crate::sys::files::RealFiles;
 use burgeon_container::HangLimits;
 
-/// Longest that a run may be held by a training that a killed service left behind.
+/// How long a run may be locked by a training that a killed service left behind.
 const LOCKED: Duration = Duration::from_secs(60);
-/// How often a training goes on that somebody else kills. What crashes by itself is its supervisor's matter.
+/// How often a training is resumed that others kill. Crashes are handled by its supervisor.
 const KILLS: u32 = 20;
-/// Time from a stop to the end: a training is gone within 5 s.
+/// Time from SIGTERM to SIGKILL: a training ends within 5 s.
 const GRACE: Duration = Duration::from_secs(7);
 
-/// Trains a study of the checkout, or goes on with it.
+/// Trains a study of the checkout, or resumes its training.
 pub(super) fn train(
     build: &mut Build,
     file: &Path,
@@ -36,17 +36,18 @@ pub(super) fn train(
     let checkout = build.chain.places.checkout(build.row.id);
     let demands = demands(build, rule)?;
     let seen_at = seen_at(&checkout, rule);
-    let built = study::read(&checkout, file, seen_at, demands)
-        .map_err(|error| build.failed(format!("the study is wrong: {}", error_chain(&error))))?;
+    let built = study::read(&checkout, file, seen_at, demands).map_err(|error| {
+        build.failed(format!("the study is not valid: {}", error_chain(&error)))
+    })?;
     train_built(build, &built, rule)
 }
 
-/// Where the process that trains finds the checkout.
+/// The path of the checkout for the process that trains.
 pub(super) fn seen_at<'a>(checkout: &'a Path, rule: Option<&ProgramRule>) -> &'a Path {
     if rule.is_some() { Path::new("/checkout") } else { checkout }
 }
 
-/// What the configuration demands of a study.
+/// What the configuration requires of a study.
 pub(super) fn demands(build: &Build, rule: Option<&ProgramRule>) -> Result<Demands, End> {
     if rule.is_some() && build.repository.run.is_some() {
         return Err(build.failed(
@@ -62,7 +63,7 @@ pub(super) fn demands(build: &Build, rule: Option<&ProgramRule>) -> Result<Deman
     })
 }
 
-/// Trains a study that is safe to run here, or goes on with it.
+/// Trains a study that is safe to run here, or resumes its training.
 pub(super) fn train_built(
     build: &mut Build,
     Built { study, changes }: &Built,
@@ -72,14 +73,14 @@ pub(super) fn train_built(
     for change in changes {
         build.say(change);
     }
-    // Written anew each time, with the same content, so that the run of an earlier start is found again.
+    // Rewritten each time with the same content, so that the run from before a restart is found again.
     let path = chain.places.build(id).join("study.toml");
     std::fs::write(&path, study.to_toml())
         .map_err(|error| build.failed(format!("cannot write {}: {error}", path.display())))?;
     let runs = chain.places.runs(id);
-    // Shown while it trains; there is one at most.
+    // Shown during the training; there is one run at most.
     chain.store.set_run(id, &format!("runs/{}-0001", study.name))?;
-    let code = to_its_end(build, &path, &runs, rule)?;
+    let code = train_to_completion(build, &path, &runs, rule)?;
     let run = run_folder(&runs);
     if let Some(run) = &run
         && let Some(name) = run.file_name().and_then(|name| name.to_str())
@@ -90,15 +91,15 @@ pub(super) fn train_built(
     }
     match (code, run) {
         (0 | 3, Some(run)) => judged(build, &run, code),
-        (2, _) => Err(build.failed("the study is wrong, as the log says")),
+        (2, _) => Err(build.failed("the study is not valid; see the log")),
         (code, _) => {
-            Err(build.failed(format!("training failed with exit code {code}, as the log says")))
+            Err(build.failed(format!("training failed with exit code {code}; see the log")))
         }
     }
 }
 
-/// Trains until the training ends by itself, however often it is killed on the way; its exit code.
-fn to_its_end(
+/// Trains until the training exits by itself, and resumes it if it is killed; returns its exit code.
+fn train_to_completion(
     build: &mut Build,
     study: &Path,
     runs: &Path,
@@ -107,7 +108,7 @@ fn to_its_end(
     let mut held_since = None;
     let mut kills = 0;
     loop {
-        // What an earlier start trained to its end is not trained again.
+        // The training may have finished before a restart.
         if let Some(code) = run_folder(runs).and_then(|run| ended(&run)) {
             return Ok(code);
         }
@@ -120,7 +121,7 @@ fn to_its_end(
             Finished::Exited(4)
                 if held_since.get_or_insert_with(Instant::now).elapsed() < LOCKED =>
             {
-                let line = "the run is still held by an earlier training; waiting for its end";
+                let line = "the run is still locked by an earlier training; waiting for it to end";
                 build.say(line);
             }
             Finished::Exited(130 | 143) | Finished::Killed(_) | Finished::Hung(_)
@@ -128,14 +129,7 @@ fn to_its_end(
             {
                 kills += 1;
                 held_since = None;
-                let why = match finished {
-                    Finished::Hung(hang) => format!("training hung and was ended: {hang}"),
-                    Finished::Exited(code) => format!("training was stopped (exit code {code})"),
-                    Finished::Killed(signal) => format!("training was killed by signal {signal}"),
-                    Finished::Stopped | Finished::OutOfTime => "training was stopped".into(),
-                };
-                let line = format!("{why}; it goes on from its last checkpoint");
-                build.say(&line);
+                build.say(&format!("training {finished}; resuming it from its last checkpoint"));
             }
             Finished::Exited(code) => return Ok(code),
             Finished::Killed(signal) => {
@@ -144,7 +138,7 @@ fn to_its_end(
                 );
             }
             Finished::Hung(hang) => {
-                return Err(build.failed(format!("training hung again and again: {hang}")));
+                return Err(build.failed(format!("training hung repeatedly: {hang}")));
             }
         }
         if build.stop.is_asked() {
@@ -164,11 +158,11 @@ fn supervise(build: &mut Build, study: &Path, runs: &Path) -> Result<Finished, E
     if let Some(data) = &build.repository.data {
         command.arg("--data").arg(data);
     }
-    // Its supervisor looks after its time.
+    // Its supervisor handles hangs.
     burgeon(build, command, None, &mut |_| {})
 }
 
-/// Runs a command of burgeon itself, within a time if one is given.
+/// Runs a burgeon command, with a time limit if one is given.
 pub(super) fn burgeon(
     build: &mut Build,
     mut command: Command,
@@ -180,7 +174,7 @@ pub(super) fn burgeon(
         .current_dir(chain.places.build(build.row.id))
         .env(PARENT_VARIABLE, std::process::id().to_string())
         .env("NO_COLOR", "1")
-        // Their values are for the service, and must not change what a study does.
+        // These variables are meant for the service, and must not affect the study.
         .env_remove("BURGEON_RUNS")
         .env_remove("BURGEON_SET")
         .env_remove("BURGEON_SEED")
@@ -229,10 +223,10 @@ fn contained(
     contained.run(build, &mut |_| {})
 }
 
-/// The run of a build: there is one at most.
+/// The run of a build; there is at most one.
 pub(super) fn run_folder(runs: &Path) -> Option<PathBuf> {
     let folders = std::fs::read_dir(runs).ok()?.flatten();
-    // No link, which what ran in a container could have made lead anywhere.
+    // Links are skipped: a program in a container could have made one to any path.
     let folders = folders.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     folders.map(|entry| entry.path()).filter(|path| path.join("events.jsonl").is_file()).max()
 }
@@ -247,10 +241,10 @@ fn ended(run: &Path) -> Option<i32> {
     }
 }
 
-/// What the record of a finished run says, which must agree with how its process ended.
+/// The result of a finished run according to its event log, which must agree with the exit code of its process.
 fn judged(build: &mut Build, run: &Path, code: i32) -> Result<(String, Trained), End> {
     let records = ledger::read(&RealFiles, &run.join("events.jsonl")).map_err(|error| {
-        build.failed(format!("the record of the run cannot be read: {}", error_chain(&error)))
+        build.failed(format!("the event log of the run cannot be read: {}", error_chain(&error)))
     })?;
     let report = Report::from_records(&records);
     let passed = match (&report.state, code) {
@@ -258,18 +252,17 @@ fn judged(build: &mut Build, run: &Path, code: i32) -> Result<(String, Trained),
         (State::Rejected, 3) => false,
         (state, code) => {
             return Err(build.failed(format!(
-                "training ended with exit code {code}, but its record says {state:?}"
+                "training ended with exit code {code}, but its event log says {state:?}"
             )));
         }
     };
     if let Err(error) = write_missing_reports(run) {
-        let line = format!("the reports cannot be written: {}", error_chain(&error));
+        let line = format!("cannot write the reports: {}", error_chain(&error));
         build.say(&line);
     }
     let mut sentence = report.outcome();
     if report.is_of_other_data() {
-        sentence +=
-            " It was trained on the built-in digits, as the data that it asks for is not there.";
+        sentence += " It was trained on the built-in digits, because its own data was not found.";
     }
     let trained = Trained {
         accuracy: report.figures.validation_accuracy,
@@ -287,7 +280,7 @@ fn judged(build: &mut Build, run: &Path, code: i32) -> Result<(String, Trained),
     Ok((format!("{} trials in {:.1} s", report.figures.trials, report.figures.seconds), trained))
 }
 
-/// Writes the reports of a run, unless the training did: they come last, and a kill may have come before.
+/// Writes the reports of a run that was killed before it wrote them, which comes last.
 fn write_missing_reports(run: &Path) -> Result<(), ReportError> {
     let folder = RunFolder::open(Arc::new(RealFiles), run)?;
     match are_current(&folder) {

@@ -1,19 +1,19 @@
-//! What a commit holds, looked at before it is written: how much, how deep, and whether every name stays inside.
+//! Checks the content of a commit before it is written: size, depth, and whether every path stays inside.
 
 use std::path::{Component, Path};
 
 use super::branch::is_commit;
 
-/// How much a commit may hold.
+/// Limits on the content of a commit.
 #[derive(Debug, Clone, Copy)]
 pub struct TreeLimits {
-    /// Bytes of all files.
+    /// Total bytes of all files.
     pub bytes: u64,
-    /// Files.
+    /// Number of files.
     pub files: u64,
-    /// Folders within folders.
+    /// Depth of nested folders.
     pub depth: usize,
-    /// Bytes of a path.
+    /// Bytes of each path.
     pub path: usize,
 }
 
@@ -23,23 +23,23 @@ impl Default for TreeLimits {
     }
 }
 
-/// What a commit holds.
+/// The content of a commit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tree {
-    /// Files, symbolic links among them.
+    /// Number of files, including symbolic links.
     pub files: u64,
-    /// Their bytes.
+    /// Total bytes of the files.
     pub bytes: u64,
-    /// Symbolic links, which become files.
+    /// Number of symbolic links, which are written as files.
     pub links: u64,
-    /// Submodules.
+    /// Number of submodules.
     pub submodules: u64,
 }
 
 /// A submodule: a folder whose content is a commit of another repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submodule {
-    /// Its path, which stays inside.
+    /// Its path, inside the checkout.
     pub path: String,
     /// The commit.
     pub commit: String,
@@ -48,17 +48,17 @@ pub struct Submodule {
 /// Submodules that can be fetched.
 pub const SUBMODULES_MAX: usize = 50;
 
-/// Why a commit is not checked out.
+/// Why a commit is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TreeError {
     /// Too many bytes.
-    #[error("the commit holds more than {bytes} bytes, the limit of `checkout-megabytes`")]
+    #[error("the commit contains more than {bytes} bytes, the limit of `checkout-megabytes`")]
     Bytes {
         /// The limit.
         bytes: u64,
     },
     /// Too many files.
-    #[error("the commit holds more than {files} files")]
+    #[error("the commit contains more than {files} files")]
     Files {
         /// The limit.
         files: u64,
@@ -79,8 +79,8 @@ pub enum TreeError {
         /// Its beginning.
         path: String,
     },
-    /// Git's list is not what it should be.
-    #[error("the list of the commit's files cannot be read")]
+    /// The output of Git has an unexpected form.
+    #[error("the list of the commit's files has an unexpected form")]
     Unreadable,
 }
 
@@ -94,12 +94,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// A reader with these limits.
+    /// Creates a reader with these limits.
     pub fn new(limits: TreeLimits) -> Self {
         Self { limits, entry: Vec::new(), tree: Ok(Tree::default()), submodules: Vec::new() }
     }
 
-    /// Reads a piece; an error says that the rest need not be read.
+    /// Reads a piece; after an error, the rest need not be read.
     pub fn read(&mut self, bytes: &[u8]) -> Result<(), TreeError> {
         for byte in bytes {
             match byte {
@@ -115,7 +115,7 @@ impl Reader {
         self.tree.clone().map(drop)
     }
 
-    /// What was read.
+    /// The content that was read.
     pub fn finish(self) -> Result<(Tree, Vec<Submodule>), TreeError> {
         match (self.tree, self.entry.is_empty()) {
             (Ok(_), false) => Err(TreeError::Unreadable),
@@ -172,7 +172,7 @@ fn added(mut tree: Tree, entry: &[u8], limits: &TreeLimits) -> Result<Tree, Tree
     Ok(tree)
 }
 
-/// Whether a path stays in the checkout and is no part of Git's own folder, as Git itself judges it too.
+/// Whether a path stays in the checkout and outside `.git`, by the same rules as Git.
 fn is_allowed(path: &[u8]) -> bool {
     use std::os::unix::ffi::OsStrExt;
     let path = Path::new(std::ffi::OsStr::from_bytes(path));

@@ -1,18 +1,18 @@
-//! Addresses of repositories: only those kinds that Git reaches without running anything that an address names.
+//! URLs of repositories: only kinds for which Git runs no program that the URL names.
 
 use std::fmt;
 use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
-/// Where a repository is fetched from.
+/// The URL or path that a repository is fetched from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitUrl {
     text: String,
     transport: &'static str,
 }
 
-/// An address that cannot be used.
+/// The error of a URL that is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the URL {shown:?} {problem}; use https://…, ssh://…, git@host:path, or an absolute path on this machine"
@@ -23,12 +23,12 @@ pub struct UrlError {
 }
 
 impl GitUrl {
-    /// As Git takes it.
+    /// The URL for Git.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The one kind of transport that Git may use for it, as `GIT_ALLOW_PROTOCOL` names it.
+    /// The only transport that Git may use for it, for `GIT_ALLOW_PROTOCOL`.
     pub fn transport(&self) -> &'static str {
         self.transport
     }
@@ -66,18 +66,18 @@ impl TryFrom<String> for GitUrl {
 
 fn transport(text: &str) -> Result<&'static str, &'static str> {
     if text.len() > 2000 || text.chars().any(|c| c.is_control() || c == ' ') {
-        return Err("is longer than 2000 bytes, or has spaces or control characters");
+        return Err("is longer than 2000 bytes, or contains spaces or control characters");
     }
     if Path::new(text).is_absolute() {
         return Ok("file");
     }
     if text.starts_with('-') {
-        return Err("would be taken for an option");
+        return Err("begins with a dash, so that Git would take it for an option");
     }
     if let Some(rest) = text.strip_prefix("https://") {
         let host = rest.split('/').next().unwrap_or_default();
         if host.contains('@') {
-            return Err("holds a user or a password; let Git's credential helper keep them");
+            return Err("contains a user or a password; store them with Git's credential helper");
         }
         return if is_host(host) { Ok("https") } else { Err("names no server") };
     }
@@ -90,7 +90,7 @@ fn transport(text: &str) -> Result<&'static str, &'static str> {
         {
             host
         }
-        _ => return Err("is not an address of a kind that is allowed"),
+        _ => return Err("is not of an allowed kind"),
     };
     let (user, host) = host.split_once('@').unwrap_or(("git", host));
     let is_user = !user.is_empty()

@@ -1,4 +1,4 @@
-//! The threads of the service: builds, messages, polling of branches, clearing of old files.
+//! The threads of the service: builds, messages, polling of branches, removal of old files.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::health::{Ailment, Part};
+use super::health::{Malfunction, Part};
 use super::store::{BuildRow, BuildState, StoreError, Verdict};
 use super::{Chain, clear, notifications, poll, retrain, stages};
 use crate::sys::error_chain;
 use crate::sys::files::real_files;
 use crate::sys::lock::{LockError, LockRequest, RunLock};
 
-/// How often to look for work that nobody announced, such as that of `burgeon chain` in another process.
+/// How often to check for work that was not announced, such as from `burgeon chain` in another process.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a thread that failed waits before it begins anew: at first, and at most.
+/// How long a thread that failed waits before it is restarted: at first, and at most.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -25,24 +25,24 @@ pub enum WorkError {
     /// The record cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Another service works in this folder.
+    /// Another service uses this folder.
     #[error("another service is using this folder")]
     Locked(#[from] LockError),
-    /// A test asked for a fault that is none.
+    /// A test requested an unknown fault.
     #[error(transparent)]
     Fault(#[from] crate::sys::faults::FaultError),
-    /// The system gives no more threads.
+    /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
 }
 
 impl Chain {
-    /// Works until it is asked to stop: first on what an earlier service left unfinished.
+    /// Works until it is asked to stop, beginning with builds that an earlier service left unfinished.
     ///
     /// # Errors
     ///
-    /// If another service works in the same folder. An error of a single build ends only that build; others are shown
-    /// ([`Health`](super::Health)) until they are mended.
+    /// If another service uses the same folder. An error of a build ends only that build; other errors are shown by
+    /// [`Health`](super::Health) until they are resolved.
     pub fn work(self: &Arc<Self>) -> Result<(), WorkError> {
         let _lock = RunLock::acquire(
             &real_files()?,
@@ -68,7 +68,7 @@ impl Chain {
                     .map_err(WorkError::Thread)
             })
             .collect::<Result<_, _>>()?;
-        // Kept here, so that none is started twice if what starts them has to begin anew.
+        // Kept here, so that no build is started twice if the thread that starts them is restarted.
         let mut running = BTreeMap::new();
         self.keep_at(Part::Builds, || self.build_all(&mut running));
         for thread in running.into_values().chain(helpers) {
@@ -77,20 +77,20 @@ impl Chain {
         Ok(())
     }
 
-    /// Works until the service ends. Whatever goes wrong, such as that the disk is full, is shown, and after a while
-    /// the work begins anew: builds that run are not to be lost for it, nor messages that wait.
+    /// Works until the service stops. Errors, such as a full disk, are shown, and the work is restarted after a pause, so
+    /// that neither running builds nor waiting messages are lost.
     fn keep_at(&self, part: Part, mut work: impl FnMut() -> Result<(), WorkError>) {
         let mut pause = PAUSE_MIN;
         loop {
             let began = Instant::now();
-            let (ailment, why) = match catch_unwind(AssertUnwindSafe(&mut work)) {
+            let (malfunction, why) = match catch_unwind(AssertUnwindSafe(&mut work)) {
                 Ok(Ok(())) => return,
-                Ok(Err(error)) => (Ailment::Failing, error_chain(&error)),
+                Ok(Err(error)) => (Malfunction::Failing, error_chain(&error)),
                 // What it said went to the log.
-                Err(_) => (Ailment::Dead, String::new()),
+                Err(_) => (Malfunction::Dead, String::new()),
             };
-            tracing::error!(?part, ?ailment, why, "restarting a thread of the service");
-            self.health.ill(part, ailment, &why);
+            tracing::error!(?part, ailment = ?malfunction, why, "restarting a thread of the service");
+            self.health.report_malfunction(part, malfunction, &why);
             if began.elapsed() > PAUSE_MAX {
                 pause = PAUSE_MIN;
             }
@@ -107,7 +107,7 @@ impl Chain {
     ) -> Result<(), WorkError> {
         let mut seen = 0;
         while !self.is_stopping() {
-            self.health.alive(Part::Builds);
+            self.health.report_alive(Part::Builds);
             running.retain(|_, thread| !thread.is_finished());
             let unfinished = self.store.in_state(BuildState::Running)?;
             let queued = self.store.startable()?;
@@ -117,7 +117,7 @@ impl Chain {
                     running.extend(self.spawn(row)?.map(|thread| (id, thread)));
                 }
             }
-            self.health.well(Part::Builds);
+            self.health.report_success(Part::Builds);
             seen = self.wait(seen, CHECK_INTERVAL);
         }
         Ok(())

@@ -125,7 +125,8 @@ pub enum Command {
     ///
     /// The same as `burgeon --version --verbose`.
     Version,
-    /// Find what can be trained in a folder: studies and programs, with their models, data and entry points; executes nothing
+    /// Find what can be trained in a folder: studies and programs, with their models, data and entry points; executes
+    /// nothing
     #[cfg(feature = "detect")]
     Detect(DetectArguments),
     /// List the mail and webhook messages of runs that are not sent yet, or send them
@@ -133,13 +134,14 @@ pub enum Command {
     Notify(NotifyArguments),
     /// Manage versions of accepted models: add, promote, roll back and verify them
     Registry(RegistryArguments),
-    /// Train the model in production again, on what it was trained on and on feedback, and promote it if it passes
+    /// Retrain the model in production on its original data and on feedback, and promote it if it passes
     ///
-    /// It looks once whether `[retrain]` of registry.toml gives a reason to. Exit codes: 0 promoted, or waiting; 5
-    /// refused, or rolled back.
+    /// Checks once whether a retraining is due according to `[retrain]` of registry.toml. Exit codes: 0 if a version was
+    /// promoted or no retraining is due, 5 if it was refused or rolled back.
     #[cfg(feature = "serve")]
     Retrain(RetrainArguments),
-    /// Serve a model's predictions over HTTP; or build what is pushed to repositories: pull, detect, train, judge, publish, notify
+    /// Serve a model's predictions over HTTP; or build what is pushed to repositories: pull, detect, train, judge,
+    /// publish, notify
     #[cfg(feature = "serve")]
     Serve(Box<ServeArguments>),
     /// Queue, list, cancel and resume builds of `burgeon serve`

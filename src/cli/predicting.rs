@@ -145,7 +145,7 @@ impl Engine for Networks {
         Ok(reference.map(Arc::new))
     }
 
-    fn attend(&self, work: &mut dyn FnMut()) -> Result<(), String> {
+    fn with_compute_thread(&self, work: &mut dyn FnMut()) -> Result<(), String> {
         // Several such threads compute at the same time, each alone.
         let workers = Workers::new(Some(1)).map_err(|error| error_chain(&error))?;
         let _entered = workers.enter();

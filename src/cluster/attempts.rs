@@ -1,6 +1,6 @@
-//! The files of a task, which the study's process and its jobs share; the head of the module lists them.
+//! The files of a task, which the study's process and its jobs share; the documentation of the module lists them.
 //!
-//! Reading tells three things apart: a file is not there, it holds this, or it cannot be read now. Only the first says that
+//! Reading has three outcomes: the file does not exist, its content, or it cannot be read now. Only the first means that
 //! something has not happened.
 
 use std::fmt;
@@ -36,7 +36,7 @@ impl AttemptId {
     fn named(text: &str) -> Option<Self> {
         let (submission, claim) = text.split_once('-')?;
         let id = Self { submission: submission.parse().ok()?, claim: claim.parse().ok()? };
-        // Only the exact spelling, so that no two files have the same id.
+        // Only the canonical spelling, so that no two files have the same id.
         (id.to_string() == text).then_some(id)
     }
 }
@@ -48,19 +48,19 @@ pub(crate) struct Attempts {
     folder: PathBuf,
 }
 
-/// The process that made an attempt: the content of its claim. What it says of itself decides nothing.
+/// The process that made an attempt: the content of its claim. It is only informative.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Claimant {
     /// The node's name, as the scheduler calls it.
     pub(crate) node: String,
     pub(crate) pid: u32,
-    /// The scheduler's id of the job, if it tells its jobs.
+    /// The scheduler's id of the job, if jobs know their id.
     pub(crate) job: Option<String>,
-    /// By the node's own clock, which may be wrong.
+    /// The time by the node's own clock, which may be wrong.
     pub(crate) at: Timestamp,
 }
 
-/// The node that this process is on, and its job, as schedulers tell their jobs.
+/// The node and the job of this process, according to the environment that schedulers set.
 pub(crate) fn this_node() -> Claimant {
     let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let named = ["BURGEON_NODE", "SLURMD_NODENAME"].into_iter().find_map(given);
@@ -77,7 +77,7 @@ pub(crate) fn this_node() -> Claimant {
 pub(super) struct Submission {
     /// The job's name.
     pub(super) name: String,
-    /// By the clock of the study's machine.
+    /// The time by the clock of the study's machine.
     pub(super) at: Timestamp,
 }
 
@@ -86,7 +86,7 @@ struct JobId {
     id: String,
 }
 
-/// Why a submission came to nothing, as the study judged it: the content of `over-*.json`.
+/// Why a submission failed, as judged by the study: the content of `over-*.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct FailedSubmission {
     pub(super) cause: RetryCause,
@@ -94,7 +94,7 @@ pub(super) struct FailedSubmission {
     pub(super) node: Option<String>,
 }
 
-/// How an attempt ended, as it says itself: the content of `end.json`.
+/// How an attempt ended, as it reports itself: the content of `end.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AttemptEnd {
     pub(crate) end: End,
@@ -108,24 +108,24 @@ pub(crate) struct AttemptEnd {
 pub(crate) enum End {
     /// With a result.
     Published(Outcome),
-    /// On request of the scheduler or the study, with its state saved.
+    /// At the request of the scheduler or the study, with its state saved.
     Interrupted,
-    /// By itself.
+    /// With a failure of the trial itself.
     Failed(String),
     /// The node cannot train it.
     Unfit(String),
-    /// A newer attempt had begun.
+    /// Because a newer attempt had begun.
     #[serde(rename = "lost")]
     Superseded,
 }
 
-/// What the folder of a task holds.
+/// The content of the folder of a task.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Listing {
     pub(super) submissions: Vec<u32>,
-    /// Those of them that came to nothing.
+    /// Those of them that failed.
     pub(super) failed: Vec<u32>,
-    /// The last submissions of studies that were given up.
+    /// The last submission of each time that the study ended with an error.
     pub(super) gave_up: Vec<u32>,
     /// Ascending.
     pub(super) claims: Vec<AttemptId>,
@@ -137,7 +137,7 @@ const ACCEPTED: &str = "accepted.json";
 const END: &str = "end.json";
 
 impl Attempts {
-    /// Those in this folder, which need not exist.
+    /// The attempts in this folder, which need not exist.
     pub(crate) fn in_folder(files: &Arc<dyn Files>, folder: impl Into<PathBuf>) -> Self {
         Self { files: Arc::clone(files), folder: folder.into() }
     }
@@ -174,12 +174,12 @@ impl Attempts {
         self.folder.join(format!("submission-{submission:04}.sh"))
     }
 
-    /// What a submission's job prints.
+    /// The output file of a submission's job.
     pub(super) fn output(&self, submission: u32) -> PathBuf {
         self.folder.join(format!("submission-{submission:04}.out"))
     }
 
-    /// Writes the task; the study's process alone does so, before it submits.
+    /// Writes the task; only the study's process does so, before it submits.
     pub(super) fn write_task(&self, task: &[u8]) -> Result<(), FileError> {
         self.files.create_folders(&self.folder)?;
         self.files.write_atomically(&self.folder.join(TASK), task)
@@ -201,16 +201,16 @@ impl Attempts {
     ) -> Result<(), FileError> {
         self.files.write_atomically(&self.script(number), script.as_bytes())?;
         match self.create(&format!("submission-{number:04}.json"), submission) {
-            // Written by this process, whose first answer was lost on the network: only one process may submit.
+            // Written by this process before a network error lost the response: only one process may submit.
             Err(error) if error.is_already_there() => Ok(()),
             other => other,
         }
     }
 
-    /// A submission that is listed; `None` if a crash cut it short, before its job was submitted.
+    /// A listed submission; `None` if a crash interrupted it before its job was submitted.
     pub(super) fn submission(&self, number: u32) -> Result<Option<Submission>, ReadError> {
         match self.read_listed(&format!("submission-{number:04}.json")) {
-            // It is on the disk before its job is submitted, and only after that is the job's id written.
+            // The file is on disk before the job is submitted, and the job's id is written after that.
             Err(ReadError::Damaged { .. }) if self.job(number)?.is_none() => Ok(None),
             read => read.map(Some),
         }
@@ -234,17 +234,17 @@ impl Attempts {
         self.write(&format!("over-{submission:04}.json"), failure)
     }
 
-    /// Why a submission came to nothing of which that is listed.
+    /// Why a submission that is listed as failed has failed.
     pub(super) fn failure(&self, submission: u32) -> Result<FailedSubmission, ReadError> {
         self.read_listed(&format!("over-{submission:04}.json"))
     }
 
-    /// Records that the study is given up after this submission.
+    /// Records that the study ended with an error after this submission.
     pub(super) fn give_up(&self, submission: u32) -> Result<(), FileError> {
         self.write(&format!("gave-up-{submission:04}.json"), &"the study ended with an error")
     }
 
-    /// Asks a submission's job to end now, as a time limit of the study has passed.
+    /// Asks a submission's job to end now, because a time limit of the study has passed.
     pub(super) fn ask_to_end(&self, submission: u32) -> Result<(), FileError> {
         self.write(&format!("asked-{submission:04}.json"), &"the time is up")
     }
@@ -254,7 +254,7 @@ impl Attempts {
         self.write(ACCEPTED, &id)
     }
 
-    /// The attempt whose result counts, once one was accepted.
+    /// The accepted attempt, if there is one.
     pub(crate) fn accepted(&self) -> Result<Option<AttemptId>, ReadError> {
         self.read(ACCEPTED)
     }
@@ -271,13 +271,12 @@ impl Attempts {
         Ok(listing.claims.into_iter().rev().map(|id| self.attempt(id)).collect())
     }
 
-    /// Who made an attempt.
+    /// The process that made an attempt.
     pub(crate) fn claimant(&self, id: AttemptId) -> Result<Claimant, ReadError> {
         self.read_listed(&format!("claim-{id}.json"))
     }
 
-    /// Begins an attempt of a submission, the newest one if none is named. Of two processes that do so at once, each gets
-    /// an id of its own.
+    /// Begins an attempt of a submission, by default of the newest. Two processes that do so at once get different ids.
     ///
     /// # Errors
     ///
@@ -290,7 +289,7 @@ impl Attempts {
         let listing = self.list()?;
         let last = listing.submissions.last().copied();
         let submission = submission.or(last).ok_or(ClaimError::NotSubmitted)?;
-        // A node that has worked on the task before may not see yet that it was submitted again.
+        // A node that worked on the task before may not yet see that it was submitted again.
         if let Some(last) = last.filter(|last| *last > submission) {
             return Err(ClaimError::Replaced { submission, last });
         }
@@ -311,7 +310,7 @@ impl Attempts {
         }
     }
 
-    /// Creates a file, which must not exist, with all of its content on the disk.
+    /// Creates a file, which must not exist, and syncs its content to disk.
     fn create(&self, name: &str, content: &impl Serialize) -> Result<(), FileError> {
         let path = self.folder.join(name);
         let mut file = self.files.open(&path, WriteMode::New)?;
@@ -324,7 +323,7 @@ impl Attempts {
         self.files.write_atomically(&self.folder.join(name), &json(content))
     }
 
-    /// The content of a file; `None` if it is not there.
+    /// The content of a file; `None` if it does not exist.
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ReadError> {
         read_if_listed(&*self.files, &self.folder, name)
     }
@@ -334,22 +333,22 @@ impl Attempts {
     }
 }
 
-/// A file that is there, but cannot be read now.
+/// A file exists, but cannot be read now.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
     /// The file or its folder cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// What it holds is not what burgeon writes, or not all of it.
-    #[error("{} is damaged: {why}; restore it, or remove it if its trial may be trained again", path.display())]
+    /// Its content is incomplete or was not written by burgeon.
+    #[error("{} is damaged: {why}; restore it, or remove it to train its trial again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
-    /// A result that was accepted is not there.
-    #[error("{} has no result, though it was accepted; restore its end.json, or remove accepted.json beside it if its trial may be trained again", path.display())]
+    /// An accepted result is missing.
+    #[error("{} was accepted, but has no result; restore its end.json, or remove accepted.json beside it to train its trial again", path.display())]
     NoResult {
         /// The folder of the attempt.
         path: PathBuf,
@@ -363,8 +362,8 @@ fn json(content: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// The content of a file; `None` if its folder does not list it. Some network folders remember for a minute that a file was
-/// not there, but list it.
+/// The content of a file; `None` if its folder does not list it. Some network file systems cache for a minute that a file
+/// does not exist, although they list it.
 fn read_if_listed<T: DeserializeOwned>(
     files: &dyn Files,
     folder: &Path,
@@ -389,7 +388,7 @@ fn number(digits: &str) -> Option<u32> {
     (format!("{number:04}") == digits).then_some(number)
 }
 
-/// One attempt, as its folder shows it.
+/// An attempt, by its folder.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     files: Arc<dyn Files>,
@@ -408,7 +407,7 @@ impl Attempt {
         self.folder.join("checkpoints")
     }
 
-    /// How it ended; `None` if it has not said so.
+    /// How it ended; `None` if it has not reported an end.
     pub(crate) fn end(&self) -> Result<Option<AttemptEnd>, ReadError> {
         read_if_listed(&*self.files, &self.folder, END)
     }
@@ -425,9 +424,9 @@ pub(crate) enum ClaimError {
     /// The submission was replaced by a later one.
     #[error("submission {submission} was replaced by submission {last}")]
     Replaced {
-        /// Which was asked for.
+        /// The requested submission.
         submission: u32,
-        /// The newest.
+        /// The newest submission.
         last: u32,
     },
     /// A file could not be read or written.
@@ -443,11 +442,11 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    /// Whether no newer attempt is to be seen, nor a newer submission.
+    /// Whether neither a newer attempt nor a newer submission is visible.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be listed, which says nothing of either.
+    /// If the folder cannot be listed, so that neither is known.
     pub(crate) fn is_newest(&self) -> Result<bool, FileError> {
         let listing = self.attempts.list()?;
         let id = self.attempt.id;
@@ -455,21 +454,21 @@ impl Claim {
             && listing.submissions.last().is_none_or(|last| *last <= id.submission))
     }
 
-    /// Whether the study has asked for an end.
+    /// Whether the study has asked the job to end.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be listed, which says nothing of that.
+    /// If the folder cannot be listed, so that it is not known.
     pub(crate) fn is_asked_to_end(&self) -> Result<bool, FileError> {
         let name = format!("asked-{:04}.json", self.attempt.id.submission);
         Ok(self.attempts.files.list(&self.attempts.folder)?.contains(&name))
     }
 
-    /// Says how the attempt ended. One that is no longer the newest has no result, whatever it came to.
+    /// Records how the attempt ended. One that is no longer the newest is recorded as superseded, without a result.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be listed or written. It may be called again.
+    /// If the folder cannot be listed or written. The call may be repeated.
     pub(crate) fn end(&self, end: End, seconds: f64) -> Result<End, FileError> {
         let end = if self.is_newest()? { end } else { End::Superseded };
         let path = self.attempt.folder.join(END);

@@ -1,4 +1,4 @@
-//! Calls of a scheduler's programs: bounded in time and in what they print.
+//! Runs the programs of a scheduler, with limits on time and output.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -14,13 +14,13 @@ use super::scheduler::SchedulerError;
 
 /// How long a program of a scheduler may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
-/// The longest output that is read: squeue's for a hundred thousand jobs.
+/// The longest output that is read: that of squeue for a hundred thousand jobs.
 const OUTPUT_BYTES_MAX: u64 = 64 << 20;
 /// How long a pipe is read after its program has ended.
 const PIPES_LIMIT: Duration = Duration::from_secs(1);
 const ERROR_CHARACTERS_MAX: usize = 2000;
 
-/// Runs a program to its end, with this text as its input, and answers what it printed to standard output.
+/// Runs a program to its end, with this text as its input, and returns its standard output.
 pub(super) fn call(
     name: &str,
     mut command: Command,
@@ -32,14 +32,15 @@ pub(super) fn call(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A group of its own, so that it is ended with all that it started, and not by the terminal's Ctrl-C.
+        // A process group of its own, so that it can be ended with its children, and is not ended by Ctrl-C in the
+        // terminal.
         .process_group(0)
         .spawn()
         .map_err(missing)?;
     let group = Pid::from_child(&child);
     if let Some(mut stdin) = child.stdin.take() {
         let input = input.to_owned();
-        // A program that does not read its input is no error.
+        // It is not an error if the program does not read its input.
         thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap_or_default());
     }
     let reading = child.stdout.take().map(Reading::of);
@@ -59,9 +60,9 @@ pub(super) fn call(
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(50));
     };
-    // What it left running would keep the pipes open.
+    // Processes that it left running would keep the pipes open.
     let _ = kill_process_group(group, Signal::KILL);
-    // Even so, what has a group of its own, such as ssh's connection that outlives its command, may hold them.
+    // Even so, processes with a group of their own, such as an ssh connection that outlives its command, may hold them.
     let text = |reading: Option<Reading>| {
         let bytes = reading.map(|reading| reading.within(PIPES_LIMIT)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -76,7 +77,7 @@ pub(super) fn call(
     Err(SchedulerError::Refused { program: name.into(), said })
 }
 
-/// What is read of a pipe, by a thread that ends with the pipe.
+/// The output of a pipe, read by a thread that ends with the pipe.
 struct Reading {
     read: Arc<Mutex<Vec<u8>>>,
     ended: Receiver<()>,
@@ -101,13 +102,13 @@ impl Reading {
                     }
                 }
             }
-            // Nobody waits any more.
+            // The receiver no longer waits.
             let _ = end.send(());
         });
         Self { read, ended }
     }
 
-    /// All of it, or what has come within this time.
+    /// All output, or what has arrived within this time.
     fn within(self, limit: Duration) -> Vec<u8> {
         // Ended or not, what there is is what there is.
         let _ = self.ended.recv_timeout(limit);

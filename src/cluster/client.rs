@@ -1,7 +1,7 @@
-//! The study's connection to its scheduler: one poll answers for all jobs, and polls are less frequent while nothing changes.
+//! The study's connection to its scheduler: one poll covers all jobs, and polls are less frequent while nothing changes.
 //!
-//! Invariant: the lock is never held during a call of the scheduler, which may take a minute, and no caller of `look` waits
-//! for one. A thread of its own polls, one at a time; until it has an answer, the one before it stands.
+//! Invariant: the lock is never held during a call of the scheduler, which may take a minute, and `look` never waits for
+//! one. A thread polls, one poll at a time; until it has an answer, the previous one is used.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use super::scheduler::{Job, JobRef, JobStatus, Scheduler, SchedulerError};
 /// The shortest time between two polls, and the longest.
 const INTERVAL: Duration = Duration::from_secs(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
-/// The longest after a failure: a controller that is down is left in peace.
+/// The longest after a failure, to spare a controller that is down.
 const AFTER_FAILURE_MAX: Duration = Duration::from_secs(60);
 
 /// The jobs of a study, as its scheduler reports them.
@@ -29,20 +29,20 @@ struct Shared {
 struct State {
     /// The jobs that are polled, and since when.
     watched: BTreeMap<String, (Option<String>, Instant)>,
-    /// Jobs to cancel with the next poll, as they could not be cancelled before.
+    /// Jobs to cancel with the next poll, because cancelling them failed before.
     to_cancel: Vec<JobRef>,
     jobs: BTreeMap<String, Vec<JobStatus>>,
-    /// When the last poll began, and whether it was answered.
+    /// When the last poll began, and whether it succeeded.
     polled: Option<(Instant, bool)>,
     is_polling: bool,
     interval: Duration,
 }
 
-/// What the scheduler last said of the jobs of a name.
+/// The last answer of the scheduler about the jobs of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) jobs: Vec<JobStatus>,
-    /// Until when it stands: now, or when the next poll was due, if that has no answer yet.
+    /// Until when it is valid: now or, if the next poll is overdue, when that was due.
     pub(super) as_of: Instant,
 }
 
@@ -51,12 +51,12 @@ impl SchedulerClient {
         Self(Arc::new(Shared { scheduler, state: Mutex::default() }))
     }
 
-    /// Submits a job; not watched yet.
+    /// Submits a job, which is not polled yet.
     pub(super) fn submit(&self, job: &Job) -> Result<String, SchedulerError> {
         self.0.scheduler.submit(job)
     }
 
-    /// The jobs of a name, asked for at once.
+    /// The jobs of a name, by a call of its own.
     pub(super) fn find(&self, name: &str) -> Result<Vec<JobStatus>, SchedulerError> {
         let job = JobRef { name: name.into(), id: None };
         Ok(self.0.scheduler.states(&[job])?.remove(name).unwrap_or_default())
@@ -75,8 +75,8 @@ impl SchedulerClient {
         state.jobs.remove(name);
     }
 
-    /// The jobs of a name by the last poll; `None` if the scheduler has not answered since the name is watched. Begins the
-    /// next poll if that is due.
+    /// The jobs of a name by the last poll; `None` if no poll has succeeded since the name is watched. Starts the next
+    /// poll if that is due.
     pub(super) fn look(&self, name: &str) -> Option<Answer> {
         let mut state = self.0.state();
         let answer = state.answer(name);
@@ -85,13 +85,13 @@ impl SchedulerClient {
         drop(state);
         if is_due {
             let poll = Poll(Arc::clone(&self.0));
-            // If no thread can be started, the poll is dropped, which counts as a failed one.
+            // If no thread can be started, the poll is dropped, which counts as a failed poll.
             drop(thread::Builder::new().name("scheduler".into()).spawn(move || poll.run()));
         }
         answer
     }
 
-    /// Cancels jobs, now or as soon as the scheduler answers.
+    /// Cancels jobs, now or as soon as the scheduler responds.
     pub(super) fn cancel(&self, jobs: Vec<JobRef>) {
         if jobs.is_empty() || self.0.scheduler.cancel(&jobs).is_ok() {
             return;
@@ -142,7 +142,7 @@ impl State {
     }
 }
 
-/// A poll under way.
+/// A poll in progress.
 struct Poll(Arc<Shared>);
 
 impl Poll {

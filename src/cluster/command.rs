@@ -1,4 +1,4 @@
-//! A scheduler behind the user's own commands.
+//! A scheduler that is controlled by commands of the user.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -18,7 +18,7 @@ impl Commands {
         Self { commands: commands.clone(), run: run.clone() }
     }
 
-    /// A command with what the study says of jobs in its environment.
+    /// A command, with the job requirements of the study in its environment.
     fn shell(&self, line: &str) -> Command {
         let run = &self.run;
         let mut command = Command::new("sh");

@@ -1,16 +1,16 @@
-//! What follows from the state of a task: pure, so that a test can put it to any state.
+//! Decides what to do next for a task: pure, so that tests can try any state.
 //!
 //! | attempt | job | then |
 //! | --- | --- | --- |
-//! | published | any | its result is taken |
-//! | failed by itself | any | the trial's budget is charged |
-//! | found its node unfit | any | the node's budget is charged |
+//! | published | any | its result is accepted |
+//! | failed by itself | any | the failure counts against the trial's budget |
+//! | found its node unfit | any | the failure counts against the node's budget |
 //! | interrupted | waits | the scheduler has requeued it: wait |
-//! | interrupted | over | submit again; goes on from the checkpoint |
-//! | works | runs | wait; once its heartbeat has been silent for too long, cancel, and charge the node |
-//! | works, or none yet | over | wait until what it may have written must be visible; then by how it ended |
+//! | interrupted | over | submit again; resumes from the checkpoint |
+//! | works | runs | wait; once its heartbeat has been silent for too long, cancel, and count it against the node |
+//! | works, or none yet | over | wait until everything that it wrote must be visible; then decide by how it ended |
 //! | works, or none yet | waits, or the scheduler cannot be asked | wait |
-//! | works, or none yet | not known to the scheduler | the same, then charge the node |
+//! | works, or none yet | unknown to the scheduler | the same, then count it against the node |
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use super::retry::{RetryCause, RetryCounts};
 use super::scheduler::JobEnd;
 use crate::spec::RunSpec;
 
-/// How long to wait, and how often to begin again.
+/// How long to wait, and how often to retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
     /// How long a heartbeat may stay the same.
     pub(super) silence: Duration,
-    /// How long what another machine has written may stay invisible.
+    /// How long data that another machine wrote may stay invisible.
     pub(super) visibility: Duration,
     /// How long a job that ended may take to be requeued by the scheduler.
     pub(super) requeue: Duration,
@@ -57,9 +57,9 @@ impl Limits {
 /// The state of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TaskView {
-    /// What earlier jobs came to, and earlier attempts of the current one.
+    /// The failures of earlier jobs, and of earlier attempts of the current one.
     pub(super) retries: RetryCounts,
-    /// The newest submission; `None` before the first, and once it came to nothing.
+    /// The newest submission; `None` before the first, and after it failed.
     pub(super) current: Option<SubmissionView>,
 }
 
@@ -71,48 +71,48 @@ pub(super) struct SubmissionView {
     pub(super) attempt: Option<AttemptView>,
 }
 
-/// What is known of a job, and for how long it has been so.
+/// What is known about a job, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JobView {
     /// The scheduler cannot be asked.
     Unknown,
-    /// The scheduler does not know it.
+    /// It is unknown to the scheduler.
     Absent(Duration),
     Pending,
     Running(Duration),
     Ended(JobEnd, Duration),
 }
 
-/// What is known of an attempt.
+/// What is known about an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AttemptView {
     pub(super) id: AttemptId,
     pub(super) end: Option<EndView>,
-    /// How long its heartbeat has been the same.
+    /// How long its heartbeat has not changed.
     pub(super) silent: Duration,
-    /// Whether it is ahead of all attempts before it.
+    /// Whether it has progressed beyond all earlier attempts.
     pub(super) has_progress: bool,
 }
 
-/// What an attempt says of its end.
+/// The end that an attempt reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndView {
     Published,
     Failed,
     Unfit,
     Interrupted,
-    /// It found a newer attempt, which is not to be seen from here yet.
+    /// It found a newer attempt, which is not visible from here yet.
     Superseded,
 }
 
-/// What to do.
+/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Submit,
     Wait,
-    /// Take the result of this attempt.
+    /// Accept the result of this attempt.
     Accept(AttemptId),
-    /// The submission came to nothing; its job is cancelled, whatever it may still do.
+    /// Count the submission as failed, and cancel its job.
     Replace {
         cause: RetryCause,
         why: FailureReason,
@@ -121,7 +121,7 @@ pub(super) enum Step {
     GiveUp(Budget),
 }
 
-/// Why a submission came to nothing.
+/// Why a submission failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum FailureReason {
     TrialFailed,
@@ -131,9 +131,9 @@ pub(super) enum FailureReason {
     Preempted,
     NodeFailed,
     Cancelled,
-    /// The process ended without a word.
+    /// The process ended without reporting an end.
     Crashed,
-    /// The job ended, or vanished, before burgeon had begun in it.
+    /// The job ended or vanished before burgeon started in it.
     NeverBegan,
     Silent,
     Vanished,
@@ -151,14 +151,14 @@ impl FailureReason {
             Self::NodeFailed => "its node failed",
             Self::Cancelled => "it was cancelled",
             Self::Crashed => "its process ended without a result",
-            Self::NeverBegan => "burgeon never began in it",
+            Self::NeverBegan => "burgeon never started in it",
             Self::Silent => "its heartbeat stopped",
             Self::Vanished => "the scheduler no longer knows it",
         }
     }
 }
 
-/// A budget that is used up.
+/// An exhausted budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Budget {
     Nodes,
@@ -167,7 +167,7 @@ pub(super) enum Budget {
     NoProgress,
 }
 
-/// What to do in this state.
+/// Decides what to do in a state.
 pub(super) fn decide(view: &TaskView, limits: &Limits) -> Step {
     let over = over_budget(&view.retries, limits);
     let Some(current) = &view.current else {
@@ -178,13 +178,13 @@ pub(super) fn decide(view: &TaskView, limits: &Limits) -> Step {
         None => without_attempt(current.job, limits),
     };
     match step {
-        // A result counts even if the job was begun too often meanwhile.
+        // A result counts even if the job was restarted too often meanwhile.
         Step::Wait => over.map_or(Step::Wait, Step::GiveUp),
         step => step,
     }
 }
 
-/// The budget that is used up, if one is.
+/// The exhausted budget, if there is one.
 pub(super) fn over_budget(retries: &RetryCounts, limits: &Limits) -> Option<Budget> {
     if retries.trial_failures > limits.trial_failures {
         Some(Budget::Trial)
@@ -217,7 +217,7 @@ fn with_attempt(attempt: &AttemptView, job: JobView, limits: &Limits) -> Step {
         }
         (Some(EndView::Interrupted), _) => Step::Wait,
         (None | Some(EndView::Superseded), JobView::Running(since)) => {
-            // Silent on both counts: a requeued job may have begun on another node a moment ago.
+            // Both must be silent: a requeued job may have started on another node a moment ago.
             match attempt.silent.min(since) >= limits.silence {
                 true => replace(RetryCause::Node, FailureReason::Silent),
                 false => Step::Wait,
@@ -251,7 +251,7 @@ fn without_attempt(job: JobView, limits: &Limits) -> Step {
     }
 }
 
-/// After the end of a job that left no end of its own behind; `silent` is why, if the scheduler does not know.
+/// Decides after the end of a job that reported no end; `silent` is the reason if the scheduler does not know one.
 fn after_end(
     end: JobEnd,
     since: Duration,
@@ -277,3 +277,6 @@ fn after_end(
 fn replace(cause: RetryCause, why: FailureReason) -> Step {
     Step::Replace { cause, why }
 }
+
+#[cfg(test)]
+mod tests;

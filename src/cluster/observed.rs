@@ -1,4 +1,4 @@
-//! What is known of the attempts at a task, from their files.
+//! The state of the attempts at a task, as observed in their files.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,15 +10,15 @@ use crate::sys::heartbeat::{Beat, HEARTBEAT_FILE, Position};
 
 const HEARTBEAT_BYTES_MAX: u64 = 64 << 10;
 
-/// What is known of an attempt.
+/// The observed state of an attempt.
 pub(super) struct ObservedAttempt {
     pub(super) node: Option<String>,
-    /// The last content of its heartbeat, and since when it has been that.
+    /// The last content of its heartbeat, and since when it has not changed.
     pub(super) beat: (Vec<u8>, Instant),
     pub(super) position: Position,
     pub(super) end: Option<(End, f64)>,
     pub(super) since: Instant,
-    /// How long it is known to have held its node.
+    /// How long it is known to have occupied its node.
     pub(super) seconds: f64,
 }
 
@@ -31,17 +31,17 @@ impl ObservedAttempts {
         self.0.get(&id)
     }
 
-    /// Those of a submission, ascending.
+    /// The attempts of a submission, ascending.
     pub(super) fn of(&self, submission: u32) -> impl DoubleEndedIterator<Item = &ObservedAttempt> {
         let is_of = move |(id, _): &(&AttemptId, &ObservedAttempt)| id.submission == submission;
         self.0.iter().filter(is_of).map(|(_, known)| known)
     }
 
-    /// Brings what is known of the attempts up to date.
+    /// Updates the observed states.
     ///
     /// # Errors
     ///
-    /// If an attempt has written its end, and that cannot be read.
+    /// If the end of an attempt exists and cannot be read.
     pub(super) fn look_at(
         &mut self,
         files: &dyn Files,
@@ -61,16 +61,16 @@ impl ObservedAttempts {
                 seconds: 0.0,
             });
             if known.node.is_none() {
-                // Not whole yet, perhaps. It decides only which node is charged with a failure.
+                // It may be incomplete. It only determines which node a failure counts against.
                 known.node = attempts.claimant(id).ok().map(|claimant| claimant.node);
             }
             if known.end.is_some() {
                 continue;
             }
-            // What an earlier attempt still does matters no more, but how far it came, and how it ended, does.
+            // Whether an earlier attempt is alive no longer matters, but its progress and its end do.
             if Some(id) == last || known.beat.0.is_empty() {
                 let heartbeat = attempt.folder.join(HEARTBEAT_FILE);
-                // One that cannot be read now is no sign of life.
+                // An unreadable heartbeat is not a sign of life.
                 if let Ok(beat) = files.read(&heartbeat, HEARTBEAT_BYTES_MAX)
                     && beat != known.beat.0
                 {
@@ -86,18 +86,18 @@ impl ObservedAttempts {
         Ok(())
     }
 
-    /// What came of earlier submissions, and of earlier attempts of the current one, which the scheduler has requeued.
+    /// The failures of earlier submissions, and of earlier attempts of the current one, which the scheduler requeued.
     ///
     /// # Errors
     ///
-    /// If what a submission came to cannot be read: without it, nobody knows which budgets are used up.
+    /// If the outcome of a submission cannot be read, as the remaining budgets are then unknown.
     pub(super) fn retries(
         &self,
         attempts: &Attempts,
         listing: &Listing,
     ) -> Result<RetryCounts, ReadError> {
         let mut retries = RetryCounts::default();
-        // Whoever resumes a study that was given up has seen to the cause.
+        // A study that ended with an error is resumed after its cause was resolved.
         let forgiven = listing.gave_up.last().copied().unwrap_or(0);
         for &submission in listing.submissions.iter().filter(|number| **number > forgiven) {
             let of_this = listing.claims.iter().filter(|id| id.submission == submission);
@@ -111,7 +111,7 @@ impl ObservedAttempts {
         Ok(retries)
     }
 
-    /// Why an attempt was followed by another one of its submission.
+    /// Why an attempt was followed by another attempt of its submission.
     pub(super) fn cause_of(&self, id: AttemptId) -> RetryCause {
         let end = self.0.get(&id).and_then(|known| known.end.as_ref());
         match end.map(|(end, _)| end) {
@@ -131,7 +131,7 @@ impl ObservedAttempts {
 }
 
 fn position(beat: &[u8]) -> Option<Position> {
-    // Later lines are remains of a longer beat.
+    // Further lines are left over from a longer heartbeat.
     let line = beat.split(|&byte| byte == b'\n').next()?;
     serde_json::from_slice::<Beat>(line).ok().map(|beat| beat.position)
 }

@@ -1,4 +1,4 @@
-//! The trials of a study at this moment, and the jobs that train them: what the record says, and what `cluster.json` adds.
+//! The current trials of a study and the jobs that train them, from the event log and `cluster.json`.
 
 use std::collections::BTreeMap;
 
@@ -21,23 +21,23 @@ pub(crate) struct TrialLine {
     pub(crate) submissions: u32,
     pub(crate) job: Option<String>,
     pub(crate) node: Option<String>,
-    /// Why it waits, in the scheduler's words.
+    /// Why it waits, according to the scheduler.
     pub(crate) reason: Option<String>,
-    /// Seconds in which its jobs waited, and held nodes.
+    /// Seconds that its jobs waited, and occupied nodes.
     pub(crate) queue_seconds: f64,
     pub(crate) node_seconds: f64,
 }
 
-/// The trials of a study, and what became of nodes.
+/// The trials of a study, and its excluded nodes.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct Overview {
     pub(crate) trials: Vec<TrialLine>,
-    /// Nodes that get no more jobs.
+    /// Excluded nodes.
     pub(crate) excluded_nodes: Vec<String>,
 }
 
 impl Overview {
-    /// From the record of a run, and its jobs as they were last written.
+    /// From the event log of a run, and its jobs as they were last written.
     pub(crate) fn of(records: &[Recorded], jobs: Vec<JobLine>) -> Self {
         let mut trials: BTreeMap<u32, TrialLine> = BTreeMap::new();
         let mut excluded_nodes = Vec::new();
@@ -72,7 +72,7 @@ impl Overview {
         }
         let is_over =
             records.iter().rev().any(|recorded| matches!(recorded.event, Event::StudyFinished(_)));
-        // What was written last by a process that has ended since says nothing.
+        // Jobs that were written by a process that has ended are out of date.
         for job in jobs.into_iter().filter(|_| !is_over) {
             let Some(line) = trials.get_mut(&job.trial) else { continue };
             if line.state == "finished" && job.part == "train" {
@@ -90,7 +90,7 @@ impl Overview {
         Self { trials: trials.collect(), excluded_nodes }
     }
 
-    /// Whether any of it was a job of a cluster.
+    /// Whether any trial had a job on a cluster.
     #[cfg(feature = "serve")]
     pub(crate) fn has_jobs(&self) -> bool {
         self.trials.iter().any(|line| line.submissions > 0 || line.job.is_some())

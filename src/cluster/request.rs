@@ -1,4 +1,4 @@
-//! A task for the cluster, and what its caller is told while it is worked on.
+//! A task for the cluster, and the updates that its caller receives.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -11,7 +11,7 @@ use crate::ledger::Recorded;
 use crate::sys::fence::FenceError;
 use crate::sys::files::FileError;
 
-/// A task that is to be run.
+/// A task to run.
 pub(crate) struct TaskRequest<'a> {
     pub(crate) trial: u32,
     pub(crate) part: Part,
@@ -21,62 +21,62 @@ pub(crate) struct TaskRequest<'a> {
     pub(crate) task: Vec<u8>,
 }
 
-/// What the caller wants next.
+/// What the caller wants to happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Control {
     Continue,
-    /// Stop waiting, and leave the job alone: a later process finds it again.
+    /// Stop waiting, and leave the job running: a later process finds it again.
     Detach,
     /// Stop waiting, and cancel the job: its result is not needed.
     Cancel,
-    /// A time limit of the study has passed: end with what there is.
+    /// A time limit of the study has passed: end with the current state.
     OutOfTime,
 }
 
-/// What happens to the task.
+/// An update about the task.
 #[derive(Debug)]
 pub(crate) enum TaskUpdate<'a> {
-    /// Nothing new; several times a second, so that the caller can give signs of life and take control.
+    /// Nothing new; sent several times a second, so that the caller can send heartbeats and take control.
     Waiting,
     /// A job was submitted.
     Submitted { submission: u32, job: &'a str },
     /// An attempt has recorded further events.
     Events { events: &'a [Recorded] },
-    /// A submission is over.
+    /// A submission has ended.
     SubmissionEnded(SubmissionEnd<'a>),
-    /// A node gets no more jobs.
+    /// A node was excluded.
     Excluded { node: &'a str, why: &'static str },
 }
 
-/// A submission that is over.
+/// A submission that has ended.
 #[derive(Debug)]
 pub(crate) struct SubmissionEnd<'a> {
     pub(crate) submission: u32,
     pub(crate) job: Option<String>,
     pub(crate) node: Option<String>,
-    /// Why it came to nothing; `None` if its result was taken.
+    /// Why it failed; `None` if its result was accepted.
     pub(crate) why: Option<&'a str>,
     pub(crate) queue_seconds: f64,
-    /// Seconds that its attempts held nodes.
+    /// Seconds that its attempts occupied nodes.
     pub(crate) seconds: f64,
 }
 
-/// The caller of the task: is told of updates, and answers what it wants.
+/// The callback of the caller: receives updates, and returns what should happen next.
 pub(crate) type OnUpdate<'t> =
     dyn FnMut(TaskUpdate) -> Result<Control, Box<dyn std::error::Error + Send + Sync>> + 't;
 
-/// How waiting ended.
+/// How waiting for a task ended.
 #[derive(Debug)]
 pub(crate) enum TaskEnd {
-    /// With the result of this attempt, which counts from now on.
+    /// With the result of this attempt, which is now accepted.
     Result(Attempt, Outcome),
-    /// On request; the job goes on, or was cancelled.
+    /// At the request of the caller; the job continues or was cancelled.
     Detached,
     /// A time limit of the study passed before anything was trained to its end.
     OutOfTime,
 }
 
-/// Why the task came to nothing.
+/// Why a task failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
     #[error("{0}")]
@@ -85,7 +85,7 @@ pub(crate) enum TaskError {
     Nodes { begun: usize, last: String, output: PathBuf },
     #[error(
         "it was interrupted {times} times{}; see {}",
-        if *is_without_progress { " in a row without a step of progress, so `[run] time-limit` is too short for it" } else { "" },
+        if *is_without_progress { " in a row without any progress, so `[run] time-limit` is too short" } else { "" },
         output.display()
     )]
     Interrupted { times: usize, is_without_progress: bool, output: PathBuf },
@@ -101,17 +101,17 @@ pub(crate) enum TaskError {
     Handler(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// How often the caller is told that the task still waits.
+/// How often the caller is updated while the task waits.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Waits, and tells the caller so meanwhile.
+/// Waits, and updates the caller meanwhile.
 pub(super) fn pause(on_update: &mut OnUpdate, time: Duration) -> Result<Control, TaskError> {
     let until = Instant::now() + time;
     loop {
         match on_update(TaskUpdate::Waiting).map_err(TaskError::Handler)? {
             Control::Continue => {}
             other => {
-                // So that a request that cannot be met at once is not repeated without a pause.
+                // A request that cannot be fulfilled at once must not be repeated without a pause.
                 std::thread::sleep(TICK);
                 return Ok(other);
             }
@@ -124,8 +124,8 @@ pub(super) fn pause(on_update: &mut OnUpdate, time: Duration) -> Result<Control,
     }
 }
 
-/// Makes a call of the scheduler, which may take a minute, and tells the caller meanwhile that the task waits. What the
-/// caller wants is asked again after the call.
+/// Calls the scheduler, which may take a minute, and updates the caller meanwhile. What the caller wants is asked again
+/// after the call.
 pub(super) fn during<T: Send>(
     on_update: &mut OnUpdate,
     call: impl FnOnce() -> T + Send,

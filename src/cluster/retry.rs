@@ -1,17 +1,17 @@
-//! How often a task was begun again, and why.
+//! How often a task was restarted, and why.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a job is followed by another one.
+/// Why a job is followed by another job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RetryCause {
-    /// It was preempted, or reached its time limit; it goes on from its checkpoint.
+    /// It was preempted or reached its time limit; the next one resumes from its checkpoint.
     Interrupted,
-    /// The same, but without a step of progress.
+    /// The same, but without any progress.
     #[serde(rename = "fruitless")]
     NoProgress,
-    /// The node, the scheduler or somebody ended it, or it never began.
+    /// The node, the scheduler or a user ended it, or it never started.
     Node,
     /// The trial failed by itself.
     Trial,

@@ -4,29 +4,29 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A scheduler of jobs on other machines. Its calls may take seconds, and may fail though they did what they were asked.
+/// A scheduler of jobs on other machines. Its calls may take seconds, and may fail although they took effect.
 pub trait Scheduler: Send + Sync {
-    /// Submits a job; answers its id.
+    /// Submits a job; returns its id.
     ///
     /// # Errors
     ///
-    /// When the scheduler did not confirm it. It may have taken the job all the same, so that it is looked up by its name
-    /// before it is submitted again.
+    /// If the scheduler did not confirm it. It may have accepted the job all the same, so the job is looked up by its
+    /// name before it is submitted again.
     fn submit(&self, job: &Job) -> Result<String, SchedulerError>;
 
-    /// The states of these jobs, all at once. A name may have several jobs, if one was submitted twice, and none, if the
+    /// The states of these jobs, in one call. A name may have several jobs if one was submitted twice, and none if the
     /// scheduler does not know it yet or any more.
     ///
     /// # Errors
     ///
-    /// When the scheduler cannot be asked. That says nothing of the jobs.
+    /// If the scheduler cannot be asked. The states of the jobs are then unknown.
     fn states(&self, jobs: &[JobRef]) -> Result<BTreeMap<String, Vec<JobStatus>>, SchedulerError>;
 
-    /// Cancels jobs. Those that have ended are no error.
+    /// Cancels jobs. It is not an error if some have ended.
     ///
     /// # Errors
     ///
-    /// When the scheduler cannot be asked.
+    /// If the scheduler cannot be asked.
     fn cancel(&self, jobs: &[JobRef]) -> Result<(), SchedulerError>;
 }
 
@@ -37,13 +37,13 @@ pub struct Job {
     pub name: String,
     /// The shell script that it runs.
     pub script: PathBuf,
-    /// The file that takes what it prints.
+    /// The file for its output.
     pub output: PathBuf,
     /// Nodes that it must not run on.
     pub excluded: Vec<String>,
 }
 
-/// A job as it is asked for.
+/// A job to ask the scheduler about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobRef {
     /// Its name.
@@ -52,7 +52,7 @@ pub struct JobRef {
     pub id: Option<String>,
 }
 
-/// What a scheduler says of a job.
+/// The status of a job according to the scheduler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobStatus {
     /// Its id.
@@ -61,18 +61,18 @@ pub struct JobStatus {
     pub state: JobState,
     /// The node that it runs or ran on.
     pub node: Option<String>,
-    /// Why it waits, in the scheduler's words.
+    /// Why it waits, according to the scheduler.
     pub reason: Option<String>,
 }
 
 /// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobState {
-    /// It waits for a node, perhaps not for the first time.
+    /// It waits for a node, possibly after being requeued.
     Pending,
-    /// It runs, or is about to begin or to end.
+    /// It runs, or is starting or ending.
     Running,
-    /// It has ended, and will not run again by itself.
+    /// It has ended, and will not be requeued.
     Ended(JobEnd),
 }
 
@@ -83,18 +83,18 @@ pub enum JobEnd {
     Completed,
     /// With another exit code, or by a signal.
     Failed,
-    /// By the time limit.
+    /// Because of its time limit.
     TimedOut,
-    /// By a job of higher priority.
+    /// Preempted by a job of higher priority.
     Preempted,
-    /// With its node.
+    /// Because its node failed.
     NodeFailed,
-    /// By somebody.
+    /// Cancelled by a user.
     Cancelled,
 }
 
 impl JobState {
-    /// Its name, as a user's command writes it and as it is shown.
+    /// Its name, for users' commands and for display.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -116,13 +116,13 @@ impl JobState {
         all.find(|state| state.name() == name)
     }
 
-    /// Whether the job may still do something.
+    /// Whether the job has not ended.
     pub fn is_alive(self) -> bool {
         !matches!(self, Self::Ended(_))
     }
 }
 
-/// Why a scheduler did not do what it was asked.
+/// Why a call of the scheduler failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SchedulerError {
     /// Its program cannot be started.
@@ -138,7 +138,7 @@ pub enum SchedulerError {
     Silent {
         /// The program.
         program: String,
-        /// The time that it had.
+        /// The time limit.
         limit: Duration,
     },
     /// Its program failed.
@@ -149,14 +149,14 @@ pub enum SchedulerError {
         /// What it printed.
         said: String,
     },
-    /// Its program printed something else than it should.
+    /// Its program printed unexpected output.
     #[error("{program} printed {line:?}; {right}")]
     Unclear {
         /// The program.
         program: String,
         /// The line.
         line: String,
-        /// What it should print.
+        /// What it should have printed.
         right: &'static str,
     },
 }

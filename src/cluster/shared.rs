@@ -1,4 +1,4 @@
-//! The jobs of a study, and what they share.
+//! The jobs of a study and their shared state.
 
 // In a circle with task_runner: a task is run on the cluster that it was given to.
 
@@ -19,24 +19,24 @@ use crate::spec::RunSpec;
 use crate::sys::fence::Fence;
 use crate::sys::files::Files;
 
-/// How often the files of a task are looked at: this, or longer if there are many tasks, so that all together look about
-/// 70 times a second.
+/// How often the files of a task are checked: this, or less if there are many tasks, so that all together check about 70
+/// times a second.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 const LOOK_MAX: Duration = Duration::from_secs(10);
 const LOOK_FOR_EACH: Duration = Duration::from_millis(15);
 
-/// The jobs of a study, and what they share.
+/// The jobs of a study and their shared state.
 pub(crate) struct Cluster {
     pub(super) scheduler: SchedulerClient,
     nodes: Mutex<Nodes>,
     pub(super) snapshot: Snapshot,
     pub(super) files: Arc<dyn Files>,
-    /// Permission to write into the run folder; a study's process that was replaced submits and accepts nothing.
+    /// Permission to write to the run folder; a process of the study that was replaced submits and accepts nothing.
     pub(super) fence: Fence,
     pub(super) run: PathBuf,
     pub(super) program: Program,
     pub(super) limits: Limits,
-    /// How many tasks are under way.
+    /// How many tasks are in progress.
     busy: AtomicUsize,
 }
 
@@ -62,12 +62,12 @@ impl Cluster {
         }
     }
 
-    /// Runs a task in jobs, and waits for its result. What an earlier process had submitted is found again; a result
-    /// that was taken before is returned again.
+    /// Runs a task in jobs, and waits for its result. Jobs that an earlier process submitted are found again; a result
+    /// that was accepted before is returned again.
     ///
     /// # Errors
     ///
-    /// If the trial fails by itself, or more often than `[run]` allows.
+    /// If the trial fails by itself, or its jobs fail more often than `[run]` allows.
     pub(crate) fn run(
         &self,
         request: &TaskRequest,
@@ -87,7 +87,7 @@ impl Cluster {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long to wait between two looks at the files of one task.
+    /// How long to wait between two checks of the files of a task.
     pub(super) fn pace(&self) -> Duration {
         let busy = self.busy.load(Ordering::Relaxed) as u32;
         (LOOK_FOR_EACH * busy).clamp(LOOK, LOOK_MAX)

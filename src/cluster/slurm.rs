@@ -1,5 +1,5 @@
-//! Slurm, through sbatch, squeue and scancel. No accounting database is needed: squeue knows an ended job for minutes
-//! (`MinJobAge`), and what an attempt came to is in its folder.
+//! Slurm, through sbatch, squeue and scancel. No accounting database is needed: squeue lists an ended job for minutes
+//! (`MinJobAge`), and the outcome of an attempt is in its folder.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -28,7 +28,7 @@ impl Slurm {
             "--parsable".to_owned(),
             format!("--job-name={}", job.name),
             format!("--output={}", job.output.display()),
-            // A requeued job goes on with the same file.
+            // A requeued job appends to the same file.
             "--open-mode=append".into(),
             "--nodes=1".into(),
             "--ntasks=1".into(),
@@ -71,15 +71,15 @@ impl Scheduler for Slurm {
             false => Err(SchedulerError::Unclear {
                 program: "sbatch".into(),
                 line: printed.trim().chars().take(200).collect(),
-                right: "it should print the id of the job",
+                right: "it should have printed the id of the job",
             }),
         }
     }
 
     fn states(&self, jobs: &[JobRef]) -> Result<BTreeMap<String, Vec<JobStatus>>, SchedulerError> {
         let mut command = Command::new("squeue");
-        // All of the user's jobs in one question: the controller answers that with one pass over its list, while a list
-        // of ids would be resolved by squeue, and fails if the only one is forgotten.
+        // All jobs of the user in one call: the controller answers it with one pass over its list, while squeue would
+        // resolve a list of ids itself, and fail if the only one is forgotten.
         command.args(["--me", "--noheader", "--states=all", "--format", COLUMNS]);
         let printed = call("squeue", command, "", LIMIT)?;
         let mut found: BTreeMap<String, Vec<JobStatus>> = BTreeMap::new();
@@ -129,8 +129,8 @@ fn is_id(id: &str) -> bool {
     (1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// What a state of Slurm's means. States that a job only passes through, such as COMPLETING, and any that a newer Slurm
-/// may have, are those of a job that is not over yet; it comes out of them by itself.
+/// The meaning of a Slurm state. Transient states, such as COMPLETING, and any unknown ones of a newer Slurm, count as
+/// those of a job that has not ended; it leaves them by itself.
 fn state_of(state: &str) -> JobState {
     use JobEnd::{Cancelled, Completed, Failed, NodeFailed, Preempted, TimedOut};
     match state {

@@ -1,5 +1,5 @@
-//! The jobs of a study at this moment, for those who watch it: `cluster.json` in the run folder, written by the study's
-//! process alone.
+//! The current jobs of a study, for users who watch it: `cluster.json` in the run folder, written only by the study's
+//! process.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::sys::files::Files;
 /// Its name in the run folder.
 pub(crate) const SNAPSHOT_FILE: &str = "cluster.json";
 const LIMIT_BYTES: u64 = 16 << 20;
-/// It is written at most so often, but for the end of a job.
+/// The shortest time between two writes, except for the end of a job.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A job at this moment.
+/// The current state of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct JobLine {
     pub(crate) trial: u32,
@@ -67,7 +67,7 @@ impl Snapshot {
         self.change(|lines| lines.remove(&(trial, part.to_owned())).is_some());
     }
 
-    /// Changes the lines; `change` answers whether that is to be seen at once.
+    /// Changes the lines; `change` returns whether the file must be written at once.
     fn change(&self, change: impl FnOnce(&mut BTreeMap<(u32, String), JobLine>) -> bool) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_urgent = change(&mut state.lines);
@@ -76,18 +76,18 @@ impl Snapshot {
         }
         let lines: Vec<&JobLine> = state.lines.values().collect();
         let bytes = serde_json::to_vec(&lines).unwrap_or_default();
-        // It is for watching only; a disk that is full ends the study elsewhere.
+        // The file is only informative; a full disk ends the study elsewhere.
         let _ = self.files.write_atomically(&self.path, &bytes);
         state.written = Some(Instant::now());
     }
 }
 
-/// The jobs of a run, as they were when that was last written; none if nothing was.
+/// The jobs of a run, as they were last written; none if they never were.
 pub(crate) fn read_snapshot(files: &dyn Files, run: &Path) -> Vec<JobLine> {
     parse_snapshot(&files.read(&run.join(SNAPSHOT_FILE), LIMIT_BYTES).unwrap_or_default())
 }
 
-/// The jobs that the content of the file names; none if it is damaged.
+/// The jobs in the content of the file; none if it is damaged.
 pub(crate) fn parse_snapshot(bytes: &[u8]) -> Vec<JobLine> {
     serde_json::from_slice(bytes).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Submitting a job once: under a name of its own, which is looked up before it is submitted again.
+//! Submits a job exactly once: under a unique name, which is looked up before the job is submitted again.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::task::Part;
 /// The first pause after a failure; each is twice as long as the one before.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// How often a scheduler may refuse a job for a reason that will not pass.
+/// How often a scheduler may refuse a job for a permanent reason.
 const REFUSALS_MAX: u32 = 3;
 
-/// How jobs of a study are called, and what they run.
+/// The names and the command of the jobs of a study.
 #[derive(Debug, Clone)]
 pub(crate) struct Program {
     /// Distinguishes the run's jobs from all others, those of runs of the same name elsewhere included.
     pub(crate) key: String,
     /// The program and the options that every job gets.
     pub(crate) command: Vec<String>,
-    /// What is set in its environment.
+    /// The variables set in its environment.
     pub(crate) environment: Vec<(String, String)>,
 }
 
@@ -33,9 +33,9 @@ impl Program {
         format!("{}-{trial:03}-{part}-{submission:04}", self.key)
     }
 
-    /// The script of a job. It becomes burgeon itself, so that signals reach it.
+    /// The script of a job. It ends with `exec`, so that signals reach burgeon.
     fn script(&self, run: &Path, trial: u32, part: Part, submission: u32) -> String {
-        // Schedulers pass the environment on, and these are meant for the study's own process.
+        // Schedulers pass the environment on, but these variables are meant for the study's own process.
         let mut text = String::from(
             "#!/bin/sh\nunset BURGEON_SUPERVISED BURGEON_SUPERVISOR BURGEON_SET BURGEON_SEED BURGEON_JSON BURGEON_QUIET\n",
         );
@@ -54,12 +54,12 @@ impl Program {
     }
 }
 
-/// A word for the shell.
+/// Quotes a word for the shell.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-/// What is submitted.
+/// A submission.
 pub(super) struct Submitter<'a> {
     pub(super) scheduler: &'a SchedulerClient,
     pub(super) program: &'a Program,
@@ -72,7 +72,7 @@ pub(super) struct Submitter<'a> {
 }
 
 impl Submitter<'_> {
-    /// Writes down the submission, before anything is submitted.
+    /// Records the submission before the job is submitted.
     pub(super) fn begin(&self) -> Result<Submission, TaskError> {
         let submission = Submission {
             name: self.program.name(self.trial, self.part, self.submission),
@@ -83,8 +83,8 @@ impl Submitter<'_> {
         Ok(submission)
     }
 
-    /// Submits the job, or finds that it was submitted; answers its id, or what was asked for meanwhile. `is_new` if the
-    /// submission was written down a moment ago by this process, so that the job cannot be there yet.
+    /// Submits the job, or finds that it was submitted; returns its id, or what the caller asked for meanwhile.
+    /// `is_new` if this process has just recorded the submission, so that the job cannot exist yet.
     pub(super) fn submit(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! A task for another machine: what is trained, and where its files are.
+//! A task for another machine: what to train, and where its files are.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Ending, EpochRecord, Inherit, RangeTest};
 use crate::spec::Edit;
 
-/// Which part of a trial's work.
+/// The part of a trial's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Part {
     /// The training.
@@ -21,7 +21,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// The folder of its attempts, within that of the trial.
+    /// The folder of its attempts, in that of the trial.
     pub(crate) fn folder(self) -> PathBuf {
         match self {
             Self::Train => "attempts".into(),
@@ -41,7 +41,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// Text that names no part of a trial.
+/// The error of text that is not a part of a trial.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("use train, fold-N or rates")]
 pub(crate) struct PartError;
@@ -65,7 +65,7 @@ pub(crate) struct Task {
     pub(crate) trial: u32,
     /// The trial's study file.
     pub(crate) spec: String,
-    /// Hash of what the study's process made of it.
+    /// Hash of the study as the study's process parsed it.
     pub(crate) spec_hash: String,
     /// The trial's folder, or that of the fold, relative to the run folder.
     pub(crate) folder: PathBuf,
@@ -93,7 +93,7 @@ pub(crate) struct TaskParent {
     pub(crate) inherit: Inherit,
 }
 
-/// What came of a task.
+/// The result of a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Outcome {

@@ -1,4 +1,4 @@
-//! Runs one task from its first submission to its result: looks at its files and its job, has `decide` say what follows, and
+//! Runs one task from its first submission to its result: observes its files and its job, asks `decide` what to do, and
 //! does that.
 
 use std::collections::BTreeSet;
@@ -22,33 +22,33 @@ use super::snapshot::JobLine;
 use super::submit::Submitter;
 use crate::ledger::{LINE_LIMIT_BYTES, parse_events};
 
-/// How long a job may take to end in time.
+/// How long a job may take to end after it was asked to.
 const END_GRACE: Duration = Duration::from_secs(60);
 /// How much of an attempt's events is read at once; no event is longer.
 const EVENTS_BYTES: usize = LINE_LIMIT_BYTES;
 
-/// A task under way.
+/// A task in progress.
 pub(super) struct TaskRunner<'a, 't> {
     cluster: &'a Cluster,
     request: &'a TaskRequest<'a>,
     attempts: Attempts,
     on_update: &'a mut OnUpdate<'t>,
     submission: Option<Submitted>,
-    /// What the scheduler last said, and since when.
+    /// The last answer of the scheduler, and since when it has been the same.
     job_state: Option<(Option<JobState>, Instant)>,
     observed: ObservedAttempts,
-    /// The newest attempt, when the files were last looked at.
+    /// The newest attempt when the files were last checked.
     newest: Option<AttemptId>,
     read: EventsRead,
     asked_to_end: Option<Instant>,
 }
 
-/// How much of an attempt's events was passed on.
+/// How far the events of an attempt were passed on.
 #[derive(Default)]
 struct EventsRead {
     attempt: AttemptId,
     offset: u64,
-    /// Whether that is within a line that is longer than any event.
+    /// Whether the position is inside a line that is longer than any event.
     is_in_long_line: bool,
 }
 
@@ -61,10 +61,10 @@ struct Submitted {
     queue_seconds: Option<f64>,
 }
 
-/// What came of a step.
-enum Followed {
-    Taken(TaskEnd),
-    /// Nothing yet; what the caller asked for meanwhile.
+/// The outcome of a step.
+enum StepOutcome {
+    Ended(TaskEnd),
+    /// The task has not ended; what the caller asked for meanwhile.
     Asked(Control),
 }
 
@@ -89,7 +89,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         }
     }
 
-    /// Watches the job no more.
+    /// Stops polling the job.
     pub(super) fn stop_watching(&self) {
         if let Some(current) = &self.submission {
             self.cluster.scheduler.forget(&current.name);
@@ -108,9 +108,9 @@ impl<'a, 't> TaskRunner<'a, 't> {
         loop {
             let control = match self.once_readable(Self::look)? {
                 Ok((listing, view)) => match self.follow(&listing, &view)? {
-                    Followed::Taken(taken) => return Ok(taken),
-                    Followed::Asked(Control::OutOfTime) if !self.end_in_time(&view)? => continue,
-                    Followed::Asked(control) => control,
+                    StepOutcome::Ended(end) => return Ok(end),
+                    StepOutcome::Asked(Control::OutOfTime) if !self.end_in_time(&view)? => continue,
+                    StepOutcome::Asked(control) => control,
                 },
                 // Nor can the job be asked to end in time.
                 Err(control) => control,
@@ -130,8 +130,8 @@ impl<'a, 't> TaskRunner<'a, 't> {
         }
     }
 
-    /// Reads files of the task; again, if they cannot be read, as long as what another machine has written may be invisible.
-    /// What the caller asks for meanwhile ends that.
+    /// Reads files of the task. If they cannot be read, retries for as long as files may take to become visible, or
+    /// until the caller asks for something else.
     fn once_readable<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, ReadError>,
@@ -151,7 +151,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         }
     }
 
-    /// A result that an earlier process took.
+    /// A result that an earlier process accepted.
     fn taken_before(&self) -> Result<Option<TaskEnd>, ReadError> {
         let Some(id) = self.attempts.accepted()? else { return Ok(None) };
         let attempt = self.attempts.attempt(id);
@@ -166,7 +166,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         let listing = self.attempts.list()?;
         self.observed.look_at(&*self.cluster.files, &self.attempts, &listing)?;
         let last = listing.claims.last().copied();
-        // The newest submission is the current one, unless it came to nothing already.
+        // The newest submission is the current one, unless it has failed.
         let newest = listing.submissions.last().copied();
         let current = newest.filter(|newest| !listing.failed.contains(newest));
         if self.submission.as_ref().map(|current| current.number) != current {
@@ -187,7 +187,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         Ok((listing, view))
     }
 
-    /// A submission of an earlier process; `None` if that came to no submission.
+    /// A submission of an earlier process; `None` if that did not complete it.
     fn find_again(&self, number: u32) -> Result<Option<Submitted>, ReadError> {
         let Some(Submission { name, at }) = self.attempts.submission(number)? else {
             return Ok(None);
@@ -199,12 +199,12 @@ impl<'a, 't> TaskRunner<'a, 't> {
         Ok(Some(Submitted { number, name, job, at, queue_seconds: None }))
     }
 
-    /// Does what follows from the state of the task.
-    fn follow(&mut self, listing: &Listing, view: &TaskView) -> Result<Followed, TaskError> {
+    /// Does the next step for the state of the task.
+    fn follow(&mut self, listing: &Listing, view: &TaskView) -> Result<StepOutcome, TaskError> {
         self.charge_for_requeue(listing)?;
         self.show(view);
         let is_unsubmitted = self.submission.as_ref().is_some_and(|current| current.job.is_none());
-        Ok(Followed::Asked(match decide(view, &self.cluster.limits) {
+        Ok(StepOutcome::Asked(match decide(view, &self.cluster.limits) {
             Step::Wait if is_unsubmitted => self.submit_again()?,
             Step::Accept(id) => return self.accept(id),
             Step::Submit => self.submit(listing)?,
@@ -245,7 +245,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         TaskView { retries, current: Some(SubmissionView { job, attempt }) }
     }
 
-    /// What the scheduler says, and for how long it has said so; `Unknown` if it does not answer.
+    /// The state of the job according to the scheduler, and for how long; `Unknown` if the scheduler does not respond.
     fn job_view(&mut self, answer: Option<Answer>) -> JobView {
         let Some(Answer { jobs, as_of }) = answer else { return JobView::Unknown };
         let state = best_of(&jobs).map(|job| job.state);
@@ -263,11 +263,11 @@ impl<'a, 't> TaskRunner<'a, 't> {
         }
     }
 
-    /// Takes the result of an attempt.
-    fn accept(&mut self, id: AttemptId) -> Result<Followed, TaskError> {
+    /// Accepts the result of an attempt.
+    fn accept(&mut self, id: AttemptId) -> Result<StepOutcome, TaskError> {
         let end = self.observed.get(id).and_then(|attempt| attempt.end.as_ref());
         let Some((End::Published(outcome), _)) = end else {
-            return Ok(Followed::Asked(Control::Continue));
+            return Ok(StepOutcome::Asked(Control::Continue));
         };
         let outcome = outcome.clone();
         self.pass_on(id)?;
@@ -275,13 +275,13 @@ impl<'a, 't> TaskRunner<'a, 't> {
         self.attempts.accept(id)?;
         self.cancel_others(id)?;
         self.report_end(None)?;
-        Ok(Followed::Taken(TaskEnd::Result(self.attempts.attempt(id), outcome)))
+        Ok(StepOutcome::Ended(TaskEnd::Result(self.attempts.attempt(id), outcome)))
     }
 
-    /// Cancels jobs of the current submission besides that of an attempt, in case it was submitted twice.
+    /// Cancels other jobs of the current submission than that of an attempt, in case it was submitted twice.
     fn cancel_others(&mut self, id: AttemptId) -> Result<(), TaskError> {
         let Some(current) = &self.submission else { return Ok(()) };
-        // A claim that does not tell its job leaves open which are the others.
+        // Without the job in the claim, it is unknown which jobs are the others.
         let own = self.attempts.claimant(id).ok().and_then(|claimant| claimant.job);
         let Some(own) = own else { return Ok(()) };
         let scheduler = &self.cluster.scheduler;
@@ -304,7 +304,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         self.submit_once(Submitted { number, name, job: None, at, queue_seconds: None }, true)
     }
 
-    /// Submits what an earlier process was about to submit, unless it did.
+    /// Submits a job that an earlier process recorded, unless it was submitted.
     fn submit_again(&mut self) -> Result<Control, TaskError> {
         match self.submission.take() {
             Some(submission) => self.submit_once(submission, false),
@@ -332,7 +332,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         }
     }
 
-    /// Closes a submission that came to nothing.
+    /// Closes a failed submission.
     fn replace(
         &mut self,
         listing: &Listing,
@@ -361,14 +361,14 @@ impl<'a, 't> TaskRunner<'a, 't> {
         if let (RetryCause::Node, Some(node)) = (cause, node)
             && !matches!(why, FailureReason::Cancelled | FailureReason::Vanished)
         {
-            // When it happened, which may be long before it is certain.
+            // When it happened, which may be long before it was certain.
             let at = self.job_state.map_or_else(Instant::now, |(_, since)| since);
             self.charge(&node, why.clause(), at)?;
         }
         Ok(())
     }
 
-    /// Charges the node of an attempt that the scheduler has followed by another one while this process watched.
+    /// Counts a failure of the node of an attempt that the scheduler requeued while this process watched.
     fn charge_for_requeue(&mut self, listing: &Listing) -> Result<(), TaskError> {
         let before = std::mem::replace(&mut self.newest, listing.claims.last().copied());
         let (Some(before), Some(now)) = (before, self.newest) else { return Ok(()) };
@@ -387,7 +387,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         best_of(&self.cluster.scheduler.look(&current.name)?.jobs)?.node.clone()
     }
 
-    /// Counts a failure of a node, and tells if it gets no more jobs.
+    /// Counts a failure of a node, and reports if it is excluded.
     fn charge(&mut self, node: &str, why: &'static str, at: Instant) -> Result<(), TaskError> {
         if self.cluster.nodes().failed(node, at) {
             (self.on_update)(TaskUpdate::Excluded { node, why }).map_err(TaskError::Handler)?;
@@ -439,7 +439,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         })
     }
 
-    /// Asks the job to end in time; answers whether there is nothing to wait for, and the job is to be cancelled.
+    /// Asks the job to end in time; returns whether there is nothing to wait for, so that the job should be cancelled.
     fn end_in_time(&mut self, view: &TaskView) -> Result<bool, TaskError> {
         let attempt = view.current.and_then(|current| current.attempt);
         let works = attempt.is_some_and(|attempt| attempt.end.is_none());
@@ -462,7 +462,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         }
     }
 
-    /// Passes on what the current attempt has recorded since.
+    /// Passes on new events of the current attempt.
     fn pass_on_events(&mut self, view: &TaskView) -> Result<(), TaskError> {
         match view.current.and_then(|current| current.attempt) {
             Some(attempt) => self.pass_on(attempt.id),
@@ -476,7 +476,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         }
         let path = self.attempts.attempt(id).events();
         loop {
-            // Events that cannot be read now are read the next time; the result has all that counts.
+            // Events that cannot be read now are read the next time; the result does not depend on them.
             let read = self.cluster.files.read_at(&path, self.read.offset, EVENTS_BYTES);
             let bytes = read.unwrap_or_default();
             let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
@@ -485,7 +485,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
             }
             let mut events = Vec::new();
             for line in bytes[..whole].split_inclusive(|&byte| byte == b'\n') {
-                // A line that is no event, or longer than one may be, is left out; those after it are not.
+                // A line that is not an event, or is too long for one, is skipped.
                 if !std::mem::take(&mut self.read.is_in_long_line)
                     && let Ok(parsed) = parse_events(line)
                 {
@@ -520,7 +520,7 @@ impl<'a, 't> TaskRunner<'a, 't> {
         Ok(())
     }
 
-    /// Shows the job to those who watch the study.
+    /// Shows the job to users who watch the study.
     fn show(&self, view: &TaskView) {
         let (Some(current), Some(seen)) = (&self.submission, view.current) else { return };
         let answer = self.cluster.scheduler.look(&current.name);
@@ -571,7 +571,7 @@ fn submitter<'a>(
     }
 }
 
-/// The job that counts of those with one name: one that runs, or else one that waits, or else the last.
+/// The relevant job among those with the same name: a running one or, if there is none, a waiting one or the last.
 fn best_of(jobs: &[JobStatus]) -> Option<&JobStatus> {
     jobs.iter().max_by_key(|job| match job.state {
         JobState::Running => 2,
@@ -584,3 +584,6 @@ fn best_of(jobs: &[JobStatus]) -> Option<&JobStatus> {
 fn seconds_since(at: Timestamp) -> f64 {
     Timestamp::now().duration_since(at).as_secs_f64().max(0.0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,14 @@
-//! Aliases: names that point to versions, and move atomically.
+//! Aliases: names that point to versions, and are moved atomically.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Action, Record};
 
-/// Versions that an alias remembers having pointed to.
+/// How many previous versions an alias remembers.
 const HISTORY_MAX: usize = 100;
 
-/// What a name points to.
+/// An alias.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Alias {
     /// Version of this format.
@@ -19,16 +19,16 @@ pub(crate) struct Alias {
     pub version: u64,
     /// SHA-256 of that version's `version.json`, in hex.
     pub manifest: String,
-    /// The record of the decision that moved it here.
+    /// The number of the record of the decision that moved it here.
     pub record: u64,
     /// When it was moved.
     pub at: Timestamp,
-    /// Those that it pointed to before, the last of which a rollback goes to.
+    /// The previous versions; a rollback returns to the last one.
     pub history: Vec<u64>,
 }
 
 impl Alias {
-    /// The alias after a decision; `None` for a decision that moves none.
+    /// The alias after a decision; `None` if the decision moves no alias.
     pub fn after(before: Option<&Self>, record: &Record) -> Option<Self> {
         let (name, version) = (record.alias.clone()?, record.to?);
         let mut history = before.map(|before| before.history.clone()).unwrap_or_default();

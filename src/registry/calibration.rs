@@ -1,13 +1,13 @@
-//! How sure a version is, calibrated: a temperature that its logits are divided by, and what an answer of "unsure" below
-//! a confidence would cost.
+//! The calibration of a version: a temperature that its logits are divided by, and the effect of answering "unsure"
+//! below a confidence.
 
 use serde::{Deserialize, Serialize};
 
 /// File of the calibration, in the folder of a version.
 pub(crate) const CALIBRATION_FILE: &str = "calibration.json";
-/// Confidences that coverage and accuracy are told for.
+/// The confidences that coverage and accuracy are computed for.
 const CONFIDENCES: [f64; 10] = [0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99, 0.995];
-/// Images that the temperature is fitted to; more hardly change it.
+/// Most images that the temperature is fitted to; more hardly change it.
 const FITTED_MAX: usize = 10_000;
 
 /// The calibration of a version.
@@ -15,18 +15,18 @@ const FITTED_MAX: usize = 10_000;
 pub(crate) struct Calibration {
     /// Version of this format.
     pub v: u32,
-    /// What logits are divided by before the softmax.
+    /// The temperature that logits are divided by before the softmax.
     pub temperature: f64,
-    /// Validation images that it was fitted to.
+    /// The number of validation images that it was fitted to.
     pub images: usize,
-    /// What an answer of "unsure" below a confidence leaves, on the held-out images.
+    /// Coverage and accuracy on the held-out images, for each confidence below which the answer is "unsure".
     pub held_out: Vec<Coverage>,
 }
 
-/// What is answered at a confidence.
+/// Coverage and accuracy at a confidence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Coverage {
-    /// The calibrated probability of the answer, at least.
+    /// The lowest calibrated probability that is answered.
     pub confidence: f64,
     /// Share of images that are answered, 0..=1.
     pub coverage: f64,
@@ -35,7 +35,8 @@ pub(crate) struct Coverage {
 }
 
 impl Calibration {
-    /// Fits the temperature to validation images, and measures on held-out images. Logits are `[images, classes]`.
+    /// Fits the temperature to validation images, and measures coverage and accuracy on held-out images. Logits are
+    /// `[images, classes]`.
     pub fn of(validation: (&[f32], &[u16]), held_out: (&[f32], &[u16]), classes: usize) -> Self {
         let temperature = temperature(validation.0, validation.1, classes);
         let rows = held_out.0.chunks_exact(classes.max(1));
@@ -63,16 +64,16 @@ impl Calibration {
         Self { v: 1, temperature, images: validation.1.len().min(FITTED_MAX), held_out }
     }
 
-    /// From a file; `None` if it is none that this version of burgeon reads.
+    /// Parses a file; `None` if this version of burgeon cannot read it.
     pub fn parse(json: &[u8]) -> Option<Self> {
         let found: Self = serde_json::from_slice(json).ok()?;
         (found.v == 1 && found.temperature > 0.0 && found.temperature.is_finite()).then_some(found)
     }
 
-    /// A part of the model card.
+    /// A section of the model card.
     pub fn section(&self) -> String {
         let mut text = format!(
-            "\n## Answering \"unsure\"\n\nThe probability of an answer is calibrated with a temperature of {:.3}, fitted to {} validation images (Guo et al., \"On calibration of modern neural networks\", 2017). With `burgeon serve --abstain N`, answers below a calibrated probability of N are \"unsure\". On the held-out images of the registry:\n\n| N | answered | of these right |\n| --- | --- | --- |\n",
+            "\n## Answering \"unsure\"\n\nThe probability of an answer is calibrated with a temperature of {:.3}, fitted to {} validation images (Guo et al., \"On calibration of modern neural networks\", 2017). With `burgeon serve --abstain N`, answers below a calibrated probability of N are \"unsure\". On the held-out images of the registry:\n\n| N | answered | correct among these |\n| --- | --- | --- |\n",
             self.temperature, self.images
         );
         for Coverage { confidence, coverage, accuracy } in &self.held_out {
@@ -86,8 +87,8 @@ impl Calibration {
     }
 }
 
-/// The most probable class of an image, and its probability at a temperature. A logit that is no number counts as the
-/// least.
+/// The most probable class of an image, and its probability at a temperature. A NaN logit counts as the
+/// lowest.
 pub(crate) fn answer(logits: &[f32], temperature: f64) -> (usize, f64) {
     let mut best = (0, f32::NEG_INFINITY);
     for (class, &logit) in logits.iter().enumerate() {

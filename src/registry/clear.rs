@@ -1,4 +1,4 @@
-//! Which versions are cleared: by age and size, never one that an alias needs.
+//! Which versions are removed: by age and size, never one that an alias needs.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::version::Manifest;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
-/// The versions to clear, the oldest first. `versions` are all, in order.
+/// The versions to remove, oldest first. `versions` are all versions in order.
 pub(super) fn to_clear(
     keep: &KeepSettings,
     versions: &[Manifest],

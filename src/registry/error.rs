@@ -1,14 +1,14 @@
-//! What can go wrong with a registry.
+//! Errors of a registry.
 
 use std::path::PathBuf;
 
 use crate::sys::files::FileError;
 use crate::sys::lock::LockError;
 
-/// Why something cannot be done with a registry.
+/// Why an operation on a registry failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// There is none.
+    /// The folder is not a registry.
     #[error("{} is not a registry: it has no registry.toml; `burgeon registry add RUN` creates one", folder.display())]
     NoRegistry {
         /// The folder that was given.
@@ -17,40 +17,40 @@ pub enum RegistryError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Another process writes.
+    /// Another process is writing.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The settings are wrong.
+    /// The settings are not valid.
     #[error("{}: {why}", path.display())]
     Settings {
         /// The file of the settings.
         path: PathBuf,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what would be valid.
         why: String,
     },
-    /// A file is not what was written.
+    /// A file was changed or damaged.
     #[error("{} is damaged: {why}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// In which way.
+        /// What is wrong.
         why: String,
     },
-    /// A version is not there.
+    /// A version does not exist.
     #[error("the registry has no version {version}; it has {}", known(versions))]
     NoVersion {
         /// The number that was given.
         version: u64,
-        /// Those that are there.
+        /// The existing versions.
         versions: Vec<u64>,
     },
-    /// The text is no number of a version.
+    /// The text is not the number of a version.
     #[error("{text:?} is not a version; give its number, such as 3")]
     NotAVersion {
         /// What was given.
         text: String,
     },
-    /// The name cannot be that of an alias.
+    /// The name is not a valid alias name.
     #[error(
         "{name:?} is not a valid alias name: use up to 64 of the letters a to z, digits, - and _, and begin with a letter"
     )]
@@ -58,7 +58,7 @@ pub enum RegistryError {
         /// The name.
         name: String,
     },
-    /// An alias is not there.
+    /// An alias does not exist.
     #[error(
         "the registry has no alias {name}; `burgeon registry promote {name} VERSION` creates it"
     )]
@@ -66,7 +66,7 @@ pub enum RegistryError {
         /// Its name.
         name: String,
     },
-    /// An alias points to that version already.
+    /// An alias already points to the version.
     #[error("{name} already points to version {version}")]
     AlreadyThere {
         /// The alias.
@@ -74,8 +74,8 @@ pub enum RegistryError {
         /// The version.
         version: u64,
     },
-    /// An alias has never pointed to another version that is still there.
-    #[error("{name} has no earlier version to go back to")]
+    /// An alias has no previous version that still exists.
+    #[error("{name} has no previous version to roll back to")]
     NothingBefore {
         /// The alias.
         name: String,
@@ -83,7 +83,7 @@ pub enum RegistryError {
     /// A version does not fit the registry.
     #[error("the model does not fit the registry: {why}")]
     Unfit {
-        /// In which way.
+        /// What is wrong.
         why: String,
     },
     /// A registry cannot be created with these held-out images.
@@ -91,20 +91,20 @@ pub enum RegistryError {
         "a registry cannot be created with {images} held-out images of {bytes} bytes: use at least one, and at most 16 GiB"
     )]
     HeldOut {
-        /// How many they are.
+        /// How many there are.
         images: usize,
         /// The bytes of all their pixels.
         bytes: usize,
     },
-    /// A version has seen held-out images.
+    /// A version was trained on held-out images.
     #[error(
-        "{seen} of the {images} held-out images of the registry are among the model's training and validation images, which is more than {} %: they say nothing about how it does on new images",
+        "{seen} of the {images} held-out images of the registry are among the model's training and validation images, which is more than {} %, so they cannot show how it performs on new images",
         most * 100.0
     )]
     Seen {
-        /// How many it has seen.
+        /// How many it was trained on.
         seen: usize,
-        /// Held-out images.
+        /// The number of held-out images.
         images: usize,
         /// The share that is allowed.
         most: f64,

@@ -1,4 +1,4 @@
-//! A registry's folder as readers see it, at any time and without a lock.
+//! Reads a registry's folder, at any time and without a lock.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,9 +20,9 @@ pub(super) const HELD_OUT: &str = "held-out";
 pub(super) const VERSIONS: &str = "versions";
 pub(super) const ALIASES: &str = "aliases";
 pub(super) const RECORDS: &str = "records";
-/// The log of requests, with kept images.
+/// The folder of the request log and stored images.
 const REQUESTS: &str = "requests";
-/// What is trained on feedback.
+/// The folder of retrainings.
 const RETRAIN: &str = "retrain";
 const RETRAIN_STATE: &str = "state.json";
 const SETTINGS_BYTES_MAX: u64 = 1 << 20;
@@ -38,11 +38,11 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Opens one.
+    /// Opens a registry.
     ///
     /// # Errors
     ///
-    /// If the folder is none.
+    /// If the folder is not a registry.
     pub fn open(files: Arc<dyn Files>, folder: impl Into<PathBuf>) -> Result<Self, RegistryError> {
         let registry = Self { files, folder: folder.into() };
         match registry.files.kind(&registry.settings_file())? {
@@ -51,8 +51,8 @@ impl Registry {
         }
     }
 
-    /// Begins one, and leaves one that is there as it is; answers whether it is new. Of processes that do so at once, one
-    /// does, and the others wait for it.
+    /// Creates a registry, unless it exists; returns whether it is new. If several processes do so at once, one creates
+    /// it, and the others wait.
     ///
     /// # Errors
     ///
@@ -75,8 +75,8 @@ impl Registry {
         }
     }
 
-    /// Begins one, and leaves one that is there as it is. The settings are written last, so that a folder that was cut
-    /// short is no registry, and is begun again.
+    /// Creates a registry, unless it exists. The settings are written last, so that an incomplete folder is not a
+    /// registry, and is created again.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Registry {
         &self.folder
     }
 
-    /// The folder of the log of requests.
+    /// The folder of the request log.
     pub fn requests(&self) -> PathBuf {
         self.folder.join(REQUESTS)
     }
@@ -117,7 +117,7 @@ impl Registry {
         self.folder.join(RETRAIN)
     }
 
-    /// What the last look of `burgeon retrain` came to; nothing if there was none.
+    /// The outcome of the last check of `burgeon retrain`; `None` if there was none.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl Registry {
         }
     }
 
-    /// Keeps what a look of `burgeon retrain` came to.
+    /// Stores the outcome of a check of `burgeon retrain`.
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ impl Registry {
         Ok(self.files.write_atomically(&self.retrain().join(RETRAIN_STATE), &bytes)?)
     }
 
-    /// Every decision about a retraining, the oldest first.
+    /// All decisions about retrainings, oldest first.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl Registry {
         Ok(found)
     }
 
-    /// Judges a version on images of feedback, beside the version before.
+    /// Judges a version on feedback images, compared with the previous version.
     ///
     /// # Errors
     ///
@@ -196,11 +196,11 @@ impl Registry {
         RegistryError::Settings { path: self.settings_file(), why: why.to_string() }
     }
 
-    /// The settings as they are now.
+    /// The current settings.
     ///
     /// # Errors
     ///
-    /// If they cannot be read, or are wrong.
+    /// If they cannot be read, or are not valid.
     pub fn settings(&self) -> Result<Settings, RegistryError> {
         let bytes = self.files.read(&self.settings_file(), SETTINGS_BYTES_MAX)?;
         let text = String::from_utf8_lossy(&bytes);
@@ -211,16 +211,16 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// If they cannot be read, or are not what was written.
+    /// If they cannot be read, or were changed.
     pub fn held_out(&self) -> Result<HeldOut, RegistryError> {
         HeldOut::read(&*self.files, &self.folder.join(HELD_OUT))
     }
 
-    /// What is known of the held-out images.
+    /// The description of the held-out images.
     ///
     /// # Errors
     ///
-    /// If that cannot be read.
+    /// If it cannot be read.
     pub fn held_out_set(&self) -> Result<HeldOutSet, RegistryError> {
         HeldOutSet::read(&*self.files, &self.folder.join(HELD_OUT))
     }
@@ -255,7 +255,7 @@ impl Registry {
         Ok(numbers)
     }
 
-    /// A version with the hash of its manifest; its other files are not looked at.
+    /// The manifest of a version and its hash; the other files are not checked.
     ///
     /// # Errors
     ///
@@ -268,13 +268,13 @@ impl Registry {
         let (manifest, hash) = version::read(&*self.files, &folder)?;
         if manifest.version != version {
             let path = folder.join(version::MANIFEST_FILE);
-            let why = format!("it is that of version {}", manifest.version);
+            let why = format!("it belongs to version {}", manifest.version);
             return Err(RegistryError::Damaged { path, why });
         }
         Ok((manifest, hash))
     }
 
-    /// A version of which every file is what was written, and the manifest has this hash if one is given.
+    /// The manifest of a version, after checking the hashes of all files, and that of the manifest if one is given.
     ///
     /// # Errors
     ///
@@ -295,11 +295,11 @@ impl Registry {
         Ok(manifest)
     }
 
-    /// What an alias points to; `None` if there is no such alias.
+    /// An alias; `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// If the name is none, or its file cannot be read.
+    /// If the name is not valid, or its file cannot be read.
     pub fn alias(&self, name: &str) -> Result<Option<Alias>, RegistryError> {
         if !is_alias_name(name) {
             return Err(RegistryError::AliasName { name: name.into() });
@@ -315,7 +315,9 @@ impl Registry {
         match alias.v == 1 && alias.alias == name && alias.version > 0 {
             true => Ok(Some(alias)),
             false => {
-                let why = "it is that of another alias, or of another version of burgeon".into();
+                let why =
+                    "it belongs to another alias, or was written by another version of burgeon"
+                        .into();
                 Err(RegistryError::Damaged { path, why })
             }
         }
@@ -335,7 +337,7 @@ impl Registry {
         Ok(aliases)
     }
 
-    /// A record with its hash.
+    /// A record and its hash.
     ///
     /// # Errors
     ///
@@ -348,7 +350,9 @@ impl Registry {
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
         match found.v == 1 && found.record == record {
             true => Ok((found, sha256(&bytes))),
-            false => Err(damaged("it is another record, or of another version of burgeon".into())),
+            false => Err(damaged(
+                "it has another number, or was written by another version of burgeon".into(),
+            )),
         }
     }
 }

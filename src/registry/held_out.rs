@@ -1,4 +1,4 @@
-//! The held-out images of a registry: written once, and checked by their hash.
+//! The held-out images of a registry: written once, and verified by their hash.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -12,26 +12,26 @@ use crate::sys::files::Files;
 /// SHA-256 of an image's shape and pixels.
 pub(crate) type ImageHash = [u8; 32];
 
-/// File of what is known of the images.
+/// The file of the description.
 const SET_FILE: &str = "set.json";
 const PIXELS_FILE: &str = "pixels.bin";
 const LABELS_FILE: &str = "labels.bin";
 const SET_BYTES_MAX: u64 = 64 << 20;
-/// More than any set that models are judged on.
+/// Largest set.
 const PIXELS_BYTES_MAX: u64 = 16 << 30;
 
-/// What is known of the held-out images.
+/// The description of a set of held-out images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct HeldOutSet {
     /// Version of this format.
     pub v: u32,
     /// Where they come from, in words.
     pub origin: String,
-    /// How many they are.
+    /// The number of images.
     pub images: usize,
     /// `[channels, height, width]` of each.
     pub shape: [usize; 3],
-    /// How pictures of another shape were brought to it.
+    /// How pictures of another size were fitted to this shape.
     pub fit: String,
     /// The names of the classes, by label.
     pub classes: Vec<String>,
@@ -42,16 +42,16 @@ pub(crate) struct HeldOutSet {
 /// The held-out images in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct HeldOut {
-    /// What is known of them.
+    /// Their description.
     pub set: HeldOutSet,
     /// `[images, channels, height, width]`, 0 for black.
     pub pixels: Vec<u8>,
-    /// The class of each.
+    /// The label of each image.
     pub labels: Vec<u16>,
 }
 
 impl HeldOut {
-    /// A set out of pixels, `[images, channels, height, width]`, and labels.
+    /// A set of pixels, `[images, channels, height, width]`, and labels.
     pub fn new(
         origin: &str,
         shape: [usize; 3],
@@ -77,13 +77,13 @@ impl HeldOut {
         self.set.shape.iter().product()
     }
 
-    /// One image, `[channels, height, width]`; nothing beyond the last.
+    /// An image, `[channels, height, width]`; empty beyond the last.
     pub fn image(&self, index: usize) -> &[u8] {
         let len = self.image_len();
         self.pixels.get(index * len..(index + 1) * len).unwrap_or_default()
     }
 
-    /// The hash of an image, whichever set it is from.
+    /// The hash of an image, independent of the set that contains it.
     pub fn hash_image(shape: [usize; 3], image: &[u8]) -> ImageHash {
         let mut hash = Sha256::new();
         for side in shape {
@@ -93,7 +93,7 @@ impl HeldOut {
         hash.finalize().into()
     }
 
-    /// Which of the held-out images are among others, given by their hashes. Sorted.
+    /// The sorted indices of the images whose hashes are in a set.
     pub fn seen_among(&self, others: impl Iterator<Item = ImageHash>) -> Vec<u32> {
         let mut own: HashMap<ImageHash, Vec<u32>> = HashMap::new();
         for index in 0..self.set.images {
@@ -105,7 +105,7 @@ impl HeldOut {
         seen
     }
 
-    /// Whether versions can be judged on the set, and it can be read again.
+    /// Whether the set can be used to judge versions, and is not too large to be read.
     pub(super) fn check(&self) -> Result<(), RegistryError> {
         let (images, bytes) = (self.set.images, self.pixels.len());
         match images > 0 && bytes as u64 <= PIXELS_BYTES_MAX {
@@ -123,7 +123,7 @@ impl HeldOut {
         files.create_folders(folder)?;
         files.write_atomically(&folder.join(PIXELS_FILE), &self.pixels)?;
         files.write_atomically(&folder.join(LABELS_FILE), &label_bytes(&self.labels))?;
-        // Last, so that where it is, the others are.
+        // Written last, so that its presence means that the set is complete.
         let mut json = serde_json::to_vec_pretty(&self.set).unwrap_or_default();
         json.push(b'\n');
         Ok(files.write_atomically(&folder.join(SET_FILE), &json)?)
@@ -133,14 +133,15 @@ impl HeldOut {
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, or is not what was written.
+    /// If a file cannot be read, or was changed.
     pub fn read(files: &dyn Files, folder: &Path) -> Result<Self, RegistryError> {
         let set = HeldOutSet::read(files, folder)?;
         let path = folder.join(PIXELS_FILE);
         let pixels = files.read(&path, PIXELS_BYTES_MAX)?;
         let labels = read_labels(files, folder, &set)?;
         if hash_of(&pixels, &labels) != set.sha256 || pixels.len() != set.pixels() {
-            let why = "the held-out images are not those that the registry began with".into();
+            let why =
+                "the held-out images differ from those that the registry was created with".into();
             return Err(RegistryError::Damaged { path, why });
         }
         Ok(Self { set, pixels, labels })
@@ -157,7 +158,11 @@ impl HeldOutSet {
         let is_sound = set.v == 1
             && set.shape.iter().try_fold(set.images, |all, side| all.checked_mul(*side)).is_some()
             && set.images <= u32::MAX as usize;
-        if is_sound { Ok(set) } else { Err(damaged("it is of another version of burgeon".into())) }
+        if is_sound {
+            Ok(set)
+        } else {
+            Err(damaged("it was written by another version of burgeon".into()))
+        }
     }
 
     fn pixels(&self) -> usize {
@@ -177,7 +182,7 @@ pub(super) fn read_labels(
         bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     let fits = labels.iter().all(|&label| usize::from(label) < set.classes.len());
     if bytes.len() != 2 * set.images || !fits {
-        let why = "its labels are not those of the set".into();
+        let why = "its labels do not match the set".into();
         return Err(RegistryError::Damaged { path, why });
     }
     Ok(labels)

@@ -1,4 +1,4 @@
-//! Judges a version for promotion, out of what was measured: pure, and the same whenever it is repeated.
+//! Judges a version for promotion, from its measurements: pure and deterministic.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,20 +7,20 @@ use super::settings::{PromotionSettings, Requirement};
 use crate::record::paired::Discordant;
 use crate::record::wilson_interval;
 
-/// A version as it was measured.
+/// The measurements of a version.
 #[derive(Debug, Clone)]
 pub(super) struct Measured<'a> {
     /// Its number.
     pub version: u64,
-    /// Which of the held-out images it has right.
+    /// Which of the held-out images it classifies correctly.
     pub right: &'a [bool],
-    /// Those that it has seen in training, by index.
+    /// The indices of those that it was trained on.
     pub seen: &'a [u32],
     /// Bytes of its model file.
     pub size_bytes: u64,
-    /// Milliseconds for one image.
+    /// Milliseconds per image.
     pub latency_ms: f64,
-    /// Whether it was checked against the images that it was trained on.
+    /// Whether it is known which held-out images it was trained on.
     pub data_checked: bool,
 }
 
@@ -35,55 +35,55 @@ pub(super) struct Judges<'a> {
     pub classes: &'a [String],
 }
 
-/// A judgement, with all that it follows from.
+/// A judgement, with the figures that it is based on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Judgement {
     /// Whether the version may be promoted.
     pub accepted: bool,
-    /// Why not, a sentence each.
+    /// The reasons against it, a sentence each.
     pub reasons: Vec<String>,
     /// SHA-256 of the held-out set.
     pub held_out: String,
-    /// Images that were counted: those that neither version has seen.
+    /// The number of images that count: those that neither version was trained on.
     pub images: u64,
-    /// Images that were left out, because one of the two has seen them.
+    /// The number of images that were left out because one of the versions was trained on them.
     pub left_out: u64,
-    /// Share that the version has right, 0..=1.
+    /// The accuracy of the version, 0..=1.
     pub accuracy: f64,
-    /// Ends of its 95 % Wilson interval.
+    /// The bounds of its 95 % Wilson interval.
     pub interval: [f64; 2],
     /// The gate.
     pub gate: f64,
-    /// The least recall among the classes with images, and which class that is.
+    /// The lowest recall among the classes with images, and the class.
     pub least_recall: Option<(f64, String)>,
     /// Bytes of the model file.
     pub size_bytes: u64,
-    /// Milliseconds for one image.
+    /// Milliseconds per image.
     pub latency_ms: f64,
     /// The comparison with the version that the alias points to; `None` if it points to none.
     pub paired: Option<Paired>,
 }
 
-/// A version beside the one before, on the same images.
+/// A version compared with the previous one, on the same images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Paired {
-    /// The version before.
+    /// The previous version.
     pub version: u64,
     /// Its accuracy, 0..=1.
     pub accuracy: f64,
-    /// Images that only the version before has right.
+    /// The number of images that only the previous version classifies correctly.
     pub only_before: u64,
-    /// Images that only the new version has right.
+    /// The number of images that only the new version classifies correctly.
     pub only_new: u64,
-    /// McNemar's exact test, two-sided.
+    /// The p-value of McNemar's exact test, two-sided.
     pub p_value: f64,
-    /// Tango's one-sided test that the new version is worse by the margin or more.
+    /// The p-value of Tango's one-sided test that the new version is worse by the margin or more.
     pub p_worse_by_margin: f64,
-    /// Lower end of the one-sided interval of the difference of accuracies, new less before.
+    /// Lower bound of the one-sided confidence interval of the difference of accuracies, new minus previous.
     pub difference_least: f64,
-    /// The level of the tests.
+    /// The significance level of the tests.
     pub level: f64,
-    /// The margin, as a difference of shares.
+    /// The margin, as a difference of accuracies.
     pub margin: f64,
     /// What was required.
     pub require: Requirement,
@@ -118,11 +118,11 @@ pub(super) fn judge(
     let accuracy = share(&right);
     let mut reasons = Vec::new();
     if images == 0 {
-        reasons.push("no held-out image is left to judge it on".into());
+        reasons.push("there is no held-out image left to judge it on".into());
     }
     if !new.data_checked {
         reasons.push(
-            "whether it was trained on held-out images was not checked, because its data was not there when it was added"
+            "it is not known whether it was trained on held-out images, because its data was missing when it was added"
                 .into(),
         );
     }
@@ -139,12 +139,18 @@ pub(super) fn judge(
     if let Some(most) = settings.size_max
         && new.size_bytes > most.0
     {
-        reasons.push(format!("its model file has {} bytes, more than {most}", new.size_bytes));
+        reasons.push(format!(
+            "its model file has {} bytes, more than the limit of {most}",
+            new.size_bytes
+        ));
     }
     if let Some(most) = settings.latency_ms_max
         && (new.latency_ms > most || new.latency_ms.is_nan())
     {
-        reasons.push(format!("one image takes {:.3} ms, more than {most} ms", new.latency_ms));
+        reasons.push(format!(
+            "an image takes {:.3} ms, more than the limit of {most} ms",
+            new.latency_ms
+        ));
     }
     let paired = before.map(|before| {
         let others = kept(before.right);
@@ -180,8 +186,8 @@ pub(super) fn judge(
     }
 }
 
-/// Judges a version on images of feedback: it has to reach `accuracy`, and must not be worse than the one before by more
-/// than chance. Few images could not show that it is not worse by a small margin, so none is asked for.
+/// Judges a version on feedback images: it has to reach `accuracy`, and must not be significantly worse than the previous
+/// version. Non-inferiority is not required, as few images could not show it for a small margin.
 pub(super) fn judge_feedback(
     settings: &PromotionSettings,
     accuracy: f64,
@@ -225,7 +231,7 @@ fn recalls<'a>(judges: Judges<'a>, right: &[bool], counted: &[bool]) -> Vec<(&'a
 fn floors(settings: &PromotionSettings, recalls: &[(&str, f64)]) -> Vec<String> {
     let below = |name: &str, recall: f64, floor: f64| {
         let (recall, floor) = (percent(recall), percent(floor));
-        format!("the recall of class {name}, {recall}, is below its floor of {floor}")
+        format!("the recall of class {name} is {recall}, below its minimum of {floor}")
     };
     let mut reasons = Vec::new();
     for (name, recall) in recalls {
@@ -239,32 +245,34 @@ fn floors(settings: &PromotionSettings, recalls: &[(&str, f64)]) -> Vec<String> 
     let unknown =
         settings.recall.keys().filter(|name| !recalls.iter().any(|(known, _)| known == name));
     reasons.extend(unknown.map(|name| {
-        format!("class {name} has a floor, but no held-out image: correct promotion.recall")
+        format!(
+            "class {name} has a minimum recall, but no held-out image; correct promotion.recall"
+        )
     }));
     reasons
 }
 
 impl Paired {
-    /// Why the version is refused beside the one before.
+    /// Why the version is refused compared with the previous one.
     fn refusal(&self) -> Option<String> {
         let Self { version, p_value, level, margin, .. } = self;
         let is_better = self.only_new > self.only_before;
         let is_worse = self.only_new < self.only_before && p_value < level;
         if is_worse && self.require != Requirement::WithinMargin {
             return Some(format!(
-                "it is worse than version {version} by more than chance: {} images are right in that one alone, {} in this one alone (McNemar's exact test, p = {p_value:.4})",
+                "it is significantly worse than version {version}: {} images are classified correctly only by that version, {} only by this one (McNemar's exact test, p = {p_value:.4})",
                 self.only_before, self.only_new
             ));
         }
         match self.require {
             Requirement::Better if !(is_better && p_value < level) => Some(format!(
-                "it is not better than version {version} by more than chance: p = {p_value:.4} (McNemar's exact test), and promotion.require is \"better\""
+                "it is not significantly better than version {version} (McNemar's exact test, p = {p_value:.4}), but promotion.require is \"better\""
             )),
             Requirement::NotWorse | Requirement::WithinMargin
                 if self.p_worse_by_margin >= *level =>
             {
                 Some(format!(
-                    "it may be worse than version {version} by {:.2} points or more: the lower end of the difference is {:+.2} points (level {level})",
+                    "it may be worse than version {version} by {:.2} points or more: the lower bound of the difference is {:+.2} points (level {level})",
                     margin * 100.0,
                     self.difference_least * 100.0
                 ))

@@ -13,7 +13,7 @@ use crate::sys::lock::{LockError, LockRequest, RunLock};
 const PATIENCE: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_millis(10);
 
-/// Locks a registry's folder; `command` is what others are told of this process.
+/// Locks a registry's folder; `command` names this process to others that wait.
 pub(super) fn lock(
     files: &Arc<dyn Files>,
     folder: &Path,

@@ -1,6 +1,6 @@
-//! Which of the held-out images a version has right, as a file.
+//! The file that says which held-out images a version classifies correctly.
 
-/// One bit for each image, the first in the lowest bit of the first byte.
+/// A bit for each image, starting at the lowest bit of the first byte.
 pub(super) fn pack(right: &[bool]) -> Vec<u8> {
     let byte = |bits: &[bool]| {
         bits.iter().enumerate().fold(0, |byte, (at, &bit)| byte | u8::from(bit) << at)
@@ -8,7 +8,7 @@ pub(super) fn pack(right: &[bool]) -> Vec<u8> {
     right.chunks(8).map(byte).collect()
 }
 
-/// The bits of that many images; `None` if the file has another length.
+/// The bits of a number of images; `None` if the file has another length.
 pub(super) fn unpack(bytes: &[u8], images: usize) -> Option<Vec<bool>> {
     (bytes.len() == images.div_ceil(8))
         .then(|| (0..images).map(|at| bytes[at / 8] >> (at % 8) & 1 == 1).collect())

@@ -1,24 +1,24 @@
 //! Immutable versions of accepted models, aliases that point to them, and the promotion of one past a gate.
 //!
 //! ```text
-//! registry.toml        the settings, which people edit: gate, level, margin, floors, what is kept
-//! held-out/            images that belong to the registry: set.json, pixels.bin, labels.bin
+//! registry.toml        the settings, edited by users: gate, level, margin, minimum recalls, retention
+//! held-out/            the images that versions are judged on: set.json, pixels.bin, labels.bin
 //! versions/000001/     a version: its files, and version.json with their hashes; never changed
 //! aliases/production   what a name points to, replaced atomically
-//! records/00000001.json   every decision with its figures; each holds the hash of the one before
-//! retrain/             what is trained on feedback
+//! records/00000001.json   every decision with its figures; each contains the hash of the previous one
+//! retrain/             retrainings on feedback
 //! lock, fence          one writer at a time
 //! ```
 //!
-//! A version is measured on the held-out images once, when it is added, and keeps which of them it has right. So a
-//! promotion computes nothing but statistics, and needs no network.
+//! A version is measured on the held-out images once, when it is added, and the correctly classified ones are stored.
+//! So a promotion computes only statistics, and does not run the network.
 //!
-//! Invariant: a folder in `versions` whose name is a number is complete; it was renamed into place.
+//! Invariant: a folder in `versions` whose name is a number is complete: it was renamed into place.
 //!
-//! Invariant: an alias moves after the decision is on disk. A writer that finds the newest decision not carried out,
-//! because the one before it was killed, carries it out first.
+//! Invariant: an alias moves after the decision is on disk. A writer that finds that the newest decision was not carried
+//! out, because the previous writer was killed, carries it out first.
 //!
-//! Invariant: no version that an alias points to, or would go back to, is cleared.
+//! Invariant: a version that an alias points to, or would be rolled back to, is never removed.
 
 mod alias;
 mod calibration;
@@ -56,5 +56,5 @@ pub(crate) use writer::{Force, Promotion, Writer};
 
 /// The alias whose version serves.
 pub(crate) const PRODUCTION: &str = "production";
-/// The alias whose version answers beside it, unseen.
+/// The alias whose version classifies the same requests, without serving.
 pub(crate) const CANDIDATE: &str = "candidate";

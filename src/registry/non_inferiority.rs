@@ -1,4 +1,4 @@
-//! Whether a classifier is at most a margin worse than another one on the same images.
+//! Tests whether a classifier is worse than another one by less than a margin, on the same images.
 
 use statrs::distribution::{ContinuousCDF, Normal};
 
@@ -36,7 +36,7 @@ pub(super) fn p_value(discordant: Discordant, images: u64, margin: f64) -> f64 {
 pub(super) fn lower_bound(discordant: Discordant, images: u64, level: f64) -> f64 {
     let is_excluded = |margin: f64| p_value(discordant, images, margin) <= level;
     let score = |difference: f64| match difference {
-        // Above 0 the roles are exchanged: being better by that much is the first being worse.
+        // Above 0, the roles are swapped: the second is better by that much if the first is worse.
         difference if difference > 0.0 => {
             let other = Discordant {
                 only_first: discordant.only_second,

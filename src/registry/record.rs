@@ -1,5 +1,5 @@
-//! Decisions with their figures, which are never changed. Each holds the hash of the one before, so that a changed or
-//! missing one is noticed.
+//! The records of decisions, which are never changed. Each contains the hash of the previous one, so that changed or
+//! missing records are detected.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,42 +17,42 @@ pub(crate) struct Record {
     pub record: u64,
     /// When it was made.
     pub at: Timestamp,
-    /// Who made it: user and machine, or through which server.
+    /// Who made it: the user and machine, or a server.
     pub by: String,
-    /// What was decided.
+    /// The decision.
     pub action: Action,
-    /// The alias that was to move.
+    /// The alias that it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
-    /// The version that it pointed to.
+    /// The version that the alias pointed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
-    /// The version that was added, promoted, refused or gone back to.
+    /// The version that was added, promoted, refused or rolled back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
     /// SHA-256 of that version's `version.json`, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
-    /// Whether it was promoted by force, whatever the judgement.
+    /// Whether it was promoted by force, regardless of the judgement.
     #[serde(default)]
     pub forced: bool,
-    /// The judgement with its figures, where one was made.
+    /// The judgement, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
     /// The retraining that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retraining: Option<Retraining>,
-    /// The judgement on the held-out images of feedback, where there were some.
+    /// The judgement on held-out feedback, if there was any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement_of_feedback: Option<Judgement>,
-    /// Versions that were cleared.
+    /// The removed versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleared: Vec<u64>,
-    /// SHA-256 of the record before, in hex; empty for the first.
+    /// SHA-256 of the previous record, in hex; empty for the first.
     pub previous: String,
 }
 
-/// What was decided.
+/// A decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
@@ -60,11 +60,11 @@ pub(crate) enum Action {
     Added,
     /// An alias moved to a version.
     Promoted,
-    /// A version was judged and refused; nothing moved.
+    /// A version was judged and refused; no alias moved.
     Refused,
-    /// An alias went back to the version before.
+    /// An alias was rolled back to the previous version.
     RolledBack,
-    /// Old versions were cleared.
+    /// Old versions were removed.
     Cleared,
 }
 

@@ -1,13 +1,14 @@
-//! Images with the answers that a version gave when it was added, which it has to give again before it serves.
+//! The self-test of a version: images with the probabilities that it gave when it was added, which it has to reproduce
+//! before it serves.
 
 use serde::{Deserialize, Serialize};
 
 /// File of the self-test, in the folder of a version.
 pub(crate) const SELF_TEST_FILE: &str = "self-test.json";
-/// How far a probability may be off: instruction sets add in other orders.
+/// Tolerance of a probability: instruction sets sum in different orders.
 const TOLERANCE: f32 = 1e-3;
 
-/// Images with expected answers.
+/// Images with expected probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SelfTest {
     /// Version of this format.
@@ -16,7 +17,7 @@ pub(crate) struct SelfTest {
     pub cases: Vec<Case>,
 }
 
-/// An image and its answer.
+/// An image and its expected probabilities.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Case {
     /// Its pixels, `[channels, height, width]`, in hex.
@@ -26,13 +27,13 @@ pub(crate) struct Case {
 }
 
 impl SelfTest {
-    /// The images and the probabilities of each class.
+    /// Stores images and the probabilities of their classes.
     pub fn new<'a>(cases: impl Iterator<Item = (&'a [u8], Vec<f32>)>) -> Self {
         let case = |(image, probabilities)| Case { image: hex::encode(image), probabilities };
         Self { v: 1, cases: cases.map(case).collect() }
     }
 
-    /// The pixels of all images one after another; an error if they are none.
+    /// The pixels of all images one after another; an error if they are not valid.
     pub fn images(&self, image_len: usize) -> Result<Vec<u8>, String> {
         let mut pixels = Vec::with_capacity(self.cases.len() * image_len);
         for case in &self.cases {
@@ -54,10 +55,10 @@ impl SelfTest {
         }
         for (place, (expected, found)) in expected.iter().zip(found).enumerate() {
             let off = (expected - found).abs();
-            // A number that is none is no answer.
+            // NaN never matches.
             if off.is_nan() || off > TOLERANCE {
                 return Err(format!(
-                    "value {place} of the stored answers is {expected}, but now {found}"
+                    "value {place} of the expected probabilities is {expected}, but is now {found}"
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! `registry.toml`: the gate of promotions, and what is kept. People edit it; it is read anew each time.
+//! `registry.toml`: the gate of promotions, and retention. Users edit it; it is reread each time.
 
 use std::collections::BTreeMap;
 
@@ -14,76 +14,76 @@ use crate::spec::Bytes;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
-    /// The name of the model, under which it is served.
+    /// The name that the model is served under.
     pub name: String,
-    /// What a version has to reach.
+    /// The requirements for promotions.
     #[serde(default)]
     pub promotion: PromotionSettings,
-    /// What is kept.
+    /// Retention.
     #[serde(default)]
     pub keep: KeepSettings,
-    /// When the model in production is trained again; never without it.
+    /// When the model in production is retrained; never without this table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrain: Option<RetrainSettings>,
 }
 
-/// What a version has to reach before an alias moves to it.
+/// The requirements for moving an alias to a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct PromotionSettings {
-    /// The aliases whose promotions are judged; others move freely.
+    /// The aliases whose promotions are judged; others are moved without a judgement.
     pub judged: Vec<String>,
-    /// The gate: the least accuracy on the held-out images, 0..=1.
+    /// The gate: the lowest accuracy on the held-out images, 0..=1.
     pub accuracy: f64,
-    /// What the paired test with the version before has to show.
+    /// What the comparison with the previous version has to show.
     pub require: Requirement,
-    /// The level of both tests, that is how often each may err.
+    /// The significance level of both tests.
     pub level: f64,
-    /// By how much the accuracy may be lower than that of the version before, 0..=1, as a difference of shares.
+    /// By how much the accuracy may be lower than that of the previous version, 0..=1.
     pub margin: f64,
-    /// The least recall of every class, 0..=1.
+    /// The lowest recall of every class, 0..=1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least_recall: Option<f64>,
-    /// The least recall of single classes, by name.
+    /// The lowest recall of individual classes, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub recall: BTreeMap<String, f64>,
     /// The largest model file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_max: Option<Bytes>,
-    /// The longest time for one image, as it was measured when the version was added.
+    /// The longest time per image, as measured when the version was added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms_max: Option<f64>,
-    /// The share of held-out images that a version may have seen in training. They are not counted.
+    /// The share of held-out images that a version may have been trained on. They are not counted.
     pub seen_max: f64,
 }
 
-/// What the paired test has to show.
+/// What the comparison has to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Requirement {
-    /// Not worse by more than the margin, as far as can be told at the level.
+    /// Not significantly worse, and worse by less than the margin at the significance level.
     NotWorse,
     /// The same, even where it is known to be a little worse.
     WithinMargin,
-    /// Better, by more than chance.
+    /// Significantly better.
     Better,
 }
 
-/// What is kept. What an alias needs is always kept.
+/// Retention. Versions that an alias needs are always kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct KeepSettings {
-    /// The newest versions, which are kept whatever their age and size.
+    /// How many of the newest versions are kept regardless of age and size.
     pub versions: u64,
-    /// Older ones are cleared after this many days.
+    /// Days after which older versions are removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub days: Option<u64>,
-    /// The oldest ones are cleared while all together take more.
+    /// Total size above which the oldest versions are removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<Bytes>,
-    /// How much the log of requests takes at most.
+    /// Largest size of the request log.
     pub log_size: Bytes,
-    /// After this many days its parts are cleared.
+    /// Days after which parts of the request log are removed.
     pub log_days: u64,
 }
 
@@ -113,11 +113,11 @@ impl Default for KeepSettings {
 }
 
 impl PromotionSettings {
-    /// Whether a version may be judged that has seen so many of the held-out images.
+    /// Checks whether a version that was trained on this many held-out images may be judged.
     ///
     /// # Errors
     ///
-    /// If those are more than `seen-max`.
+    /// If there are more than `seen-max` allows.
     pub fn check_seen(&self, seen: usize, images: usize) -> Result<(), RegistryError> {
         match seen as f64 > self.seen_max * images as f64 {
             true => Err(RegistryError::Seen { seen, images, most: self.seen_max }),
@@ -127,17 +127,17 @@ impl PromotionSettings {
 }
 
 impl Settings {
-    /// Those of a new registry.
+    /// The settings of a new registry.
     pub fn new(name: &str, accuracy: f64) -> Self {
         let promotion = PromotionSettings { accuracy, ..PromotionSettings::default() };
         Self { name: name.into(), promotion, keep: KeepSettings::default(), retrain: None }
     }
 
-    /// Reads and checks them.
+    /// Parses and checks the settings.
     ///
     /// # Errors
     ///
-    /// A sentence that says which key is wrong, and what would be right.
+    /// A sentence that says which key is wrong, and what would be valid.
     pub fn parse(text: &str) -> Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         let promotion = &settings.promotion;
@@ -171,14 +171,14 @@ impl Settings {
         }
         if !is_model_name(&settings.name) {
             return Err(format!(
-                "name: {:?} cannot be part of an address; use up to 128 letters, digits, -, _ and .",
+                "name: {:?} cannot be part of a URL; use up to 128 letters, digits, -, _ and .",
                 settings.name
             ));
         }
         Ok(settings)
     }
 
-    /// As text, with what the keys mean.
+    /// The text of the file.
     ///
     /// # Errors
     ///

@@ -99,7 +99,7 @@ fn a_version_is_promoted_refused_forced_and_rolled_back_and_all_is_recorded() {
     assert_eq!((refused.record.action, production(&registry)), (Action::Refused, 2));
     let reasons = refused.record.judgement.unwrap().reasons;
     assert!(reasons.iter().any(|reason| reason.contains("below the gate")), "{reasons:?}");
-    assert!(reasons.iter().any(|reason| reason.contains("more than chance")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("significantly worse")), "{reasons:?}");
     let forced = writer.promote(PRODUCTION, 3, Force::Yes).unwrap();
     assert!(forced.record.forced && !forced.record.judgement.unwrap().accepted);
     assert_eq!(production(&registry), 3);
@@ -171,7 +171,7 @@ fn a_damaged_version_is_not_promoted_and_verify_says_what_is_wrong() {
     let text = std::fs::read_to_string(&record).unwrap();
     std::fs::write(&record, text.replace("\"test\"", "\"mallory\"")).unwrap();
     let faults = registry.verify().unwrap().faults;
-    assert!(faults[0].contains("before record 3 was changed"), "{faults:?}");
+    assert!(faults[0].contains("preceding record 3 was changed"), "{faults:?}");
     std::fs::remove_file(&record).unwrap();
     assert!(registry.verify().unwrap().faults[0].contains("record 2 is missing"));
 }
@@ -347,7 +347,7 @@ fn a_retraining_is_told_with_its_decision_and_the_chain_of_records_holds() {
     open().add(draft(180)).unwrap();
     open().promote(PRODUCTION, 1, Force::No).unwrap();
     let retraining = Retraining {
-        round: 1,
+        number: 1,
         cause: Cause::Drift,
         begun: Timestamp::UNIX_EPOCH,
         images: 3,

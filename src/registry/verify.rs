@@ -1,4 +1,4 @@
-//! Whether a registry is what was written: every file of every version, the chain of records, and the aliases.
+//! Verifies that a registry is unchanged: every file of every version, the chain of records, and the aliases.
 
 use serde::Serialize;
 
@@ -7,25 +7,25 @@ use super::folder::Registry;
 use super::record::Action;
 use crate::sys::error_chain;
 
-/// What was found.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Verification {
-    /// Versions that were looked at.
+    /// The number of verified versions.
     pub versions: u64,
-    /// Records that were looked at.
+    /// The number of verified records.
     pub records: u64,
-    /// Aliases that were looked at.
+    /// The number of verified aliases.
     pub aliases: u64,
     /// What is wrong, a sentence each.
     pub faults: Vec<String>,
 }
 
 impl Registry {
-    /// Looks at everything, and changes nothing.
+    /// Verifies everything, and changes nothing.
     ///
     /// # Errors
     ///
-    /// If a folder cannot be listed; what is wrong with single files is told as faults.
+    /// If a folder cannot be listed; problems with individual files are faults.
     pub fn verify(&self) -> Result<Verification, RegistryError> {
         let mut found = Verification::default();
         let mut fault = |error: &RegistryError| found.faults.push(error_chain(error));
@@ -57,7 +57,7 @@ impl Registry {
                     if !is_decided {
                         let (name, record) = (&alias.alias, alias.record);
                         found.faults.push(format!(
-                            "{name} points to version {}, which record {record} has not decided",
+                            "{name} points to version {}, but record {record} did not decide that",
                             alias.version
                         ));
                     }
@@ -93,7 +93,9 @@ impl Registry {
                 }
                 Ok((record, hash)) => {
                     if record.previous != previous {
-                        found.faults.push(format!("the record before record {number} was changed"));
+                        found
+                            .faults
+                            .push(format!("the record preceding record {number} was changed"));
                     }
                     let added = record.to.filter(|_| record.action == Action::Added);
                     if let Some(version) = added

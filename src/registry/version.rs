@@ -14,14 +14,14 @@ use crate::sys::files::{Files, LEFTOVER_WRITE};
 
 /// File of the manifest, in the folder of a version.
 pub(super) const MANIFEST_FILE: &str = "version.json";
-/// Which held-out images it has right.
+/// The file with the correctly classified held-out images.
 const RIGHT_FILE: &str = "held-out-right.bin";
-/// The largest manifest: most of it are indices of held-out images that were seen.
+/// The largest manifest, most of which are indices of held-out images that were seen in training.
 pub(super) const MANIFEST_BYTES_MAX: u64 = 64 << 20;
 /// The largest file of a version.
 pub(super) const FILE_BYTES_MAX: u64 = 4 << 30;
 
-/// What is known of a version.
+/// The manifest of a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     /// Version of this format.
@@ -46,18 +46,18 @@ pub(crate) struct Manifest {
     pub classes: Vec<String>,
     /// SHA-256 of the held-out images that it was measured on.
     pub held_out: String,
-    /// Share of them that it has right, 0..=1, those that it has seen included.
+    /// The accuracy on them, 0..=1, including those seen in training.
     pub accuracy: f64,
     /// Held-out images that are among its training and validation images, by index.
     pub seen: Vec<u32>,
     /// Whether that was checked.
     pub data_checked: bool,
-    /// The model whose weights its study began with, if it did not begin afresh.
+    /// The model whose weights its study started from, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_from: Option<String>,
     /// Bytes of the model file.
     pub size_bytes: u64,
-    /// Milliseconds for one image on the machine that added it, the median of many.
+    /// Milliseconds per image on the machine that added it, the median of many.
     pub latency_ms: f64,
     /// Its files by name.
     pub files: BTreeMap<String, FileEntry>,
@@ -72,31 +72,31 @@ pub(crate) struct FileEntry {
     pub sha256: String,
 }
 
-/// The content of a file that is to become part of a version.
+/// The content of a file for a version.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// What is in this file.
+    /// The content of this file.
     Copy(PathBuf),
 }
 
 /// A version before it is added: `manifest` without number, time and files.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
-    /// What is known of it.
+    /// Its manifest.
     pub manifest: Manifest,
-    /// Which of the held-out images it has right.
+    /// Which of the held-out images it classifies correctly.
     pub right: Vec<bool>,
     /// Its files by name.
     pub files: Vec<(String, Content)>,
 }
 
-/// The number of a version as people write it: `3`, `v3` or `000003`.
+/// Parses the number of a version as users write it: `3`, `v3` or `000003`.
 ///
 /// # Errors
 ///
-/// If it is none.
+/// If it is not a version number.
 pub(crate) fn parse_version(text: &str) -> Result<u64, RegistryError> {
     let digits = text.strip_prefix('v').unwrap_or(text);
     let is_number = (1..=18).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -112,8 +112,8 @@ pub(crate) fn version_name(version: u64) -> String {
     format!("{version:06}")
 }
 
-/// Writes a version into `folder`, which must not be there, and returns its manifest with the hash of that. After a
-/// crash at any moment the folder is complete or not there.
+/// Writes a version into `folder`, which must not exist, and returns its manifest and the hash of that. After a crash,
+/// the folder is complete or does not exist.
 pub(super) fn write(
     files: &dyn Files,
     folder: &Path,
@@ -145,7 +145,7 @@ pub(super) fn write(
     match written {
         Ok(hash) => Ok((manifest, hash)),
         Err(error) => {
-            // As much room as can be given back; what is left is removed by the next writer.
+            // Frees as much space as possible; the next writer removes the rest.
             let _ = files.remove_folder(&temporary);
             Err(error)
         }
@@ -160,7 +160,7 @@ pub(super) fn read(files: &dyn Files, folder: &Path) -> Result<(Manifest, String
     let manifest: Manifest =
         serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if manifest.v != 1 {
-        return Err(damaged("it is of another version of burgeon".into()));
+        return Err(damaged("it was written by another version of burgeon".into()));
     }
     // Names become paths.
     let is_name = |name: &String| {
@@ -191,7 +191,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Checks that every file is there and has its length, which takes no time.
+    /// Checks that every file exists and has its length, which is fast.
     pub(super) fn check_lengths(
         &self,
         files: &dyn Files,
@@ -209,7 +209,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Which of the held-out images it has right.
+    /// Which of the held-out images it classifies correctly.
     pub(super) fn right(
         &self,
         files: &dyn Files,
@@ -218,9 +218,10 @@ impl Manifest {
     ) -> Result<Vec<bool>, RegistryError> {
         let path = folder.join(RIGHT_FILE);
         let damaged = |why: &str| RegistryError::Damaged { path: path.clone(), why: why.into() };
-        let entry = self.files.get(RIGHT_FILE).ok_or_else(|| damaged("no such file is listed"))?;
+        let entry =
+            self.files.get(RIGHT_FILE).ok_or_else(|| damaged("the manifest does not list it"))?;
         let bytes = check_file(files, &path, entry)?;
-        unpack(&bytes, images).ok_or_else(|| damaged("it is of other held-out images"))
+        unpack(&bytes, images).ok_or_else(|| damaged("it belongs to other held-out images"))
     }
 }
 

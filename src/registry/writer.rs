@@ -1,4 +1,4 @@
-//! Changes of a registry, one writer at a time.
+//! Changes a registry, with one writer at a time.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::sys::clock::Clock;
 use crate::sys::files::Files;
 use crate::sys::lock::RunLock;
 
-/// Who may write, until it is dropped.
+/// The writer of a registry, which holds its lock until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Writer {
     registry: Registry,
@@ -31,7 +31,7 @@ pub(crate) struct Writer {
     _lock: Option<RunLock>,
 }
 
-/// Whether a version is promoted whatever the judgement.
+/// Whether a version is promoted regardless of the judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Force {
     /// Only if it is accepted.
@@ -40,22 +40,22 @@ pub(crate) enum Force {
     Yes,
 }
 
-/// What became of a promotion.
+/// The outcome of a promotion.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Promotion {
     /// The record of the decision.
     pub record: Record,
-    /// The alias as it is now; `None` if there is none and the version was refused.
+    /// The alias after it; `None` if it does not exist because the version was refused.
     pub alias: Option<Alias>,
 }
 
 impl Writer {
-    /// Waits a while for other writers, then carries out the newest decision if a writer that was killed has not, and
-    /// removes what it left. `by` says who writes.
+    /// Waits a while for other writers, then carries out the newest decision if a killed writer did not, and removes its
+    /// temporary files. `by` says who writes.
     ///
     /// # Errors
     ///
-    /// If another process writes all the time, or a file cannot be written.
+    /// If another process holds the lock for too long, or a file cannot be written.
     pub fn open(
         registry: &Registry,
         clock: Arc<dyn Clock>,
@@ -66,7 +66,7 @@ impl Writer {
         Self::with(registry, clock, by, Some(lock))
     }
 
-    /// Without a lock, for disks that are simulated.
+    /// Opens a writer without a lock, for simulated disks.
     #[cfg(test)]
     pub(super) fn unlocked(
         registry: &Registry,
@@ -99,12 +99,12 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Records a retraining, and what it came to on feedback, with every decision.
+    /// Adds a retraining and its judgement on feedback to every record.
     pub fn for_retraining(self, retraining: Retraining, judgement: Option<Judgement>) -> Self {
         Self { retraining: Some((retraining, judgement)), ..self }
     }
 
-    /// Records that a retraining led to no version that an alias could move to.
+    /// Records that a retraining led to no acceptable version.
     ///
     /// # Errors
     ///
@@ -123,8 +123,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// If it does not fit the registry, has seen too many of its held-out images, or cannot be written. Nothing is
-    /// added then.
+    /// If it does not fit the registry, was trained on too many of its held-out images, or cannot be written. Nothing is
+    /// then added.
     pub fn add(&self, mut draft: Draft) -> Result<Manifest, RegistryError> {
         let set = self.registry.held_out_set()?;
         let settings = self.registry.settings()?.promotion;
@@ -133,12 +133,12 @@ impl Writer {
         if manifest.shape != set.shape {
             let ([c, h, w], [channels, height, width]) = (manifest.shape, set.shape);
             return unfit(format!(
-                "its images are {c}×{h}×{w} (channels, height, width), the held-out images {channels}×{height}×{width}"
+                "its images are {c}×{h}×{w} (channels, height, width), but the held-out images {channels}×{height}×{width}"
             ));
         }
         if manifest.classes != set.classes {
             return unfit(format!(
-                "its classes are {}, those of the registry {}",
+                "its classes are {}, but those of the registry {}",
                 listed(&manifest.classes),
                 listed(&set.classes)
             ));
@@ -164,8 +164,8 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// If there is no such version, it is damaged, the alias points to it already, or a file cannot be written. The
-    /// alias then points to what it did before.
+    /// If the version does not exist or is damaged, the alias already points to it, or a file cannot be written. The
+    /// alias is then unchanged.
     pub fn promote(
         &self,
         name: &str,
@@ -206,7 +206,7 @@ impl Writer {
         Ok(Promotion { record, alias })
     }
 
-    /// Lets an alias point to the version before, which is not judged again.
+    /// Points an alias back to the previous version, which is not judged again.
     ///
     /// # Errors
     ///
@@ -224,7 +224,7 @@ impl Writer {
             .find(is_other)
             .ok_or_else(|| RegistryError::NothingBefore { name: name.into() })?;
         let (manifest, hash) = registry.manifest(version)?;
-        // Not their hashes, which take as long as reading them: whoever loads the model checks those.
+        // Not the hashes, which take as long as reading the files: they are checked when the model is loaded.
         manifest.check_lengths(&*registry.files, &registry.version_folder(version))?;
         let record = Record {
             alias: Some(name.into()),
@@ -237,7 +237,7 @@ impl Writer {
         Ok(Promotion { record, alias })
     }
 
-    /// Clears old versions by the settings. Returns which were cleared.
+    /// Removes old versions according to the settings. Returns the removed ones.
     ///
     /// # Errors
     ///
@@ -253,7 +253,7 @@ impl Writer {
         if old.is_empty() {
             return Ok(old);
         }
-        // First, so that no version vanishes without a word.
+        // Recorded first, so that no version vanishes without a record.
         self.write(&Record { cleared: old.clone(), ..self.record(Action::Cleared)? })?;
         for &version in &old {
             registry.files.remove_folder_atomically(&registry.version_folder(version))?;
@@ -275,7 +275,8 @@ impl Writer {
             let folder = registry.version_folder(manifest.version);
             if manifest.held_out != set.sha256 {
                 let path = folder.join(version::MANIFEST_FILE);
-                let why = "it was measured on other held-out images than the registry has".into();
+                let why =
+                    "it was measured on held-out images other than those of the registry".into();
                 return Err(RegistryError::Damaged { path, why });
             }
             manifest.right(files, &folder, set.images)
@@ -294,7 +295,7 @@ impl Writer {
         Ok(judge(settings, judges, &measured(new, &new_right), before.as_ref()))
     }
 
-    /// Writes a decision, and moves its alias. If that fails before the alias has moved, the decision is taken back.
+    /// Writes a decision, and moves its alias. If that fails before the alias has moved, the decision is deleted.
     fn decide(&self, record: &Record) -> Result<Option<Alias>, RegistryError> {
         let done = self.write(record).and_then(|()| self.carry_out(record));
         done.inspect_err(|_| {
@@ -302,14 +303,14 @@ impl Writer {
             let has_moved = alias.is_some_and(|alias| {
                 alias.is_ok_and(|now| now.is_some_and(|now| now.record >= record.record))
             });
-            // Else the next writer would carry out what was told to have failed. If even that fails, it does.
+            // Otherwise the next writer would carry out a decision that was reported as failed, as it does if this fails.
             if !has_moved {
                 let _ = self.registry.files.remove_file(&self.registry.record_file(record.record));
             }
         })
     }
 
-    /// Moves the alias of a decision, unless it was moved already.
+    /// Moves the alias of a decision, unless it has been moved.
     fn carry_out(&self, record: &Record) -> Result<Option<Alias>, RegistryError> {
         let Some(name) = record.alias.as_deref().filter(|_| record.action.moves()) else {
             return Ok(None);
@@ -330,7 +331,7 @@ impl Writer {
         Ok(after)
     }
 
-    /// A record with the next number, of which the rest is to be filled in.
+    /// A record with the next number; the rest has to be filled in.
     fn record(&self, action: Action) -> Result<Record, RegistryError> {
         let newest = self.registry.records()?.last().copied();
         let previous = match newest {
@@ -365,7 +366,7 @@ impl Writer {
             .write_atomically(&self.registry.record_file(record.record), &json)?)
     }
 
-    /// Never one that was given before, even if that was cleared since.
+    /// The next version number, which is never that of a removed version.
     fn next_version(&self) -> Result<u64, RegistryError> {
         let there = self.registry.versions()?.last().copied().unwrap_or(0);
         let mut newest = there;
@@ -402,7 +403,7 @@ fn listed(classes: &[String]) -> String {
 }
 
 impl Registry {
-    /// The files, for who writes beside versions.
+    /// The file system, for other files of the registry.
     pub fn files(&self) -> &Arc<dyn Files> {
         &self.files
     }

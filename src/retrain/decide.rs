@@ -1,41 +1,41 @@
-//! Whether a retraining begins now.
+//! Decides whether a retraining begins now.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::note::Cause;
 use super::settings::RetrainSettings;
 
-/// What is known before anything is loaded.
+/// The facts that the decision is based on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// Whether somebody asks for it.
+    /// Whether a user asks for it.
     pub by_hand: bool,
-    /// Whether there is an alarm of drift.
+    /// Whether there is a drift alarm.
     pub alarm: bool,
-    /// Labelled images, those of retrainings that were refused included.
+    /// Labelled images that production was not trained on, including those of refused retrainings.
     pub labels: usize,
-    /// Of these, those that came since the last decision.
+    /// How many of them were labelled since the last decision.
     pub new_labels: usize,
-    /// Whether the study's data has changed content.
+    /// Whether the content of the study's data has changed.
     pub data_changed: bool,
     /// The last decision about a retraining.
     pub decided: Option<Timestamp>,
-    /// When the version in production became that.
+    /// When the version in production was promoted.
     pub promoted: Timestamp,
 }
 
-/// Whether it begins.
+/// Whether a retraining begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// For this reason.
+    /// Yes, for this reason.
     Begin(Cause),
-    /// Not yet: what is waited for.
+    /// Not yet, for this reason.
     Wait(String),
 }
 
-/// Decides.
+/// Decides whether a retraining begins.
 pub(crate) fn decide(settings: &RetrainSettings, facts: &Facts) -> Decision {
     if facts.by_hand {
         return Decision::Begin(Cause::Hand);
@@ -44,7 +44,8 @@ pub(crate) fn decide(settings: &RetrainSettings, facts: &Facts) -> Decision {
     let RetrainSettings { least, feedback, .. } = *settings;
     let since = decided.map_or(promoted, |decided| decided.max(promoted));
     let alarm = settings.drift && facts.alarm;
-    // After a refusal, as many must be new as were needed at first: else one more label would be a new attempt.
+    // After a refusal, as many labels must be new as were needed at first: otherwise each new label would start another
+    // try.
     let enough = labels >= least && new_labels >= least;
     let scheduled = settings.schedule.as_ref().is_some_and(|times| times.is_due(since, now));
     let cause = [
@@ -60,11 +61,11 @@ pub(crate) fn decide(settings: &RetrainSettings, facts: &Facts) -> Decision {
     match (begins, cooldown) {
         (Some(cause), None) => Decision::Begin(cause),
         (Some(cause), Some(until)) => Decision::Wait(format!(
-            "{}: waits for the end of the cooldown, {until:.0}",
+            "retraining is due ({}), and begins after the cooldown, at {until:.0}",
             cause.words()
         )),
         (None, _) if alarm => Decision::Wait(format!(
-            "an alarm of drift waits for feedback: {new_labels} of {least} new labelled images are there; the model's own answers are not trained on"
+            "drift alarm: retraining waits for feedback, with {new_labels} of {least} new labelled images so far; the model's own predictions are not used as labels"
         )),
         (None, _) => {
             let labels = format!("{new_labels} new labelled images");
@@ -72,7 +73,7 @@ pub(crate) fn decide(settings: &RetrainSettings, facts: &Facts) -> Decision {
                 if feedback > 0 { format!(" of {}", feedback.max(least)) } else { String::new() };
             let times = settings.schedule.as_ref().map(|times| format!(", schedule {times}"));
             Decision::Wait(format!(
-                "nothing to do: no alarm, {labels}{of}{}",
+                "no retraining is due: no drift alarm, {labels}{of}{}",
                 times.unwrap_or_default()
             ))
         }

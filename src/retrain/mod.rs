@@ -1,15 +1,16 @@
-//! When a model is trained again, and on which feedback: pure, for `burgeon retrain`.
+//! When a model is retrained, and on which feedback: pure, for `burgeon retrain`.
 //!
 //! ```text
-//! registry/retrain/000001/   one retraining, fixed when it begins, so that one that was killed goes on with the same
-//!   study.toml  new/  held-out/   what is trained, and the images of feedback: to train on, and to judge by
-//!   round.json                    written last; without it, the folder is begun anew
-//!   runs/                         the run
+//! registry/retrain/000001/   one retraining; its plan is fixed when it begins, so that it resumes unchanged after a kill
+//!   study.toml                        the study that is trained
+//!   new/  validation/  held-out/      the feedback images to train on, to validate on and to judge on
+//!   round.json                        the plan, written last; a folder without it is overwritten
+//!   runs/                             the run
 //! ```
 //!
 //! Invariant: an image whose content puts it among the held-out ones is never trained on, now or later.
 //!
-//! Invariant: only labels that somebody gave are trained on, never the model's own answers.
+//! Invariant: only labels from feedback are trained on, never the model's own answers.
 
 mod decide;
 mod note;

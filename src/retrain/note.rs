@@ -5,53 +5,54 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A retraining, as far as its decision is to be understood.
+/// A retraining: why it began, and which feedback it used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Retraining {
     /// Its number, from 1.
-    pub round: u64,
+    #[serde(rename = "round")]
+    pub number: u64,
     /// Why it began.
     pub cause: Cause,
-    /// When it began; labels that came later are not part of it.
+    /// When it began; labels given later are not part of it.
     pub begun: Timestamp,
-    /// Images of feedback that it was trained on, those of the retrainings before included.
+    /// Feedback images that it was trained on, including those of earlier retrainings.
     pub images: usize,
-    /// Images of feedback that it was judged by.
+    /// Feedback images that it was judged on.
     pub held_out: usize,
-    /// New images by who gave their labels.
+    /// The number of new images from each source of labels.
     pub sources: BTreeMap<String, usize>,
-    /// SHA-256 of the study's own data, in hex; empty while it is not known.
+    /// SHA-256 of the study's own data, in hex; empty until it is known.
     pub data: String,
-    /// Why it was given up or rolled back, if no judgement says so.
+    /// Why it was refused or rolled back, unless a judgement says so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
 }
 
-/// Why a model is trained again.
+/// Why a model is retrained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Cause {
-    /// There is an alarm of drift, and labels are at hand.
+    /// There is a drift alarm, and there are enough labels.
     Drift,
-    /// Enough labels came.
+    /// Enough new labels were given.
     Feedback,
     /// The content of the study's data changed.
     Data,
-    /// It was time.
+    /// A scheduled time was reached.
     Schedule,
-    /// Somebody asked for it.
+    /// A user asked for it.
     Hand,
 }
 
 impl Cause {
-    /// As it is shown.
+    /// As users see it.
     pub fn words(self) -> &'static str {
         match self {
-            Self::Drift => "drift, with labels at hand",
-            Self::Feedback => "feedback",
+            Self::Drift => "drift alarm",
+            Self::Feedback => "new feedback",
             Self::Data => "changed data",
-            Self::Schedule => "the schedule",
-            Self::Hand => "by hand",
+            Self::Schedule => "schedule",
+            Self::Hand => "requested by a user",
         }
     }
 }

@@ -7,16 +7,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Smallest and largest value of each field.
 const RANGES: [(u8, u8); 5] = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)];
-/// No schedule leaves out more than the years between two 29ths of February.
+/// No two occurrences are further apart than two 29ths of February.
 const DAYS_MAX: i64 = 366 * 8 + 1;
 
-/// When something is to be done, again and again.
+/// Recurring times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Schedule {
     text: String,
-    /// A bit for each value.
+    /// A bit for each value of a field.
     fields: [u64; 5],
-    /// If both days are given, either suffices, as in cron.
+    /// If both the day of the month and that of the week are given, either suffices, as in cron.
     either_day: bool,
 }
 
@@ -30,10 +30,11 @@ impl Schedule {
         let parts: Vec<&str> = text.split_whitespace().collect();
         let wrong =
             |what: &str| format!("{text:?} {what}; use five fields such as \"0 3 * * 1-5\"");
-        let parts: [&str; 5] = parts.try_into().map_err(|_| wrong("has not five fields"))?;
+        let parts: [&str; 5] = parts.try_into().map_err(|_| wrong("does not have five fields"))?;
         let mut fields = [0; 5];
         for ((field, part), range) in fields.iter_mut().zip(parts).zip(RANGES) {
-            *field = bits(part, range).ok_or_else(|| wrong(&format!("has the field {part:?}")))?;
+            *field = bits(part, range)
+                .ok_or_else(|| wrong(&format!("has the invalid field {part:?}")))?;
         }
         // Sunday is 0 and 7.
         fields[4] |= fields[4] >> 7 & 1;
@@ -41,7 +42,7 @@ impl Schedule {
         let schedule = Self { text: text.into(), fields, either_day };
         match schedule.is_due(Timestamp::UNIX_EPOCH, Timestamp::MAX) {
             true => Ok(schedule),
-            false => Err(wrong("names no day that there is")),
+            false => Err(wrong("never occurs")),
         }
     }
 
@@ -77,7 +78,7 @@ impl Schedule {
     }
 }
 
-/// The values of a field.
+/// The values of a field, as bits.
 fn bits(part: &str, (least, most): (u8, u8)) -> Option<u64> {
     let number = |text: &str| -> Option<u8> {
         let is_number = text.len() <= 2 && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,13 +1,13 @@
-//! Which of the labelled images are trained on, and which the new model is judged by.
+//! Which of the labelled images are used for training, and which for judging the new model.
 
 use std::collections::BTreeMap;
 
 use super::settings::RetrainSettings;
 
-/// A label that somebody gave.
+/// A label from feedback.
 #[derive(Debug, Clone)]
 pub(crate) struct Label {
-    /// Who.
+    /// Who gave it.
     pub source: String,
     /// SHA-256 of the image.
     pub image: [u8; 32],
@@ -15,34 +15,34 @@ pub(crate) struct Label {
     pub class: u16,
 }
 
-/// Indices of labels, in the order of the hashes of their images, so that names and times change nothing.
+/// Indices of labels, ordered by the hashes of their images, so that the selection does not depend on names and times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Selected {
     /// Those to train on.
     pub train: Vec<usize>,
-    /// Those to choose the best epoch by.
+    /// Those to choose the best epoch on.
     pub validation: Vec<usize>,
-    /// Those to judge by.
+    /// Those to judge the new model on.
     pub held_out: Vec<usize>,
-    /// How many are taken of each source.
+    /// How many come from each source.
     pub sources: BTreeMap<String, usize>,
 }
 
-/// Why labels cannot be trained on.
+/// Why labels cannot be used for training.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shortage {
-    /// They are too few.
+    /// There are too few.
     TooFew(String),
-    /// They are enough, but cannot be all that comes in.
+    /// There are enough, but nearly all are of one class, which is unlikely to be true of all requests.
     Implausible(String),
 }
 
-/// Divides labels by the content of their images. An image with two classes is left out, and so are images of a source
-/// beyond its share.
+/// Splits labels by the content of their images. Images with contradicting labels are left out, and so are images of a
+/// source beyond its share.
 ///
 /// # Errors
 ///
-/// If they are too few, or nearly all of one class.
+/// If there are too few, or nearly all are of one class.
 pub(crate) fn select(
     labels: &[Label],
     bounds: &RetrainSettings,
@@ -51,16 +51,16 @@ pub(crate) fn select(
     let taken = bounded(labels, bounds.source_max);
     let (count, all) = (taken.len(), labels.len());
     if count < bounds.least {
-        let sources = match all {
-            0 => String::new(),
-            _ if count < all => format!(
-                " of {all}: no source may give more than {} %, and no image two classes",
+        let left_out = match count < all {
+            true => format!(
+                ", and {} are left out: no source may give more than {} % of the labels, and an image must not have two classes",
+                all - count,
                 (bounds.source_max * 100.0).round()
             ),
-            _ => String::new(),
+            false => String::new(),
         };
         return Err(Shortage::TooFew(format!(
-            "{count} of {} labelled images are there{sources}",
+            "only {count} of {} labelled images are available{left_out}",
             bounds.least
         )));
     }
@@ -73,7 +73,7 @@ pub(crate) fn select(
     {
         let name = names.get(usize::from(*class)).map_or("?", String::as_str);
         return Err(Shortage::Implausible(format!(
-            "{most} of {count} labelled images are of class {name}: a model that is trained on them forgets the others"
+            "{most} of {count} labelled images are of class {name}: a model trained on them would forget the other classes"
         )));
     }
     let mut selected = Selected::default();
@@ -89,12 +89,14 @@ pub(crate) fn select(
     }
     let Selected { train, validation, held_out, .. } = &selected;
     match train.is_empty() || validation.is_empty() || held_out.is_empty() {
-        true => Err(Shortage::TooFew("too few labelled images are there to be divided".into())),
+        true => Err(Shortage::TooFew(
+            "there are too few labelled images for training, validation and held-out images".into(),
+        )),
         false => Ok(selected),
     }
 }
 
-/// The labels of distinct images, of which no source has more than its share; in the order of their hashes.
+/// The labels of distinct images, with no source beyond its share, ordered by their hashes.
 pub(crate) fn bounded(labels: &[Label], source_max: f64) -> Vec<usize> {
     let mut images: BTreeMap<[u8; 32], Option<usize>> = BTreeMap::new();
     for (index, label) in labels.iter().enumerate() {
@@ -102,7 +104,7 @@ pub(crate) fn bounded(labels: &[Label], source_max: f64) -> Vec<usize> {
         *known = known.filter(|known| labels[*known].class == label.class);
     }
     let mut sources: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    // In the order of the hashes, so that the same are left out whatever comes later.
+    // In the order of the hashes, so that later labels do not change which ones are left out.
     for index in images.into_values().flatten() {
         sources.entry(&labels[index].source).or_default().push(index);
     }
@@ -122,7 +124,7 @@ pub(crate) fn bounded(labels: &[Label], source_max: f64) -> Vec<usize> {
     taken
 }
 
-/// A part of a hash, as a uniform number from 0 to 1.
+/// Eight bytes of a hash as a uniformly distributed number from 0 to 1.
 fn number(hash: &[u8; 32], at: usize) -> f64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&hash[at..at + 8]);

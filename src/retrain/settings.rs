@@ -7,27 +7,27 @@ use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
 
-/// When the model in production is trained again, and on what.
+/// When the model in production is retrained, and on what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(crate) struct RetrainSettings {
-    /// The study; that of the version in production by default. A relative path starts at the registry's folder.
+    /// The study to train; by default that of the version in production. Relative paths start at the registry's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub study: Option<PathBuf>,
-    /// Whether an alarm of drift begins one, once there are labels.
+    /// Whether a drift alarm starts a retraining, once there are enough labels.
     pub drift: bool,
-    /// The number of new labels that begins one by itself; 0 for never.
+    /// The number of new labels that starts a retraining without an alarm; 0 for never.
     pub feedback: usize,
-    /// Whether changed content of the study's data begins one.
+    /// Whether a change of the study's data starts a retraining.
     pub data: bool,
-    /// The times that begin one, in the five fields of cron.
+    /// The times at which a retraining starts, in the five fields of cron.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
-    /// Minutes after a decision before another one begins by itself.
+    /// Minutes after a decision before the next retraining may start automatically.
     pub cooldown_minutes: u32,
-    /// The fewest labelled images that are trained on.
+    /// The fewest labelled images for a retraining.
     pub least: usize,
-    /// The share of labelled images that the new model is judged by, 0..1.
+    /// The share of labelled images that the new model is judged on, 0..1.
     pub held_out: f64,
     /// The largest share of labelled images of one source, 0..=1.
     pub source_max: f64,
@@ -36,12 +36,12 @@ pub(crate) struct RetrainSettings {
     /// The least accuracy on the held-out share of feedback; that of `[promotion]` by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accuracy: Option<f64>,
-    /// The share of what is trained on that is feedback: where there is less, it is repeated, 0..1.
+    /// The share of feedback among the training images, 0..1; feedback is repeated to reach it.
     pub share: f64,
-    /// Sources whose labels are left out.
+    /// Sources whose labels are ignored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignore_sources: Vec<String>,
-    /// Labels that were given before are left out.
+    /// Labels given before this time are ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feedback_since: Option<Timestamp>,
 }
@@ -68,7 +68,7 @@ impl Default for RetrainSettings {
 }
 
 impl RetrainSettings {
-    /// Whether they make sense.
+    /// Whether the values are valid.
     ///
     /// # Errors
     ///

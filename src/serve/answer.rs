@@ -1,4 +1,4 @@
-//! Answers: pages, texts, JSON, and what went wrong in plain words.
+//! Responses: pages, text, JSON, and errors in plain words.
 
 use std::time::Duration;
 
@@ -13,62 +13,62 @@ use serde::Serialize;
 use crate::chain::StoreError;
 use crate::sys::error_chain;
 
-/// A request that was not done, and why.
+/// The response to a request that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     /// The status.
     pub(super) status: StatusCode,
-    /// Why, as a sentence.
+    /// The reason, as a sentence.
     pub(super) text: String,
-    /// When it may be tried again.
+    /// How long to wait before a retry.
     pub(super) retry_after: Option<Duration>,
 }
 
 impl Problem {
-    /// A status and a sentence.
+    /// A response with this status and sentence.
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into(), retry_after: None }
     }
 
-    /// An address that is there, for requests of another method.
+    /// The method is not allowed for this URL.
     pub(super) fn wrong_method() -> Self {
-        let text = "This address does not take requests of this method.";
+        let text = "This URL does not accept this method.";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, text)
     }
 
-    /// Nothing is there.
+    /// The resource does not exist.
     pub(super) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("There is no such {what}."))
     }
 
-    /// The request makes no sense.
+    /// The request is not valid.
     pub(super) fn bad(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
     }
 
-    /// Too much is asked at once.
+    /// The service is overloaded.
     pub(super) fn busy() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The service is busy; try again in a moment.")
             .after(Duration::from_secs(2))
     }
 
-    /// Something broke that is no fault of whoever asked.
+    /// An internal error.
     pub(super) fn broken(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = error_chain(error), "a request failed");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "The service cannot do this now; its log says why.",
+            "An internal error occurred; see the log of the service.",
         )
     }
 
-    /// May be tried again after this time.
+    /// Adds the time to wait before a retry.
     #[must_use]
     pub(super) fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// Adds what the status demands of headers to an answer.
+    /// Adds the headers that the status requires.
     pub(super) fn headers(&self, response: &mut Response) {
         *response.status_mut() = self.status;
         if let Some(wait) = self.retry_after {
@@ -89,7 +89,7 @@ impl From<StoreError> for Problem {
 }
 
 impl IntoResponse for Problem {
-    /// As text, with itself beside it, so that it can become a page for a browser.
+    /// A text response that carries the problem, so that it can be replaced by a page for browsers.
     fn into_response(self) -> Response {
         let mut response = text(self.status, format!("{}\n", self.text));
         self.headers(&mut response);
@@ -98,17 +98,17 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A text.
+/// A response of plain text.
 pub(super) fn text(status: StatusCode, text: impl Into<Body>) -> Response {
     typed(status, "text/plain; charset=utf-8", text)
 }
 
-/// A page.
+/// A response with a page.
 pub(super) fn html(status: StatusCode, page: impl Into<Body>) -> Response {
     typed(status, "text/html; charset=utf-8", page)
 }
 
-/// A value as JSON.
+/// A response with a value as JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     match serde_json::to_vec(value) {
         Ok(bytes) => typed(status, "application/json", bytes),
@@ -116,7 +116,7 @@ pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     }
 }
 
-/// A body of some type.
+/// A response with a body of some type.
 pub(super) fn typed(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -124,7 +124,7 @@ pub(super) fn typed(status: StatusCode, kind: &'static str, body: impl Into<Body
     response
 }
 
-/// To another page of this service, after a form.
+/// A redirect to another page of this service, after a form.
 pub(super) fn see_other(path: &str) -> Response {
     let mut response = text(StatusCode::SEE_OTHER, "");
     if let Ok(path) = HeaderValue::from_str(path) {
@@ -133,12 +133,12 @@ pub(super) fn see_other(path: &str) -> Response {
     response
 }
 
-/// Sets a header whose value is ours.
+/// Sets a header to a value that is known to be valid.
 pub(super) fn set(response: &mut Response, name: HeaderName, value: &'static str) {
     response.headers_mut().insert(name, HeaderValue::from_static(value));
 }
 
-/// Copies the header that names the methods of an address.
+/// Copies the `Allow` header.
 pub(super) fn copy_allow(from: &Response, to: &mut Response) {
     if let Some(allow) = from.headers().get(ALLOW) {
         to.headers_mut().insert(ALLOW, allow.clone());

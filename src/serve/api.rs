@@ -1,4 +1,4 @@
-//! The same as the pages, as JSON for programs.
+//! The content of the pages as JSON for programs.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::changes::{self, BuildAction};
 use super::form::{Fields, number};
 use crate::chain::{BuildRow, StageRow, Store};
 
-/// Rows in one answer.
+/// Rows in a response.
 const ROWS_MAX: u32 = 100;
 const BODY_BYTES_MAX: usize = 16 << 10;
 
@@ -27,7 +27,7 @@ struct Build {
     stages: Vec<StageRow>,
 }
 
-/// The newest builds: `?repository=NAME`, and `?below=N` for those before.
+/// The newest builds: `?repository=NAME`, and `?below=N` for older ones.
 pub(super) async fn builds(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
     let query = Fields::of_query(&uri);
     let repository = query.get("repository").map(str::to_owned);
@@ -54,7 +54,7 @@ pub(super) async fn build(
     .await
 }
 
-/// The newest calls of webhooks; `?below=N` for those before.
+/// The newest webhook deliveries; `?below=N` for older ones.
 pub(super) async fn deliveries(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Problem> {
     let below = Fields::of_query(&uri).number("below");
     app.blocking(move |app| {
@@ -64,7 +64,7 @@ pub(super) async fn deliveries(State(app): State<Arc<App>>, uri: Uri) -> Result<
     .await
 }
 
-/// Asks for a build; the body may name a commit: `{"commit": "…"}`.
+/// Queues a build; the body may name a commit: `{"commit": "…"}`.
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -79,7 +79,7 @@ pub(super) async fn start(
     let wanted: Wanted = match &received.bytes[..] {
         [] => Wanted::default(),
         bytes => serde_json::from_slice(bytes)
-            .map_err(|_| Problem::bad("The body is not of the form {\"commit\": \"…\"}."))?,
+            .map_err(|_| Problem::bad("The body must have the form {\"commit\": \"…\"}."))?,
     };
     let build = changes::start(&app, &name, wanted.commit.as_deref().unwrap_or_default()).await?;
     Ok(accepted(build))

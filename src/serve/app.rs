@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -19,31 +19,31 @@ use super::rights::TokenFiles;
 use super::secret_file::SecretFile;
 use crate::chain::{Config, Health, Places, Store};
 
-/// Requests that read the record or files at the same time.
+/// How many requests may read the database or files at the same time.
 const READERS_MAX: usize = 8;
 /// How long a request waits for its turn to read.
 const TURN: Duration = Duration::from_secs(10);
-/// Streams of changes at the same time.
+/// How many streams of changes may be open at the same time.
 const STREAMS_MAX: usize = 64;
-/// Files that are being fetched at the same time: whoever reads slowly keeps a connection for as long.
+/// How many files may be downloaded at the same time: a slow client holds its connection until the end.
 const DOWNLOADS_MAX: usize = 128;
 
-/// What is served.
+/// The service whose state is served.
 #[derive(Clone)]
 pub struct Service {
     /// The configuration.
     pub config: Arc<Config>,
-    /// The record.
+    /// The database.
     pub store: Arc<Store>,
-    /// Where files are.
+    /// The paths of its files.
     pub places: Places,
-    /// How the threads are that do the work.
+    /// The health of the threads that do the work.
     pub health: Arc<Health>,
-    /// Is called after anything that may start or stop a build.
+    /// Called after anything that may start or stop a build.
     pub wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// The service, and what belongs to its requests.
+/// The service, and the state of its requests.
 pub(super) struct App {
     pub(super) service: Service,
     pub(super) front: Arc<Front>,
@@ -51,28 +51,28 @@ pub(super) struct App {
     pub(super) replays: Replays,
     /// The secrets of each repository's webhooks.
     pub(super) secrets: HashMap<String, Vec<SecretFile>>,
-    /// Room for streams of changes.
+    /// Permits for streams of changes.
     pub(super) stream_room: Arc<Semaphore>,
-    /// Room for files that are being fetched.
+    /// Permits for downloads of files.
     pub(super) download_room: Arc<Semaphore>,
-    /// What streams tell.
+    /// The news for the streams.
     pub(super) news: broadcast::Sender<News>,
     readers: Arc<Semaphore>,
 }
 
-/// Where a request came from.
+/// The other end of a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) connection: Arc<Connection>,
 }
 
-/// Whose request it is: the address of its connection, or what a trusted proxy says.
+/// The address of the client: that of its connection, or the one that a trusted proxy reports.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client(pub(super) IpAddr);
 
 impl App {
-    /// Everything, at the start.
+    /// Creates the state at the start.
     ///
     /// # Errors
     ///
@@ -87,7 +87,7 @@ impl App {
                 tracing::warn!(
                     repository = repository.name,
                     why,
-                    "its webhooks are refused until then"
+                    "its webhooks are refused until its secret can be read"
                 );
             }
             (repository.name.clone(), files)
@@ -114,8 +114,7 @@ impl App {
         })
     }
 
-    /// Does what waits for the disk, on a thread for that; few at a time, so that a crowd of readers cannot take
-    /// all threads and memory.
+    /// Runs blocking work on its own thread; only a few at a time, so that many readers cannot use up threads and memory.
     pub(super) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Files of a run that can be fetched: those of a list, and no others.
+//! The files of a run that can be downloaded: those of a fixed list, and no others.
 
 use std::fs::File;
 use std::io::Read;
@@ -24,12 +24,12 @@ use crate::report::SAMPLES_PICTURE;
 /// A file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Artifact {
-    /// Its path below the run, which is also its address below the build's.
+    /// Its path below the run, which is also the end of its URL.
     pub(super) name: &'static str,
-    /// What it is, in a list of those that are there.
+    /// Its description in the list of files.
     pub(super) what: Option<&'static str>,
     kind: &'static str,
-    /// Whether it is kept rather than shown.
+    /// Whether browsers should save it rather than show it.
     is_download: bool,
 }
 
@@ -43,7 +43,7 @@ const fn download(name: &'static str, what: &'static str) -> Artifact {
     Artifact { name, what: Some(what), kind: "application/octet-stream", is_download: true }
 }
 
-/// All of them.
+/// All artifacts.
 pub(super) const ARTIFACTS: [Artifact; 15] = [
     shown("report.html", "report", "text/html; charset=utf-8"),
     shown("report.md", "report as Markdown", TEXT),
@@ -59,23 +59,24 @@ pub(super) const ARTIFACTS: [Artifact; 15] = [
     download("grown/pytorch.safetensors", "its weights for PyTorch"),
     Artifact { name: "report/style.css", what: None, kind: "text/css", is_download: false },
     Artifact { name: SAMPLES_PICTURE, what: None, kind: "image/png", is_download: false },
-    // Of the numbered pictures, the pattern.
+    // The pattern of the numbered pictures.
     Artifact { name: PICTURE, what: None, kind: "image/png", is_download: false },
 ];
 
-/// How the names begin of what a grown network was exported to.
+/// The beginning of the names of exported files of a grown network.
 const GROWN: &str = "grown/";
 
-/// How a report's pictures are named; `#` stands for three to ten digits.
+/// The pattern of the names of a report's pictures; `#` stands for three to ten digits.
 const PICTURE: &str = "report/augmented-#.png";
 /// The beginnings of their names.
 const PICTURES: [&str; 2] = ["report/augmented-", "report/mistakes-"];
 
-/// What a report may do, which a program of a repository may have written: be shown with its style and pictures.
+/// The content security policy of reports: a program of a repository may have written them, so only their style and
+/// pictures are loaded.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'none'; \
      frame-ancestors 'none'; base-uri 'none'";
 
-/// The artifact of a name from outside, and the path of its file.
+/// The artifact that a request names, and the path of its file.
 fn find(name: &str) -> Option<(&'static Artifact, String)> {
     let picture = PICTURES.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix(".png"));
     let is_picture = picture.is_some_and(|digits| {
@@ -83,20 +84,20 @@ fn find(name: &str) -> Option<(&'static Artifact, String)> {
     });
     let listed = if is_picture { PICTURE } else { name };
     let artifact = ARTIFACTS.iter().find(|artifact| artifact.name == listed)?;
-    // A name with the pattern's own sign is no picture.
+    // The pattern itself is not the name of a picture.
     (is_picture || listed != PICTURE).then(|| (artifact, name.to_owned()))
 }
 
 /// Opens a file of a build.
 pub(super) fn open(places: &Places, build: &BuildRow, name: &str) -> Result<Option<File>, Problem> {
     let Some(run) = build.run.as_ref().filter(|_| !build.cleared) else { return Ok(None) };
-    // What was made of the run lies beside it.
+    // The exported program is beside the run.
     let below = if name.starts_with(GROWN) { "" } else { run };
     inside::open(&places.build(build.id), &Path::new(below).join(name))
         .map_err(|error| Problem::broken(&error))
 }
 
-/// The files of a build that are there, and their lengths.
+/// The existing files of a build, and their lengths.
 pub(super) fn present(
     places: &Places,
     build: &BuildRow,
@@ -142,7 +143,7 @@ pub(super) async fn file(
     Ok(answer)
 }
 
-/// A file, piece by piece, and no more of it than its length when it was opened.
+/// Streams a file up to the length that it had when it was opened.
 fn streamed(file: File, length: u64, held: (BusyGuard, OwnedSemaphorePermit)) -> Body {
     const PIECE: u64 = 128 << 10;
     let state = (file, length, held);
@@ -169,7 +170,7 @@ fn streamed(file: File, length: u64, held: (BusyGuard, OwnedSemaphorePermit)) ->
     }))
 }
 
-/// Ends a stream in the middle; the connection is closed, so that nobody takes a part for the whole.
+/// Aborts a stream; the connection is closed, so that the client notices that the file is incomplete.
 fn failed<T>(error: std::io::Error) -> Option<(std::io::Result<Bytes>, T)> {
     tracing::error!(%error, "a file cannot be read");
     None

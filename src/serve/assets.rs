@@ -1,4 +1,4 @@
-//! What pages load: one style sheet and one script, within the program.
+//! The style sheet and the script of the pages, embedded in the program.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::LazyLock;
@@ -10,24 +10,24 @@ use axum::response::Response;
 
 use super::answer::{Problem, set, typed};
 
-/// The looks of reports, parts of which pages show, and those of pages.
+/// The styles of reports, parts of which pages show, and of pages.
 static STYLE: LazyLock<String> =
     LazyLock::new(|| format!("{}\n{}", crate::report::STYLE, include_str!("assets/style.css")));
 const SCRIPT: &str = include_str!("assets/live.js");
 
-/// Changes with the assets, so that a browser can keep them for as long as it likes.
+/// A hash of the assets, so that browsers can cache them forever.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = DefaultHasher::new();
     (&*STYLE, SCRIPT).hash(&mut hasher);
     format!("{:x}", hasher.finish())
 });
 
-/// The address of the style sheet.
+/// The URL of the style sheet.
 pub(super) fn style_sheet() -> String {
     format!("/assets/style.css?{}", *VERSION)
 }
 
-/// The address of the script.
+/// The URL of the script.
 pub(super) fn script() -> String {
     format!("/assets/live.js?{}", *VERSION)
 }

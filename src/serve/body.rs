@@ -1,4 +1,4 @@
-//! Receiving bodies, within bounds of time and memory.
+//! Receives request bodies within limits of time and memory.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use super::app::Peer;
 use super::connections::BusyGuard;
 use super::front::Front;
 
-/// How long a body may take.
+/// How long receiving a body may take.
 const TIME_MAX: Duration = Duration::from_secs(10);
-/// Memory is taken in steps of this size.
+/// Memory is reserved in steps of this size.
 const STEP: usize = 16 << 10;
 
-/// A body. While it is there, its connection counts as busy.
+/// A received body. Until it is dropped, its connection counts as busy.
 #[derive(Debug)]
 pub(super) struct Received<'a> {
-    /// All of it.
+    /// Its content.
     pub(super) bytes: Bytes,
     _room: Option<SemaphorePermit<'a>>,
     _busy: Option<BusyGuard>,
@@ -58,8 +58,8 @@ async fn collect(
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text)
     };
     let mut stream = request.into_body().into_data_stream();
-    // Of one that is a little too long, the rest is taken and dropped, since whoever is still sending may not see
-    // the answer.
+    // The rest of a body that is slightly too long is received and dropped, since a client that is still sending may
+    // not see the response.
     let mut left = 2 * most;
     if length.is_some_and(|length| length > (most + left) as u64) {
         return Err(long());
@@ -76,7 +76,7 @@ async fn collect(
             continue;
         }
         while bytes.capacity() < bytes.len() + piece.len() {
-            // Twice as much each time, so that what is there is copied few times, and never more than may come.
+            // The capacity is doubled each time, so that little is copied, up to the limit.
             let needed = bytes.len() + piece.len() - bytes.capacity();
             let expected = length.map_or(most, |length| length.min(most as u64) as usize);
             let spare = expected.saturating_sub(bytes.capacity()).min(bytes.capacity());

@@ -1,4 +1,4 @@
-//! What people and programs can change: start, stop and repeat builds; and logging in and out.
+//! Changes by users and programs: start, stop and retry builds; log in and out.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,24 +18,24 @@ use super::pages;
 use super::rights::{Authentication, Visitor};
 use crate::chain::{BuildRequest, Cause, Queued, is_commit};
 
-/// Forms are shorter.
+/// Largest form.
 const FORM_BYTES_MAX: usize = 16 << 10;
 
-/// A change of a build that exists.
+/// A change of an existing build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BuildAction {
-    /// Stops one that waits or runs.
+    /// Stops a waiting or running build.
     Cancel,
-    /// Builds the commit of an ended one again.
+    /// Builds the commit of an ended build again.
     Retry,
-    /// Lets one that failed or was cancelled go on from the stage where it ended.
+    /// Resumes a failed or cancelled build at the stage where it ended.
     Reopen,
 }
 
 impl BuildAction {
     pub(super) const ALL: [Self; 3] = [Self::Cancel, Self::Retry, Self::Reopen];
 
-    /// The last part of its address.
+    /// The last part of its URL.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
@@ -44,19 +44,21 @@ impl BuildAction {
         }
     }
 
-    /// Why it is not possible.
+    /// Why it is impossible.
     fn refusal(self, build: i64) -> String {
         match self {
-            Self::Cancel => format!("Build {build} has ended already."),
+            Self::Cancel => format!("Build {build} has already ended."),
             Self::Retry => format!("Build {build} has not ended yet."),
             Self::Reopen => {
-                format!("Build {build} neither failed nor was cancelled, or its files are gone.")
+                format!(
+                    "Build {build} cannot be resumed: it neither failed nor was cancelled, or its files were removed."
+                )
             }
         }
     }
 }
 
-/// Changes a build; returns its number, or after a retry that of the new build, or of one of the same commit that waits.
+/// Changes a build; returns its number or, after a retry, that of the new build or of a waiting one of the same commit.
 pub(super) async fn change_build(
     app: &Arc<App>,
     id: &str,
@@ -80,13 +82,13 @@ pub(super) async fn change_build(
     Ok(build)
 }
 
-/// Asks for a build of a commit, or of the newest one for none.
+/// Queues a build of a commit, or of the newest commit if none is given.
 pub(super) async fn start(app: &Arc<App>, name: &str, commit: &str) -> Result<i64, Problem> {
     let repository =
         app.service.config.repository(name).ok_or_else(|| Problem::not_found("repository"))?;
     if !commit.is_empty() && !is_commit(commit) {
         return Err(Problem::bad(
-            "A commit is named by its 40 or 64 hexadecimal digits, in small letters.",
+            "Give the full hash of the commit: 40 or 64 lower-case hexadecimal digits.",
         ));
     }
     let (name, branch) = (repository.name.clone(), repository.branch.clone());
@@ -108,17 +110,17 @@ fn number_of(queued: Queued) -> i64 {
     }
 }
 
-/// The fields of a form that this service gave to whoever sends it.
+/// The fields of a form, which must carry the form token of its sender.
 async fn own_form(front: &Front, visitor: &Visitor, request: Request) -> Result<Fields, Problem> {
     let received = body::read(front, request, FORM_BYTES_MAX).await?;
     let fields = Fields::parse(&received.bytes);
-    // A page of another site cannot know the token of a Bearer.
+    // A page of another site cannot know a bearer token.
     if visitor.authentication == Authentication::Bearer
         || visitor.gave(fields.get(pages::FORM_TOKEN))
     {
         return Ok(fields);
     }
-    let text = "This form is out of date; go back, load the page again, and repeat it.";
+    let text = "This form has expired; go back, reload the page, and try again.";
     Err(Problem::new(StatusCode::FORBIDDEN, text))
 }
 
@@ -156,7 +158,7 @@ pub(super) async fn log_in(
     begin_session(&app.front, address, request).await
 }
 
-/// Begins a session for the token in a form.
+/// Starts a session for the token in a form.
 pub(super) async fn begin_session(front: &Front, address: IpAddr, request: Request) -> Response {
     let received = match body::read(front, request, FORM_BYTES_MAX).await {
         Ok(received) => received,
@@ -180,7 +182,7 @@ pub(super) async fn log_out(
     end_session(&app.front, &visitor, &headers, request).await
 }
 
-/// Ends the session of whoever sends a form of theirs.
+/// Ends the session of the sender of a form.
 pub(super) async fn end_session(
     front: &Front,
     visitor: &Visitor,

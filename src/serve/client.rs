@@ -1,6 +1,6 @@
-//! Whose request it is, where proxies stand in front of the service.
+//! The address of the client, behind proxies or not.
 //!
-//! Invariant: nothing that a request says of its origin counts unless a proxy that the configuration names has said it.
+//! Invariant: what a request says about its origin is believed only if a proxy that the configuration names said it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,12 +8,12 @@ use axum::http::HeaderMap;
 
 use crate::chain::Network;
 
-/// More steps than that are not followed.
+/// How many proxies in a row are followed.
 const STEPS_MAX: usize = 32;
 
-/// The address of whoever makes a request: the other end of its connection or, if that is a trusted proxy, the last
-/// address of `X-Forwarded-For` that is none. Each proxy adds the address that connects to it at the end; what stands
-/// before the first one that is not trusted, anybody may have written.
+/// The address of the client: the other end of its connection or, if that is a trusted proxy, the last address in
+/// `X-Forwarded-For` that is not a trusted proxy. Each proxy appends the address that connects to it; whatever precedes
+/// the first untrusted address may be forged.
 pub(super) fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.holds(address));
     let mut client = peer.to_canonical();
@@ -23,7 +23,7 @@ pub(super) fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Network]) -> 
     let lines = headers.get_all("x-forwarded-for").into_iter().rev();
     let steps = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
     for step in steps.take(STEPS_MAX) {
-        // One that cannot be read was written by the last one that is known.
+        // An unreadable address was sent by the last known one.
         let Some(address) = address(step) else { break };
         client = address;
         if !is_trusted(client) {
@@ -33,7 +33,7 @@ pub(super) fn client(headers: &HeaderMap, peer: IpAddr, trusted: &[Network]) -> 
     client
 }
 
-/// An address as proxies write it: some add the port.
+/// Parses an address as proxies write it: some add the port.
 fn address(step: &[u8]) -> Option<IpAddr> {
     let step = std::str::from_utf8(step).ok()?.trim();
     let address = step.parse().or_else(|_| step.parse::<SocketAddr>().map(|with| with.ip()));

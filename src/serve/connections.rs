@@ -1,6 +1,6 @@
-//! The open connections: never too many, as the one that has been idle for longest is closed for a new one.
+//! The open connections: their number is limited by closing the one that has been idle for longest for a new one.
 //!
-//! Invariant: a connection is closed for another one only while nothing is being done for it.
+//! Invariant: a connection is closed for another one only while it is idle.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ struct Open {
 #[derive(Debug)]
 struct Entry {
     close: Arc<Notify>,
-    /// How many things are being done for it.
+    /// How many operations are in progress for it.
     tasks: usize,
     since: Instant,
 }
@@ -47,8 +47,8 @@ impl Connections {
         Arc::new(Self { open: Mutex::default(), most: most.max(1) })
     }
 
-    /// Lets a connection in, and closes for it, if need be, the one that has been idle for longest. `None` if all
-    /// are busy.
+    /// Admits a connection, and closes the one that has been idle for longest if there are too many. `None` if all are
+    /// busy.
     pub(super) fn enter(self: &Arc<Self>) -> Option<Arc<Connection>> {
         let mut open = self.lock();
         if open.entries.len() >= self.most {

@@ -1,14 +1,14 @@
-//! Why the service cannot serve.
+//! Errors of starting the service.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::sys::files::FileError;
 
-/// What keeps the service from starting.
+/// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened on.
+    /// Cannot listen on the address.
     #[error("cannot listen on {address}")]
     Listen {
         /// The address.
@@ -16,7 +16,7 @@ pub enum ServeError {
         /// Why.
         source: std::io::Error,
     },
-    /// The system gives it no threads.
+    /// Threads cannot be started.
     #[error("cannot start the threads of the service")]
     Threads(#[source] std::io::Error),
     /// A file for TLS cannot be used.
@@ -30,13 +30,13 @@ pub enum ServeError {
     /// A token or a secret cannot be read.
     #[error("{0}")]
     Secret(String),
-    /// No model can serve.
+    /// No model can be served.
     #[error("no model can be served: {0}")]
     Model(String),
-    /// The log of requests cannot be written.
+    /// The request log cannot be written.
     #[error(transparent)]
     Log(#[from] FileError),
-    /// The system has no random numbers to give.
+    /// The system provides no random numbers.
     #[error("the system provides no random numbers, which sessions need")]
     Random,
 }

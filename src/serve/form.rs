@@ -1,11 +1,11 @@
-//! Fields of forms and of addresses.
+//! Fields of forms and of URL queries.
 
 use super::answer::Problem;
 
-/// More fields, no form of ours has.
+/// Most fields of a form.
 const FIELDS_MAX: usize = 32;
 
-/// Names and values of `application/x-www-form-urlencoded`. What is no UTF-8 becomes U+FFFD.
+/// Names and values of `application/x-www-form-urlencoded`. Invalid UTF-8 becomes U+FFFD.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fields(Vec<(String, String)>);
 
@@ -26,18 +26,18 @@ impl Fields {
         Self::parse(uri.query().unwrap_or_default().as_bytes())
     }
 
-    /// The first value of a name.
+    /// The first value of a field.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The first value of a name as a number; `None` if it is none.
+    /// The first value of a field as a number; `None` if it is not a number.
     pub(super) fn number(&self, name: &str) -> Option<i64> {
         self.get(name)?.parse().ok()
     }
 }
 
-/// The number of a build in an address.
+/// The number of a build in a URL.
 pub(super) fn number(text: &str) -> Result<i64, Problem> {
     let is_number =
         (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! What every server has between its connections and its handlers, whatever it serves.
+//! What both servers share between connections and handlers.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use super::error::ServeError;
 use super::rights::{Rights, TokenFiles};
 use crate::chain::Network;
 
-/// Kibibytes of all bodies together that are being received.
+/// Most kibibytes of all bodies that are being received at the same time.
 const BODY_KIB_MAX: usize = 128 << 10;
 
-/// Who may pass, and how much comes in at a time.
+/// Access rights and limits of incoming data.
 pub(super) struct Front {
     pub(super) rights: Rights,
-    /// The address of the server as others see it.
+    /// The public URL of the server.
     pub(super) public_url: Option<String>,
-    /// Proxies whose word on where a request comes from counts.
+    /// Trusted proxies, whose `X-Forwarded-For` headers are believed.
     pub(super) trusted_proxies: Vec<Network>,
-    /// Kibibytes that bodies may still take.
+    /// Permits for kibibytes of bodies.
     pub(super) body_room: Arc<Semaphore>,
-    /// Becomes true when the server ends.
+    /// Becomes true when the server stops.
     pub(super) ending: watch::Sender<bool>,
 }
 
 impl Front {
-    /// At the start; `is_tls` tells whether connections are encrypted.
+    /// Reads the tokens; `is_tls` says whether connections are encrypted.
     ///
     /// # Errors
     ///

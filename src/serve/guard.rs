@@ -1,5 +1,5 @@
-//! What holds for all requests: rights before a handler sees them, headers on every answer, and problems in the format
-//! that the client expects.
+//! Middleware for all requests: checks rights before a handler runs, sets headers on every response, and formats problems
+//! as the client expects.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -21,35 +21,35 @@ use super::front::Front;
 use super::pages;
 use super::rights::{Authentication, Refusal, Right, Visitor, origin};
 
-/// What a page may load and do: nothing that is not from here, and no script or style within it.
+/// The content security policy of pages: they load nothing from elsewhere, and contain no inline scripts or styles.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-/// The header by which scripts of own pages show what forms have in a field.
+/// The header in which scripts of the pages send the form token.
 const FORM_TOKEN_HEADER: &str = "x-form-token";
 
-/// What a path belongs to.
+/// The kind of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Area {
-    /// Needs no rights: calls of webhooks, which are signed, and the health check.
+    /// No rights needed: webhooks, which are signed, and the health check.
     Public,
-    /// The login page, its assets, and what ends a session.
+    /// The login page, its assets, and logging out.
     Login,
     /// Pages.
     Page,
-    /// The interface for programs.
+    /// The API for programs.
     Api,
 }
 
-/// What every request has to pass.
+/// The state of the middleware.
 #[derive(Clone)]
 pub(super) struct Guard {
     pub(super) front: Arc<Front>,
-    /// What a path belongs to, and which right a request of it needs.
+    /// The kind of a path, and the right that a request for it needs.
     pub(super) rule: fn(&Method, &str) -> (Area, Right),
 }
 
-/// Lets a request through if it may pass, and sets the headers of every answer.
+/// Lets a request through if its rights suffice, and sets the headers of every response.
 pub(super) async fn guard(
     State(guard): State<Guard>,
     mut request: Request,
@@ -79,7 +79,7 @@ pub(super) async fn guard(
     headers(&mut answer);
     let ms = began.elapsed().as_secs_f64() * 1e3;
     let status = answer.status().as_u16();
-    // Neither queries nor headers, which could hold tokens.
+    // Queries and headers are not logged, as they could contain tokens.
     tracing::debug!(%address, %method, path = shown(&path), status, ms, "request");
     answer
 }
@@ -94,7 +94,7 @@ fn shown(path: &str) -> String {
     path.chars().take(200).collect()
 }
 
-/// Decides whether a request may pass, and notes whose it is.
+/// Decides whether a request may pass, and adds its visitor to it.
 fn admit(
     front: &Front,
     request: &mut Request,
@@ -115,7 +115,7 @@ fn admit(
     }
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !origin::is_own(headers, front.public_url.as_deref()) {
-        let text = "This change was requested by a page of another site.";
+        let text = "This request was sent by a page of another site.";
         return refuse(Problem::new(StatusCode::FORBIDDEN, text));
     }
     if area == Area::Login {
@@ -129,7 +129,7 @@ fn admit(
         return Err(Box::new(see_other(&pages::login_address(request.uri()))));
     }
     let form_token = headers.get(FORM_TOKEN_HEADER).and_then(|token| token.to_str().ok());
-    // A page of another site can send the cookie of a session, but does not know what this one gave its pages.
+    // A page of another site can send the session cookie, but does not know the form token.
     let is_forged = changes
         && area == Area::Api
         && visitor.authentication == Authentication::Session
@@ -144,31 +144,33 @@ fn admit(
 fn missing(visitor: &Visitor, needed: Right, is_forged: bool) -> Option<Problem> {
     let unknown = |text: &str| Some(Problem::new(StatusCode::UNAUTHORIZED, text));
     if visitor.grants.is_empty() {
-        return unknown("This needs a token.");
+        return unknown("This requires a token.");
     }
     if !visitor.grants.has(needed) {
         let text = match needed {
             Right::Predict => "This token does not allow predictions.",
             Right::Feedback => "This token does not allow feedback.",
-            Right::Read => "This token does not allow reading this.",
+            Right::Read => "This token does not allow reading.",
             Right::Change => "This token does not allow changes.",
         };
         return Some(Problem::new(StatusCode::FORBIDDEN, text));
     }
     if is_forged {
-        return unknown("Programs give their token in the header `Authorization: Bearer …`.");
+        return unknown("Send the token in the header `Authorization: Bearer …`.");
     }
     None
 }
 
 impl Refusal {
-    /// As an answer.
+    /// The response.
     pub(super) fn problem(self) -> Problem {
         match self {
-            Self::Wrong => Problem::new(StatusCode::UNAUTHORIZED, "The token is wrong."),
+            Self::Wrong => Problem::new(StatusCode::UNAUTHORIZED, "The token is not valid."),
             Self::TooMany(wait) => {
                 let seconds = wait.as_secs() + 1;
-                let text = format!("Too many wrong tokens; try again in {seconds} seconds.");
+                let text = format!(
+                    "Too many attempts with invalid tokens; try again in {seconds} seconds."
+                );
                 Problem::new(StatusCode::TOO_MANY_REQUESTS, text)
                     .after(std::time::Duration::from_secs(seconds))
             }
@@ -202,7 +204,7 @@ fn headers(answer: &mut Response) {
     }
     set(answer, X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(answer, X_FRAME_OPTIONS, "DENY");
-    // Not `no-referrer`, with which browsers send `Origin: null` for our own forms.
+    // Not `no-referrer`, with which browsers send `Origin: null` for forms of this service.
     set(answer, REFERRER_POLICY, "same-origin");
     set(answer, HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
     set(answer, HeaderName::from_static("cross-origin-resource-policy"), "same-origin");

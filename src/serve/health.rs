@@ -1,4 +1,4 @@
-//! `GET /healthz`: whether the service does its work, for whoever watches it.
+//! `GET /healthz`: whether the service works, for monitoring.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,8 +13,8 @@ use super::app::App;
 use crate::chain::Trouble;
 use crate::report::markup::Markup;
 
-/// 200 if all threads do their work, else 503 and which do not, as text or, for who asks for it, as JSON. Everybody may
-/// ask, and so it does not say why.
+/// 200 if all threads work, otherwise 503 with those that do not, as text or, on request, as JSON. As no token is needed,
+/// it does not say why.
 pub(super) async fn healthz(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let troubles = app.service.health.troubles(Instant::now());
     let status = match troubles.is_empty() {
@@ -37,8 +37,8 @@ pub(super) async fn healthz(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     )
 }
 
-/// The same at the top of a page, with what is known of why. There is a part for it on every page, so that the script
-/// finds where it belongs.
+/// A warning at the top of a page, with the reasons. Every page has this element, even if it is empty, so that the script
+/// can update it.
 pub(super) fn notice(app: &App, main: &mut Markup) {
     let troubles = app.service.health.troubles(Instant::now());
     main.element("div", &[("id", &"health"), ("data-part", &"")], |part| {

@@ -1,7 +1,7 @@
-//! Writes calls of webhooks to the record: one thread, which makes one change of whatever waits, so that a burst
-//! waits for the disk a few times and not once for each call.
+//! Records webhook deliveries: one thread writes all that wait in one transaction, so that a burst waits for the disk a
+//! few times instead of once for each delivery.
 //!
-//! Invariant: a call is answered after it is on disk.
+//! Invariant: a delivery is answered after it is on disk.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,15 +11,15 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::chain::{DeliveryOutcome, NewDelivery, Recorded, Store};
 
-/// Calls that wait at most; more are told to come again.
+/// Most deliveries that wait; more are told to retry.
 const WAITING_MAX: usize = 2048;
-/// Calls in one change.
+/// Most deliveries in one transaction.
 const BATCH_MAX: usize = 256;
-/// Refused calls that are written at once, and how many more in a second; the others are counted.
+/// How many refused deliveries are recorded in a burst, and per second after that; the others are only counted.
 const REFUSED_AT_ONCE: f64 = 20.0;
 const REFUSED_PER_SECOND: f64 = 5.0;
 
-/// A genuine call, to be recorded.
+/// A genuine delivery to record.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Call {
     /// The repository's name.
@@ -28,17 +28,17 @@ pub(super) struct Call {
     pub(super) source: &'static str,
     /// The sender's identifier.
     pub(super) delivery: String,
-    /// What it tells of.
+    /// The event.
     pub(super) event: String,
-    /// The branch, or nothing.
+    /// The branch, or empty.
     pub(super) branch: String,
-    /// The commit, or nothing.
+    /// The commit, or empty.
     pub(super) commit: String,
-    /// Why it starts nothing.
+    /// Why it starts no build.
     pub(super) ignored: Option<String>,
 }
 
-/// A call that is not genuine.
+/// A delivery that is not genuine.
 #[derive(Debug, Clone)]
 pub(super) struct Refused {
     /// The repository's name.
@@ -55,22 +55,21 @@ enum Entry {
     Refused(Refused),
 }
 
-/// Where calls are given to the thread that records them.
+/// The queue of the thread that records deliveries.
 #[derive(Debug, Clone)]
 pub(super) struct Intake(mpsc::Sender<Entry>);
 
-/// Why a call was not recorded.
+/// Why a delivery was not recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotRecorded {
     /// Too many wait.
     Full,
-    /// The record cannot be written.
+    /// The database cannot be written.
     Broken,
 }
 
 impl Intake {
-    /// Starts the thread, which ends when nobody can give it calls any more. `wake` is called when builds were
-    /// queued.
+    /// Starts the thread, which ends when the queue is dropped. `wake` is called when builds were queued.
     pub(super) fn start(
         store: Arc<Store>,
         wake: Arc<dyn Fn() + Send + Sync>,
@@ -81,16 +80,16 @@ impl Intake {
         Ok((Self(sender), thread))
     }
 
-    /// Records a call, and returns once it is on disk.
+    /// Records a delivery, and returns once it is on disk.
     pub(super) async fn record(&self, call: Call) -> Result<Recorded, NotRecorded> {
         let (tell, told) = oneshot::channel();
         self.0.try_send(Entry::Call(call, tell)).map_err(|_| NotRecorded::Full)?;
         told.await.ok().flatten().ok_or(NotRecorded::Broken)
     }
 
-    /// Records a call that is not genuine, if there is time for it.
+    /// Records a delivery that is not genuine, if the queue has room.
     pub(super) fn refuse(&self, refused: Refused) {
-        // Whoever forges calls does not wait for the record, and cannot make it wait.
+        // A forger neither waits for the database nor delays it.
         let _ = self.0.try_send(Entry::Refused(refused));
     }
 }
@@ -111,7 +110,7 @@ fn work(store: &Store, wake: &dyn Fn(), mut receiver: mpsc::Receiver<Entry>) {
                 Entry::Refused(refused) => refusals.add(refused, Instant::now()),
             }
         }
-        // Genuine calls first: whoever made them waits.
+        // Genuine deliveries first: their senders wait.
         record(store, wake, calls);
         refusals.write(store);
     }
@@ -126,7 +125,7 @@ fn record(store: &Store, wake: &dyn Fn(), calls: Vec<(Call, oneshot::Sender<Opti
         Ok(recorded) => recorded.into_iter().map(Some).collect(),
         Err(error) => {
             let error = crate::sys::error_chain(&error);
-            tracing::error!(error, calls = new.len(), "calls of webhooks cannot be recorded");
+            tracing::error!(error, calls = new.len(), "cannot record webhook deliveries");
             vec![None; calls.len()]
         }
     };
@@ -137,7 +136,7 @@ fn record(store: &Store, wake: &dyn Fn(), calls: Vec<(Call, oneshot::Sender<Opti
         wake();
     }
     for ((_, tell), recorded) in calls.into_iter().zip(recorded) {
-        // Whoever called may have hung up.
+        // The sender may have disconnected.
         let _ = tell.send(recorded);
     }
 }
@@ -156,13 +155,13 @@ impl Call {
     }
 }
 
-/// Bounds how often refused calls are written.
+/// Limits how many refused deliveries are recorded.
 #[derive(Debug)]
 struct Refusals {
     allowed: f64,
     at: Instant,
     omitted: u64,
-    /// To be written: each with how many before it are not.
+    /// Those to record, each with the number of omitted ones before it.
     listed: Vec<(Refused, u64)>,
 }
 
@@ -184,7 +183,7 @@ impl Refusals {
         self.listed.push((refused, std::mem::take(&mut self.omitted)));
     }
 
-    /// Writes those that are to be written, in one change.
+    /// Records the waiting ones in one transaction.
     fn write(&mut self, store: &Store) {
         if self.listed.is_empty() {
             return;
@@ -198,7 +197,7 @@ impl Refusals {
             .collect();
         if let Err(error) = store.record_refusals(&rows) {
             let error = crate::sys::error_chain(&error);
-            tracing::error!(error, "refused calls of webhooks cannot be recorded");
+            tracing::error!(error, "cannot record refused webhook deliveries");
         }
     }
 }
@@ -206,7 +205,7 @@ impl Refusals {
 fn why(refused: &Refused, omitted: u64) -> String {
     match omitted {
         0 => refused.why.to_owned(),
-        omitted => format!("{} (before it, {omitted} more that are not listed)", refused.why),
+        omitted => format!("{} ({omitted} earlier ones are not listed)", refused.why),
     }
 }
 
@@ -226,6 +225,6 @@ mod tests {
         }
         let listed = store.deliveries(None, 1000).unwrap();
         assert!((40..=46).contains(&listed.len()), "{}", listed.len());
-        assert!(listed[0].why.contains("more that are not listed"), "{}", listed[0].why);
+        assert!(listed[0].why.contains("earlier ones are not listed"), "{}", listed[0].why);
     }
 }

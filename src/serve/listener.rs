@@ -1,4 +1,4 @@
-//! Accepts connections and serves them: within bounds of number and time, and to an end within seconds.
+//! Accepts and serves connections: within limits of number and time, and with a shutdown that takes seconds.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,22 +24,22 @@ use super::tls::Certificates;
 use super::write_timeout::WriteTimeout;
 use crate::sys::signals::StopFlag;
 
-/// How long the head of a request may take, and a connection be idle before it.
+/// How long receiving the head of a request may take, and how long a connection may be idle before it.
 const HEAD: Duration = Duration::from_secs(10);
-/// How long the other end may take to read what was written.
+/// How long the client may take to read what was written.
 const READING: Duration = Duration::from_secs(20);
-/// How long the beginning of TLS may take.
+/// How long the TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long requests that run may take to end when the service does.
+/// How long running requests may take to end when the service stops.
 const END: Duration = Duration::from_secs(2);
-/// How often to look whether a stop was requested.
+/// How often to check whether a stop was requested.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// How often certificates are read again if their files have changed.
+/// How often to check whether the certificate files have changed.
 const RENEW: Duration = Duration::from_secs(60);
 /// The longest head of a request.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 
-/// What connections are served with.
+/// How connections are served.
 #[derive(Clone)]
 pub(super) struct Serving {
     pub(super) router: Router,
@@ -47,7 +47,7 @@ pub(super) struct Serving {
     pub(super) ending: watch::Sender<bool>,
 }
 
-/// Serves connections, at most this many at a time, until a stop is requested and those that are open have ended.
+/// Serves connections, up to a maximum number, until a stop is requested and the open ones have ended.
 pub(super) async fn listen(
     ending: &watch::Sender<bool>,
     router: Router,
@@ -66,14 +66,14 @@ pub(super) async fn listen(
         let accepted = std::pin::pin!(listener.accept());
         match select(accepted, std::pin::pin!(stop_check.tick())).await {
             Either::Left((Ok((stream, address)), _)) => {
-                // With none to close for it, all being busy, it is closed itself.
+                // If all others are busy, the new connection is closed.
                 if let Some(connection) = connections.enter() {
                     tasks.spawn(attend(serving.clone(), stream, address, connection));
                 }
             }
             Either::Left((Err(error), _)) => {
-                // Mostly that too many files are open.
-                tracing::warn!(%error, open = connections.count(), "a connection cannot be accepted");
+                // Usually because too many files are open.
+                tracing::warn!(%error, open = connections.count(), "cannot accept a connection");
                 connections.close_one();
                 sleep(STOP_CHECK_INTERVAL).await;
             }
@@ -93,7 +93,7 @@ pub(super) async fn listen(
     if ended.is_err() {
         tracing::warn!(
             open = connections.count(),
-            "connections were closed while they were served"
+            "closed connections whose requests were still running"
         );
     }
     tasks.abort_all();
@@ -129,7 +129,7 @@ where
 {
     let router = TowerToHyperService::new(serving.router.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
-        // One with a body is busy once it has arrived, so that slow ones make room for others.
+        // A request with a body counts as busy once the body has arrived, so that slow ones can be closed for others.
         let has_body = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
         let busy = (!has_body).then(|| peer.connection.busy());
         request.extensions_mut().insert(peer.clone());

@@ -1,4 +1,4 @@
-//! `GET /live`: one stream of events that say what changed, for pages that are open.
+//! `GET /live`: a stream of events that tell open pages what changed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,9 +21,9 @@ use super::app::{App, Peer};
 use super::connections::BusyGuard;
 use super::news::News;
 
-/// How often something is sent where nothing changes, so that a dead connection is noticed.
+/// How often something is sent even if nothing changes, so that a dead connection is noticed.
 const ALIVE: Duration = Duration::from_secs(15);
-/// After this time the browser has to come again, and to show who it is.
+/// After this time the browser has to reconnect and authenticate again.
 const AGE_MAX: Duration = Duration::from_secs(15 * 60);
 
 struct Stream {
@@ -35,7 +35,7 @@ struct Stream {
     _busy: BusyGuard,
 }
 
-/// Begins a stream.
+/// Starts a stream.
 pub(super) async fn stream(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -59,7 +59,7 @@ pub(super) async fn stream(
 impl Stream {
     async fn next(&mut self) -> Option<String> {
         if std::mem::take(&mut self.is_first) {
-            // Browsers come again after this many milliseconds.
+            // Browsers reconnect after this many milliseconds.
             return Some("retry: 3000\n\n".into());
         }
         if *self.ending.borrow() || Instant::now() >= self.until {
@@ -74,7 +74,7 @@ impl Stream {
             Either::Left((Ok(news), _)) => serde_json::to_string(&news)
                 .ok()
                 .map(|json| format!("event: news\ndata: {json}\n\n")),
-            // Too much happened to be told one by one: look at everything.
+            // Too many changes were missed: the page reloads everything.
             Either::Left((Err(RecvError::Lagged(_)), _)) => Some("event: all\ndata: {}\n\n".into()),
             Either::Left((Err(RecvError::Closed), _)) => None,
             Either::Right((Either::Left(_), _)) => None,

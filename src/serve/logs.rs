@@ -1,4 +1,4 @@
-//! The log of a build: its end on a page, and all of it piece by piece.
+//! The log of a build: its end on a page, and all of it in pieces.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,31 +15,31 @@ use super::app::App;
 use super::form::{Fields, number};
 use super::inside;
 
-/// Bytes of one answer.
+/// Most bytes of a response.
 const PIECE: u64 = 256 << 10;
-/// Bytes on a page.
+/// Most bytes on a page.
 const TAIL: u64 = 24 << 10;
 
 /// A piece of a log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// The bytes.
+    /// Its bytes.
     pub(super) bytes: Vec<u8>,
-    /// Where it begins.
+    /// Its offset.
     pub(super) from: u64,
-    /// How long the log is.
+    /// The length of the log.
     pub(super) length: u64,
 }
 
 impl Piece {
-    /// Where the next one begins.
+    /// The offset of the next piece.
     pub(super) fn next(&self) -> u64 {
         self.from + self.bytes.len() as u64
     }
 }
 
-/// `GET /builds/N/log?from=B`: the log from a byte on; `X-Log-Next` says from where the next piece is to be asked for,
-/// and `X-Log-Length` how long the log is.
+/// `GET /builds/N/log?from=B`: the log from a byte offset; `X-Log-Next` is the offset of the next piece, and `X-Log-Length`
+/// the length of the log.
 pub(super) async fn log(
     State(app): State<Arc<App>>,
     Part(id): Part<String>,
@@ -48,7 +48,7 @@ pub(super) async fn log(
     let id = number(&id)?;
     let from = match Fields::of_query(&uri).get("from") {
         None => 0,
-        Some(from) => from.parse().map_err(|_| Problem::bad("`from` is the number of a byte."))?,
+        Some(from) => from.parse().map_err(|_| Problem::bad("`from` must be a byte offset."))?,
     };
     let piece = app
         .blocking(move |app| {
@@ -64,7 +64,7 @@ pub(super) async fn log(
     Ok(answer)
 }
 
-/// The end of a log, from the beginning of a line on.
+/// The end of a log, from the start of a line.
 pub(super) fn tail(path: &Path) -> Result<Piece, Problem> {
     let mut piece = read(path, From::End(TAIL), TAIL)?;
     if piece.from > 0 {
@@ -76,9 +76,9 @@ pub(super) fn tail(path: &Path) -> Result<Piece, Problem> {
 }
 
 enum From {
-    /// This many bytes after the beginning.
+    /// This offset.
     Start(u64),
-    /// At most this many before the end.
+    /// At most this many bytes before the end.
     End(u64),
 }
 
@@ -103,7 +103,7 @@ fn piece(mut file: File, from: &From, most: u64) -> std::io::Result<Piece> {
     Ok(Piece { bytes, from, length })
 }
 
-/// A log as text that a page can show: without the sequences that move cursors and colour terminals.
+/// A log as text for a page: without the escape sequences of terminals.
 pub(super) fn plain(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut plain = String::with_capacity(text.len());
@@ -115,7 +115,7 @@ pub(super) fn plain(bytes: &[u8]) -> String {
                 rest.next();
             }
             '\r' if rest.peek() == Some(&'\n') => {}
-            // A line that is written over.
+            // A line that is overwritten.
             '\r' => plain.push('\n'),
             '\n' | '\t' => plain.push(c),
             c if c.is_control() => {}

@@ -1,4 +1,4 @@
-//! The service without sockets: connections in memory, for who looks for bytes that break it.
+//! The service without sockets: connections in memory, for fuzzing.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,10 +13,10 @@ use super::listener::Serving;
 use super::{listener, router};
 use crate::chain::{Config, Health, Places, Store};
 
-/// More connections are not served at once.
+/// Most connections at the same time.
 const CONNECTIONS_MAX: usize = 16;
 
-/// A service on a folder, with all that a request passes through but a socket.
+/// A service on a folder, with everything that a request passes through except for a socket.
 pub struct Loopback {
     serving: Serving,
     connections: Arc<Connections>,
@@ -27,7 +27,7 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// If the configuration is wrong, or the folder cannot be used.
+    /// If the configuration is not valid, or the folder cannot be used.
     pub fn open(folder: &Path, config: &str) -> Result<Self, Box<dyn std::error::Error>> {
         let config = Config::parse(Path::new("server.toml"), folder, config)?;
         let places = Places::new(&config.folder);

@@ -1,22 +1,22 @@
-//! The service as others see it: webhooks, pages, and an interface for programs, over HTTP.
+//! The HTTP side of the service: webhooks, pages, and an API for programs.
 //!
 //! ```text
-//! listener   connections, bounded in number and time; TLS
+//! listener   connections, limited in number and time; TLS
 //!   └ router   every request: rights, then a handler, then headers
-//!        ├ hooks       signed calls → intake → Store, on disk before the answer
-//!        ├ pages       builds, one build, a repository, deliveries; live.js keeps them fresh
+//!        ├ hooks       signed deliveries → intake → Store, on disk before the response
+//!        ├ pages       builds, one build, a repository, deliveries; live.js keeps them up to date
 //!        ├ api         the same as JSON, and changes by programs
-//!        ├ live        one stream that says which builds changed
+//!        ├ live        a stream that says which builds changed
 //!        └ artifacts   files of a run, from a list
 //! ```
 //!
-//! [`predict`] is a server of its own behind the same listener and rights: it answers with predictions.
+//! [`predict`] is another server with the same listener and rights: it serves predictions.
 //!
-//! Invariant: no path from outside reaches the file system: files have fixed names, and links are not followed.
+//! Invariant: no path from a request reaches the file system: files have fixed names, and links are not followed.
 //!
 //! Invariant: all text from a repository, a payload or a run is untrusted, and escaped where it is written.
 //!
-//! Invariant: whatever waits has a bound: connections, bodies, streams, sessions, calls that are not recorded yet.
+//! Invariant: everything that waits is bounded: connections, bodies, streams, sessions, deliveries to record.
 
 mod answer;
 mod api;
@@ -68,17 +68,17 @@ pub(crate) use self::rights::TokenFiles;
 use self::tls::Certificates;
 use crate::sys::signals::StopFlag;
 
-/// Open connections at most.
+/// Most open connections.
 const CONNECTIONS_MAX: usize = 1024;
-/// How long threads may take to end when the service does.
+/// How long threads may take to end when the service stops.
 const END: Duration = Duration::from_secs(1);
 
-/// Serves until a stop is requested. `started` is told the address once it is listened on. Ends within a few seconds,
-/// whatever is open.
+/// Serves until a stop is requested. `started` is called with the address once the service listens. The shutdown takes a
+/// few seconds at most.
 ///
 /// # Errors
 ///
-/// If the address cannot be listened on, or a file that the configuration names cannot be used.
+/// If it cannot listen on the address, or cannot use a file that the configuration names.
 pub fn serve(
     service: Service,
     stop: &StopFlag,
@@ -99,8 +99,8 @@ pub fn serve(
     let served = runtime.block_on(listening(&runtime, &app, certificates, stop, started));
     runtime.shutdown_timeout(END);
     drop(app);
-    // It ends once nobody can give it calls, and those that it has are on disk. A thread that cannot end, because a
-    // task that was cut off still holds on to it, ends with the process.
+    // The thread ends once its queue is dropped and written. If an aborted task still holds the queue, the thread ends
+    // with the process.
     if recording.is_finished() || served.is_ok() {
         let ended = std::time::Instant::now();
         while !recording.is_finished() && ended.elapsed() < END {
@@ -130,18 +130,17 @@ async fn listening(
     Ok(())
 }
 
-/// Listens with room for bursts: of more connections than the usual 128 at once, some would try again only after a
-/// second.
+/// Listens with a backlog for bursts: with the usual 128, some clients would retry only after a second.
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     const WAITING_MAX: u32 = 1024;
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // So that the service can be started again at once.
+    // So that the service can be restarted at once.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(WAITING_MAX)
 }
 
-/// How many connections may be open: not so many that no file could be opened for them.
+/// How many connections may be open, so that enough file descriptors are left for files.
 fn connections_max() -> usize {
     use rustix::process::{Resource, getrlimit};
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);

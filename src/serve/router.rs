@@ -1,4 +1,4 @@
-//! Which request goes where.
+//! The routes of the service.
 
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What a path belongs to, and which right it needs.
+/// The kind of a path, and the right that it needs.
 fn rule(method: &Method, path: &str) -> (Area, Right) {
     let area = match path {
         "/healthz" => Area::Public,

@@ -1,4 +1,4 @@
-//! Tokens and secrets in files: read again when the file changes, and compared in constant time.
+//! Tokens and secrets in files: reread when the file changes, and compared in constant time.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -20,16 +20,16 @@ pub(super) struct SecretFile {
 type Stamp = [i64; 5];
 
 impl SecretFile {
-    /// A file; `what` names it in messages.
+    /// A file; `what` describes it in messages.
     pub(super) fn new(path: &Path, what: &'static str) -> Self {
         Self { path: path.into(), what, read: Mutex::new(None) }
     }
 
-    /// The secret that the file holds now.
+    /// The current secret in the file.
     ///
     /// # Errors
     ///
-    /// A sentence without the secret.
+    /// The reason as a sentence, without the secret.
     pub(super) fn current(&self) -> Result<Secret, String> {
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = stamp(&self.path);
@@ -44,10 +44,12 @@ impl SecretFile {
         Ok(secret)
     }
 
-    /// The secret, or nothing, and a line in the log, if it cannot be read.
+    /// The secret; if it cannot be read, `None` and a line in the log.
     pub(super) fn current_or_logged(&self) -> Option<Secret> {
         self.current()
-            .inspect_err(|why| tracing::error!(why, "a secret cannot be read, and opens nothing"))
+            .inspect_err(|why| {
+                tracing::error!(why, "cannot read a secret; requests that need it are refused")
+            })
             .ok()
     }
 }
@@ -63,9 +65,9 @@ fn stamp(path: &Path) -> Option<Stamp> {
     ])
 }
 
-/// Whether two texts are equal, in a time that tells nothing of where they differ.
+/// Whether two texts are equal, in a time that does not reveal where they differ.
 pub(super) fn is_same(given: &[u8], expected: &[u8]) -> bool {
-    // ring compares tags in constant time, and tags have one length. The key need not be secret for that.
+    // ring compares tags in constant time, and all tags have the same length. The key need not be secret.
     let key = hmac::Key::new(hmac::HMAC_SHA256, b"burgeon compares");
     hmac::verify(&key, given, hmac::sign(&key, expected).as_ref()).is_ok()
 }

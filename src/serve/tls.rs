@@ -1,4 +1,4 @@
-//! Certificate and key, read again when their files change.
+//! The TLS certificate and key, which are reread when their files change.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use super::error::ServeError;
 use crate::chain::Tls;
 
-/// What connections are encrypted with.
+/// The certificate and key of connections.
 pub(super) struct Certificates {
     tls: Tls,
     current: Mutex<Current>,
@@ -35,12 +35,12 @@ impl Certificates {
         Ok(Self { tls: tls.clone(), current: Mutex::new(current) })
     }
 
-    /// What a new connection is encrypted with.
+    /// The TLS acceptor for a new connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).acceptor.clone()
     }
 
-    /// Reads them again if they were replaced. Those that cannot be used change nothing.
+    /// Rereads them if their files changed. Unusable ones are ignored.
     pub(super) fn renew(&self) {
         let found = changed(&self.tls);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,10 +51,10 @@ impl Certificates {
         match acceptor(&self.tls) {
             Ok(acceptor) => {
                 current.acceptor = acceptor;
-                tracing::info!("the certificate was read again");
+                tracing::info!("the certificate was reloaded");
             }
             Err(error) => {
-                tracing::error!(%error, "the new certificate cannot be used; the old one stays");
+                tracing::error!(%error, "the new certificate cannot be used; the old one stays in use");
             }
         }
     }
@@ -73,11 +73,11 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, ServeError> {
         .collect::<Result<_, _>>()
         .map_err(|error| refuse(certificate, error.to_string()))?;
     if chain.is_empty() {
-        return Err(refuse(certificate, "it holds no certificate in PEM".into()));
+        return Err(refuse(certificate, "it contains no PEM certificate".into()));
     }
-    // The error of a key names no part of it.
+    // The error must not quote the key.
     let private = PrivateKeyDer::from_pem_slice(&pem(key)?)
-        .map_err(|_| refuse(key, "it holds no private key in PEM".into()))?;
+        .map_err(|_| refuse(key, "it contains no PEM private key".into()))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| refuse(certificate, error.to_string()))?

@@ -1,5 +1,5 @@
-//! Sees which builds changed, for the streams that tell of it. One for all of them, so that a crowd of readers asks
-//! the record no more often than one.
+//! Detects which builds changed, for the streams of changes. One watcher serves all streams, so that many readers cause
+//! no more queries than one.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,21 +12,21 @@ use tokio::time::sleep;
 use super::answer::Problem;
 use super::app::App;
 use super::news::News;
-use crate::chain::{Ailment, BuildRow, BuildState, Part, Places, Store};
+use crate::chain::{BuildRow, BuildState, Malfunction, Part, Places, Store};
 
-/// Builds that are watched besides those that wait and run.
+/// How many of the newest builds are watched besides those that wait and run.
 const NEWEST: u32 = 100;
-/// Changes within this time are told together.
+/// Changes within this time are sent together.
 const GATHER: Duration = Duration::from_millis(250);
-/// How often logs, and changes by other processes, are looked for.
+/// How often to check for new log lines and for changes by other processes.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// What was seen: of each build a hash, the newest delivery, and which threads of the service are ill.
+/// The last known state: a hash of each build, the newest delivery, and the failing threads of the service.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     builds: HashMap<i64, u64>,
     delivery: i64,
-    ills: Vec<(Part, Ailment)>,
+    ills: Vec<(Part, Malfunction)>,
 }
 
 /// Watches until the task is dropped.
@@ -46,14 +46,14 @@ pub(super) async fn watch(app: Arc<App>) {
         }
         let look = |app: &App| {
             let troubles = app.service.health.troubles(Instant::now());
-            let ills = troubles.iter().map(|trouble| (trouble.part, trouble.ailment)).collect();
+            let ills = troubles.iter().map(|trouble| (trouble.part, trouble.malfunction)).collect();
             Ok(Seen { ills, ..look(&app.service.store, &app.service.places)? })
         };
         let Ok(now) = app.blocking(look).await else { continue };
         let news = before.as_ref().map(|before| now.since(before));
         before = Some(now);
         if let Some(news) = news.filter(|news| *news != News::default()) {
-            // Nobody may be listening any more.
+            // There may be no listeners.
             let _ = app.news.send(news);
         }
     }

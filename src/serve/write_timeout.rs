@@ -1,4 +1,4 @@
-//! A connection with a timeout of writes: one whose other end stops reading is closed.
+//! A connection with a write timeout: it is closed if the client stops reading.
 
 use std::future::Future;
 use std::io;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A connection, and how long a write to it may wait.
+/// A connection with a write timeout.
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     inner: S,
@@ -18,7 +18,7 @@ pub(super) struct WriteTimeout<S> {
 }
 
 impl<S> WriteTimeout<S> {
-    /// Ends writes that make no progress for this long.
+    /// Fails writes that make no progress for this long.
     pub(super) fn new(inner: S, limit: Duration) -> Self {
         Self { inner, limit, stalled: None }
     }

@@ -11,31 +11,23 @@ use std::time::{Duration, Instant};
 use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 
 use crate::smtp::{Reaction, SmtpServer, Step};
-use crate::support::{Bench, expect_code, stderr, stdout};
+use crate::support::{Bench, SmallStudy, expect_code, stderr, stdout};
+
+const PASSED: f64 = 0.01;
+const MISSED: f64 = 1.0;
 
 /// One quick trial.
-const QUICK: &str = r#"
-name = "growing"
-[data]
-source = "synthetic"
-train = 200
-validation = 100
-[model]
-layers = [{ dense = { units = 4 } }]
-[train]
-epochs = 2
-[gate]
-accuracy = GATE
-allow-majority = true
-[tune]
-trials = 1
-"#;
-
-const PASSED: &str = "0.01";
-const MISSED: &str = "1.0";
-
-fn study(gate: &str, notify: &str) -> String {
-    format!("{}[notify]\n{notify}\n", QUICK.replace("GATE", gate))
+fn study(gate: f64, notify: &str) -> String {
+    let study = SmallStudy {
+        name: "growing",
+        data: "source = \"synthetic\"",
+        train: 200,
+        validation: 100,
+        units: 4,
+        epochs: 2,
+        gate,
+    };
+    format!("{}[notify]\n{notify}\n", study.text())
 }
 
 fn mail(server: &SmtpServer, more: &str) -> String {
@@ -46,7 +38,7 @@ fn mail(server: &SmtpServer, more: &str) -> String {
     )
 }
 
-fn bench(gate: &str, server: &SmtpServer) -> Bench {
+fn bench(gate: f64, server: &SmtpServer) -> Bench {
     Bench::with_study(&study(gate, &mail(server, "")))
 }
 

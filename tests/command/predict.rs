@@ -8,7 +8,7 @@ use burgeon::unstable::model::{Classifier, InputError, ModelFile, OpenError, Sub
 use image::GrayImage;
 
 use crate::mnist_files::real_mnist;
-use crate::predictions::{DIGITS, assert_predict_equals_eval, predicted};
+use crate::predictions::{assert_predict_equals_eval, digits, predicted};
 use crate::small_sets::{image_file, label_file, write_set};
 use crate::support::{Bench, expect_code, stderr, stdout};
 
@@ -176,7 +176,7 @@ fn predict_equals_eval_on_negatives_of_digits_in_an_idx_folder() {
     let (train, test) = (negative(&train, 6000), negative(&test, 100));
     let folder = bench.path().join("data");
     write_idx(&folder, (&train.0, &train.1), (&test.0, &test.1));
-    fs::write(bench.study(), DIGITS.replace("\"SOURCE\"", "\"idx\"\npath = \"data\"")).unwrap();
+    fs::write(bench.study(), digits("source = \"idx\"\npath = \"data\"")).unwrap();
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
     let run = "runs/digits-0001";
     let accuracy = assert_predict_equals_eval(&bench, run, Source::Idx, Some(folder), 1000);
@@ -187,7 +187,7 @@ fn predict_equals_eval_on_negatives_of_digits_in_an_idx_folder() {
 
 #[test]
 fn predict_equals_eval_on_the_built_in_digits() {
-    let bench = Bench::with_study(&DIGITS.replace("SOURCE", "synthetic"));
+    let bench = Bench::with_study(&digits("source = \"synthetic\""));
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
     let run = "runs/digits-0001";
     let accuracy = assert_predict_equals_eval(&bench, run, Source::Synthetic, None, 1000);
@@ -196,10 +196,10 @@ fn predict_equals_eval_on_the_built_in_digits() {
 
 #[test]
 fn centring_can_be_switched_off_in_the_study_and_on_the_command_line() {
-    let study = DIGITS.replace("\"SOURCE\"", "\"synthetic\"\ncentre-digits = false");
+    let study = digits("source = \"synthetic\"\ncentre-digits = false");
     let bench = Bench::with_study(&study);
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
-    fs::write(bench.study(), DIGITS.replace("SOURCE", "synthetic")).unwrap();
+    fs::write(bench.study(), digits("source = \"synthetic\"")).unwrap();
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
     let subject =
         |run: &str| Classifier::open(bench.path().join(run)).unwrap().preparation().subject;
@@ -218,7 +218,7 @@ fn centring_can_be_switched_off_in_the_study_and_on_the_command_line() {
 
 #[test]
 fn a_file_that_fails_is_named_the_others_are_answered_and_the_exit_code_says_so() {
-    let bench = Bench::with_study(&DIGITS.replace("SOURCE", "synthetic"));
+    let bench = Bench::with_study(&digits("source = \"synthetic\""));
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
     let digit = synthetic::digits(Split::Test, 3, 5, |_| {});
     let image = GrayImage::from_raw(28, 28, digit.image(2).to_vec()).unwrap();
@@ -260,7 +260,7 @@ fn a_model_of_version_0_1_0_opens_as_its_study_says() {
 
 #[test]
 fn four_threads_share_a_classifier_and_get_the_same_answers() {
-    let bench = Bench::with_study(&DIGITS.replace("SOURCE", "synthetic"));
+    let bench = Bench::with_study(&digits("source = \"synthetic\""));
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
     let classifier = Classifier::open(bench.path().join("runs/digits-0001")).unwrap();
     let (images, _) = collected(&synthetic::digits(Split::Test, 600, 5, |_| {}), 600, |byte| byte);

@@ -13,23 +13,17 @@ use burgeon::unstable::data::{DataRequest, load};
 use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, expect_code, stderr, stdout};
+use crate::support::{Bench, SmallStudy, expect_code, stderr, stdout};
 
-const STUDY: &str = r#"
-name = "digits"
-[data]
-source = "synthetic"
-train = 1500
-validation = 200
-[model]
-layers = [{ dense = { units = 64 } }]
-[train]
-epochs = 6
-[gate]
-accuracy = 0.5
-[tune]
-trials = 1
-"#;
+const STUDY: SmallStudy = SmallStudy {
+    name: "digits",
+    data: "source = \"synthetic\"",
+    train: 1500,
+    validation: 200,
+    units: 64,
+    epochs: 6,
+    gate: 0.5,
+};
 
 const RETRAIN: &str = r#"
 [retrain]
@@ -50,11 +44,11 @@ fn rotated(seed: u64, count: usize) -> Vec<Digit> {
 
 /// A registry with a version in production that may be retrained.
 fn registry() -> Bench {
-    let bench = Bench::with_study(STUDY);
+    let bench = Bench::with_study(&STUDY.text());
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
     // Other digits: so few that a small loss is within chance.
-    let held_out =
-        STUDY.replace("epochs = 6", "seed = 99").replace("validation = 200", "validation = 400");
+    let held_out = SmallStudy { validation: 400, ..STUDY }.text();
+    let held_out = held_out.replace("epochs = 6", "seed = 99");
     fs::write(bench.path().join("held-out.toml"), held_out).unwrap();
     let add = [
         "registry",
@@ -283,7 +277,7 @@ fn poisoned_feedback_is_refused_by_the_gate_and_production_stays() {
         told.contains("on feedback: accuracy") && told.contains("below the gate of 65.00 %"),
         "{told}"
     );
-    assert!(told.contains("refused: production stays version 1"), "{told}");
+    assert!(told.contains("refused: production remains version 1"), "{told}");
     assert_eq!(production(&bench), before);
     let last = records(&bench.path().join("registry")).pop().unwrap();
     assert_eq!(
@@ -293,7 +287,7 @@ fn poisoned_feedback_is_refused_by_the_gate_and_production_stays() {
     // The same is not tried again.
     let again = retrained(&bench);
     expect_code(&again, 0);
-    assert!(stdout(&again).contains("waits for feedback: 0 of 400"), "{}", stdout(&again));
+    assert!(stdout(&again).contains("waits for feedback, with 0 of 400"), "{}", stdout(&again));
     assert_eq!(production(&bench), before);
 }
 
@@ -328,12 +322,12 @@ fn drift_without_labels_waits_where_everybody_can_see_it() {
     server.until_alarm();
     let waits = retrained(&bench);
     expect_code(&waits, 0);
-    assert!(stdout(&waits).contains("waits for feedback: 0 of 400"), "{}", stdout(&waits));
+    assert!(stdout(&waits).contains("waits for feedback, with 0 of 400"), "{}", stdout(&waits));
     let told = ureq::get(format!("{}/api/registry", server.address)).call().unwrap();
     let told = told.into_body().read_to_string().unwrap();
     let told: Value = serde_json::from_str(&told).unwrap();
     let waits = told["retraining"]["state"]["waiting"].as_str().unwrap();
-    assert!(waits.contains("the model's own answers are not trained on"), "{told}");
+    assert!(waits.contains("the model's own predictions are not used as labels"), "{told}");
     assert_eq!(production(&bench), before);
     assert!(!bench.path().join("registry/retrain/000001").exists());
 }
@@ -405,8 +399,8 @@ fn draw(folder: &Path, first: u32, count: u32) {
     }
 }
 
-#[test]
-fn changed_data_and_a_hand_begin_one_and_the_same_data_does_not() {
+/// A registry with a version in production that was trained on these pictures, of which `settings` are changed.
+fn registry_of_pictures(settings: &[(&str, &str)]) -> (Bench, PathBuf) {
     let study = "name = \"light\"\ndata = { source = \"folder\", path = \"pictures\" }\nmodel = { layers = [] }\n\
                  train = { epochs = 4, learning-rate = 0.01 }\ngate = { accuracy = 0.6 }\ntune = { trials = 1 }\n";
     let bench = Bench::with_study(study);
@@ -415,13 +409,50 @@ fn changed_data_and_a_hand_begin_one_and_the_same_data_does_not() {
     expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
     expect_code(&bench.burgeon(&["registry", "add", "runs/light-0001"]), 0);
     let path = bench.path().join("registry/registry.toml");
-    let text = fs::read_to_string(&path).unwrap().replace("margin = 0.01", "margin = 0.3");
+    let mut text = fs::read_to_string(&path).unwrap();
+    for (from, to) in settings {
+        assert!(text.contains(from), "{from}: {text}");
+        text = text.replace(from, to);
+    }
     fs::write(&path, text + "[retrain]\ncooldown-minutes = 0\n").unwrap();
     expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
+    (bench, pictures)
+}
+
+#[test]
+fn changed_data_that_led_to_a_refusal_is_not_trained_on_again() {
+    // The new version is as good as the old one, which is not better.
+    let (bench, pictures) =
+        registry_of_pictures(&[("require = \"not-worse\"", "require = \"better\"")]);
+    draw(&pictures, 100, 30);
+    let mut watch = bench
+        .command(&["retrain", "--watch", "1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let states = lines.map(|line| {
+        let told: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        told["state"].as_object().unwrap().keys().next().unwrap().clone()
+    });
+    let told: Vec<String> = states.skip_while(|state| *state != "decided").take(2).collect();
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+    assert_eq!(told, ["decided", "waiting"]);
+    let last = records(&bench.path().join("registry")).pop().unwrap();
+    assert_eq!(
+        (&last["action"], &last["retraining"]["cause"]),
+        (&json!("refused"), &json!("data"))
+    );
+}
+
+#[test]
+fn changed_data_and_a_hand_begin_one_and_the_same_data_does_not() {
+    let (bench, pictures) = registry_of_pictures(&[("margin = 0.01", "margin = 0.3")]);
     let waits = |count: usize| {
         let output = retrained(&bench);
         expect_code(&output, 0);
-        assert!(stdout(&output).contains("nothing to do"), "{}", stdout(&output));
+        assert!(stdout(&output).contains("no retraining is due"), "{}", stdout(&output));
         assert_eq!(promotions(&bench.path().join("registry")).len(), count);
     };
     waits(0);

@@ -14,7 +14,7 @@ use burgeon::unstable::data::{
 use tempfile::TempDir;
 
 use crate::mnist_files::{NAMES, real_mnist};
-use crate::predictions::{DIGITS, assert_predict_equals_eval};
+use crate::predictions::{assert_predict_equals_eval, digits};
 use crate::server::{send, serve};
 use crate::skipping::{Group, tests};
 use crate::support::{Bench, expect_code};
@@ -149,7 +149,7 @@ fn the_published_files_pass_a_download() {
 
 fn predict_equals_eval_on_mnist() {
     let mnist = real_mnist().unwrap();
-    let bench = Bench::with_study(&DIGITS.replace("SOURCE", "mnist"));
+    let bench = Bench::with_study(&digits("source = \"mnist\""));
     for arguments in [&["train", "study.toml"][..], &["eval", "runs/digits-0001"]] {
         let output = bench.command(arguments).env("BURGEON_DATA", &mnist).output().unwrap();
         expect_code(&output, 0);
@@ -162,7 +162,7 @@ fn predict_equals_eval_on_mnist() {
 }
 
 fn a_run_finds_the_folder_again_that_was_named_over_the_studys_path() {
-    let study = DIGITS.replace("\"SOURCE\"", "\"mnist\"\npath = \"nothere\"");
+    let study = digits("source = \"mnist\"\npath = \"nothere\"");
     let bench = Bench::with_study(&study);
     let dir = real_mnist().unwrap().canonicalize().unwrap();
     let mut train = bench.command(&["train", "study.toml", "--data"]);

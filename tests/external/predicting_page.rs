@@ -112,7 +112,7 @@ fn a_person_draws_drops_promotes_and_sees_the_alarm() {
     assert_eq!(browser.value("document.cookie"), "", "no script sees the cookie");
 
     draw(&mut browser);
-    browser.wait_for(&format!("{ANSWER}.includes('says version 1')"));
+    browser.wait_for(&format!("{ANSWER}.includes('by version 1')"));
     assert_eq!(browser.value("document.querySelectorAll('#bars progress').length"), 10);
     let drawn = browser.value("document.getElementById('pad').toDataURL()");
 
@@ -123,7 +123,7 @@ fn a_person_draws_drops_promotes_and_sees_the_alarm() {
     browser.press(" ", 32);
     (0..8).for_each(|_| browser.press("ArrowUp", 38));
     browser.press(" ", 32);
-    browser.wait_for(&format!("{ANSWER}.includes('says version 1')"));
+    browser.wait_for(&format!("{ANSWER}.includes('by version 1')"));
 
     // A picture of what was drawn before is dropped on the pad, which then shows it.
     let file = bench.path().join("dropped.png");
@@ -139,7 +139,7 @@ fn a_person_draws_drops_promotes_and_sees_the_alarm() {
         let event = json!({ "type": kind, "x": left + 99.0, "y": top + 99.0, "data": data });
         browser.call("Input.dispatchDragEvent", event);
     }
-    browser.wait_for(&format!("{ANSWER}.includes('says version 1')"));
+    browser.wait_for(&format!("{ANSWER}.includes('by version 1')"));
     assert_ne!(browser.value("document.getElementById('pad').toDataURL()"), drawn);
     browser.value("document.getElementById('correct').requestSubmit()");
     browser.wait_for("document.getElementById('told').textContent === 'Recorded.'");
@@ -151,10 +151,10 @@ fn a_person_draws_drops_promotes_and_sees_the_alarm() {
         browser.picture("refused");
         browser.value("document.querySelector('#decided button').click()");
     }
-    browser.wait_for(&format!("{SERVING} === 'production is version 2 now.'"));
+    browser.wait_for(&format!("{SERVING} === 'production is now version 2.'"));
     browser.wait_for("document.getElementById('watch').textContent.includes('Version 2')");
     draw(&mut browser);
-    browser.wait_for(&format!("{ANSWER}.includes('says version 2')"));
+    browser.wait_for(&format!("{ANSWER}.includes('by version 2')"));
 
     assert_eq!(browser.value("document.getElementById('alarm').hidden"), true);
     for _ in 0..3 {
@@ -195,7 +195,7 @@ fn a_person_draws_drops_promotes_and_sees_the_alarm() {
     }
 
     browser.value("document.getElementById('rollback').click()");
-    browser.wait_for(&format!("{SERVING} === 'production is version 1 now.'"));
+    browser.wait_for(&format!("{SERVING} === 'production is now version 1.'"));
     browser.value("document.querySelector('#log-out button').click()");
     browser.wait_for("location.pathname === '/login'");
     browser.open(&address);

@@ -1,10 +1,14 @@
 //! The real binary on a study that is small enough to run in a second or two.
 
+mod small_study;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use burgeon::unstable::ledger::{read, uninterrupted};
 use burgeon::unstable::sys::files::RealFiles;
+
+pub use self::small_study::SmallStudy;
 
 /// A folder for runs, with the study that the tests use.
 pub struct Bench {

@@ -8,23 +8,21 @@ use burgeon::spec::Amount;
 use burgeon::unstable::data::{DataRequest, Download, Places, Source, load};
 use image::GrayImage;
 
-use crate::support::{Bench, expect_code, stdout};
+use crate::support::{Bench, SmallStudy, expect_code, stdout};
 
-/// A study of 3,000 digits; SOURCE stands for where they come from.
-pub const DIGITS: &str = r#"
-name = "digits"
-[data]
-source = "SOURCE"
-train = 3000
-validation = 1000
-[model]
-layers = [{ dense = { units = 32 } }]
-[train]
-epochs = 1
-[gate]
-accuracy = 0.0
-allow-majority = true
-"#;
+/// A study of 3,000 digits; `data` are the lines of `[data]` that say where they come from.
+pub fn digits(data: &'static str) -> String {
+    let study = SmallStudy {
+        name: "digits",
+        data,
+        train: 3000,
+        validation: 1000,
+        units: 32,
+        epochs: 1,
+        gate: 0.0,
+    };
+    study.text()
+}
 
 /// One file an image.
 fn save_pngs(folder: &Path, images: &[Vec<u8>]) -> Vec<PathBuf> {

@@ -189,3 +189,22 @@ fn what_is_no_study_is_refused_with_its_place_and_reason() {
         assert!(error.contains(&format!("a.py:{expected}")), "{error}\nfor\n{text}");
     }
 }
+
+#[test]
+fn augmentation_reaches_as_far_as_the_larger_end_of_its_ranges() {
+    let cases = [
+        ("RandomZoom((-0.1, 0.3))", "rescale=0.5", "scale = 0.3"),
+        ("RandomFlip('horizontal')", "width_shift_range=4, height_shift_range=2", "shift = 4"),
+        // The generator replaces the rotation, and brings its border with it.
+        ("RandomRotation(0.1, fill_mode='constant')", "rotation_range=20", "border = \"reflect\""),
+    ];
+    for (layer, generator, expected) in cases {
+        let text = format!(
+            "import keras\nfrom keras.layers import *\nfrom keras.preprocessing.image import ImageDataGenerator\n\
+             g = ImageDataGenerator({generator})\n\
+             m = keras.Sequential([Input((28, 28, 1)), {layer}, Flatten(), Dense(10, activation='softmax')])\n"
+        );
+        let study = study_of(&text).unwrap();
+        assert!(study.toml.contains(expected), "{}\nfor\n{text}", study.toml);
+    }
+}

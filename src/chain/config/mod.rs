@@ -18,49 +18,50 @@ pub use self::repository::{Forge, Repository, StatusSpec};
 use crate::detect::{DetectError, Rule, Rules};
 use crate::spec::NotifySpec;
 
-/// Longer files are no configuration.
+/// Longer files are refused.
 const BYTES_MAX: u64 = 1 << 20;
 const REPOSITORIES_MAX: usize = 1000;
 
-/// The service, as its file says; all paths are absolute.
+/// The configuration of the service; all paths are absolute.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// The address to listen on.
     #[serde(default = "default_listen")]
     pub listen: SocketAddr,
-    /// The address of the service as others see it, for links in mail and statuses.
+    /// The public URL of the service, for links in mail and statuses.
     pub public_url: Option<String>,
-    /// Proxies in front of the service, by address or network. What they say of who connects to them is believed
-    /// (`X-Forwarded-For`), and of nobody else.
+    /// Trusted proxies in front of the service, by address or network: only their `X-Forwarded-For` headers are
+    /// believed.
     #[serde(default)]
     pub trusted_proxies: Vec<Network>,
-    /// The folder of everything that the service keeps: its database, checkouts, runs, logs and models.
+    /// The folder that the service keeps everything in: its database, checkouts, runs, logs and models.
     #[serde(default = "default_folder")]
     pub folder: PathBuf,
-    /// Builds that run at the same time.
+    /// How many builds may run at the same time.
     #[serde(default = "default_running")]
     pub max: usize,
-    /// The socket of the container engine. Default: the one that `DOCKER_HOST` names, or one in the usual places.
+    /// The socket of the container engine. Default: the one that `DOCKER_HOST` names, or the first found in the usual
+    /// places.
     pub engine: Option<PathBuf>,
-    /// Who may read and change what.
+    /// Who may see and change what.
     #[serde(default)]
     pub access: Access,
-    /// Certificate and key, for connections over TLS.
+    /// Certificate and key for TLS connections.
     pub tls: Option<Tls>,
     /// How long files of ended builds are kept.
     #[serde(default)]
     pub keep: Keep,
-    /// Who is told of every build, unless its repository says otherwise.
+    /// Who is notified of every build, unless its repository says otherwise.
     #[serde(default)]
     pub notify: NotifySpec,
-    /// What is built.
+    /// The repositories that are built.
     #[serde(default, rename = "repository")]
     pub repositories: Vec<Repository>,
-    /// What each kind of program is trained with; studies need no rule.
+    /// How each kind of program is trained; studies need no rule.
     #[serde(default, rename = "rule")]
     pub rules: Vec<ProgramRule>,
-    /// Registries whose model in production is trained again, as their own settings say.
+    /// Registries whose model in production is retrained according to their own settings.
     #[serde(default)]
     pub retrain: Vec<Retrain>,
 }
@@ -71,10 +72,10 @@ pub struct Config {
 pub struct Retrain {
     /// Its folder.
     pub registry: PathBuf,
-    /// Seconds between two looks.
+    /// Seconds between two checks.
     #[serde(default = "default_watch")]
     pub watch_seconds: u32,
-    /// Where MNIST lies on this machine, as `--data`.
+    /// The folder of MNIST on this machine, as with `--data`.
     pub data: Option<PathBuf>,
 }
 
@@ -82,14 +83,14 @@ fn default_watch() -> u32 {
     60
 }
 
-/// Who may use the service. Without files, everybody on this machine may do everything, and nobody else
-/// anything.
+/// Who may use the service. Without token files, everybody on this machine may do everything, and nobody else
+/// may do anything.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Access {
-    /// The file whose first line is the token of those who may see everything and change nothing.
+    /// The file whose first line is the token that allows seeing everything and changing nothing.
     pub read_token_file: Option<PathBuf>,
-    /// The file whose first line is the token of those who may also start, stop and repeat builds.
+    /// The file whose first line is the token that also allows starting, stopping and retrying builds.
     pub change_token_file: Option<PathBuf>,
 }
 
@@ -97,21 +98,21 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Tls {
-    /// The certificate, and those between it and its authority.
+    /// The certificate, followed by intermediate certificates.
     pub certificate_file: PathBuf,
     /// Its private key.
     pub key_file: PathBuf,
 }
 
-/// What the service keeps of ended builds. A published model, and the newest build of a repository, always stay.
+/// What the service keeps of ended builds. A published model and the newest build of a repository are always kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Keep {
-    /// Days after which files of a build are removed.
+    /// Days after which the files of a build are removed.
     pub days: u32,
-    /// Bytes of all builds of a repository together, above which those of the oldest are removed.
+    /// Total size of the builds of a repository above which the oldest are removed.
     pub gigabytes: u32,
-    /// Bytes of the log of one build; what is longer is cut in its middle.
+    /// Largest log of a build; the middle of a longer one is cut out.
     pub log_megabytes: u32,
 }
 
@@ -144,7 +145,7 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is no TOML, or has unknown keys.
+    /// It is not TOML, or has unknown keys.
     #[error("{}: {message}", file.display())]
     Syntax {
         /// The file.
@@ -152,16 +153,16 @@ pub enum ConfigError {
         /// What is wrong, with its line.
         message: String,
     },
-    /// What it says cannot be.
+    /// A value is invalid.
     #[error("{}: {key} {problem}; {help}", file.display())]
     Value {
         /// The file.
         file: PathBuf,
-        /// Whose value.
+        /// The key of the value.
         key: String,
         /// What is wrong.
         problem: String,
-        /// What would be right.
+        /// What would be valid.
         help: String,
     },
     /// A rule cannot be used.
@@ -174,7 +175,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or says something that cannot be.
+    /// If it cannot be read, or a value is invalid.
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let refuse = |source| ConfigError::Read { file: file.into(), source };
         let length = std::fs::metadata(file).map_err(refuse)?.len();
@@ -187,7 +188,7 @@ impl Config {
         Self::parse(file, folder, &text)
     }
 
-    /// Reads text; `file` names it in errors, relative paths in it start at `folder`.
+    /// Parses the text of a file; `file` names it in errors, and relative paths in it start at `folder`.
     ///
     /// # Errors
     ///
@@ -209,11 +210,11 @@ impl Config {
         Ok(config)
     }
 
-    /// Listens on another address, if the rights allow it.
+    /// Changes the address to listen on, if access to the service is restricted enough for it.
     ///
     /// # Errors
     ///
-    /// If others could connect who would have all rights.
+    /// If other machines could connect and would have all rights.
     pub fn listen_on(&mut self, address: SocketAddr) -> Result<(), ConfigError> {
         self.listen = address;
         self.check().map_err(|Problem { key, problem, help }| ConfigError::Value {
@@ -224,12 +225,12 @@ impl Config {
         })
     }
 
-    /// The repository of a name.
+    /// The repository with a name.
     pub fn repository(&self, name: &str) -> Option<&Repository> {
         self.repositories.iter().find(|repository| repository.name == name)
     }
 
-    /// Who is told of the builds of a repository.
+    /// Who is notified of the builds of a repository.
     pub fn notify_of(&self, repository: &Repository) -> NotifySpec {
         repository.notify.clone().unwrap_or_else(|| self.notify.clone())
     }
@@ -268,7 +269,7 @@ impl Config {
             return Err(Problem::new(
                 "listen",
                 format!(
-                    "lets other machines connect to {}, and everybody would have all rights",
+                    "lets other machines connect to {}, and everybody would be allowed to do everything",
                     self.listen
                 ),
                 "add `change-token-file` to [access], or listen on 127.0.0.1",
@@ -277,21 +278,21 @@ impl Config {
         if !self.trusted_proxies.is_empty() && self.access.change_token_file.is_none() {
             return Err(Problem::new(
                 "trusted-proxies",
-                "lets others connect through a proxy, and everybody would have all rights".into(),
+                "lets other machines connect through a proxy, and everybody would be allowed to do everything".into(),
                 "add `change-token-file` to [access]",
             ));
         }
         if let Some(network) = self.trusted_proxies.iter().find(|network| network.bits() == 0) {
             return Err(Problem::new(
                 "trusted-proxies",
-                format!("has {network}, which is everybody"),
-                "name the addresses of the proxies",
+                format!("contains {network}, which is every address"),
+                "list the addresses of the proxies",
             ));
         }
         if self.access.read_token_file.is_some() && self.access.change_token_file.is_none() {
             return Err(Problem::new(
                 "access.read-token-file",
-                "bounds reading, while everybody may change everything".into(),
+                "restricts reading, although everybody may change everything".into(),
                 "add `change-token-file`",
             ));
         }
@@ -301,11 +302,11 @@ impl Config {
         if let Some(url) = &self.public_url
             && !(url.starts_with("https://") || url.starts_with("http://"))
         {
-            let problem = format!("{url:?} is not a web address");
+            let problem = format!("{url:?} is not an http or https URL");
             return Err(Problem::new(
                 "public-url",
                 problem,
-                "use one such as https://burgeon.example.org",
+                "use a URL such as https://burgeon.example.org",
             ));
         }
         check_keep(&self.keep)?;
@@ -325,11 +326,11 @@ impl Config {
             repository.check(&format!("repository[{place}]"))?;
             let same = self.repositories[..place].iter().any(|other| other.name == repository.name);
             if same {
-                let problem = format!("{:?} is there twice", repository.name);
+                let problem = format!("{:?} is used twice", repository.name);
                 return Err(Problem::new(
                     &format!("repository[{place}].name"),
                     problem,
-                    "use two names",
+                    "give each repository its own name",
                 ));
             }
         }
@@ -348,8 +349,8 @@ fn check_keep(keep: &Keep) -> Result<(), Problem> {
         ("keep.log-megabytes", keep.log_megabytes, 1000),
     ] {
         if !(1..=most).contains(&value) {
-            let problem = format!("is {value}, which is not within 1 to {most}");
-            return Err(Problem::new(key, problem, "use a number within that range"));
+            let problem = format!("is {value}, which is not in the range 1 to {most}");
+            return Err(Problem::new(key, problem, "use a number in that range"));
         }
     }
     Ok(())

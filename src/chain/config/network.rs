@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// An address, or all that begin with the same bits.
+/// An address, or all addresses that begin with the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
     first: IpAddr,
     bits: u8,
 }
 
-/// Why a text is no network.
+/// The error of text that is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} is neither an IP address nor a network in CIDR notation; use one such as \"127.0.0.1\" or \"10.0.0.0/8\""
@@ -23,7 +23,7 @@ pub struct NetworkError {
 }
 
 impl Network {
-    /// Whether an address is one of it. One of IPv4 that is written as one of IPv6 is the same.
+    /// Whether an address belongs to it. IPv4-mapped IPv6 addresses count as IPv4 addresses.
     pub fn holds(&self, address: IpAddr) -> bool {
         let width = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
         let address = address.to_canonical();
@@ -38,7 +38,7 @@ impl Network {
                 == 0
     }
 
-    /// How many of its first bits are given.
+    /// The length of the prefix, in bits.
     pub(super) fn bits(&self) -> u8 {
         self.bits
     }
@@ -56,7 +56,7 @@ impl FromStr for Network {
         let first: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if first.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
-            // Digits alone: a sign would be read too.
+            // Digits only: `parse` would accept a sign.
             Some(bits) if bits.bytes().all(|byte| byte.is_ascii_digit()) => {
                 bits.parse().map_err(|_| wrong())?
             }

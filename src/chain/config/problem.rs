@@ -1,10 +1,10 @@
-//! What is wrong with a configuration: the key, the problem, and what would be right.
+//! What is wrong with a configuration: the key, the problem, and what would be valid.
 
 use std::path::{Component, Path};
 
 use crate::spec::{NotifySpec, RunSpec};
 
-/// A value that cannot be used, with its key and what would be right.
+/// An invalid value: its key, the problem, and what would be valid.
 pub(super) struct Problem {
     pub(super) key: String,
     pub(super) problem: String,

@@ -13,37 +13,37 @@ use burgeon_container::{Gpus, HangLimits};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "toml::Table")]
 pub struct ProgramRule {
-    /// Which programs they are, and their image and command.
+    /// Which programs it applies to, and their image and command.
     pub rule: Rule,
     /// Where they run.
     pub run: Runner,
     /// Where they report their accuracy.
     pub score: Score,
-    /// Files and folders that make the model, where the program writes them.
+    /// The files and folders of the model, as paths in the folder that the program writes to.
     pub model: Vec<PathBuf>,
     /// Whether it may use the network.
     pub network: bool,
-    /// GPUs that it gets, in a container.
+    /// GPUs that it may use in a container.
     pub gpus: Gpus,
-    /// What it may use.
+    /// Its limits.
     pub limits: ProgramLimits,
 }
 
-/// What a program may use.
+/// The limits of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ProgramLimits {
-    /// Processors, in a container.
+    /// Processors in a container.
     pub cpus: f64,
-    /// Memory, in a container.
+    /// Memory in a container.
     pub memory_megabytes: u32,
-    /// Processes and threads, in a container.
+    /// Processes and threads in a container.
     pub processes: u32,
     /// Longest time.
     pub seconds: u64,
-    /// Longest time in which it neither prints nor computes; 0 for no such limit.
+    /// Longest time without output or processor use; 0 for no limit.
     pub idle_seconds: u64,
-    /// Longest time in which it does not print, whatever it computes; 0 for no such limit.
+    /// Longest time without output, even if it uses the processor; 0 for no limit.
     pub silent_seconds: u64,
 }
 
@@ -61,7 +61,7 @@ impl Default for ProgramLimits {
 }
 
 impl ProgramLimits {
-    /// When the program is taken to have hung.
+    /// When the program counts as hung.
     pub fn hang(&self) -> HangLimits {
         let limit = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
         HangLimits { silent: limit(self.silent_seconds), idle: limit(self.idle_seconds) }
@@ -94,14 +94,14 @@ impl TryFrom<toml::Table> for ProgramRule {
     }
 }
 
-/// `"all"`, or how many.
+/// `"all"`, or a number.
 fn gpus(value: &toml::Value) -> Result<Gpus, toml::de::Error> {
     match value {
         toml::Value::String(word) if word == "all" => Ok(Gpus::All),
         toml::Value::Integer(0) => Ok(Gpus::None),
         toml::Value::Integer(number @ 1..=64) => Ok(Gpus::First(*number as u32)),
         _ => Err(serde::de::Error::custom(format!(
-            "`gpus` is {value}; use \"all\", or how many, from 0 to 64"
+            "`gpus` is {value}; use \"all\", or a number from 0 to 64"
         ))),
     }
 }
@@ -110,29 +110,29 @@ fn gpus(value: &toml::Value) -> Result<Gpus, toml::de::Error> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Runner {
-    /// A container of its image.
+    /// In a container of its image.
     #[default]
     Container,
-    /// A process of this machine, with all rights of the service: only for programs that are trusted.
+    /// As a process on this machine, with all rights of the service: only for trusted programs.
     Process,
 }
 
-/// Where a program reports its accuracy. What was there before it started does not count.
+/// Where a program reports its accuracy. Values from before its start do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Score {
-    /// A file that holds a number and nothing else.
+    /// A file that contains a number and nothing else.
     File(PathBuf),
     /// A number in a JSON file.
     Json {
         /// The file.
         file: PathBuf,
-        /// Its key; dots lead into objects within objects.
+        /// The key; dots separate the keys of nested objects.
         key: String,
     },
-    /// The last number in the output between these words and the next blank.
+    /// The last number in the output between this text and the next space.
     Output {
-        /// What stands before the number.
+        /// The text before the number.
         after: String,
     },
 }
@@ -146,7 +146,7 @@ impl Default for Score {
 impl ProgramRule {
     pub(super) fn check(&self, key: &str) -> Result<(), Problem> {
         if let Some(file) = self.model.iter().find(|file| !is_inside(file)) {
-            let problem = format!("{} is not in the folder of results", file.display());
+            let problem = format!("{} is outside the output folder", file.display());
             return Err(Problem::new(
                 &format!("{key}.model"),
                 problem,
@@ -162,7 +162,7 @@ impl ProgramRule {
             let help = "use more than 0, and at least 16 MB of memory";
             return Err(Problem::new(
                 &format!("{key}.limits"),
-                "allows nothing to run".into(),
+                "is too small for any program".into(),
                 help,
             ));
         }
@@ -175,7 +175,7 @@ impl Score {
         let file = match self {
             Self::File(file) | Self::Json { file, .. } => file,
             Self::Output { after } if after.is_empty() => {
-                let help = "use the words before the number, such as \"val_accuracy:\"";
+                let help = "use the text before the number, such as \"val_accuracy:\"";
                 return Err(Problem::new(key, "is empty".into(), help));
             }
             Self::Output { .. } => return Ok(()),
@@ -183,7 +183,7 @@ impl Score {
         match is_inside(file) {
             true => Ok(()),
             false => {
-                let problem = format!("{} is not in the folder of results", file.display());
+                let problem = format!("{} is outside the output folder", file.display());
                 Err(Problem::new(key, problem, "use a path such as accuracy.txt"))
             }
         }

@@ -9,27 +9,27 @@ use crate::chain::branch::is_branch;
 use crate::chain::url::GitUrl;
 use crate::spec::{NotifySpec, RunSpec, check_url};
 
-/// A repository, one branch of which is built.
+/// A repository and the branch of it that is built.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Repository {
-    /// Its name in addresses, folders and messages: letters, digits, `-`, `_` and `.`.
+    /// Its name in URLs, folders and messages: letters, digits, `-`, `_` and `.`.
     pub name: String,
-    /// What `git fetch` is given: `https://…`, `ssh://…`, `git@host:path`, or an absolute path on this machine.
+    /// The URL or path for `git fetch`: `https://…`, `ssh://…`, `git@host:path`, or an absolute path on this machine.
     pub url: GitUrl,
     /// The branch.
     #[serde(default = "default_branch")]
     pub branch: String,
-    /// Files whose first lines are the secrets of its webhooks; two while one is being replaced.
+    /// Files whose first lines are the secrets of its webhooks; two while a secret is being replaced.
     #[serde(default)]
     pub secret_files: Vec<PathBuf>,
-    /// The study file within the repository. Default: what `burgeon detect` finds.
+    /// The path of the study file in the repository. Default: what `burgeon detect` finds.
     pub study: Option<PathBuf>,
-    /// The accuracy that a model must reach, instead of the study's own; programs that are no study need one.
+    /// The accuracy that a model must reach, instead of the study's own; programs that are not studies need one.
     pub gate: Option<f64>,
-    /// Where the data of its studies lies on this machine, as `--data`.
+    /// The folder on this machine with the data of its studies, as with `--data`.
     pub data: Option<PathBuf>,
-    /// Seconds between polls of the branch, for pushes that no webhook told of; 0 for none.
+    /// Seconds between polls of the branch, for pushes that no webhook announced; 0 for never.
     #[serde(default = "default_poll")]
     pub poll_seconds: u32,
     /// Whether submodules are fetched too.
@@ -40,24 +40,24 @@ pub struct Repository {
     pub checkout_megabytes: u32,
     /// Longest training, in seconds.
     pub train_seconds: Option<f64>,
-    /// Whether a program of Keras or PyTorch that misses the gate is grown: it becomes a study, which burgeon grows until it
-    /// passes, and is written back as a program.
+    /// Whether a Keras or PyTorch program that misses the gate is grown: it is converted into a study, which burgeon
+    /// grows until it passes, and the grown network is exported as a program.
     #[serde(default)]
     pub grow: bool,
-    /// Where trials of its studies train, as `[run]` of a study says it; that of the repository's own studies does not
-    /// count.
+    /// Where the trials of its studies train, as in `[run]` of a study; the `[run]` tables of the repository's studies
+    /// are ignored.
     pub run: Option<RunSpec>,
-    /// Where the states of commits are posted.
+    /// Where commit statuses are posted.
     pub status: Option<StatusSpec>,
-    /// Who is told, instead of those of the whole service.
+    /// Who is notified, instead of the recipients for the whole service.
     pub notify: Option<NotifySpec>,
 }
 
-/// A service for repositories that shows the state of commits.
+/// A service that hosts repositories and shows commit statuses.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StatusSpec {
-    /// Which.
+    /// Its software.
     pub kind: Forge,
     /// Its API for the repository, such as `https://api.github.com/repos/ann/digits`.
     pub api: String,
@@ -65,7 +65,7 @@ pub struct StatusSpec {
     pub token_file: PathBuf,
 }
 
-/// Software that keeps repositories and sends webhooks.
+/// Software that hosts repositories and sends webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Forge {
@@ -99,11 +99,11 @@ impl Repository {
             ));
         }
         if !is_branch(&self.branch) {
-            let problem = format!("{:?} is not the name of a branch", self.branch);
+            let problem = format!("{:?} is not a valid branch name", self.branch);
             return Err(Problem::new(
                 &format!("{key}.branch"),
                 problem,
-                "use one such as \"main\"",
+                "use a name such as \"main\"",
             ));
         }
         if self.secret_files.len() > 2 {
@@ -111,7 +111,7 @@ impl Repository {
             return Err(Problem::new(
                 &format!("{key}.secret-files"),
                 problem,
-                "list one, or two while it is replaced",
+                "list one, or two while a secret is being replaced",
             ));
         }
         if let Some(study) = &self.study
@@ -130,7 +130,7 @@ impl Repository {
             return Err(Problem::new(
                 &format!("{key}.gate"),
                 format!("is {gate}"),
-                "use a share such as 0.8",
+                "use a fraction from 0 to 1, such as 0.8",
             ));
         }
         if let Some(seconds) = self.train_seconds
@@ -150,7 +150,7 @@ impl Repository {
             return Err(Problem::new(
                 &format!("{key}.status.api"),
                 problem,
-                "use one such as https://api.github.com/repos/ann/digits",
+                "use a URL such as https://api.github.com/repos/ann/digits",
             ));
         }
         if let Some(run) = &self.run {
@@ -163,7 +163,7 @@ impl Repository {
     }
 }
 
-/// Whether text can be the name of a repository: it becomes part of paths and addresses.
+/// Whether text can be the name of a repository: it becomes part of paths and URLs.
 fn is_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|byte| byte.is_ascii_alphanumeric())

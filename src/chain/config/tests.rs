@@ -39,7 +39,7 @@ fn what_cannot_be_is_refused_with_its_key_and_what_would_be_right() {
         ("trusted-proxies = [\"proxy.example.org\"]\n", "10.0.0.0/8"),
         (
             "trusted-proxies = [\"0.0.0.0/0\"]\n[access]\nchange-token-file = \"c\"\n",
-            "which is everybody",
+            "which is every address",
         ),
         ("[access]\nread-token-file = \"r\"\n", "change-token-file"),
         ("[[repository]]\nname = \"../a\"\nurl = \"/a\"\n", "repository[0].name"),

@@ -1,4 +1,4 @@
-//! Reading builds, and writing what becomes of them.
+//! Reads builds, and records their progress.
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -52,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// If the record cannot be read, as for all methods here.
+    /// If the database cannot be read, as for all methods here.
     pub fn builds(
         &self,
         repository: Option<&str>,
@@ -75,7 +75,7 @@ impl Store {
         self.select("WHERE state = ?1 ORDER BY id", [state])
     }
 
-    /// Ended builds of which nobody was told yet, oldest first.
+    /// Ended builds whose messages are not queued yet, oldest first.
     pub fn untold(&self) -> Result<Vec<BuildRow>, StoreError> {
         self.select("WHERE state = 'ended' AND told = 0 ORDER BY id", [])
     }
@@ -85,7 +85,7 @@ impl Store {
         self.select("WHERE told = 1 ORDER BY id", [])
     }
 
-    /// Builds the state of whose commits was not told yet as it is now, oldest first.
+    /// Builds whose current commit status was not posted yet, oldest first.
     pub fn without_status(&self) -> Result<Vec<BuildRow>, StoreError> {
         self.select(
             "WHERE (state = 'ended' AND coalesce(status, 'pending') = 'pending') OR (state <> 'ended' AND status IS NULL)
@@ -94,8 +94,8 @@ impl Store {
         )
     }
 
-    /// Ended builds whose files are still there, oldest first; neither the newest of a repository nor the one
-    /// whose model is published.
+    /// Ended builds whose files still exist, oldest first, except for the newest of the repository and the one whose
+    /// model is published.
     pub fn clearable(&self, repository: &str) -> Result<Vec<BuildRow>, StoreError> {
         self.select(
             "WHERE repository = ?1 AND state = 'ended' AND cleared = 0 AND told = 2
@@ -106,7 +106,7 @@ impl Store {
         )
     }
 
-    /// The stages of a build that began, in their order.
+    /// The stages of a build that have begun, in order.
     pub fn stages(&self, build: i64) -> Result<Vec<StageRow>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
@@ -127,7 +127,7 @@ impl Store {
         Ok(stages)
     }
 
-    /// The median time of a stage in the last ten builds of a repository that ended it well, in milliseconds.
+    /// The median time of a stage over the last ten builds of a repository that completed it, in milliseconds.
     pub fn median_ms(&self, repository: &str, stage: StageName) -> Result<Option<i64>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
@@ -142,7 +142,7 @@ impl Store {
         Ok(times.get(times.len() / 2).copied())
     }
 
-    /// The verdict before this build: of the newest earlier one of the repository that was judged or broke.
+    /// The verdict of the newest earlier build of the repository that was judged or failed.
     pub fn verdict_before(&self, build: &BuildRow) -> Result<Option<Verdict>, StoreError> {
         let connection = self.connection();
         let verdict = connection
@@ -156,7 +156,7 @@ impl Store {
         Ok(verdict)
     }
 
-    /// Whether a commit of a branch has a build, whatever came of it.
+    /// Whether a commit of a branch has a build, with any verdict.
     pub fn is_known(
         &self,
         repository: &str,
@@ -172,7 +172,7 @@ impl Store {
         Ok(known)
     }
 
-    /// Notes that a queued build runs, or goes on. False if it has ended, as one that was cancelled or superseded since
+    /// Records that a queued build starts or resumes. False if it has ended, because it was cancelled or superseded since
     /// it was read.
     pub fn start(&self, build: i64) -> Result<bool, StoreError> {
         self.change(|change| {
@@ -185,7 +185,7 @@ impl Store {
         })
     }
 
-    /// Notes that a stage begins. One that began already, before the service ended, begins again.
+    /// Records that a stage begins. One that had begun before the service stopped is restarted.
     pub fn begin_stage(&self, build: i64, stage: StageName) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute(
@@ -197,7 +197,7 @@ impl Store {
         })
     }
 
-    /// Notes what came of a stage.
+    /// Records the outcome of a stage.
     pub fn end_stage(
         &self,
         build: i64,
@@ -214,7 +214,7 @@ impl Store {
         })
     }
 
-    /// Notes which commit is built, whose it is, and what it says of itself.
+    /// Records the commit of a build, its author and its message.
     pub fn set_commit(
         &self,
         build: i64,
@@ -231,7 +231,7 @@ impl Store {
         })
     }
 
-    /// Notes the run folder of a build.
+    /// Records the run folder of a build.
     pub fn set_run(&self, build: i64, run: &str) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute("UPDATE build SET run = ?2 WHERE id = ?1", params![build, run])?;
@@ -239,7 +239,7 @@ impl Store {
         })
     }
 
-    /// Notes the accuracy of a build, and what its gate demands.
+    /// Records the accuracy of a build, and that of its gate.
     pub fn set_accuracy(
         &self,
         build: i64,
@@ -255,7 +255,7 @@ impl Store {
         })
     }
 
-    /// Gives a build its verdict; the first one counts.
+    /// Records the verdict of a build, unless it has one already.
     pub fn end(&self, build: i64, verdict: Verdict, why: &str) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute(
@@ -267,8 +267,8 @@ impl Store {
         })
     }
 
-    /// Notes that the messages about this verdict of a build are in its outbox. A build that was reopened meanwhile
-    /// stays as it is: its next verdict is still to be told.
+    /// Records that the messages about this verdict of a build are in its outbox. A build that was reopened meanwhile is
+    /// left as it is: its next verdict is still to be announced.
     pub fn set_told(&self, build: &BuildRow) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute(
@@ -279,7 +279,7 @@ impl Store {
         })
     }
 
-    /// Notes that all messages about this verdict of a build were sent, or refused for good.
+    /// Records that all messages about this verdict of a build were sent or permanently rejected.
     pub fn set_sent(&self, build: &BuildRow) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute(
@@ -290,8 +290,8 @@ impl Store {
         })
     }
 
-    /// Notes which state of a build's commit was told. A build whose state has changed meanwhile stays as it is, so
-    /// that the new state is told too.
+    /// Records which commit status of a build was posted. A build whose state has changed meanwhile is left as it is, so
+    /// that the new status is posted too.
     pub fn set_status(&self, build: &BuildRow, status: &str) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute(
@@ -303,7 +303,7 @@ impl Store {
         })
     }
 
-    /// Notes that the files of an ended build are removed from now on. False if it was reopened meanwhile.
+    /// Records that the files of an ended build are being removed. False if it was reopened meanwhile.
     pub fn set_cleared(&self, build: i64) -> Result<bool, StoreError> {
         self.change(|change| {
             let changed = change.execute(

@@ -1,4 +1,4 @@
-//! Calls of webhooks, and what came of each.
+//! Webhook deliveries, and the outcome of each.
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
@@ -7,29 +7,29 @@ use super::queue::{BuildRequest, Queued, enqueue};
 use super::rows::{Cause, DeliveryOutcome};
 use super::{Store, StoreError, now_ms};
 
-/// Refused calls that are kept, so that forged ones cannot fill the disk.
+/// How many refused deliveries are kept, so that forged ones cannot fill the disk.
 const REFUSED_KEPT: u32 = 1000;
 
-/// A genuine call.
+/// A genuine delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct NewDelivery<'a> {
     /// The repository's name.
     pub repository: &'a str,
     /// Who sent it: `github`, `gitea`, `gitlab` or `generic`.
     pub source: &'a str,
-    /// The sender's identifier; the same one is taken once.
+    /// The sender's identifier; each is accepted once.
     pub delivery: &'a str,
-    /// What it tells of, such as `push`.
+    /// The event, such as `push`.
     pub event: &'a str,
-    /// The branch, if it tells of one.
+    /// The branch, if it names one.
     pub branch: &'a str,
-    /// The commit, if it tells of one.
+    /// The commit, if it names one.
     pub commit: &'a str,
-    /// Why it starts nothing; `None` if it asks for a build.
+    /// Why it starts no build; `None` if it requests one.
     pub ignored: Option<&'a str>,
 }
 
-/// A call that was recorded.
+/// A recorded delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// Its place in the list.
@@ -40,45 +40,45 @@ pub struct Delivery {
     pub source: String,
     /// The sender's identifier.
     pub delivery: Option<String>,
-    /// When it came, in milliseconds since 1970.
+    /// When it arrived, in milliseconds since 1970.
     pub at: i64,
-    /// What it tells of.
+    /// The event.
     pub event: String,
     /// The branch.
     pub branch: String,
     /// The commit.
     #[serde(rename = "commit")]
     pub commit_id: String,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: DeliveryOutcome,
-    /// Why.
+    /// The reason of the outcome.
     pub why: String,
     /// The build that it started.
     pub build: Option<i64>,
 }
 
-/// What came of recording a call.
+/// The outcome of recording a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// It is new.
     New(DeliveryOutcome, Option<i64>),
-    /// It came before, and starts nothing.
+    /// It was received before, and starts no build.
     Seen,
 }
 
 impl Store {
-    /// Records genuine calls, in their order, and queues their builds: all of it or nothing, so that one wait for the
-    /// disk is enough for a burst. A call that came before does nothing.
+    /// Records genuine deliveries in order, and queues their builds, in a single transaction, so that a burst waits for
+    /// the disk only once. A delivery that was received before has no effect.
     ///
     /// # Errors
     ///
-    /// If the record cannot be read or written, as for all methods here.
+    /// If the database cannot be read or written, as for all methods here.
     pub fn record_deliveries(&self, new: &[NewDelivery]) -> Result<Vec<Recorded>, StoreError> {
         self.change(|change| new.iter().map(|new| record(change, new)).collect())
     }
 
-    /// Records calls that are not genuine: of each the repository that it names, who it claims to come from, why it
-    /// was refused, and nothing else. Only the newest are kept.
+    /// Records deliveries that are not genuine: only the repository that each names, who it claims to come from, and why
+    /// it was refused. Only the newest are kept.
     pub fn record_refusals(&self, refused: &[(&str, &str, &str)]) -> Result<(), StoreError> {
         self.change(|change| {
             for (repository, source, why) in refused {
@@ -97,7 +97,7 @@ impl Store {
         })
     }
 
-    /// The newest calls below a number, newest first.
+    /// The newest deliveries below a number, newest first.
     pub fn deliveries(&self, below: Option<i64>, most: u32) -> Result<Vec<Delivery>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
@@ -145,7 +145,7 @@ fn record(change: &Transaction, new: &NewDelivery) -> rusqlite::Result<Recorded>
                     (DeliveryOutcome::Queued, format!("started build {id}"), Some(id))
                 }
                 Queued::Known(id) => {
-                    (DeliveryOutcome::Known, format!("the commit has build {id}"), Some(id))
+                    (DeliveryOutcome::Known, format!("the commit already has build {id}"), Some(id))
                 }
             }
         }

@@ -1,31 +1,31 @@
-//! What lists of builds show, read for many builds at once.
+//! Data for lists of builds, read for many builds at once.
 
 use rusqlite::{Row, params};
 
 use super::rows::{StageName, StageRow, Verdict};
 use super::{Store, StoreError};
 
-/// A build that was measured.
+/// A build whose accuracy was measured.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
     /// Its number.
     pub build: i64,
     /// Its accuracy, 0..=1.
     pub accuracy: f64,
-    /// The accuracy that its gate demanded, 0..=1.
+    /// The accuracy of its gate, 0..=1.
     pub threshold: Option<f64>,
-    /// What came of it; `None` while it runs.
+    /// Its verdict; `None` while it runs.
     pub verdict: Option<Verdict>,
     /// When it was queued, in milliseconds since 1970.
     pub created: i64,
 }
 
 impl Store {
-    /// The stages of these builds, by build and in their order.
+    /// The stages of these builds, by build and in order.
     ///
     /// # Errors
     ///
-    /// If the record cannot be read, as for all methods here.
+    /// If the database cannot be read, as for all methods here.
     pub fn stages_of(&self, builds: &[i64]) -> Result<Vec<(i64, StageRow)>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(
@@ -51,7 +51,7 @@ impl Store {
         Ok(stages)
     }
 
-    /// The newest builds of a repository that were measured, oldest first.
+    /// The newest builds of a repository with an accuracy, oldest first.
     pub fn measured(&self, repository: &str, most: u32) -> Result<Vec<Measured>, StoreError> {
         let connection = self.connection();
         let mut statement = connection.prepare_cached(

@@ -1,7 +1,6 @@
-//! The durable record of deliveries and builds, in one SQLite file on a local disk.
+//! The database of deliveries and builds, in one SQLite file on a local disk.
 //!
-//! Invariant: whatever a method changed is on disk when it returns, and a change of several rows is made as a
-//! whole or not at all.
+//! Invariant: whatever a method changed is on disk when it returns, and several rows are changed in one transaction.
 
 mod builds;
 mod deliveries;
@@ -24,13 +23,13 @@ pub use rows::{
     BuildRow, BuildState, Cause, DeliveryOutcome, StageName, StageRow, StageState, Verdict,
 };
 
-/// The layout of the tables. One that is newer than this program knows is refused.
+/// The version of the tables. A newer one than this program knows is refused.
 const VERSION: i64 = 1;
 
-/// Why the record cannot be read or written.
+/// Why the database cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Its folder cannot be made.
+    /// Its folder cannot be created.
     #[error("cannot create the folder {}", folder.display())]
     Folder {
         /// The folder.
@@ -38,20 +37,20 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
-    /// SQLite cannot do it.
+    /// SQLite reported an error.
     #[error("the database cannot be read or written")]
     Database(#[from] rusqlite::Error),
     /// It was written by a newer program.
     #[error(
-        "the database has layout {found}, and this program knows {VERSION}; use a newer burgeon"
+        "the database has version {found}, but this burgeon knows only versions up to {VERSION}; use a newer burgeon"
     )]
     Newer {
-        /// Its layout.
+        /// Its version.
         found: i64,
     },
 }
 
-/// The record.
+/// The database.
 #[derive(Debug)]
 pub struct Store {
     connection: Mutex<Connection>,
@@ -59,11 +58,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens a file, or creates it.
+    /// Opens the database, or creates it.
     ///
     /// # Errors
     ///
-    /// If it cannot be opened, or another version of burgeon made it.
+    /// If it cannot be opened, or a newer version of burgeon created it.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)
@@ -72,7 +71,7 @@ impl Store {
         Self::with(Connection::open(file)?)
     }
 
-    /// A record in memory, for tests.
+    /// A database in memory, for tests.
     #[cfg(test)]
     pub fn in_memory() -> Self {
         Self::with(Connection::open_in_memory().unwrap()).unwrap()
@@ -104,17 +103,17 @@ impl Store {
         Ok(Self { connection: Mutex::new(connection), changes: watch::channel(0).0 })
     }
 
-    /// Counts the changes: whoever waits on it is woken by each.
+    /// The number of changes; each change wakes those who wait on it.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A thread that panicked left no half-made change: SQLite takes it back.
+        // A thread that panicked left no partial change: SQLite rolls it back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a change as a whole, and tells whoever waits for changes.
+    /// Makes a change in one transaction, and wakes those who wait for changes.
     fn change<T>(
         &self,
         change: impl FnOnce(&rusqlite::Transaction) -> rusqlite::Result<T>,
@@ -130,7 +129,7 @@ impl Store {
     }
 }
 
-/// Now, in milliseconds since 1970, as times are kept.
+/// The current time in milliseconds since 1970, as times are stored.
 fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }

@@ -5,40 +5,40 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::rows::{BuildRow, BuildState, Cause};
 use super::{Store, StoreError, now_ms};
 
-/// A build that is asked for.
+/// A request for a build.
 #[derive(Debug, Clone, Copy)]
 pub struct BuildRequest<'a> {
     /// The repository's name.
     pub repository: &'a str,
     /// The branch.
     pub branch: &'a str,
-    /// The commit; empty for the branch's newest.
+    /// The commit; empty for the newest one of the branch.
     pub commit: &'a str,
-    /// Why.
+    /// The cause.
     pub cause: Cause,
 }
 
-/// What came of asking for a build.
+/// The outcome of a request for a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Queued {
-    /// It is in the queue, under this number.
+    /// It is queued with this number.
     New(i64),
-    /// The commit was built before, or waits already, under this number.
+    /// The commit already has the build with this number.
     Known(i64),
 }
 
 impl Store {
-    /// Asks for a build. Older ones of the same branch that still wait are superseded by it. A commit that has
-    /// a build gets no other one, unless somebody asks for it by hand.
+    /// Queues a build. It supersedes older builds of the same branch that still wait. A commit that has a build gets no
+    /// other one, unless a user requests it.
     ///
     /// # Errors
     ///
-    /// If the record cannot be written, as for all methods here.
+    /// If the database cannot be written, as for all methods here.
     pub fn enqueue(&self, request: BuildRequest) -> Result<Queued, StoreError> {
         self.change(|change| enqueue(change, request))
     }
 
-    /// The queued builds that may start now, oldest first: those of repositories none of whose builds runs.
+    /// The queued builds that may start now, oldest first: those of repositories without a running build.
     pub fn startable(&self) -> Result<Vec<BuildRow>, StoreError> {
         let running = self.in_state(BuildState::Running)?;
         let mut taken: Vec<String> = running.into_iter().map(|build| build.repository).collect();
@@ -52,8 +52,8 @@ impl Store {
         Ok(startable)
     }
 
-    /// Asks to stop a build: one that waits ends at once, one that runs is stopped by its worker. False if it has
-    /// ended already.
+    /// Cancels a build: a waiting one ends at once, a running one is stopped by its thread. False if it has ended
+    /// already.
     pub fn ask_to_stop(&self, build: i64) -> Result<bool, StoreError> {
         self.change(|change| {
             let waited = change.execute(
@@ -68,9 +68,9 @@ impl Store {
         })
     }
 
-    /// Puts a build that failed or was cancelled into the queue again, to go on from the stage where it ended: a
-    /// study goes on with what it has trained, while a program that was not measured starts anew. False if there is no such build, or
-    /// its files were removed.
+    /// Queues a build that failed or was cancelled again, to resume at the stage where it ended: a study resumes its
+    /// training, while a program whose accuracy was not measured restarts. False if there is no such build, or its files
+    /// were removed.
     pub fn reopen(&self, build: i64) -> Result<bool, StoreError> {
         self.change(|change| {
             let changed = change.execute(
@@ -83,7 +83,7 @@ impl Store {
         })
     }
 
-    /// Asks for an ended build again, as a new one of the same commit. `None` if there is no such ended build.
+    /// Queues a new build of the commit of an ended build. `None` if there is no such ended build.
     pub fn retry(&self, build: i64) -> Result<Option<Queued>, StoreError> {
         self.change(|change| {
             let old: Option<(String, String, String)> = change

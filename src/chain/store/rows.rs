@@ -1,8 +1,8 @@
-//! What the tables hold, typed.
+//! The rows of the tables.
 
 use serde::Serialize;
 
-/// An enum that is kept as a word.
+/// An enum that is stored as a word.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$doc])*
@@ -11,10 +11,10 @@ macro_rules! words {
         pub enum $name { $($(#[$variant_doc])* $variant,)* }
 
         impl $name {
-            /// All of them.
+            /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// As it is kept and shown.
+            /// The word that is stored and shown.
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
@@ -39,11 +39,11 @@ macro_rules! words {
 }
 
 words! {
-    /// Where a build stands.
+    /// The state of a build.
     BuildState {
         /// It waits for its turn.
         Queued = "queued",
-        /// It runs, or is about to go on after the service was started again.
+        /// It runs, or will resume after a restart of the service.
         Running = "running",
         /// It has its verdict.
         Ended = "ended",
@@ -51,17 +51,17 @@ words! {
 }
 
 words! {
-    /// What came of a build.
+    /// The verdict of a build.
     Verdict {
-        /// A model passed the gate and is published.
+        /// A model passed the gate and was published.
         Accepted = "accepted",
         /// Training ended, and no model passed.
         NotPassed = "not-passed",
-        /// Something went wrong: the build broke.
+        /// The build failed with an error.
         Failed = "failed",
-        /// A newer push came before its turn.
+        /// A newer push replaced it in the queue.
         Superseded = "superseded",
-        /// Somebody stopped it.
+        /// A user stopped it.
         Cancelled = "cancelled",
     }
 }
@@ -71,38 +71,38 @@ words! {
     StageName {
         /// The commit is fetched and checked out.
         Pull = "pull",
-        /// What it holds is looked at.
+        /// What can be trained is detected.
         Detect = "detect",
-        /// It is trained, and grown until it passes its gate or gives up.
+        /// It is trained; a study is grown until it passes its gate or gives up.
         Train = "train",
-        /// Its accuracy is read and held to the gate.
+        /// Its accuracy is compared with the gate.
         Judge = "judge",
-        /// The program that missed the gate becomes a study, which is trained and grown.
+        /// A program that missed the gate is converted into a study, which is trained and grown.
         Grow = "grow",
-        /// The grown network is written back as a program, which is run and held to the gate.
+        /// The grown network is exported as a program, whose accuracy is compared with the gate.
         Check = "check",
         /// The accepted model replaces the one before it.
         Publish = "publish",
-        /// People and the repository's service are told.
+        /// Messages are queued.
         Notify = "notify",
     }
 }
 
 impl StageName {
-    /// Whether builds have it only where a program is grown.
+    /// Whether only builds that grow a program have it.
     pub fn is_of_growth(self) -> bool {
         matches!(self, Self::Grow | Self::Check)
     }
 }
 
 words! {
-    /// Where a stage stands.
+    /// The state of a stage.
     StageState {
-        /// It began.
+        /// It is running.
         Running = "running",
-        /// It ended well.
+        /// It was completed.
         Done = "done",
-        /// The build ended in it.
+        /// It failed, which ended the build.
         Failed = "failed",
     }
 }
@@ -110,25 +110,25 @@ words! {
 words! {
     /// Why a build was started.
     Cause {
-        /// A webhook told of a push.
+        /// A webhook announced a push.
         Push = "push",
-        /// The branch was looked up and had a commit that was never built.
+        /// Polling found a commit without a build.
         Poll = "poll",
-        /// Somebody asked for it.
+        /// A user requested it.
         Asked = "asked",
-        /// Somebody asked for an ended one again.
+        /// A user retried an ended build.
         Retry = "retry",
     }
 }
 
 words! {
-    /// What came of a delivery.
+    /// The outcome of a delivery.
     DeliveryOutcome {
         /// It started a build.
         Queued = "queued",
-        /// The commit is built or waits already.
+        /// The commit already has a build.
         Known = "known",
-        /// It concerns nothing that is built.
+        /// It concerns no branch that is built.
         Ignored = "ignored",
         /// It is not genuine.
         Refused = "refused",
@@ -149,9 +149,9 @@ pub struct BuildRow {
     pub commit_id: String,
     /// Why it was started.
     pub cause: Cause,
-    /// Where it stands.
+    /// Its state.
     pub state: BuildState,
-    /// What came of it, once it ended.
+    /// Its verdict, once it has ended.
     pub verdict: Option<Verdict>,
     /// Why, in a sentence.
     pub why: String,
@@ -161,7 +161,7 @@ pub struct BuildRow {
     pub message: String,
     /// The accuracy on held-out data, 0..=1.
     pub accuracy: Option<f64>,
-    /// The accuracy that the gate demands, 0..=1.
+    /// The accuracy of the gate, 0..=1.
     pub threshold: Option<f64>,
     /// The run folder, relative to the build's folder.
     pub run: Option<String>,
@@ -171,13 +171,13 @@ pub struct BuildRow {
     pub started: Option<i64>,
     /// When it ended.
     pub ended: Option<i64>,
-    /// Whether somebody asked to stop it.
+    /// Whether a user asked to stop it.
     pub stop_asked: bool,
-    /// The newer build that took its place.
+    /// The newer build that superseded it.
     pub superseded_by: Option<i64>,
-    /// How often it was started: more than once if the service ended in between.
+    /// How often it was started: more than once if the service was restarted.
     pub starts: i64,
-    /// How many verdicts it had: more than one if somebody let it go on after it had failed.
+    /// How many verdicts it had: more than one if it was resumed after a failure.
     pub verdicts: i64,
     /// Whether the messages about it are in the outbox.
     pub told: bool,
@@ -188,14 +188,14 @@ pub struct BuildRow {
 /// A stage of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StageRow {
-    /// Which.
+    /// Its name.
     pub name: StageName,
-    /// Where it stands.
+    /// Its state.
     pub state: StageState,
     /// When it began, in milliseconds since 1970.
     pub started: i64,
     /// When it ended.
     pub ended: Option<i64>,
-    /// What came of it.
+    /// A note on its outcome.
     pub note: String,
 }

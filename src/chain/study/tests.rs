@@ -78,7 +78,7 @@ fn trials_train_where_the_service_says() {
     let demands = Demands { run: run.clone(), ..Demands::default() };
     let built = read(folder.path(), Path::new("a.toml"), folder.path(), demands).unwrap();
     assert_eq!(built.study.run, run);
-    assert!(built.changes[0].starts_with("[run] of the study is left out"), "{:?}", built.changes);
+    assert!(built.changes[0].starts_with("[run] of the study is ignored"), "{:?}", built.changes);
     // What is written for the training reads the same.
     let again = StudyDocument::new("study.toml", built.study.to_toml()).parse().unwrap();
     assert_eq!(again.run, run);

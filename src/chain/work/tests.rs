@@ -18,9 +18,9 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-fn ailing(chain: &Chain, after: Duration) -> Vec<(Part, Ailment)> {
+fn malfunctions(chain: &Chain, after: Duration) -> Vec<(Part, Malfunction)> {
     let troubles = chain.health.troubles(Instant::now() + after);
-    troubles.iter().map(|trouble| (trouble.part, trouble.ailment)).collect()
+    troubles.iter().map(|trouble| (trouble.part, trouble.malfunction)).collect()
 }
 
 #[test]
@@ -34,15 +34,15 @@ fn a_thread_that_dies_is_shown_and_begins_anew() {
         match starts {
             1 => panic!("meant: a thread dies"),
             2 => {
-                assert_eq!(ailing(&chain, Duration::ZERO), [(Part::Poll, Ailment::Dead)]);
-                chain.health.well(Part::Poll);
+                assert_eq!(malfunctions(&chain, Duration::ZERO), [(Part::Poll, Malfunction::Dead)]);
+                chain.health.report_success(Part::Poll);
                 Ok(())
             }
             _ => unreachable!(),
         }
     });
     assert!(starts == 2 && began.elapsed() >= PAUSE_MIN);
-    assert_eq!(ailing(&chain, Duration::ZERO), []);
+    assert_eq!(malfunctions(&chain, Duration::ZERO), []);
 }
 
 #[test]
@@ -52,16 +52,16 @@ fn a_record_that_cannot_be_read_is_shown_and_work_goes_on_when_it_can() {
     let other = rusqlite::Connection::open(chain.places.database()).unwrap();
     let working = Arc::clone(&chain);
     let work = thread::spawn(move || working.work());
-    until("it is well", || ailing(&chain, Duration::ZERO).is_empty());
+    until("it is well", || malfunctions(&chain, Duration::ZERO).is_empty());
     other.execute("ALTER TABLE build RENAME TO gone", []).unwrap();
     chain.wake();
     until("it is shown", || {
-        ailing(&chain, Duration::ZERO).contains(&(Part::Builds, Ailment::Failing))
+        malfunctions(&chain, Duration::ZERO).contains(&(Part::Builds, Malfunction::Failing))
     });
     let troubles = chain.health.troubles(Instant::now());
     assert!(troubles[0].sentence().contains("no such table"), "{troubles:?}");
     other.execute("ALTER TABLE gone RENAME TO build", []).unwrap();
-    until("it is well again", || ailing(&chain, Duration::ZERO).is_empty());
+    until("it is well again", || malfunctions(&chain, Duration::ZERO).is_empty());
     let asked =
         BuildRequest { repository: "digits", branch: "main", commit: "", cause: Cause::Asked };
     chain.store.enqueue(asked).unwrap();
@@ -86,10 +86,10 @@ fn a_worker_that_stalls_is_seen_within_a_minute() {
     let since = Instant::now();
     thread::sleep(Duration::from_millis(1500));
     let later = Duration::from_secs(60).saturating_sub(since.elapsed());
-    assert!(ailing(&chain, later).contains(&(Part::Builds, Ailment::Stuck)));
+    assert!(malfunctions(&chain, later).contains(&(Part::Builds, Malfunction::Stuck)));
     drop(held);
     until("it goes on", || {
-        !ailing(&chain, Duration::from_secs(30)).contains(&(Part::Builds, Ailment::Stuck))
+        !malfunctions(&chain, Duration::from_secs(30)).contains(&(Part::Builds, Malfunction::Stuck))
     });
     chain.stop();
     work.join().unwrap().unwrap();

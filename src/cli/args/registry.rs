@@ -83,10 +83,10 @@ pub struct RetrainArguments {
     /// The folder of the registry
     #[arg(long, default_value = "registry", env = "BURGEON_REGISTRY", value_name = "DIR", add = folders())]
     pub registry: PathBuf,
-    /// Begin now, whatever would be waited for
+    /// Retrain now, even if no retraining is due
     #[arg(long)]
     pub now: bool,
-    /// Look again and again, after so many seconds
+    /// Keep running, and check at this interval
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", env = "BURGEON_WATCH",
           value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub watch: Option<u64>,

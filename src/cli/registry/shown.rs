@@ -83,8 +83,8 @@ pub(super) fn promotion_json(promotion: &Promotion) -> serde_json::Value {
 #[cfg(feature = "serve")]
 pub(in crate::cli) fn decision_text(record: &Record) -> String {
     let mut text = String::new();
-    if let Some(Retraining { round, cause, why, .. }) = &record.retraining {
-        let _ = writeln!(text, "retraining {round} ({})", cause.words());
+    if let Some(Retraining { number, cause, why, .. }) = &record.retraining {
+        let _ = writeln!(text, "retraining {number} ({})", cause.words());
         if !why.is_empty() {
             let _ = writeln!(text, "- {why}");
         }
@@ -101,10 +101,13 @@ pub(super) fn promotion_text(promotion: &Promotion) -> String {
     let name = alias.as_deref().unwrap_or_default();
     let to = to.unwrap_or_default();
     let mut text = judgement.as_ref().map(judgement_text).unwrap_or_default();
-    let before = from.map_or("nothing before".into(), |from| format!("version {from} before"));
+    let before =
+        from.map_or("it was not set before".into(), |from| format!("it was version {from} before"));
     let _ = match action {
         Action::Refused => match from {
-            Some(from) => writeln!(text, "refused: {name} stays version {from} (record {record})"),
+            Some(from) => {
+                writeln!(text, "refused: {name} remains version {from} (record {record})")
+            }
             None => writeln!(text, "refused: there is no {name} (record {record})"),
         },
         _ => {
@@ -112,7 +115,7 @@ pub(super) fn promotion_text(promotion: &Promotion) -> String {
                 Some(judgement) if *forced && !judgement.accepted => ", by force",
                 _ => "",
             };
-            writeln!(text, "{name} is version {to} now{force}, {before} (record {record})")
+            writeln!(text, "{name} is now version {to}{force}; {before} (record {record})")
         }
     };
     text
@@ -134,7 +137,7 @@ fn judgement_text(judgement: &Judgement) -> String {
     if let Some(paired) = &judgement.paired {
         let _ = writeln!(
             text,
-            "version {}: {}; {} images are right in that one alone, {} in this one alone: p = {:.4} (McNemar's exact test); the difference is at least {:+.2} points (level {})",
+            "version {}: {}; {} images are classified correctly only by that version, {} only by this one: p = {:.4} (McNemar's exact test); the difference is at least {:+.2} points (level {})",
             paired.version,
             percent(paired.accuracy),
             paired.only_before,
@@ -157,7 +160,7 @@ pub(super) fn verification_text(found: &Verification) -> String {
         let _ = writeln!(text, "- {fault}");
     }
     let verdict = match faults.len() {
-        0 => "all as it was written".to_owned(),
+        0 => "no faults".to_owned(),
         1 => "1 fault".into(),
         faults => format!("{faults} faults"),
     };
@@ -167,10 +170,10 @@ pub(super) fn verification_text(found: &Verification) -> String {
 
 pub(super) fn cleared_text(cleared: &[u64]) -> String {
     match cleared {
-        [] => "nothing to clear\n".into(),
+        [] => "there are no old versions to remove\n".into(),
         cleared => {
             let names: Vec<String> = cleared.iter().map(u64::to_string).collect();
-            format!("cleared version {}\n", names.join(", "))
+            format!("removed version {}\n", names.join(", "))
         }
     }
 }

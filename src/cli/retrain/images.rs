@@ -1,4 +1,4 @@
-//! Labelled images of the log of requests.
+//! Labelled images from the request log, and how well models classify them.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,18 +8,19 @@ use jiff::Timestamp;
 use crate::cli::error::CliError;
 use crate::data::image_file::Picture;
 use crate::data::layout::planes;
+use crate::model::{OpenDevice, SavedModel};
 use crate::registry::{Action, HeldOut, ImageHash, Record, Registry};
 use crate::retrain::{Label, RetrainSettings, Retraining, Selected};
 use crate::serve::predict::{LabelledImage, labelled};
 
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
-/// Labels that may be trained on.
+/// Labels that may be used for training.
 pub(super) struct Feedback {
     pub(super) labels: Vec<LabelledImage>,
 }
 
-/// Their images, `[channels, height, width]` each.
+/// Labels with their images, `[channels, height, width]` each.
 pub(super) struct LabelledImages {
     pub(super) labels: Vec<Label>,
     pub(super) classes: Vec<String>,
@@ -29,7 +30,8 @@ pub(super) struct LabelledImages {
 }
 
 impl Feedback {
-    /// Those that nothing speaks against. What a version was trained on that was rolled back is not trusted again.
+    /// Reads the labels that the settings allow. Labels that were used for a version that was rolled back, and older
+    /// ones, are never used again.
     pub(super) fn read(
         registry: &Registry,
         requests: &Path,
@@ -51,7 +53,7 @@ impl Feedback {
         Ok(Self { labels })
     }
 
-    /// Their images. Those that a crash tore, or that a version of another shape was given, are left out.
+    /// Reads the images of these labels. Truncated ones, and those of another shape, are left out.
     pub(super) fn images(self, registry: &Registry) -> Result<LabelledImages, CliError> {
         let set = registry.held_out_set()?;
         let (shape, classes) = (set.shape, set.classes);
@@ -88,7 +90,7 @@ impl LabelledImages {
         self.labels.retain(|label| !known.contains(&label.image));
     }
 
-    /// To train on, to validate by and to judge by, together with those before.
+    /// The selected images to train on, to validate on and to judge on, each appended to those of `base`.
     pub(super) fn sets(&self, selected: &Selected, base: Option<[HeldOut; 3]>) -> [HeldOut; 3] {
         let parts = [&selected.train, &selected.validation, &selected.held_out];
         let mut base = base.map(|sets| sets.into_iter());
@@ -103,4 +105,19 @@ impl LabelledImages {
             HeldOut::new("feedback", self.shape, &self.fit, &self.classes, pixels, labels)
         })
     }
+}
+
+/// Which of these images the model in a folder classifies correctly.
+pub(super) fn correct_answers(
+    folder: &Path,
+    device: &OpenDevice,
+    images: &HeldOut,
+) -> Result<Vec<bool>, CliError> {
+    let classifier = SavedModel::open(folder)?.classifier(&device.device)?;
+    let rows: Vec<&[u8]> = (0..images.set.images).map(|at| images.image(at)).collect();
+    let is_correct = |(row, label): (Vec<f32>, &u16)| {
+        let best = (0..row.len()).rev().max_by(|a, b| row[*a].total_cmp(&row[*b]));
+        best == Some(usize::from(*label))
+    };
+    Ok(classifier.logits(&rows)?.into_iter().zip(&images.labels).map(is_correct).collect())
 }

@@ -1,20 +1,20 @@
-//! `burgeon retrain`: trains the model in production again, judges it on old and new images, and promotes it.
+//! `burgeon retrain`: retrains the model in production, judges it on old and new images, and promotes it.
 //!
 //! ```text
-//! pass ── a round that was begun is carried on
-//!   ├── worse     production was retrained, and is worse on what came since → rolled back
-//!   ├── decide    alarm, labels, data, schedule → begin, or what is waited for
-//!   ├── select    the labels → a round on disk
-//!   └── train     train → judge on feedback → add → promote by the registry's rule → record
+//! check ── an unfinished retraining is resumed
+//!   ├── roll_back  production was retrained, and is worse on the feedback since → rolled back
+//!   ├── decide     alarm, labels, data, schedule → begin, or the reason to wait
+//!   ├── select     the labels → a plan on disk
+//!   └── execute    train → judge on feedback → add → promote by the registry's rule → record
 //! ```
 //!
-//! Invariant: whatever is killed, a round ends in one decision, which the registry's records hold.
+//! Invariant: whatever is killed, a retraining ends in exactly one decision in the registry's records.
 
 mod images;
-mod round;
+mod plan;
+mod roll_back;
 mod study;
 mod train;
-mod worse;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::images::Feedback;
-use self::round::Round;
+use self::plan::{Plan, promotion_of};
 use super::args::{Common, RetrainArguments};
 use super::error::CliError;
 use super::exit::Exit;
@@ -42,17 +42,17 @@ use crate::sys::files::real_files;
 use crate::sys::lock::{LockError, LockRequest, RunLock};
 use crate::sys::signals::{StopFlag, StopReason};
 
-/// Says that somebody asks for a retraining.
+/// Its presence asks the process that watches the registry for a retraining.
 const ASKED_FILE: &str = "asked";
 
-/// Looks once whether there is something to do, and does it; or again and again.
+/// Checks whether a retraining is due, and runs it: once, or at intervals.
 pub(super) fn retrain(
     arguments: &RetrainArguments,
     common: &Common,
     output: &Output,
 ) -> Result<Exit, CliError> {
     let files = real_files().map_err(LaunchError::from)?;
-    // Its runs are found again from any folder.
+    // Absolute, so that its runs are found from any folder.
     let folder = std::path::absolute(&arguments.registry).unwrap_or(arguments.registry.clone());
     let registry = Registry::open(files.clone(), folder)?;
     files.create_folders(&registry.retrain()).map_err(CliError::File)?;
@@ -61,7 +61,9 @@ pub(super) fn retrain(
         Err(LockError::Locked { .. }) if arguments.now => {
             let path = registry.retrain().join(ASKED_FILE);
             files.write_atomically(&path, b"").map_err(CliError::File)?;
-            return output.result("the process that watches this registry begins one soon\n");
+            return output.result(
+                "requested; the process that watches this registry will start the retraining\n",
+            );
         }
         lock => lock.map_err(RegistryError::from)?,
     };
@@ -79,29 +81,29 @@ pub(super) fn retrain(
         stop,
         by_hand,
         data_seen: None,
-        worse_seen: None,
+        compared: None,
     };
     let mut told = None;
     loop {
-        let passed = retrainer.pass();
+        let checked = retrainer.check();
         if let Some(StopReason::Signal(signal)) = retrainer.stop.requested() {
             return Ok(Exit::Of(signal.exit_code()));
         }
-        let passed = match (passed, arguments.watch) {
-            (Err(error), Some(_)) => Passed::Failed(error_chain(&error)),
-            (passed, _) => passed?,
+        let outcome = match (checked, arguments.watch) {
+            (Err(error), Some(_)) => CheckOutcome::Failed(error_chain(&error)),
+            (checked, _) => checked?,
         };
         retrainer.by_hand = false;
-        if told.as_ref() != Some(&passed) {
-            retrainer.tell(&passed)?;
+        if told.as_ref() != Some(&outcome) {
+            retrainer.tell(&outcome)?;
         }
-        let exit = match &passed {
-            Passed::Decided(record) if record.action != Action::Promoted => Exit::Refused,
-            Passed::Waiting(_) if by_hand => Exit::Refused,
+        let exit = match &outcome {
+            CheckOutcome::Decided(record) if record.action != Action::Promoted => Exit::Refused,
+            CheckOutcome::Waiting(_) if by_hand => Exit::Refused,
             _ => Exit::Success,
         };
         let Some(seconds) = arguments.watch else { return Ok(exit) };
-        told = Some(passed);
+        told = Some(outcome);
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(seconds) && retrainer.stop.requested().is_none()
         {
@@ -110,17 +112,17 @@ pub(super) fn retrain(
     }
 }
 
-/// What came of a look.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Passed {
-    /// Nothing was done, for this reason.
+enum CheckOutcome {
+    /// No retraining is due, for this reason.
     Waiting(String),
-    /// A decision was made.
+    /// A retraining ended in this decision.
     Decided(Box<Record>),
-    /// A round is being trained.
+    /// A retraining is in progress.
     Training(String),
-    /// It is tried again.
+    /// The check failed, and will be repeated.
     Failed(String),
 }
 
@@ -132,44 +134,49 @@ struct Retrainer<'a> {
     watchdog: Watchdog,
     stop: StopFlag,
     by_hand: bool,
-    /// What the study's data was when it was last looked at, and whether it had changed.
-    data_seen: Option<(study::Stamp, bool)>,
-    /// The decision and the number of labels with which production was last compared with the version before.
-    worse_seen: Option<(u64, usize)>,
+    /// The study's data as it was when it was last read.
+    data_seen: Option<study::HashedData>,
+    /// The promotion and the number of labels for which production was last compared with the version before it.
+    compared: Option<(u64, usize)>,
 }
 
 impl Retrainer<'_> {
-    fn pass(&mut self) -> Result<Passed, CliError> {
+    /// Resumes the unfinished retraining or, if there is none, runs one that is due.
+    fn check(&mut self) -> Result<CheckOutcome, CliError> {
         let asked = self.registry.retrain().join(ASKED_FILE);
         if self.registry.files().kind(&asked).map_err(CliError::File)?.is_some() {
             self.registry.files().remove_file(&asked).map_err(CliError::File)?;
             self.by_hand = true;
         }
-        // Carries out what was decided, if whoever decided was killed.
+        // Carries out the last decision if the process that made it was killed.
         drop(writer(&self.registry, "burgeon retrain")?);
         let settings = self.registry.settings()?.retrain;
         let folder = self.registry.path();
         let settings = settings.ok_or_else(|| CliError::NoRetrain { folder: folder.into() })?;
         let decided = self.registry.retrainings()?;
-        if let Some(round) = Round::begun(&self.registry, &decided)? {
-            return self.carry_on(&round);
+        if let Some(plan) = Plan::unfinished(&self.registry, &decided)? {
+            return self.execute(&plan);
         }
         let alias = self.registry.alias(PRODUCTION)?;
         let alias = alias.ok_or_else(|| RegistryError::NoAlias { name: PRODUCTION.into() })?;
         let feedback = Feedback::read(&self.registry, &self.requests, &settings, &decided)?;
         if let Some(record) = self.roll_back_if_worse(&settings, &alias, &decided, &feedback)? {
-            return Ok(Passed::Decided(Box::new(record)));
+            return Ok(CheckOutcome::Decided(Box::new(record)));
         }
         let cause = match decide(&settings, &self.facts(&settings, &alias, &decided, &feedback)?) {
-            Decision::Wait(why) => return Ok(Passed::Waiting(why)),
+            Decision::Wait(why) => return Ok(CheckOutcome::Waiting(why)),
             Decision::Begin(cause) => cause,
         };
-        match self.round(cause, &settings, &alias, &decided, feedback)? {
-            Err(why) => Ok(Passed::Waiting(format!("{}: {why}", cause.words()))),
-            Ok(round) => self.carry_on(&round),
+        match self.plan(cause, &settings, &alias, &decided, feedback)? {
+            Err(why) => Ok(CheckOutcome::Waiting(format!(
+                "retraining is due ({}), but {why}",
+                cause.words()
+            ))),
+            Ok(plan) => self.execute(&plan),
         }
     }
 
+    /// The facts that [`decide`] is based on.
     fn facts(
         &mut self,
         settings: &RetrainSettings,
@@ -177,7 +184,7 @@ impl Retrainer<'_> {
         decided: &[(Record, Retraining)],
         feedback: &Feedback,
     ) -> Result<Facts, CliError> {
-        let base = Round::of_version(decided, alias.version).map(|(_, base)| base.begun);
+        let base = promotion_of(decided, alias.version).map(|(_, base)| base.begun);
         let last = decided.last();
         let after = |at: Option<Timestamp>| {
             feedback.labels.iter().filter(|label| at.is_none_or(|at| label.at > at)).count()
@@ -194,18 +201,18 @@ impl Retrainer<'_> {
         })
     }
 
-    /// Fixes what is trained, or says why nothing can be.
-    fn round(
+    /// Plans a retraining and writes the plan to disk; the inner error says why none is possible.
+    fn plan(
         &self,
         cause: Cause,
         settings: &RetrainSettings,
         alias: &Alias,
         decided: &[(Record, Retraining)],
         feedback: Feedback,
-    ) -> Result<Result<Round, String>, CliError> {
+    ) -> Result<Result<Plan, String>, CliError> {
         let begun = Timestamp::now();
-        let base = Round::of_version(decided, alias.version);
-        let base = base.map(|(_, base)| Round::images(&self.registry, base.round)).transpose()?;
+        let base = promotion_of(decided, alias.version);
+        let base = base.map(|(_, base)| Plan::images(&self.registry, base.number)).transpose()?;
         let mut images = feedback.images(&self.registry)?;
         images.leave_out(base.iter().flatten());
         let selected = match select(&images.labels, settings, &images.classes) {
@@ -217,7 +224,7 @@ impl Retrainer<'_> {
         };
         let sets = images.sets(&selected, base);
         let retraining = Retraining {
-            round: Round::next(&self.registry, decided)?,
+            number: Plan::next_number(&self.registry, decided)?,
             cause,
             begun,
             images: sets[0].set.images + sets[1].set.images,
@@ -227,7 +234,7 @@ impl Retrainer<'_> {
             why: String::new(),
         };
         let promotion = self.registry.settings()?.promotion;
-        let round = Round {
+        let plan = Plan {
             v: 1,
             retraining,
             production: alias.version,
@@ -235,21 +242,25 @@ impl Retrainer<'_> {
             accuracy: settings.accuracy.unwrap_or(promotion.accuracy),
             share: settings.share,
         };
-        round.write(&self.registry, &self.study(settings, alias)?.to_toml(), &sets)?;
-        Ok(Ok(round))
+        plan.write(&self.registry, &self.study(settings, alias)?.to_toml(), &sets)?;
+        Ok(Ok(plan))
     }
 
-    /// Says what came of a look: to whoever reads the output, and to the pages of the server.
-    fn tell(&self, passed: &Passed) -> Result<(), CliError> {
-        let state = serde_json::json!({ "v": 1, "at": Timestamp::now(), "state": passed });
+    /// Reports an outcome: prints it, and stores it for the pages of the server.
+    fn tell(&self, outcome: &CheckOutcome) -> Result<(), CliError> {
+        let state = serde_json::json!({ "v": 1, "at": Timestamp::now(), "state": outcome });
         self.registry.keep_retraining_state(&state)?;
         if self.output.json {
             return self.output.result_json(&state).map(drop);
         }
-        match passed {
-            Passed::Waiting(text) | Passed::Training(text) => self.output.print_always(text),
-            Passed::Failed(why) => self.output.warn(why),
-            Passed::Decided(record) => self.output.print_always(decision_text(record).trim_end()),
+        match outcome {
+            CheckOutcome::Waiting(text) | CheckOutcome::Training(text) => {
+                self.output.print_always(text)
+            }
+            CheckOutcome::Failed(why) => self.output.warn(why),
+            CheckOutcome::Decided(record) => {
+                self.output.print_always(decision_text(record).trim_end())
+            }
         }
         Ok(())
     }

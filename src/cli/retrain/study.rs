@@ -18,11 +18,24 @@ use crate::study::Growth;
 use crate::sys::error_chain;
 
 const FILE_BYTES_MAX: u64 = 16 << 20;
-/// How deep folders of data are looked at.
+/// How deeply nested folders of data are scanned for changes.
 const DEPTH_MAX: u32 = 16;
 
-/// What changes when files are added, removed or written: how many there are, their bytes, and the newest time.
-pub(super) type Stamp = (u64, u64, Option<SystemTime>);
+/// What changes when files are added, removed or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    path: PathBuf,
+    files: u64,
+    bytes: u64,
+    newest: Option<SystemTime>,
+}
+
+/// The hash of the study's data, and the stamp that its files had when it was computed.
+#[derive(Debug)]
+pub(super) struct HashedData {
+    stamp: Stamp,
+    hash: String,
+}
 
 impl Retrainer<'_> {
     /// The study of a retraining, which starts from the version in production.
@@ -47,7 +60,7 @@ impl Retrainer<'_> {
             }
         };
         let mut file = document.parse()?;
-        // It is written into another folder.
+        // The study is written into another folder.
         for path in [&mut file.data.path, &mut file.data.cache].into_iter().flatten() {
             *path = folder.join(&*path);
         }
@@ -58,7 +71,8 @@ impl Retrainer<'_> {
         {
             file.data.path = self.provenance(alias)?.data.dir.map(PathBuf::from);
         }
-        // The layers are those of the model. Copies of an image could be in two folds, and jobs elsewhere know no feedback.
+        // The layers are those of the model. Copies of an image could be in two folds, and jobs elsewhere know no
+        // feedback.
         file.model = ModelSpec { from: Some(version), ..ModelSpec::default() };
         file.gate.folds = None;
         file.run = RunSpec::default();
@@ -72,25 +86,27 @@ impl Retrainer<'_> {
             .map_err(|error| RegistryError::Damaged { path, why: error.to_string() }.into())
     }
 
-    /// Whether the content of the study's data is other than when production was trained, and than when it was last
-    /// trained on. Data that cannot be read now has not changed.
+    /// Whether the content of the study's data differs both from what production was trained on and from what the last
+    /// retraining was trained on. Data that cannot be read counts as unchanged.
     pub(super) fn data_changed(
         &mut self,
         settings: &RetrainSettings,
         alias: &Alias,
         decided: &[(Record, Retraining)],
     ) -> bool {
-        match self.look_at_data(settings, alias, decided) {
+        match self.compare_data(settings, alias, decided) {
             Ok(changed) => changed,
             Err(error) => {
-                self.output
-                    .warn(&format!("the study's data is not looked at: {}", error_chain(&error)));
+                self.output.warn(&format!(
+                    "cannot check whether the study's data has changed: {}",
+                    error_chain(&error)
+                ));
                 false
             }
         }
     }
 
-    fn look_at_data(
+    fn compare_data(
         &mut self,
         settings: &RetrainSettings,
         alias: &Alias,
@@ -98,36 +114,46 @@ impl Retrainer<'_> {
     ) -> Result<bool, CliError> {
         let file = self.study(settings, alias)?;
         let Some(path) = &file.data.path else { return Ok(false) };
-        let mut stamp = (alias.record, 0, None);
-        look(path, 0, &mut stamp);
-        if let Some((seen, changed)) = self.data_seen
-            && seen == stamp
-        {
-            return Ok(changed);
-        }
-        let loaded = launch(self.common, Growth::Off).load(&file, &mut View::new(self.silent()))?;
-        let now = data_hash(&DataOrigin::of(&loaded.origin).sha256);
-        let then = data_hash(&self.provenance(alias)?.data.sha256);
+        let stamp = Stamp::of(path);
+        // Only the hash is remembered: each decision changes what it is compared with.
+        let seen = self.data_seen.take().filter(|seen| seen.stamp == stamp);
+        let hash = match seen {
+            Some(seen) => seen.hash,
+            None => {
+                let mut view = View::new(self.training_output());
+                let loaded = launch(self.common, Growth::Off).load(&file, &mut view)?;
+                data_hash(&DataOrigin::of(&loaded.origin).sha256)
+            }
+        };
+        let production = data_hash(&self.provenance(alias)?.data.sha256);
         let last = decided.iter().rev().find(|(_, last)| !last.data.is_empty());
-        let changed = now != then && last.is_none_or(|(_, last)| last.data != now);
-        self.data_seen = Some((stamp, changed));
+        let changed = hash != production && last.is_none_or(|(_, last)| last.data != hash);
+        self.data_seen = Some(HashedData { stamp, hash });
         Ok(changed)
     }
 }
 
-/// Of files that are looked at, their number, bytes and newest time.
-fn look(path: &Path, depth: u32, stamp: &mut Stamp) {
-    let Ok(found) = std::fs::metadata(path) else { return };
-    let (count, bytes, newest) = stamp;
-    (*count, *bytes) = (*count + 1, bytes.wrapping_add(found.len()));
-    *newest = (*newest).max(found.modified().ok());
-    if found.is_dir() && depth < DEPTH_MAX {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        entries.for_each(|entry| look(&entry.path(), depth + 1, stamp));
+impl Stamp {
+    fn of(path: &Path) -> Self {
+        let mut stamp = Self { path: path.into(), files: 0, bytes: 0, newest: None };
+        stamp.add(path, 0);
+        stamp
+    }
+
+    /// Adds a file, or a folder with what is in it.
+    fn add(&mut self, path: &Path, depth: u32) {
+        let Ok(found) = std::fs::metadata(path) else { return };
+        self.files += 1;
+        self.bytes = self.bytes.wrapping_add(found.len());
+        self.newest = self.newest.max(found.modified().ok());
+        if found.is_dir() && depth < DEPTH_MAX {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            entries.for_each(|entry| self.add(&entry.path(), depth + 1));
+        }
     }
 }
 
-/// Of the hashes of a study's files, one.
+/// One hash of the hashes of a study's files.
 pub(super) fn data_hash(sha256: &BTreeMap<String, String>) -> String {
     hex::encode(Sha256::digest(serde_json::to_vec(sha256).unwrap_or_default()))
 }

@@ -1,10 +1,11 @@
-//! Carries a round on to its decision.
+//! Executes the plan of a retraining up to its decision.
 
 use std::path::Path;
 
-use super::round::Round;
+use super::images::correct_answers;
+use super::plan::Plan;
 use super::study::data_hash;
-use super::{Passed, Retrainer};
+use super::{CheckOutcome, Retrainer};
 use crate::cli::error::CliError;
 use crate::cli::launch;
 use crate::cli::output::Output;
@@ -12,9 +13,9 @@ use crate::cli::registry::{version_of, writer};
 use crate::cli::view::{View, percent};
 use crate::data::{DataError, Images, MoreImages, Split, Store};
 use crate::ledger::RunFolder;
-use crate::model::{OpenDevice, SavedModel};
+use crate::model::OpenDevice;
 use crate::record::Outcome;
-use crate::registry::{Force, HeldOut, PRODUCTION, Record, RegistryError};
+use crate::registry::{Force, HeldOut, Judgement, PRODUCTION, Record, RegistryError, Writer};
 use crate::retrain::{Cause, Retraining};
 use crate::spec::StudyDocument;
 use crate::study::{Ended, Finished, Growth, Launch, Resume, Settings};
@@ -22,44 +23,47 @@ use crate::study::{Ended, Finished, Growth, Launch, Resume, Settings};
 const STUDY_BYTES_MAX: u64 = 1 << 20;
 
 impl Retrainer<'_> {
-    /// Trains, judges, and promotes or refuses; whatever was done before is not done again.
-    pub(super) fn carry_on(&self, round: &Round) -> Result<Passed, CliError> {
+    /// Trains, judges, and promotes or refuses. Steps that were completed before this process was killed are not
+    /// repeated.
+    pub(super) fn execute(&self, plan: &Plan) -> Result<CheckOutcome, CliError> {
         let alias = self.registry.alias(PRODUCTION)?;
-        if alias.is_none_or(|alias| alias.manifest != round.manifest) {
-            let why = format!("production is no longer version {}", round.production);
-            return self.refuse(Retraining { why, ..round.retraining.clone() });
+        if alias.is_none_or(|alias| alias.manifest != plan.manifest) {
+            let why = format!("production is no longer version {}", plan.production);
+            return self.refuse(Retraining { why, ..plan.retraining.clone() });
         }
-        let Retraining { round: number, cause, images, held_out, .. } = &round.retraining;
-        self.tell(&Passed::Training(format!(
-            "retraining {number}: {}, from version {}, on {images} images of feedback, judged by {held_out} others",
+        let Retraining { number, cause, images, held_out, .. } = &plan.retraining;
+        self.tell(&CheckOutcome::Training(format!(
+            "retraining {number}: reason: {}; starts from version {}, trains on {images} feedback images, is judged on {held_out} others",
             cause.words(),
-            round.production
+            plan.production
         )))?;
-        let sets = Round::images(&self.registry, *number)?;
-        let more = more_images(&sets, round.share)?;
-        let Some(finished) = self.train(round, more.clone())? else {
-            return Ok(Passed::Waiting("stopped; it goes on when it is started again".into()));
+        let sets = Plan::images(&self.registry, *number)?;
+        let more = more_images(&sets, plan.share)?;
+        let Some(finished) = self.train(plan, more.clone())? else {
+            return Ok(CheckOutcome::Waiting(
+                "retraining was stopped; the next `burgeon retrain` resumes it".into(),
+            ));
         };
         let run = RunFolder::open(self.registry.files().clone(), &finished.run)?;
         let data = data_hash(&run.read_provenance()?.data.sha256);
-        let retraining = Retraining { data, ..round.retraining.clone() };
+        let retraining = Retraining { data, ..plan.retraining.clone() };
         if finished.result.outcome == Outcome::Rejected {
             let reached = percent(finished.result.validation_accuracy);
             let why = format!("validation accuracy {reached} is below the gate of the study");
             return self.refuse(Retraining { why, ..retraining });
         }
-        self.judge(round, &sets[2], more, &run, retraining)
+        self.judge(plan, &sets[2], more, &run, retraining)
     }
 
-    /// Trains to the end, or goes on; nothing if it was stopped.
-    fn train(&self, round: &Round, more: Option<MoreImages>) -> Result<Option<Finished>, CliError> {
-        let path = round.study_file(&self.registry);
+    /// Starts or resumes the training; `None` if it was stopped before its end.
+    fn train(&self, plan: &Plan, more: Option<MoreImages>) -> Result<Option<Finished>, CliError> {
+        let path = plan.study_file(&self.registry);
         let text = self.registry.files().read(&path, STUDY_BYTES_MAX).map_err(CliError::File)?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let study = StudyDocument::new(path.display().to_string(), text);
-        let mut view = View::new(self.silent()).setting(self.watchdog.begun());
+        let mut view = View::new(self.training_output()).setting(self.watchdog.begun());
         let ended = Launch::new(&study)
-            .settings(self.settings(round))
+            .settings(self.settings(plan))
             .more_images(more)
             .listener(&mut view)
             .stop(&self.stop)
@@ -71,91 +75,122 @@ impl Retrainer<'_> {
         })
     }
 
-    fn settings(&self, round: &Round) -> Settings {
-        let runs = round.folder(&self.registry).join("runs");
+    fn settings(&self, plan: &Plan) -> Settings {
+        let runs = plan.folder(&self.registry).join("runs");
         Settings { runs, resume: Resume::Auto, ..launch(self.common, Growth::On) }
     }
 
-    /// What the training prints: nothing where standard output is for programs.
-    pub(super) fn silent(&self) -> Output {
+    /// Where the training prints: nowhere if standard output is JSON.
+    pub(super) fn training_output(&self) -> Output {
         Output { json: false, quiet: self.output.quiet || self.output.json, ..*self.output }
     }
 
+    /// Judges the trained network, and promotes it or refuses it.
     fn judge(
         &self,
-        round: &Round,
+        plan: &Plan,
         held_out: &HeldOut,
         more: Option<MoreImages>,
         run: &RunFolder,
         retraining: Retraining,
-    ) -> Result<Passed, CliError> {
-        let settings = self.settings(round);
+    ) -> Result<CheckOutcome, CliError> {
+        let settings = self.settings(plan);
         let workers = settings.workers()?;
         let _entered = workers.enter();
         let device = settings.device.open()?;
-        let judged = match held_out.set.images {
-            0 => None,
-            _ => {
-                let before = self.registry.version_folder(round.production);
-                let before = right(&before, &device, held_out)?;
-                let new = right(run.path(), &device, held_out)?;
-                let before = (round.production, &before[..]);
-                Some(self.registry.judge_feedback(round.accuracy, held_out, &new, before)?)
-            }
-        };
+        let judged = self.judge_on_feedback(plan, held_out, run, &device)?;
         let is_accepted = judged.as_ref().is_none_or(|judged| judged.accepted);
         let writer = writer(&self.registry, "burgeon retrain")?;
         let writer = writer.for_retraining(retraining.clone(), judged);
         if !is_accepted {
-            return Ok(Passed::Decided(Box::new(writer.refuse(PRODUCTION)?)));
+            return Ok(CheckOutcome::Decided(Box::new(writer.refuse(PRODUCTION)?)));
         }
-        // One that was added before this process was killed is not added again.
-        let mut version = None;
-        for number in self.registry.versions()?.into_iter().rev() {
-            let manifest = self.registry.manifest(number)?.0;
-            version = version.or((Path::new(&manifest.run) == run.path()).then_some(number));
-        }
-        let version = match version {
+        let version = match self.version_from(run.path())? {
+            // It was added before an earlier process was killed.
             Some(version) => version,
             None => {
-                let name = run.study_file().display().to_string();
-                let study = StudyDocument::new(name, run.read_study()?).parse()?;
-                let view = &mut View::new(self.silent());
-                let loaded =
-                    settings.load_recorded(run, &study, Split::Validation, view, &self.stop)?;
-                let mut data = loaded.dataset;
-                if let Some(more) = more {
-                    let store = Store::of(study.data.cache.clone(), study.data.memory);
-                    data = data.with_more(&more, &store)?;
-                }
                 let incoming = (retraining.cause == Cause::Drift).then_some(held_out);
-                let draft = version_of(&self.registry, run, &device, &data, incoming)?;
-                match writer.add(draft) {
-                    Ok(added) => added.version,
-                    Err(error @ (RegistryError::Seen { .. } | RegistryError::Unfit { .. })) => {
+                match self.add_version(&writer, &settings, run, &device, more, incoming) {
+                    Ok(version) => version,
+                    Err(CliError::Registry(
+                        error @ (RegistryError::Seen { .. } | RegistryError::Unfit { .. }),
+                    )) => {
                         drop(writer);
                         return self.refuse(Retraining { why: error.to_string(), ..retraining });
                     }
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(error),
                 }
             }
         };
         let promotion = writer.promote(PRODUCTION, version, Force::No)?;
         if let Err(error) = writer.clear() {
             let error = crate::sys::error_chain(&error);
-            self.output.warn(&format!("old versions were not cleared: {error}"));
+            self.output.warn(&format!("cannot remove old versions: {error}"));
         }
-        Ok(Passed::Decided(Box::new(promotion.record)))
+        Ok(CheckOutcome::Decided(Box::new(promotion.record)))
     }
 
-    fn refuse(&self, retraining: Retraining) -> Result<Passed, CliError> {
+    /// Judges the trained network on held-out feedback, against the version in production; `None` without such feedback.
+    fn judge_on_feedback(
+        &self,
+        plan: &Plan,
+        held_out: &HeldOut,
+        run: &RunFolder,
+        device: &OpenDevice,
+    ) -> Result<Option<Judgement>, CliError> {
+        if held_out.set.images == 0 {
+            return Ok(None);
+        }
+        let before = self.registry.version_folder(plan.production);
+        let before = correct_answers(&before, device, held_out)?;
+        let new = correct_answers(run.path(), device, held_out)?;
+        let before = (plan.production, &before[..]);
+        Ok(Some(self.registry.judge_feedback(plan.accuracy, held_out, &new, before)?))
+    }
+
+    /// The newest version that was added from a run.
+    fn version_from(&self, run: &Path) -> Result<Option<u64>, CliError> {
+        for number in self.registry.versions()?.into_iter().rev() {
+            let manifest = self.registry.manifest(number)?.0;
+            if Path::new(&manifest.run) == run {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds the trained network to the registry as a new version. `incoming` are images like those that it will be asked
+    /// about, where those differ from its training images.
+    fn add_version(
+        &self,
+        writer: &Writer,
+        settings: &Settings,
+        run: &RunFolder,
+        device: &OpenDevice,
+        more: Option<MoreImages>,
+        incoming: Option<&HeldOut>,
+    ) -> Result<u64, CliError> {
+        let name = run.study_file().display().to_string();
+        let study = StudyDocument::new(name, run.read_study()?).parse()?;
+        let view = &mut View::new(self.training_output());
+        let loaded = settings.load_recorded(run, &study, Split::Validation, view, &self.stop)?;
+        let mut data = loaded.dataset;
+        if let Some(more) = more {
+            let store = Store::of(study.data.cache.clone(), study.data.memory);
+            data = data.with_more(&more, &store)?;
+        }
+        let draft = version_of(&self.registry, run, device, &data, incoming)?;
+        Ok(writer.add(draft)?.version)
+    }
+
+    fn refuse(&self, retraining: Retraining) -> Result<CheckOutcome, CliError> {
         let writer = writer(&self.registry, "burgeon retrain")?.for_retraining(retraining, None);
         let record: Record = writer.refuse(PRODUCTION)?;
-        Ok(Passed::Decided(Box::new(record)))
+        Ok(CheckOutcome::Decided(Box::new(record)))
     }
 }
 
-/// What is trained on and validated by beside the study's data, if anything is.
+/// Feedback images to train and validate on besides the study's data; `None` if there are none.
 fn more_images(
     [train, validation, _]: &[HeldOut; 3],
     share: f64,
@@ -166,19 +201,4 @@ fn more_images(
     let images =
         |set: &HeldOut| Images::of_shape(set.pixels.clone(), set.labels.clone(), set.set.shape);
     Ok(Some(MoreImages { train: images(train)?, validation: images(validation)?, share }))
-}
-
-/// Which of these images the model in a folder has right.
-pub(super) fn right(
-    folder: &Path,
-    device: &OpenDevice,
-    images: &HeldOut,
-) -> Result<Vec<bool>, CliError> {
-    let classifier = SavedModel::open(folder)?.classifier(&device.device)?;
-    let rows: Vec<&[u8]> = (0..images.set.images).map(|at| images.image(at)).collect();
-    let is_right = |(row, label): (Vec<f32>, &u16)| {
-        let best = (0..row.len()).rev().max_by(|a, b| row[*a].total_cmp(&row[*b]));
-        best == Some(usize::from(*label))
-    };
-    Ok(classifier.logits(&rows)?.into_iter().zip(&images.labels).map(is_right).collect())
 }

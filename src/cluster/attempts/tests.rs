@@ -142,10 +142,7 @@ fn a_damaged_file_is_named_with_what_to_do() {
     attempts.files.write_atomically(&claim.attempt.folder.join(END), b"{\"end\":\"lo").unwrap();
     let error = claim.attempt.end().unwrap_err().to_string();
     assert!(error.starts_with("/run/trials/001/attempts/0001-01/end.json is damaged: "), "{error}");
-    assert!(
-        error.ends_with("restore it, or remove it if its trial may be trained again"),
-        "{error}"
-    );
+    assert!(error.ends_with("restore it, or remove it to train its trial again"), "{error}");
 }
 
 #[test]

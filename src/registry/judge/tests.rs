@@ -40,8 +40,8 @@ fn a_version_that_is_worse_by_more_than_chance_or_may_be_is_refused() {
         let judged = judged(&gate(0.5), &measured(2, right), Some(&measured(1, &before)));
         judged.reasons.first().cloned().unwrap_or_default()
     };
-    assert!(refusal(&much).contains("worse than version 1 by more than chance"));
-    assert!(refusal(&little).contains("more than chance"), "10 to 0 is no chance");
+    assert!(refusal(&much).contains("significantly worse than version 1"));
+    assert!(refusal(&little).contains("significantly worse"), "10 to 0 is no chance");
     assert_eq!(refusal(&same), "");
     // 20 images that only one has right, on each side: equal, but not known within a point.
     let mut other = right(930);
@@ -74,7 +74,7 @@ fn floors_of_classes_size_and_latency_hold() {
         judged(&settings, &measured(1, &uneven), None).reasons.join("; ")
     };
     let floor = PromotionSettings { least_recall: Some(0.6), ..gate(0.5) };
-    assert!(reasons(floor).contains("class dog, 50.00 %, is below its floor of 60.00 %"));
+    assert!(reasons(floor).contains("class dog is 50.00 %, below its minimum of 60.00 %"));
     let own = [("dog".to_owned(), 0.4)].into();
     let own = PromotionSettings { least_recall: Some(0.6), recall: own, ..gate(0.5) };
     assert_eq!(reasons(own), "");
@@ -105,7 +105,7 @@ fn images_that_either_has_seen_are_not_counted() {
 fn a_version_whose_data_was_not_checked_is_refused() {
     let good = right(1000);
     let unchecked = Measured { data_checked: false, ..measured(1, &good) };
-    assert!(judged(&gate(0.5), &unchecked, None).reasons[0].contains("not checked"));
+    assert!(judged(&gate(0.5), &unchecked, None).reasons[0].contains("not known"));
 }
 
 #[test]
@@ -124,5 +124,5 @@ fn feedback_asks_for_accuracy_and_for_nothing_worse_than_chance_however_few_imag
     let poisoned = judged(&right(28), &right(10));
     assert_eq!(poisoned.reasons, ["accuracy 70.00 % is below the gate of 90.00 %"]);
     let worse = judge_feedback(&gate(0.5), 0.5, judges, &right(30), (1, &right(40)));
-    assert!(worse.reasons[0].contains("more than chance"), "{:?}", worse.reasons);
+    assert!(worse.reasons[0].contains("significantly worse"), "{:?}", worse.reasons);
 }

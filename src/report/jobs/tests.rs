@@ -22,7 +22,7 @@ fn the_cost_is_told_in_node_seconds_with_what_was_lost() {
     for event in [
         ended(Some("n1"), None, 10.0),
         ended(Some("n2"), Some("its node failed"), 4.0),
-        ended(None, Some("burgeon never began in it"), 0.0),
+        ended(None, Some("burgeon never started in it"), 0.0),
         Event::NodeExcluded { node: "n2".into(), why: "its node failed".into() },
     ] {
         jobs.add(&event);

@@ -54,8 +54,8 @@ fn each_trigger_begins_for_its_own_reason() {
 fn an_alarm_without_labels_waits_and_says_for_how_many() {
     let settings = RetrainSettings::default();
     let why = waits(&settings, &Facts { alarm: true, labels: 12, new_labels: 12, ..facts() });
-    assert!(why.contains("waits for feedback: 12 of 200"), "{why}");
-    assert!(why.contains("own answers are not trained on"), "{why}");
+    assert!(why.contains("waits for feedback, with 12 of 200"), "{why}");
+    assert!(why.contains("own predictions are not used as labels"), "{why}");
     // What a decision has used up does not count again.
     let used = Facts { alarm: true, labels: 900, new_labels: 3, decided: Some(at(1)), ..facts() };
     assert!(waits(&settings, &used).contains("3 of 200"));

@@ -1,4 +1,4 @@
-// Keeps an open page fresh. Everything is readable without it.
+// Keeps an open page up to date. Everything is readable without it.
 "use strict";
 (() => {
   const main = document.querySelector("main[data-live]");
@@ -9,7 +9,7 @@
   let busy = false;
   let again = false;
 
-  // Loads the page again, and replaces what changed.
+  // Reloads the page, and replaces what changed.
   const refresh = async () => {
     if (busy) { again = true; return; }
     busy = true;
@@ -26,7 +26,7 @@
       for (const part of main.querySelectorAll("[data-part]")) if (!parts.has(part.id)) part.remove();
       document.title = fresh.title;
     } catch (error) {
-      // The service is away; the stream tells when it is back.
+      // The service does not respond; the stream reports when it is back.
     } finally {
       busy = false;
       if (again) { again = false; setTimeout(refresh, 500); }
@@ -56,7 +56,7 @@
 
   const log = document.getElementById("log");
   let reading = false;
-  // Adds what was printed since.
+  // Appends new output.
   const readLog = async () => {
     if (!log || reading) return;
     reading = true;
@@ -83,7 +83,7 @@
 
   const everything = () => { refresh(); readLog(); };
 
-  // Says that what is shown may be old, once the service has not answered for a while.
+  // Warns that the page may be out of date, once the service has not responded for a while.
   const AWAY_AFTER = 20000;
   let away = null;
   const lost = () => {
@@ -92,7 +92,7 @@
       notice.id = "away";
       notice.className = "warning";
       notice.setAttribute("role", "alert");
-      notice.textContent = `The service has not answered since ${new Date(Date.now() - AWAY_AFTER).toLocaleTimeString()}; what is shown may be old.`;
+      notice.textContent = `The service has not responded since ${new Date(Date.now() - AWAY_AFTER).toLocaleTimeString()}; this page may be out of date.`;
       main.prepend(notice);
     }, AWAY_AFTER);
   };
@@ -104,12 +104,12 @@
 
   const connect = () => {
     const stream = new EventSource("/live");
-    // Also when it comes back: what happened in between was not told.
+    // Also after a reconnect, as changes in between were missed.
     stream.addEventListener("open", () => { found(); everything(); });
     stream.addEventListener("all", everything);
     stream.addEventListener("error", () => {
       lost();
-      // After an answer that is no stream, such as a proxy's, the browser does not come again by itself.
+      // After a response that is not a stream, such as that of a proxy, the browser does not reconnect by itself.
       if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
     });
     stream.addEventListener("news", (event) => {
@@ -120,6 +120,6 @@
     });
   };
   connect();
-  // Ages grow by themselves.
+  // Updates the ages.
   setInterval(() => { if (!document.hidden) refresh(); }, 60000);
 })();

@@ -1,14 +1,14 @@
 //! Webhooks: `POST /hooks/NAME`.
 //!
 //! ```text
-//! headers ─ sender    who sends it, under which identifier; is it genuine?
-//! body    ─ payload   what does it tell of?
-//!              └ intake   on disk, before it is answered
+//! headers ─ sender    who sends it, with which identifier; is it genuine?
+//! body    ─ payload   what happened?
+//!              └ intake   on disk, before the response
 //! ```
 //!
-//! Invariant: nothing of a body is looked at before one of the repository's secrets proves that it is genuine.
+//! Invariant: a body is not parsed before one of the repository's secrets proves that it is genuine.
 //!
-//! Invariant: what a call says decides whether the configured branch is built, and nothing else.
+//! Invariant: the content of a delivery decides only whether the configured branch is built.
 
 mod payload;
 mod sender;
@@ -30,26 +30,26 @@ use super::intake::{Call, NotRecorded, Refused};
 use super::secret_file::SecretFile;
 use crate::chain::{DeliveryOutcome, Recorded};
 
-/// Larger bodies are refused; those of pushes are a few KiB.
+/// Largest body; those of pushes are a few KiB.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// Takes a call.
+/// Receives a delivery.
 pub(super) async fn receive(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     request: Request,
 ) -> Response {
-    taken(&app, &name, request).await.unwrap_or_else(IntoResponse::into_response)
+    accept(&app, &name, request).await.unwrap_or_else(IntoResponse::into_response)
 }
 
-async fn taken(app: &App, name: &str, request: Request) -> Result<Response, Problem> {
+async fn accept(app: &App, name: &str, request: Request) -> Result<Response, Problem> {
     let repository =
         app.service.config.repository(name).ok_or_else(|| Problem::not_found("repository"))?;
     let headers = request.headers().clone();
     let received = body::read(&app.front, request, BODY_BYTES_MAX).await?;
     let head = genuine(app, name, &headers, &received.bytes)?;
     let delivery = head.identifier(&received.bytes).ok_or_else(|| {
-        Problem::bad("The identifier of the delivery is longer than 200 bytes, or not printable.")
+        Problem::bad("The identifier of the delivery is longer than 200 bytes or not printable.")
     })?;
     let now = Timestamp::now().as_second();
     if head.sender == Sender::Generic && !app.replays.is_first(head.proof, &delivery, now) {
@@ -57,7 +57,7 @@ async fn taken(app: &App, name: &str, request: Request) -> Result<Response, Prob
             app,
             name,
             head.sender,
-            "the same call was received before, under another identifier",
+            "the same delivery was received before with another identifier",
         ));
     }
     let is_form = headers
@@ -81,16 +81,16 @@ async fn taken(app: &App, name: &str, request: Request) -> Result<Response, Prob
         NotRecorded::Full => Problem::busy(),
         NotRecorded::Broken => Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "The call cannot be recorded now; send it again later.",
+            "The delivery cannot be recorded now; try again later.",
         ),
     })?;
     match unreadable {
-        Some(why) => Err(Problem::bad(format!("This starts nothing: {why}."))),
+        Some(why) => Err(Problem::bad(format!("This starts no build: {why}."))),
         None => Ok(answered(recorded, payload.ignored.as_deref())),
     }
 }
 
-/// Whose call it is, if it is genuine.
+/// The sender of a delivery, if it is genuine.
 fn genuine<'a>(
     app: &App,
     name: &str,
@@ -102,7 +102,7 @@ fn genuine<'a>(
             app,
             name,
             Sender::Generic,
-            "its headers are those of no sender that is known",
+            "its headers are not those of a supported sender",
         ));
     };
     let files = app.secrets.get(name).map_or(&[][..], Vec::as_slice);
@@ -113,13 +113,13 @@ fn genuine<'a>(
     }
 }
 
-/// Records that a call is not genuine. The answer does not say why, which is for those who may read the list.
+/// Records that a delivery is not genuine. The response does not say why; the list of deliveries does.
 fn refused(app: &App, name: &str, sender: Sender, why: &'static str) -> Problem {
     tracing::warn!(repository = name, sender = sender.name(), why, "a webhook was refused");
     app.intake.refuse(Refused { repository: name.to_owned(), source: sender.name(), why });
     Problem::new(
         StatusCode::UNAUTHORIZED,
-        "This call is not signed with a secret of the repository.",
+        "This delivery is not signed with a secret of the repository.",
     )
 }
 
@@ -131,11 +131,11 @@ fn answered(recorded: Recorded, ignored: Option<&str>) -> Response {
             (StatusCode::ACCEPTED, format!("Build {} is queued.", build(id)))
         }
         Recorded::New(DeliveryOutcome::Known, id) => {
-            (StatusCode::OK, format!("The commit has build {}.", build(id)))
+            (StatusCode::OK, format!("The commit already has build {}.", build(id)))
         }
         Recorded::New(DeliveryOutcome::Ignored | DeliveryOutcome::Refused, _) => (
             StatusCode::OK,
-            format!("This starts nothing: {}.", ignored.unwrap_or("it is ignored")),
+            format!("This starts no build: {}.", ignored.unwrap_or("it is ignored")),
         ),
     };
     text(status, said + "\n")

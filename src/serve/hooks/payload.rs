@@ -1,5 +1,5 @@
-//! What a genuine call tells of. Of its body nothing is used but names of branches and commits: where a
-//! repository is fetched from stands in the configuration.
+//! Parses the body of a genuine delivery. Only names of branches and commits are used: the URL of the repository is in
+//! the configuration.
 
 use serde::Deserialize;
 
@@ -7,18 +7,18 @@ use super::sender::{CallHeaders, Sender};
 use crate::chain::{is_branch, is_commit};
 use crate::serve::form::Fields;
 
-/// What a webhook call says.
+/// The content of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Payload {
-    /// The branch; empty if it tells of none, or of one whose name cannot be.
+    /// The branch; empty if it names none, or an invalid one.
     pub(super) branch: String,
-    /// The commit; empty if it tells of none.
+    /// The commit; empty if it names none.
     pub(super) commit: String,
-    /// Why it starts nothing.
+    /// Why it starts no build.
     pub(super) ignored: Option<String>,
 }
 
-/// What a push says, as GitHub, Gitea and GitLab write it.
+/// A push by GitHub, Gitea or GitLab.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Push {
@@ -27,7 +27,7 @@ struct Push {
     deleted: Option<bool>,
 }
 
-/// What a generic call says.
+/// A generic delivery.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct GenericCall {
@@ -36,8 +36,7 @@ struct GenericCall {
 }
 
 impl Payload {
-    /// Reads the body of a call for a repository of which this branch is built. An error if it is not what such
-    /// a sender sends.
+    /// Parses the body of a delivery for a repository of which the branch `built` is built.
     pub(super) fn read(
         head: &CallHeaders,
         body: &[u8],
@@ -52,12 +51,12 @@ impl Payload {
         if !is_push {
             let event: String = head.event.chars().filter(|c| !c.is_control()).take(60).collect();
             return Ok(Self::ignored(match head.sender {
-                _ if event == "ping" => "a ping: the webhook works".to_owned(),
+                _ if event == "ping" => "it is a ping, so the webhook works".to_owned(),
                 Sender::GitLab => format!("{event:?} is not a push to a branch"),
                 _ => format!("the event {event:?} is not a push"),
             }));
         }
-        // GitHub can be told to send the JSON as a field of a form.
+        // GitHub can be configured to send the JSON as a form field.
         let fields = is_form.then(|| Fields::parse(body));
         let json = match &fields {
             Some(fields) => fields.get("payload").unwrap_or_default().as_bytes(),
@@ -75,15 +74,19 @@ fn push(json: &[u8], built: &str) -> Result<Payload, String> {
     let push: Push = parse(json)?;
     let name = push.r#ref.ok_or("the body names no `ref`")?;
     let Some(branch) = name.strip_prefix("refs/heads/") else {
-        let why = if name.starts_with("refs/tags/") { "a tag, not a branch" } else { "no branch" };
+        let why = if name.starts_with("refs/tags/") {
+            "it pushes a tag, not a branch"
+        } else {
+            "it pushes no branch"
+        };
         return Ok(Payload::ignored(why));
     };
     if !is_branch(branch) {
-        return Ok(Payload::ignored("the name of its branch is one that Git does not allow"));
+        return Ok(Payload::ignored("its branch name is not valid"));
     }
     let branch = branch.to_owned();
     if branch != built {
-        let ignored = Some(format!("it is of another branch; only {built} is built"));
+        let ignored = Some(format!("it is for another branch; only {built} is built"));
         return Ok(Payload { branch, ignored, ..Payload::default() });
     }
     let commit = push.after.unwrap_or_default();
@@ -103,21 +106,21 @@ fn generic(body: &[u8], built: &str) -> Result<Payload, String> {
     let branch = call.branch.unwrap_or_else(|| built.to_owned());
     let commit = call.commit.unwrap_or_default();
     if !is_branch(&branch) {
-        return Err("`branch` is not the name of a branch".into());
+        return Err("`branch` is not a valid branch name".into());
     }
     if !commit.is_empty() && !is_commit(&commit) {
-        return Err("`commit` is not the full name of a commit".into());
+        return Err("`commit` is not a full commit hash".into());
     }
     let ignored =
-        (branch != built).then(|| format!("it is of another branch; only {built} is built"));
+        (branch != built).then(|| format!("it is for another branch; only {built} is built"));
     Ok(Payload { branch, commit, ignored })
 }
 
 fn parse<T: for<'a> Deserialize<'a>>(json: &[u8]) -> Result<T, String> {
-    // What serde says of the body could repeat it; where it is wrong is enough.
+    // The message of serde could quote the body; the position is enough.
     serde_json::from_slice(json).map_err(|error| {
         format!(
-            "the body is not the JSON that is expected, at line {}, column {}",
+            "the body is not the expected JSON: error at line {}, column {}",
             error.line(),
             error.column()
         )

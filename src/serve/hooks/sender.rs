@@ -1,4 +1,4 @@
-//! Who sends a call, under which identifier, and whether it is genuine.
+//! The sender of a delivery, its identifier, and whether it is genuine.
 
 use axum::http::HeaderMap;
 use ring::digest::{SHA256, digest};
@@ -8,39 +8,39 @@ use crate::notify::Secret;
 use crate::serve::replays::CLOCK_SECONDS_MAX;
 use crate::serve::secret_file::is_same;
 
-/// Identifiers are shorter.
+/// Longest identifier.
 const IDENTIFIER_BYTES_MAX: usize = 200;
 
-/// Software that calls webhooks.
+/// Software that sends webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sender {
     /// GitHub: HMAC-SHA256 of the body.
     GitHub,
-    /// Gitea or Forgejo: the same in bare hexadecimal digits. They send GitHub's headers too.
+    /// Gitea or Forgejo: the same as bare hexadecimal digits. They send GitHub's headers too.
     Gitea,
-    /// GitLab: the secret itself.
+    /// GitLab: the secret itself as a token.
     GitLab,
-    /// Anything that signs as our own webhooks do: a timestamp, a dot and the body.
+    /// Anything that signs like burgeon's own webhooks: a timestamp, a dot and the body.
     Generic,
 }
 
-/// What the headers of a call say.
+/// The headers of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallHeaders<'a> {
-    /// Who sends it.
+    /// The sender.
     pub(super) sender: Sender,
-    /// What it tells of, in the sender's word.
+    /// The event, in the sender's word.
     pub(super) event: &'a str,
     /// The sender's identifier, if it gives one.
     pub(super) delivery: Option<&'a str>,
     /// The signature, or the token.
     pub(super) proof: &'a str,
-    /// When it was signed, where that is part of what is signed.
+    /// When it was signed, if that is part of the signature.
     pub(super) timestamp: Option<&'a str>,
 }
 
 impl Sender {
-    /// As it is recorded.
+    /// The name that is recorded.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::GitHub => "github",
@@ -52,12 +52,12 @@ impl Sender {
 }
 
 impl<'a> CallHeaders<'a> {
-    /// Reads the headers of a call; `None` if they are those of no sender that is known.
+    /// Reads the headers of a delivery; `None` if its sender is unknown.
     pub(super) fn read(headers: &'a HeaderMap) -> Option<Self> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let first = |names: &[&str]| names.iter().find_map(|name| text(name));
         let (sender, event, delivery, proof) = if let Some(event) = text("x-gitlab-event") {
-            // The one that stays the same when GitLab tries again comes first.
+            // The one that stays the same when GitLab retries comes first.
             let delivery = first(&["idempotency-key", "x-gitlab-event-uuid"]);
             (Sender::GitLab, event, delivery, text("x-gitlab-token"))
         } else if let Some(event) = first(&["x-forgejo-event", "x-gitea-event"]) {
@@ -75,7 +75,7 @@ impl<'a> CallHeaders<'a> {
         Some(Self { sender, event, delivery, proof, timestamp: text("x-burgeon-timestamp") })
     }
 
-    /// Why a call is not genuine; nothing if one of the secrets proves that it is. `now` is in seconds since 1970.
+    /// Checks that a delivery is genuine; the error says why it is not. `now` is in seconds since 1970.
     pub(super) fn check(
         &self,
         secrets: &[Secret],
@@ -98,7 +98,9 @@ impl<'a> CallHeaders<'a> {
                     self.is_signed(secrets, "sha256=", &[timestamp.as_bytes(), b".", body])?;
                 let at: i64 = timestamp.parse().map_err(|_| "its timestamp is not a number")?;
                 if is_genuine && at.abs_diff(now) > CLOCK_SECONDS_MAX as u64 {
-                    return Err("it was signed more than five minutes ago, or a clock is wrong");
+                    return Err(
+                        "its timestamp differs from the current time by more than five minutes",
+                    );
                 }
                 is_genuine
             }
@@ -116,7 +118,7 @@ impl<'a> CallHeaders<'a> {
         prefix: &str,
         parts: &[&[u8]],
     ) -> Result<bool, &'static str> {
-        let unreadable = "the signature is not written as this sender writes it";
+        let unreadable = "the signature does not have the format of this sender";
         let digits = self.proof.strip_prefix(prefix).ok_or(unreadable)?;
         let mut tag = [0; 32];
         hex::decode_to_slice(digits, &mut tag).map_err(|_| unreadable)?;
@@ -124,8 +126,8 @@ impl<'a> CallHeaders<'a> {
         Ok(any(secrets, |secret| verify(&Key::new(HMAC_SHA256, secret), &message, &tag).is_ok()))
     }
 
-    /// The identifier under which a call is recorded: the sender's, or else what it holds, so that the same call
-    /// is the same. `None` if the sender's can be none.
+    /// The identifier that a delivery is recorded with: the sender's or, without one, a hash of the content. `None` if
+    /// the sender's is not valid.
     pub(super) fn identifier(&self, body: &[u8]) -> Option<String> {
         let Some(delivery) = self.delivery else {
             let timestamp = self.timestamp.unwrap_or_default().as_bytes();
@@ -138,7 +140,7 @@ impl<'a> CallHeaders<'a> {
     }
 }
 
-/// Whether one of the secrets is right. All are tried, so that the time does not tell which.
+/// Whether one of the secrets is right. All are tried, so that the time does not reveal which.
 fn any(secrets: &[Secret], is_right: impl Fn(&[u8]) -> bool) -> bool {
     secrets.iter().fold(false, |found, secret| is_right(secret.expose().as_bytes()) | found)
 }

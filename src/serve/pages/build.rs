@@ -9,9 +9,9 @@ use axum::response::Response;
 
 use super::jobs;
 use super::shell::{Page, button, may_change, section};
-use super::stages::{Medians, progress, sign, taken};
+use super::stages::{Medians, elapsed_ms, progress, sign};
 use super::waiting::waiting;
-use super::words::{badge, cause, link, now_ms, short, span, standing, time};
+use super::words::{badge, cause, link, now_ms, short, span, state_word, time};
 use crate::chain::{BuildRow, BuildState, Growth, StageName, StageRow, Verdict};
 use crate::cluster::Overview;
 use crate::ledger::{Recorded, parse_events};
@@ -25,20 +25,20 @@ use crate::serve::form::number;
 use crate::serve::logs::{Piece, plain, tail};
 use crate::serve::rights::Visitor;
 
-/// Of a run with more events than this, no trials are shown; its report shows them.
+/// Largest event log whose trials are shown; the report shows those of larger ones.
 const EVENTS_BYTES_MAX: u64 = 16 << 20;
 
-/// What the page shows.
+/// The content of the page.
 struct Shown {
     build: BuildRow,
     stages: Vec<StageRow>,
     medians: Medians,
     why_it_waits: Option<String>,
     report: Option<Report>,
-    /// Of a study whose trials train on a cluster.
+    /// The jobs, if the trials train on a cluster.
     jobs: Option<Overview>,
     files: Vec<(&'static Artifact, u64)>,
-    /// Of a program that is grown.
+    /// What growth changed, if a program is grown.
     growth: Option<Growth>,
     log: Piece,
     now: i64,
@@ -101,7 +101,7 @@ impl Shown {
 
     fn head(&self, part: &mut Markup) {
         let build = &self.build;
-        let (_, class) = standing(build);
+        let (_, class) = state_word(build);
         part.element("header", &[("class", &format_args!("outcome {class}"))], |header| {
             header.element("h1", &[], |title| {
                 link(title, &format_args!("/repositories/{}", build.repository), &build.repository);
@@ -154,7 +154,7 @@ impl Shown {
             p.text(format_args!("Branch {}, started by {}.", build.branch, cause(build.cause)));
             if build.starts > 1 {
                 p.text(format_args!(
-                    " Resumed {} after a restart of the service.",
+                    " Resumed {} after restarts of the service.",
                     count(build.starts.unsigned_abs() - 1, "time")
                 ));
             }
@@ -182,7 +182,7 @@ impl Shown {
         item.leaf("span", &[("class", &"quiet")], word);
         item.element("span", &[("class", &"took")], |took| {
             if let Some(stage) = stage {
-                took.text(span(taken(stage, self.now)));
+                took.text(span(elapsed_ms(stage, self.now)));
             }
             if let Some(median) = median {
                 took.leaf("small", &[], format_args!(" median {}", span(median)));
@@ -224,7 +224,7 @@ impl Shown {
             return;
         }
         if self.files.is_empty() {
-            section.leaf("p", &[("class", &"quiet")], "There are none yet.");
+            section.leaf("p", &[("class", &"quiet")], "No files yet.");
             return;
         }
         section.element("ul", &[("class", &"files")], |list| {
@@ -243,7 +243,7 @@ impl Shown {
         });
     }
 
-    /// Not a part that is replaced: the script adds to it.
+    /// Not a part that the script replaces: it appends to it.
     fn log(&self, main: &mut Markup) {
         let (id, log) = (self.build.id, &self.log);
         main.element("section", &[], |section| {
@@ -312,7 +312,7 @@ fn buttons(part: &mut Markup, build: &BuildRow, visitor: &Visitor) {
     });
 }
 
-/// The record of the build's run; empty if it has none, or one that is too long to be shown.
+/// The event log of the build's run; empty if it has none, or if it is too long to be shown.
 fn records(app: &App, build: &BuildRow) -> Result<Vec<Recorded>, Problem> {
     let Some(file) = artifacts::open(&app.service.places, build, "events.jsonl")? else {
         return Ok(Vec::new());
@@ -322,7 +322,7 @@ fn records(app: &App, build: &BuildRow) -> Result<Vec<Recorded>, Problem> {
     if read.is_err() || bytes.len() as u64 > EVENTS_BYTES_MAX {
         return Ok(Vec::new());
     }
-    // A damaged record is told of by whoever writes it.
+    // A damaged event log is reported by the process that writes it.
     Ok(parse_events(&bytes).map_or_else(|_| Vec::new(), |parsed| parsed.records))
 }
 

@@ -1,4 +1,4 @@
-//! `/`: all builds as rows, with their stages as columns, and what waits.
+//! `/`: all builds as rows, with their stages as columns, and the queue.
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use crate::serve::app::App;
 use crate::serve::form::Fields;
 use crate::serve::rights::Visitor;
 
-/// Rows of a page.
+/// Most rows of a page.
 const ROWS: u32 = 30;
-/// Waiting builds that are listed.
+/// Most waiting builds that are listed.
 const WAITING_MAX: usize = 20;
 
 /// The page.
@@ -69,13 +69,13 @@ fn queue(section: &mut Markup, waits: &[Waiting]) {
 /// Whether rows name their repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WithRepository {
-    /// They do.
+    /// They do, as they are of several.
     Yes,
-    /// All are of the one that the page is about.
+    /// They do not, as the page is about one repository.
     No,
 }
 
-/// Builds with what their rows show.
+/// Builds with the data of their rows.
 #[derive(Debug)]
 pub(super) struct Listed {
     builds: Vec<BuildRow>,
@@ -98,7 +98,7 @@ impl Listed {
         Ok(Self { builds, stages, medians, now: now_ms() })
     }
 
-    /// Below which number the next page begins, if there may be one.
+    /// The number that the builds of the next page are below, if there may be one.
     pub(super) fn older(&self) -> Option<i64> {
         let last = self.builds.last()?;
         (self.builds.len() as u32 == ROWS && last.id > 1).then_some(last.id)
@@ -133,7 +133,7 @@ impl Listed {
         });
     }
 
-    /// The stages that are shown: those of growth only where a build has them.
+    /// The stages that are shown: those of growth only if a build has them.
     fn columns(&self) -> impl Iterator<Item = StageName> {
         let is_there = |name| self.stages.iter().any(|(_, stage)| stage.name == name);
         let all = StageName::ALL.iter().copied();
@@ -186,7 +186,7 @@ fn what(cell: &mut Markup, build: &BuildRow, with: WithRepository) {
     }
 }
 
-/// Accuracy against the gate.
+/// The cell of the accuracy and the gate.
 fn accuracy(cell: &mut Markup, build: &BuildRow) {
     let passes = match (build.accuracy, build.threshold) {
         (Some(accuracy), Some(threshold)) if accuracy >= threshold => "good",

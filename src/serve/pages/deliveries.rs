@@ -1,4 +1,4 @@
-//! `/deliveries`: every call of a webhook, what came of it, and why.
+//! `/deliveries`: every webhook delivery, its outcome, and the reason.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::serve::app::App;
 use crate::serve::form::Fields;
 use crate::serve::rights::Visitor;
 
-/// Rows of a page.
+/// Most rows of a page.
 const ROWS: u32 = 50;
 
 /// The page.
@@ -49,7 +49,7 @@ pub(in crate::serve) async fn deliveries(
 
 fn table(part: &mut Markup, deliveries: &[Delivery]) {
     if deliveries.is_empty() {
-        part.leaf("p", &[("class", &"quiet")], "There are none yet.");
+        part.leaf("p", &[("class", &"quiet")], "No deliveries yet.");
         return;
     }
     let now = now_ms();

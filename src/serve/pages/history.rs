@@ -1,4 +1,4 @@
-//! The accuracies of a repository's builds as a chart, with the gate.
+//! A chart of the accuracies of a repository's builds, with the gate.
 
 use crate::chain::{Measured, Verdict};
 use crate::report::chart::{Frame, Scale, dot, line, polylines, text};
@@ -10,7 +10,7 @@ const WIDE: Frame =
 const NARROW: Frame =
     Frame { width: 380.0, height: 240.0, left: 50.0, right: 322.0, top: 16.0, bottom: 206.0 };
 
-/// Both charts, of which the style sheet shows the one that fits; nothing without a figure.
+/// A wide and a narrow chart, of which the style sheet shows the one that fits; nothing without an accuracy.
 pub(super) fn history(main: &mut Markup, measured: &[Measured]) {
     if measured.is_empty() {
         main.leaf("p", &[("class", &"quiet")], "No build has an accuracy yet.");
@@ -39,7 +39,7 @@ fn chart(measured: &[Measured], frame: &Frame, class: &str) -> Markup {
         if scale.is_of_errors() {
             text(svg, "tick", frame.left, frame.top - 5.0, "log scale of the error");
         }
-        // A step for each build, since the gate of a study may change with it.
+        // A step for each build, since each may have another gate.
         for (place, one) in measured.iter().enumerate() {
             if let Some(threshold) = one.threshold {
                 let (left, right) = (x(place) - step / 2.0, x(place) + step / 2.0);
@@ -63,10 +63,10 @@ fn chart(measured: &[Measured], frame: &Frame, class: &str) -> Markup {
     })
 }
 
-/// As many builds, evenly, as have room for their number.
+/// Evenly spaced builds whose numbers fit on the axis.
 fn labelled(count: usize, step: f64) -> impl Iterator<Item = usize> {
     let every = (52.0 / step).ceil().max(1.0) as usize;
-    // From the newest, which is always labelled.
+    // Starting with the newest, which is always labelled.
     (0..count).rev().step_by(every)
 }
 

@@ -1,4 +1,4 @@
-//! The jobs of a study whose trials trained on a cluster: a table within the stage that trains.
+//! The jobs of a study whose trials train on a cluster: a table in the training stage.
 
 use std::io::Read;
 
@@ -11,14 +11,14 @@ use crate::serve::answer::Problem;
 use crate::serve::app::App;
 use crate::serve::artifacts;
 
-/// The most jobs at a time are 256, with less than a kilobyte each.
+/// There are at most 256 jobs, with less than a kilobyte each.
 const SNAPSHOT_BYTES_MAX: u64 = 1 << 20;
-/// Of more trials, the last ones are shown.
+/// Most trials that are shown, the last ones.
 const ROWS_MAX: usize = 250;
-/// Longer names than any scheduler's are cut: what trained may have written them.
+/// Longest name that is shown; an untrusted program may have written it.
 const NAME_CHARACTERS_MAX: usize = 80;
 
-/// The jobs of a build's run; `None` if its trials had none.
+/// The jobs of a build's run; `None` if it has none.
 pub(super) fn jobs(
     app: &App,
     build: &BuildRow,
@@ -26,7 +26,7 @@ pub(super) fn jobs(
 ) -> Result<Option<Overview>, Problem> {
     let mut bytes = Vec::new();
     if let Some(file) = artifacts::open(&app.service.places, build, SNAPSHOT_FILE)? {
-        // It is for watching only: what cannot be read is not shown.
+        // Only for information: an unreadable file is not shown.
         let _ = file.take(SNAPSHOT_BYTES_MAX).read_to_end(&mut bytes);
     }
     let overview = Overview::of(records, parse_snapshot(&bytes));
@@ -58,9 +58,12 @@ pub(super) fn table(part: &mut Markup, overview: &Overview) {
         notes.push(format!("The first {hidden} trials are not shown."));
     }
     let seconds: f64 = overview.trials.iter().map(|line| line.node_seconds).sum();
-    notes.push(format!("Together they held nodes for {seconds:.1} node-seconds."));
+    notes.push(format!("Total node time: {seconds:.1} s."));
     for node in overview.excluded_nodes.iter().take(ROWS_MAX) {
-        notes.push(format!("Node {} gets no more jobs.", cut(node, NAME_CHARACTERS_MAX)));
+        notes.push(format!(
+            "Node {} is excluded from further jobs.",
+            cut(node, NAME_CHARACTERS_MAX)
+        ));
     }
     part.leaf("p", &[("class", &"quiet")], notes.join(" "));
 }

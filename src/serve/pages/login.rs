@@ -1,4 +1,4 @@
-//! `/login`: a token for a session.
+//! `/login`: starts a session with a token.
 
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
@@ -13,14 +13,14 @@ pub(in crate::serve) async fn login(uri: Uri) -> Response {
     html(StatusCode::OK, page(None, safe_target(query.get("to").unwrap_or_default())))
 }
 
-/// The page again, after a token that was not taken.
+/// The page again, after an invalid token.
 pub(in crate::serve) fn login_again(problem: &Problem, to: &str) -> Response {
     let mut answer = html(problem.status, page(Some(&problem.text), to));
     problem.headers(&mut answer);
     answer
 }
 
-/// The address of the page, from which a login leads back.
+/// The URL of the login page that leads back to a page.
 pub(in crate::serve) fn login_address(from: &Uri) -> String {
     match from.path() {
         "/" => "/login".to_owned(),
@@ -28,7 +28,7 @@ pub(in crate::serve) fn login_address(from: &Uri) -> String {
     }
 }
 
-/// Where a login leads to: a page of this service, and nothing else.
+/// Where a login leads to: always a page of this service.
 pub(in crate::serve) fn safe_target(to: &str) -> &str {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
     let is_here = to.starts_with('/') && !to.starts_with("//") && to.len() <= 200;

@@ -18,7 +18,7 @@ use crate::serve::app::App;
 use crate::serve::form::Fields;
 use crate::serve::rights::Visitor;
 
-/// Builds in the chart.
+/// Most builds in the chart.
 const CHART_MAX: u32 = 120;
 
 /// The page.
@@ -66,7 +66,7 @@ fn head(main: &mut Markup, repository: &Repository, visitor: &Visitor) {
         fact(
             "polled",
             match repository.poll_seconds {
-                0 => "never; only webhooks announce pushes".into(),
+                0 => "never; pushes are announced by webhooks only".into(),
                 seconds => format!("every {seconds} s, for pushes that no webhook announced"),
             },
         );
@@ -85,7 +85,7 @@ fn webhook(section: &mut Markup, app: &App, repository: &Repository) {
         section.leaf(
             "p",
             &[],
-            "Webhooks are refused: the configuration names no file with a secret for this repository \
+            "Webhooks are refused: the configuration lists no secret file for this repository \
              (`secret-files`).",
         );
         return;

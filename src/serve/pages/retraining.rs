@@ -1,4 +1,4 @@
-//! `/retraining`: what the registries that are trained again wait for, and what came of each retraining.
+//! `/retraining`: the state of each registry with retraining, and its decisions.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::serve::rights::Visitor;
 use crate::sys::error_chain;
 use crate::sys::files::RealFiles;
 
-/// Decisions of a registry that are shown, the newest.
+/// Most decisions of a registry that are shown, the newest ones.
 const ROWS: usize = 50;
 
 /// A registry's state, and its decisions, the newest first.
@@ -55,7 +55,7 @@ pub(in crate::serve) async fn retraining(
     .await
 }
 
-/// The same for programs.
+/// The same as JSON.
 pub(in crate::serve) async fn retraining_json(
     State(app): State<Arc<App>>,
 ) -> Result<Response, Problem> {
@@ -76,8 +76,8 @@ fn show(main: &mut Markup, (state, decided): &Found) {
     let state = state.as_ref().and_then(|state| state["state"].as_object()?.iter().next());
     let words = match state {
         Some((_, Value::String(text))) => cut(text, 500),
-        Some(_) => "The last decision is the first of these.".into(),
-        None => "Nothing was looked at yet.".into(),
+        Some(_) => "The last check led to the decision in the first row.".into(),
+        None => "No check has been made yet.".into(),
     };
     main.leaf("p", &[("class", &"quiet")], words);
     main.element("div", &[("class", &"scroll"), ("tabindex", &"0")], |scroll| {

@@ -1,4 +1,4 @@
-//! What all pages have around them.
+//! The frame of all pages.
 
 use std::fmt::Display;
 
@@ -11,22 +11,22 @@ use crate::serve::app::App;
 use crate::serve::rights::{Authentication, Right, Visitor};
 use crate::serve::{assets, health};
 
-/// The field of a form that proves that this service gave it.
+/// The form field that proves that a form comes from this service.
 pub(in crate::serve) const FORM_TOKEN: &str = "form";
 
 /// A page.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Page<'a> {
-    /// What the browser calls it.
+    /// Its title.
     pub(super) title: &'a str,
-    /// The address of the link at its top that leads here.
+    /// The URL of its link in the navigation.
     pub(super) here: &'a str,
-    /// What the script keeps fresh: `all`, `deliveries`, or the number of a build.
+    /// What the script keeps up to date: `all`, `deliveries`, or the number of a build.
     pub(super) live: &'a str,
 }
 
 impl Page<'_> {
-    /// The page for a visitor, with what `inside` puts into it.
+    /// The page for a visitor, with the content that `inside` writes.
     pub(super) fn show(
         self,
         app: &App,
@@ -68,7 +68,7 @@ impl Page<'_> {
     }
 }
 
-/// A button that asks for a change.
+/// A button that requests a change.
 pub(super) fn button(markup: &mut Markup, visitor: &Visitor, to: &str, text: &str, class: &str) {
     markup.element("form", &[("method", &"post"), ("action", &to)], |form| {
         let token = &visitor.form_token;
@@ -81,12 +81,12 @@ pub(super) fn button(markup: &mut Markup, visitor: &Visitor, to: &str, text: &st
     });
 }
 
-/// Whether buttons make sense for a visitor.
+/// Whether buttons are shown to a visitor.
 pub(super) fn may_change(visitor: &Visitor) -> bool {
     visitor.may(Right::Change)
 }
 
-/// A document; the body is put together by `inside`.
+/// A document; `inside` writes its body.
 pub(super) fn document(title: &str, inside: impl FnOnce(&mut Markup)) -> String {
     let mut page = Markup::default();
     page.raw("<!DOCTYPE html>\n");
@@ -107,7 +107,7 @@ pub(super) fn document(title: &str, inside: impl FnOnce(&mut Markup)) -> String 
     page.finish()
 }
 
-/// A section with a heading; the script replaces it as a whole when it changed.
+/// A section with a heading, which the script replaces when it changes.
 pub(super) fn section(main: &mut Markup, id: &str, title: &str, inside: impl FnOnce(&mut Markup)) {
     main.element("section", &[("id", &id), ("data-part", &"")], |section| {
         section.leaf("h2", &[], title);
@@ -115,7 +115,7 @@ pub(super) fn section(main: &mut Markup, id: &str, title: &str, inside: impl FnO
     });
 }
 
-/// A link to what comes before, if there is anything.
+/// A link to older rows, if there are any.
 pub(super) fn older(main: &mut Markup, path: &str, below: Option<i64>) {
     if let Some(below) = below {
         main.element("p", &[("class", &"paging")], |p| {
@@ -125,7 +125,7 @@ pub(super) fn older(main: &mut Markup, path: &str, below: Option<i64>) {
     }
 }
 
-/// A page that says why there is none.
+/// A page that shows an error.
 pub(in crate::serve) fn problem(problem: &Problem) -> String {
     let title = problem.status.canonical_reason().unwrap_or("Problem");
     document(title, |body| {

@@ -1,4 +1,4 @@
-//! Stages as the columns of a table: state, and time against the median of the last ten.
+//! Stages as the columns of a table: state, and time compared with the median of the last ten.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,12 +7,12 @@ use super::words::span;
 use crate::chain::{StageName, StageRow, StageState, Store, StoreError};
 use crate::report::markup::Markup;
 
-/// The usual times of stages, by repository.
+/// The median times of stages, by repository.
 #[derive(Debug, Default)]
 pub(super) struct Medians(HashMap<(String, &'static str), Option<i64>>);
 
 impl Medians {
-    /// Those of these repositories.
+    /// Reads the medians of these repositories.
     pub(super) fn of<'a>(
         store: &Store,
         repositories: impl IntoIterator<Item = &'a str>,
@@ -28,13 +28,13 @@ impl Medians {
         Ok(Self(medians))
     }
 
-    /// The usual time of a stage, in milliseconds.
+    /// The median time of a stage, in milliseconds.
     pub(super) fn get(&self, repository: &str, stage: StageName) -> Option<i64> {
         self.0.get(&(repository.to_owned(), stage.word())).copied().flatten()
     }
 }
 
-/// The sign and the word of a state; both, since not everybody sees colours.
+/// The sign and the word of a state, which do not rely on colours.
 pub(super) fn sign(state: StageState) -> (&'static str, &'static str) {
     match state {
         StageState::Running => ("●", "running"),
@@ -44,7 +44,7 @@ pub(super) fn sign(state: StageState) -> (&'static str, &'static str) {
 }
 
 /// How long a stage took, or has taken so far, in milliseconds.
-pub(super) fn taken(stage: &StageRow, now: i64) -> i64 {
+pub(super) fn elapsed_ms(stage: &StageRow, now: i64) -> i64 {
     stage.ended.unwrap_or(now) - stage.started
 }
 
@@ -69,11 +69,11 @@ pub(super) fn cell(
         let (sign, word) = sign(stage.state);
         cell.leaf("span", &[("class", &"sign"), ("title", &word), ("aria-label", &word)], sign);
         cell.text(" ");
-        cell.leaf("span", &[("class", &"took")], span(taken(stage, now)));
+        cell.leaf("span", &[("class", &"took")], span(elapsed_ms(stage, now)));
         if let Some(median) = median {
             cell.leaf(
                 "small",
-                &[("title", &"median of the last ten builds that ended this stage")],
+                &[("title", &"median of the last ten builds that completed this stage")],
                 format_args!("median {}", span(median)),
             );
             progress(cell, stage, median, now);
@@ -81,11 +81,11 @@ pub(super) fn cell(
     });
 }
 
-/// How far a running stage is, if it takes as long as usual.
+/// The progress of a running stage, compared with the median time.
 pub(super) fn progress(cell: &mut Markup, stage: &StageRow, median: i64, now: i64) {
     if stage.state == StageState::Running && median > 0 {
-        let (max, value) = (median, taken(stage, now).min(median));
-        let label = "time against the median";
+        let (max, value) = (median, elapsed_ms(stage, now).min(median));
+        let label = "time compared with the median";
         cell.element(
             "progress",
             &[("max", &max), ("value", &value), ("aria-label", &label)],

@@ -1,8 +1,8 @@
-//! What is queued, and why it waits.
+//! The queued builds, and why they wait.
 
 use crate::chain::{BuildRow, BuildState, Store, StoreError};
 
-/// A queued build, and why it does not run yet.
+/// A queued build, and why it is not running yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Waiting {
     /// The build.
@@ -11,7 +11,7 @@ pub(super) struct Waiting {
     pub(super) why: String,
 }
 
-/// All that waits, in the order in which it will start. `most` builds may run at the same time.
+/// All queued builds in the order in which they will start. `most` builds may run at the same time.
 pub(super) fn waiting(store: &Store, most: usize) -> Result<Vec<Waiting>, StoreError> {
     let running = store.in_state(BuildState::Running)?;
     let mut taken: Vec<(String, i64)> =
@@ -23,10 +23,10 @@ pub(super) fn waiting(store: &Store, most: usize) -> Result<Vec<Waiting>, StoreE
             Some((repository, id)) if running.iter().any(|build| build.id == *id) => {
                 format!("build {id} of {repository} is running")
             }
-            Some((repository, id)) => format!("build {id} of {repository} is ahead of it"),
+            Some((repository, id)) => format!("build {id} of {repository} is ahead in the queue"),
             None if taken.len() >= most => match most {
                 1 => "another build is running, and only one may run at a time".to_owned(),
-                most => format!("{most} builds are running or about to, the most at a time"),
+                most => format!("{most} builds are running or starting, which is the maximum"),
             },
             None => "it is about to start".to_owned(),
         };

@@ -1,4 +1,4 @@
-//! Times, commits and states in few words.
+//! Short texts for times, commits and states.
 
 use std::fmt::Display;
 
@@ -8,7 +8,7 @@ use crate::chain::{BuildRow, BuildState, Cause, Verdict};
 use crate::report::markup::Markup;
 use crate::report::words::duration;
 
-/// Now, in milliseconds since 1970.
+/// The current time in milliseconds since 1970.
 pub(super) fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
@@ -25,7 +25,7 @@ pub(super) fn ago(at: i64, now: i64) -> String {
     }
 }
 
-/// A time as it is, as an element that tells it exactly when it is pointed at.
+/// An element with a time such as `3 min ago`, and the exact time as a tooltip.
 pub(super) fn time(markup: &mut Markup, at: i64, now: i64) {
     let Ok(moment) = Timestamp::from_millisecond(at) else { return };
     let machine = moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -33,17 +33,17 @@ pub(super) fn time(markup: &mut Markup, at: i64, now: i64) {
     markup.leaf("time", &[("datetime", &machine), ("title", &exact)], ago(at, now));
 }
 
-/// A time between two, as `12 min 5 s`.
+/// A duration, such as `12 min 5 s`.
 pub(super) fn span(ms: i64) -> String {
     duration(Some(ms.max(0) as f64 / 1000.0))
 }
 
-/// As much of a commit as people read.
+/// The short form of a commit hash.
 pub(super) fn short(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
 }
 
-/// At most this many characters of a text.
+/// A text cut to a number of characters.
 pub(super) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((at, _)) => format!("{}…", text[..at].trim_end()),
@@ -51,8 +51,8 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Where a build stands, in a word or two, and the class of its colour.
-pub(super) fn standing(build: &BuildRow) -> (&'static str, &'static str) {
+/// The state or verdict of a build in a word or two, and the CSS class of its colour.
+pub(super) fn state_word(build: &BuildRow) -> (&'static str, &'static str) {
     match (build.state, build.verdict) {
         (BuildState::Queued, _) => ("waiting", "open"),
         (BuildState::Running, _) if build.stop_asked => ("stopping", "open"),
@@ -66,17 +66,17 @@ pub(super) fn standing(build: &BuildRow) -> (&'static str, &'static str) {
     }
 }
 
-/// Where a build stands, as a badge.
+/// The state or verdict of a build as a badge.
 pub(super) fn badge(markup: &mut Markup, build: &BuildRow) {
-    let (word, class) = standing(build);
+    let (word, class) = state_word(build);
     markup.leaf("span", &[("class", &format_args!("badge {class}"))], word);
 }
 
-/// By what a build was started.
+/// What started a build.
 pub(super) fn cause(cause: Cause) -> &'static str {
     match cause {
         Cause::Push => "a push",
-        Cause::Poll => "polling, which found a new commit",
+        Cause::Poll => "polling the branch",
         Cause::Asked => "hand",
         Cause::Retry => "a retry of an earlier build",
     }

@@ -1,4 +1,4 @@
-//! Answers of the Open Inference Protocol.
+//! Responses of the Open Inference Protocol.
 
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::request::{Encoding, InferRequest, OutputName};
 
-/// The header that tells the length of the JSON, where tensors follow it.
+/// The header with the length of the JSON, if tensors follow it.
 pub(super) const HEADER_LENGTH: HeaderName =
     HeaderName::from_static("inference-header-content-length");
 
-/// What a model made of a request.
+/// The predictions for a request.
 pub(super) struct Answer<'a> {
     pub(super) model: &'a str,
     pub(super) version: &'a str,
@@ -57,7 +57,7 @@ enum Data<'a> {
 }
 
 impl Answer<'_> {
-    /// As the request wants it.
+    /// The response in the format that the request asks for.
     pub(super) fn response(&self, request: &InferRequest) -> Response {
         let mut binary = Vec::new();
         let mut has_binary = false;
@@ -93,7 +93,7 @@ impl Answer<'_> {
             id: request.id.as_deref(),
             outputs,
         };
-        // Cannot fail: there are no maps in it.
+        // Cannot fail: it contains no maps.
         let mut bytes = serde_json::to_vec(&json).unwrap_or_default();
         let length = bytes.len();
         bytes.extend(binary);

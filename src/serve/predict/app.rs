@@ -1,4 +1,4 @@
-//! What all requests for predictions share.
+//! The state that all prediction requests share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ use super::shadow::{self, Answered, Shadow};
 use super::slots::Slots;
 use super::watch::Watch;
 
-/// Pictures that are decoded at the same time: each may take much memory.
+/// How many pictures are decoded at the same time: each may need much memory.
 const DECODERS: usize = 4;
 
 /// The server.
@@ -41,7 +41,7 @@ pub(super) struct App {
     shadowed: Mutex<Option<std::sync::mpsc::Receiver<Answered>>>,
     writers: Mutex<Vec<JoinHandle<()>>>,
     ended: Arc<AtomicBool>,
-    /// The first part of request ids, other in every process, and the count of them.
+    /// The prefix of request ids, which differs between processes, and the number of the next one.
     run: u64,
     requests: AtomicU64,
 }
@@ -51,7 +51,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// If there is none that can serve, or a token cannot be read.
+    /// If no model can be served, or a token cannot be read.
     pub(super) fn new(predicting: Predicting, engine: Arc<dyn Engine>) -> Result<Self, ServeError> {
         let front = Front::new(&predicting.tokens, None, Vec::new(), predicting.tls.is_some())?;
         let (slots, metrics) = (Arc::<Slots>::default(), Arc::<Metrics>::default());
@@ -73,7 +73,7 @@ impl App {
         Ok(Self {
             front: Arc::new(front),
             slots,
-            // One request always fits.
+            // A single request always fits.
             queue: Arc::new(Queue::new(predicting.limits.queue.max(IMAGES_MAX))),
             metrics,
             shadow,
@@ -91,17 +91,17 @@ impl App {
         })
     }
 
-    /// Starts the threads: those that compute, the one of the candidate, and the one that watches the registry.
+    /// Starts the threads: those that compute, that of the candidate, and that which watches the registry.
     ///
     /// # Errors
     ///
-    /// If the system gives no threads.
+    /// If a thread cannot be started.
     pub(super) fn start(&self) -> std::io::Result<Vec<JoinHandle<()>>> {
         let mut threads = Vec::new();
         for number in 0..self.predicting.threads.max(1) {
             let (engine, queue) = (Arc::clone(&self.engine), Arc::clone(&self.queue));
             let (slots, metrics) = (Arc::clone(&self.slots), Arc::clone(&self.metrics));
-            let work = move || attend(&*engine, &mut || queue.work(&slots, &metrics));
+            let work = move || compute_or_log(&*engine, &mut || queue.work(&slots, &metrics));
             threads.push(spawn(&format!("infer-{number}"), work)?);
         }
         let take =
@@ -110,9 +110,9 @@ impl App {
             let engine = Arc::clone(&self.engine);
             let (slots, metrics) = (Arc::clone(&self.slots), Arc::clone(&self.metrics));
             let work = move || {
-                attend(&*engine, &mut || shadow::work(&receiver, &slots, &metrics));
+                compute_or_log(&*engine, &mut || shadow::work(&receiver, &slots, &metrics));
             };
-            // It ends with the process, when nobody can ask any more.
+            // It ends with the process.
             spawn("shadow", work)?;
         }
         let watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -120,7 +120,7 @@ impl App {
             let (engine, ended) = (Arc::clone(&self.engine), Arc::clone(&self.ended));
             let (slots, metrics) = (Arc::clone(&self.slots), Arc::clone(&self.metrics));
             let work = move || {
-                attend(&*engine, &mut || watch.work(&slots, &engine, &metrics, &ended));
+                compute_or_log(&*engine, &mut || watch.work(&slots, &engine, &metrics, &ended));
             };
             threads.push(spawn("watch", work)?);
         }
@@ -128,7 +128,7 @@ impl App {
         Ok(threads)
     }
 
-    /// Lets all threads end.
+    /// Asks all threads to end.
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::SeqCst);
         self.queue.close();
@@ -138,13 +138,13 @@ impl App {
         self.drift.close();
     }
 
-    /// An id that no other request has.
+    /// A new request id.
     pub(super) fn request_id(&self) -> String {
         let count = self.requests.fetch_add(1, Ordering::Relaxed);
         format!("{:016x}-{count:x}", self.run)
     }
 
-    /// What the metrics tell besides the counters.
+    /// The gauges of the metrics.
     pub(super) fn metrics_text(&self) -> String {
         let name =
             |served: Option<Arc<super::slots::Served>>| served.map(|served| served.version.clone());
@@ -156,38 +156,38 @@ impl App {
             production: name(self.slots.production()),
             candidate: name(self.slots.candidate()),
         });
-        text += &drift::metrics_text(&self.predicting.model, &self.drift.told());
+        text += &drift::metrics_text(&self.predicting.model, &self.drift.published());
         text
     }
 }
 
 impl Refusal {
-    /// As an answer.
+    /// The response.
     pub(super) fn problem(self) -> Problem {
         let soon = Duration::from_secs(1);
         match self {
             Self::Full => Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                "More images wait than can be computed soon; try again in a moment.",
+                "The queue is full; try again in a moment.",
             )
             .after(soon),
             Self::NotReady => {
-                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No model is ready.").after(soon)
+                Problem::new(StatusCode::SERVICE_UNAVAILABLE, "No model is loaded.").after(soon)
             }
             Self::OtherShape => Problem::bad(
-                "The model was exchanged for one that takes images of another shape; look at its metadata.",
+                "The model was replaced by one with another input shape; see its metadata.",
             ),
             Self::Failed => Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "The model failed; the server's log says why.",
+                "The prediction failed; see the log of the server.",
             ),
         }
     }
 }
 
-fn attend(engine: &dyn Engine, work: &mut dyn FnMut()) {
-    if let Err(why) = engine.attend(work) {
-        tracing::error!(why, "a thread that computes cannot be set up");
+fn compute_or_log(engine: &dyn Engine, work: &mut dyn FnMut()) {
+    if let Err(why) = engine.with_compute_thread(work) {
+        tracing::error!(why, "cannot set up a thread for predictions");
     }
 }
 

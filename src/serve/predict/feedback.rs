@@ -1,4 +1,4 @@
-//! `POST /feedback`: the true class of an image that was classified.
+//! `POST /feedback`: records the true class of a classified image.
 
 use std::sync::Arc;
 
@@ -21,25 +21,25 @@ const SOURCE_BYTES_MAX: usize = 64;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+struct FeedbackRequest {
     request: String,
     #[serde(default)]
     index: usize,
     label: String,
-    /// Whose label it is, where somebody passes on those of others.
+    /// Who gave the label, if a client forwards the labels of others.
     source: Option<String>,
 }
 
-/// Writes a true label down; it is on disk before the answer.
+/// Records a true label, which is on disk before the response.
 pub(super) async fn feedback(
     State(app): State<Arc<App>>,
     Extension(Client(address)): Extension<Client>,
     request: Request,
 ) -> Result<Response, Problem> {
     let received = body::read(&app.front, request, BODY_BYTES_MAX).await?;
-    let given: Given = serde_json::from_slice(&received.bytes).map_err(|error| {
+    let given: FeedbackRequest = serde_json::from_slice(&received.bytes).map_err(|error| {
         Problem::bad(format!(
-            "The body is not of the form {{\"request\": \"…\", \"index\": 0, \"label\": \"…\"}}: {error}."
+            "The body must have the form {{\"request\": \"…\", \"index\": 0, \"label\": \"…\"}}: {error}."
         ))
     })?;
     let source = given.source.clone().unwrap_or_else(|| address.to_string());
@@ -48,26 +48,32 @@ pub(super) async fn feedback(
         return Err(Problem::bad(text));
     }
     let journal = app.journal.as_ref().ok_or_else(|| {
-        Problem::new(StatusCode::NOT_FOUND, "This server keeps no log, which feedback needs.")
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "Feedback needs a request log, which this server does not keep.",
+        )
     })?;
     let served = served(&app)?;
     let names = served.model.classes();
     if !names.contains(&given.label) {
         let shown: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
         let more = if names.len() > shown.len() { ", …" } else { "" };
-        let text = format!("There is no such class; there are {}{more}.", shown.join(", "));
+        let text = format!("There is no such class; the classes are {}{more}.", shown.join(", "));
         return Err(Problem::bad(text));
     }
     let answered = journal.answered(&given.request).ok_or_else(|| {
-        let text = "No such request was answered lately; its id is in the header x-request-id.";
+        let text = "No recent request has this id; the id is in the response header x-request-id.";
         Problem::new(StatusCode::NOT_FOUND, text)
     })?;
     let class = answered.classes.get(given.index).ok_or_else(|| {
-        Problem::bad(format!("The request had {} images.", answered.classes.len()))
+        Problem::bad(format!(
+            "`index` is out of range: the request had {} images.",
+            answered.classes.len()
+        ))
     })?;
     let class = names.get(usize::from(*class)).cloned().unwrap_or_default();
     let is_right = class == given.label;
-    let Given { request, index, label, .. } = given;
+    let FeedbackRequest { request, index, label, .. } = given;
     let version = answered.version;
     let (request_id, of_version) = (request.clone(), version.clone());
     let (at, kept) = (Timestamp::now(), false);

@@ -1,4 +1,4 @@
-//! `POST /v2/models/NAME/infer`.
+//! `POST /v2/models/NAME/infer`: predictions by the Open Inference Protocol.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,15 +19,15 @@ use crate::registry::answer;
 use crate::serve::answer::Problem;
 use crate::serve::body;
 
-/// The header that carries the id of a request, for logs and feedback.
+/// The header with the id of a request, for logs and feedback.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The version that answers now.
+/// The version in production.
 pub(super) fn served(app: &App) -> Result<Arc<Served>, Problem> {
     app.slots.production().ok_or_else(|| super::queue::Refusal::NotReady.problem())
 }
 
-/// Whether an address names the model and, where it names a version, the one that serves.
+/// Checks that a URL names the model and, if it names a version, the one in production.
 pub(super) fn check_name(
     app: &App,
     served: &Served,
@@ -36,19 +36,19 @@ pub(super) fn check_name(
 ) -> Result<(), Problem> {
     let model = &app.predicting.model;
     if name != model {
-        let text = format!("There is no such model; this server has \"{model}\".");
+        let text = format!("There is no such model; this server serves \"{model}\".");
         return Err(Problem::new(StatusCode::NOT_FOUND, text));
     }
     match version.filter(|version| *version != served.version) {
         None => Ok(()),
         Some(_) => {
-            let text = format!("Version {} serves, and no other.", served.version);
+            let text = format!("Only version {} is served.", served.version);
             Err(Problem::new(StatusCode::NOT_FOUND, text))
         }
     }
 }
 
-/// Without a version.
+/// The handler of URLs without a version.
 pub(super) async fn infer(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -57,7 +57,7 @@ pub(super) async fn infer(
     answered(&app, &name, None, request).await
 }
 
-/// Of one version.
+/// The handler of URLs with a version.
 pub(super) async fn infer_version(
     State(app): State<Arc<App>>,
     Path((name, version)): Path<(String, String)>,
@@ -77,7 +77,7 @@ async fn answered(
     count_refusal(app, done)
 }
 
-/// Counts what was refused.
+/// Counts refused requests.
 pub(super) fn count_refusal<T>(app: &App, done: Result<T, Problem>) -> Result<T, Problem> {
     done.inspect_err(|problem| {
         let version = app.slots.production().map(|served| served.version.clone());
@@ -98,7 +98,7 @@ async fn infer_images(
         None => None,
         Some(length) => {
             let length = length.to_str().ok().and_then(|length| length.trim().parse().ok());
-            let text = "Inference-Header-Content-Length is no number of bytes.";
+            let text = "Inference-Header-Content-Length is not a number of bytes.";
             Some(length.ok_or_else(|| Problem::bad(text))?)
         }
     };
@@ -108,10 +108,10 @@ async fn infer_images(
     let request =
         InferRequest::parse(&received.bytes, header_bytes, shape).map_err(Problem::bad)?;
     let (input, images) = (request.input.clone(), request.images);
-    let asked = Asked { input, images, shape, sizes: Vec::new() };
+    let asked = ImageBatch { input, images, shape, sizes: Vec::new() };
     let predicted = predict(app, asked, began).await?;
     if let Some(version) = version.filter(|version| *version != predicted.output.served.version) {
-        // It was exchanged meanwhile.
+        // The version was replaced meanwhile.
         check_name(app, &predicted.output.served, name, Some(version))?;
     }
     let answer = Answer {
@@ -124,27 +124,27 @@ async fn infer_images(
     Ok(with_id(answer.response(&request), &predicted.request))
 }
 
-/// Refuses bodies that would have to be unpacked, which may be bombs.
+/// Refuses compressed bodies, which may be decompression bombs.
 pub(super) fn check_encoding(request: &Request) -> Result<(), Problem> {
     match request.headers().get(CONTENT_ENCODING).is_none_or(|coding| coding == "identity") {
         true => Ok(()),
         false => Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Send the body without Content-Encoding.",
+            "Send the body uncompressed, without Content-Encoding.",
         )),
     }
 }
 
 /// Images of a request.
-pub(super) struct Asked {
+pub(super) struct ImageBatch {
     pub(super) input: Input,
     pub(super) images: usize,
     pub(super) shape: [usize; 3],
-    /// Height and width as they came: an entry for each image, or none.
+    /// Original heights and widths: an entry for each image, or none.
     pub(super) sizes: Vec<Option<[usize; 2]>>,
 }
 
-/// What was made of them.
+/// The predictions for the images of a request.
 pub(super) struct Predicted {
     /// The id of the request.
     pub(super) request: String,
@@ -157,9 +157,13 @@ pub(super) struct Predicted {
     pub(super) classes: Vec<i64>,
 }
 
-/// Has images computed, and tells the log, the counters and the candidate.
-pub(super) async fn predict(app: &App, asked: Asked, began: Instant) -> Result<Predicted, Problem> {
-    let Asked { input, images, shape, sizes } = asked;
+/// Classifies images, and passes the result on to the log, the counters, the candidate and the drift monitor.
+pub(super) async fn predict(
+    app: &App,
+    asked: ImageBatch,
+    began: Instant,
+) -> Result<Predicted, Problem> {
+    let ImageBatch { input, images, shape, sizes } = asked;
     let computed = app.queue.ask(input.clone(), images, shape).await;
     let output = computed.map_err(super::queue::Refusal::problem)?;
     let served = &output.served;
@@ -224,7 +228,7 @@ fn kept_input(input: &Input, index: usize, shape: [usize; 3]) -> KeptInput {
     KeptInput { index, shape, pixels }
 }
 
-/// An answer with the id of its request.
+/// A response with the id of its request.
 pub(super) fn with_id(mut response: Response, request: &str) -> Response {
     if let Ok(id) = HeaderValue::from_str(request) {
         response.headers_mut().insert(REQUEST_ID, id);

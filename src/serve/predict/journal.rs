@@ -1,7 +1,7 @@
-//! The log of requests, kept images and feedback: written by a thread of its own, from a queue that is never waited for.
+//! The request log, stored images and feedback: written by a thread of its own, for which requests never wait.
 //!
 //! `requests-00000001.jsonl` and so on, a line for each request; `feedback.jsonl`, a line for each true label; and
-//! `images/REQUEST.INDEX.png`. What comes faster than it can be written is counted and dropped.
+//! `images/REQUEST.INDEX.png`. Whatever arrives faster than it can be written is dropped and counted.
 
 use std::collections::{HashMap, VecDeque};
 use std::os::unix::fs::FileExt;
@@ -22,15 +22,15 @@ use crate::serve::error::ServeError;
 use crate::sys::error_chain;
 use crate::sys::files::{FileError, Files, RealFiles, WritableFile, WriteMode};
 
-/// Lines and images that wait at most.
+/// Most lines and images that wait.
 const WAITING_MAX: usize = 4096;
-/// Requests that feedback can be given for.
+/// How many recent requests can receive feedback.
 const REMEMBERED_MAX: usize = 100_000;
-/// The log is in parts of about this size, so that old ones can be cleared.
+/// The approximate size of a part of the log; old parts are removed.
 const PART_BYTES: u64 = 4 << 20;
-/// Lines are written together at least this often.
+/// Longest time before waiting lines are written.
 const GATHER: Duration = Duration::from_millis(500);
-/// Images that are kept in a second at most: pictures of a burst tell little more than some of them.
+/// Most images that are stored per second, as all images of a burst say little more than some of them.
 const KEPT_PER_SECOND: f64 = 50.0;
 
 enum Entry {
@@ -38,7 +38,7 @@ enum Entry {
     Feedback(Feedback, oneshot::Sender<bool>),
 }
 
-/// Where requests are told.
+/// The queue of the log, and the recent requests.
 pub(super) struct Journal {
     sender: SyncSender<Entry>,
     closing: Arc<AtomicBool>,
@@ -48,28 +48,28 @@ pub(super) struct Journal {
     allowance: Mutex<(f64, Instant)>,
 }
 
-/// What was answered lately, by request.
+/// Recent predictions by request.
 #[derive(Default)]
 pub(super) struct Remembered {
     by_request: HashMap<String, Answered>,
     order: VecDeque<String>,
 }
 
-/// What a request was answered.
+/// The predictions for a request.
 #[derive(Debug, Clone)]
 pub(super) struct Answered {
     pub(super) version: String,
     pub(super) classes: Vec<u16>,
-    /// The images that have a true label since this server started.
+    /// The images that were labelled since this server started.
     labelled: Vec<usize>,
 }
 
 impl Journal {
-    /// Opens the log, and remembers what is in it.
+    /// Opens the log, and reads the recent requests from it.
     ///
     /// # Errors
     ///
-    /// If the folder cannot be written, or there are no threads.
+    /// If the folder cannot be written, or the thread cannot be started.
     pub(super) fn open(
         folder: &Path,
         predicting: &Predicting,
@@ -102,7 +102,7 @@ impl Journal {
         Ok((Self { sender, closing, remembered, metrics, keeps, allowance }, thread))
     }
 
-    /// Whether an image is to be kept now.
+    /// Whether an image should be stored now.
     pub(super) fn wants_image(&self) -> bool {
         if !self.keeps {
             return false;
@@ -116,7 +116,7 @@ impl Journal {
         left >= 1.0
     }
 
-    /// Tells of a request. Never waits.
+    /// Queues a request for the log. Never waits.
     pub(super) fn tell(&self, line: Line, inputs: Vec<Input>) {
         let classes = line.answers.iter().map(|(class, _)| *class as u16).collect();
         self.remembered().add(line.request.clone(), line.version.clone(), classes);
@@ -125,12 +125,12 @@ impl Journal {
         }
     }
 
-    /// What a request was answered.
+    /// The predictions for a request.
     pub(super) fn answered(&self, request: &str) -> Option<Answered> {
         self.remembered().by_request.get(request).cloned()
     }
 
-    /// Whether an image has its first label now.
+    /// Whether this is the first label of an image.
     pub(super) fn is_first_label(&self, request: &str, index: usize) -> bool {
         let mut remembered = self.remembered();
         let Some(answered) = remembered.by_request.get_mut(request) else { return false };
@@ -141,13 +141,13 @@ impl Journal {
         is_first
     }
 
-    /// Writes a true label; false if it could not be written.
+    /// Writes a true label; returns false if that failed.
     pub(super) async fn feedback(&self, feedback: Feedback) -> bool {
         let (tell, told) = oneshot::channel();
         self.sender.try_send(Entry::Feedback(feedback, tell)).is_ok() && told.await.unwrap_or(false)
     }
 
-    /// Lets the thread end, once what waits is written.
+    /// Asks the thread to end, once everything is written.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
     }
@@ -169,7 +169,7 @@ impl Remembered {
         self.by_request.insert(request, answered);
     }
 
-    /// From the log. A line that was cut short is passed over.
+    /// Reads the log. Truncated lines are skipped.
     fn read(folder: &Path) -> Result<Self, FileError> {
         let mut remembered = Self::default();
         for part in parts(folder)? {
@@ -198,7 +198,7 @@ fn name(part: u64) -> String {
     format!("requests-{part:08}.jsonl")
 }
 
-/// Whether the last line of a file has no end. A file that cannot be read has none, which writing to it will tell.
+/// Whether the last line of a file is incomplete. False for an unreadable file, whose error shows when it is written to.
 fn ends_within_a_line(path: &Path) -> bool {
     let last = || {
         let file = std::fs::File::open(path)?;
@@ -211,7 +211,7 @@ fn ends_within_a_line(path: &Path) -> bool {
     last().is_ok_and(|last| last != b'\n')
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Writing {
     folder: PathBuf,
     log: Option<Part>,
@@ -240,14 +240,14 @@ impl Writing {
                         if serde_json::to_writer(&mut lines, &line).is_ok() {
                             lines.push(b'\n');
                         }
-                        // A part must not grow far beyond its size, however many lines wait.
+                        // A part must not grow far beyond its size, even if many lines wait.
                         if lines.len() as u64 >= PART_BYTES {
                             self.flush(&mut lines);
                         }
                     }
                     Entry::Feedback(feedback, tell) => {
                         let written = self.label(feedback);
-                        let _ = tell.send(self.told(written));
+                        let _ = tell.send(self.succeeded(written));
                     }
                 }
             }
@@ -263,16 +263,16 @@ impl Writing {
             return;
         }
         let written = self.append(lines);
-        if !self.told(written) {
+        if !self.succeeded(written) {
             self.log = None;
             self.metrics.log_dropped();
         }
         lines.clear();
     }
 
-    fn told(&self, done: Result<(), FileError>) -> bool {
+    fn succeeded(&self, done: Result<(), FileError>) -> bool {
         done.inspect_err(|error| {
-            tracing::error!(error = error_chain(error), "the log of requests cannot be written");
+            tracing::error!(error = error_chain(error), "cannot write the request log");
         })
         .is_ok()
     }
@@ -281,7 +281,7 @@ impl Writing {
         let Some(kept) = &mut self.kept else { return };
         for input in inputs {
             if let Err(error) = kept.add(&line.request, &input) {
-                tracing::error!(error = error_chain(&error), "an image cannot be kept");
+                tracing::error!(error = error_chain(&error), "cannot store an image");
                 self.metrics.log_dropped();
             }
         }
@@ -303,13 +303,13 @@ impl Writing {
         if std::fs::metadata(&path).is_ok_and(|found| found.len() > self.bytes_max) {
             let most = usize::try_from(self.bytes_max).unwrap_or(usize::MAX);
             let shortened = shorten_feedback(&self.folder, most / 2, self.kept.as_ref());
-            // The label is on disk in any case.
-            self.told(shortened);
+            // Errors are ignored: the label itself is on disk.
+            self.succeeded(shortened);
         }
         Ok(())
     }
 
-    /// Appends lines to the newest part, or begins one.
+    /// Appends lines to the newest part, or starts a new one.
     fn append(&mut self, lines: &[u8]) -> Result<(), FileError> {
         if self.log.as_ref().is_none_or(|part| part.bytes > PART_BYTES) {
             let next = parts(&self.folder)?.last().copied().unwrap_or(0) + 1;
@@ -322,7 +322,7 @@ impl Writing {
         part.file.write(lines)
     }
 
-    /// Clears parts that are too old or too many.
+    /// Removes parts that are too old or too many.
     fn clear(&self) {
         let cleared = (|| {
             let mut bytes = 0_u64;
@@ -338,6 +338,6 @@ impl Writing {
             }
             Ok(())
         })();
-        self.told(cleared);
+        self.succeeded(cleared);
     }
 }

@@ -1,4 +1,4 @@
-//! Images that are kept for feedback, as PNG files: never more than were asked for, and labelled ones for longest.
+//! Images that are stored for feedback, as PNG files: up to a maximum number, labelled ones for longest.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -9,30 +9,30 @@ use super::lines::{FEEDBACK_FILE, Feedback, Input};
 use crate::sys::files::{FileError, Files, Operation, RealFiles};
 
 const FOLDER: &str = "images";
-/// More labels are not read.
+/// Largest file of labels that is read.
 const FEEDBACK_BYTES_MAX: u64 = 1 << 30;
 const IMAGE_BYTES_MAX: u64 = 256 << 20;
 
-/// The kept images.
+/// The stored images.
 #[derive(Debug)]
 pub(super) struct Kept {
     folder: PathBuf,
     most: usize,
-    /// Names of files, the oldest first.
+    /// File names, oldest first.
     unlabelled: VecDeque<String>,
     labelled: VecDeque<String>,
     all: HashSet<String>,
 }
 
 impl Kept {
-    /// Those that are in a folder; ones above the number are removed.
+    /// Lists the images in a folder, and removes those beyond the maximum.
     pub(super) fn open(requests: &Path, most: usize) -> Result<Self, FileError> {
         let folder = requests.join(FOLDER);
         RealFiles.create_folders(&folder)?;
         let labels: HashSet<String> =
             feedback(requests)?.into_iter().map(|line| name(&line.request, line.index)).collect();
         let listed = RealFiles.list(&folder)?;
-        // What a crash cut short.
+        // Left behind by a crash.
         for name in listed.iter().filter(|name| name.ends_with(".png.tmp")) {
             RealFiles.remove_file(&folder.join(name))?;
         }
@@ -53,7 +53,7 @@ impl Kept {
         Ok(kept)
     }
 
-    /// Keeps an image, in the place of the oldest if there are too many.
+    /// Stores an image, and removes the oldest one if there are too many.
     pub(super) fn add(&mut self, request: &str, input: &Input) -> Result<(), FileError> {
         self.make_room(1)?;
         let name = name(request, input.index);
@@ -67,7 +67,7 @@ impl Kept {
         Ok(())
     }
 
-    /// Notes that an image has a label now; false if it is not kept.
+    /// Records that an image is labelled; false if it is not stored.
     pub(super) fn label(&mut self, request: &str, index: usize) -> bool {
         let name = name(request, index);
         if !self.all.contains(&name) {
@@ -80,7 +80,7 @@ impl Kept {
         true
     }
 
-    /// Whether a label is of an image that is kept.
+    /// Whether the image of a label is stored.
     fn has(&self, line: &[u8]) -> bool {
         let label = serde_json::from_slice::<Feedback>(line);
         label.is_ok_and(|label| self.all.contains(&name(&label.request, label.index)))
@@ -100,22 +100,22 @@ impl Kept {
     }
 }
 
-/// The true label of a kept image.
+/// The true label of a stored image.
 #[derive(Debug, Clone)]
 pub(crate) struct LabelledImage {
-    /// A PNG file of the model's shape.
+    /// The PNG file, in the input shape of the model.
     pub image: PathBuf,
-    /// The class.
+    /// The true class.
     pub label: String,
     /// When the label was given.
     pub at: Timestamp,
     /// Who gave it.
     pub source: String,
-    /// The version that had classified the image.
+    /// The version that classified the image.
     pub version: String,
 }
 
-/// The labels of kept images, of each image the last one, by the names of their files.
+/// The last label of each stored image, ordered by file name.
 ///
 /// # Errors
 ///
@@ -137,8 +137,8 @@ pub(crate) fn labelled(requests: &Path) -> Result<Vec<LabelledImage>, FileError>
     Ok(labels.into_values().collect())
 }
 
-/// Writes the kept images that have labels into a folder for each class, below `output`, which a study can train on.
-/// Returns how many there are, and how many labels have no kept image. The last label of an image counts.
+/// Writes the labelled images into a folder for each class below `output`, which a study can train on. Returns the number
+/// of images, and of labels without a stored image. The last label of an image counts.
 ///
 /// # Errors
 ///
@@ -161,7 +161,7 @@ pub(crate) fn export(requests: &Path, output: &Path) -> Result<(usize, usize), F
         let folder = output.join(&label);
         let is_name = !label.is_empty() && !label.starts_with('.') && !label.contains(['/', '\0']);
         if !is_name {
-            let why = std::io::Error::other("the class cannot be the name of a folder");
+            let why = std::io::Error::other("the class is not a valid folder name");
             return Err(FileError::new(Operation::CreateFolder, &folder, 0, why));
         }
         RealFiles.create_folders(&folder)?;
@@ -171,8 +171,8 @@ pub(crate) fn export(requests: &Path, output: &Path) -> Result<(usize, usize), F
     Ok((written, without))
 }
 
-/// Shortens the file of labels to `most` bytes: half of them for the newest labels, the rest for older ones of images that
-/// are kept.
+/// Shortens the file of labels to `most` bytes: half of them for the newest labels, the rest for older labels of stored
+/// images.
 pub(super) fn shorten_feedback(
     requests: &Path,
     most: usize,
@@ -199,7 +199,7 @@ pub(super) fn shorten_feedback(
     RealFiles.write_atomically(&path, &left[left.len() - count..].concat())
 }
 
-/// All labels, in order. A line that was cut short is passed over.
+/// All labels in order. Truncated lines are skipped.
 fn feedback(requests: &Path) -> Result<Vec<Feedback>, FileError> {
     match RealFiles.read(&requests.join(FEEDBACK_FILE), FEEDBACK_BYTES_MAX) {
         Err(error) if error.is_not_found() => Ok(Vec::new()),
@@ -211,7 +211,7 @@ fn feedback(requests: &Path) -> Result<Vec<Feedback>, FileError> {
     }
 }
 
-/// Only digits and letters of our own ids, so that it is a name whatever stands in a log.
+/// The file name of an image. Only digits and letters are used, so that it is valid whatever the log contains.
 fn name(request: &str, index: usize) -> String {
     let request: String =
         request.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();

@@ -1,19 +1,19 @@
-//! What the log of requests holds.
+//! The lines of the request log.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// File of true labels.
+/// The file of true labels.
 pub(super) const FEEDBACK_FILE: &str = "feedback.jsonl";
 
-/// A request that was answered.
+/// A classified request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Line {
     pub(super) v: u32,
     pub(super) at: Timestamp,
     pub(super) request: String,
     pub(super) version: String,
-    /// The class of each image, by label, and its calibrated probability.
+    /// The predicted class of each image, and its calibrated probability.
     pub(super) answers: Vec<(usize, f32)>,
     pub(super) ms: f32,
 }
@@ -27,17 +27,17 @@ pub(super) struct Feedback {
     pub(super) index: usize,
     /// The true class.
     pub(super) label: String,
-    /// What was answered.
+    /// The predicted class.
     pub(super) class: String,
     pub(super) version: String,
-    /// Who gave it: what the request says, or else its address.
+    /// Who gave it: the source in the request or, without one, the address of the client.
     #[serde(default)]
     pub(super) source: String,
-    /// Whether the image is kept.
+    /// Whether the image is stored.
     pub(super) kept: bool,
 }
 
-/// An image that may be kept, `[channels, height, width]`.
+/// An image to store, `[channels, height, width]`.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) index: usize,

@@ -1,13 +1,13 @@
-//! What was done, by version, as Prometheus reads it. Names after Triton's where they mean the same.
+//! Metrics by version, in the text format of Prometheus. Metrics that Triton has too have the same names.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Upper ends of the histogram's buckets, in seconds.
+/// Upper bounds of the histogram's buckets, in seconds.
 const BUCKETS: [f64; 11] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// Versions that are told of; of more, those that answered longest ago are forgotten.
+/// Most versions with metrics; beyond that, those used longest ago are dropped.
 const VERSIONS_MAX: usize = 32;
 
 /// The counters.
@@ -18,7 +18,7 @@ pub(super) struct Metrics(Mutex<Counts>);
 struct Counts {
     versions: BTreeMap<String, Version>,
     clock: u64,
-    /// Requests that were refused, by status.
+    /// Refused requests by status.
     refused: BTreeMap<u16, u64>,
     swaps: u64,
     failed_swaps: u64,
@@ -44,7 +44,7 @@ struct Version {
     shadow_dropped: u64,
 }
 
-/// What else is told.
+/// The gauges.
 pub(super) struct Gauges<'a> {
     pub(super) model: &'a str,
     pub(super) pending_requests: usize,
@@ -94,7 +94,7 @@ impl Metrics {
         });
     }
 
-    /// A request for predictions that was not answered with one.
+    /// Counts a prediction request that was refused.
     pub(super) fn refused(&self, version: &str, status: u16) {
         self.version(version, |counts| counts.failure += 1);
         *self.lock().refused.entry(status).or_default() += 1;
@@ -133,30 +133,42 @@ impl Metrics {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of it, in Prometheus' text format, version 0.0.4.
+    /// All metrics in Prometheus' text format, version 0.0.4.
     pub(super) fn text(&self, gauges: &Gauges) -> String {
         let counts = self.lock();
         let mut text = String::new();
         let model = escaped(gauges.model);
         type Counter = (&'static str, &'static str, fn(&Version) -> u64);
         let counters: [Counter; 11] = [
-            ("nv_inference_request_success", "Requests that were answered", |v| v.success),
-            ("nv_inference_request_failure", "Requests that were not answered", |v| v.failure),
-            ("nv_inference_count", "Images that were computed", |v| v.inferences),
-            ("nv_inference_exec_count", "Batches that were computed", |v| v.executions),
-            ("nv_inference_request_duration_us", "Microseconds of all requests", |v| v.request_us),
-            ("nv_inference_queue_duration_us", "Microseconds in the queue", |v| v.queue_us),
-            ("nv_inference_compute_infer_duration_us", "Microseconds of computing", |v| {
-                v.compute_us
+            ("nv_inference_request_success", "Successful prediction requests", |v| v.success),
+            ("nv_inference_request_failure", "Failed prediction requests", |v| v.failure),
+            ("nv_inference_count", "Images classified", |v| v.inferences),
+            ("nv_inference_exec_count", "Batches classified", |v| v.executions),
+            ("nv_inference_request_duration_us", "Total time of requests in microseconds", |v| {
+                v.request_us
             }),
-            ("burgeon_unsure_total", "Images whose answer was \"unsure\"", |v| v.unsure),
-            ("burgeon_shadow_compared_total", "Images that the candidate answered too", |v| {
+            ("nv_inference_queue_duration_us", "Total time in the queue in microseconds", |v| {
+                v.queue_us
+            }),
+            (
+                "nv_inference_compute_infer_duration_us",
+                "Total computing time in microseconds",
+                |v| v.compute_us,
+            ),
+            ("burgeon_unsure_total", "Images classified as \"unsure\"", |v| v.unsure),
+            ("burgeon_shadow_compared_total", "Images also classified by the candidate", |v| {
                 v.shadow_compared
             }),
-            ("burgeon_shadow_differ_total", "Of these, with another class", |v| v.shadow_differ),
-            ("burgeon_shadow_dropped_total", "Images for which there was no time", |v| {
-                v.shadow_dropped
-            }),
+            (
+                "burgeon_shadow_differ_total",
+                "Images for which the candidate predicted another class",
+                |v| v.shadow_differ,
+            ),
+            (
+                "burgeon_shadow_dropped_total",
+                "Images that the candidate skipped for lack of time",
+                |v| v.shadow_dropped,
+            ),
         ];
         for (name, help, value) in counters {
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n");
@@ -167,7 +179,10 @@ impl Metrics {
             }
         }
         let name = "burgeon_request_duration_seconds";
-        let _ = write!(text, "# HELP {name} Time of requests\n# TYPE {name} histogram\n");
+        let _ = write!(
+            text,
+            "# HELP {name} Duration of requests in seconds\n# TYPE {name} histogram\n"
+        );
         for (version, counted) in &counts.versions {
             let labels = format!("model=\"{model}\",version=\"{}\"", escaped(version));
             let mut below = 0;
@@ -186,27 +201,35 @@ impl Metrics {
             let _ = writeln!(text, "{name}{{status=\"{status}\"}} {refused}");
         }
         for (name, help, value) in [
-            ("burgeon_version_swaps_total", "Versions that were exchanged", counts.swaps),
+            ("burgeon_version_swaps_total", "Changes of the version in production", counts.swaps),
             (
                 "burgeon_version_swaps_failed_total",
-                "Versions that were refused",
+                "Versions that failed to load",
                 counts.failed_swaps,
             ),
-            ("burgeon_log_dropped_total", "Requests that were not logged", counts.log_dropped),
-            ("burgeon_feedback_total", "Images with a true label", counts.feedback),
-            ("burgeon_feedback_right_total", "Of these, answered right", counts.feedback_right),
+            ("burgeon_log_dropped_total", "Requests missing from the log", counts.log_dropped),
+            ("burgeon_feedback_total", "Images with feedback", counts.feedback),
+            (
+                "burgeon_feedback_right_total",
+                "Images with feedback that were classified correctly",
+                counts.feedback_right,
+            ),
         ] {
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n");
         }
         for (name, help, value) in [
-            ("nv_inference_pending_request_count", "Requests that wait", gauges.pending_requests),
-            ("burgeon_pending_images", "Images that wait", gauges.pending_images),
+            (
+                "nv_inference_pending_request_count",
+                "Requests in the queue",
+                gauges.pending_requests,
+            ),
+            ("burgeon_pending_images", "Images in the queue", gauges.pending_images),
         ] {
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
             let _ = writeln!(text, "{name}{{model=\"{model}\"}} {value}");
         }
         let name = "burgeon_version_info";
-        let _ = write!(text, "# HELP {name} Versions that are loaded\n# TYPE {name} gauge\n");
+        let _ = write!(text, "# HELP {name} Loaded versions\n# TYPE {name} gauge\n");
         for (alias, version) in
             [("production", &gauges.production), ("candidate", &gauges.candidate)]
         {
@@ -222,7 +245,7 @@ impl Metrics {
     }
 }
 
-/// A label's value as it is written.
+/// Escapes the value of a label.
 pub(super) fn escaped(label: &str) -> String {
     label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

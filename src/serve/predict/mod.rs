@@ -1,19 +1,19 @@
-//! The server that predicts: a model, or the versions of a registry, over HTTP.
+//! The prediction server: serves a model, or the versions of a registry, over HTTP.
 //!
 //! ```text
 //! guard        rights, headers
 //!   └ infer    the Open Inference Protocol: JSON and binary tensors
 //!   └ pictures `POST /predict`: picture files
-//!        └ queue    bounded in images; threads of its own take what waits, together
-//!             └ Model   what computes; this module knows no network
-//! watch        sees that an alias moved: loads, checks hashes, tests itself, exchanges
-//! journal      what was asked and answered, kept images, feedback: on a thread of its own, never waited for
-//! drift        whether images and answers are still like those of the version's reference: likewise
+//!        └ queue    bounded in images; threads take what waits as one batch
+//!             └ Model   the interface to a network
+//! watch        when an alias moves: loads the version, checks hashes, runs the self-test, replaces
+//! journal      the request log, stored images, feedback: on a thread of its own, for which requests never wait
+//! drift        monitors images and predictions for drift: likewise
 //! ```
 //!
-//! Invariant: an answer is that of one version, which was verified and has passed its self-test.
+//! Invariant: every response is computed by a single version, which was verified and has passed its self-test.
 //!
-//! Invariant: whatever waits has a bound: images in the queue, bodies, pictures that are decoded, lines of the log.
+//! Invariant: everything that waits is bounded: images in the queue, bodies, decoded pictures, lines of the log.
 
 mod answers;
 mod app;
@@ -57,15 +57,15 @@ use super::tls::Certificates;
 use super::{bind, connections_max, listener};
 use crate::sys::signals::StopFlag;
 
-/// How long threads may take to end when the server does.
+/// How long threads may take to end when the server stops.
 const END: Duration = Duration::from_secs(1);
 
-/// Serves predictions until a stop is requested. `started` is told the address once it is listened on, which is after
-/// a model is ready. Ends within a few seconds, whatever is open.
+/// Serves predictions until a stop is requested. `started` is called with the address once the server listens, which is
+/// after a model was loaded. The shutdown takes a few seconds at most.
 ///
 /// # Errors
 ///
-/// If no model can be loaded, the address cannot be listened on, or a token cannot be read.
+/// If no model can be loaded, it cannot listen on the address, or a token cannot be read.
 pub(crate) fn serve_predictions(
     predicting: Predicting,
     engine: Arc<dyn Engine>,
@@ -86,7 +86,7 @@ pub(crate) fn serve_predictions(
     let served = runtime.block_on(listening(&app, certificates, stop, started));
     close(runtime, &app);
     for thread in threads {
-        // One that hangs ends with the process.
+        // A thread that hangs ends with the process.
         let ended = std::time::Instant::now();
         while !thread.is_finished() && ended.elapsed() < END {
             std::thread::sleep(Duration::from_millis(5));

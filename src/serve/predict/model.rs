@@ -1,29 +1,30 @@
-//! What computes, as this module sees it: so that the protocol is tested without a network.
+//! The interface to networks, so that the server can be tested without one.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use burgeon_drift::Reference;
 
-/// Images as they came in, one after another.
+/// The pixels of images, one after another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pixels<'a> {
-    /// Floats of 32 bits from 0 to 1, little-endian, at any address: `[images, channels, height, width]`.
+    /// 32-bit floats from 0 to 1, little-endian, unaligned: `[images, channels, height, width]`.
     Units(&'a [u8]),
     /// Bytes from 0 to 255, of the same shape.
     Bytes(&'a [u8]),
 }
 
-/// A picture as the network takes it.
+/// A picture as an input of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prepared {
     /// `[channels, height, width]` bytes.
     pub pixels: Vec<u8>,
-    /// Height and width of the file, for a model whose images all came with the same; otherwise they tell nothing.
+    /// Height and width of the file, if all images that the model was trained on had the same; otherwise they say
+    /// nothing.
     pub size: Option<[usize; 2]>,
 }
 
-/// A model that is loaded.
+/// A loaded model.
 pub(crate) trait Model: Send + Sync {
     /// `[channels, height, width]` of an image.
     fn shape(&self) -> [usize; 3];
@@ -35,18 +36,18 @@ pub(crate) trait Model: Send + Sync {
     ///
     /// # Errors
     ///
-    /// A sentence, if the device fails.
+    /// A sentence about the failure of the device.
     fn logits(&self, batch: &[Pixels]) -> Result<Vec<f32>, String>;
 
-    /// A picture file as an image; one of more than `pixels_max` pixels is not decoded.
+    /// Decodes a picture file; one with more than `pixels_max` pixels is refused.
     ///
     /// # Errors
     ///
-    /// A sentence about the picture.
+    /// A sentence about what is wrong with the picture.
     fn prepare(&self, file: &[u8], pixels_max: u64) -> Result<Prepared, String>;
 }
 
-/// What loads models.
+/// Loads models.
 pub(crate) trait Engine: Send + Sync {
     /// Loads the model of a folder.
     ///
@@ -55,17 +56,17 @@ pub(crate) trait Engine: Send + Sync {
     /// A sentence about what is wrong with it.
     fn load(&self, folder: &Path) -> Result<Arc<dyn Model>, String>;
 
-    /// What the images of the model in a folder were like; `None` if the folder does not tell.
+    /// The drift reference of the model in a folder; `None` if it has none.
     ///
     /// # Errors
     ///
-    /// A sentence, if it cannot be read.
+    /// A sentence about why it cannot be read.
     fn reference(&self, folder: &Path) -> Result<Option<Arc<Reference>>, String>;
 
-    /// Calls `work` on the calling thread, set up to compute alone, beside other such threads.
+    /// Calls `work` on this thread, which is set up to compute with a single core, beside other such threads.
     ///
     /// # Errors
     ///
-    /// A sentence, if the thread cannot be set up; `work` was not called then.
-    fn attend(&self, work: &mut dyn FnMut()) -> Result<(), String>;
+    /// A sentence about why the thread cannot be set up; `work` was then not called.
+    fn with_compute_thread(&self, work: &mut dyn FnMut()) -> Result<(), String>;
 }

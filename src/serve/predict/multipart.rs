@@ -1,17 +1,17 @@
-//! `multipart/form-data` (RFC 7578) of a body that is in memory: the files in it, in order.
+//! Parses `multipart/form-data` (RFC 7578): the files of a body in memory, in order.
 
-/// Parts of one request at most.
+/// Most parts of a request.
 const PARTS_MAX: usize = 64;
 
 /// A file of a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part<'a> {
-    /// The name that the client gives it.
+    /// The name given by the client.
     pub(super) name: &'a str,
     pub(super) content: &'a [u8],
 }
 
-/// The boundary that a content type names; `None` for another type.
+/// The boundary in a content type; `None` for other types.
 pub(super) fn boundary(content_type: &str) -> Option<&str> {
     let (kind, parameters) = content_type.split_once(';')?;
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
@@ -29,12 +29,13 @@ pub(super) fn boundary(content_type: &str) -> Option<&str> {
 ///
 /// # Errors
 ///
-/// A sentence, if it is none.
+/// A sentence about what is wrong with the form.
 pub(super) fn parts<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<Part<'a>>, String> {
-    let cut = || "The form ends within a part.".to_owned();
+    let cut = || "The form ends in the middle of a part.".to_owned();
     let first = format!("--{boundary}");
     let next = format!("\r\n--{boundary}");
-    let start = find(body, first.as_bytes()).ok_or("The form has no part with its boundary.")?;
+    let start = find(body, first.as_bytes())
+        .ok_or("The boundary of the form does not occur in its body.")?;
     let mut rest = &body[start + first.len()..];
     let mut parts = Vec::new();
     while !rest.starts_with(b"--") {
@@ -52,7 +53,7 @@ pub(super) fn parts<'a>(body: &'a [u8], boundary: &str) -> Result<Vec<Part<'a>>,
     Ok(parts)
 }
 
-/// The file name, or else the name of the field, of a part with these headers.
+/// The file name or, without one, the field name of a part with these headers.
 fn file_name(head: &str) -> Option<&str> {
     let line = head.lines().find(|line| {
         line.get(..20).is_some_and(|name| name.eq_ignore_ascii_case("content-disposition:"))

@@ -1,5 +1,5 @@
-//! The page: draw a digit or drop a picture, and see the answer; versions and promotions. It holds nothing itself; what it
-//! shows, its script asks for, with the token that is typed into it.
+//! The page: draw a digit or drop a picture, and see the prediction; drift, versions and promotions. Its script requests
+//! all data with the rights of the session.
 
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -27,7 +27,7 @@ pub(super) async fn asset(Path(name): Path<String>) -> Result<Response, Problem>
         "drift.js" => {
             typed(StatusCode::OK, "text/javascript; charset=utf-8", include_str!("assets/drift.js"))
         }
-        // The looks of all pages of ours.
+        // The styles shared by all pages.
         _ => return assets::asset(Path(name)).await,
     };
     set(&mut answer, CACHE_CONTROL, "no-cache");

@@ -1,4 +1,4 @@
-//! `POST /predict`: a picture file as the body, or several as a form.
+//! `POST /predict`: classifies a picture file in the body, or several in a form.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 
 use super::app::App;
-use super::infer::{Asked, check_encoding, count_refusal, predict, served, with_id};
+use super::infer::{ImageBatch, check_encoding, count_refusal, predict, served, with_id};
 use super::model::Prepared;
 use super::multipart;
 use super::queue::Input;
@@ -18,7 +18,7 @@ use super::slots::Served;
 use crate::serve::answer::{self, Problem};
 use crate::serve::body;
 
-/// A longer name of a file is not repeated.
+/// Longest file name that is repeated in the response.
 const NAME_CHARACTERS_MAX: usize = 200;
 
 /// Classifies pictures.
@@ -57,10 +57,10 @@ async fn classify(app: &Arc<App>, request: Request) -> Result<Response, Problem>
     let count = sizes.len();
     if count == 0 {
         let why = files.into_iter().find_map(|(_, image)| image.err());
-        return Err(Problem::bad(why.unwrap_or("There is no picture in the request.".into())));
+        return Err(Problem::bad(why.unwrap_or("The request contains no picture.".into())));
     }
     let shape = now.model.shape();
-    let asked = Asked { input: Input::Bytes(images.into()), images: count, shape, sizes };
+    let asked = ImageBatch { input: Input::Bytes(images.into()), images: count, shape, sizes };
     let predicted = predict(app, asked, began).await?;
     let names = predicted.output.served.model.classes();
     let rows = predicted.probabilities.chunks_exact(names.len().max(1));
@@ -75,7 +75,7 @@ async fn classify(app: &Arc<App>, request: Request) -> Result<Response, Problem>
             (Ok(_), Some((index, ((row, &(class, sure)), &answered)))) => {
                 let all: Map<String, Value> =
                     names.iter().cloned().zip(row.iter().map(|&share| share.into())).collect();
-                // What feedback names an image by.
+                // The number of the image, for feedback.
                 entry.insert("index".into(), index.into());
                 entry.insert("class".into(), names.get(class).cloned().unwrap_or_default().into());
                 entry.insert("probability".into(), row.get(class).copied().unwrap_or(0.0).into());

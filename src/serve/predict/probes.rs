@@ -1,4 +1,4 @@
-//! What the server and its model are, and whether they work.
+//! Metadata and health of the server and its model.
 
 use std::sync::Arc;
 
@@ -31,15 +31,15 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
     answer::json(status(is_ready), &json!({ "ready": is_ready }))
 }
 
-/// `GET /livez`: the process answers.
+/// `GET /livez`: whether the process responds.
 pub(super) async fn livez() -> Response {
     text(StatusCode::OK, "ok\n")
 }
 
-/// `GET /readyz`: a model is loaded, and the server is not about to end.
+/// `GET /readyz`: whether a model is loaded and the server is not stopping.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
     let is_ready = is_ready(&app);
-    text(status(is_ready), if is_ready { "ok\n" } else { "no model is ready\n" })
+    text(status(is_ready), if is_ready { "ok\n" } else { "no model is loaded\n" })
 }
 
 fn is_ready(app: &App) -> bool {
@@ -115,9 +115,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
     typed(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics_text())
 }
 
-/// `GET /api/drift`: whether images and answers are still like those of the reference.
+/// `GET /api/drift`: the state of drift monitoring.
 pub(super) async fn drift(State(app): State<Arc<App>>) -> Response {
-    answer::json(StatusCode::OK, &*app.drift.told())
+    answer::json(StatusCode::OK, &*app.drift.published())
 }
 
 /// `GET /openapi.json`.

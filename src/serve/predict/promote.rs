@@ -1,4 +1,4 @@
-//! Versions of the registry, as programs and the page see and move them.
+//! The API for versions of the registry: listing, promotion and rollback.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::sys::clock::RealClock;
 use crate::sys::error_chain;
 
 const BODY_BYTES_MAX: usize = 16 << 10;
-/// Versions and decisions that are told, the newest.
+/// How many of the newest versions and decisions are listed.
 const ROWS_MAX: usize = 50;
 
 #[derive(Debug, Deserialize)]
@@ -65,7 +65,7 @@ pub(super) async fn promote(
     request: Request,
 ) -> Result<Response, Problem> {
     let wanted = wanted(&app, request).await?;
-    let version = wanted.version.ok_or_else(|| Problem::bad("The body names no version."))?;
+    let version = wanted.version.ok_or_else(|| Problem::bad("The body has no `version`."))?;
     let force = if wanted.force { Force::Yes } else { Force::No };
     change(&app, move |writer| writer.promote(&wanted.alias, version, force)).await
 }
@@ -83,7 +83,7 @@ async fn wanted(app: &App, request: Request) -> Result<Wanted, Problem> {
     let received = body::read(&app.front, request, BODY_BYTES_MAX).await?;
     serde_json::from_slice(&received.bytes).map_err(|error| {
         Problem::bad(format!(
-            "The body is not of the form {{\"alias\": \"production\", \"version\": 2}}: {error}."
+            "The body must have the form {{\"alias\": \"production\", \"version\": 2}}: {error}."
         ))
     })
 }
@@ -99,7 +99,7 @@ async fn change(
         change(&writer)
     });
     let Promotion { record, alias } = promotion.await?;
-    // Judged and refused is no error of whoever asked, but nothing moved either.
+    // A refused promotion is not an error of the request, but the alias did not move.
     let refused = record.action == Action::Refused;
     let status = if refused { StatusCode::CONFLICT } else { StatusCode::OK };
     Ok(answer::json(status, &json!({ "decision": record, "alias": alias })))
@@ -110,7 +110,7 @@ fn registry_of(app: &App) -> Result<Registry, Problem> {
         Source::Registry(registry) => Ok(registry.clone()),
         Source::Folder { .. } => Err(Problem::new(
             StatusCode::NOT_FOUND,
-            "This server serves a model that is in no registry.",
+            "The model of this server is not from a registry.",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! The queue in front of the model. Threads of its own take what waits, together; nobody waits for more to come.
+//! The queue in front of the model. Its threads take whatever waits as one batch, without waiting for more.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,21 +12,21 @@ use super::metrics::Metrics;
 use super::model::Pixels;
 use super::slots::{Served, Slots};
 
-/// Images that are computed together at most: with more, a pass takes longer, and no image less time.
+/// Largest batch: larger ones take longer, but no less time for each image.
 const BATCH_IMAGES_MAX: usize = 128;
-/// What waits longer is not computed any more.
+/// Requests that wait longer are refused.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Images of one request.
 #[derive(Debug, Clone)]
 pub(super) enum Input {
-    /// Floats of 32 bits from 0 to 1, little-endian.
+    /// 32-bit floats from 0 to 1, little-endian.
     Units(Bytes),
     /// Bytes from 0 to 255.
     Bytes(Bytes),
 }
 
-/// What the model made of a request.
+/// The result of a request.
 pub(super) struct Output {
     pub(super) served: Arc<Served>,
     /// `[images, classes]`.
@@ -38,13 +38,13 @@ pub(super) struct Output {
 /// Why a request was not computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Too many images wait already, or waited too long.
+    /// The queue is full, or the request waited too long.
     Full,
-    /// No model is loaded, or the server ends.
+    /// No model is loaded, or the server is stopping.
     NotReady,
-    /// The images do not have the shape of the version that serves now.
+    /// The images do not have the input shape of the current version.
     OtherShape,
-    /// The model failed, which the log explains.
+    /// The model failed; the log has the reason.
     Failed,
 }
 
@@ -56,7 +56,7 @@ struct Job {
     tell: oneshot::Sender<Result<Output, Refusal>>,
 }
 
-/// Requests that wait.
+/// The waiting requests.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     came: Condvar,
@@ -80,12 +80,12 @@ impl Input {
 }
 
 impl Queue {
-    /// At most so many images wait.
+    /// Most images that may wait.
     pub(super) fn new(images_max: usize) -> Self {
         Self { waiting: Mutex::default(), came: Condvar::new(), images_max }
     }
 
-    /// Puts images in, and waits for what the model makes of them.
+    /// Queues images, and waits for the result.
     pub(super) async fn ask(
         &self,
         input: Input,
@@ -108,19 +108,19 @@ impl Queue {
         told.await.unwrap_or(Err(Refusal::NotReady))
     }
 
-    /// Requests that wait now, and their images.
+    /// The number of waiting requests, and of their images.
     pub(super) fn pending(&self) -> [usize; 2] {
         let waiting = self.lock();
         [waiting.jobs.len(), waiting.images]
     }
 
-    /// Lets the threads end once nothing waits, and takes nothing more.
+    /// Closes the queue: the threads end once it is empty.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.came.notify_all();
     }
 
-    /// Computes what comes, until the queue is closed.
+    /// Computes requests until the queue is closed.
     pub(super) fn work(&self, slots: &Slots, metrics: &Metrics) {
         while let Some(jobs) = self.take() {
             compute(jobs, slots, metrics);
@@ -155,7 +155,7 @@ impl Queue {
     }
 }
 
-/// Computes requests together, with the version that serves at this moment.
+/// Computes requests as one batch, with the current version in production.
 fn compute(jobs: Vec<Job>, slots: &Slots, metrics: &Metrics) {
     let Some(served) = slots.production() else {
         return refuse(jobs, &Refusal::NotReady);
@@ -166,7 +166,7 @@ fn compute(jobs: Vec<Job>, slots: &Slots, metrics: &Metrics) {
     refuse(late, &Refusal::Full);
     let (jobs, other): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(|job| job.shape == shape);
     refuse(other, &Refusal::OtherShape);
-    // Whoever has hung up waits for nothing.
+    // Requests of clients that disconnected are dropped.
     let jobs: Vec<Job> = jobs.into_iter().filter(|job| !job.tell.is_closed()).collect();
     if jobs.is_empty() {
         return;
@@ -180,7 +180,7 @@ fn compute(jobs: Vec<Job>, slots: &Slots, metrics: &Metrics) {
     let computed = began.elapsed();
     let logits = match done {
         Ok(Ok(logits)) if logits.len() == images * classes => logits,
-        Ok(Ok(_)) => return failed(jobs, &served, "the model returned another number of values"),
+        Ok(Ok(_)) => return failed(jobs, &served, "the model returned a wrong number of values"),
         Ok(Err(why)) => return failed(jobs, &served, &why),
         Err(_) => return failed(jobs, &served, "the model panicked"),
     };
@@ -191,7 +191,7 @@ fn compute(jobs: Vec<Job>, slots: &Slots, metrics: &Metrics) {
         at += job.images * classes;
         let queued = began - job.since;
         let output = Output { served: Arc::clone(&served), logits: own, queued, computed };
-        // Whoever asked may have hung up.
+        // The client may have disconnected.
         let _ = job.tell.send(Ok(output));
     }
 }

@@ -1,5 +1,5 @@
-//! Inference requests of the Open Inference Protocol, version 2: JSON, with tensors in it or, by the binary extension,
-//! behind it. Pure, and suspicious of everything.
+//! Parses inference requests of the Open Inference Protocol, version 2: JSON that contains the tensors or, with the
+//! binary extension, is followed by them. Pure; all input is untrusted.
 
 use axum::body::Bytes;
 use serde::Deserialize;
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 use super::queue::Input;
 
-/// The name of the one input.
+/// The name of the only input.
 pub(super) const INPUT: &str = "images";
-/// Images of one request at most.
+/// Most images of a request.
 pub(super) const IMAGES_MAX: usize = 1024;
-/// A longer `id` is not repeated.
+/// Longest `id`.
 const ID_BYTES_MAX: usize = 256;
-/// The outputs of every model, in the order of answers.
+/// The outputs of every model, in the order of responses.
 pub(super) const OUTPUTS: [OutputName; 3] =
     [OutputName::Probabilities, OutputName::Logits, OutputName::Class];
 
@@ -46,14 +46,14 @@ impl OutputName {
     }
 }
 
-/// How an output is written.
+/// The encoding of an output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
     Json,
     Binary,
 }
 
-/// A request that makes sense for images of a shape.
+/// A valid request for images of a shape.
 #[derive(Debug, Clone)]
 pub(super) struct InferRequest {
     pub(super) id: Option<String>,
@@ -88,7 +88,7 @@ struct RawOutput {
     parameters: Map<String, Value>,
 }
 
-/// Numbers of an array, or of arrays in it, in order.
+/// The numbers of an array or of nested arrays, in order.
 struct Flat(Vec<f64>);
 
 impl<'de> Deserialize<'de> for Flat {
@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for Flat {
             type Value = Element;
 
             fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-                f.write_str("numbers, or arrays of them")
+                f.write_str("numbers or nested arrays of numbers")
             }
 
             fn visit_f64<E: Error>(self, value: f64) -> Result<Element, E> {
@@ -141,12 +141,11 @@ impl<'de> Deserialize<'de> for Flat {
 }
 
 impl InferRequest {
-    /// Parses a body. `header_bytes` is the length of the JSON in it, where the header `Inference-Header-Content-Length`
-    /// tells it.
+    /// Parses a body. `header_bytes` is the length of its JSON, if the header `Inference-Header-Content-Length` gives it.
     ///
     /// # Errors
     ///
-    /// A sentence about what is wrong, and what would be right.
+    /// A sentence about what is wrong, and what would be valid.
     pub(super) fn parse(
         body: &Bytes,
         header_bytes: Option<usize>,
@@ -160,7 +159,7 @@ impl InferRequest {
             )
         })?;
         let raw: RawRequest = serde_json::from_slice(json)
-            .map_err(|error| format!("The body is no inference request: {error}."))?;
+            .map_err(|error| format!("The body is not a valid inference request: {error}."))?;
         let binary = body.slice(json_bytes..);
         let id = raw.id;
         if id.as_ref().is_some_and(|id| id.len() > ID_BYTES_MAX) {
@@ -185,7 +184,7 @@ fn outputs(
         None => Ok(default),
         Some(Value::Bool(true)) => Ok(Encoding::Binary),
         Some(Value::Bool(false)) => Ok(Encoding::Json),
-        Some(other) => Err(format!("The parameter {key} is {other}; use true or false.")),
+        Some(other) => Err(format!("The parameter {key} is {other}, but must be true or false.")),
     };
     let default = encoding(parameters, "binary_data_output", Encoding::Json)?;
     let Some(raw) = raw.filter(|raw| !raw.is_empty()) else {
@@ -196,17 +195,17 @@ fn outputs(
         let known = OUTPUTS.into_iter().find(|output| output.name() == name);
         let known = known.ok_or_else(|| {
             let names = OUTPUTS.map(|output| format!("\"{}\"", output.name())).join(", ");
-            format!("There is no output {:?}; there are {names}.", shortened(&name))
+            format!("There is no output {:?}; the outputs are {names}.", shortened(&name))
         })?;
         if outputs.iter().any(|(output, _)| *output == known) {
-            return Err(format!("The output \"{name}\" is asked for twice."));
+            return Err(format!("The output \"{name}\" is requested twice."));
         }
         outputs.push((known, encoding(&parameters, "binary_data", default)?));
     }
     Ok(outputs)
 }
 
-/// The number of images, of which all else is checked.
+/// The number of images; everything else is checked against it.
 fn images_of(input: &RawInput, [channels, height, width]: [usize; 3]) -> Result<usize, String> {
     if input.name != INPUT {
         let name = shortened(&input.name);
@@ -216,7 +215,7 @@ fn images_of(input: &RawInput, [channels, height, width]: [usize; 3]) -> Result<
     match input.shape[..] {
         [images, c, h, w] if [c, h, w] == wanted => match usize::try_from(images) {
             Ok(images) if (1..=IMAGES_MAX).contains(&images) => Ok(images),
-            _ => Err(format!("There are {images} images; a request has 1 to {IMAGES_MAX}.")),
+            _ => Err(format!("The request has {images} images, but must have 1 to {IMAGES_MAX}.")),
         },
         _ => {
             let shown: Vec<String> = input.shape.iter().take(8).map(u64::to_string).collect();
@@ -233,7 +232,7 @@ fn tensor(input: RawInput, binary: Bytes, values: usize) -> Result<Input, String
         None => None,
         Some(size) => {
             let size = size.as_u64().and_then(|size| usize::try_from(size).ok());
-            Some(size.ok_or("binary_data_size is no number of bytes.")?)
+            Some(size.ok_or("binary_data_size is not a number of bytes.")?)
         }
     };
     let bytes = match &*input.datatype {
@@ -260,7 +259,7 @@ fn tensor(input: RawInput, binary: Bytes, values: usize) -> Result<Input, String
             }
             if binary.len() != size {
                 return Err(format!(
-                    "binary_data_size is {size}, but {} bytes follow the JSON; its length stands in the header Inference-Header-Content-Length.",
+                    "binary_data_size is {size}, but {} bytes follow the JSON, whose length is in the header Inference-Header-Content-Length.",
                     binary.len()
                 ));
             }
@@ -269,7 +268,7 @@ fn tensor(input: RawInput, binary: Bytes, values: usize) -> Result<Input, String
         (None, Some(Flat(numbers))) => {
             if !binary.is_empty() {
                 return Err(format!(
-                    "{} bytes follow the JSON, which no input claims.",
+                    "{} bytes follow the JSON, but no input has a binary_data_size.",
                     binary.len()
                 ));
             }
@@ -298,9 +297,11 @@ fn from_numbers(numbers: &[f64], is_float: bool) -> Result<Bytes, String> {
     }
     let byte = |(at, &number): (usize, &f64)| {
         let is_byte = (0.0..=255.0).contains(&number) && number.fract() == 0.0;
-        is_byte
-            .then_some(number as u8)
-            .ok_or_else(|| format!("Value {at} of \"{INPUT}\" is {number}; UINT8 is 0 to 255."))
+        is_byte.then_some(number as u8).ok_or_else(|| {
+            format!(
+                "Value {at} of \"{INPUT}\" is {number}; UINT8 values are integers from 0 to 255."
+            )
+        })
     };
     numbers.iter().enumerate().map(byte).collect()
 }

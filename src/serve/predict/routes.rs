@@ -1,4 +1,4 @@
-//! Which request for predictions goes where, and which right it needs.
+//! The routes of the prediction server, and the rights that they need.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// What a path belongs to, and which right it needs. The page holds nothing: what it shows, it asks for.
+/// The kind of a path, and the right that it needs. The page itself contains no data, so it needs none.
 fn rule(method: &Method, path: &str) -> (Area, Right) {
     let changes = !matches!(*method, Method::GET | Method::HEAD);
     match path {

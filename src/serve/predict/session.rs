@@ -1,4 +1,4 @@
-//! Logging in and out on the page, and what its script needs to know of that.
+//! Logging in and out on the page, and the session data for its script.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::serve::app::Client;
 use crate::serve::changes::{begin_session, end_session};
 use crate::serve::rights::{Authentication, Right};
 
-/// `GET /session`: what whoever asks may do, and what changes have to show in the header `X-Form-Token`.
+/// `GET /session`: the rights of the visitor, and the token that changes have to send in the header `X-Form-Token`.
 pub(super) async fn session(
     State(app): State<Arc<App>>,
     Extension(Client(address)): Extension<Client>,

@@ -8,34 +8,34 @@ use crate::chain::Tls;
 use crate::registry::Registry;
 use crate::serve::rights::TokenFiles;
 
-/// What is to be served, and how.
+/// What to serve, and how.
 #[derive(Debug, Clone)]
 pub(crate) struct Predicting {
     /// The name of the model.
     pub model: String,
-    /// Where it comes from.
+    /// Where the model comes from.
     pub source: Source,
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// Certificate and key, if connections are to be encrypted.
+    /// Certificate and key, for encrypted connections.
     pub tls: Option<Tls>,
     /// Who may do what.
     pub tokens: TokenFiles,
-    /// Threads that compute.
+    /// The number of threads for predictions.
     pub threads: usize,
-    /// What is bounded.
+    /// Limits.
     pub limits: Limits,
-    /// The calibrated confidence below which an answer is "unsure".
+    /// The calibrated confidence below which a prediction is "unsure".
     pub abstain: Option<f64>,
-    /// The folder of the log of requests, if there is to be one.
+    /// The folder of the request log, if one is written.
     pub requests: Option<PathBuf>,
-    /// Inputs that are kept for feedback.
+    /// Most images that are stored for feedback.
     pub keep_images: usize,
-    /// Bytes that the log takes at most.
+    /// Largest size of the log in bytes.
     pub log_bytes: u64,
-    /// Days after which its parts are cleared.
+    /// Days after which its parts are removed.
     pub log_days: u64,
-    /// How drift is watched, if it is.
+    /// How drift is monitored, if it is.
     pub watching: Option<Watching>,
 }
 
@@ -53,15 +53,15 @@ pub(crate) enum Source {
     Registry(Registry),
 }
 
-/// Bounds.
+/// Limits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Bytes of a body.
+    /// Most bytes of a body.
     pub body_bytes: usize,
-    /// Pixels of a picture file.
+    /// Most pixels of a picture file.
     pub pixels: u64,
-    /// Images that wait.
+    /// Most waiting images.
     pub queue: usize,
-    /// Open connections.
+    /// Most open connections.
     pub connections: usize,
 }

@@ -1,5 +1,5 @@
-//! The candidate, which answers too, beside: compared and counted, never seen by whoever asked, and left out when there
-//! is no time for it.
+//! The shadow deployment: the candidate classifies the same images, and its predictions are compared and counted, but
+//! never sent to clients. Images are skipped when there is no time for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,19 +9,19 @@ use super::queue::Input;
 use super::slots::Slots;
 use crate::registry::answer;
 
-/// Requests that wait for the candidate at most.
+/// Most requests that wait for the candidate.
 const WAITING_MAX: usize = 16;
 
-/// A request that production has answered.
+/// A request that production has classified.
 pub(super) struct Answered {
     input: Input,
-    /// The class of each image, as production has it.
+    /// The class of each image according to production.
     classes: Vec<usize>,
-    /// The version that answered.
+    /// The version in production.
     version: String,
 }
 
-/// Where answered requests go.
+/// The queue of requests for the candidate.
 pub(super) struct Shadow(SyncSender<Answered>);
 
 impl Shadow {
@@ -30,7 +30,7 @@ impl Shadow {
         (Self(sender), receiver)
     }
 
-    /// Lets the candidate answer too, if there is one and it has time.
+    /// Queues a request for the candidate, if there is one and the queue has room.
     pub(super) fn offer(
         &self,
         slots: &Slots,
@@ -50,7 +50,7 @@ impl Shadow {
     }
 }
 
-/// Answers until nobody can ask any more.
+/// Classifies until the queue is closed.
 pub(super) fn work(receiver: &Receiver<Answered>, slots: &Slots, metrics: &Metrics) {
     while let Ok(answered) = receiver.recv() {
         let Some(candidate) = slots.candidate().filter(|served| served.version != answered.version)

@@ -1,4 +1,4 @@
-//! The versions that are loaded: which one answers, and which one answers beside it.
+//! The loaded versions: production, candidate and the previous one.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,46 +7,48 @@ use burgeon_drift::Reference;
 use super::model::{Model, Pixels};
 use crate::registry::{Calibration, SelfTest};
 
-/// A version that is loaded and has passed its self-test.
+/// A loaded version that has passed its self-test.
 pub(super) struct Served {
-    /// Its name in answers.
+    /// Its name in responses.
     pub(super) version: String,
-    /// SHA-256 of its manifest; empty for a model that is in no registry.
+    /// SHA-256 of its manifest; empty for a model that is not from a registry.
     pub(super) manifest: String,
     pub(super) model: Arc<dyn Model>,
     pub(super) calibration: Option<Calibration>,
-    /// What the images were like that it was accepted on, if that is known.
+    /// The reference for drift monitoring, if it has one.
     pub(super) reference: Option<Arc<Reference>>,
 }
 
-/// Which versions are loaded.
+/// The loaded versions.
 #[derive(Default)]
 pub(super) struct Slots(RwLock<Loaded>);
 
 #[derive(Default, Clone)]
 struct Loaded {
     production: Option<Arc<Served>>,
-    /// The one before, kept for a rollback.
+    /// The previous version in production, for a fast rollback.
     before: Option<Arc<Served>>,
     candidate: Option<Arc<Served>>,
 }
 
 impl Served {
-    /// Images that go through the whole model: those of the self-test, or one that is black.
+    /// Runs images through the whole model: those of the self-test, or a black one.
     pub(super) fn test(&self, self_test: Option<&SelfTest>) -> Result<(), String> {
         let len: usize = self.model.shape().iter().product();
         let classes = self.model.classes().len();
         let Some(self_test) = self_test else {
             let logits = self.model.logits(&[Pixels::Bytes(&vec![0; len])])?;
             let is_sound = logits.len() == classes && logits.iter().all(|logit| logit.is_finite());
-            return is_sound.then_some(()).ok_or_else(|| "it gives no numbers".into());
+            return is_sound
+                .then_some(())
+                .ok_or_else(|| "it returns values that are not numbers".into());
         };
         let pixels = self_test.images(len)?;
         let logits = self.model.logits(&[Pixels::Bytes(&pixels)])?;
         self_test.check(&probabilities(&logits, classes))
     }
 
-    /// What logits are divided by before a confidence is read off them.
+    /// The temperature that logits are divided by before the softmax.
     pub(super) fn temperature(&self) -> f64 {
         self.calibration.as_ref().map_or(1.0, |calibration| calibration.temperature)
     }
@@ -61,7 +63,7 @@ impl Slots {
         self.read().candidate
     }
 
-    /// One that is loaded with this manifest, in whichever role.
+    /// The loaded version with this manifest, in any role.
     pub(super) fn loaded(&self, version: &str, manifest: &str) -> Option<Arc<Served>> {
         let Loaded { production, before, candidate } = self.read();
         [production, before, candidate]
@@ -70,7 +72,7 @@ impl Slots {
             .find(|served| served.version == version && served.manifest == manifest)
     }
 
-    /// Exchanges the version that answers.
+    /// Replaces the version in production.
     pub(super) fn set_production(&self, served: Arc<Served>) {
         let mut loaded = self.0.write().unwrap_or_else(PoisonError::into_inner);
         loaded.before = loaded.production.replace(served);

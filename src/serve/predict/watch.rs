@@ -1,5 +1,5 @@
-//! Sees that an alias moved, and exchanges the version that serves: loads it, checks every hash, lets it test itself, and
-//! only then lets it answer. What fails is told, and the old one stays.
+//! Watches the aliases, and replaces the served version when one moves: the new version is loaded, every hash is checked,
+//! and its self-test is run before it serves. If any of this fails, the error is logged, and the old version stays.
 
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,17 +18,17 @@ use crate::registry::{
 };
 use crate::sys::error_chain;
 
-/// How often aliases are looked at.
+/// How often aliases are checked.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
-/// How soon a version that failed is tried again.
+/// How soon a version that failed is retried.
 const RETRY: Duration = Duration::from_secs(10);
-/// More than the calibration or the self-test of any version.
+/// Larger than the calibration or the self-test of any version.
 const FILE_BYTES_MAX: u64 = 256 << 20;
 
 /// What changes when a file is replaced.
 type Stamp = Option<[i64; 4]>;
 
-/// What is watched.
+/// The watcher of a registry.
 pub(super) struct Watch {
     registry: Registry,
     production: Seen,
@@ -42,11 +42,11 @@ struct Seen {
 }
 
 impl Watch {
-    /// Loads the first version. Returns what is to be watched from then on, if anything is.
+    /// Loads the first version. Returns the watcher, if the source is a registry.
     ///
     /// # Errors
     ///
-    /// A sentence, if none can serve.
+    /// A sentence about why no version can be served.
     pub(super) fn begin(
         source: &Source,
         slots: &Slots,
@@ -76,7 +76,7 @@ impl Watch {
                 let alias = registry.alias(PRODUCTION).map_err(|error| error_chain(&error))?;
                 let alias = alias.ok_or_else(|| {
                     format!(
-                        "{} has no version in production; `burgeon registry promote production VERSION` makes one",
+                        "{} has no version in production; `burgeon registry promote production VERSION` sets it",
                         registry.path().display()
                     )
                 })?;
@@ -111,9 +111,9 @@ impl Watch {
         let Some(alias) = self.production.moved(&self.registry, PRODUCTION) else { return };
         let current = slots.production();
         match alias {
-            // Of all states, no production is the only one in which nothing better is known than the old one.
+            // Without the alias, nothing better than the old version is known.
             Ok(None) => tracing::error!(
-                "the registry has no production any more; the old version serves on"
+                "the registry no longer has a version in production; the old version stays in use"
             ),
             Ok(Some(alias)) => {
                 let is_current = current.as_ref().is_some_and(|current| {
@@ -127,17 +127,20 @@ impl Watch {
                     Ok(served) => {
                         slots.set_production(served);
                         metrics.swapped(true);
-                        tracing::info!(version = alias.version, "another version serves now");
+                        tracing::info!(
+                            version = alias.version,
+                            "the version in production was replaced"
+                        );
                     }
                     Err(why) => {
                         metrics.swapped(false);
-                        self.production.fail(&why, alias.version, "the old one serves on");
+                        self.production.fail(&why, alias.version, "the old version stays in use");
                     }
                 }
             }
             Err(why) => {
                 metrics.swapped(false);
-                self.production.fail(&why, 0, "the old one serves on");
+                self.production.fail(&why, 0, "the old version stays in use");
             }
         }
     }
@@ -153,14 +156,14 @@ impl Watch {
             Err(why) => {
                 metrics.swapped(false);
                 slots.set_candidate(None);
-                self.candidate.fail(&why, 0, "no candidate answers beside");
+                self.candidate.fail(&why, 0, "there is no candidate");
             }
         }
     }
 }
 
 impl Seen {
-    /// The alias, if its file has changed, or a version that failed is to be tried again.
+    /// The alias, if its file has changed or a retry is due.
     fn moved(&mut self, registry: &Registry, name: &str) -> Option<Result<Option<Alias>, String>> {
         let now = stamp(&registry.alias_file(name));
         let retries = self.failed.is_some_and(|failed| failed.elapsed() > RETRY);
@@ -174,21 +177,21 @@ impl Seen {
 
     fn fail(&mut self, why: &str, version: u64, what_then: &str) {
         self.failed = Some(Instant::now());
-        tracing::error!(version, why, "a version cannot serve; {what_then}");
+        tracing::error!(version, why, "a version cannot be served; {what_then}");
     }
 }
 
-/// Calls `work` on a thread that may compute.
+/// Calls `work` on this thread, set up for computing.
 fn guarded<T>(
     engine: &Arc<dyn Engine>,
     work: &mut dyn FnMut() -> Result<T, String>,
 ) -> Result<T, String> {
     let mut done = Err("the model was not loaded".into());
-    engine.attend(&mut || done = work())?;
+    engine.with_compute_thread(&mut || done = work())?;
     done
 }
 
-/// [`load_checked`], of which a panic is only an error.
+/// [`load_checked`], with panics turned into errors.
 fn load(
     registry: &Registry,
     alias: &Alias,
@@ -196,10 +199,10 @@ fn load(
     engine: &Arc<dyn Engine>,
 ) -> Result<Arc<Served>, String> {
     let work = AssertUnwindSafe(|| load_checked(registry, alias, slots, engine));
-    catch_unwind(work).unwrap_or_else(|_| Err("loading it panicked".into()))
+    catch_unwind(work).unwrap_or_else(|_| Err("loading the version panicked".into()))
 }
 
-/// Loads the version of an alias: with all its hashes checked, and tested on what it was stored with.
+/// Loads the version of an alias, checks all its hashes, and runs its self-test.
 fn load_checked(
     registry: &Registry,
     alias: &Alias,
@@ -218,7 +221,7 @@ fn load_checked(
     let model = engine.load(&folder)?;
     if model.shape() != manifest.shape || model.shape() != set.shape {
         return Err(format!(
-            "its network takes images of {:?}, not {:?}",
+            "its network has the input shape {:?}, not {:?}",
             model.shape(),
             set.shape
         ));
@@ -233,8 +236,9 @@ fn load_checked(
     let calibration = match manifest.files.contains_key(CALIBRATION_FILE) {
         true => {
             let read = read(CALIBRATION_FILE).map_err(|error| told(&error))?;
-            let unknown =
-                || format!("{CALIBRATION_FILE} is no calibration that this burgeon reads");
+            let unknown = || {
+                format!("{CALIBRATION_FILE} is not in a format that this version of burgeon reads")
+            };
             Some(Calibration::parse(&read).ok_or_else(unknown)?)
         }
         false => None,

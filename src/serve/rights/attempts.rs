@@ -1,27 +1,27 @@
-//! How often a wrong token may be tried: fewer and fewer times by one address, and only so often by all.
+//! Limits how often invalid tokens may be tried: with increasing waits for an address, and with a total limit.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Wrong tokens of one address before it has to wait.
+/// Invalid tokens of an address before it has to wait.
 const FREE: u32 = 5;
 /// The longest wait of an address.
 const WAIT_MAX: Duration = Duration::from_secs(15 * 60);
-/// Wrong tokens of all addresses together in a minute. Those that were right before are tried nevertheless.
+/// Invalid tokens of all addresses together in a minute. Tokens that were valid before are still checked.
 const ALL_IN_A_MINUTE: u32 = 60;
-/// Addresses that are remembered.
+/// Most addresses that are remembered.
 const ADDRESSES_MAX: usize = 4096;
-/// After this time without a wrong token, an address begins anew.
+/// After this time without an invalid token, an address is forgotten.
 const FORGET: Duration = Duration::from_secs(60 * 60);
 
-/// What was tried lately.
+/// Recent attempts.
 #[derive(Debug, Default)]
-pub(super) struct Attempts(Mutex<Tried>);
+pub(super) struct Attempts(Mutex<RecentAttempts>);
 
 #[derive(Debug, Default)]
-struct Tried {
+struct RecentAttempts {
     addresses: HashMap<IpAddr, Address>,
     minute: Option<(Instant, u32)>,
 }
@@ -46,7 +46,7 @@ impl Address {
 }
 
 impl Attempts {
-    /// Lets an address try something, unless it has to wait; the error says for how long.
+    /// Lets an address try a token, unless it has to wait; the error says for how long.
     pub(super) fn attempt<T>(
         &self,
         address: IpAddr,
@@ -54,7 +54,7 @@ impl Attempts {
         attempt: impl FnOnce() -> Option<T>,
     ) -> Result<Option<T>, Duration> {
         let address = network(address);
-        // Held for as long as it is tried, so that many tries at once count one by one.
+        // Locked during the check, so that simultaneous attempts are counted one by one.
         let mut tried = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = tried.addresses.get(&address).copied();
         if let Some(free_at) = known.map(|known| known.free_at())
@@ -85,7 +85,7 @@ impl Attempts {
     }
 }
 
-impl Tried {
+impl RecentAttempts {
     fn note(&mut self, address: IpAddr, now: Instant, entry: Address) {
         if self.addresses.len() >= ADDRESSES_MAX && !self.addresses.contains_key(&address) {
             self.addresses.retain(|_, entry| now < entry.last + FORGET);
@@ -107,7 +107,7 @@ impl Tried {
     }
 }
 
-/// What one person has: an IPv4 address, or a network of 2⁶⁴ IPv6 addresses.
+/// The unit that attempts are counted by: an IPv4 address, or a /64 network of IPv6 addresses.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),

@@ -1,13 +1,13 @@
 //! Who may see, and who may change.
 //!
 //! ```text
-//! request ─ attempts   too many wrong tokens: not even looked at
+//! request ─ attempts   after too many invalid tokens, none is checked
 //!         ├ Bearer     a token, by a program
-//!         ├ sessions   a cookie, after a token was given on the login page
-//!         └ origin     whether a page of this service asks, for every change
+//!         ├ sessions   a cookie, after a login with a token
+//!         └ origin     whether a page of this service sent it, for every change
 //! ```
 //!
-//! Invariant: without a token file, nothing but this machine is answered, and by its own name.
+//! Invariant: without a token file, only requests from this machine, to its own name, are answered.
 //!
 //! Invariant: no token is kept or logged; sessions keep the hash of theirs, and end when it is replaced.
 
@@ -27,20 +27,20 @@ use self::sessions::{Sessions, hash, random};
 use super::error::ServeError;
 use super::secret_file::{SecretFile, is_same};
 
-/// Something that somebody may do.
+/// A right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Right {
     /// Have images classified.
     Predict,
-    /// Say what the classes of such images really are.
+    /// Give the true classes of such images.
     Feedback,
     /// See everything.
     Read,
-    /// Start, stop and repeat builds; promote versions.
+    /// Start, stop and retry builds; promote versions.
     Change,
 }
 
-/// What somebody may do: a set of rights.
+/// A set of rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Grants(u8);
 
@@ -48,12 +48,12 @@ impl Grants {
     /// Everything.
     const ALL: Self = Self(0b1111);
 
-    /// Whether a right is among them.
+    /// Whether it contains a right.
     pub(super) fn has(self, right: Right) -> bool {
         self.0 & 1 << right as u8 != 0
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub(super) fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -70,8 +70,8 @@ impl Grants {
     }
 }
 
-/// The files whose first lines are tokens. The token for changes gives all rights, every other one its own; without any,
-/// everybody on this machine has all.
+/// The files whose first lines are tokens. The token for changes grants all rights, every other one its own; without any
+/// file, everybody on this machine has all rights.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct TokenFiles {
     /// For predictions.
@@ -80,14 +80,14 @@ pub(crate) struct TokenFiles {
     pub(crate) feedback: Option<PathBuf>,
     /// For reading.
     pub(crate) read: Option<PathBuf>,
-    /// For changes, and all else.
+    /// For changes and everything else.
     pub(crate) change: Option<PathBuf>,
 }
 
 /// How a visitor is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Authentication {
-    /// Not at all: everybody on this machine is let in.
+    /// Not at all: everybody on this machine has access.
     Everybody,
     /// By a token that came with the request.
     Bearer,
@@ -95,48 +95,48 @@ pub(super) enum Authentication {
     Session,
 }
 
-/// Who makes a request.
+/// The sender of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Visitor {
     /// What they may do.
     pub(super) grants: Grants,
     /// How they are authenticated.
     pub(super) authentication: Authentication,
-    /// What every form that changes something has to hold.
+    /// The token that every form for changes has to contain.
     pub(super) form_token: String,
 }
 
-/// Why a token is not taken.
+/// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It is wrong.
+    /// It is not valid.
     Wrong,
-    /// It is not looked at before this time has passed.
+    /// It is not checked before this time has passed.
     TooMany(Duration),
 }
 
-/// The rights of all.
+/// The rights of all users.
 #[derive(Debug)]
 pub(super) struct Rights {
     tokens: Vec<(Right, SecretFile)>,
     sessions: Sessions,
     attempts: Attempts,
-    /// For the forms of everybody.
+    /// The form token of visitors without a session.
     form_token: String,
     cookie: Cookie,
 }
 
-/// How the cookie of sessions is set.
+/// How the session cookie is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cookie {
-    /// For connections in clear text too.
+    /// For unencrypted connections too.
     Plain,
-    /// Only over TLS, and only by this very host.
+    /// Only over TLS, and only by this host.
     Secure,
 }
 
 impl Rights {
-    /// The rights that these files give; `is_https` tells whether browsers come over TLS.
+    /// Reads the token files; `is_https` says whether browsers connect over TLS.
     ///
     /// # Errors
     ///
@@ -203,14 +203,14 @@ impl Rights {
         })
     }
 
-    /// Begins a session for a token. Returns what the cookie is to be set to.
+    /// Starts a session for a token. Returns the value of the `Set-Cookie` header.
     pub(super) fn log_in(&self, token: &str, address: IpAddr) -> Result<String, Refusal> {
         self.try_token(token, address)?;
         let id = self.sessions.begin(token, Instant::now()).ok_or(Refusal::Wrong)?;
         Ok(self.set_cookie(&id))
     }
 
-    /// Ends the session of a request. Returns what the cookie is to be set to.
+    /// Ends the session of a request. Returns the value of the `Set-Cookie` header.
     pub(super) fn log_out(&self, headers: &HeaderMap) -> String {
         if let Some(id) = self.cookie_of(headers) {
             self.sessions.end(id);
@@ -218,7 +218,7 @@ impl Rights {
         format!("{}; Max-Age=0", self.set_cookie(""))
     }
 
-    /// The rights that a token gives. Every wrong one counts.
+    /// The rights that a token grants. Invalid ones are counted.
     fn try_token(&self, token: &str, address: IpAddr) -> Result<Grants, Refusal> {
         let grants = || {
             let grants = self.grants_of(|expected| is_same(token.as_bytes(), expected.as_bytes()));
@@ -227,16 +227,16 @@ impl Rights {
         match self.attempts.attempt(address, Instant::now(), grants) {
             Ok(Some(grants)) => Ok(grants),
             Ok(None) => {
-                tracing::warn!(%address, "a wrong token");
+                tracing::warn!(%address, "a request had an invalid token");
                 Err(Refusal::Wrong)
             }
             Err(wait) => Err(Refusal::TooMany(wait)),
         }
     }
 
-    /// The rights of whoever has the token that `is_it` says it is.
+    /// The rights of the tokens for which `is_it` is true.
     fn grants_of(&self, is_it: impl Fn(&str) -> bool) -> Grants {
-        // All are always looked at, so that the time does not tell which it is.
+        // All are always compared, so that the time does not reveal which one matches.
         self.tokens.iter().fold(Grants::default(), |grants, (right, file)| {
             let secret = file.current_or_logged();
             match secret.is_some_and(|secret| is_it(secret.expose())) {
@@ -274,7 +274,7 @@ impl Visitor {
         self.grants.has(right)
     }
 
-    /// Whether a form is one that this service gave them.
+    /// Whether a form carries their form token.
     pub(super) fn gave(&self, form_token: Option<&str>) -> bool {
         !self.form_token.is_empty()
             && form_token.is_some_and(|given| is_same(given.as_bytes(), self.form_token.as_bytes()))

@@ -1,12 +1,12 @@
-//! Whether a request was made by a page of this service, or by another one in the same browser.
+//! Distinguishes requests by pages of this service from those by other pages in the same browser.
 
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 
-/// Whether the address that was asked names this machine, or the service as its configuration does. A page of
-/// another name that resolves to this machine is a stranger's ("DNS rebinding").
+/// Whether the `Host` of a request is this machine, or the public name of the service. Another name that resolves to this
+/// machine belongs to an attacker ("DNS rebinding").
 pub(in crate::serve) fn is_local(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     let Some(host) = host(headers) else { return false };
     let name = name(host);
@@ -16,11 +16,11 @@ pub(in crate::serve) fn is_local(headers: &HeaderMap, public_url: Option<&str>) 
         || public_url.is_some_and(|url| authority(url).eq_ignore_ascii_case(host))
 }
 
-/// Whether a change is asked for by a page of this service, or by no page at all.
+/// Whether a change is requested by a page of this service, or by no page at all.
 pub(in crate::serve) fn is_own(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
-        // The browser's own judgement, which pages cannot touch.
+        // Set by the browser; pages cannot change it.
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
             let asked = host(headers).into_iter().chain(public_url.map(authority));

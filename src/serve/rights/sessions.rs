@@ -1,4 +1,4 @@
-//! Who is logged in: in memory, so that a restart of the service logs everybody out.
+//! The sessions of logged-in users: in memory, so that a restart of the service logs everybody out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Sessions at a time; the oldest makes room.
+/// Most sessions; the oldest is ended for a new one.
 const SESSIONS_MAX: usize = 1000;
 /// A session that is not used for this long ends.
 const IDLE_MAX: Duration = Duration::from_secs(12 * 60 * 60);
-/// And every one after this time.
+/// Every session ends after this time.
 const AGE_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 type Hash = [u8; 32];
@@ -28,17 +28,17 @@ struct Session {
     used: Instant,
 }
 
-/// What is known of whoever has a session.
+/// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SessionInfo {
-    /// The hash of the token that was given.
+    /// The hash of the token it was started with.
     pub(super) token: Hash,
-    /// What every form has to hold.
+    /// The token that every form has to contain.
     pub(super) form_token: String,
 }
 
 impl Sessions {
-    /// Begins a session; returns its identifier, or `None` if the system has no random numbers.
+    /// Starts a session; returns its identifier, or `None` if the system has no random numbers.
     pub(super) fn begin(&self, token: &str, now: Instant) -> Option<String> {
         let (id, form_token) = (random()?, random()?);
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,9 +56,9 @@ impl Sessions {
         Some(id)
     }
 
-    /// What is known of a session, if there is one.
+    /// The session with an identifier, if there is one.
     pub(super) fn find(&self, id: &str, now: Instant) -> Option<SessionInfo> {
-        // By its hash, so that the time of the search tells nothing of identifiers.
+        // Looked up by its hash, so that the time of the search reveals nothing about identifiers.
         let id = hash(id);
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let session = sessions.get_mut(&id)?;

@@ -98,14 +98,14 @@ fn what_comes_again_or_concerns_nothing_starts_nothing() {
     let again = github(&bench, SECRET, "1", &body);
     assert_eq!((again.status, again.body.trim()), (200, "This delivery was received before."));
     let known = github(&bench, SECRET, "2", &body);
-    assert_eq!((known.status, known.body.trim()), (200, "The commit has build 1."));
+    assert_eq!((known.status, known.body.trim()), (200, "The commit already has build 1."));
     let other = github(&bench, SECRET, "3", &push("other", &commit(9)));
     assert!(
         other.status == 200 && other.body.contains("another branch; only main is built"),
         "{other:?}"
     );
     let broken = github(&bench, SECRET, "4", "no json");
-    assert!(broken.status == 400 && broken.body.contains("not the JSON"), "{broken:?}");
+    assert!(broken.status == 400 && broken.body.contains("not the expected JSON"), "{broken:?}");
     let signature = format!("sha256={}", signed(SECRET, "{}"));
     let ping = [
         ("X-GitHub-Event", "ping"),

@@ -1,7 +1,7 @@
 //! Whether it is seen that a thread of the service does not do its work.
 
 use super::bench::Bench;
-use crate::chain::{Ailment, Part};
+use crate::chain::{Malfunction, Part};
 
 #[test]
 fn a_thread_that_died_is_told_to_watchers_and_to_people_until_it_works_again() {
@@ -9,8 +9,12 @@ fn a_thread_that_died_is_told_to_watchers_and_to_people_until_it_works_again() {
     let healthy = bench.ask("GET /healthz", &[], b"");
     assert_eq!((healthy.status, healthy.body.as_str()), (200, "ok\n"));
     assert!(!bench.page("/").body.contains("role=\"alert\""));
-    bench.health.ill(Part::Poll, Ailment::Dead, "");
-    bench.health.ill(Part::Builds, Ailment::Failing, "no such table: <build> in /srv/state");
+    bench.health.report_malfunction(Part::Poll, Malfunction::Dead, "");
+    bench.health.report_malfunction(
+        Part::Builds,
+        Malfunction::Failing,
+        "no such table: <build> in /srv/state",
+    );
     let told = bench.ask("GET /healthz", &[], b"");
     assert_eq!(
         (told.status, told.body.as_str()),
@@ -28,8 +32,8 @@ fn a_thread_that_died_is_told_to_watchers_and_to_people_until_it_works_again() {
         assert!(page.contains("The thread that polls branches died"), "{path}: {page}");
         assert!(page.contains("no such table: &lt;build&gt; in /srv/state"), "{path}: {page}");
     }
-    bench.health.well(Part::Poll);
-    bench.health.well(Part::Builds);
+    bench.health.report_success(Part::Poll);
+    bench.health.report_success(Part::Builds);
     assert_eq!(bench.ask("GET /healthz", &[], b"").status, 200);
     assert!(!bench.page("/").body.contains("Parts of the service"));
 }
@@ -37,7 +41,7 @@ fn a_thread_that_died_is_told_to_watchers_and_to_people_until_it_works_again() {
 #[test]
 fn why_a_thread_is_ill_is_not_for_everybody() {
     let bench = Bench::guarded();
-    bench.health.ill(Part::Messages, Ailment::Failing, "/srv/state is full");
+    bench.health.report_malfunction(Part::Messages, Malfunction::Failing, "/srv/state is full");
     for accept in ["text/plain", "application/json"] {
         let told = bench.ask("GET /healthz", &[("Accept", accept)], b"");
         assert!(told.status == 503 && !told.body.contains("/srv/state"), "{told:?}");

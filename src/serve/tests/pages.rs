@@ -61,7 +61,7 @@ fn the_builds_are_rows_and_what_waits_is_told() {
     assert!(page.contains("Waiting: build 5 of digits is running."), "{page}");
     let page = bench.page("/repositories/digits").body;
     assert!(page.contains("/hooks/digits") && page.contains("<polyline"), "{page}");
-    assert!(bench.page("/repositories/letters").body.contains("names no file with a secret"));
+    assert!(bench.page("/repositories/letters").body.contains("lists no secret file"));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn the_stage_that_trains_shows_the_jobs_of_a_cluster() {
     for said in table.iter().chain(&["pending", "Resources", ">43<", "12.5 s"]) {
         assert!(stage.contains(said), "{said}: {stage}");
     }
-    assert!(page.contains("held nodes for 10.2 node-seconds"), "{page}");
+    assert!(page.contains("Total node time: 10.2 s"), "{page}");
     assert!(!page.contains("<script>alert"), "{page}");
     // What was written there need not be what burgeon writes.
     std::fs::write(run.join("cluster.json"), "[{\"trial\": {}}").unwrap();
@@ -314,7 +314,7 @@ fn what_registries_wait_for_and_what_came_of_retrainings_is_shown() {
     let settings = Settings::new("pets", 0.5);
     let registry = Registry::begin(Arc::new(RealFiles), &path, &settings, &held_out).unwrap();
     let retraining = Retraining {
-        round: 1,
+        number: 1,
         cause: Cause::Drift,
         begun: jiff::Timestamp::UNIX_EPOCH,
         images: 3,
@@ -330,7 +330,7 @@ fn what_registries_wait_for_and_what_came_of_retrainings_is_shown() {
     writer.for_retraining(retraining, None).refuse("production").unwrap();
     let page = bench.page("/retraining");
     assert_eq!(page.status, 200);
-    for said in ["12 of 200 labels", "drift, with labels at hand", "refused", "no registry.toml"] {
+    for said in ["12 of 200 labels", "drift alarm", "refused", "no registry.toml"] {
         assert!(page.body.contains(said), "{said}: {}", page.body);
     }
     assert!(!page.body.contains("<script>alert"), "{}", page.body);

@@ -54,8 +54,5 @@ fn files_that_cannot_be_used_are_told() {
         key_file: files.path().join("key.pem"),
     };
     let error = crate::serve::tls::Certificates::read(&tls).err().unwrap().to_string();
-    assert!(
-        error.contains("certificate.pem") && error.contains("no certificate in PEM"),
-        "{error}"
-    );
+    assert!(error.contains("certificate.pem") && error.contains("no PEM certificate"), "{error}");
 }

@@ -1,5 +1,5 @@
-//! Random changes of training images → `[train] augment`: Keras' layers, its `ImageDataGenerator`, TensorFlow's functions, and
-//! torchvision's transforms.
+//! Converts the augmentation of a program into `[train] augment`: Keras layers, `ImageDataGenerator`, functions of
+//! `tf.image`, and torchvision transforms.
 
 use super::find::Chain;
 use super::interpreter::Interpreter;
@@ -10,52 +10,47 @@ use super::value::{Args, Value};
 /// Keys and values of `augment`.
 pub(super) type Augment = Vec<(&'static str, String)>;
 
-/// The largest shift that is taken over, in pixels.
+/// The largest shift of a study, in pixels.
 const SHIFT_MOST: f64 = 64.0;
-const NO_COUNTERPART: &str =
-    "this change of training images has no counterpart in a study; it was left out";
-const NOT_TOLD: &str = "how far it changes the images cannot be told; it was left out";
+const NO_COUNTERPART: &str = "a study has no such augmentation; it was left out";
+const UNKNOWN_STRENGTH: &str =
+    "the strength of this augmentation cannot be determined; it was left out";
 
-/// Sets a key, whatever it was before.
+/// Sets a key, replacing its value if it has one.
 pub(super) fn set(augment: &mut Augment, key: &'static str, value: impl Into<String>) {
     augment.retain(|(known, _)| *known != key);
     augment.push((key, value.into()));
 }
 
-/// Whether a layer of Keras changes training images, and leaves others as they are.
+/// Whether a Keras layer augments training images.
 pub(super) fn is_random_layer(kind: &str) -> bool {
     const OTHERS: [&str; 5] = ["RandAugment", "AugMix", "MixUp", "CutMix", "AutoContrast"];
     OTHERS.contains(&kind)
         || kind.strip_prefix("Random").is_some_and(|what| {
-            // These give the image another size.
+            // These change the size of the image.
             !matches!(what, "Crop" | "Height" | "Width")
                 && what.starts_with(|c: char| c.is_uppercase())
         })
 }
 
 impl Interpreter<'_> {
-    /// What a random layer of Keras does, for images of this height; the error says why it is left out.
+    /// The augmentation of a Keras layer, for images of this height; the error says why it is left out.
     pub(super) fn random_layer(
         &self,
         kind: &str,
         args: &Args,
         height: usize,
     ) -> Result<Augment, &'static str> {
-        let first = match args.get(0, &["mode", "factor", "height_factor"]) {
-            Some(value) => {
-                self.elements(value).and_then(|list| list.first()).unwrap_or(value).clone()
-            }
-            None => Value::None,
-        };
-        let factor = first.float().map(f64::abs);
+        let first = args.get(0, &["mode", "factor", "height_factor"]);
+        let factor = first.and_then(|value| self.largest(value));
         let moved = |key, value: String| {
             let fill = args.named(&["fill_mode"]);
             Ok([vec![(key, value)], self.border(fill, "reflect")].concat())
         };
         match (kind, factor) {
             ("RandomFlip", _) => {
-                let mode = match &first {
-                    Value::Text(mode) => mode.to_string(),
+                let mode = match first {
+                    Some(Value::Text(mode)) => mode.to_string(),
                     _ => "horizontal_and_vertical".into(),
                 };
                 let keys = [("horizontal", "flip"), ("vertical", "flip-vertical")];
@@ -79,7 +74,7 @@ impl Interpreter<'_> {
                 "RandomRotation" | "RandomZoom" | "RandomTranslation" | "RandomContrast"
                 | "RandomBrightness",
                 _,
-            ) => Err(NOT_TOLD),
+            ) => Err(UNKNOWN_STRENGTH),
             _ => Err(NO_COUNTERPART),
         }
     }
@@ -89,12 +84,12 @@ impl Interpreter<'_> {
             Some(Value::Text(mode)) => mode.to_string(),
             _ => default.to_owned(),
         };
-        // Of the two that a study has, this is the nearer one of all that repeat the image.
+        // A study has two borders, black and reflected; the latter is closest to every mode that repeats the image.
         let is_image = matches!(mode.as_str(), "reflect" | "nearest" | "wrap");
         if is_image { vec![("border", "\"reflect\"".into())] } else { Vec::new() }
     }
 
-    /// What the program does to its training images beside the layers of the chain, which have told theirs.
+    /// The augmentation of the program outside the layers of the chain.
     pub(super) fn augmentation(&mut self, chain: &Chain, image: Shape, augment: &mut Augment) {
         let Shape::Image(_, height, width) = image else { return };
         let used = chain.layers();
@@ -117,7 +112,7 @@ impl Interpreter<'_> {
                     tensorflow(kind, &args)
                 }
                 ("torchvision", kind) if made.path.contains("transforms") => {
-                    match self.transform(kind, &args, [height, width]) {
+                    match self.transform(kind, &args, height) {
                         Some(done) => done,
                         None => continue,
                     }
@@ -142,16 +137,14 @@ impl Interpreter<'_> {
             "samplewise_std_normalization",
             "preprocessing_function",
         ];
-        let before = augment.len();
+        let (mut shift, mut has_border) = (0.0_f64, false);
         for (name, value) in args.named.clone() {
             let is_off = matches!(value, Value::None) || value.truth() == Some(false);
             if is_off {
                 continue;
             }
             let around_one = || match self.elements(&value) {
-                Some([low, high]) => {
-                    Some((1.0 - low.float()?).abs().max((high.float()? - 1.0).abs()))
-                }
+                Some([low, high]) => Some(around(low.float()?, high.float()?)),
                 _ => value.float(),
             };
             let told = match name.as_str() {
@@ -171,8 +164,11 @@ impl Interpreter<'_> {
                 "width_shift_range" | "height_shift_range" => {
                     let side = sides[usize::from(name.starts_with("width"))] as f64;
                     let far = value.float().filter(|far| *far >= 0.0);
-                    // A share of the side, or pixels.
-                    far.map(|far| ("shift", pixels(if far < 1.0 { far * side } else { far })))
+                    // A share of the side, or pixels. A study has one shift for both directions.
+                    far.map(|far| {
+                        shift = shift.max(if far < 1.0 { far * side } else { far });
+                        ("shift", pixels(shift))
+                    })
                 }
                 known if LEFT_OUT.contains(&known) => {
                     self.say(known, NO_COUNTERPART);
@@ -181,34 +177,41 @@ impl Interpreter<'_> {
                 _ => continue,
             };
             match told {
-                Some((key, value)) => set(augment, key, value),
-                None => self.say(name, NOT_TOLD),
+                Some((key, value)) => {
+                    has_border |= matches!(key, "rotate" | "scale" | "shift");
+                    set(augment, key, value);
+                }
+                None => self.say(name, UNKNOWN_STRENGTH),
             }
         }
-        let moves = |(key, _): &(&str, String)| matches!(*key, "rotate" | "scale" | "shift");
-        if augment.len() > before && augment.iter().any(moves) {
+        if has_border {
             for (key, value) in self.border(args.named(&["fill_mode"]), "nearest") {
                 set(augment, key, value);
             }
         }
     }
 
-    /// What a transform of torchvision does; `None` for one that does the same to every image.
-    fn transform(
-        &self,
-        kind: &str,
-        args: &Args,
-        [height, _]: [usize; 2],
-    ) -> Option<Result<Augment, &'static str>> {
-        let one = |key, value: String| Some(Ok(vec![(key, value)]));
-        let largest = |value: &Value| match self.elements(value) {
+    /// The absolute value of a number, or the largest one of a list.
+    fn largest(&self, value: &Value) -> Option<f64> {
+        match self.elements(value) {
             Some(list) => list
                 .iter()
                 .map(|value| value.float().map(f64::abs))
                 .try_fold(0.0, |most: f64, far| Some(most.max(far?))),
             None => value.float().map(f64::abs),
-        };
-        let told = |found: Option<Augment>| Some(found.ok_or(NOT_TOLD));
+        }
+    }
+
+    /// The augmentation of a torchvision transform; `None` for one that treats all images alike.
+    fn transform(
+        &self,
+        kind: &str,
+        args: &Args,
+        height: usize,
+    ) -> Option<Result<Augment, &'static str>> {
+        let one = |key, value: String| Some(Ok(vec![(key, value)]));
+        let largest = |value: &Value| self.largest(value);
+        let told = |found: Option<Augment>| Some(found.ok_or(UNKNOWN_STRENGTH));
         match kind {
             "RandomHorizontalFlip" => one("flip", "true".into()),
             "RandomVerticalFlip" => one("flip-vertical", "true".into()),
@@ -220,7 +223,7 @@ impl Interpreter<'_> {
                         .map(|far| vec![("rotate", format!("{far:?}"))]),
                 )
             }
-            // Cropped from an image with a border: a shift by as many pixels.
+            // Cropping an image with a border shifts it by up to the width of the border.
             "RandomCrop" => {
                 let padding = args.get(1, &["padding"]).filter(|value| **value != Value::None)?;
                 told(largest(padding).map(|far| vec![("shift", pixels(far))]))
@@ -239,7 +242,7 @@ impl Interpreter<'_> {
                 if let Some([low, high]) = scale
                     && let (Some(low), Some(high)) = (low.float(), high.float())
                 {
-                    let share = rounded((1.0 - low).abs().max((high - 1.0).abs()));
+                    let share = around(low, high);
                     keys.extend((share < 1.0).then(|| ("scale", format!("{share:?}"))));
                 }
                 told((!keys.is_empty()).then_some(keys))
@@ -248,7 +251,11 @@ impl Interpreter<'_> {
                 let names = ["brightness", "contrast", "saturation"];
                 let mut keys = Vec::new();
                 for (place, name) in names.into_iter().enumerate() {
-                    let share = args.get(place, &[name]).and_then(Value::float);
+                    let share =
+                        args.get(place, &[name]).and_then(|value| match self.elements(value) {
+                            Some([low, high]) => Some(around(low.float()?, high.float()?)),
+                            _ => value.float(),
+                        });
                     keys.extend(
                         share
                             .filter(|share| *share > 0.0 && *share <= 1.0)
@@ -270,11 +277,14 @@ impl Interpreter<'_> {
     }
 }
 
-/// What a function of `tf.image` does.
+/// The augmentation of a function of `tf.image`.
 fn tensorflow(kind: &str, args: &Args) -> Result<Augment, &'static str> {
     let share = |key: &str, at: usize| {
         let far = args.get(at, &[key]).and_then(Value::float);
-        far.map(f64::abs).filter(|far| *far <= 1.0).map(|far| format!("{far:?}")).ok_or(NOT_TOLD)
+        far.map(f64::abs)
+            .filter(|far| *far <= 1.0)
+            .map(|far| format!("{far:?}"))
+            .ok_or(UNKNOWN_STRENGTH)
     };
     match kind {
         "random_flip_left_right" => Ok(vec![("flip", "true".into())]),
@@ -282,13 +292,18 @@ fn tensorflow(kind: &str, args: &Args) -> Result<Augment, &'static str> {
         "random_brightness" => Ok(vec![("brightness", share("max_delta", 1)?)]),
         "random_contrast" | "random_saturation" => {
             let bound = |key: &str, at: usize| args.get(at, &[key]).and_then(Value::float);
-            let (low, high) = bound("lower", 1).zip(bound("upper", 2)).ok_or(NOT_TOLD)?;
-            let far = rounded((1.0 - low).abs().max((high - 1.0).abs()));
+            let (low, high) = bound("lower", 1).zip(bound("upper", 2)).ok_or(UNKNOWN_STRENGTH)?;
+            let far = around(low, high);
             let key = if kind.ends_with("contrast") { "contrast" } else { "saturation" };
-            if far <= 1.0 { Ok(vec![(key, format!("{far:?}"))]) } else { Err(NOT_TOLD) }
+            if far <= 1.0 { Ok(vec![(key, format!("{far:?}"))]) } else { Err(UNKNOWN_STRENGTH) }
         }
         _ => Err(NO_COUNTERPART),
     }
+}
+
+/// How far a range of factors reaches from 1.
+fn around(low: f64, high: f64) -> f64 {
+    rounded((1.0 - low).abs().max((high - 1.0).abs()))
 }
 
 fn pixels(far: f64) -> String {

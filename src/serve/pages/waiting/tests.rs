@@ -23,7 +23,7 @@ fn what_waits_is_told_why() {
         [
             "build 1 of digits is running",
             "it is about to start",
-            "2 builds are running or about to, the most at a time"
+            "2 builds are running or starting, which is the maximum"
         ]
     );
     assert_eq!(why(1)[1], "another build is running, and only one may run at a time");

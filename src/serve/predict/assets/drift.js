@@ -1,13 +1,13 @@
 'use strict';
-// Charts of drift, window by window. After page.js, whose functions it uses.
+// Charts of drift by window. Loaded after page.js, whose functions it uses.
 const SVG = 'http://www.w3.org/2000/svg';
 const [WIDE, HIGH, LEFT, TOP] = [300, 120, 38, 8];
 const EVERY_MS = 3000;
-const NAMES = { outputs: 'Outputs', classes: 'Predicted classes', confidence: 'Unsure answers', pixels: 'Pixels', faults: 'Faults of images' };
+const NAMES = { outputs: 'Outputs', classes: 'Predicted classes', confidence: 'Unsure answers', pixels: 'Pixels', faults: 'Image faults' };
 let drift = null;
 
 const short = (value) => value === 0 ? '0' : value < 0.001 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
-const words = (window) => window.words.length ? window.words.join('; ') : 'nothing differs by more than chance';
+const words = (window) => window.words.length ? window.words.join('; ') : 'no significant difference';
 
 function drawn(name, attributes, ...inside) {
   const made = document.createElementNS(SVG, name);
@@ -59,7 +59,7 @@ function chart(title, curves, lines, top, text, log) {
   return figure;
 }
 
-// The window that is looked at: the newest, unless the address names another.
+// The selected window: the newest, unless the URL names another.
 function number() {
   const wanted = Number(chosen('window'));
   const known = drift.history.some((window) => window.number === wanted);
@@ -88,16 +88,16 @@ function alarm() {
   const texts = [];
   if (drift.status === 'alarm') {
     const last = drift.history[drift.history.length - 1];
-    texts.push('The images are no longer like those that version ' + drift.version + ' was accepted on: ' + words(last) + '.');
+    texts.push('The images no longer resemble those that version ' + drift.version + ' was accepted on: ' + words(last) + '.');
   }
   if (drift.labels && drift.labels.alarm) {
-    texts.push('Of ' + drift.labels.images + ' answers with a true label ' + percent(drift.labels.accuracy) + ' are right, where ' + percent(drift.labels.gate) + ' are asked for.');
+    texts.push('Of ' + drift.labels.images + ' predictions with a true label, ' + percent(drift.labels.accuracy) + ' are right, but ' + percent(drift.labels.gate) + ' are required.');
   }
   const text = texts.join(' ');
-  // Told anew only if it is another one, for those who hear it.
+  // Replaced only if it changed, so that screen readers do not repeat it.
   if ($('alarm').dataset.text === text) return;
   $('alarm').dataset.text = text;
-  const link = element('a', 'Look at the windows');
+  const link = element('a', 'Show the windows');
   link.href = '#drift';
   $('alarm').replaceChildren(element('strong', 'Alarm'), text + ' ', link);
   $('alarm').hidden = !text;
@@ -108,9 +108,9 @@ function showDrift() {
   const is = drift.watched;
   $('watched').hidden = !is || drift.history.length === 0;
   $('state').hidden = !is;
-  $('watch').textContent = !is ? 'Not watched: ' + drift.why + '.' :
-    `Version ${drift.version} since ${drift.since.slice(0, 16).replace('T', ' ')}, compared with ${drift.reference_images.toLocaleString('en')} held-out images in windows of ${drift.window.toLocaleString('en')}; ` +
-    `the next one has ${drift.pending} so far. Two suspicious windows in a row are an alarm.`;
+  $('watch').textContent = !is ? 'Drift is not monitored: ' + drift.why + '.' :
+    `Monitoring version ${drift.version} since ${drift.since.slice(0, 16).replace('T', ' ')}, compared with ${drift.reference_images.toLocaleString('en')} held-out images in windows of ${drift.window.toLocaleString('en')}; ` +
+    `the current one has ${drift.pending} so far. Two suspicious windows in a row raise an alarm.`;
   if (!is) { $('alarm').hidden = true; return; }
   tiles();
   alarm();
@@ -126,13 +126,13 @@ function showDrift() {
     const suspicious = found.map((finding) => finding.is_suspicious);
     const curve = { values, suspicious, kind: '' };
     const { floor } = found[0];
-    const text = measure === 'p' ? `p, suspicious above the line at ${short(drift.level)}` : `suspicious above ${short(floor)}, if improbable`;
+    const text = measure === 'p' ? `p-value; suspicious above the line at ${short(drift.level)}` : `effect size; suspicious above ${short(floor)} if significant`;
     return chart(title, [curve], [[measure === 'p' ? drift.level : floor, 'limit']], Math.max(2 * floor, ...values), text, measure === 'p');
   });
   const estimates = drift.history.map((window) => window.accuracy).filter(Boolean);
   if (estimates.length === drift.history.length) {
     const curves = [['thresholded_confidence', ''], ['difference_of_confidences', 'other']].map(([key, kind]) => ({ values: estimates.map((one) => one[key]), kind }));
-    charts.push(chart('Accuracy', curves, [[drift.reference_accuracy, 'usual'], [0, 'base']], 1, 'estimated (ATC, DoC); decides nothing', false));
+    charts.push(chart('Accuracy', curves, [[drift.reference_accuracy, 'usual'], [0, 'base']], 1, 'estimated without labels (ATC, DoC); for information only', false));
   }
   $('charts').replaceChildren(...charts);
   details();
@@ -142,7 +142,7 @@ function details() {
   const window = drift.history.find((window) => window.number === number());
   const table = element('table');
   const head = element('tr');
-  head.append(...['Comparison', 'Effect', 'Line', 'p', 'Level'].map((name) => element('th', name)));
+  head.append(...['Comparison', 'Effect size', 'Threshold', 'p-value', 'Level'].map((name) => element('th', name)));
   table.append(head, ...window.findings.map((finding) => {
     const row = element('tr');
     row.className = finding.is_suspicious ? 'is-suspicious' : '';
@@ -162,14 +162,14 @@ async function look() {
   try {
     drift = await ask('/api/drift');
     showDrift();
-  } catch { /* The server is away; it is asked again. */ }
+  } catch { /* The server does not respond; it is asked again later. */ }
 }
 
 $('measure').addEventListener('change', () => { choose('measure', $('measure').value === 'p' ? 'p' : null); showDrift(); });
 $('window').addEventListener('input', () => pick(Number($('window').value)));
 addEventListener('begun', async () => {
   await look();
-  // The parts of the page are there only now.
+  // The sections have only just become visible.
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 });
 setInterval(() => { if (!document.hidden) look(); }, EVERY_MS);

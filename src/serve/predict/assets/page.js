@@ -1,5 +1,5 @@
 'use strict';
-// Asks the server for all that the page shows.
+// Requests everything that the page shows from the server.
 const $ = (id) => document.getElementById(id);
 const percent = (share) => (share * 100).toFixed(2) + ' %';
 let last = null;
@@ -8,8 +8,8 @@ let session = { may: {}, form_token: '' };
 async function ask(path, options = {}) {
   const headers = Object.assign({ 'x-form-token': session.form_token }, options.headers);
   const response = await fetch(path, Object.assign({}, options, { headers, credentials: 'same-origin' }));
-  const body = await response.json().catch(() => ({ error: 'The server gave no answer that can be read.' }));
-  if (!response.ok && !body.decision) throw new Error(body.error || 'The server answered ' + response.status + '.');
+  const body = await response.json().catch(() => ({ error: 'The response of the server cannot be read.' }));
+  if (!response.ok && !body.decision) throw new Error(body.error || 'The server responded with status ' + response.status + '.');
   return body;
 }
 
@@ -31,8 +31,8 @@ function element(name, text) {
 function show(answer) {
   const found = answer.predictions[0];
   last = { request: answer.request, index: found.index };
-  const what = found.unsure ? 'Unsure; perhaps ' + found.class : found.class;
-  $('answer').textContent = what + ' (' + percent(found.probability) + '), says version ' + answer.version;
+  const what = found.unsure ? 'Unsure; most likely ' + found.class : found.class;
+  $('answer').textContent = what + ' (' + percent(found.probability) + '), by version ' + answer.version;
   const shares = Object.entries(found.probabilities).sort((a, b) => b[1] - a[1]).slice(0, 10);
   $('bars').replaceChildren(...shares.map(([name, share]) => {
     const row = element('div');
@@ -134,7 +134,7 @@ pad.addEventListener('drop', (event) => {
   pad.classList.remove('over');
   take(event.dataTransfer.files[0]);
 });
-// A picture that misses the pad must not replace the page.
+// A picture that is dropped outside the pad must not replace the page.
 for (const name of ['dragover', 'drop']) window.addEventListener(name, (event) => event.preventDefault());
 $('file').addEventListener('change', () => take($('file').files[0]));
 $('clear').addEventListener('click', clear);
@@ -146,7 +146,7 @@ $('correct').addEventListener('submit', (event) => {
     $('told').textContent = 'Recorded.';
   });
 });
-// What is chosen is in the address, so that a link shows the same.
+// The selection is in the URL, so that a link shows the same.
 const chosen = (name) => new URLSearchParams(location.search).get(name);
 function choose(name, value) {
   const query = new URLSearchParams(location.search);
@@ -163,7 +163,7 @@ async function versions() {
   $('rows').replaceChildren(...found.versions.map((version) => {
     const row = element('tr');
     const names = found.aliases.filter((alias) => alias.version === version.version).map((alias) => alias.alias);
-    const cells = { Version: version.version, Accuracy: percent(version.accuracy), Parameters: version.parameters.toLocaleString('en'), Added: version.added.slice(0, 16).replace('T', ' '), Is: names.join(', ') };
+    const cells = { Version: version.version, Accuracy: percent(version.accuracy), Parameters: version.parameters.toLocaleString('en'), Added: version.added.slice(0, 16).replace('T', ' '), Alias: names.join(', ') };
     for (const [name, text] of Object.entries(cells)) {
       const cell = element('td', String(text));
       if (text !== '') cell.dataset.name = name;
@@ -181,7 +181,7 @@ async function versions() {
     const of = [decision.judgement_of_feedback, decision.judgement].filter((judged) => judged);
     const retrained = decision.retraining ? ' retraining, ' + decision.retraining.cause : '';
     const why = retrained + ' ' + of.flatMap((judged) => judged.reasons).concat((decision.retraining || {}).why || []).join('; ');
-    const forced = decision.forced ? ', by force' : '';
+    const forced = decision.forced ? ', forced' : '';
     return element('li', decision.at.slice(0, 19).replace('T', ' ') + ' ' + (decision.alias || '') + ' ' + decision.action.replace('_', ' ') + to + forced + ' (' + decision.by + ').' + why);
   }));
 }
@@ -198,8 +198,8 @@ async function move(path, body) {
   const done = await ask(path, { method: 'POST', body: JSON.stringify(body) });
   const { action, to, judgement } = done.decision;
   const isRefused = action === 'refused';
-  $('decided').textContent = isRefused ? 'Refused: ' + judgement.reasons.join('; ') + '. ' : body.alias + ' is version ' + to + ' now.';
-  if (isRefused) $('decided').append(promoteButton('Promote nevertheless', body.version, true));
+  $('decided').textContent = isRefused ? 'Refused: ' + judgement.reasons.join('; ') + '. ' : body.alias + ' is now version ' + to + '.';
+  if (isRefused) $('decided').append(promoteButton('Promote anyway', body.version, true));
   await versions();
 }
 
@@ -214,7 +214,7 @@ async function begin() {
     const server = await ask('/v2');
     $('model').textContent = server.name + ' ' + server.version;
   } else {
-    problem(new Error('Log in with a token that lets you have pictures classified.'));
+    problem(new Error('Log in with a token that allows predictions.'));
   }
   if (session.may.read) await versions();
   dispatchEvent(new Event('begun'));

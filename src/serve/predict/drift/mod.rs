@@ -1,18 +1,18 @@
-//! Watches whether the images that the version in production is given are still like those that it was accepted on, and
-//! whether its answers are still as often right: on a thread of its own, from a queue that is never waited for.
+//! Monitors drift: whether the images sent to the version in production still resemble those that it was accepted on, and
+//! whether its predictions are still as accurate. Runs on a thread of its own; requests never wait for it.
 //!
 //! ```text
-//! predict ─ offer   a sample of the images, with their answers
-//! feedback ─ label  whether an answer was right
+//! predict ─ offer   a sample of the images, with their predictions
+//! feedback ─ label  whether a prediction was right
 //!    └ work → Watched   Detector and Sequential of `burgeon_drift`, for the version that serves
-//!        ├ Told         what requests and metrics are told, exchanged as a whole
-//!        └ stored       on disk, so that a restart goes on
+//!        ├ Published    a snapshot for the API and the metrics
+//!        └ stored       on disk, so that a restart resumes
 //! ```
 //!
-//! Invariant: what it holds is bounded, however much comes.
+//! Invariant: its memory is bounded, regardless of the load.
 
+mod published;
 mod stored;
-mod told;
 mod watched;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,9 +26,9 @@ use std::time::{Duration, Instant};
 use burgeon_drift::PixelStats;
 use jiff::Timestamp;
 
+pub(super) use self::published::{Published, metrics_text};
 use self::stored::Place;
 pub(crate) use self::stored::is_alarm;
-pub(super) use self::told::{Told, metrics_text};
 pub(crate) use self::watched::Watching;
 use self::watched::{Alarm, Watched};
 use super::queue::Input;
@@ -36,13 +36,13 @@ use super::slots::{Served, Slots, probabilities};
 use crate::serve::error::ServeError;
 use crate::sys::error_chain;
 
-/// Requests and labels that wait at most.
+/// Most requests and labels that wait.
 const WAITING_MAX: usize = 16;
-/// Pixels that are looked at in a second: of more, a sample, so that this takes a few hundredths of a core.
+/// Pixels that are examined per second; beyond that, images are sampled, so that this takes a few hundredths of a core.
 const VALUES_PER_SECOND: f64 = 2_000_000.0;
-/// How often it is looked whether another version serves.
+/// How often to check whether another version is in production.
 const LOOK: Duration = Duration::from_millis(200);
-/// The state is written at least this often while images come, and at most that often.
+/// How soon the state is written after new images, and how soon at the earliest.
 const WRITE_EVERY: Duration = Duration::from_secs(30);
 const WRITE_SOONEST: Duration = Duration::from_secs(2);
 
@@ -51,39 +51,39 @@ enum Entry {
     Label { version: String, is_right: bool },
 }
 
-/// Images of a request, with what was answered.
+/// Images of a request, with the predictions.
 struct Images {
     served: Arc<Served>,
     input: Input,
-    /// Which of them are looked at.
+    /// Which of them are examined.
     rows: Vec<usize>,
-    /// Of these: height and width as they came, where that is told of.
+    /// For each of these, the original height and width, if they matter.
     sizes: Vec<Option<[usize; 2]>>,
-    /// Of these, `[rows, classes]`.
+    /// Logits of these, `[rows, classes]`.
     logits: Vec<f32>,
 }
 
-/// Where images and labels are given to the thread.
+/// The queue of the thread, and the last published state.
 pub(super) struct Drift {
     sender: Option<SyncSender<Entry>>,
     allowance: Mutex<(f64, Instant)>,
     skipped: Arc<AtomicU64>,
     closing: Arc<AtomicBool>,
-    told: Arc<Mutex<Arc<Told>>>,
+    published: Arc<Mutex<Arc<Published>>>,
 }
 
 impl Drift {
-    /// Begins to watch, unless `watching` says not to. `requests` is the folder where the state is kept, if it is.
+    /// Starts monitoring, if `watching` is given. `requests` is the folder to store the state in, if it is stored.
     ///
     /// # Errors
     ///
-    /// If there are no threads.
+    /// If the thread cannot be started.
     pub(super) fn start(
         watching: Option<Watching>,
         requests: Option<PathBuf>,
         slots: &Arc<Slots>,
     ) -> Result<(Self, Option<JoinHandle<()>>), ServeError> {
-        let told = Arc::new(Mutex::new(Arc::new(Told::off())));
+        let published = Arc::new(Mutex::new(Arc::new(Published::off())));
         let (skipped, closing) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let (sender, thread) = match watching {
             None => (None, None),
@@ -98,11 +98,11 @@ impl Drift {
                     changed: Changed::Nothing,
                     written: Instant::now(),
                     skipped: Arc::clone(&skipped),
-                    told: Arc::clone(&told),
-                    told_at: Instant::now(),
+                    published: Arc::clone(&published),
+                    published_at: Instant::now(),
                 };
                 work.follow();
-                work.tell();
+                work.publish();
                 let closed = Arc::clone(&closing);
                 let thread = std::thread::Builder::new()
                     .name("drift".into())
@@ -112,10 +112,10 @@ impl Drift {
             }
         };
         let allowance = Mutex::new((VALUES_PER_SECOND, Instant::now()));
-        Ok((Self { sender, allowance, skipped, closing, told }, thread))
+        Ok((Self { sender, allowance, skipped, closing, published }, thread))
     }
 
-    /// Gives the images of a request, or a sample of them. Never waits. `sizes` has an entry for each image, or none.
+    /// Queues the images of a request, or a sample of them. Never waits. `sizes` has an entry for each image, or none.
     pub(super) fn offer(
         &self,
         served: &Arc<Served>,
@@ -131,7 +131,7 @@ impl Drift {
         let taken = self.allowed(images, served.model.shape().iter().product());
         let mut missed = images - taken;
         if taken > 0 {
-            // Evenly from all of the request.
+            // Spread evenly over the request.
             let rows: Vec<usize> = (0..taken).map(|at| at * images / taken).collect();
             let of_row = |row: &usize| &logits[row * classes..(row + 1) * classes];
             let logits = rows.iter().flat_map(of_row).copied().collect();
@@ -148,21 +148,21 @@ impl Drift {
         self.skipped.fetch_add(missed as u64, Ordering::Relaxed);
     }
 
-    /// How many of these images may be looked at now.
+    /// How many of these images may be examined now.
     fn allowed(&self, images: usize, values: usize) -> usize {
         let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let (left, at) = *allowance;
         let passed = now.duration_since(at).as_secs_f64();
         let left = (left + passed * VALUES_PER_SECOND).min(VALUES_PER_SECOND);
-        // One that is larger than all that is allowed takes all.
+        // An image that is larger than the whole allowance uses it up.
         let cost = (values.max(1) as f64).min(VALUES_PER_SECOND);
         let taken = images.min((left / cost) as usize);
         *allowance = (left - taken as f64 * cost, now);
         taken
     }
 
-    /// Tells whether the answer of a version was right.
+    /// Queues whether a prediction of a version was right.
     pub(super) fn label(&self, version: String, is_right: bool) {
         if let Some(sender) = &self.sender
             && sender.try_send(Entry::Label { version, is_right }).is_err()
@@ -171,12 +171,12 @@ impl Drift {
         }
     }
 
-    /// What is known.
-    pub(super) fn told(&self) -> Arc<Told> {
-        Arc::clone(&self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The last published state.
+    pub(super) fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Lets the thread end, once what waits is looked at and the state is written.
+    /// Asks the thread to end, once the queue is empty and the state is written.
     pub(super) fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
     }
@@ -185,28 +185,28 @@ impl Drift {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Changed {
     Nothing,
-    /// Images of a window that is not full.
+    /// Images were added to a window that is not full.
     Images,
-    /// A window was judged, or a label came.
+    /// A window was judged, or a label was given.
     Verdict,
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct Work {
     watching: Watching,
     place: Option<Place>,
     slots: Arc<Slots>,
     current: Option<Current>,
-    /// Only the version that serves first goes on where it stopped; one that is promoted begins anew.
+    /// Only the first version resumes from the stored state; one that is promoted later starts afresh.
     is_first: bool,
     changed: Changed,
     written: Instant,
     skipped: Arc<AtomicU64>,
-    told: Arc<Mutex<Arc<Told>>>,
-    told_at: Instant,
+    published: Arc<Mutex<Arc<Published>>>,
+    published_at: Instant,
 }
 
-/// The version that serves; what is watched, or why nothing is.
+/// The version in production, and its monitor or why there is none.
 struct Current {
     served: Arc<Served>,
     watched: Result<Box<Watched>, String>,
@@ -214,20 +214,20 @@ struct Current {
 
 impl Work {
     fn work(&mut self, receiver: &Receiver<Entry>, closing: &AtomicBool) {
-        let mut untold = false;
+        let mut unpublished = false;
         loop {
             let first = receiver.recv_timeout(LOOK);
             let ends = matches!(first, Err(RecvTimeoutError::Disconnected))
                 || (first.is_err() && closing.load(Ordering::SeqCst));
             self.follow();
             for entry in first.into_iter().chain(receiver.try_iter().take(WAITING_MAX)) {
-                untold = true;
+                unpublished = true;
                 self.take(entry);
             }
-            // All windows are copied for it, which is not done for every request.
-            if untold && self.told_at.elapsed() >= LOOK / 2 {
-                self.tell();
-                untold = false;
+            // Publishing copies all windows, so it is not done for every request.
+            if unpublished && self.published_at.elapsed() >= LOOK / 2 {
+                self.publish();
+                unpublished = false;
             }
             self.write(ends);
             if ends {
@@ -236,37 +236,40 @@ impl Work {
         }
     }
 
-    /// Begins anew if another version serves.
+    /// Starts afresh if another version is in production.
     fn follow(&mut self) {
         let Some(served) = self.slots.production() else { return };
         if let Some(current) = &mut self.current
             && current.served.version == served.version
             && current.served.manifest == served.manifest
         {
-            // It may have been loaded once more.
+            // It may have been reloaded.
             current.served = served;
             return;
         }
         let watched = self.begin(&served).inspect_err(|why| {
-            tracing::warn!(version = served.version, why, "drift is not watched");
+            tracing::warn!(version = served.version, why, "drift is not monitored");
         });
         self.current = Some(Current { served, watched });
         self.is_first = false;
         self.changed = Changed::Verdict;
-        self.tell();
+        self.publish();
     }
 
     fn begin(&self, served: &Arc<Served>) -> Result<Box<Watched>, String> {
         let Some(reference) = &served.reference else {
             return Err(
-                "the version has no reference.json; `burgeon registry add` makes one".into()
+                "the version has no reference.json; `burgeon registry add` creates one".into()
             );
         };
         if let Some(place) = self.place.as_ref().filter(|_| self.is_first) {
             match place.read(served, reference, &self.watching) {
                 Ok(Some(watched)) => return Ok(Box::new(watched)),
                 Ok(None) => {}
-                Err(why) => tracing::warn!(why, "the state of drift begins anew"),
+                Err(why) => tracing::warn!(
+                    why,
+                    "the stored drift state cannot be used; monitoring restarts"
+                ),
             }
         }
         let watched = Watched::new(Arc::clone(reference), &self.watching, Timestamp::now());
@@ -275,16 +278,21 @@ impl Work {
 
     fn take(&mut self, entry: Entry) {
         let Some(Current { served, watched: Ok(watched) }) = &mut self.current else { return };
-        // A fault of the statistics must not end the watch over later versions.
+        // A panic in the statistics must not end the monitoring of later versions.
         let done = catch_unwind(AssertUnwindSafe(|| match entry {
-            // What an old version answered while it was exchanged is not the new one's.
+            // Predictions of an old version that were made while it was replaced do not count for the new one.
             Entry::Images(images) if Arc::ptr_eq(&images.served, served) => {
                 observe(&images, watched)
             }
             Entry::Label { version, is_right } if version == served.version => {
                 if watched.label(is_right) {
                     let [right, labelled] = watched.labels();
-                    tracing::warn!(version, right, labelled, "alarm: answers are less often right");
+                    tracing::warn!(
+                        version,
+                        right,
+                        labelled,
+                        "drift alarm: predictions are less accurate"
+                    );
                 }
                 Changed::Verdict
             }
@@ -294,25 +302,28 @@ impl Work {
             Ok(changed) => self.changed = self.changed.max(changed),
             Err(_) => {
                 let version = served.version.clone();
-                tracing::error!(version, "the statistics of drift panicked");
+                tracing::error!(version, "the drift statistics panicked");
                 if let Some(current) = &mut self.current {
-                    current.watched = Err("the statistics failed; the log says when".into());
+                    current.watched =
+                        Err("the drift statistics failed; see the log of the server".into());
                 }
             }
         }
     }
 
-    fn tell(&mut self) {
-        self.told_at = Instant::now();
+    fn publish(&mut self) {
+        self.published_at = Instant::now();
         let skipped = self.skipped.load(Ordering::Relaxed);
-        let told = match &self.current {
-            None => Told::off(),
-            Some(Current { served, watched: Err(why) }) => Told::not_watched(served, why, skipped),
+        let published = match &self.current {
+            None => Published::off(),
+            Some(Current { served, watched: Err(why) }) => {
+                Published::not_watched(served, why, skipped)
+            }
             Some(Current { served, watched: Ok(watched) }) => {
-                Told::watched(served, watched, skipped)
+                Published::watched(served, watched, skipped)
             }
         };
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(told);
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(published);
     }
 
     fn write(&mut self, ends: bool) {
@@ -329,7 +340,7 @@ impl Work {
         };
         if is_due {
             if let Err(error) = place.write(served, watched) {
-                tracing::error!(error = error_chain(&error), "the state of drift is not written");
+                tracing::error!(error = error_chain(&error), "cannot write the drift state");
             }
             (self.changed, self.written) = (Changed::Nothing, Instant::now());
         }
@@ -359,7 +370,7 @@ fn observe(images: &Images, watched: &mut Watched) -> Changed {
                 version,
                 window,
                 what,
-                "alarm: the images are no longer like those that the version was accepted on"
+                "drift alarm: the images no longer resemble those that the version was accepted on"
             ),
             Alarm::None if judged.report.is_suspicious() => {
                 tracing::info!(version, window, what, "a window of images is suspicious");
@@ -370,7 +381,7 @@ fn observe(images: &Images, watched: &mut Watched) -> Changed {
     changed
 }
 
-/// What is measured of one image of a request.
+/// The pixel statistics of an image of a request.
 fn pixels(input: &Input, row: usize, shape: [usize; 3]) -> Option<PixelStats> {
     let values: usize = shape.iter().product();
     match input {

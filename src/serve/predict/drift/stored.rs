@@ -1,4 +1,4 @@
-//! The state on disk: written atomically, and taken up only if it is whole and of the same version, reference and
+//! The drift state on disk: written atomically, and used only if it is intact and of the same version, reference and
 //! settings.
 
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::sys::error_chain;
 use crate::sys::files::{FileError, Files, Operation, RealFiles};
 
 const FILE: &str = "drift.json";
-/// More than a million values and 264 windows take.
+/// Larger than a state with a million values and 264 windows.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// Where the state is.
+/// The file of the state.
 #[derive(Debug)]
 pub(super) struct Place(PathBuf);
 
@@ -29,22 +29,22 @@ struct Stored {
     manifest: String,
     /// SHA-256 of the reference that it was compared with.
     reference: String,
-    /// Whether there is an alarm, for `burgeon retrain`.
+    /// Whether there is an alarm; read by `burgeon retrain`.
     #[serde(default)]
     alarm: bool,
     /// SHA-256 of the state.
     sha256: String,
-    /// JSON, as text, so that its hash is that of these very bytes.
+    /// JSON as text, so that the hash is that of exactly these bytes.
     state: String,
 }
 
 impl Place {
-    /// In the folder of the log of requests.
+    /// The file in the folder of the request log.
     pub(super) fn in_folder(requests: &Path) -> Self {
         Self(requests.join(FILE))
     }
 
-    /// What was kept of this version; `None` if that was of another one, or judged by other settings.
+    /// Reads the state of a version; `None` if the file is of another version or of other settings.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Place {
         let stored: Stored =
             serde_json::from_slice(&bytes).map_err(|error| format!("{path}: {error}"))?;
         if sha256(stored.state.as_bytes()) != stored.sha256 {
-            return Err(format!("{path} was changed or cut: its hash is another one"));
+            return Err(format!("{path} is damaged: its hash does not match"));
         }
         let is_same = stored.v == 1
             && stored.version == served.version
@@ -78,7 +78,7 @@ impl Place {
             .map_err(|error| format!("{path}: {}", error_chain(&error)))
     }
 
-    /// Writes it, in the place of what was there.
+    /// Writes the state, replacing the old one.
     pub(super) fn write(&self, served: &Served, watched: &Watched) -> Result<(), FileError> {
         let broken = |error: serde_json::Error| {
             FileError::new(Operation::Write, &self.0, 0, std::io::Error::other(error))
@@ -98,7 +98,7 @@ impl Place {
     }
 }
 
-/// Whether the folder of a log says that there is an alarm of the version with this manifest.
+/// Whether the state in the folder of a request log has an alarm for the version with this manifest.
 ///
 /// # Errors
 ///

@@ -53,10 +53,10 @@ fn request(from: usize, images: usize, change: impl Fn(f32) -> f32) -> (Input, V
 }
 
 fn json(drift: &Drift) -> serde_json::Value {
-    serde_json::to_value(&*drift.told()).unwrap()
+    serde_json::to_value(&*drift.published()).unwrap()
 }
 
-/// What is told once it is so, within a time.
+/// The published state, once it fulfils a condition.
 fn once(drift: &Drift, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
     let began = Instant::now();
     loop {
@@ -160,7 +160,7 @@ fn without_a_reference_it_says_so() {
     let told = json(&drift);
     assert_eq!(told["watched"], false);
     assert!(told["why"].as_str().unwrap().contains("reference.json"), "{told}");
-    assert_eq!(metrics_text("mean", &drift.told()), "");
+    assert_eq!(metrics_text("mean", &drift.published()), "");
     drift.close();
     thread.unwrap().join().unwrap();
     let (off, none) = Drift::start(None, None, &slots).unwrap();

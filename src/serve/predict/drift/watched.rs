@@ -1,4 +1,4 @@
-//! One version, watched. Pure: it reads no clock, and writes nothing.
+//! The drift monitor of a version. Pure: it reads no clock and writes nothing.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use burgeon_drift::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// How a server watches.
+/// The settings of drift monitoring.
 #[derive(Debug, Clone)]
 pub(crate) struct Watching {
     /// How windows are judged.
     pub settings: Settings,
-    /// The least accuracy of labelled answers.
+    /// The lowest acceptable accuracy of labelled predictions.
     pub gate: Option<f64>,
 }
 
-/// Windows that are told of, the newest.
+/// How many of the newest windows are published.
 pub(super) const JUDGED_MAX: usize = 200;
 
 /// A window that was judged.
@@ -32,25 +32,25 @@ pub(super) struct Judged {
     pub(super) began: Timestamp,
     /// When its last image came.
     pub(super) ended: Timestamp,
-    /// What it and the ones before amount to.
+    /// The status after this window.
     pub(super) status: Status,
-    /// What was found.
+    /// The findings.
     pub(super) report: WindowReport,
 }
 
-/// Whether a window is one with which an alarm begins.
+/// Whether a window raises an alarm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Alarm {
     Begins,
     None,
 }
 
-/// What is known of a version besides the detector, to be kept and taken up again.
+/// The stored state of a version, besides that of the detector.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Counted {
     since: Timestamp,
-    /// When the first image of the window came that is not full yet.
+    /// When the first image of the current window arrived.
     began: Option<Timestamp>,
     images: u64,
     suspicious: u64,
@@ -62,14 +62,14 @@ struct Counted {
     sequential: Option<Sequential>,
 }
 
-/// All of it, as it is written.
+/// The stored state, for writing.
 #[derive(Debug, Serialize)]
 pub(super) struct Kept<'a> {
     counted: &'a Counted,
     detector: &'a DetectorState,
 }
 
-/// All of it, as it is read.
+/// The stored state, for reading.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OwnedKept {
@@ -77,7 +77,7 @@ pub(super) struct OwnedKept {
     detector: DetectorState,
 }
 
-/// A version that is watched.
+/// The drift monitor of a version.
 #[derive(Debug)]
 pub(super) struct Watched {
     counted: Counted,
@@ -85,18 +85,18 @@ pub(super) struct Watched {
     run_time: f64,
 }
 
-/// What labels tell.
+/// The accuracy according to labels.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Labels {
     pub(super) images: u64,
     pub(super) right: u64,
     accuracy: f64,
     gate: Option<f64>,
-    /// The probability of an accuracy as low, at one that equals the gate's (exact binomial test).
+    /// The probability of an accuracy this low if the true accuracy equals the gate (exact binomial test).
     p_gate: Option<f64>,
-    /// The probability of one as low, at one that equals the reference's (Fisher's exact test).
+    /// The probability of an accuracy this low if the true accuracy equals that of the reference (Fisher's exact test).
     p_reference: Option<f64>,
-    /// Of Shiryaev and Roberts; an alarm from the run time on.
+    /// The Shiryaev–Roberts statistic; it raises an alarm when it reaches the run time.
     statistic: Option<f64>,
     run_time: f64,
     pub(super) alarm: bool,
@@ -104,7 +104,7 @@ pub(super) struct Labels {
 }
 
 impl Watched {
-    /// One that has seen nothing.
+    /// A monitor without data.
     pub(super) fn new(
         reference: Arc<Reference>,
         watching: &Watching,
@@ -127,7 +127,7 @@ impl Watched {
         Ok(Self { counted, detector, run_time })
     }
 
-    /// Goes on with what was kept; `None` if it was judged by other settings.
+    /// Resumes from a stored state; `None` if it has other settings.
     pub(super) fn resume(
         reference: Arc<Reference>,
         watching: &Watching,
@@ -144,7 +144,7 @@ impl Watched {
         Ok(is_same.then_some(Self { counted, detector, run_time }))
     }
 
-    /// All that is known.
+    /// The state to store.
     pub(super) fn kept(&self) -> Kept<'_> {
         Kept { counted: &self.counted, detector: self.detector.state() }
     }
@@ -173,7 +173,7 @@ impl Watched {
         Ok(counted.judged.back().map(|judged| (alarm, judged)))
     }
 
-    /// Counts a labelled answer. Returns whether an alarm begins.
+    /// Counts a labelled prediction. Returns whether an alarm is raised.
     pub(super) fn label(&mut self, is_right: bool) -> bool {
         let counted = &mut self.counted;
         counted.labelled += 1;
@@ -185,19 +185,19 @@ impl Watched {
         begins
     }
 
-    /// Right answers, and labelled ones.
+    /// The number of right predictions, and of labelled ones.
     pub(super) fn labels(&self) -> [u64; 2] {
         [self.counted.right, self.counted.labelled]
     }
 
-    /// Whether there is an alarm, of images or of labels.
+    /// Whether there is an alarm by images or by labels.
     pub(super) fn is_alarm(&self) -> bool {
         let labels = self.counted.sequential.as_ref();
         self.detector.status() == Status::Alarm || labels.is_some_and(Sequential::is_alarm)
     }
 
-    /// What labels tell; `None` without one.
-    pub(super) fn labels_told(&self) -> Option<Labels> {
+    /// The accuracy according to labels; `None` without labels.
+    pub(super) fn label_accuracy(&self) -> Option<Labels> {
         let Counted { right, labelled, gate, .. } = self.counted;
         if labelled == 0 {
             return None;
@@ -226,12 +226,12 @@ impl Watched {
         &self.detector
     }
 
-    /// When it began.
+    /// When monitoring began.
     pub(super) fn since(&self) -> Timestamp {
         self.counted.since
     }
 
-    /// Images, and suspicious windows.
+    /// The number of images, and of suspicious windows.
     pub(super) fn counts(&self) -> [u64; 2] {
         [self.counted.images, self.counted.suspicious]
     }

@@ -44,8 +44,8 @@ fn binary_tensors_follow_the_json() {
 #[test]
 fn what_makes_no_sense_is_refused_with_what_would_be_right() {
     for (json, part) in [
-        (String::new(), "no inference request"),
-        ("[]".to_owned(), "no inference request"),
+        (String::new(), "not a valid inference request"),
+        ("[]".to_owned(), "not a valid inference request"),
         ("{}".to_owned(), "inputs"),
         (r#"{"inputs":[]}"#.to_owned(), "0 inputs"),
         (input("\"data\":[1,2,3]"), "3 values"),
@@ -62,13 +62,13 @@ fn what_makes_no_sense_is_refused_with_what_would_be_right() {
         (input("\"data\":[]").replace("[2,1,1,2]", "[0,1,1,2]"), "0 images"),
         (input("\"data\":[]").replace("[2,1,1,2]", "[18446744073709551615,1,1,2]"), "images"),
         (input("\"data\":[]").replace("[2,1,1,2]", "[2,1,2,1]"), "[images, 1, 1, 2]"),
-        (input("\"data\":[]").replace("[2,1,1,2]", "[2,-1,1,2]"), "no inference request"),
+        (input("\"data\":[]").replace("[2,1,1,2]", "[2,-1,1,2]"), "not a valid inference request"),
         (input("\"data\":[0,0,0,0]}],\"outputs\":[{\"name\":\"x\""), "no output"),
         (
             input("\"data\":[0,0,0,0]}],\"outputs\":[{\"name\":\"class\"},{\"name\":\"class\""),
             "twice",
         ),
-        (format!("{{\"inputs\":{}", "[".repeat(100_000)), "no inference request"),
+        (format!("{{\"inputs\":{}", "[".repeat(100_000)), "not a valid inference request"),
     ] {
         let error = parse(&json).expect_err(&json);
         assert!(error.contains(part), "{json:.80}: {error}");

@@ -88,7 +88,7 @@ impl Engine for Means {
         Ok(Some(Arc::new(reference)))
     }
 
-    fn attend(&self, work: &mut dyn FnMut()) -> Result<(), String> {
+    fn with_compute_thread(&self, work: &mut dyn FnMut()) -> Result<(), String> {
         work();
         Ok(())
     }

@@ -1,6 +1,7 @@
-//! Tests of `chain::grow`.
+//! Tests of `chain::program_data`.
 
 use super::*;
+use crate::spec::StudyDocument;
 
 fn folder(names: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -29,16 +30,22 @@ fn images_in_the_repository_are_read_there() {
     let given = folder(&["cat/", "dog/"]);
     let mut data = study("source = \"folder\"\npath = \"./images\"\nsize = [40, 50]");
     let before = data.clone();
-    let found = data_of(&mut data, CONV, checkout.path(), Some(given.path()));
+    let found = find_data(&mut data, CONV, checkout.path(), Some(given.path()));
     assert_eq!((found, data), (Ok(None), before));
 }
 
 #[test]
 fn images_elsewhere_are_those_of_the_repositorys_data() {
     let checkout = folder(&[]);
-    let cases: [(&[&str], &str, Source, &str); 6] = [
+    let cases: [(&[&str], &str, Source, &str); 7] = [
         (&["train-images-idx3-ubyte.gz"], "source = \"mnist\"", Source::Mnist, "-"),
         (&["train-images-idx3-ubyte"], "source = \"folder\"\npath = \"images\"", Source::Idx, ""),
+        (
+            &["digits/train-images-idx3-ubyte"],
+            "source = \"mnist\"\npath = \"/data/digits\"",
+            Source::Idx,
+            "digits",
+        ),
         (
             &["cifar-10-batches-bin/a"],
             "source = \"cifar\"\npath = \"data/cifar-10-batches-bin\"",
@@ -57,7 +64,7 @@ fn images_elsewhere_are_those_of_the_repositorys_data() {
     for (names, text, source, below) in cases {
         let given = folder(names);
         let mut data = study(text);
-        let found = data_of(&mut data, CONV, checkout.path(), Some(given.path())).unwrap();
+        let found = find_data(&mut data, CONV, checkout.path(), Some(given.path())).unwrap();
         assert_eq!((data.source, &data.path), (source, &None), "{names:?}");
         assert_eq!(found, (below != "-").then(|| below.into()), "{names:?}");
         let is_framed = !matches!(source, Source::Mnist | Source::Idx);
@@ -71,7 +78,7 @@ fn a_program_leads_to_no_file_outside_of_the_data() {
     let (checkout, outside) = (folder(&[]), folder(&["a/secret/", "given/cat/"]));
     let given = outside.path().join("given");
     let mut data = study("source = \"folder\"\npath = \"/data/../a\"");
-    let found = data_of(&mut data, CONV, checkout.path(), Some(&given)).unwrap();
+    let found = find_data(&mut data, CONV, checkout.path(), Some(&given)).unwrap();
     assert_eq!((data.source, found), (Source::Folder, Some("".into())));
 }
 
@@ -80,10 +87,10 @@ fn images_that_are_nowhere_are_said_to_be() {
     let checkout = folder(&[]);
     let given = folder(&["readme.txt"]);
     let mut data = study("source = \"folder\"\npath = \"images\"");
-    let nowhere = data_of(&mut data.clone(), CONV, checkout.path(), None).unwrap_err();
+    let nowhere = find_data(&mut data.clone(), CONV, checkout.path(), None).unwrap_err();
     assert!(nowhere.contains("`data` of the repository"), "{nowhere}");
-    let unreadable = data_of(&mut data, CONV, checkout.path(), Some(given.path())).unwrap_err();
+    let unreadable = find_data(&mut data, CONV, checkout.path(), Some(given.path())).unwrap_err();
     assert!(unreadable.contains("no images"), "{unreadable}");
-    // burgeon looks for MNIST by itself.
-    assert_eq!(data_of(&mut study("source = \"mnist\""), CONV, checkout.path(), None), Ok(None));
+    // burgeon finds MNIST without a path.
+    assert_eq!(find_data(&mut study("source = \"mnist\""), CONV, checkout.path(), None), Ok(None));
 }

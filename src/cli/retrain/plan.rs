@@ -1,4 +1,5 @@
-//! A retraining on disk: fixed when it begins, so that one that was killed goes on with the same.
+//! The plan of a retraining, on disk: fixed when it begins, so that a retraining that is killed resumes with the same
+//! images and the same study.
 
 use std::path::PathBuf;
 
@@ -9,81 +10,71 @@ use crate::registry::{Action, HeldOut, Record, Registry, RegistryError};
 use crate::retrain::Retraining;
 use crate::sys::files::PathKind;
 
-const ROUND_FILE: &str = "round.json";
+const PLAN_FILE: &str = "round.json";
 const STUDY_FILE: &str = "study.toml";
 const BYTES_MAX: u64 = 16 << 20;
 const SETS: [&str; 3] = ["new", "validation", "held-out"];
-/// Rounds that are kept, the newest, besides that of the version in production.
+/// How many retrainings are kept on disk, the newest, besides that of the version in production.
 const KEPT: u64 = 10;
 
-/// A retraining that was begun.
+/// What a retraining does, from the version that it starts from to the accuracy that it has to reach.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Round {
+pub(super) struct Plan {
     pub(super) v: u32,
     pub(super) retraining: Retraining,
     /// The version that it starts from, and the hash of its manifest.
     pub(super) production: u64,
     pub(super) manifest: String,
-    /// What it has to reach on feedback.
+    /// The accuracy that the new model has to reach on held-out feedback.
     pub(super) accuracy: f64,
-    /// The share of feedback in what is trained on.
+    /// The share of feedback among the training images.
     pub(super) share: f64,
 }
 
-impl Round {
-    /// The decision that put a version into production, if it was a retraining.
-    pub(super) fn of_version(
-        decided: &[(Record, Retraining)],
-        version: u64,
-    ) -> Option<(&Record, &Retraining)> {
-        let is_it =
-            |record: &Record| record.action == Action::Promoted && record.to == Some(version);
-        decided.iter().rev().find(|(record, _)| is_it(record)).map(|(record, own)| (record, own))
-    }
-
-    /// The one that was begun and has no decision.
-    pub(super) fn begun(
+impl Plan {
+    /// The plan of the retraining that has begun and has no decision yet, if there is one.
+    pub(super) fn unfinished(
         registry: &Registry,
         decided: &[(Record, Retraining)],
     ) -> Result<Option<Self>, CliError> {
         let Some(newest) = numbers(registry)?.last().copied() else { return Ok(None) };
-        if decided.iter().any(|(_, known)| known.round == newest) {
+        if decided.iter().any(|(_, known)| known.number == newest) {
             return Ok(None);
         }
-        let path = folder(registry, newest).join(ROUND_FILE);
+        let path = folder(registry, newest).join(PLAN_FILE);
         let bytes = match registry.files().read(&path, BYTES_MAX) {
             Err(error) if error.is_not_found() => return Ok(None),
             read => read.map_err(CliError::File)?,
         };
         let damaged = |why: String| RegistryError::Damaged { path: path.clone(), why };
-        let round: Self =
+        let plan: Self =
             serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        match round.v == 1 && round.retraining.round == newest {
-            true => Ok(Some(round)),
-            false => Err(damaged("it is of another version of burgeon".into()).into()),
+        match plan.v == 1 && plan.retraining.number == newest {
+            true => Ok(Some(plan)),
+            false => Err(damaged("it was written by another version of burgeon".into()).into()),
         }
     }
 
-    /// The number of the next one: that of a decided one is never given again.
-    pub(super) fn next(
+    /// The number of the next retraining: that of a decided one is never reused.
+    pub(super) fn next_number(
         registry: &Registry,
         decided: &[(Record, Retraining)],
     ) -> Result<u64, CliError> {
-        let decided = decided.iter().map(|(_, known)| known.round).max().unwrap_or(0);
+        let decided = decided.iter().map(|(_, known)| known.number).max().unwrap_or(0);
         let there = numbers(registry)?.last().copied().unwrap_or(0);
-        // One that was cut short while it was written is written anew.
+        // A plan whose writing was interrupted is overwritten.
         Ok(there.max(decided + 1))
     }
 
-    /// Images of feedback: to train on, to validate by and to judge by.
-    pub(super) fn images(registry: &Registry, round: u64) -> Result<[HeldOut; 3], CliError> {
+    /// The feedback images of a retraining: those to train on, to validate on and to judge on.
+    pub(super) fn images(registry: &Registry, number: u64) -> Result<[HeldOut; 3], CliError> {
         let [train, validation, held_out] = SETS
-            .map(|name| HeldOut::read(&**registry.files(), &folder(registry, round).join(name)));
+            .map(|name| HeldOut::read(&**registry.files(), &folder(registry, number).join(name)));
         Ok([train?, validation?, held_out?])
     }
 
-    /// Writes it, and removes old ones.
+    /// Writes the plan with its study and images, and removes old retrainings.
     pub(super) fn write(
         &self,
         registry: &Registry,
@@ -93,9 +84,9 @@ impl Round {
         let files = &**registry.files();
         let own = self.folder(registry);
         let base = registry.retrainings()?;
-        let base = Self::of_version(&base, self.production).map(|(_, base)| base.round);
-        let number = self.retraining.round;
-        let is_old = |round: &u64| round + KEPT <= number && Some(*round) != base;
+        let base = promotion_of(&base, self.production).map(|(_, base)| base.number);
+        let number = self.retraining.number;
+        let is_old = |old: &u64| old + KEPT <= number && Some(*old) != base;
         for old in numbers(registry)?.into_iter().filter(is_old) {
             files.remove_folder_atomically(&folder(registry, old)).map_err(CliError::File)?;
         }
@@ -107,25 +98,34 @@ impl Round {
         }
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
         let written = files.write_atomically(&own.join(STUDY_FILE), study.as_bytes());
-        let written = written.and_then(|()| files.write_atomically(&own.join(ROUND_FILE), &json));
+        let written = written.and_then(|()| files.write_atomically(&own.join(PLAN_FILE), &json));
         written.map_err(CliError::File)
     }
 
-    /// The file of its study.
+    /// The file of the study that is trained.
     pub(super) fn study_file(&self, registry: &Registry) -> PathBuf {
         self.folder(registry).join(STUDY_FILE)
     }
 
     pub(super) fn folder(&self, registry: &Registry) -> PathBuf {
-        folder(registry, self.retraining.round)
+        folder(registry, self.retraining.number)
     }
 }
 
-fn folder(registry: &Registry, round: u64) -> PathBuf {
-    registry.retrain().join(format!("{round:06}"))
+/// The decision that put a version into production, if it came from a retraining.
+pub(super) fn promotion_of(
+    decided: &[(Record, Retraining)],
+    version: u64,
+) -> Option<(&Record, &Retraining)> {
+    let is_it = |record: &Record| record.action == Action::Promoted && record.to == Some(version);
+    decided.iter().rev().find(|(record, _)| is_it(record)).map(|(record, own)| (record, own))
 }
 
-/// The numbers of all that are there, in order.
+fn folder(registry: &Registry, number: u64) -> PathBuf {
+    registry.retrain().join(format!("{number:06}"))
+}
+
+/// The numbers of all retrainings on disk, in order.
 fn numbers(registry: &Registry) -> Result<Vec<u64>, CliError> {
     let files = registry.files();
     files.remove_leftovers(&registry.retrain()).map_err(CliError::File)?;

@@ -1,4 +1,4 @@
-//! What is told of drift: as JSON, and as metrics.
+//! The published drift state: as JSON and as metrics.
 
 use std::fmt::Write;
 
@@ -10,23 +10,23 @@ use super::watched::{Judged, Labels, Watched};
 use crate::serve::predict::metrics::escaped;
 use crate::serve::predict::slots::Served;
 
-/// What is known.
+/// A snapshot of the drift state.
 #[derive(Debug, Serialize)]
-pub(in crate::serve::predict) struct Told {
+pub(in crate::serve::predict) struct Published {
     watched: bool,
-    /// Why nothing is watched.
+    /// Why drift is not monitored.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<String>,
-    /// Images and labels that nobody looked at, because too many came, since the server started.
+    /// Images and labels that were skipped since the server started, because too many arrived.
     skipped: u64,
     #[serde(flatten)]
-    state: Option<ToldState>,
+    state: Option<PublishedState>,
 }
 
 #[derive(Debug, Serialize)]
-struct ToldState {
+struct PublishedState {
     since: Timestamp,
     status: Status,
     alarm: bool,
@@ -41,18 +41,18 @@ struct ToldState {
     windows: u64,
     suspicious_windows: u64,
     labels: Option<Labels>,
-    history: Vec<ToldWindow>,
+    history: Vec<PublishedWindow>,
 }
 
 #[derive(Debug, Serialize)]
-struct ToldWindow {
+struct PublishedWindow {
     number: u64,
     began: Timestamp,
     ended: Timestamp,
     status: Status,
     images: usize,
     level: f64,
-    /// What makes it suspicious, and its faults, as phrases.
+    /// What makes it suspicious, and faults of its images, as phrases.
     words: Vec<String>,
     findings: Vec<Finding>,
     faults: Vec<FaultFound>,
@@ -60,20 +60,20 @@ struct ToldWindow {
     accuracy: Option<AccuracyEstimate>,
 }
 
-impl Told {
-    /// It is switched off.
+impl Published {
+    /// Monitoring is switched off.
     pub(super) fn off() -> Self {
-        let why = Some("it is switched off (--no-drift)".into());
+        let why = Some("switched off by --no-drift".into());
         Self { watched: false, why, version: None, skipped: 0, state: None }
     }
 
-    /// This version cannot be watched.
+    /// This version cannot be monitored.
     pub(super) fn not_watched(served: &Served, why: &str, skipped: u64) -> Self {
         let version = Some(served.version.clone());
         Self { watched: false, why: Some(why.into()), version, skipped, state: None }
     }
 
-    /// All that is known of a version.
+    /// The state of a monitored version.
     pub(super) fn watched(served: &Served, watched: &Watched, skipped: u64) -> Self {
         let detector = watched.detector();
         let [images, suspicious_windows] = watched.counts();
@@ -83,7 +83,7 @@ impl Told {
             let words = report.words(classes);
             let burgeon_drift::WindowReport { images, level, findings, faults, .. } = report;
             let (predicted, accuracy) = (report.predicted, report.accuracy);
-            ToldWindow {
+            PublishedWindow {
                 number,
                 began,
                 ended,
@@ -97,8 +97,8 @@ impl Told {
                 accuracy,
             }
         };
-        let labels = watched.labels_told();
-        let state = ToldState {
+        let labels = watched.label_accuracy();
+        let state = PublishedState {
             since: watched.since(),
             status: detector.status(),
             alarm: watched.is_alarm(),
@@ -120,9 +120,11 @@ impl Told {
     }
 }
 
-/// As Prometheus reads it.
-pub(in crate::serve::predict) fn metrics_text(model: &str, told: &Told) -> String {
-    let (Some(version), Some(state)) = (&told.version, &told.state) else { return String::new() };
+/// The metrics in the text format of Prometheus.
+pub(in crate::serve::predict) fn metrics_text(model: &str, published: &Published) -> String {
+    let (Some(version), Some(state)) = (&published.version, &published.state) else {
+        return String::new();
+    };
     let of = format!("model=\"{}\",version=\"{}\"", escaped(model), escaped(version));
     let mut text = String::new();
     let mut family = |name: &str, help: &str, lines: &[(String, f64)]| {
@@ -139,34 +141,50 @@ pub(in crate::serve::predict) fn metrics_text(model: &str, told: &Told) -> Strin
         [("kind=\"images\"".to_owned(), images), ("kind=\"labels\"".to_owned(), of_labels)]
     };
     let flag = |is: bool| f64::from(u8::from(is));
-    family("burgeon_drift_images_total", "Images that were compared", &one(state.images as f64));
+    family(
+        "burgeon_drift_images_total",
+        "Images compared with the reference",
+        &one(state.images as f64),
+    );
     family(
         "burgeon_drift_skipped_total",
-        "Images and labels that came too fast",
-        &one(told.skipped as f64),
+        "Images and labels skipped because too many arrived",
+        &one(published.skipped as f64),
     );
-    family("burgeon_drift_windows_total", "Windows that were judged", &one(state.windows as f64));
+    family("burgeon_drift_windows_total", "Windows judged", &one(state.windows as f64));
     family(
         "burgeon_drift_suspicious_windows_total",
-        "Of these, suspicious ones",
+        "Suspicious windows",
         &one(state.suspicious_windows as f64),
     );
     family(
         "burgeon_drift_alarms_total",
-        "Alarms that began",
+        "Alarms raised",
         &kinds(state.alarms as f64, labels.map_or(0, |labels| labels.alarms) as f64),
     );
     let label_alarm = labels.is_some_and(|labels| labels.alarm);
     family(
         "burgeon_drift_alarm",
-        "Whether there is an alarm",
+        "1 during an alarm, otherwise 0",
         &kinds(flag(state.status == Status::Alarm), flag(label_alarm)),
     );
     if let Some(labels) = labels {
-        family("burgeon_drift_labelled", "Labelled answers", &one(labels.images as f64));
-        family("burgeon_drift_labelled_right", "Of these, right ones", &one(labels.right as f64));
+        family(
+            "burgeon_drift_labelled",
+            "Predictions with a true label",
+            &one(labels.images as f64),
+        );
+        family(
+            "burgeon_drift_labelled_right",
+            "Correct predictions among those with a true label",
+            &one(labels.right as f64),
+        );
     }
-    family("burgeon_drift_level", "The p of a suspicious window", &one(state.level));
+    family(
+        "burgeon_drift_level",
+        "Significance level: windows with a smaller p-value are suspicious",
+        &one(state.level),
+    );
     let Some(last) = state.history.last() else { return text };
     let by_comparison = |value: fn(&Finding) -> f64| -> Vec<(String, f64)> {
         let line = |finding: &Finding| {
@@ -174,15 +192,15 @@ pub(in crate::serve::predict) fn metrics_text(model: &str, told: &Told) -> Strin
         };
         last.findings.iter().map(line).collect()
     };
-    family("burgeon_drift_p", "p of the last window", &by_comparison(|finding| finding.p));
+    family("burgeon_drift_p", "p-value of the last window", &by_comparison(|finding| finding.p));
     family(
         "burgeon_drift_effect",
-        "Effect of the last window",
+        "Effect size of the last window",
         &by_comparison(|finding| finding.effect),
     );
     family(
         "burgeon_drift_floor",
-        "The least effect that counts",
+        "Smallest effect size that counts",
         &by_comparison(|finding| finding.floor),
     );
     let faults: Vec<(String, f64)> = last
@@ -190,7 +208,7 @@ pub(in crate::serve::predict) fn metrics_text(model: &str, told: &Told) -> Strin
         .iter()
         .map(|found| (format!("fault=\"{}\"", found.fault.name()), found.images as f64))
         .collect();
-    family("burgeon_drift_fault_images", "Images of the last window with a fault", &faults);
+    family("burgeon_drift_fault_images", "Images with a fault in the last window", &faults);
     if let Some(estimate) = &last.accuracy {
         let lines = [
             ("method=\"atc\"".to_owned(), estimate.thresholded_confidence),

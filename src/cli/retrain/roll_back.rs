@@ -1,9 +1,8 @@
-//! Whether a version that was retrained is worse than the one before it, on what came since.
+//! Rolls back a retrained version that is worse than the version before it on the feedback since.
 
 use super::Retrainer;
-use super::images::Feedback;
-use super::round::Round;
-use super::train::right;
+use super::images::{Feedback, correct_answers};
+use super::plan::promotion_of;
 use crate::cli::error::CliError;
 use crate::cli::launch;
 use crate::cli::registry::writer;
@@ -12,13 +11,13 @@ use crate::registry::{Alias, PRODUCTION, Record};
 use crate::retrain::{RetrainSettings, Retraining, Selected, bounded};
 use crate::study::Growth;
 
-/// The numbers of labels after which both are compared; after the last, the version is trusted. The level is divided
-/// between them.
-const LOOKS: [usize; 6] = [25, 50, 100, 200, 400, 800];
+/// The numbers of labels after which both versions are compared; after the last, the version is trusted. The significance
+/// level is divided among them.
+const COMPARISONS: [usize; 6] = [25, 50, 100, 200, 400, 800];
 
 impl Retrainer<'_> {
-    /// Compares both on the labelled images that the new one has answered, and rolls it back if the one before has more of
-    /// them right by more than chance.
+    /// Compares both versions on the labelled images that the new one has classified, and rolls it back if the version
+    /// before classifies significantly more of them correctly.
     pub(super) fn roll_back_if_worse(
         &mut self,
         settings: &RetrainSettings,
@@ -26,7 +25,7 @@ impl Retrainer<'_> {
         decided: &[(Record, Retraining)],
         feedback: &Feedback,
     ) -> Result<Option<Record>, CliError> {
-        let Some((promoted, retraining)) = Round::of_version(decided, alias.version) else {
+        let Some((promoted, retraining)) = promotion_of(decided, alias.version) else {
             return Ok(None);
         };
         let Some(before) = promoted.from.filter(|_| promoted.record == alias.record) else {
@@ -36,16 +35,16 @@ impl Retrainer<'_> {
         let mut labels = feedback.labels.clone();
         labels.retain(|label| label.version == version);
         labels.sort_by_key(|label| label.at);
-        let Some(&look) = LOOKS.iter().rev().find(|look| labels.len() >= **look) else {
+        let Some(&count) = COMPARISONS.iter().rev().find(|count| labels.len() >= **count) else {
             return Ok(None);
         };
-        if self.worse_seen.replace((alias.record, look)) == Some((alias.record, look)) {
+        if self.compared.replace((alias.record, count)) == Some((alias.record, count)) {
             return Ok(None);
         }
-        labels.truncate(look);
+        labels.truncate(count);
         let images = Feedback { labels }.images(&self.registry)?;
         let taken = bounded(&images.labels, settings.source_max);
-        if taken.len() < LOOKS[0] {
+        if taken.len() < COMPARISONS[0] {
             return Ok(None);
         }
         let [images, ..] = images.sets(&Selected { train: taken, ..Selected::default() }, None);
@@ -53,16 +52,17 @@ impl Retrainer<'_> {
         let workers = own.workers()?;
         let _entered = workers.enter();
         let device = own.device.open()?;
-        let of = |version| right(&self.registry.version_folder(version), &device, &images);
+        let of =
+            |version| correct_answers(&self.registry.version_folder(version), &device, &images);
         let compared = Discordant::of(&of(before)?, &of(alias.version)?);
         let Discordant { only_first, only_second } = compared;
-        let level = self.registry.settings()?.promotion.level / LOOKS.len() as f64;
+        let level = self.registry.settings()?.promotion.level / COMPARISONS.len() as f64;
         let p = compared.p_value();
         if only_first <= only_second || p >= level {
             return Ok(None);
         }
         let why = format!(
-            "of {} labelled images that came since, {only_first} are right in version {before} alone, {only_second} in version {} alone (McNemar's exact test, p = {p:.4})",
+            "of {} images labelled since, {only_first} are classified correctly by version {before} only, {only_second} by version {} only (McNemar's exact test, p = {p:.4})",
             images.set.images, alias.version
         );
         let writer = writer(&self.registry, "burgeon retrain")?;
