@@ -48,6 +48,9 @@ pub(crate) trait Model: Send + Sync {
 
 /// What loads models.
 pub(crate) trait Engine: Send + Sync {
+    /// The file of a folder that it loads models from.
+    fn model_file(&self) -> &'static str;
+
     /// Loads the model of a folder.
     ///
     /// # Errors
