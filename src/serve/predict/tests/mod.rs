@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod bench;
 mod drift;
+mod mutated;
 
 use self::bench::*;
 pub(super) use self::bench::{reference, usual};
