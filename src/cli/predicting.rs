@@ -13,7 +13,7 @@ use super::output::Output;
 use crate::chain::Tls;
 use crate::data::image_file::{Invert, Picture};
 use crate::drift::read_reference;
-use crate::model::{Classifier, OpenDevice, SavedModel};
+use crate::model::{Classifier, OpenDevice, SavedModel, WEIGHTS_FILE};
 use crate::registry::{Registry, is_model_name};
 use crate::serve::TokenFiles;
 use crate::serve::predict::{
@@ -129,6 +129,10 @@ struct Networks {
 }
 
 impl Engine for Networks {
+    fn model_file(&self) -> &'static str {
+        WEIGHTS_FILE
+    }
+
     fn load(&self, folder: &Path) -> Result<Arc<dyn Model>, String> {
         let saved = SavedModel::open(folder).map_err(|error| error_chain(&error))?;
         let classifier =

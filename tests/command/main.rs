@@ -47,6 +47,8 @@ mod runs;
 mod schema;
 #[cfg(all(unix, feature = "serve"))]
 mod service;
+#[cfg(all(unix, feature = "serve"))]
+mod serving;
 #[path = "../support/small_sets.rs"]
 mod small_sets;
 #[path = "../support/smtp.rs"]

@@ -1,8 +1,13 @@
 //! `burgeon registry`: from a run to a version that serves, and back.
+//!
+//! `BURGEON_REGISTRY_KILLS=500 cargo test --test command registry::` is the long form.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -17,7 +22,7 @@ fn study(seed: u64, epochs: u32) -> String {
 }
 
 /// A bench with two runs, both added to a registry.
-fn filled() -> Bench {
+pub fn filled() -> Bench {
     let bench = Bench::with_study(&study(1, 4));
     for run in ["runs/digits-0001", "runs/digits-0002"] {
         expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
@@ -26,7 +31,7 @@ fn filled() -> Bench {
     bench
 }
 
-fn json(output: &Output) -> Value {
+pub fn json(output: &Output) -> Value {
     serde_json::from_str(&stdout(output)).unwrap()
 }
 
@@ -130,4 +135,99 @@ fn what_is_not_there_is_told() {
         expect_code(&output, code);
         assert!(stderr(&output).contains(part), "{arguments:?}: {}", stderr(&output));
     }
+}
+
+/// What the folders of a registry show from outside.
+struct Shown<'a>(&'a Bench);
+
+impl Shown<'_> {
+    /// The version in production, as whoever serves it reads it.
+    fn production(&self) -> u64 {
+        let alias = fs::read(self.0.path().join("registry/aliases/production")).unwrap();
+        serde_json::from_slice::<Value>(&alias).unwrap()["version"].as_u64().unwrap()
+    }
+
+    fn names(&self, folder: &str) -> BTreeSet<OsString> {
+        let entries = fs::read_dir(self.0.path().join("registry").join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    /// Records that are named as such, each of which has to be whole.
+    fn records(&self) -> usize {
+        let names = self.names("records");
+        let named = names.iter().filter(|name| !name.to_string_lossy().starts_with('.'));
+        named
+            .map(|name| fs::read(self.0.path().join("registry/records").join(name)).unwrap())
+            .map(|record| assert!(serde_json::from_slice::<Value>(&record).is_ok()))
+            .count()
+    }
+}
+
+#[test]
+fn a_promotion_or_rollback_killed_at_any_moment_is_done_or_not_and_the_next_command_works() {
+    let kills: u32 =
+        std::env::var("BURGEON_REGISTRY_KILLS").map_or(12, |kills| kills.parse().unwrap());
+    let bench = filled();
+    expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
+    let shown = Shown(&bench);
+    // Back from 2, forth from 1.
+    let start = |from: u64| -> Child {
+        let arguments = match from {
+            1 => &["registry", "promote", "production", "2", "--force"][..],
+            _ => &["registry", "rollback", "production"],
+        };
+        bench.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    // Waits for the first file that it writes.
+    let has_begun = |child: &mut Child, names: &BTreeSet<OsString>| {
+        while child.try_wait().unwrap().is_none() && shown.names("records") == *names {
+            std::thread::sleep(Duration::from_micros(30));
+        }
+    };
+    let names = shown.names("records");
+    let (began, mut child) = (Instant::now(), start(1));
+    has_begun(&mut child, &names);
+    let writes = Instant::now();
+    while shown.production() == 1 {
+        std::thread::sleep(Duration::from_micros(30));
+    }
+    let writing = writes.elapsed();
+    child.wait().unwrap();
+    let whole_run = began.elapsed();
+    let (mut before, mut within, mut between, mut after) = (0, 0, 0, 0);
+    for kill in 0..kills {
+        let (from, names, records) = (shown.production(), shown.names("records"), shown.records());
+        let mut child = start(from);
+        // Multiples of the golden ratio fill an interval evenly, however many there are.
+        let part = (f64::from(kill) * 0.618_034).fract();
+        if kill % 5 == 0 {
+            std::thread::sleep(whole_run.mul_f64(part));
+        } else {
+            has_begun(&mut child, &names);
+            std::thread::sleep(writing.mul_f64(part * part));
+        }
+        // One that has ended by then is as good.
+        let _ = child.kill();
+        child.wait().unwrap();
+        let (now, decided) = (shown.production(), shown.records() - records);
+        assert!(now == from || (now == 3 - from && decided == 1), "{from} became {now}");
+        match (decided, now == from) {
+            (0, _) if shown.names("records") == names => before += 1,
+            (0, _) => within += 1,
+            (_, true) => between += 1,
+            (_, false) => after += 1,
+        }
+        let verified = bench.burgeon(&["registry", "verify", "--json"]);
+        assert!(verified.status.success(), "kill {kill}: {}", stdout(&verified));
+        let next = (1 + kill % 2).to_string();
+        expect_code(&bench.burgeon(&["registry", "promote", "candidate", &next]), 0);
+        assert_eq!(shown.production(), if decided == 1 { 3 - from } else { from });
+        let is_left = |name: &OsString| name.to_string_lossy().starts_with('.');
+        assert!(!shown.names("records").iter().any(is_left), "kill {kill}");
+    }
+    expect_code(&bench.burgeon(&["registry", "verify"]), 0);
+    println!(
+        "{kills} kills: {before} before anything was written, {within} within the record, {between} between record and alias, \
+         {after} after the alias had moved"
+    );
 }

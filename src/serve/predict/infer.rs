@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::CONTENT_ENCODING;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
 
 use super::answers::{Answer, HEADER_LENGTH};
 use super::app::App;
@@ -21,6 +23,18 @@ use crate::serve::body;
 
 /// The header with the id of a request, for logs and feedback.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The parameters of a path; a path that is not UTF-8 does not exist.
+pub(super) struct Named<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = Path::from_request_parts(parts, state).await;
+        found.map(|Path(found)| Self(found)).map_err(|_| Problem::not_found("address"))
+    }
+}
 
 /// The version in production.
 pub(super) fn served(app: &App) -> Result<Arc<Served>, Problem> {
@@ -51,7 +65,7 @@ pub(super) fn check_name(
 /// The handler of URLs without a version.
 pub(super) async fn infer(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     answered(&app, &name, None, request).await
@@ -60,7 +74,7 @@ pub(super) async fn infer(
 /// The handler of URLs with a version.
 pub(super) async fn infer_version(
     State(app): State<Arc<App>>,
-    Path((name, version)): Path<(String, String)>,
+    Named((name, version)): Named<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     answered(&app, &name, Some(&version), request).await

@@ -49,6 +49,9 @@ pub(crate) trait Model: Send + Sync {
 
 /// Loads models.
 pub(crate) trait Engine: Send + Sync {
+    /// The file of a folder that it loads models from.
+    fn model_file(&self) -> &'static str;
+
     /// Loads the model of a folder.
     ///
     /// # Errors

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::infer::{check_name, served};
+use super::infer::{Named, check_name, served};
 use super::request::{INPUT, OUTPUTS, OutputName};
 use crate::serve::answer::{self, Problem, text, typed};
 
@@ -53,7 +53,7 @@ fn status(is_ready: bool) -> StatusCode {
 /// `GET /v2/models/NAME`.
 pub(super) async fn model(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
     metadata(&app, &name, None)
 }
@@ -61,7 +61,7 @@ pub(super) async fn model(
 /// `GET /v2/models/NAME/versions/VERSION`.
 pub(super) async fn model_version(
     State(app): State<Arc<App>>,
-    Path((name, version)): Path<(String, String)>,
+    Named((name, version)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     metadata(&app, &name, Some(&version))
 }
@@ -69,7 +69,7 @@ pub(super) async fn model_version(
 /// `GET /v2/models/NAME/ready`.
 pub(super) async fn model_ready(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    Named(name): Named<String>,
 ) -> Result<Response, Problem> {
     check_name(&app, &*served(&app)?, &name, None)?;
     Ok(answer::json(StatusCode::OK, &json!({ "name": name, "ready": true })))
@@ -78,7 +78,7 @@ pub(super) async fn model_ready(
 /// `GET /v2/models/NAME/versions/VERSION/ready`.
 pub(super) async fn version_ready(
     State(app): State<Arc<App>>,
-    Path((name, version)): Path<(String, String)>,
+    Named((name, version)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     check_name(&app, &*served(&app)?, &name, Some(&version))?;
     Ok(answer::json(StatusCode::OK, &json!({ "name": name, "ready": true })))

@@ -34,25 +34,36 @@ pub(super) async fn registry(State(app): State<Arc<App>>) -> Result<Response, Pr
     let registry = registry_of(&app)?;
     let (model, serving) = (app.predicting.model.clone(), app.slots.production());
     let serving = serving.map(|served| served.version.clone());
+    let mut refused = app.slots.refused();
     let told = blocking(move || {
         let versions: Vec<u64> = registry.versions()?.into_iter().rev().take(ROWS_MAX).collect();
         let versions = versions
             .into_iter()
             .map(|version| {
-                let manifest = registry.manifest(version)?.0;
-                Ok(json!({
+                // A damaged one is told as such, and hides no other.
+                let manifest = match registry.manifest(version) {
+                    Ok((manifest, _)) => manifest,
+                    Err(error) => {
+                        return json!({ "version": version, "damaged": error_chain(&error) });
+                    }
+                };
+                json!({
                     "version": version, "added": manifest.added, "accuracy": manifest.accuracy,
                     "parameters": manifest.parameters, "run": manifest.run,
                     "latency_ms": manifest.latency_ms, "size_bytes": manifest.size_bytes,
-                }))
+                })
             })
-            .collect::<Result<Vec<Value>, RegistryError>>()?;
+            .collect::<Vec<Value>>();
         let records = registry.records()?.into_iter().rev().take(ROWS_MAX);
         let records = records
             .map(|record| Ok(registry.record(record)?.0))
             .collect::<Result<Vec<Record>, RegistryError>>()?;
+        let aliases = registry.aliases().unwrap_or_else(|error| {
+            refused.insert("aliases", error_chain(&error));
+            Vec::new()
+        });
         Ok(json!({
-            "model": model, "serving": serving, "aliases": registry.aliases()?,
+            "model": model, "serving": serving, "refused": refused, "aliases": aliases,
             "versions": versions, "decisions": records, "retraining": registry.retraining_state()?,
         }))
     });

@@ -1,5 +1,6 @@
 //! The loaded versions: production, candidate and the previous one.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use burgeon_drift::Reference;
@@ -29,6 +30,7 @@ struct Loaded {
     /// The previous version in production, for a fast rollback.
     before: Option<Arc<Served>>,
     candidate: Option<Arc<Served>>,
+    refused: BTreeMap<&'static str, String>,
 }
 
 impl Served {
@@ -65,7 +67,7 @@ impl Slots {
 
     /// The loaded version with this manifest, in any role.
     pub(super) fn loaded(&self, version: &str, manifest: &str) -> Option<Arc<Served>> {
-        let Loaded { production, before, candidate } = self.read();
+        let Loaded { production, before, candidate, .. } = self.read();
         [production, before, candidate]
             .into_iter()
             .flatten()
@@ -80,6 +82,20 @@ impl Slots {
 
     pub(super) fn set_candidate(&self, served: Option<Arc<Served>>) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).candidate = served;
+    }
+
+    /// Why what an alias points to does not serve, by alias.
+    pub(super) fn refused(&self) -> BTreeMap<&'static str, String> {
+        self.read().refused
+    }
+
+    /// Tells why what an alias points to does not serve, or that it does.
+    pub(super) fn set_refused(&self, alias: &'static str, why: Option<String>) {
+        let mut loaded = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => loaded.refused.insert(alias, why),
+            None => loaded.refused.remove(alias),
+        };
     }
 
     fn read(&self) -> Loaded {

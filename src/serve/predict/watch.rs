@@ -35,8 +35,8 @@ pub(super) struct Watch {
     candidate: Seen,
 }
 
-#[derive(Default)]
 struct Seen {
+    name: &'static str,
     stamp: Stamp,
     failed: Option<Instant>,
 }
@@ -69,8 +69,8 @@ impl Watch {
             Source::Registry(registry) => {
                 let mut watch = Self {
                     registry: registry.clone(),
-                    production: Seen::default(),
-                    candidate: Seen::default(),
+                    production: Seen::of(PRODUCTION),
+                    candidate: Seen::of(CANDIDATE),
                 };
                 let stamp = stamp(&registry.alias_file(PRODUCTION));
                 let alias = registry.alias(PRODUCTION).map_err(|error| error_chain(&error))?;
@@ -108,24 +108,28 @@ impl Watch {
     }
 
     fn look_at_production(&mut self, slots: &Slots, engine: &Arc<dyn Engine>, metrics: &Metrics) {
-        let Some(alias) = self.production.moved(&self.registry, PRODUCTION) else { return };
+        let Some(alias) = self.production.moved(&self.registry) else { return };
         let current = slots.production();
         match alias {
             // Without the alias, nothing better than the old version is known.
-            Ok(None) => tracing::error!(
-                "the registry no longer has a version in production; the old version stays in use"
-            ),
+            Ok(None) => {
+                let why = "the registry no longer has a version in production";
+                slots.set_refused(PRODUCTION, Some(why.into()));
+                tracing::error!("{why}; the old version stays in use");
+            }
             Ok(Some(alias)) => {
                 let is_current = current.as_ref().is_some_and(|current| {
                     current.version == alias.version.to_string()
                         && current.manifest == alias.manifest
                 });
                 if is_current {
+                    slots.set_refused(PRODUCTION, None);
                     return;
                 }
                 match load(&self.registry, &alias, slots, engine) {
                     Ok(served) => {
                         slots.set_production(served);
+                        slots.set_refused(PRODUCTION, None);
                         metrics.swapped(true);
                         tracing::info!(
                             version = alias.version,
@@ -134,50 +138,66 @@ impl Watch {
                     }
                     Err(why) => {
                         metrics.swapped(false);
-                        self.production.fail(&why, alias.version, "the old version stays in use");
+                        self.production.fail(
+                            slots,
+                            &why,
+                            alias.version,
+                            "the old version stays in use",
+                        );
                     }
                 }
             }
             Err(why) => {
                 metrics.swapped(false);
-                self.production.fail(&why, 0, "the old version stays in use");
+                self.production.fail(slots, &why, 0, "the old version stays in use");
             }
         }
     }
 
     fn look_at_candidate(&mut self, slots: &Slots, engine: &Arc<dyn Engine>, metrics: &Metrics) {
-        let Some(alias) = self.candidate.moved(&self.registry, CANDIDATE) else { return };
+        let Some(alias) = self.candidate.moved(&self.registry) else { return };
+        let version = alias.as_ref().ok().and_then(Option::as_ref).map_or(0, |it| it.version);
         let loaded = alias.and_then(|alias| match alias {
             None => Ok(None),
             Some(alias) => load(&self.registry, &alias, slots, engine).map(Some),
         });
         match loaded {
-            Ok(served) => slots.set_candidate(served),
+            Ok(served) => {
+                slots.set_candidate(served);
+                slots.set_refused(CANDIDATE, None);
+            }
             Err(why) => {
                 metrics.swapped(false);
                 slots.set_candidate(None);
-                self.candidate.fail(&why, 0, "there is no candidate");
+                self.candidate.fail(slots, &why, version, "there is no candidate");
             }
         }
     }
 }
 
 impl Seen {
+    fn of(name: &'static str) -> Self {
+        Self { name, stamp: None, failed: None }
+    }
+
     /// The alias, if its file has changed or a retry is due.
-    fn moved(&mut self, registry: &Registry, name: &str) -> Option<Result<Option<Alias>, String>> {
-        let now = stamp(&registry.alias_file(name));
+    fn moved(&mut self, registry: &Registry) -> Option<Result<Option<Alias>, String>> {
+        let now = stamp(&registry.alias_file(self.name));
         let retries = self.failed.is_some_and(|failed| failed.elapsed() > RETRY);
         if now == self.stamp && !retries {
             return None;
         }
         self.stamp = now;
         self.failed = None;
-        Some(registry.alias(name).map_err(|error| error_chain(&error)))
+        Some(registry.alias(self.name).map_err(|error| error_chain(&error)))
     }
 
-    fn fail(&mut self, why: &str, version: u64, what_then: &str) {
+    /// Tells what does not serve; `version` is 0 where the alias itself cannot be read.
+    fn fail(&mut self, slots: &Slots, why: &str, version: u64, what_then: &str) {
         self.failed = Some(Instant::now());
-        tracing::error!(version, why, "a version cannot be served; {what_then}");
+        let of_version = if version > 0 { format!("version {version}: ") } else { String::new() };
+        slots.set_refused(self.name, Some(format!("{of_version}{why}")));
+        tracing::error!(alias = self.name, version, why, "a version cannot be served; {what_then}");
     }
 }
 
@@ -217,6 +237,12 @@ fn load_checked(
     let manifest =
         registry.verified(alias.version, Some(&alias.manifest)).map_err(|error| told(&error))?;
     let set = registry.held_out_set().map_err(|error| told(&error))?;
+    // A file that the manifest does not list has no hash, so it may be anything.
+    for name in [engine.model_file(), SELF_TEST_FILE] {
+        if !manifest.files.contains_key(name) {
+            return Err(format!("its manifest lists no {name}"));
+        }
+    }
     let folder = registry.version_folder(alias.version);
     let model = engine.load(&folder)?;
     if model.shape() != manifest.shape || model.shape() != set.shape {

@@ -6,7 +6,7 @@ mod crowds;
 mod deliveries;
 mod health;
 mod looks;
-mod mutated;
+pub(super) mod mutated;
 mod pages;
 mod rights;
 mod streams;

@@ -1,7 +1,7 @@
 //! Requests that were right once, and then changed at random, from many sides at once.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -63,36 +63,30 @@ fn mutated(seeds: &[Vec<u8>], dice: &mut CounterRng) -> Vec<u8> {
     bytes
 }
 
-/// `BURGEON_TEST_MUTATED_SECONDS=600` measures in full.
-#[test]
-fn mutated_requests_from_many_sides_keep_nobody_out() {
+/// Says what is like the seeds from many sides, for as many seconds as `BURGEON_TEST_MUTATED_SECONDS` says (600 measures in
+/// full), while `healthy` asks what has to be answered.
+pub(in crate::serve) fn storm(address: SocketAddr, seeds: &[Vec<u8>], mut healthy: impl FnMut()) {
     let seconds =
         std::env::var("BURGEON_TEST_MUTATED_SECONDS").map_or(4, |seconds| seconds.parse().unwrap());
-    let bench = Bench::guarded();
-    bench.fill();
-    let seeds = seeds();
-    assert!(seeds.len() > 30, "{}", seeds.len());
     let (sent, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let (mut asked, mut longest, mut before, mut most) = (0, Duration::ZERO, 0, 0);
     let began = Instant::now();
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
-            let (bench, seeds, sent, is_over) = (&bench, &seeds, &sent, &is_over);
+            let (sent, is_over) = (&sent, &is_over);
             scope.spawn(move || {
                 let mut dice = CounterRng::new(thread);
                 while !is_over.load(Ordering::Relaxed) {
-                    speak(bench, &mutated(seeds, &mut dice), &mut dice);
+                    speak(address, &mutated(seeds, &mut dice), &mut dice);
                     sent.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         while began.elapsed() < Duration::from_secs(seconds) {
             let asking = Instant::now();
-            // From another address than those that guess tokens.
-            assert_eq!(bench.page("/healthz").status, 200);
-            assert_eq!(bench.page("/login").status, 200);
+            healthy();
             longest = longest.max(asking.elapsed());
-            asked += 2;
+            asked += 1;
             // Once everything is warm.
             if began.elapsed() > Duration::from_secs(seconds) / 4 && before == 0 {
                 before = resident_kb();
@@ -104,21 +98,34 @@ fn mutated_requests_from_many_sides_keep_nobody_out() {
     });
     let grown = most.saturating_sub(before);
     eprintln!(
-        "{} mutated requests in {seconds} s; {asked} healthy ones answered, the longest pair in {longest:.1?}; \
+        "{} mutated requests in {seconds} s; {asked} times healthy ones answered, at the longest in {longest:.1?}; \
          {before} kB of memory, {grown} kB more at most",
         sent.load(Ordering::Relaxed)
     );
     assert!(sent.load(Ordering::Relaxed) > 50 && asked > 2);
     assert!(longest < Duration::from_secs(10), "{longest:?}");
     assert!(grown < 128 << 10, "{grown} kB");
+}
+
+#[test]
+fn mutated_requests_from_many_sides_keep_nobody_out() {
+    let bench = Bench::guarded();
+    bench.fill();
+    let seeds = seeds();
+    assert!(seeds.len() > 30, "{}", seeds.len());
+    storm(bench.address, &seeds, || {
+        // From another address than those that guess tokens.
+        assert_eq!(bench.page("/healthz").status, 200);
+        assert_eq!(bench.page("/login").status, 200);
+    });
     let page = bench.ask("GET /api/builds", &[("Authorization", "Bearer read-token")], b"");
     // It may have to wait for the wrong tokens of this address.
     assert!([200, 429].contains(&page.status), "{page:?}");
 }
 
 /// Says something on a connection of its own, in one piece or a few, and listens or not.
-fn speak(bench: &Bench, bytes: &[u8], dice: &mut CounterRng) {
-    let Ok(mut stream) = TcpStream::connect(bench.address) else { return };
+fn speak(address: SocketAddr, bytes: &[u8], dice: &mut CounterRng) {
+    let Ok(mut stream) = TcpStream::connect(address) else { return };
     let _ = stream.set_read_timeout(Some(Duration::from_millis(300)));
     let (first, second) = bytes.split_at(below(dice, bytes.len() + 1));
     let _ = stream.write_all(first);

@@ -160,17 +160,20 @@ async function versions() {
   if (!found) return;
   $('versions').hidden = $('to-versions').hidden = false;
   $('back').hidden = !session.may.change;
+  const refused = Object.entries(found.refused).map(([alias, why]) => 'Cannot serve as ' + alias + ': ' + why + '.');
+  $('refused').hidden = refused.length === 0;
+  $('refused').textContent = refused.join(' ');
   $('rows').replaceChildren(...found.versions.map((version) => {
     const row = element('tr');
     const names = found.aliases.filter((alias) => alias.version === version.version).map((alias) => alias.alias);
-    const cells = { Version: version.version, Accuracy: percent(version.accuracy), Parameters: version.parameters.toLocaleString('en'), Added: version.added.slice(0, 16).replace('T', ' '), Alias: names.join(', ') };
+    const cells = version.damaged ? { Version: version.version, Accuracy: '', Parameters: '', Added: '', Alias: [...names, version.damaged].join(', ') } : { Version: version.version, Accuracy: percent(version.accuracy), Parameters: version.parameters.toLocaleString('en'), Added: version.added.slice(0, 16).replace('T', ' '), Alias: names.join(', ') };
     for (const [name, text] of Object.entries(cells)) {
       const cell = element('td', String(text));
       if (text !== '') cell.dataset.name = name;
       row.append(cell);
     }
     const last = element('td');
-    if (session.may.change && !names.includes('production')) last.append(promoteButton('Promote', version.version, false));
+    if (session.may.change && !version.damaged && !names.includes('production')) last.append(promoteButton('Promote', version.version, false));
     row.append(last);
     return row;
   }));

@@ -71,6 +71,10 @@ pub(super) struct Means {
 }
 
 impl Engine for Means {
+    fn model_file(&self) -> &'static str {
+        "model"
+    }
+
     fn load(&self, folder: &Path) -> Result<Arc<dyn Model>, String> {
         let text =
             std::fs::read_to_string(folder.join("model")).map_err(|error| error.to_string())?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 mod bench;
 mod drift;
+mod mutated;
 
 use self::bench::*;
 pub(super) use self::bench::{reference, usual};
@@ -43,9 +44,12 @@ fn images_are_answered_as_the_protocol_says() {
     {
         assert_eq!(bench.ask(&format!("GET {path}"), &[], b"").status, 200, "{path}");
     }
-    for path in
-        ["/v2/models/other", "/v2/models/mean/versions/7", "/v2/models/mean/versions/7/ready"]
-    {
+    for path in [
+        "/v2/models/other",
+        "/v2/models/%FF",
+        "/v2/models/mean/versions/7",
+        "/v2/models/mean/versions/%FF/ready",
+    ] {
         let reply = bench.ask(&format!("GET {path}"), &[], b"");
         assert_eq!(reply.status, 404, "{path}");
         assert!(reply.json()["error"].is_string());
