@@ -30,7 +30,8 @@ pub fn keras_group() -> Group {
         missing: missing_image(KERAS_IMAGE).or_else(missing),
         tests: tests![
             a_keras_program_is_found_trained_in_its_own_image_and_held_to_the_gate,
-            a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image
+            a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image,
+            a_keras_program_is_grown_with_every_step_in_a_container
         ],
     }
 }
@@ -74,15 +75,6 @@ pub fn study_rule() -> String {
     )
 }
 
-/// The containers of builds that there are, ended ones among them.
-pub fn containers() -> String {
-    let found = Command::new("docker")
-        .args(["ps", "-aq", "--filter", "label=io.burgeon.build"])
-        .output()
-        .unwrap();
-    String::from_utf8(found.stdout).unwrap()
-}
-
 fn a_push_becomes_a_published_model_and_a_mail_by_way_of_a_container() {
     let mut site = Site::new(&["digits"], "", &study_rule());
     let seedling = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/seedling.toml");
@@ -97,7 +89,7 @@ fn a_push_becomes_a_published_model_and_a_mail_by_way_of_a_container() {
         subject.starts_with("[burgeon] digits main ") && subject.contains(" accepted: 9"),
         "{subject}"
     );
-    assert_eq!(containers(), "", "no container is left");
+    assert!(site.containers(&["--all"]).is_empty(), "no container is left");
 }
 
 /// A program as people write them, but that it reads MNIST where the repository's `data` is.
@@ -153,12 +145,23 @@ fn a_keras_program_is_found_trained_in_its_own_image_and_held_to_the_gate() {
     assert_eq!(fs::read_link(site.at("state/models/digits/production")).unwrap(), published);
 }
 
-fn a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image() {
-    let rule = format!(
+/// The rule that has Keras programs run in an image that has Keras and nothing of burgeon.
+fn keras_rule() -> String {
+    format!(
         "framework = \"keras\"\nimage = {KERAS_IMAGE:?}\ncommand = [\"python3\", \"{{entry}}\"]"
-    );
-    a_keras_program_is_grown(&rule);
-    assert_eq!(containers(), "", "no container is left");
+    )
+}
+
+fn a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image() {
+    let site = a_keras_program_is_grown(&keras_rule());
+    assert!(site.containers(&["--all"]).is_empty(), "no container is left");
+}
+
+/// Two images take turns: programs run in that of Keras, networks are grown and exported in the trainer's.
+fn a_keras_program_is_grown_with_every_step_in_a_container() {
+    let rules = format!("{}\n[[rule]]\n{}", keras_rule(), study_rule());
+    let site = a_keras_program_is_grown(&rules);
+    assert!(site.containers(&["--all"]).is_empty(), "no container is left");
 }
 
 fn a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_keras() {
@@ -170,7 +173,7 @@ fn a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_keras() {
 }
 
 /// The circle: detected, trained, below the gate, a study, grown, exported, run again in Keras, published, told.
-fn a_keras_program_is_grown(rule: &str) {
+fn a_keras_program_is_grown(rule: &str) -> Site {
     // A single layer tells digits apart in 92 of 100 cases, and not in 95.
     let linear = KERAS
         .replace("    layers.Conv2D(8, 3, activation=\"relu\", input_shape=(28, 28, 1)),\n    layers.MaxPooling2D(),\n", "")
@@ -198,4 +201,5 @@ fn a_keras_program_is_grown(rule: &str) {
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(log.stdout).unwrap().lines().count(), 1);
+    site
 }
