@@ -25,16 +25,16 @@ ARG FEATURES=default
 ARG PREBUILT=
 WORKDIR /build
 COPY --from=manifests /dummies ./
-RUN test -n "$PREBUILT" || cargo build --release --locked --features "$FEATURES"
+RUN test -n "$PREBUILT" || cargo build --profile dist --locked --features "$FEATURES"
 COPY . ./
 ARG REVISION
 # The dummies are newer than the sources, which cargo would take for unchanged.
 RUN set -eu; \
     if [ -z "$PREBUILT" ]; then \
         find src crates build.rs -name '*.rs' -exec touch {} +; \
-        BURGEON_COMMIT="$REVISION" cargo build --release --locked --features "$FEATURES"; \
+        BURGEON_COMMIT="$REVISION" cargo build --profile dist --locked --features "$FEATURES"; \
         PREBUILT=/prebuilt; mkdir "$PREBUILT"; \
-        cp target/release/burgeon "$PREBUILT"; \
+        cp target/dist/burgeon "$PREBUILT"; \
         .ci/licenses --features "$FEATURES" > "$PREBUILT/THIRD-PARTY-LICENSES"; \
         .ci/sbom --features "$FEATURES" > "$PREBUILT/sbom.cdx.json"; \
     fi; \

@@ -5,6 +5,7 @@ mod name;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::record::measures::recalls;
 use crate::record::{
     Basis, ClassRecall, Conclusion, DataFinding, FloorJudgement, FoldResult, Forecast, Forgetting,
     GraftReport, Inherit, InheritedModel, Probe, Profile, SplitCounts, StudyResult,
@@ -145,7 +146,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         probe: Option<Probe>,
         /// Correctly classified validation images of each class, by label.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "recalls")]
         recalls: Vec<ClassRecall>,
         /// Why the trial was given up in it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,7 +195,7 @@ pub enum Event {
         /// Of these, images classified correctly by a network that was trained on the other folds.
         correct: u64,
         /// Correctly classified images of each class, by label.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Vec::is_empty", with = "recalls")]
         recalls: Vec<ClassRecall>,
         /// Number of epochs trained.
         epochs: u32,

@@ -1,9 +1,12 @@
 //! Runs the command of `[notify]` when a study is over.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::error::NotifyError;
 use crate::record::StudyResult;
@@ -13,14 +16,14 @@ use crate::record::StudyResult;
 ///
 /// # Errors
 ///
-/// If the program cannot be started, fails, or is still running after ten minutes, when it is killed. The result of the study
-/// stands.
+/// If the program cannot be started, fails, or is still running after ten minutes, when it is killed with what it started. The
+/// result of the study stands.
 pub fn notify(command: &[String], study: &str, result: &StudyResult) -> Result<(), NotifyError> {
     notify_while(command, study, result, &mut || true)
 }
 
-/// Like [`notify`], but calls `keep_going` while it waits. Once that returns `false`, the program has two
-/// seconds to end by itself before it is killed.
+/// Like [`notify`], but calls `keep_going` while it waits. Once that returns `false`, the program is sent SIGTERM, and has two
+/// seconds to end before it is killed.
 ///
 /// # Errors
 ///
@@ -57,6 +60,8 @@ fn run(
         .stdin(Stdio::null())
         // Standard output may carry events.
         .stdout(Stdio::null())
+        // So that what it starts can be ended with it.
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
     match wait_while(&mut child, limit, keep_going).map_err(failed)? {
@@ -74,7 +79,7 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 const GRACE: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What waiting for a program came to; it is killed unless it ended by itself.
+/// How waiting for a program ended; by then the program has, too.
 enum Waited {
     Ended(ExitStatus),
     Stopped,
@@ -90,19 +95,35 @@ fn wait_while(
     let mut until = None;
     let waited = loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Waited::Ended(status));
+            // A program that was asked to end and did not finish has told nobody, and will be started again.
+            let was_stopped = until.is_some() && !status.success();
+            return Ok(if was_stopped { Waited::Stopped } else { Waited::Ended(status) });
         }
-        if !keep_going() && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + GRACE) {
-            break Waited::Stopped;
+        if !keep_going() {
+            let until = *until.get_or_insert_with(|| {
+                signal(child, Signal::TERM);
+                Instant::now() + GRACE
+            });
+            if Instant::now() >= until {
+                break Waited::Stopped;
+            }
         }
         if since.elapsed() >= limit {
             break Waited::TimedOut;
         }
         sleep(LOOK_EVERY);
     };
-    child.kill()?;
+    signal(child, Signal::KILL);
     child.wait()?;
     Ok(waited)
+}
+
+/// To the program and to what it started. One that has not been waited for keeps its process id, so no other group is hit.
+fn signal(child: &Child, signal: Signal) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // A group whose processes have all ended is what is wanted.
+        let _ = kill_process_group(group, signal);
+    }
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub struct EpochRecord {
     pub probe: Option<Probe>,
     /// Correctly classified validation images of each class, by label; empty if the trainer does not
     /// report them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "super::measures::recalls")]
     pub recalls: Vec<ClassRecall>,
     /// Why the trial was given up in this epoch, which may then be incomplete.
     #[serde(default)]

@@ -18,6 +18,7 @@ pub struct FoldResult {
     /// Of these, images classified correctly.
     pub correct: u64,
     /// Images and correctly classified ones of each class, by label; empty if the trainer does not report them.
+    #[serde(with = "super::measures::recalls")]
     pub recalls: Vec<ClassRecall>,
     /// Number of epochs trained.
     pub epochs: u32,

@@ -49,6 +49,8 @@ fn main() {
         #[cfg(all(unix, feature = "serve"))]
         chain::growing_group(),
         #[cfg(all(unix, feature = "serve"))]
+        chain::torch_growing_group(),
+        #[cfg(all(unix, feature = "serve"))]
         chain_kills::group(),
         examples::group(),
         full_disk::group(),

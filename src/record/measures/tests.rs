@@ -52,3 +52,23 @@ fn the_wilson_bound_matches_published_values() {
     assert!((wilson_lower_bound(0.9, 10, 0.95) - 0.595_849_7).abs() < 1e-6);
     assert!((wilson_lower_bound(0.8, 5000, 0.95) - 0.788_684_3).abs() < 1e-6);
 }
+
+#[test]
+fn recalls_of_many_classes_are_written_in_columns_and_read_back() {
+    let of = |classes: u64| {
+        let recalls =
+            (0..classes).map(|class| ClassRecall { right: class % 3, images: 3 }).collect();
+        crate::record::EpochRecord { recalls, ..crate::record::EpochRecord::default() }
+    };
+    for (classes, most_bytes) in [(2, 600), (1_000, 30_000), (1_001, 6_000), (65_000, 300_000)] {
+        let text = serde_json::to_string(&of(classes)).unwrap();
+        assert!(text.len() < most_bytes, "{classes} classes take {} bytes", text.len());
+        assert_eq!(text.contains("[{\"right\""), classes <= 1_000, "{text:.200}");
+        let read: crate::record::EpochRecord = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.recalls, of(classes).recalls);
+    }
+    let uneven = r#"{"recalls": {"right": [1], "images": [1, 2]}}"#;
+    let error = serde_json::from_str::<serde_json::Value>(uneven).unwrap();
+    let error = recalls::deserialize(&error["recalls"]).unwrap_err().to_string();
+    assert_eq!(error, "recalls of 1 and images of 2 classes");
+}

@@ -77,6 +77,8 @@ pub struct Interpreter<'a> {
     pub(super) events: Vec<Event>,
     /// Rounds of a training loop that is written out, and where.
     pub(super) epochs: Option<(i64, Place)>,
+    /// Images of a batch that is cut out by a loop, and where.
+    pub(super) batch: Option<(i64, Place)>,
     /// What was noticed.
     pub(super) said: Vec<Said>,
 }
@@ -101,6 +103,7 @@ impl<'a> Interpreter<'a> {
             channels_first: false,
             events: Vec::new(),
             epochs: None,
+            batch: None,
             said: Vec::new(),
         }
     }

@@ -192,10 +192,19 @@ impl<'a> Interpreter<'a> {
         let trains = self.is_training_loop(left, body, scope);
         let rounds: Vec<Value> = match values {
             Some(values) if trains => {
-                let count = values.len() as i64;
+                let stride = match values[..] {
+                    [Value::Int(first), Value::Int(second), ..] => second.saturating_sub(first),
+                    _ => 1,
+                };
+                let is_over_batches = stride > 1 && !self.names_epochs(left, scope);
+                // Where each batch begins, all of which are one epoch: `range(0, len(x), 32)`.
+                let count = if is_over_batches { 1 } else { values.len() as i64 };
                 // A loop over epochs around one over batches: the outer one counts.
                 if count > 0 && self.epochs.is_none() {
                     self.epochs = Some((count, place));
+                }
+                if is_over_batches {
+                    self.batch.get_or_insert((stride, place));
                 }
                 values.into_iter().take(1).collect()
             }
@@ -218,13 +227,17 @@ impl<'a> Interpreter<'a> {
 
     /// Whether a loop is that over epochs: by its variable, or as it takes gradients.
     fn is_training_loop(&self, left: Node<'a>, body: Node<'a>, scope: usize) -> bool {
-        let name = self.text(left, scope).to_lowercase();
         let body = self.text(body, scope);
         if body.contains(".fit(") {
             return false;
         }
-        name.contains("epoch")
-            || ((body.contains(".backward(") || body.contains("train(")) && !name.contains(','))
+        self.names_epochs(left, scope)
+            || ((body.contains(".backward(") || body.contains("train("))
+                && !self.text(left, scope).contains(','))
+    }
+
+    fn names_epochs(&self, left: Node<'a>, scope: usize) -> bool {
+        self.text(left, scope).to_lowercase().contains("epoch")
     }
 
     fn while_loop(&mut self, node: Node<'a>, scope: usize) -> Flow {

@@ -93,6 +93,12 @@ impl Interpreter<'_> {
             self.whole("batch-size", "batch_size", size, &mut training);
         }
         if !training.has("batch-size")
+            && let Some((size, place)) = self.batch
+        {
+            self.at = place;
+            self.whole("batch-size", "the batch", &Value::Int(size), &mut training);
+        }
+        if !training.has("batch-size")
             && chain.is_keras
             && events.iter().any(|event| event.method.starts_with("fit"))
         {
