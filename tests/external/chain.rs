@@ -30,7 +30,8 @@ pub fn keras_group() -> Group {
         missing: missing_image(KERAS_IMAGE).or_else(missing),
         tests: tests![
             a_keras_program_is_found_trained_in_its_own_image_and_held_to_the_gate,
-            a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image
+            a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image,
+            a_keras_program_is_grown_with_every_step_in_a_container
         ],
     }
 }
@@ -77,15 +78,6 @@ pub fn study_rule() -> String {
     )
 }
 
-/// The containers of builds that there are, ended ones among them.
-pub fn containers() -> String {
-    let found = Command::new("docker")
-        .args(["ps", "-aq", "--filter", "label=io.burgeon.build"])
-        .output()
-        .unwrap();
-    String::from_utf8(found.stdout).unwrap()
-}
-
 fn a_push_becomes_a_published_model_and_a_mail_by_way_of_a_container() {
     let mut site = Site::new(&["digits"], "", &study_rule());
     let seedling = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/seedling.toml");
@@ -100,7 +92,7 @@ fn a_push_becomes_a_published_model_and_a_mail_by_way_of_a_container() {
         subject.starts_with("[burgeon] digits main ") && subject.contains(" accepted: 9"),
         "{subject}"
     );
-    assert_eq!(containers(), "", "no container is left");
+    assert!(site.containers(&["--all"]).is_empty(), "no container is left");
 }
 
 /// How programs read MNIST: where the repository's `data` is in a container.
@@ -184,12 +176,30 @@ fn a_keras_program_is_found_trained_in_its_own_image_and_held_to_the_gate() {
     assert_eq!(fs::read_link(site.at("state/models/digits/production")).unwrap(), published);
 }
 
-fn a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image() {
-    let rule = format!(
+/// The rule that has Keras programs run in an image that has Keras and nothing of burgeon.
+fn keras_rule() -> String {
+    format!(
         "framework = \"keras\"\nimage = {KERAS_IMAGE:?}\ncommand = [\"python3\", \"{{entry}}\"]"
-    );
-    a_program_is_grown(&rule, &linear_keras(), "Keras", ["keras_model.py", "keras.npz"]);
-    assert_eq!(containers(), "", "no container is left");
+    )
+}
+
+fn a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_its_own_image() {
+    a_keras_program_is_grown_in_containers(&keras_rule());
+}
+
+/// Two images take turns: programs run in that of Keras, networks are grown and exported in the trainer's.
+fn a_keras_program_is_grown_with_every_step_in_a_container() {
+    a_keras_program_is_grown_in_containers(&format!(
+        "{}\n[[rule]]\n{}",
+        keras_rule(),
+        study_rule()
+    ));
+}
+
+fn a_keras_program_is_grown_in_containers(rules: &str) {
+    let files = ["keras_model.py", "keras.npz"];
+    let site = a_program_is_grown(rules, &linear_keras(), "Keras", files);
+    assert!(site.containers(&["--all"]).is_empty(), "no container is left");
 }
 
 fn a_keras_program_that_misses_its_gate_is_grown_and_passes_it_in_keras() {
@@ -218,7 +228,7 @@ fn linear_keras() -> String {
 }
 
 /// The circle: detected, trained, below the gate, a study, grown, exported, run again in its library, published, told.
-fn a_program_is_grown(rule: &str, linear: &str, library: &str, files: [&str; 2]) {
+fn a_program_is_grown(rule: &str, linear: &str, library: &str, files: [&str; 2]) -> Site {
     // A single layer tells digits apart in 92 of 100 cases, and not in 95. In a process, `/data` is elsewhere.
     let read = READ.replace("\"/data\"", "os.environ[\"BURGEON_DATA\"]");
     assert!(read.contains("BURGEON_DATA"));
@@ -245,4 +255,5 @@ fn a_program_is_grown(rule: &str, linear: &str, library: &str, files: [&str; 2])
         .output()
         .unwrap();
     assert_eq!(String::from_utf8(log.stdout).unwrap().lines().count(), 1);
+    site
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::chain::{containers, missing, study_rule};
+use crate::chain::{missing, study_rule};
 use crate::site::Site;
 use crate::skipping::{Group, tests};
 
@@ -89,7 +89,7 @@ fn kills_change_no_verdict_no_mail_and_no_bit_of_a_model() {
         assert_eq!(build["verdict"], "accepted", "{build:#}\n{}", site.log_of(&build));
     }
     expect_one_mail_each(&site, &builds);
-    assert_eq!(containers(), "", "no container is left");
+    assert!(site.containers(&["--all"]).is_empty(), "no container is left");
 }
 
 /// The run of a build, relative to its folder.
@@ -155,10 +155,10 @@ impl Killer {
                 Some("service".to_owned())
             }
             1 => self
-                .container()
+                .container(site)
                 .filter(|id| docker(&["kill", id]).is_some())
                 .map(|_| "container".into()),
-            _ => self.process(),
+            _ => self.process(site),
         };
         if let Some(what) = what {
             println!("killed: {what}");
@@ -167,15 +167,14 @@ impl Killer {
     }
 
     /// One of the containers that run.
-    fn container(&mut self) -> Option<String> {
-        let ids = docker(&["ps", "-q", "--filter", "label=io.burgeon.build"])?;
-        let ids: Vec<_> = ids.split_whitespace().collect();
-        (!ids.is_empty()).then(|| ids[self.next() as usize % ids.len()].to_owned())
+    fn container(&mut self, site: &Site) -> Option<String> {
+        let mut ids = site.containers(&[]);
+        (!ids.is_empty()).then(|| ids.swap_remove(self.next() as usize % ids.len()))
     }
 
     /// Kills a process of a container: its first one, the supervisor or the trainer.
-    fn process(&mut self) -> Option<String> {
-        let id = self.container()?;
+    fn process(&mut self, site: &Site) -> Option<String> {
+        let id = self.container(site)?;
         let processes = docker(&["top", &id, "-o", "pid,etimes,args"])?;
         let processes: Vec<Vec<&str>> = processes
             .lines()

@@ -137,6 +137,25 @@ impl Site {
         fs::read_to_string(self.of_build(build, "log.txt")).unwrap_or_default()
     }
 
+    /// The containers of its builds; `options` of `docker ps` say which. Other services may have theirs in the same engine.
+    pub fn containers(&self, options: &[&str]) -> Vec<String> {
+        let found = Command::new("docker")
+            .args(["ps", "--no-trunc", "--filter", "label=io.burgeon.build"])
+            .args(["--format", "{{.ID}} {{.Mounts}}"])
+            .args(options)
+            .output()
+            .unwrap();
+        assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+        // By name, as links on the way to it may have been followed.
+        let own = self.folder.path().file_name().unwrap().to_str().unwrap();
+        String::from_utf8(found.stdout)
+            .unwrap()
+            .lines()
+            .filter(|line| line.contains(own))
+            .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+            .collect()
+    }
+
     /// Pushes what is in the working tree; its build, once it has ended, and its log.
     pub fn built(&mut self, name: &str) -> (Value, String) {
         let before = self.builds().len();

@@ -16,7 +16,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveContainerOpt
 use bollard::{API_DEFAULT_VERSION, Docker};
 use tokio::time::sleep;
 
-use super::error::{ContainerError, answered};
+use super::error::{ContainerError, answered, is_missing};
 use super::job::{is_image, is_label};
 use super::settings::{LABEL, Maker};
 use super::socket::socket;
@@ -131,7 +131,7 @@ impl Engine {
     pub(super) async fn has_image(&self, image: &str) -> Result<bool, ContainerError> {
         match self.docker.inspect_image(image).await {
             Ok(_) => Ok(true),
-            Err(error) if answered(&error).is_some_and(|(status, _)| status == 404) => Ok(false),
+            Err(error) if is_missing(&error) => Ok(false),
             Err(error) => Err(self.failed("look for an image", error)),
         }
     }

@@ -144,6 +144,11 @@ pub(super) fn is_away(error: &EngineError) -> bool {
     )
 }
 
+/// Whether the engine has no such container or image.
+pub(super) fn is_missing(error: &EngineError) -> bool {
+    answered(error).is_some_and(|(status, _)| status == 404)
+}
+
 /// The status of the engine's answer, and its message, if it answered with an error.
 pub(super) fn answered(error: &EngineError) -> Option<(u16, &str)> {
     match error {

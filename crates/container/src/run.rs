@@ -2,23 +2,26 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bollard::errors::Error as EngineError;
-use bollard::models::ContainerSummaryStateEnum as State;
+use bollard::models::{ContainerInspectResponse, ContainerSummaryStateEnum as State};
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::ended::{Ended, started};
 use super::engine::{Engine, FoundContainer, IfRunning, join, spawn};
-use super::error::{ContainerError, answered, is_away};
+use super::error::{ContainerError, answered, is_away, is_missing};
 use super::job::{Gpus, Job};
 use super::settings::{Maker, check_limits, name, settings};
 use super::watch::{Caller, LeaveOnDrop, TICK, Watch};
 
 /// Most pieces of output that wait for the caller.
 const PIECES: usize = 64;
+
+/// How many ticks an engine may take to list a container whose name is taken, or to know one that it lists.
+const TRIES: u32 = 20;
 
 impl Engine {
     /// Runs the job to its end. If its container was started before, by a process that died, this goes on to wait for it
@@ -97,11 +100,11 @@ impl Engine {
             Err(error) if is_taken(&error) => {
                 // Somebody was faster: a process that died after its request, most likely. The engine knows the name
                 // before it lists the container.
-                for _ in 0..20 {
+                for _ in 0..TRIES {
                     if let Some(found) = self.find(Some(&job.label)).await?.pop() {
                         return Ok(found.id);
                     }
-                    sleep(Duration::from_millis(100)).await;
+                    sleep(TICK).await;
                 }
                 return Err(self.refused(job, "create", error));
             }
@@ -112,8 +115,11 @@ impl Engine {
 
     /// Starts it, unless it lacks a limit; does nothing if it is started already.
     async fn start(&self, job: &Job, id: String) -> Result<String, ContainerError> {
-        let made = self.inspect(&id).await;
-        let made = made.map_err(|error| self.failed("inspect a container", error))?;
+        let made = self.listed(job, &id).await?;
+        if is_started(&made) {
+            // Somebody was faster. If it has ended since, the engine would run it a second time.
+            return Ok(id);
+        }
         if let Err(error) = check_limits(job, &made.host_config.unwrap_or_default()) {
             self.remove_container(&id, IfRunning::Leave).await?;
             return Err(error);
@@ -123,14 +129,30 @@ impl Engine {
             // It may have been started, which a next call finds out.
             return Err(self.failed("start a container", error));
         }
-        // So that a next try begins with what the job says then; unless somebody else started it.
-        self.remove_container(&id, IfRunning::Leave).await?;
-        match self.inspect(&id).await {
-            Ok(there) if there.state.as_ref().is_some_and(|state| started(state).is_some()) => {
-                Ok(id)
-            }
-            _ => Err(self.refused(job, "start", error)),
+        let has_run = async || self.inspect(&id).await.is_ok_and(|there| is_started(&there));
+        // So that a next try begins with what the job says then; unless somebody else started it, whose end would be lost.
+        if !has_run().await {
+            self.remove_container(&id, IfRunning::Leave).await?;
         }
+        match has_run().await {
+            true => Ok(id),
+            false => Err(self.refused(job, "start", error)),
+        }
+    }
+
+    /// A container that the engine has listed, which it does a moment before it knows it by its identifier.
+    async fn listed(
+        &self,
+        job: &Job,
+        id: &str,
+    ) -> Result<ContainerInspectResponse, ContainerError> {
+        for _ in 0..TRIES {
+            match self.inspect(id).await {
+                Err(error) if is_missing(&error) => sleep(TICK).await,
+                made => return made.map_err(|error| self.failed("inspect a container", error)),
+            }
+        }
+        Err(ContainerError::Gone { label: job.label.clone() })
     }
 
     fn refused(&self, job: &Job, doing: &'static str, error: EngineError) -> ContainerError {
@@ -150,6 +172,10 @@ fn is_taken(error: &EngineError) -> bool {
     answered(error).is_some_and(|(status, said)| status == 409 || said.contains("already in use"))
 }
 
+fn is_started(container: &ContainerInspectResponse) -> bool {
+    container.state.as_ref().is_some_and(|state| started(state).is_some())
+}
+
 /// How far a container has come: 0 if it was not started.
 fn progress(found: &FoundContainer) -> u8 {
     match found.state {
@@ -158,3 +184,6 @@ fn progress(found: &FoundContainer) -> u8 {
         _ => 2,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::ended::{EndReason, Ended, ended, started};
 use super::engine::Engine;
-use super::error::{ContainerError, answered, is_away};
+use super::error::{ContainerError, is_away, is_missing};
 use super::job::Job;
 use crate::hang::SignsOfLife;
 
@@ -299,10 +299,6 @@ fn time_left(limit: Duration, started: Option<Timestamp>, now: Timestamp) -> Dur
 
 fn runs(state: &ContainerState) -> bool {
     state.running == Some(true) || state.paused == Some(true) || state.restarting == Some(true)
-}
-
-fn is_missing(error: &EngineError) -> bool {
-    answered(error).is_some_and(|(status, _)| status == 404)
 }
 
 #[cfg(test)]
