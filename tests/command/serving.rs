@@ -243,7 +243,7 @@ fn a_version_that_is_not_what_it_should_be_never_serves_and_is_told() {
             }),
         ),
         (
-            "takes images of [1, 6, 6]",
+            "its network has the input shape [1, 6, 6]",
             Box::new(|it| {
                 it.replace(&small);
                 it.sign();
@@ -366,7 +366,7 @@ fn predictions_come_over_tls_from_a_run_and_from_a_registry() {
     }
     let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     for (key, part) in [
-        ("no key", "no private key in PEM"),
+        ("no key", "it contains no PEM private key"),
         (&other.signing_key.serialize_pem(), "certificate.pem"),
     ] {
         fs::write(bench.path().join("key.pem"), key).unwrap();
