@@ -152,7 +152,7 @@ fn a_person_draws_drops_promotes_and_sees_the_alarm() {
         browser.value("document.querySelector('#decided button').click()");
     }
     browser.wait_for(&format!("{SERVING} === 'production is now version 2.'"));
-    browser.wait_for("document.getElementById('watch').textContent.includes('Version 2')");
+    browser.wait_for("document.getElementById('watch').textContent.includes('version 2')");
     draw(&mut browser);
     browser.wait_for(&format!("{ANSWER}.includes('by version 2')"));
 
