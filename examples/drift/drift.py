@@ -143,7 +143,7 @@ def main():
     run("registry", "add", "runs/digits-0001")
     run("registry", "promote", "production", "1")
     with open(os.path.join(work, "registry", "registry.toml"), "a") as file:
-        file.write(RETRAIN.format(least=int(options.labels * 0.9)))
+        file.write(RETRAIN.format(least=int(options.labels * 0.8)))
 
     test, table = mnist(options.data, "t10k"), turning(options.degrees)
     print(f"turning digits by {options.degrees:g}°", flush=True)
@@ -162,7 +162,7 @@ def main():
         def asks_all_the_time():
             while not done.is_set():
                 server.classify(stream[:1])
-                time.sleep(0.05)
+                time.sleep(0.2)
 
         someone = threading.Thread(target=asks_all_the_time, daemon=True)
         someone.start()
@@ -171,7 +171,7 @@ def main():
         for at in range(0, len(stream), 25):
             began = time.time()
             shown.append((server.classify(stream[at : at + 25])[0], stream[at : at + 25]))
-            # Fifty in a second are kept.
+            # Fifty images in a second are kept, those that are asked all the time among them.
             time.sleep(max(0.0, 0.6 - (time.time() - began)))
         drift = server.ask("/api/drift")[0]
         print("alarm of drift:", drift.get("alarm"), flush=True)
