@@ -118,12 +118,10 @@ fn wait_while(
     Ok(waited)
 }
 
-/// To the program and to what it started. One that has not been waited for keeps its process id, so no other group is hit.
+/// Signals the program and what it started. A child that has not been waited for keeps its process id, so no other group is hit.
 fn signal(child: &Child, signal: Signal) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // A group whose processes have all ended is what is wanted.
-        let _ = kill_process_group(group, signal);
-    }
+    // Only fails for a group that has ended.
+    let _ = kill_process_group(Pid::from_child(child), signal);
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use burgeon::unstable::data::{DataRequest, load};
 use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 use serde_json::{Value, json};
 
-use crate::support::{Bench, SmallStudy, expect_code, stderr, stdout};
+use crate::support::{Bench, SmallStudy, expect_code, listening, stderr, stdout};
 
 const STUDY: SmallStudy = SmallStudy {
     name: "digits",
@@ -91,15 +91,12 @@ impl Drop for Server {
 
 impl Server {
     fn of(bench: &Bench) -> Self {
-        let mut child = bench
-            .command(&["serve", "--registry", "registry", "--listen", "127.0.0.1:0"])
-            .args(["--window", "50", "--keep-images", "5000", "--log", "error"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split_whitespace().last().unwrap().trim_end_matches('/').to_owned();
+        let (child, address) =
+            listening(
+                bench
+                    .command(&["serve", "--registry", "registry", "--listen", "127.0.0.1:0"])
+                    .args(["--window", "50", "--keep-images", "5000", "--log", "error"]),
+            );
         Self { child, address }
     }
 

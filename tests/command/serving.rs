@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::registry::filled;
 use crate::small_sets::{image_file, in_turn, label_file, write_set};
-use crate::support::{Bench, expect_code, stderr};
+use crate::support::{Bench, expect_code, listening, stderr};
 
 /// A server, killed at the end.
 struct Server {
@@ -32,16 +31,12 @@ impl Drop for Server {
 impl Server {
     /// `burgeon serve ARGS…`, with its log in the file `log`; `certificate` is the one to trust.
     fn start(bench: &Bench, arguments: &[&str], certificate: Option<&Path>) -> Self {
-        let mut child = bench
-            .command(&["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(bench.path().join("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split_whitespace().last().unwrap().trim_end_matches('/').to_owned();
+        let (child, address) = listening(
+            bench
+                .command(&["serve", "--listen", "127.0.0.1:0"])
+                .args(arguments)
+                .stderr(fs::File::create(bench.path().join("log")).unwrap()),
+        );
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)

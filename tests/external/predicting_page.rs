@@ -1,15 +1,14 @@
 //! The page of the predicting server in Chromium: log in, draw, drop, promote, see the alarm; under its own policy.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Stdio;
 
 use serde_json::json;
 
 use crate::browser::{Browser, Running};
 use crate::report_page::CHROMIUM;
 use crate::skipping::{Group, tests};
-use crate::support::{Bench, expect_code};
+use crate::support::{Bench, expect_code, listening};
 
 const TOKEN: &str = "a token that may change";
 
@@ -40,16 +39,10 @@ fn server() -> (Bench, Running, String) {
     }
     expect_code(&bench.burgeon(&["registry", "promote", "production", "1", "--force"]), 0);
     std::fs::write(bench.path().join("token"), TOKEN).unwrap();
-    let mut server = bench
-        .command(&["serve", "--registry", "registry", "--listen", "127.0.0.1:0", "--window", "20"])
-        .args(["--change-token-file", "token", "--log", "error"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.split_whitespace().last().unwrap_or_default().trim_end_matches('/');
-    (bench, Running(server), address.to_owned())
+    let serve = ["serve", "--registry", "registry", "--listen", "127.0.0.1:0", "--window", "20"];
+    let (server, address) =
+        listening(bench.command(&serve).args(["--change-token-file", "token", "--log", "error"]));
+    (bench, Running(server), address)
 }
 
 /// Has images classified whose pixels are from 0 to 255 instead of from 0 to 1.

@@ -1,10 +1,9 @@
 //! Repositories, and a service that builds what is pushed to them and mails what came of it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use serde_json::Value;
 
 use crate::mail::Server;
 use crate::mnist_files::real_mnist;
+use crate::support::listening;
 
 const BURGEON: &str = env!("CARGO_BIN_EXE_burgeon");
 
@@ -80,15 +80,12 @@ impl Site {
     pub fn serve(&mut self) {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.at("service.log")).unwrap();
-        let mut service = Command::new(BURGEON)
-            .args(["serve", "--config"])
-            .arg(self.at("server.toml"))
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (service, _) = listening(
+            Command::new(BURGEON)
+                .args(["serve", "--config"])
+                .arg(self.at("server.toml"))
+                .stderr(log),
+        );
         self.service = Some(service);
     }
 

@@ -1,7 +1,7 @@
 //! The pages of the service in Chromium: kept fresh by their script, changed by their forms, under their own policy.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::json;
@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::browser::{Browser, Running};
 use crate::report_page::CHROMIUM;
 use crate::skipping::{Group, tests};
+use crate::support::listening;
 
 const BURGEON: &str = env!("CARGO_BIN_EXE_burgeon");
 
@@ -50,17 +51,10 @@ fn service(folder: &TempDir) -> (Running, String) {
         at("digits")
     );
     fs::write(&config, text).unwrap();
-    let mut service = Command::new(BURGEON)
-        .args(["serve", "--config"])
-        .arg(&config)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let address = line.split_whitespace().last().unwrap_or_default().trim_end_matches('/');
-    (Running(service), address.to_owned())
+    let mut command = Command::new(BURGEON);
+    let (service, address) =
+        listening(command.args(["serve", "--config"]).arg(&config).stderr(Stdio::null()));
+    (Running(service), address)
 }
 
 fn pages_stay_fresh_and_their_forms_work() {

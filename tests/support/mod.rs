@@ -1,5 +1,6 @@
 //! The real binary on a study that is small enough to run in a second or two.
 
+mod listening;
 mod small_study;
 
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::process::{Command, Output};
 use burgeon::unstable::ledger::{read, uninterrupted};
 use burgeon::unstable::sys::files::RealFiles;
 
+pub use self::listening::listening;
 pub use self::small_study::SmallStudy;
 
 /// A folder for runs, with the study that the tests use.

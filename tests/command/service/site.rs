@@ -1,7 +1,6 @@
 //! A service of its own, with a repository that is pushed to.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
@@ -11,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::smtp::SmtpServer;
+use crate::support::listening;
 
 /// A study on the built-in digits that is over within seconds, with a gate and a seed of its own.
 pub fn study(gate: f64, seed: u64) -> String {
@@ -106,20 +106,15 @@ impl Site {
     pub fn serve(&mut self) -> String {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.at("service.log")).unwrap();
-        let mut service = Command::new(env!("CARGO_BIN_EXE_burgeon"))
-            .arg("serve")
-            .env("BURGEON_CONFIG", self.at("server.toml"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let (service, address) = listening(
+            Command::new(env!("CARGO_BIN_EXE_burgeon"))
+                .arg("serve")
+                .env("BURGEON_CONFIG", self.at("server.toml"))
+                .stdin(Stdio::null())
+                .stderr(log),
+        );
         self.service = Some(service);
-        let address =
-            line.split_whitespace().last().unwrap_or_default().trim_end_matches('/').to_owned();
-        assert!(address.starts_with("http://"), "{line}{}", self.log());
+        assert!(address.starts_with("http://"), "{address}\n{}", self.log());
         address
     }
 
