@@ -7,6 +7,9 @@
 `IMAGES` is a folder with `fashion-mnist/` and `quickdraw-6x3000/` (IDX), `cifar10jpg/train/` and `trashnet-150px/`
 (one folder a class) and `cifar10-lossless4000/` (CIFAR's own format); what is not there is left out.
 Each case is a network of one filter, trained for one epoch, as in `models/seedling.toml`, and a gate.
+`--other FOLDER` takes data sets that nothing was fitted to instead, which `benches/other_data.py` draws; the gate of
+each is what one fixed recipe reaches with one seed, less half a point, and beside the figures of `tune` stands the
+cheapest member of a plain family that passes it.
 Prints per case the seeds that pass, trials, seconds from start to end of the process (median, least and most), and how
 well the next trial's accuracy was predicted. Judged by validation images; the test images are read once
 per accepted study, as always, and not printed.
@@ -32,6 +35,8 @@ parser.add_argument("--burgeon", default=TARGET / "release" / "burgeon")
 parser.add_argument("--only", default="", help="names of cases, with commas; all unless said")
 parser.add_argument("--seeds", default="1,2,3,4,5")
 parser.add_argument("--trials", type=int, default=8)
+parser.add_argument("--other", type=pathlib.Path, help="folder of data sets that nothing was fitted to")
+parser.add_argument("--gates", type=pathlib.Path, help="file that keeps the gates of --other and the cheapest members, once measured")
 args = parser.parse_args()
 
 IMAGES = args.images.resolve()
@@ -76,6 +81,75 @@ def spread(values, digits=0):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
 
 
+def member(width, epochs):
+    """Layers and training of the plain family that `GATE` is judged by: batch-norm, two pools, one dense layer."""
+    convs = "".join(
+        f'  {{ conv = {{ filters = {factor * width}, kernel = 3, activation = "none" }} }},\n'
+        f'  {{ batch-norm = {{ activation = "relu" }} }},\n' + ("  { max-pool = { size = 2 } },\n" if factor < 3 else "")
+        for factor in (1, 2, 3))
+    return (f"layers = [\n{convs}  {{ dense = {{ units = {4 * width} }} }},\n]",
+            f'epochs = {epochs}\nbatch-size = 64\noptimizer = "adam"\nlearning-rate = 0.003\nschedule = "one-cycle"')
+
+
+def recipe(epochs, shift):
+    """The one fixed recipe, 340,000 parameters at 28×28 pixels."""
+    layers = member(24, epochs)[0].replace("filters = 72", "filters = 64")
+    layers = layers.replace("{ dense =", "{ dropout = { rate = 0.3 } },\n  { dense =")
+    return layers, member(24, epochs)[1] + f"\naugment = {{ shift = {shift} }}"
+
+
+def train(work, path, data, network, seed=1):
+    """Validation accuracy of one training, and the seconds of its process."""
+    layers, training = network
+    keys = "\n".join(f"{key} = {json.dumps(value)}" for key, value in {**data, "path": str(path)}.items())
+    study = pathlib.Path(work) / "member.toml"
+    study.write_text(f'name = "member"\n[data]\n{keys}\n[model]\n{layers}\n[train]\n{training}\n[gate]\naccuracy = 0.5\nallow-majority = true\n')
+    start = time.perf_counter()
+    done = subprocess.run([str(args.burgeon), "train", str(study), "--seed", str(seed), "--runs", str(pathlib.Path(work) / "runs"), "--json"],
+                          capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode not in (0, 3):
+        raise SystemExit(f"{study}: exit {done.returncode}\n{done.stderr}")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    return max(event["validation_accuracy"] for event in events if event["event"] == "epoch_finished"), seconds
+
+
+def other_cases():
+    """Cases of `--other`, with gates; measures gates and cheapest members that `--gates` does not hold yet."""
+    known = json.loads(args.gates.read_text()) if args.gates and args.gates.exists() else {}
+    cases = {}
+    for path in sorted(entry for entry in args.other.resolve().iterdir() if entry.is_dir()):
+        name = path.name
+        if args.only and name not in args.only.split(","):
+            continue
+        if (path / "train.csv").exists():
+            data = {"source": "csv"}
+        elif (path / "classes.txt").exists():
+            data = {"source": "idx"}
+        else:
+            data = {"source": "folder", "size": 32}
+        data["validation"] = 0.2
+        if name not in known:
+            with tempfile.TemporaryDirectory(prefix="burgeon-growth-") as work:
+                reached, seconds = train(work, path, data, recipe(8, 1 if name == "digits-8x8" else 2))
+                gate = round(int(1000 * reached - 5) / 1000, 3)
+                passing = None
+                for width, epochs in ((4, 1), (8, 1), (4, 4), (8, 2), (8, 4), (16, 4), (8, 16), (16, 8), (32, 8), (32, 16)):
+                    accuracy, took = train(work, path, data, member(width, epochs))
+                    if accuracy >= gate and (passing is None or took < passing[2]):
+                        passing = width, epochs, took
+                    if passing and took > passing[2]:
+                        break
+            known[name] = {"recipe": reached, "recipe_seconds": seconds, "gate": gate, "cheapest": passing}
+            if args.gates:
+                args.gates.write_text(json.dumps(known, indent=1))
+        print(f"{name}: {known[name]}", file=sys.stderr, flush=True)
+        cases[name] = (path, data, known[name]["gate"])
+    return cases
+
+
+if args.other:
+    CASES = other_cases()
 predictions = []
 print("| case | pass | trials | seconds | best validation accuracy |\n| --- | --- | --- | --- | --- |")
 for name in args.only.split(",") if args.only else CASES:
