@@ -9,9 +9,11 @@
 use std::path::{Path, PathBuf};
 
 use burgeon::data::{DataError, Dataset, Images, Subset};
-use burgeon::record::{EpochRecord, SoFar};
+use burgeon::model::{DeviceChoice, Weights};
+use burgeon::record::{EpochRecord, SoFar, StepProgress};
 use burgeon::spec::{Amount, Conv, InputShape, Layer, Pool, Size, Source, Spec, StudyFile};
 use burgeon::study::{Ended, Launch, Settings};
+use burgeon::train::{Flow, Profiling, TrainState, TrainingSetup, Watch, WatchError};
 use burgeon::unstable::data::{DataRequest, load};
 use burgeon::unstable::spec::training_flops;
 use burgeon::unstable::study::Growth;
@@ -64,6 +66,8 @@ struct Measured {
     /// The logarithm of how many times the errors of a member a plain LeNet of the same compute makes.
     lenet: Option<f64>,
     varied: Vec<Varied>,
+    /// Compute and error of the sample that a study's first trial trains.
+    sample: Option<[f64; 2]>,
 }
 
 const HEADER: &str = "\
@@ -93,6 +97,7 @@ fn main() -> Result<(), Failure> {
     print_table(&measured);
     print_exponents(&measured);
     print_rule(&measured);
+    print_samples(&measured);
     print_other_forms(&measured);
     print_varied(&measured);
     print_settling(&measured);
@@ -118,7 +123,7 @@ fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
         }
         let mut request = DataRequest::synthetic(7);
         request.source = source;
-        request.path = Some(path);
+        request.path = (source != Source::Synthetic).then_some(path);
         request.validation = Some(Amount::Share(0.25));
         request.framing.size = (source == Source::Folder).then_some(Size { height: 32, width: 32 });
         if source == Source::Synthetic {
@@ -243,7 +248,52 @@ fn measure(task: Task, runs: &Path) -> Result<Measured, Failure> {
     let compute = training_flops(&spec, images, epochs) / base_compute(input, images);
     let lenet =
         line(&points).map(|[a, alpha]| (1.0 - best(&curve)).ln() - (a - alpha * compute.ln()));
-    Ok(Measured { family, name, input, images, validation, points, lenet, varied })
+    let sample = sampled(input, &data)?;
+    Ok(Measured { family, name, input, images, validation, points, lenet, varied, sample })
+}
+
+/// Stops after the first epoch, and keeps what was measured with it.
+#[derive(Default)]
+struct FirstEpoch {
+    sample: Option<serde_json::Value>,
+}
+
+impl Watch for FirstEpoch {
+    fn step(&mut self, _progress: &StepProgress) -> Flow {
+        Flow::Continue
+    }
+
+    fn samples_data(&self) -> bool {
+        true
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
+        self.sample = serde_json::to_value(&record.probe)?.get("sample").cloned();
+        Ok(Flow::Stop)
+    }
+
+    fn wants_checkpoint(&mut self, _progress: &StepProgress) -> bool {
+        false
+    }
+
+    fn checkpoint(&mut self, _state: &TrainState) -> Result<(), WatchError> {
+        Ok(())
+    }
+}
+
+/// Compute, as a multiple of C₀, and error of the sample of a task.
+fn sampled(input: InputShape, data: &Dataset) -> Result<Option<[f64; 2]>, Failure> {
+    let mut study = StudyFile::new("seedling", vec![Layer::MaxPool(Pool::of(4))]);
+    study.gate.accuracy = 1.0;
+    let spec = Spec::new(study, input)?;
+    let device = DeviceChoice::Cpu.open()?;
+    let setup =
+        TrainingSetup { spec: &spec, data, device: &device, trial: 1, profiling: Profiling::Off };
+    let mut watch = FirstEpoch::default();
+    burgeon::train::train(setup, TrainState::start(Weights::initial(&spec, 1)), &mut watch)?;
+    let figure = |name: &str| watch.sample.as_ref()?.get(name)?.as_f64();
+    let base = base_compute(input, data.train.len());
+    Ok(figure("flops").zip(figure("score")).map(|(flops, score)| [flops / base, 1.0 - score]))
 }
 
 fn train(
@@ -394,6 +444,54 @@ fn print_rule(measured: &[Measured]) {
         "\nmisses by {:.2} (root mean square of ln e), families left out.",
         (squares / misses.len().max(1) as f64).sqrt()
     );
+}
+
+/// α through a sample and the members of its task, as least squares weigh them.
+fn alpha_from_sample(task: &Measured) -> Option<[f64; 2]> {
+    let [compute, error] = task.sample?;
+    let points = task.points.iter().filter(|point| point.compute > 2.0 * compute);
+    let steps: Vec<[f64; 2]> = points
+        .map(|point| [(point.compute / compute).ln(), error.ln() - point.log_error()])
+        .collect();
+    let squares: f64 = steps.iter().map(|[x, _]| x * x).sum();
+    let alpha = steps.iter().map(|[x, y]| x * y).sum::<f64>() / squares;
+    (error > 4e-3 && !steps.is_empty()).then_some([error.ln(), alpha])
+}
+
+fn line_through(points: &[[f64; 2]]) -> [f64; 2] {
+    let n = points.len().max(1) as f64;
+    let [x, y] = [0, 1].map(|axis| points.iter().map(|point| point[axis]).sum::<f64>() / n);
+    let slope = points.iter().map(|point| (point[0] - x) * (point[1] - y)).sum::<f64>()
+        / points.iter().map(|point| (point[0] - x).powi(2)).sum::<f64>();
+    [y - slope * x, slope]
+}
+
+fn print_samples(measured: &[Measured]) {
+    println!(
+        "\nThe sample: the narrowest member, trained for three hundred steps after the first epoch of a study; α through its error and those of the members above, and what the other families predict from its error e by α = b₀ + b₁·ln e:\n"
+    );
+    println!("| data | task | C / C₀ | error | α | predicted |");
+    println!("| --- | --- | ---: | ---: | ---: | ---: |");
+    let mut misses = Vec::new();
+    let rule = |without: &str| {
+        let tasks = measured.iter().filter(|task| task.family != without);
+        line_through(&tasks.filter_map(alpha_from_sample).collect::<Vec<_>>())
+    };
+    for task in measured {
+        let Some([log_error, alpha]) = alpha_from_sample(task) else { continue };
+        let [b0, b1] = rule(task.family);
+        let said = b0 + b1 * log_error;
+        misses.push((alpha - said).powi(2));
+        let compute = task.sample.map_or(0.0, |[compute, _]| compute);
+        println!(
+            "| {} | {} | {compute:.2} | {:.1} % | {alpha:.2} | {said:.2} |",
+            task.family,
+            task.name,
+            log_error.exp() * 100.0
+        );
+    }
+    let miss = (misses.iter().sum::<f64>() / misses.len().max(1) as f64).sqrt();
+    println!("\nall: {:.3?}; misses by {miss:.2} (root mean square), families left out.", rule(""));
 }
 
 /// Ridge regression, so that few families do not make wild rules.

@@ -72,6 +72,9 @@ pub(crate) struct Task {
     pub(crate) parent: Option<TaskParent>,
     /// Whether the trial may be given up once it cannot pass the gate.
     pub(crate) may_give_up: bool,
+    /// Whether to measure how hard the data is.
+    #[serde(default)]
+    pub(crate) samples_data: bool,
     /// Whether to record where the time goes.
     pub(crate) profile: bool,
     /// The trial's own epochs, for the network of a fold.

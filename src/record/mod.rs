@@ -36,7 +36,7 @@ pub use inherit::Inherit;
 pub use inherited::{Forgetting, InheritedModel};
 pub use measures::{ClassRecall, Measure};
 pub(crate) use measures::{wilson_interval, wilson_lower_bound};
-pub(crate) use probe::ConfidenceGroup;
+pub(crate) use probe::{ConfidenceGroup, SampleTraining};
 pub use probe::{LayerProbe, Probe};
 pub(crate) use profile::{LayerProfile, Profile};
 pub use progress::{SoFar, StepProgress};

@@ -33,6 +33,23 @@ pub struct Probe {
     /// The validation images in four groups of equal size, those first of whose classes the network is surest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_confidence: Vec<ConfidenceGroup>,
+    /// What a very small network reached on the same data, in the first epoch of a study that grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sample: Option<SampleTraining>,
+}
+
+/// What a brief training of a very small network reached: how hard the data is, before anything larger was trained.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SampleTraining {
+    /// Floating-point operations of the training.
+    pub(crate) flops: f64,
+    /// Validation images that it was evaluated on.
+    pub(crate) images: u64,
+    /// The figure that the gate judges by ([`EpochRecord::score`](crate::record::EpochRecord::score)), on these images.
+    #[serde(deserialize_with = "nan_if_null")]
+    pub(crate) score: f64,
+    /// How long it took.
+    pub(crate) seconds: f64,
 }
 
 /// Validation images on which a network is about equally sure of its answers.

@@ -22,6 +22,7 @@ pub(crate) mod optimizer;
 mod parse;
 mod plan;
 pub(crate) mod pool;
+pub(crate) mod pyramid;
 mod render;
 mod run;
 pub(crate) mod schedule;

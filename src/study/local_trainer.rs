@@ -529,6 +529,10 @@ impl Watch for TrialWatch<'_> {
         self.observer.give_up(so_far)
     }
 
+    fn samples_data(&self) -> bool {
+        self.observer.samples_data()
+    }
+
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
         self.observer.epoch(record)
     }

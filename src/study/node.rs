@@ -191,6 +191,10 @@ impl TrialObserver for NodeObserver<'_> {
         reason_to_prune(Some(self.spec).filter(|_| self.task.may_give_up)?, so_far)
     }
 
+    fn samples_data(&self) -> bool {
+        self.task.samples_data
+    }
+
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
         self.ledger.append_once(epoch_event(self.task.trial, record))?;
         Ok(self.flow())

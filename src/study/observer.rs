@@ -76,6 +76,8 @@ pub(super) struct Recorder<'a, 'study_record> {
     pub(super) reserve: Reserve,
     /// The trial's spec, if the trial may be given up once it cannot pass the gate.
     pub(super) may_give_up: Option<&'a Spec>,
+    /// Whether growth wants to know how hard the data is.
+    pub(super) samples_data: bool,
     /// The trial's epochs so far.
     pub(super) curve: Vec<EpochRecord>,
     /// The proposal that would follow if the trial ended with this curve.
@@ -98,6 +100,10 @@ impl TrialObserver for Recorder<'_, '_> {
 
     fn may_give_up(&self) -> bool {
         self.may_give_up.is_some()
+    }
+
+    fn samples_data(&self) -> bool {
+        self.samples_data
     }
 
     fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {

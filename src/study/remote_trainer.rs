@@ -70,6 +70,7 @@ impl RemoteTrainer {
                 inherit: parent.inherit,
             }),
             may_give_up: false,
+            samples_data: false,
             profile: self.local.profiling == Profiling::On,
             trained: Vec::new(),
             middle: None,
@@ -295,7 +296,11 @@ impl Trainer for RemoteTrainer {
         task: &TrialTask,
         observer: &mut dyn TrialObserver,
     ) -> Result<TrialOutcome, TrainerError> {
-        let described = Task { may_give_up: observer.may_give_up(), ..self.task(task) };
+        let described = Task {
+            may_give_up: observer.may_give_up(),
+            samples_data: observer.samples_data(),
+            ..self.task(task)
+        };
         let outcome = self.train_part(task, Part::Train, &described, observer)?;
         outcome.ok_or_else(|| "the job trained nothing".into())
     }

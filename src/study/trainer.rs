@@ -317,6 +317,11 @@ pub trait TrialObserver {
         false
     }
 
+    /// Whether to measure how hard the data is; see [`Watch::samples_data`](crate::train::Watch::samples_data).
+    fn samples_data(&self) -> bool {
+        false
+    }
+
     /// To be called after each epoch. A resumed trial may repeat epochs; the observer recognizes them
     /// by their number.
     ///

@@ -258,6 +258,7 @@ impl<'a, T: Trainer> Study<'a, T> {
                 None => Reserve::default(),
             },
             may_give_up: self.may_give_up(trial).then_some(&trial.spec),
+            samples_data: self.samples_data(trial),
             curve: Vec::new(),
             plan: &plan,
         };
@@ -300,6 +301,13 @@ impl<'a, T: Trainer> Study<'a, T> {
             self.phase.extension.more_epochs > 0 && proposal.reason == REQUESTED_REASON
         });
         self.may_start_after(trial.number) && !is_asked_for
+    }
+
+    /// Whether the trial also measures how hard the data is: the first one, if growth may follow it.
+    fn samples_data(&self, trial: &Trial) -> bool {
+        let tune = self.phase.spec.tune();
+        let grows = self.phase.growth == Growth::On && tune.policy == spec::Policy::Grow;
+        trial.number == 1 && grows && tune.trials > 1
     }
 
     /// Publishes a trained trial if it is the best so far, and records its end.

@@ -68,6 +68,14 @@ impl Evaluation {
     }
 }
 
+/// At most so many images of a split, spread over the whole of it, because some splits are sorted by class.
+pub(super) fn spread(split: &Subset, most: usize) -> Subset {
+    let count = split.len().min(most);
+    let chosen = (0..count).map(|at| split.indices()[at * split.len() / count]);
+    // Cannot fail: the indices come from this split.
+    split.with_indices(chosen.collect::<Vec<_>>()).unwrap_or_else(|_| split.clone())
+}
+
 /// How images are flipped before a network sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flip {

@@ -13,6 +13,7 @@ mod optimizer;
 mod probe;
 mod profile;
 pub(crate) mod range;
+mod sample;
 mod setup;
 pub(crate) mod state;
 #[cfg(test)]
@@ -74,6 +75,11 @@ pub trait Watch {
     /// is given up at the same point.
     fn give_up(&mut self, _so_far: &SoFar) -> Option<String> {
         None
+    }
+
+    /// Whether to measure how hard the data is, by training a very small network for a moment after the first epoch.
+    fn samples_data(&self) -> bool {
+        false
     }
 
     /// Called after each epoch and its evaluation.

@@ -4,7 +4,7 @@ use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use super::evaluate::{Evaluation, Flip, evaluate_flipped, evaluate_while, images_tensor};
+use super::evaluate::{Evaluation, Flip, evaluate_flipped, evaluate_while, images_tensor, spread};
 use super::setup::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
@@ -70,6 +70,7 @@ pub(super) fn probe(
         unnamed_classes: never_predicted(validation),
         mirror_cost,
         by_confidence: validation.by_confidence.clone(),
+        sample: None,
     }))
 }
 
@@ -82,13 +83,10 @@ fn mirror_cost(
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<f64>, ReadError> {
     let (validation, normalization) = (&setup.data.validation, setup.data.normalization);
-    let count = validation.len().min(MIRRORED_IMAGES);
-    // Spread over the whole split, because some splits are sorted by class.
-    let chosen = (0..count).map(|at| validation.indices()[at * validation.len() / count]);
-    let chosen = validation.with_indices(chosen.collect::<Vec<_>>());
-    let Some(subset) = chosen.ok().filter(|subset| !subset.is_empty()) else {
+    let subset = spread(validation, MIRRORED_IMAGES);
+    if subset.is_empty() {
         return Ok(None);
-    };
+    }
     let classes = setup.spec.input().classes;
     let mut accuracy = |flip| -> Result<Option<f64>, ReadError> {
         let seen =

@@ -351,6 +351,86 @@ fn a_probe_tells_whether_left_and_right_matter() {
     assert_eq!(cost(&halves(|_, y| y < 14)), Some(0.0));
 }
 
+#[test]
+fn a_sample_training_tells_how_hard_the_data_is() {
+    let data = digits();
+    let spec = spec(|file| file.gate.accuracy = 0.9);
+    let device = cpu();
+    let sampled = |data: &Dataset| {
+        sample::sample(setup(&spec, data, &device), &mut || true).unwrap().unwrap()
+    };
+    let easy = sampled(&data);
+    let relabelled = |split: &Subset| {
+        let pixels: Vec<u8> = (0..split.len()).flat_map(|at| split.image(at).to_vec()).collect();
+        let labels: Vec<u16> = (0..split.len())
+            .map(|at| ((at as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u16 % 10)
+            .collect();
+        Subset::all(Images::of_shape(pixels, labels, [1, 28, 28]).unwrap())
+    };
+    let hard = sampled(&Dataset {
+        train: relabelled(&data.train),
+        validation: relabelled(&data.validation),
+        ..data.clone()
+    });
+    assert!(easy.score > 0.5 && hard.score < 0.3, "{easy:?}, {hard:?}");
+    assert_eq!((easy.images, easy.score), (300, sampled(&data).score));
+    assert!(easy.flops > 0.0);
+    let mut steps = 0;
+    let mut stop = || {
+        steps += 1;
+        steps < 40
+    };
+    let stopped = sample::sample(setup(&spec, &data, &device), &mut stop).unwrap();
+    assert_eq!(stopped, None);
+}
+
+/// A watch that asks for a sample of the data.
+struct Sampling<'a>(Script<'a>);
+
+impl Watch for Sampling<'_> {
+    fn step(&mut self, progress: &StepProgress) -> Flow {
+        self.0.step(progress)
+    }
+    fn samples_data(&self) -> bool {
+        true
+    }
+    fn epoch(&mut self, record: &EpochRecord) -> Result<Flow, WatchError> {
+        self.0.epoch(record)
+    }
+    fn wants_checkpoint(&mut self, progress: &StepProgress) -> bool {
+        self.0.wants_checkpoint(progress)
+    }
+    fn checkpoint(&mut self, state: &TrainState) -> Result<(), WatchError> {
+        self.0.checkpoint(state)
+    }
+}
+
+#[test]
+fn a_sample_is_trained_after_a_first_epoch_that_misses_the_gate_and_changes_nothing_else() {
+    let data = digits();
+    let device = cpu();
+    let run = |gate: f64, samples: bool| {
+        let spec = spec(|file| {
+            file.gate.accuracy = gate;
+            file.train.epochs = 2;
+        });
+        let mut watch = Sampling(Script::new(&on, &on_in));
+        let trained = match samples {
+            true => train(setup(&spec, &data, &device), fresh(&spec), &mut watch),
+            false => train(setup(&spec, &data, &device), fresh(&spec), &mut watch.0),
+        };
+        let records = watch.0.records;
+        let samples = records.iter().map(|record| record.probe.as_ref().unwrap().sample);
+        (samples.collect::<Vec<_>>(), trained.unwrap().state.weights)
+    };
+    let (samples, weights) = run(0.99, true);
+    assert!(samples[0].is_some() && samples[1].is_none());
+    assert!(run(0.02, true).0.iter().all(Option::is_none));
+    let (samples, others) = run(0.99, false);
+    assert!(samples.iter().all(Option::is_none));
+    assert_eq!(weights, others);
+}
+
 fn look(
     spec: &Spec,
     data: &Dataset,

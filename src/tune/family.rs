@@ -11,10 +11,9 @@
 //! `examples/growth_prior.rs` measures members on many data sets; [`prior`](super::prior) holds the prior that follows from them.
 
 use super::variety::Variety;
-use crate::spec::{
-    Activation, BatchNorm, Conv, Dense, Dropout, InputShape, Layer, Optimizer, Pool, Schedule,
-    Spec, StudyFile, training_flops,
-};
+pub(super) use crate::spec::pyramid::{LARGE_SIDE, LAST_SIDE, NARROWEST};
+pub use crate::spec::pyramid::{PEAK_RATE, batch, layers};
+use crate::spec::{InputShape, Layer, Optimizer, Schedule, Spec, StudyFile, training_flops};
 
 /// Width of the member that [`computes`](Member::compute) C₀.
 const WIDTH: f64 = 8.0;
@@ -25,27 +24,10 @@ const SEEN_BY_ROOT: f64 = 400.0;
 const STEPS_LEAST: usize = 300;
 /// Compute of the member that a study without a file starts from, and that searches try first, as a multiple of C₀.
 pub(super) const FIRST_COMPUTE: f64 = 4.0;
-/// Largest side of the feature map that reaches the dense layer.
-pub(super) const LAST_SIDE: usize = 8;
-/// From this side on, the first convolution has a stride of 2.
-pub(super) const LARGE_SIDE: usize = 96;
-/// The peak of the cycle.
-pub const PEAK_RATE: f64 = 0.003;
-/// Filters of the narrowest member.
-pub(super) const NARROWEST: usize = 4;
 /// Filters of the widest member.
 const WIDEST: usize = 128;
 /// Most epochs that a member trains for.
 const EPOCHS_MOST: usize = 200;
-
-/// The batch size for a number of training images: smaller for few images, so that there are enough steps.
-pub fn batch(images: usize) -> usize {
-    match images {
-        ..500 => 16,
-        500..2000 => 32,
-        _ => 64,
-    }
-}
 
 /// A member of the family for some data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,36 +90,6 @@ pub(super) fn flops(input: InputShape, width: usize) -> usize {
 
 fn member_spec(input: InputShape, width: usize) -> Option<Spec> {
     Spec::new(StudyFile::new("member", layers(input, width, 0.0)), input).ok()
-}
-
-/// The layers of the member of this width, with dropout before the dense layer where the rate is not 0.
-pub fn layers(input: InputShape, width: usize, dropout: f64) -> Vec<Layer> {
-    let mut side = input.height.min(input.width);
-    let kernel = if side < 3 { 1 } else { 3 };
-    let mut layers = Vec::new();
-    for stage in 1.. {
-        let mut conv = Conv { activation: Activation::None, ..Conv::same(stage * width, kernel) };
-        if stage == 1 && side >= LARGE_SIDE {
-            conv.stride = 2;
-            side = side.div_ceil(2);
-        }
-        layers.push(Layer::Conv(conv));
-        let activation = Activation::Relu;
-        layers.push(Layer::BatchNorm(BatchNorm { activation, ..BatchNorm::default() }));
-        // Small images have two convolutions as well.
-        if side <= LAST_SIDE && stage > 1 {
-            break;
-        }
-        if side > LAST_SIDE {
-            layers.push(Layer::MaxPool(Pool::of(2)));
-            side /= 2;
-        }
-    }
-    if dropout > 0.0 {
-        layers.push(Layer::Dropout(Dropout { rate: dropout }));
-    }
-    layers.push(Layer::Dense(Dense::of(4 * width)));
-    layers
 }
 
 /// The width of a network that has the layers of a member, dropout aside, and is trained like one; `None` for others.

@@ -7,7 +7,7 @@ use super::law::{Law, LogError};
 use super::prior::{self, LAW_DEVIATION, OTHER_ARCHITECTURES};
 use super::pruning::RemainingErrors;
 use super::variety::may_be_mirrored;
-use crate::record::{Ending, Forecast, Inherit};
+use crate::record::{Ending, Forecast, Inherit, SampleTraining};
 use crate::spec::{Edit, Spec, training_flops};
 
 /// The power law of a study's data, fitted to its trials, and what follows from it.
@@ -65,10 +65,24 @@ impl<'h> Forecaster<'h> {
         let members = learned.iter().filter(|trial| family::width_of(&trial.spec).is_some());
         let judged_by_accuracy = members.filter(|trial| trial.score() == trial.accuracy());
         forecaster.floor = label_noise::floor(judged_by_accuracy.copied(), allowed);
+        if let Some(sample) = forecaster.sample(&errors) {
+            let error = 1.0 - sample.score;
+            forecaster.law = prior::law_after_sample(forecaster.reducible_error(error));
+            let deviation = forecaster.sampling_deviation_of(error, sample.images as f64);
+            let log_error = forecaster.reducible_error(error).ln();
+            let compute = sample.flops / forecaster.base_compute;
+            forecaster.law.observe(compute, log_error, LAW_DEVIATION.hypot(deviation));
+        }
         for trial in learned {
             forecaster.observe(trial);
         }
         Some(forecaster)
+    }
+
+    /// What a very small network reached, if that was measured, and more than guessing.
+    fn sample(&self, errors: &std::ops::RangeInclusive<f64>) -> Option<SampleTraining> {
+        let sample = self.history.iter().find_map(TrialRecord::sample)?;
+        errors.contains(&(1.0 - sample.score)).then_some(sample)
     }
 
     fn observe(&mut self, trial: &TrialRecord) {
@@ -115,7 +129,10 @@ impl<'h> Forecaster<'h> {
     /// Standard deviation of the logarithm of the part of an error above the floor, as so many validation images
     /// measure it.
     fn sampling_deviation(&self, error: f64) -> f64 {
-        let images = self.validation_images as f64;
+        self.sampling_deviation_of(error, self.validation_images as f64)
+    }
+
+    fn sampling_deviation_of(&self, error: f64, images: f64) -> f64 {
         let error = error.clamp(0.5 / images, 0.99);
         let deviation = (error * (1.0 - error) / images).sqrt();
         // Larger ones would say no more than that nothing is known.

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::record::{CrossValidation, Ending, EpochRecord, FoldResult, Probe, RangeTest};
+use crate::record::{
+    CrossValidation, Ending, EpochRecord, FoldResult, Probe, RangeTest, SampleTraining,
+};
 use crate::spec::{Edit, Spec};
 
 /// MNIST's training images without 5,000 for validation.
@@ -87,6 +89,11 @@ impl TrialRecord {
     /// The latest measurement of activations and gradients.
     pub fn probe(&self) -> Option<&Probe> {
         self.curve.iter().rev().find_map(|epoch| epoch.probe.as_ref())
+    }
+
+    /// What a very small network reached on the same data, if that was measured.
+    pub(crate) fn sample(&self) -> Option<SampleTraining> {
+        self.curve.iter().find_map(|epoch| epoch.probe.as_ref()?.sample)
     }
 
     /// The best epoch by the gate's ranking ([`EpochRecord::beats`]); `None` if no epoch was finished.

@@ -21,6 +21,20 @@ const INTERCEPT_WEIGHTS: [f64; 4] = [-3.23, 1.11, -0.39, 0.96];
 /// Standard deviation of that rule's residuals on data that it was not fitted to.
 const INTERCEPT_DEVIATION: f64 = 1.31;
 
+/// Mean of α where the narrowest member of the family makes an error e after three hundred steps, as b₀ + b₁·ln e.
+const ALPHA_WEIGHTS: [f64; 2] = [0.08, -0.067];
+/// Standard deviation of that rule's residuals on data that it was not fitted to.
+const ALPHA_DEVIATION: f64 = 0.13;
+/// Nothing is known of the error at C₀ beforehand that the measured error does not say better.
+const INTERCEPT_UNKNOWN: [f64; 2] = [-2.0, 5.0];
+
+/// The law for data on which the narrowest member of the family made this error after three hundred steps; that error
+/// itself has still to be [observed](Law::observe).
+pub(super) fn law_after_sample(error: f64) -> Law {
+    let alpha = ALPHA_WEIGHTS[0] + ALPHA_WEIGHTS[1] * error.max(1e-4).ln();
+    Law::new(INTERCEPT_UNKNOWN, [alpha.clamp(0.05, 0.5), ALPHA_DEVIATION])
+}
+
 /// The law for data of which only the input shape and the number of training images are known.
 pub(super) fn law(input: InputShape, images: usize) -> Law {
     let known = [

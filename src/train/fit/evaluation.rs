@@ -3,13 +3,23 @@
 use super::{EpochEvaluation, Fit};
 use crate::model::Network;
 use crate::record::EpochRecord;
-use crate::spec::learning_rate;
+use crate::spec::{GateSpec, learning_rate};
 use crate::train::evaluate::{Evaluation, evaluate_while};
 use crate::train::probe::probe;
 use crate::train::profile::Part;
+use crate::train::sample::sample;
 use crate::train::setup::TrainError;
 use crate::train::state::{BestEpoch, RunningSums};
 use crate::train::{Flow, Phase, Watch};
+
+fn misses(gate: &GateSpec, validation: &Evaluation) -> bool {
+    let judged = EpochRecord {
+        validation_accuracy: validation.accuracy(),
+        recalls: validation.recalls(),
+        ..EpochRecord::default()
+    };
+    judged.score(gate) < gate.highest_floor()
+}
 
 impl Fit<'_> {
     /// Evaluates the epoch that ended, without changing the state; the inner error says why the evaluation
@@ -20,6 +30,7 @@ impl Fit<'_> {
         watch: &mut dyn Watch,
     ) -> Result<Result<EpochEvaluation, Flow>, TrainError> {
         let setup = self.setup;
+        let samples_data = self.plan.is_none() && !is_partial && watch.samples_data();
         let mut flow = Flow::Continue;
         let mut keep_going = || {
             flow = watch.working(Phase::Evaluating);
@@ -52,8 +63,15 @@ impl Fit<'_> {
         let mut probed = None;
         if is_probed && self.plan.is_none() && validation.loss.is_finite() {
             probed = probe(setup, &weights, &validation, &mut keep_going)?;
+            let mut is_cut = probed.is_none();
+            if let (1, true, Some(probed)) = (epoch, samples_data, &mut probed)
+                && misses(setup.spec.gate(), &validation)
+            {
+                probed.sample = sample(setup, &mut keep_going)?;
+                is_cut = probed.sample.is_none();
+            }
             // Without time for a probe, the evaluation still counts.
-            if probed.is_none() && flow == Flow::Stop {
+            if is_cut && flow == Flow::Stop {
                 return Ok(Err(flow));
             }
         }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::{ConfidenceGroup, EpochRecord, LayerProbe, Probe};
+use crate::record::{ConfidenceGroup, EpochRecord, LayerProbe, Probe, SampleTraining};
 use crate::spec::{
     BatchNorm, Conv, Dense, Dropout, GradientClipping, InputShape, Pool, Schedule, SgdParameters,
     StudyDocument, StudyFile,
@@ -37,6 +37,7 @@ fn probe() -> Probe {
         unnamed_classes: Vec::new(),
         mirror_cost: None,
         by_confidence: Vec::new(),
+        sample: None,
     }
 }
 
@@ -513,4 +514,42 @@ fn with_two_classes_chance_is_not_learning() {
     };
     assert!(two(0.51, 0.52).contains("guessing"), "{}", two(0.51, 0.52));
     assert!(!two(0.80, 0.80).contains("guessing"), "{}", two(0.80, 0.80));
+}
+
+/// A seedling that only guesses, after which a very small network got this share of 2,000 validation images right.
+fn sampled(score: f64, gate: f64) -> TrialRecord {
+    let mut sick = file();
+    sick.gate.accuracy = gate;
+    sick.model.layers = vec![Layer::Conv(Conv::same(1, 3)), Layer::MaxPool(Pool::of(4))];
+    let mut trial = failed(sick, guessing());
+    let sample = SampleTraining { flops: 1.7e10, images: 2000, score, seconds: 0.1 };
+    trial.curve[0].probe.as_mut().unwrap().sample = Some(sample);
+    trial
+}
+
+#[test]
+fn what_a_very_small_network_reached_says_how_large_the_first_member_must_be() {
+    let flops = |trial: &TrialRecord| {
+        let proposal = Grow.propose(std::slice::from_ref(trial), &[]).unwrap();
+        proposal.forecast.unwrap().training_flops
+    };
+    let (easy, middle, hard) = (sampled(0.97, 0.95), sampled(0.93, 0.95), sampled(0.85, 0.95));
+    let [easy, middle, hard] = [&easy, &middle, &hard].map(flops);
+    assert!(easy < middle && middle <= hard && 2.0 * easy < hard, "{easy:e} {middle:e} {hard:e}");
+}
+
+#[test]
+fn a_sample_narrows_what_is_expected_of_the_first_member() {
+    let width = |trial: &TrialRecord| {
+        let proposal = Grow.propose(std::slice::from_ref(trial), &[]).unwrap();
+        let forecast = proposal.forecast.unwrap();
+        assert!(forecast.low < forecast.accuracy && forecast.accuracy < forecast.high);
+        ((1.0 - forecast.low) / (1.0 - forecast.high)).ln()
+    };
+    let mut unknown = sampled(0.9, 0.98);
+    unknown.curve[0].probe.as_mut().unwrap().sample = None;
+    let (known, guessed) = (width(&sampled(0.9, 0.98)), width(&unknown));
+    assert!(known < 0.7 * guessed, "{known} {guessed}");
+    // A sample that only guesses says nothing.
+    assert_eq!(width(&sampled(0.11, 0.98)), width(&unknown));
 }

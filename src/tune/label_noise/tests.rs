@@ -18,6 +18,7 @@ fn trial(wrong: [u64; 4]) -> TrialRecord {
         unnamed_classes: Vec::new(),
         mirror_cost: None,
         by_confidence,
+        sample: None,
     };
     let epoch = EpochRecord {
         epoch: 1,

@@ -17,6 +17,7 @@ fn trial(accuracy: f64, mirror_cost: Option<f64>) -> TrialRecord {
         unnamed_classes: Vec::new(),
         mirror_cost,
         by_confidence: Vec::new(),
+        sample: None,
     };
     let epoch = EpochRecord {
         epoch: 1,
