@@ -361,9 +361,10 @@ fn mean_and_deviation(values: &[f64]) -> [f64; 2] {
 }
 
 fn print_exponents(measured: &[Measured]) {
-    println!("\n| data | task | error at C₀ | α | residual |\n| --- | --- | ---: | ---: | ---: |");
+    println!("\n| data | task | error at C₀ | α | residual | sampling alone |");
+    println!("| --- | --- | ---: | ---: | ---: | ---: |");
     let mut alphas = Vec::new();
-    let mut off = Vec::new();
+    let (mut off, mut well_measured) = (Vec::new(), Vec::new());
     for task in measured {
         let Some([a, alpha]) = line(&task.points) else { continue };
         let residuals: Vec<f64> = task
@@ -374,19 +375,29 @@ fn print_exponents(measured: &[Measured]) {
         let squares: f64 = residuals.iter().map(|residual| residual * residual).sum();
         let freedom = task.points.len().saturating_sub(2).max(1) as f64;
         let deviation = (squares / freedom).sqrt();
+        let of_point = |point: &Point| (1.0 - point.error) / point.error.max(1e-3);
+        let variance: f64 = task.points.iter().map(of_point).sum::<f64>()
+            / (task.points.len().max(1) * task.validation) as f64;
+        let sampling = variance.sqrt();
         println!(
-            "| {} | {} | {:.1} % | {alpha:.2} | {deviation:.2} |",
+            "| {} | {} | {:.1} % | {alpha:.2} | {deviation:.2} | {sampling:.2} |",
             task.family,
             task.name,
             a.exp() * 100.0
         );
         alphas.push(alpha);
         off.push(deviation);
+        if sampling < 0.1 {
+            well_measured.push(deviation);
+        }
     }
     let [mean, deviation] = mean_and_deviation(&alphas);
-    let off = (off.iter().map(|value| value * value).sum::<f64>() / off.len().max(1) as f64).sqrt();
+    let root_mean_square = |of: &[f64]| {
+        (of.iter().map(|value| value * value).sum::<f64>() / of.len().max(1) as f64).sqrt()
+    };
+    let (off, least) = (root_mean_square(&off), root_mean_square(&well_measured));
     println!(
-        "\nα: {mean:.2} ± {deviation:.2}; points lie {off:.2} from their line (root mean square of ln e)."
+        "\nα: {mean:.2} ± {deviation:.2}; points lie {off:.2} from their line (root mean square of ln e), {least:.2} where so many validation images are wrong that sampling alone makes less than 0.1."
     );
     for family in families(measured) {
         let others: Vec<f64> = measured

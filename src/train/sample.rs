@@ -34,7 +34,7 @@ pub(super) fn sample(
     let images = available.min(STEPS * batch_size);
     let epochs = (STEPS * batch_size).div_ceil(images.max(1));
     let mut file = StudyFile::new("sample", layers(setup.spec.input(), NARROWEST, 0.0));
-    file.gate = setup.spec.gate().clone();
+    file.gate = *setup.spec.gate();
     file.gate.folds = None;
     file.train.seed = setup.spec.train().seed;
     (file.train.epochs, file.train.batch_size) = (epochs, batch_size.min(images.max(1)));

@@ -4,7 +4,7 @@ use super::family::{self, Member};
 use super::history::TrialRecord;
 use super::label_noise::{self, Floor};
 use super::law::{Law, LogError};
-use super::prior::{self, LAW_DEVIATION, OTHER_ARCHITECTURES};
+use super::prior::{self, LAW_DEVIATION, OTHER_ARCHITECTURES, SAMPLE_DEVIATION};
 use super::pruning::RemainingErrors;
 use super::variety::may_be_mirrored;
 use crate::record::{Ending, Forecast, Inherit, SampleTraining};
@@ -71,7 +71,7 @@ impl<'h> Forecaster<'h> {
             let deviation = forecaster.sampling_deviation_of(error, sample.images as f64);
             let log_error = forecaster.reducible_error(error).ln();
             let compute = sample.flops / forecaster.base_compute;
-            forecaster.law.observe(compute, log_error, LAW_DEVIATION.hypot(deviation));
+            forecaster.law.observe(compute, log_error, SAMPLE_DEVIATION.hypot(deviation));
         }
         for trial in learned {
             forecaster.observe(trial);
