@@ -194,9 +194,12 @@ impl Config {
     ///
     /// As [`Config::read`].
     pub fn parse(file: &Path, folder: &Path, text: &str) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Syntax {
-            file: file.into(),
-            message: error.to_string().trim().to_owned(),
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            // Without the line itself, which may hold a password that has no place there.
+            let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+            let line = line.map_or(String::new(), |line| format!("line {line}: "));
+            let message = format!("{line}{}", error.message().trim());
+            ConfigError::Syntax { file: file.into(), message }
         })?;
         config.make_absolute(folder);
         config.check().map_err(|Problem { key, problem, help }| ConfigError::Value {
