@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::build::{Build, End, ModelPart, Trained};
 use super::config::{ProgramRule, Runner, Score};
 use super::contained::{Contained, DATA_VARIABLE, has_container};
+use super::git::one_line;
 use super::output::{copy_as_a_whole, remove_if_there};
 use super::process::{Finished, Run};
 use super::score;
@@ -122,9 +123,11 @@ pub(super) fn measured(
     match finished {
         Finished::Exited(0) => {}
         Finished::Exited(code) => {
-            return Err(
-                build.failed(format!("the program failed with exit code {code}; see the log"))
-            );
+            let text = String::from_utf8_lossy(&printed);
+            // Mostly says why.
+            let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("see the log");
+            let last = one_line(last, 200);
+            return Err(build.failed(format!("the program failed with exit code {code}: {last}")));
         }
         Finished::Killed(signal) => {
             return Err(
