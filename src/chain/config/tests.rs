@@ -154,6 +154,7 @@ fn passwords_that_have_no_place_in_the_file_are_not_repeated() {
         ("url = \"ssh://ann:hunter2@example.org/a.git\"", "line 3"),
         ("url = \"/srv/a.git\"\npassword = \"hunter2\"", "line 4"),
         ("url = \"/srv/a.git\"\npassword = \"hunter2", "line 4"),
+        ("url = \"/srv/a.git\"\nsecret-files = [\n\"s\",\n7, # hunter2 = hunter2\n]", "line"),
     ] {
         let error = crate::sys::error_chain(&parse(&format!("{repository}{line}\n")).unwrap_err());
         assert!(error.contains(number) && !error.contains("hunter2"), "{line}: {error}");
