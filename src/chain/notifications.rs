@@ -141,7 +141,8 @@ fn send_messages(chain: &Chain, build: &BuildRow) -> Result<(), NotifyBuildError
     let stages = chain.store.stages(build.id)?;
     let said = stages.iter().find(|stage| stage.name == StageName::Notify);
     let note = match flushed.waiting.iter().chain(&flushed.parked).next() {
-        Some(message) => Some(message.to_string()),
+        // Without its name in the outbox, which says nothing to people.
+        Some(message) => Some(message.to_string().replacen(&message.name, "", 1).trim().to_owned()),
         None => (!flushed.sent.is_empty()).then(|| "the messages are sent".into()),
     };
     if let Some(note) = note.filter(|note| said.is_some_and(|said| said.note != *note)) {

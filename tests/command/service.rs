@@ -79,7 +79,7 @@ fn what_does_not_pass_what_breaks_and_what_is_unknown_are_three_ends() {
     assert_eq!(broken["verdict"], "failed");
     assert_eq!(stage(&broken, "detect")["state"], "failed", "{broken:#}");
     let why = broken["why"].as_str().unwrap();
-    assert!(why.starts_with("study.toml: ") && why.contains("units"), "{why}");
+    assert!(why.starts_with("study.toml: ") && why.contains("line 7"), "{why}");
     site.push(&[("study.toml", &study(0.3, 2))]);
     site.ended(4);
     let subjects = site.mails(4);
