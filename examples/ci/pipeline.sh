@@ -6,7 +6,7 @@
 # REPOSITORY is what `git fetch` takes; STUDY is the study file in it, study.toml unless said. Below the folder STATE lie
 # checkouts/, runs/, models/ (one folder a commit, and the link `production`) and verdicts/ (one file a commit).
 # Exit codes are burgeon's: 0 published, 3 the gate was not passed, 2 the study is wrong, others: an error. Only 0 touches
-# `production`. Called again for a commit that has its verdict, nothing is done; called again after a crash, training
+# `production`. Called again for a commit that has its verdict, nothing is done, and the code is the same; called again after a crash, training
 # goes on from its last checkpoint. BURGEON names the binary, MAIL_TO who is told where `mail` is installed.
 set -euo pipefail
 
@@ -46,8 +46,14 @@ git_here -C "$state/repository.git" fetch --quiet --no-tags --no-recurse-submodu
 commit=$(git_here -C "$state/repository.git" rev-parse refs/heads/build)
 say "$branch is at $commit"
 if [ -f "$state/verdicts/$commit" ]; then
-  say "already built: $(cat "$state/verdicts/$commit")"
-  exit 0
+  verdict=$(cat "$state/verdicts/$commit")
+  say "already built: $verdict"
+  case $verdict in
+    published*) exit 0 ;;
+    "the gate was not passed"*) exit 3 ;;
+    "the study is wrong") exit 2 ;;
+    *) exit "${verdict##* }" ;; # "training failed with exit code 1"
+  esac
 fi
 checkout="$state/checkouts/$commit"
 mkdir -p "$checkout"
@@ -64,14 +70,14 @@ stage=train
 # Restarted where it died, and continued where this script was killed.
 code=0
 "$burgeon" supervise -- tune "$checkout/$study" --resume auto --runs "$state/runs/$commit" || code=$?
-run=$(find "$state/runs/$commit" -mindepth 1 -maxdepth 1 -type d | sort | tail -n 1)
+run=$(find "$state/runs/$commit" -mindepth 1 -maxdepth 1 -type d 2> /dev/null | sort | tail -n 1 || true)
 accuracy=$(cat "$run/accuracy.txt" 2> /dev/null || true)
 
 stage=judge
 case $code in
   0) say "the gate was passed: $accuracy" ;;
   3)
-    tell "the gate was not passed: $accuracy" "The report: $run/report.html"
+    tell "the gate was not passed: $(sed -n '3s/^[^:]*: //p' "$run/report.md")" "The report: $run/report.html"
     exit 3
     ;;
   # Stopped, not failed: no verdict, so that the next call goes on.

@@ -22,16 +22,23 @@ pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {
         build.log.print(format!("  {}: {}\n", note.file, note.text).as_bytes());
     }
     let Some(finding) = detection.verdict() else {
+        // A slip in a study is what is wrong with it, and not that nothing was found.
+        let slip =
+            detection.notes.iter().find(|note| note.text.contains("looks like a burgeon study"));
+        if let Some(note) = slip {
+            return Err(build.failed(format!("{}: {}", note.file, note.text)));
+        }
         let looked = &detection.looked_at;
         let endings: Vec<String> = looked
             .endings
             .iter()
             .take(12)
-            .map(|(ending, count)| format!("{count} {ending}"))
+            .map(|(ending, count)| {
+                format!("{count} {}", if ending.is_empty() { "without ending" } else { ending })
+            })
             .collect();
         let why = format!(
-            "unknown: none of the {} files ({}) is a study or a training program; {} of them were read",
-            looked.files,
+            "unknown: nothing in it is a study or a training program (files: {}; read: {})",
             endings.join(", "),
             looked.read
         );
@@ -59,7 +66,13 @@ pub(super) fn detect(build: &mut Build) -> Result<(String, Target), End> {
             }
             let note = format!(
                 "{} ({}); rule {} starts {}",
-                found.reason, found.entry.file, matched.rule, matched.image
+                found.reason,
+                found.entry.file,
+                matched.rule,
+                match rule.run {
+                    Runner::Container => matched.image,
+                    Runner::Process => matched.command.join(" "),
+                }
             );
             let target = Target::Program {
                 command: matched.command,

@@ -489,10 +489,15 @@ fn git_name(what: &'static str) -> &'static str {
     }
 }
 
-/// The last lines of what Git printed, as one line.
+/// The last lines of what Git printed, as one line, without its general advice.
 fn last_words(said: &str) -> String {
     let mut words = String::new();
-    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    let advice =
+        ["Please make sure you have the correct access rights", "and the repository exists."];
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !advice.contains(&line.trim()))
+        .collect();
     for line in &lines[lines.len().saturating_sub(3)..] {
         let _ = write!(words, "{}{}", if words.is_empty() { "" } else { "; " }, line.trim());
     }

@@ -153,6 +153,7 @@ fn what_is_not_there_is_said() {
     std::fs::remove_dir_all(site.path("served.git")).unwrap();
     let error = site.check_out().unwrap_err();
     assert!(error.to_string().contains("git ls-remote failed"), "{error}");
+    assert!(error.to_string().contains("does not appear to be a git repository"), "{error}");
 }
 
 #[test]

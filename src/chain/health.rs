@@ -58,7 +58,11 @@ pub struct Trouble {
 
 /// The state of the threads. Nothing is known of those that have not started.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<BTreeMap<Part, ThreadState>>);
+pub struct Health {
+    parts: Mutex<BTreeMap<Part, ThreadState>>,
+    /// Why the branches of these repositories cannot be polled.
+    branches: Mutex<BTreeMap<String, String>>,
+}
 
 #[derive(Debug)]
 struct ThreadState {
@@ -156,6 +160,21 @@ impl Health {
         };
     }
 
+    /// The branch of a repository was polled, or cannot be, for this reason.
+    pub fn report_branch(&self, repository: &str, failure: Option<String>) {
+        let mut branches = self.branches.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(why) => branches.insert(repository.to_owned(), why),
+            None => branches.remove(repository),
+        };
+    }
+
+    /// Why the branch of a repository cannot be polled.
+    pub fn branch_failure(&self, repository: &str) -> Option<String> {
+        let branches = self.branches.lock().unwrap_or_else(PoisonError::into_inner);
+        branches.get(repository).cloned()
+    }
+
     /// Whether a thread has reported, for tests.
     #[cfg(test)]
     pub fn knows(&self, part: Part) -> bool {
@@ -181,7 +200,7 @@ impl Health {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Part, ThreadState>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -95,9 +95,17 @@ impl Wait {
 fn notify_all(chain: &Chain, waits: &mut StatusWaits) -> Result<(), NotifyBuildError> {
     let mut first = Ok(());
     for build in chain.store.untold()? {
+        // A burst of pushes leaves thousands.
+        chain.health.report_alive(Part::Messages);
+        if chain.is_stopping() {
+            return first;
+        }
         first = first.and(queue_messages(chain, &build));
     }
     for build in chain.store.unsent()? {
+        if chain.is_stopping() {
+            return first;
+        }
         first = first.and(send_messages(chain, &build));
     }
     for build in chain.store.without_status()? {
@@ -130,6 +138,16 @@ fn send_messages(chain: &Chain, build: &BuildRow) -> Result<(), NotifyBuildError
             !chain.is_stopping()
         },
     )?;
+    let stages = chain.store.stages(build.id)?;
+    let said = stages.iter().find(|stage| stage.name == StageName::Notify);
+    let note = match flushed.waiting.iter().chain(&flushed.parked).next() {
+        // Without its name in the outbox, which says nothing to people.
+        Some(message) => Some(message.to_string().replacen(&message.name, "", 1).trim().to_owned()),
+        None => (!flushed.sent.is_empty()).then(|| "the messages are sent".into()),
+    };
+    if let Some(note) = note.filter(|note| said.is_some_and(|said| said.note != *note)) {
+        chain.store.set_note(build.id, StageName::Notify, &note)?;
+    }
     if flushed.waiting.is_empty() {
         for message in &flushed.parked {
             let message = message.to_line();

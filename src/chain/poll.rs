@@ -23,7 +23,10 @@ pub(super) fn work(chain: &Chain) -> Result<(), StoreError> {
             if repository.poll_seconds == 0 || !is_due || chain.is_stopping() {
                 continue;
             }
-            match poll(chain, repository) {
+            let polled = poll(chain, repository);
+            let failure = polled.as_ref().err().map(|error| crate::sys::error_chain(error));
+            chain.health.report_branch(&repository.name, failure);
+            match polled {
                 Ok(Some(build)) => {
                     tracing::info!(
                         repository = repository.name,

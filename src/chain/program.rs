@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::build::{Build, End, ModelPart, Trained};
 use super::config::{ProgramRule, Runner, Score};
 use super::contained::{Contained, DATA_VARIABLE, has_container};
+use super::git::one_line;
 use super::output::{copy_as_a_whole, remove_if_there};
 use super::process::{Finished, Run};
 use super::score;
@@ -17,6 +18,8 @@ use crate::sys::files::{Files, RealFiles};
 const MEASURED: &str = "measured.json";
 /// How much output is kept to find the accuracy in.
 const OUTPUT_KEPT: usize = 1 << 20;
+/// How much of it is kept to say why the program failed.
+const LAST_WORDS_KEPT: usize = 4 << 10;
 /// Time from SIGTERM to SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often a program is started if it is killed by others or hangs.
@@ -122,9 +125,11 @@ pub(super) fn measured(
     match finished {
         Finished::Exited(0) => {}
         Finished::Exited(code) => {
-            return Err(
-                build.failed(format!("the program failed with exit code {code}; see the log"))
-            );
+            let text = String::from_utf8_lossy(&printed);
+            // Mostly says why.
+            let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("see the log");
+            let last = one_line(last, 200);
+            return Err(build.failed(format!("the program failed with exit code {code}: {last}")));
         }
         Finished::Killed(signal) => {
             return Err(
@@ -194,12 +199,11 @@ fn container(
     contained.run(build, &mut |bytes| keep(printed, bytes, score))
 }
 
-/// Keeps the end of the output, if the accuracy is read from it.
+/// Keeps the end of the output: more of it if the accuracy is read from it.
 fn keep(printed: &mut Vec<u8>, bytes: &[u8], score: &Score) {
-    if matches!(score, Score::Output { .. }) {
-        printed.extend_from_slice(bytes);
-        if printed.len() > 2 * OUTPUT_KEPT {
-            printed.drain(..printed.len() - OUTPUT_KEPT);
-        }
+    let kept = if matches!(score, Score::Output { .. }) { OUTPUT_KEPT } else { LAST_WORDS_KEPT };
+    printed.extend_from_slice(bytes);
+    if printed.len() > 2 * kept {
+        printed.drain(..printed.len() - kept);
     }
 }

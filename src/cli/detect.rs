@@ -175,7 +175,8 @@ fn write_looked_at(text: &mut String, found: &Detection) {
         format!("{count} {}", if name.is_empty() { "without ending" } else { name })
     });
     let endings = endings.collect::<Vec<_>>().join(", ");
-    let _ = writeln!(text, "\nlooked at {} files ({endings}), read {}", looked.files, looked.read);
+    let files = if looked.files == 1 { "1 file".into() } else { format!("{} files", looked.files) };
+    let _ = writeln!(text, "\nlooked at {} ({endings}), read {}", files, looked.read);
     for note in found.notes.iter().take(LISTED) {
         let _ = writeln!(text, "  {}: {}", note.file, note.text);
     }

@@ -14,7 +14,7 @@ use super::predicting;
 use super::shown::shown_line;
 use crate::chain::{
     BuildRequest, BuildRow, BuildState, Cause, Chain, Config, Places, Queued, Repository, StageRow,
-    Store, git_version, is_commit,
+    StageState, Store, git_version, is_commit,
 };
 use crate::serve::{Service, serve as listen};
 use crate::sys::clock::rfc3339;
@@ -116,10 +116,7 @@ pub fn chain(arguments: &ChainArguments, output: &Output) -> Result<Exit, CliErr
     match &arguments.command {
         ChainCommand::Trigger { repository, commit, post_receive } => {
             let Some(found) = config.repository(repository) else {
-                return Err(CliError::NoSuchRepository {
-                    name: repository.clone(),
-                    known: config.repositories.iter().map(|known| known.name.clone()).collect(),
-                });
+                return Err(no_repository(&config, repository));
             };
             match (post_receive, commit) {
                 (true, _) => match received(&found.branch)? {
@@ -139,6 +136,13 @@ pub fn chain(arguments: &ChainArguments, output: &Output) -> Result<Exit, CliErr
                 Some(build) => store.build(*build)?.into_iter().collect(),
                 None => store.builds(repository.as_deref(), None, *most)?,
             };
+            // Repositories that were configured once keep their builds.
+            if let Some(name) = repository
+                && builds.is_empty()
+                && config.repository(name).is_none()
+            {
+                return Err(no_repository(&config, name));
+            }
             status(&store, &builds, output)
         }
         ChainCommand::Cancel { build } => match store.ask_to_stop(*build)? {
@@ -159,6 +163,11 @@ pub fn chain(arguments: &ChainArguments, output: &Output) -> Result<Exit, CliErr
             None => Err(CliError::NoSuchBuild { build: *build, wanted: "that has ended" }),
         },
     }
+}
+
+fn no_repository(config: &Config, name: &str) -> CliError {
+    let known = config.repositories.iter().map(|known| known.name.clone()).collect();
+    CliError::NoSuchRepository { name: name.into(), known }
 }
 
 /// Queues a commit, once; or the branch's newest, whatever that is, if none is named.
@@ -183,8 +192,10 @@ fn trigger(
 /// The commit that a push brought to a branch, as Git tells it to the hook `post-receive`: a line for each reference, with
 /// its old commit, its new one, and its name.
 fn received(branch: &str) -> Result<Option<String>, CliError> {
-    let mut text = String::new();
-    std::io::stdin().take(RECEIVED_BYTES_MAX).read_to_string(&mut text).map_err(CliError::Stdin)?;
+    let mut bytes = Vec::new();
+    std::io::stdin().take(RECEIVED_BYTES_MAX).read_to_end(&mut bytes).map_err(CliError::Stdin)?;
+    // Branches that were pushed along may have names in any encoding.
+    let text = String::from_utf8_lossy(&bytes);
     let reference = format!("refs/heads/{branch}");
     let commit = text.lines().rev().find_map(|line| {
         let mut words = line.split_whitespace().skip(1);
@@ -216,7 +227,8 @@ fn status(store: &Store, builds: &[BuildRow], output: &Output) -> Result<Exit, C
             text += &format!("{line}\n");
             continue;
         }
-        let state = match (build.state, build.verdict, stages.last()) {
+        let running = stages.iter().rfind(|stage| stage.state == StageState::Running);
+        let state = match (build.state, build.verdict, running.or(stages.last())) {
             (BuildState::Ended, Some(verdict), _) => verdict.word().to_owned(),
             (BuildState::Running, _, Some(stage)) => format!("running: {}", stage.name.word()),
             (state, _, _) => state.word().to_owned(),

@@ -48,7 +48,10 @@ impl Markup {
                 '"' => self.text += "&quot;",
                 '\'' => self.text += "&#39;",
                 '\t' | '\n' => self.text.push(character),
-                '\u{fffe}' | '\u{ffff}' => self.text.push('\u{fffd}'),
+                // Non-characters, and marks that reverse the text around them, which could fake another one.
+                '\u{fffe}' | '\u{ffff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    self.text.push('\u{fffd}')
+                }
                 control if control.is_control() => self.text.push('\u{fffd}'),
                 other => self.text.push(other),
             }
@@ -88,9 +91,9 @@ mod tests {
     #[test]
     fn text_and_attributes_cannot_leave_their_place() {
         let mut markup = Markup::default();
-        let hostile = "\"'><script>\u{0}&\u{1b}[1m";
+        let hostile = "\"'><script>\u{0}&\u{1b}[1m\u{202e}";
         markup.element("a", &[("title", &hostile)], |inside| inside.text(hostile));
-        let safe = "&quot;&#39;&gt;&lt;script&gt;\u{fffd}&amp;\u{fffd}[1m";
+        let safe = "&quot;&#39;&gt;&lt;script&gt;\u{fffd}&amp;\u{fffd}[1m\u{fffd}";
         assert_eq!(markup.finish(), format!("<a title=\"{safe}\">{safe}</a>\n"));
     }
 }

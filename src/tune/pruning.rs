@@ -58,11 +58,12 @@ fn extrapolates_below_gate(spec: &Spec, so_far: &SoFar) -> Option<String> {
     let gate = spec.gate().accuracy;
     (reach < gate).then(|| {
         format!(
-            "{:.1} % after {} of {planned} epochs; {course}, so it can reach at most {:.1} %, below the gate of {:.1} %",
+            "{:.1} % after {} of {planned} epochs; {course}, so it can reach at most {:.1} %, below the gate of {} %",
             best * 100.0,
             last.epoch,
             reach * 100.0,
-            gate * 100.0
+            // A strict one is not rounded to 100 %.
+            (gate * 1e6).round() / 1e4
         )
     })
 }

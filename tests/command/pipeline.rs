@@ -98,11 +98,13 @@ fn what_fails_leaves_the_published_model_and_says_how_it_failed() {
 
     let weak = pushed.push(&study(0.9999));
     assert_eq!(code(&pushed.build()), 3);
-    assert!(pushed.verdict(&weak).starts_with("the gate was not passed: "));
+    assert!(pushed.verdict(&weak).starts_with("the gate was not passed: validation accuracy "));
+    assert_eq!(code(&pushed.build()), 3, "a second look makes nothing pass");
 
     let wrong = pushed.push("name = \"pushed\"\n[model]\nlayers = [{ dense = { units = 0 } }]\n");
     assert_eq!(code(&pushed.build()), 2);
     assert_eq!(pushed.verdict(&wrong), "the study is wrong\n");
+    assert_eq!(code(&pushed.build()), 2);
 
     assert_eq!(pushed.production(), Path::new(&good));
 }

@@ -6,7 +6,8 @@ mod site;
 mod statuses;
 
 use std::fs;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -77,7 +78,8 @@ fn what_does_not_pass_what_breaks_and_what_is_unknown_are_three_ends() {
     let broken = site.ended(3).remove(2);
     assert_eq!(broken["verdict"], "failed");
     assert_eq!(stage(&broken, "detect")["state"], "failed", "{broken:#}");
-    assert!(site.build_log(&broken).contains("study.toml"), "{}", site.build_log(&broken));
+    let why = broken["why"].as_str().unwrap();
+    assert!(why.starts_with("study.toml: ") && why.contains("line 7"), "{why}");
     site.push(&[("study.toml", &study(0.3, 2))]);
     site.ended(4);
     let subjects = site.mails(4);
@@ -91,7 +93,7 @@ fn what_does_not_pass_what_breaks_and_what_is_unknown_are_three_ends() {
 #[test]
 fn a_program_is_held_to_the_gate_by_what_it_writes_after_its_start() {
     let mut site = Site::new(
-        "gate = 0.8\n[[rule]]\nframework = \"keras\"\nimage = \"none\"\nrun = \"process\"\n\
+        "gate = 0.8\n[[rule]]\nframework = \"keras\"\nrun = \"process\"\n\
          command = [\"sh\", \"run.sh\", \"{entry}\"]\nmodel = [\"model.keras\"]\n",
     );
     site.serve();
@@ -110,13 +112,35 @@ fn a_program_is_held_to_the_gate_by_what_it_writes_after_its_start() {
     let stale = site.ended(2).remove(1);
     assert_eq!(stale["verdict"], "failed", "{stale:#}");
     assert!(stale["why"].as_str().unwrap().contains("did not write accuracy.txt"), "{stale:#}");
-    site.push(&[("run.sh", "exit 7\n")]);
+    site.push(&[("run.sh", "echo it broke >&2\necho\nexit 7\n")]);
     let crashed = site.ended(3).remove(2);
-    assert!(crashed["why"].as_str().unwrap().contains("exit code 7"), "{crashed:#}");
+    assert!(crashed["why"].as_str().unwrap().contains("exit code 7: it broke"), "{crashed:#}");
     assert_eq!(stage(&crashed, "train")["state"], "failed");
     site.push(&[("run.sh", "echo 79.9 > accuracy.txt\n")]);
     assert_eq!(site.ended(4).remove(3)["verdict"], "not-passed");
     assert_eq!(site.production(), published);
+}
+
+#[test]
+fn a_hook_hears_of_its_branch_beside_names_in_any_encoding() {
+    let site = Site::new("");
+    let mut hook = Command::new(env!("CARGO_BIN_EXE_burgeon"))
+        .args(["chain", "trigger", "digits", "--post-receive"])
+        .env("BURGEON_CONFIG", site.at("server.toml"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let commit = "0a".repeat(20);
+    let mut lines = b"0 1 refs/heads/latin-\xfc\n".to_vec();
+    lines.extend(format!("0 {commit} refs/heads/main\n").bytes());
+    hook.stdin.take().unwrap().write_all(&lines).unwrap();
+    let said = hook.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "queued build 1\n");
+    // Not "no builds", which a mistyped name and the number of a build would look like.
+    let status = site.burgeon(&["chain", "status", "1"]);
+    let said = String::from_utf8_lossy(&status.stderr).into_owned();
+    assert!(status.status.code() == Some(2) && said.contains("digits"), "{said}");
 }
 
 #[test]

@@ -194,9 +194,10 @@ impl Config {
     ///
     /// As [`Config::read`].
     pub fn parse(file: &Path, folder: &Path, text: &str) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text).map_err(|error| ConfigError::Syntax {
-            file: file.into(),
-            message: error.to_string().trim().to_owned(),
+        let mut config: Self = toml::from_str(text).map_err(|error| {
+            let place = error.span().map_or(String::new(), |span| place(text, span.start));
+            let message = format!("{place}{}", error.message().trim());
+            ConfigError::Syntax { file: file.into(), message }
         })?;
         config.make_absolute(folder);
         config.check().map_err(|Problem { key, problem, help }| ConfigError::Value {
@@ -339,6 +340,19 @@ impl Config {
             rule.check(&format!("rule[{place}]"))?;
         }
         Ok(())
+    }
+}
+
+/// The line at this byte and its key, without its value, which may be a password that has no place there.
+fn place(text: &str, at: usize) -> String {
+    let number = text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    let line = text.lines().nth(number).unwrap_or_default();
+    let key =
+        if line.starts_with('[') { line } else { line.split_once('=').map_or("", |(key, _)| key) };
+    let is_key = key.trim().chars().all(|c| c.is_ascii_alphanumeric() || "-_.[]".contains(c));
+    match key.trim() {
+        key if is_key && !key.is_empty() => format!("line {}, {key}: ", number + 1),
+        _ => format!("line {}: ", number + 1),
     }
 }
 

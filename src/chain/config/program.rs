@@ -73,7 +73,11 @@ impl TryFrom<toml::Table> for ProgramRule {
 
     /// By hand, so that unknown keys are refused, which serde's `flatten` would not do.
     fn try_from(mut table: toml::Table) -> Result<Self, Self::Error> {
-        let run = table.remove("run").map(toml::Value::try_into).transpose()?;
+        let run: Option<Runner> = table.remove("run").map(toml::Value::try_into).transpose()?;
+        if run == Some(Runner::Process) {
+            // It needs none.
+            table.entry("image").or_insert_with(|| "none".into());
+        }
         let score = table.remove("score").map(toml::Value::try_into).transpose()?;
         let model = table.remove("model").map(toml::Value::try_into).transpose()?;
         let network = table.remove("network").map(toml::Value::try_into).transpose()?;

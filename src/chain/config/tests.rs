@@ -137,3 +137,26 @@ fn what_the_documentation_shows_is_read() {
     assert_eq!((config.repositories.len(), config.rules.len()), (1, 2));
     assert_eq!(config.rules[0].limits, ProgramLimits::default(), "what is shown are the defaults");
 }
+
+#[test]
+fn a_rule_for_a_process_needs_no_image() {
+    let rule = "[[rule]]\nframework = \"keras\"\ncommand = [\"python3\", \"{entry}\"]\n";
+    let error = parse(rule).unwrap_err().to_string();
+    assert!(error.contains("image"), "{error}");
+    assert_eq!(parse(&format!("{rule}run = \"process\"\n")).unwrap().rules[0].run, Runner::Process);
+}
+
+#[test]
+fn passwords_that_have_no_place_in_the_file_are_not_repeated() {
+    let repository = "[[repository]]\nname = \"digits\"\n";
+    for (line, number) in [
+        ("url = \"https://ann:hunter2@example.org/a.git\"", "line 3"),
+        ("url = \"ssh://ann:hunter2@example.org/a.git\"", "line 3"),
+        ("url = \"/srv/a.git\"\npassword = \"hunter2\"", "line 4"),
+        ("url = \"/srv/a.git\"\npassword = \"hunter2", "line 4"),
+        ("url = \"/srv/a.git\"\nsecret-files = [\n\"s\",\n7, # hunter2 = hunter2\n]", "line"),
+    ] {
+        let error = crate::sys::error_chain(&parse(&format!("{repository}{line}\n")).unwrap_err());
+        assert!(error.contains(number) && !error.contains("hunter2"), "{line}: {error}");
+    }
+}

@@ -22,6 +22,33 @@ fn a_build_that_cannot_be_told_of_holds_up_no_other() {
 }
 
 #[test]
+fn a_service_that_stops_does_not_tell_of_thousands_of_builds_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[[repository]]\nname = \"digits\"\nurl = \"/srv/git/digits.git\"\n";
+    let chain = chain_with_failed_builds(folder.path(), text);
+    chain.stop();
+    notify_all(&chain, &mut StatusWaits::default()).unwrap();
+    assert!(!chain.store.build(1).unwrap().unwrap().told);
+}
+
+#[test]
+fn the_page_says_that_mail_waits_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[notify.mail]\nto = [\"ann@example.org\"]\nfrom = \"b@example.org\"\nserver = \"127.0.0.1\"\n\
+                    port = 1\nsecurity = \"none\"\n[[repository]]\nname = \"digits\"\nurl = \"/srv/git/digits.git\"\n";
+    let chain = chain_with_failed_builds(folder.path(), text);
+    notify_all(&chain, &mut StatusWaits::default()).unwrap();
+    let stages = chain.store.stages(1).unwrap();
+    let told = stages.iter().find(|stage| stage.name == StageName::Notify).unwrap();
+    assert!(
+        told.note.contains("to ann@example.org") && told.note.contains("waits"),
+        "{}",
+        told.note
+    );
+    assert!(told.note.contains("refused"), "{}", told.note);
+}
+
+#[test]
 fn a_record_that_cannot_be_read_is_told_with_the_verdict() {
     let folder = tempfile::tempdir().unwrap();
     let text = "[[repository]]\nname = \"digits\"\nurl = \"/srv/git/digits.git\"\n";

@@ -185,15 +185,25 @@ impl Store {
         })
     }
 
-    /// Records that a stage begins. One that had begun before the service stopped is restarted.
+    /// Records that a stage begins. One that had begun before the service stopped is restarted; the time of one that had
+    /// ended counts anew, without the pause before the build was resumed.
     pub fn begin_stage(&self, build: i64, stage: StageName) -> Result<(), StoreError> {
         self.change(|change| {
             change.execute(
                 "INSERT INTO stage (build, name, state, started) VALUES (?1, ?2, 'running', ?3)
-                 ON CONFLICT (build, name) DO UPDATE SET state = 'running', ended = NULL, note = ''",
+                 ON CONFLICT (build, name) DO UPDATE SET state = 'running', note = '', ended = NULL,
+                   started = CASE WHEN ended IS NULL THEN started ELSE excluded.started END",
                 params![build, stage, now_ms()],
             )?;
             Ok(())
+        })
+    }
+
+    /// Changes what is said of a stage.
+    pub fn set_note(&self, build: i64, stage: StageName, note: &str) -> Result<(), StoreError> {
+        self.change(|change| {
+            let set = "UPDATE stage SET note = ?3 WHERE build = ?1 AND name = ?2";
+            change.execute(set, params![build, stage, note]).map(drop)
         })
     }
 

@@ -38,7 +38,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// SQLite reported an error.
-    #[error("the database cannot be read or written")]
+    #[error("the database burgeon.sqlite of the service cannot be read or written")]
     Database(#[from] rusqlite::Error),
     /// It was written by a newer program.
     #[error(

@@ -79,6 +79,11 @@ impl Store {
                  WHERE id = ?1 AND state = 'ended' AND verdict IN ('failed', 'cancelled') AND cleared = 0",
                 [build],
             )?;
+            // Its verdict is told again.
+            let told = "DELETE FROM stage WHERE build = ?1 AND name = 'notify'";
+            if changed > 0 {
+                change.execute(told, [build])?;
+            }
             Ok(changed > 0)
         })
     }

@@ -44,14 +44,14 @@ pub(super) fn list_json(registry: &Registry) -> Result<Listed, RegistryError> {
 pub(super) fn list_text(registry: &Registry) -> Result<String, RegistryError> {
     let aliases = registry.aliases()?;
     let mut text = format!(
-        "{:>7}  {:>9}  {:>10}  {:20}  {:24}  aliases\n",
+        "{:>7}  {:>9}  {:>10}  {:19}  {:24}  aliases\n",
         "version", "accuracy", "parameters", "added", "from"
     );
     for version in registry.versions()? {
         let manifest = registry.manifest(version)?.0;
         let _ = writeln!(
             text,
-            "{version:>7}  {:>9}  {:>10}  {:.20}  {:24}  {}",
+            "{version:>7}  {:>9}  {:>10}  {:.19}  {:24}  {}",
             percent(manifest.accuracy),
             grouped(manifest.parameters as usize),
             rfc3339(manifest.added),

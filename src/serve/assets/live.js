@@ -66,7 +66,8 @@
         if (!answer.ok) break;
         const next = answer.headers.get("x-log-next");
         if (next === null || next === log.dataset.next) break;
-        const text = (await answer.text()).replace(/\x1b\[[0-?]*[ -\/]*[@-~]/g, "").replace(/\r\n?/g, "\n");
+        const text = (await answer.text()).replace(/\x1b\[[0-?]*[ -\/]*[@-~]/g, "").replace(/\r\n?/g, "\n")
+          .replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
         const atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 8;
         log.append(text);
         if (log.textContent.length > LOG_CHARS_MAX) log.textContent = log.textContent.slice(-LOG_CHARS_MAX / 2);

@@ -64,7 +64,12 @@ pub(in crate::serve) async fn build(
 impl Shown {
     fn read(app: &App, id: i64) -> Result<Self, Problem> {
         let (store, places) = (&app.service.store, &app.service.places);
-        let build = store.build(id)?.ok_or_else(|| Problem::not_found("build"))?;
+        let mut build = store.build(id)?.ok_or_else(|| Problem::not_found("build"))?;
+        if build.threshold.is_none() {
+            // That which it will be held to, where the configuration says so.
+            let repository = app.service.config.repository(&build.repository);
+            build.threshold = repository.and_then(|repository| repository.gate);
+        }
         let mut why_it_waits = None;
         if build.state == BuildState::Queued {
             let waits = waiting(store, app.service.config.max)?;
@@ -154,7 +159,7 @@ impl Shown {
             p.text(format_args!("Branch {}, started by {}.", build.branch, cause(build.cause)));
             if build.starts > 1 {
                 p.text(format_args!(
-                    " Resumed {} after restarts of the service.",
+                    " Resumed {}.",
                     count(build.starts.unsigned_abs() - 1, "time")
                 ));
             }

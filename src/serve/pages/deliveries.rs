@@ -49,7 +49,11 @@ pub(in crate::serve) async fn deliveries(
 
 fn table(part: &mut Markup, deliveries: &[Delivery]) {
     if deliveries.is_empty() {
-        part.leaf("p", &[("class", &"quiet")], "No deliveries yet.");
+        part.leaf(
+            "p",
+            &[("class", &"quiet")],
+            "No deliveries yet. The page of each repository says how to set its webhook up.",
+        );
         return;
     }
     let now = now_ms();

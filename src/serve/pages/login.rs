@@ -67,6 +67,8 @@ fn page(problem: Option<&str>, to: &str) -> String {
                     form.leaf("button", &[], "Log in");
                 },
             );
+            let hint = "The token is the first line of a token file that the configuration of the service names.";
+            main.leaf("p", &[("class", &"quiet")], hint);
         });
     })
 }

@@ -39,7 +39,7 @@ pub(in crate::serve) async fn repository(
         let path = format!("/repositories/{name}");
         let page = Page { title: &name, here: &path, live: "all" };
         Ok(page.show(app, &visitor, |main| {
-            head(main, repository, &visitor);
+            head(main, repository, &visitor, app.service.health.branch_failure(&name));
             section(main, "history", "Accuracy", |section| history(section, &measured));
             section(main, "builds", "Builds", |section| {
                 listed.table(section, WithRepository::No);
@@ -51,8 +51,16 @@ pub(in crate::serve) async fn repository(
     .await
 }
 
-fn head(main: &mut Markup, repository: &Repository, visitor: &Visitor) {
+fn head(main: &mut Markup, repository: &Repository, visitor: &Visitor, failure: Option<String>) {
     main.leaf("h1", &[], &repository.name);
+    main.element("div", &[("id", &"polled"), ("data-part", &"")], |part| {
+        if let Some(why) = failure {
+            part.element("div", &[("class", &"warning"), ("role", &"alert")], |warning| {
+                warning.leaf("strong", &[], "The branch cannot be polled");
+                warning.leaf("p", &[], why);
+            });
+        }
+    });
     main.element("dl", &[("class", &"origins")], |list| {
         let mut fact = |name: &str, value: String| {
             list.leaf("dt", &[], name);

@@ -30,7 +30,8 @@ pub(super) async fn session(
     let may: Value = rights.into_iter().map(|(name, right)| (name, visitor.may(right))).collect();
     let is_session =
         visitor.authentication == Authentication::Session && !visitor.grants.is_empty();
-    let told = json!({ "may": may, "is_session": is_session, "form_token": visitor.form_token });
+    let model = visitor.may(Right::Predict).then_some(&app.predicting.model);
+    let told = json!({ "may": may, "is_session": is_session, "form_token": visitor.form_token, "model": model });
     Ok(as_json(StatusCode::OK, &told))
 }
 

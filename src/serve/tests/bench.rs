@@ -231,8 +231,12 @@ impl Reply {
 
     /// What a form on the page proves itself with.
     pub(super) fn form_token(&self) -> String {
-        let (_, rest) = self.body.split_once("name=\"form\" value=\"").unwrap();
-        rest.split('"').next().unwrap().to_owned()
+        self.form_token_if_any().unwrap()
+    }
+
+    pub(super) fn form_token_if_any(&self) -> Option<String> {
+        let (_, rest) = self.body.split_once("name=\"form\" value=\"")?;
+        Some(rest.split('"').next().unwrap().to_owned())
     }
 }
 

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::bench::{Bench, SECRET};
+use super::bench::{Bench, SECRET, asked};
 use super::bursts::resident_kb;
 use super::deliveries::signed;
+use super::rights::log_in;
 use crate::sys::CounterRng;
 
 const THREADS: u64 = 6;
@@ -121,6 +122,67 @@ fn mutated_requests_from_many_sides_keep_nobody_out() {
     let page = bench.ask("GET /api/builds", &[("Authorization", "Bearer read-token")], b"");
     // It may have to wait for the wrong tokens of this address.
     assert!([200, 429].contains(&page.status), "{page:?}");
+}
+
+/// The seeds as browsers send them that are logged in, on pages and in what scripts of pages ask for.
+fn seeds_of_session(bench: &Bench, token: &str) -> Vec<Vec<u8>> {
+    let (_, cookie) = log_in(bench, token);
+    let page = bench.ask("GET /repositories/digits", &[("Cookie", &cookie)], b"");
+    // Readers get no buttons, and so no form token.
+    let form = page.form_token_if_any().unwrap_or_else(|| "0".repeat(64));
+    let own =
+        format!("Cookie: {cookie}\r\nX-Form-Token: {form}\r\nSec-Fetch-Site: same-origin\r\n");
+    let seed = |bytes: Vec<u8>| {
+        // Within the body of one, there is another one with the token for changes.
+        let text = String::from_utf8(bytes).ok()?.replace("change-token", "read-token");
+        // Webhooks need no session, and a session that is over is nobody's.
+        let (line, rest) = text.split_once("\r\n").filter(|(line, _)| !line.contains("/hooks/"))?;
+        if line.contains("/logout") || line.contains("/login") {
+            return None;
+        }
+        let (head, body) = rest.split_once("\r\n\r\n")?;
+        let body = body.replace("@form@", &form);
+        let kept = head.lines().filter(|line| {
+            !["Authorization", "Cookie", "Content-Length", "Sec-Fetch"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        });
+        let head: String = kept.map(|line| format!("{line}\r\n")).collect();
+        let length = format!("Content-Length: {}\r\n", body.len());
+        Some(format!("{line}\r\n{own}{head}{length}\r\n{body}").into_bytes())
+    };
+    seeds().into_iter().filter_map(seed).collect()
+}
+
+#[test]
+fn mutated_requests_of_sessions_keep_nobody_out() {
+    let bench = Bench::guarded();
+    bench.fill();
+    let (_, cookie) = log_in(&bench, "change-token");
+    storm(bench.address, &seeds_of_session(&bench, "change-token"), || {
+        let own = [("Cookie", &*cookie)];
+        for path in ["/", "/builds/1", "/repositories/digits", "/deliveries", "/builds/1/log"] {
+            assert_eq!(bench.ask(&format!("GET {path}"), &own, b"").status, 200, "{path}");
+        }
+    });
+    // What the mutated ones began is whole, and more can be begun.
+    assert!(bench.store.enqueue(asked(&"c".repeat(40))).is_ok());
+    assert!(bench.woken.load(Ordering::SeqCst) > 0, "no change was asked for");
+}
+
+#[test]
+fn no_mutated_request_of_a_reader_changes_anything() {
+    let bench = Bench::guarded();
+    bench.fill();
+    let all =
+        || format!("{:?}", (1..20).map(|id| bench.store.build(id).unwrap()).collect::<Vec<_>>());
+    let before = all();
+    let (_, cookie) = log_in(&bench, "read-token");
+    storm(bench.address, &seeds_of_session(&bench, "read-token"), || {
+        assert_eq!(bench.ask("GET /", &[("Cookie", &*cookie)], b"").status, 200);
+    });
+    assert_eq!(all(), before);
+    assert_eq!(bench.woken.load(Ordering::SeqCst), 0);
 }
 
 /// Says something on a connection of its own, in one piece or a few, and listens or not.

@@ -62,6 +62,11 @@ fn the_builds_are_rows_and_what_waits_is_told() {
     let page = bench.page("/repositories/digits").body;
     assert!(page.contains("/hooks/digits") && page.contains("<polyline"), "{page}");
     assert!(bench.page("/repositories/letters").body.contains("lists no secret file"));
+    bench.health.report_branch("letters", Some("git ls-remote failed: <no>".into()));
+    assert!(bench.page("/repositories/letters").body.contains("git ls-remote failed: &lt;no&gt;"));
+    assert!(!bench.page("/repositories/digits").body.contains("cannot be polled"));
+    bench.health.report_branch("letters", None);
+    assert!(!bench.page("/repositories/letters").body.contains("cannot be polled"));
 }
 
 #[test]

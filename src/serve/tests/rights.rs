@@ -6,7 +6,7 @@ use super::bench::{Bench, Reply, asked};
 
 const BROWSER: (&str, &str) = ("Accept", "text/html");
 
-fn log_in(bench: &Bench, token: &str) -> (Reply, String) {
+pub(super) fn log_in(bench: &Bench, token: &str) -> (Reply, String) {
     let reply =
         bench.ask("POST /login", &[BROWSER], format!("token={token}&to=/deliveries").as_bytes());
     let cookie = reply.header("set-cookie").unwrap_or_default();

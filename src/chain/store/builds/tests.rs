@@ -46,3 +46,24 @@ fn a_build_that_is_reopened_keeps_its_files() {
     assert!(store.set_cleared(build.id).unwrap());
     assert!(!store.reopen(build.id).unwrap(), "its files are gone");
 }
+
+#[test]
+fn the_stages_of_a_build_that_is_resumed_do_not_take_the_time_in_between() {
+    let store = Store::in_memory();
+    let build = failed_build(&store).id;
+    let stage = |name| store.stages(build).unwrap().into_iter().find(|stage| stage.name == name);
+    for name in [StageName::Pull, StageName::Notify] {
+        store.begin_stage(build, name).unwrap();
+        store.end_stage(build, name, StageState::Done, "").unwrap();
+    }
+    store.begin_stage(build, StageName::Train).unwrap();
+    let train = stage(StageName::Train).unwrap().started;
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    assert!(store.reopen(build).unwrap());
+    assert_eq!(stage(StageName::Notify), None, "its next verdict is not told yet");
+    for name in [StageName::Pull, StageName::Train] {
+        store.begin_stage(build, name).unwrap();
+    }
+    assert!(stage(StageName::Pull).unwrap().started > train);
+    assert_eq!(stage(StageName::Train).unwrap().started, train, "it was cut off, and goes on");
+}

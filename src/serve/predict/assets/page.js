@@ -137,7 +137,12 @@ pad.addEventListener('drop', (event) => {
 // A picture that is dropped outside the pad must not replace the page.
 for (const name of ['dragover', 'drop']) window.addEventListener(name, (event) => event.preventDefault());
 $('file').addEventListener('change', () => take($('file').files[0]));
-$('clear').addEventListener('click', clear);
+$('clear').addEventListener('click', () => {
+  clear();
+  $('answer').textContent = 'No answer yet.';
+  $('bars').replaceChildren();
+  $('correct').hidden = true;
+});
 $('correct').addEventListener('submit', (event) => {
   event.preventDefault();
   attempt(async () => {
@@ -180,12 +185,12 @@ async function versions() {
   const { waiting, training } = (found.retraining || { state: {} }).state;
   $('retraining').textContent = training || (waiting ? 'Retraining: ' + waiting + '.' : '');
   $('decisions').replaceChildren(...found.decisions.map((decision) => {
-    const to = decision.to ? ' version ' + decision.to : '';
+    const to = (decision.to ? ' version ' + decision.to : '') + (decision.action === 'promoted' ? ' to ' + decision.alias : '');
     const of = [decision.judgement_of_feedback, decision.judgement].filter((judged) => judged);
     const retrained = decision.retraining ? ' retraining, ' + decision.retraining.cause : '';
     const why = retrained + ' ' + of.flatMap((judged) => judged.reasons).concat((decision.retraining || {}).why || []).join('; ');
     const forced = decision.forced ? ', forced' : '';
-    return element('li', decision.at.slice(0, 19).replace('T', ' ') + ' ' + (decision.alias || '') + ' ' + decision.action.replace('_', ' ') + to + forced + ' (' + decision.by + ').' + why);
+    return element('li', decision.at.slice(0, 19).replace('T', ' ') + ' ' + (decision.action === 'promoted' || !decision.alias ? '' : decision.alias + ' ') + decision.action.replace('_', ' ') + to + forced + ' (' + decision.by + ').' + why);
   }));
 }
 
@@ -214,8 +219,7 @@ async function begin() {
   $('log-out').hidden = !session.is_session;
   $('log-in').hidden = session.is_session || Object.values(session.may).every(Boolean);
   if (session.may.predict) {
-    const server = await ask('/v2');
-    $('model').textContent = server.name + ' ' + server.version;
+    $('model').textContent = session.model;
   } else {
     problem(new Error('Log in with a token that allows predictions.'));
   }
