@@ -141,6 +141,7 @@ fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
         add("many", 12_000, classes, &[0.0625, 0.25, 1.0, 4.0, 16.0])?;
         if all > 2000 {
             add("few", 1000, classes, &[0.25, 1.0, 4.0])?;
+            add("very few", 300, classes, &[1.0, 4.0])?;
         }
         add("three classes", 1500, 3, &[0.25, 1.0, 4.0])?;
     }

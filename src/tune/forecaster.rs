@@ -6,7 +6,7 @@ use super::label_noise::{self, Floor};
 use super::law::{Law, LogError};
 use super::prior::{self, LAW_DEVIATION, OTHER_ARCHITECTURES, SAMPLE_DEVIATION};
 use super::pruning::RemainingErrors;
-use super::variety::may_be_mirrored;
+use super::variety::{Variety, may_be_mirrored};
 use crate::record::{Ending, Forecast, Inherit, SampleTraining};
 use crate::spec::{Edit, Spec, training_flops};
 
@@ -319,6 +319,12 @@ impl<'h> Forecaster<'h> {
     }
 
     fn is_out_of_reach(&self) -> bool {
+        let members = self.history.iter().filter(|trial| family::width_of(&trial.spec).is_some());
+        let best = members.max_by(|a, b| a.score().total_cmp(&b.score()));
+        // The law is of members with the same variety of images; what more of it brings is not known yet.
+        if best.is_some_and(Variety::is_lacking) {
+            return false;
+        }
         self.most_compute()
             .is_some_and(|most| self.pass_probability_at(most) <= OUT_OF_REACH_PROBABILITY)
     }

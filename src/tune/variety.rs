@@ -4,6 +4,9 @@ use super::history::TrialRecord;
 use crate::spec::{Augment, Border, InputShape, Layer, Spec};
 
 /// Levels of augmentation and dropout, from none to strong; each includes those before it.
+///
+/// Dropout comes before turned images, as it hardly ever adds errors: with 400 images of each of six data sets it leaves
+/// 0.86 to 0.99 times the errors, turned images 0.65 to 1.48 times (`benches/variety.py`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Variety {
     /// Images as they are.
@@ -36,6 +39,11 @@ impl Variety {
     /// For a first member on images of this shape that sees each image `epochs` times.
     pub fn first(input: InputShape, epochs: usize) -> Self {
         if input.channels > 1 || epochs >= SEEN_OFTEN { Self::Moved } else { Self::Plain }
+    }
+
+    /// Whether a trial memorizes its images, and dropout was not tried yet.
+    pub(super) fn is_lacking(trial: &TrialRecord) -> bool {
+        memorizes(trial) && Self::of(&trial.spec) < Self::Dropped
     }
 
     fn of(spec: &Spec) -> Self {

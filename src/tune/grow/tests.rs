@@ -449,7 +449,7 @@ fn a_member_is_no_larger_than_the_seconds_that_are_left_allow() {
         file.tune.seconds = seconds;
         let first = failed(file, vec![epoch(1, 0.3, 0.3)]);
         let leap = Grow.propose(std::slice::from_ref(&first), &[]).unwrap();
-        let mut member = member_trial(2, &first, &leap, 0.9);
+        let mut member = member_trial(2, &first, &leap, 0.95);
         member.train_seconds = 10.0;
         let proposal = Grow.propose(&[first, member], &[]).unwrap();
         let own = leap.forecast.unwrap().training_flops;
