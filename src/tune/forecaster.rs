@@ -8,7 +8,7 @@ use super::prior::{self, LAW_DEVIATION, OTHER_ARCHITECTURES};
 use super::pruning::RemainingErrors;
 use super::variety::may_be_mirrored;
 use crate::record::{Ending, Forecast, Inherit};
-use crate::spec::{Edit, Spec, training_flops};
+use crate::spec::{Edit, Goal, Spec, training_flops};
 
 /// The power law of a study's data, fitted to its trials, and what follows from it.
 #[derive(Debug, Clone)]
@@ -32,6 +32,11 @@ pub(super) const COMPUTE_FACTOR_MIN: f64 = 3.0;
 /// Computes of the first member, as multiples of C₀: from about the least that was measured, and no more than eight
 /// times is staked before the data's law is known.
 const FIRST_COMPUTES: (f64, f64) = (0.1, 8.0);
+/// The share of a study's seconds that the first member may take, so that what it teaches can still be used.
+const FIRST_SHARE: f64 = 0.25;
+/// What a training step takes besides the operations of its images, as so many operations: measured on two cores, where
+/// small networks are bound by it. It tells the throughput of a member from that of a far smaller network.
+const STEP_FLOPS: f64 = 15e6;
 /// The largest standard deviation of a logarithm that counts.
 const DEVIATION_MAX: f64 = 1.5;
 /// Ratio of the computes of neighbouring candidates.
@@ -203,10 +208,19 @@ impl<'h> Forecaster<'h> {
         match self.largest_member() {
             // How hard the data is, is measured by a cheap one.
             None => {
-                self.least_compute(probability.min(0.7), FIRST_COMPUTES).unwrap_or(FIRST_COMPUTES.1)
+                let most = self.affordable_first().unwrap_or(FIRST_COMPUTES.1);
+                let bounds = (FIRST_COMPUTES.0, most);
+                self.least_compute(probability.min(0.7), bounds).unwrap_or(most)
             }
             Some(largest) => {
-                let most = self.affordable_compute().unwrap_or(f64::INFINITY).max(largest);
+                let affordable = self.affordable_compute();
+                // The last trial takes all that is left: more compute is what helps most.
+                if let (Goal::Best, Some(rest)) = (self.goal(), affordable)
+                    && rest < 2.0 * COMPUTE_FACTOR_MIN * largest
+                {
+                    return rest;
+                }
+                let most = affordable.unwrap_or(f64::INFINITY).max(largest);
                 let bounds = (
                     (COMPUTE_FACTOR_MIN * largest).min(most),
                     (COMPUTE_FACTOR_MAX * largest).min(most),
@@ -219,12 +233,49 @@ impl<'h> Forecaster<'h> {
         }
     }
 
+    fn goal(&self) -> Goal {
+        self.history.last().map_or(Goal::Pass, |trial| trial.spec.tune().goal)
+    }
+
+    /// The seconds of the study that its recorded trials have left.
+    fn seconds_left(&self) -> Option<f64> {
+        let tune = self.history.last()?.spec.tune();
+        let spent: f64 = self.history.iter().map(|trial| trial.train_seconds).sum();
+        Some(tune.seconds? - spent / tune.jobs.max(1) as f64)
+    }
+
+    /// The most compute of the first member for which `FIRST_SHARE` of the seconds of the study last, at the throughput
+    /// of the first trial that was timed; at most what it takes without such a limit.
+    fn affordable_first(&self) -> Option<f64> {
+        let seconds = FIRST_SHARE * self.seconds_left()?;
+        let timed = self.history.iter().find(|trial| trial.train_seconds > 0.0)?;
+        let work = |flops: f64, images: f64, batch: usize| {
+            flops + STEP_FLOPS * images / batch.max(1) as f64
+        };
+        let seen = timed.images_seen();
+        let batch = timed.spec.train().batch_size;
+        let done = work(training_flops(&timed.spec, seen, 1), seen as f64, batch);
+        let rate = done / timed.seconds_with_all_folds();
+        let takes = |compute: &f64| {
+            let images = (self.member(*compute).epochs * self.images) as f64;
+            work(compute * self.base_compute, images, family::batch(self.images)) / rate
+        };
+        let (least, most) = FIRST_COMPUTES;
+        let less = std::iter::successors(Some(most), |compute| Some(compute / CANDIDATE_RATIO));
+        let mut larger = less.take_while(|&compute| compute > least);
+        Some(larger.find(|compute| takes(compute) <= seconds).unwrap_or(least))
+    }
+
+    /// Epochs of `spec` for which the seconds of the study still last, at least one; `None` without such a limit.
+    pub(super) fn affordable_epochs(&self, spec: &Spec) -> Option<usize> {
+        let an_epoch = training_flops(spec, self.images, 1) / self.base_compute;
+        Some(((self.affordable_compute()? / an_epoch) as usize).max(1))
+    }
+
     /// The compute for which the seconds of the study still last, at the throughput of its largest member. Both are of
     /// recorded trials, so that a resumed study decides alike.
     fn affordable_compute(&self) -> Option<f64> {
-        let tune = self.history.last()?.spec.tune();
-        let spent: f64 = self.history.iter().map(|trial| trial.train_seconds).sum();
-        let left = tune.seconds? - spent / tune.jobs.max(1) as f64;
+        let left = self.seconds_left()?;
         let members = self.history.iter().filter(|trial| family::width_of(&trial.spec).is_some());
         let timed = members.filter(|trial| trial.train_seconds > 0.0);
         let largest = timed.max_by(|a, b| self.own_compute(a).total_cmp(&self.own_compute(b)))?;
