@@ -34,9 +34,10 @@ pub(super) const COMPUTE_FACTOR_MIN: f64 = 3.0;
 const FIRST_COMPUTES: (f64, f64) = (0.1, 8.0);
 /// The share of a study's seconds that the first member may take, so that what it teaches can still be used.
 const FIRST_SHARE: f64 = 0.25;
-/// What a training step takes besides the operations of its images, as so many operations: measured on two cores, where
-/// small networks are bound by it. It tells the throughput of a member from that of a far smaller network.
-const STEP_FLOPS: f64 = 15e6;
+/// What a training step takes besides the operations of its images, as so many operations, which is most of what a tiny
+/// network takes: on two cores half a millisecond, in which members make about this many. So its seconds tell those of a
+/// member.
+const STEP_FLOPS: f64 = 1e8;
 /// The largest standard deviation of a logarithm that counts.
 const DEVIATION_MAX: f64 = 1.5;
 /// Ratio of the computes of neighbouring candidates.
@@ -213,14 +214,10 @@ impl<'h> Forecaster<'h> {
                 self.least_compute(probability.min(0.7), bounds).unwrap_or(most)
             }
             Some(largest) => {
-                let affordable = self.affordable_compute();
-                // The last trial takes all that is left: more compute is what helps most.
-                if let (Goal::Best, Some(rest)) = (self.goal(), affordable)
-                    && rest < 2.0 * COMPUTE_FACTOR_MIN * largest
-                {
+                if let Some(rest) = self.rest_for_best() {
                     return rest;
                 }
-                let most = affordable.unwrap_or(f64::INFINITY).max(largest);
+                let most = self.affordable_compute().unwrap_or(f64::INFINITY).max(largest);
                 let bounds = (
                     (COMPUTE_FACTOR_MIN * largest).min(most),
                     (COMPUTE_FACTOR_MAX * largest).min(most),
@@ -233,8 +230,12 @@ impl<'h> Forecaster<'h> {
         }
     }
 
-    fn goal(&self) -> Goal {
-        self.history.last().map_or(Goal::Pass, |trial| trial.spec.tune().goal)
+    /// All the compute that is left, where the best network is wanted and no two larger members fit into the seconds any
+    /// more: then more compute is what helps most.
+    fn rest_for_best(&self) -> Option<f64> {
+        let is_for_best = self.history.last()?.spec.tune().goal == Goal::Best;
+        let rest = self.affordable_compute().filter(|_| is_for_best)?;
+        (rest < 2.0 * COMPUTE_FACTOR_MIN * self.largest_member()?).then_some(rest)
     }
 
     /// The seconds of the study that its recorded trials have left.
@@ -266,10 +267,13 @@ impl<'h> Forecaster<'h> {
         Some(larger.find(|compute| takes(compute) <= seconds).unwrap_or(least))
     }
 
-    /// Epochs of `spec` for which the seconds of the study still last, at least one; `None` without such a limit.
-    pub(super) fn affordable_epochs(&self, spec: &Spec) -> Option<usize> {
+    /// `wanted` epochs of `spec`, or as many as the seconds of the study still last for, at least one; all of those for
+    /// the last trial of a study for the best network.
+    pub(super) fn affordable_epochs(&self, spec: &Spec, wanted: usize) -> usize {
         let an_epoch = training_flops(spec, self.images, 1) / self.base_compute;
-        Some(((self.affordable_compute()? / an_epoch) as usize).max(1))
+        let epochs = |compute: f64| ((compute / an_epoch) as usize).max(1);
+        let most = self.affordable_compute().map_or(wanted, |most| wanted.min(epochs(most)));
+        self.rest_for_best().map_or(most, epochs)
     }
 
     /// The compute for which the seconds of the study still last, at the throughput of its largest member. Both are of
