@@ -490,7 +490,7 @@ fn a_narrowed_network_keeps_more_accuracy_with_its_most_important_channels_than_
         };
         // As if the first ones had the largest scales.
         let mut pretended = weights.clone();
-        for (name, array) in pretended.arrays_mut() {
+        for (name, array) in pretended.iter_mut() {
             if name.ends_with(".gamma") {
                 for (unit, value) in array.values.iter_mut().enumerate() {
                     *value = 50_f32.powi(-(unit as i32));
