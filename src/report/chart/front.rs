@@ -41,7 +41,7 @@ pub(in crate::report) fn front_chart(report: &Report, cost: Cost) -> Option<Mark
             line(svg, "grid", (x(tick), FRAME.top), (x(tick), FRAME.bottom));
             text(svg, "tick middle", x(tick), FRAME.bottom + 17.0, label);
         }
-        text(svg, "tick end", FRAME.right, FRAME.bottom + 33.0, cost.name());
+        text(svg, "tick end", FRAME.right, FRAME.bottom + 31.0, cost.name());
         if let Some(gate) = gate {
             let y = FRAME.y(&scale, gate);
             line(svg, "gate", (FRAME.left, y), (FRAME.right, y));
