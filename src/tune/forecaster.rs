@@ -34,6 +34,9 @@ pub(super) const COMPUTE_FACTOR_MIN: f64 = 3.0;
 const FIRST_COMPUTES: (f64, f64) = (0.1, 8.0);
 /// The share of a study's seconds that the first member may take, so that what it teaches can still be used.
 const FIRST_SHARE: f64 = 0.25;
+/// The share of the compute that is left for which the last trial is planned: a cycle that is cut short before its rate has
+/// fallen is worth little, and what then remains, a shorter one uses.
+const REST_SHARE: f64 = 0.85;
 /// What a training step takes besides the operations of its images, as so many operations, which is most of what a tiny
 /// network takes: on two cores half a millisecond, in which members make about this many. So its seconds tell those of a
 /// member.
@@ -234,7 +237,7 @@ impl<'h> Forecaster<'h> {
     /// more: then more compute is what helps most.
     fn rest_for_best(&self) -> Option<f64> {
         let is_for_best = self.history.last()?.spec.tune().goal == Goal::Best;
-        let rest = self.affordable_compute().filter(|_| is_for_best)?;
+        let rest = REST_SHARE * self.affordable_compute().filter(|_| is_for_best)?;
         (rest < 2.0 * COMPUTE_FACTOR_MIN * self.largest_member()?).then_some(rest)
     }
 
