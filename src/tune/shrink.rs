@@ -120,7 +120,14 @@ impl Shrink {
         if self.passing.contains(&last.trial) || is_second || missed > near || !smaller {
             return None;
         }
-        let edits = vec![Edit::SetEpochs { epochs: last.spec.train().epochs * 2 }];
+        // Descendants keep the longer training, which must not double with each of them.
+        let first = self.shrunk(history).next()?.spec.train().epochs as f64;
+        let most = (2.0 * EPOCHS_FACTOR_MAX * first) as usize;
+        let epochs = (last.spec.train().epochs * 2).min(most);
+        if epochs <= last.spec.train().epochs {
+            return None;
+        }
+        let edits = vec![Edit::SetEpochs { epochs }];
         let spec = Edit::apply_all(&edits, &last.spec).ok()?;
         Some(proposal(
             last,
