@@ -494,7 +494,8 @@ fn the_last_trial_of_a_study_for_the_best_network_takes_the_seconds_that_are_lef
         // The member took its compute in 10 seconds.
         10.0 * next.training_flops / own / (seconds - 11.0)
     });
-    assert!(shares.iter().all(|share| (0.5..1.1).contains(share)), "{shares:?}");
+    // Epochs are whole, so that the fewest of them leave most.
+    assert!(shares.iter().all(|share| (0.3..1.0).contains(share)), "{shares:?}");
 }
 
 #[test]
