@@ -136,6 +136,9 @@ pub enum Event {
         /// Seconds of training.
         #[serde(deserialize_with = "nan_if_null")]
         seconds: f64,
+        /// Seconds of evaluating the validation images.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evaluation_seconds: Option<f64>,
         /// Training images used in it.
         #[serde(default, skip_serializing_if = "is_zero")]
         images: u64,

@@ -76,9 +76,11 @@ impl Event {
     pub(super) fn without_times(&self) -> Self {
         let mut event = self.clone();
         match &mut event {
-            Self::EpochFinished { seconds, .. }
-            | Self::FoldFinished { seconds, .. }
-            | Self::CheckpointWritten { seconds, .. } => {
+            Self::EpochFinished { seconds, evaluation_seconds, .. } => {
+                *seconds = 0.0;
+                *evaluation_seconds = None;
+            }
+            Self::FoldFinished { seconds, .. } | Self::CheckpointWritten { seconds, .. } => {
                 *seconds = 0.0;
             }
             Self::TrialFinished { train_seconds, images_per_second, .. } => {

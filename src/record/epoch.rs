@@ -38,6 +38,9 @@ pub struct EpochRecord {
     /// Seconds of training, without evaluation.
     #[serde(deserialize_with = "nan_if_null")]
     pub seconds: f64,
+    /// Seconds of evaluating the validation images, if measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation_seconds: Option<f64>,
     /// Training images used in the epoch; 0 if not counted.
     #[serde(default)]
     pub images: u64,

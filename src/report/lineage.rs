@@ -64,6 +64,10 @@ pub struct LineageTrial {
     pub train_seconds: Option<f64>,
     /// Training images per second; `None` while it runs.
     pub images_per_second: Option<f64>,
+    /// Milliseconds for one of the validation images, which are classified in batches: of the fastest epoch; `None` if
+    /// that was not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milliseconds_per_image: Option<f64>,
     /// The diagnosis; `None` while it runs.
     pub finding: Option<Finding>,
     /// Why it was given up before its end.
@@ -260,6 +264,7 @@ impl LineageTrial {
             bound: None,
             train_seconds: None,
             images_per_second: None,
+            milliseconds_per_image: None,
             finding: None,
             given_up: None,
             out_of_time: None,
@@ -284,9 +289,16 @@ impl LineageTrial {
                 validation_loss,
                 validation_accuracy,
                 seconds,
+                evaluation_seconds,
+                recalls,
                 given_up,
                 ..
             } => {
+                let images: u64 = recalls.iter().map(|recall| recall.images).sum();
+                let now = evaluation_seconds.map(|seconds| 1000.0 * seconds / images as f64);
+                let known = self.milliseconds_per_image.into_iter().chain(now);
+                let known = known.filter(|time| time.is_finite() && *time > 0.0);
+                self.milliseconds_per_image = known.reduce(f64::min);
                 self.given_up.clone_from(given_up);
                 self.add_epoch(Epoch {
                     epoch: *epoch,

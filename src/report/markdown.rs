@@ -3,6 +3,7 @@
 use crate::record::FloorJudgement;
 use std::fmt::Write;
 
+use super::front::FRONT_COLUMNS;
 use super::{LineageTrial, Report, State, moment, trial_words, words};
 
 /// GitHub and GitLab cut or refuse comments longer than about 65,000 characters.
@@ -36,6 +37,7 @@ impl Report {
             let _ = writeln!(text, "{}\n", inline(&sentence));
         }
         text += &self.table();
+        text += &self.front_table();
         text += &self.spent();
         text += &self.folds();
         text += &self.floors();
@@ -58,6 +60,25 @@ impl Report {
         }
         if let Some(omission) = self.omission() {
             let _ = writeln!(text, "\n{omission}");
+        }
+        text + "\n"
+    }
+
+    /// The trials that no other one beats in accuracy and in size or speed.
+    fn front_table(&self) -> String {
+        let front = self.front();
+        if front.is_empty() {
+            return String::new();
+        }
+        let mut text = String::from("## Accuracy against size and speed\n\n");
+        let _ = writeln!(text, "{} {}\n", self.front_sentence(), inline(&self.speed_note()));
+        let _ = writeln!(
+            text,
+            "| {} |\n| ---: | ---: | ---: | ---: | ---: | --- | --- |",
+            FRONT_COLUMNS.join(" | ")
+        );
+        for on in &front {
+            let _ = writeln!(text, "| {} |", on.cells().map(|cell| inline(&cell)).join(" | "));
         }
         text + "\n"
     }

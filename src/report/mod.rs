@@ -17,6 +17,7 @@
 pub(crate) mod chart;
 #[cfg(feature = "cli")]
 pub(crate) mod compare;
+mod front;
 mod html;
 mod jobs;
 mod junit;

@@ -64,6 +64,7 @@ pub(super) fn epoch(trial: u32, epoch: u32, accuracy: f64) -> Event {
         validation_accuracy: accuracy,
         learning_rate: 0.001,
         seconds: 1.5,
+        evaluation_seconds: Some(0.1 * f64::from(trial)),
         images: 55_000,
         course: Vec::new(),
         probe: None,

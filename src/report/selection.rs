@@ -36,12 +36,14 @@ impl Report {
         let trials = &self.lineage.trials;
         let best = self.figures.best_trial.into_iter();
         let ancestry = best.flat_map(|best| self.lineage.ancestry(best)).take(limit / 4);
+        let front = self.front();
+        let front = front.iter().rev().take(limit / 4).map(|on| on.trial);
         let newest = trials.iter().rev().take(limit / 4);
         let mut by_accuracy: Vec<&LineageTrial> =
             trials.iter().filter(|trial| trial.measured().is_some()).collect();
         by_accuracy.sort_by(|one, other| other.accuracy.total_cmp(&one.accuracy));
         let highest = by_accuracy.into_iter().take(limit / 2);
-        ancestry.chain(newest).chain(highest).map(|trial| trial.trial).collect()
+        ancestry.chain(front).chain(newest).chain(highest).map(|trial| trial.trial).collect()
     }
 }
 

@@ -289,6 +289,7 @@ pub(super) fn epoch_event(trial: u32, record: &EpochRecord) -> Event {
         validation_accuracy: record.validation_accuracy,
         learning_rate: record.learning_rate,
         seconds: record.seconds,
+        evaluation_seconds: record.evaluation_seconds,
         images: record.images,
         course: record.course.clone(),
         probe: record.probe.clone(),

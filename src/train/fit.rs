@@ -168,6 +168,8 @@ struct EpochEvaluation {
     weights: Weights,
     /// `None` for an epoch of a fold's network that is not evaluated.
     validation: Option<Evaluation>,
+    /// Seconds of evaluating the validation images.
+    seconds: f64,
     probe: Option<Probe>,
 }
 

@@ -3,10 +3,10 @@
 use super::probe::{probe, some_images};
 use super::*;
 use crate::data::{DataRequest, Dataset, Images, Subset, load};
-use crate::model::{DeviceChoice, OpenDevice, WeightArray, Weights};
+use crate::model::{DeviceChoice, Graft, Network, OpenDevice, WeightArray, Weights};
 use crate::record::Ending;
 use crate::spec::{
-    Activation, Amount, BatchNorm, Conv, Dense, Dropout, EarlyStopping, GateSpec, InputShape,
+    Activation, Amount, BatchNorm, Conv, Dense, Dropout, EarlyStopping, Edit, GateSpec, InputShape,
     Layer, Pool, Spec, StudyFile,
 };
 
@@ -113,6 +113,7 @@ fn timeless(mut state: TrainState) -> TrainState {
     let best = state.best.as_mut().map(|best| &mut best.record);
     for record in state.curve.iter_mut().chain(best) {
         record.seconds = 0.0;
+        record.evaluation_seconds = None;
     }
     state.sums.seconds = 0.0;
     state
@@ -534,4 +535,50 @@ fn a_probe_takes_no_layer_of_a_block_for_one_behind_it() {
     let seen = look(&spec, &data, &device, &weights);
     assert_eq!(seen.layers.iter().map(|layer| layer.layer).collect::<Vec<_>>(), [0, 3, 4]);
     assert!((seen.layers[1].weight - 0.25).abs() < 1e-6, "{seen:?}");
+}
+
+#[test]
+fn a_narrowed_network_keeps_more_accuracy_with_its_most_important_channels_than_with_the_first() {
+    let request = DataRequest { train: Some(600), ..DataRequest::synthetic(1) };
+    let data = load(&request, &mut |_| {}).unwrap().dataset;
+    let block = |filters| {
+        [
+            Layer::Conv(Conv { activation: Activation::None, ..Conv::same(filters, 3) }),
+            Layer::BatchNorm(BatchNorm { activation: Activation::Relu, ..BatchNorm::default() }),
+            Layer::MaxPool(Pool::of(3)),
+        ]
+    };
+    let edits = [Edit::Narrow { layer: 0, width: 7 }, Edit::Narrow { layer: 3, width: 11 }];
+    let (mut important, mut first) = (0.0, 0.0);
+    for seed in 1..=3 {
+        let parent = spec(|file| {
+            file.model.layers = [block(12), block(16)].concat();
+            (file.train.epochs, file.train.learning_rate, file.train.seed) = (4, 0.003, seed);
+        });
+        let child = Edit::apply_all(&edits, &parent).unwrap();
+        let device = cpu();
+        let mut quiet = Script::new(&on, &on_in);
+        let trained = train(setup(&parent, &data, &device), fresh(&parent), &mut quiet).unwrap();
+        let weights = trained.state.weights;
+        let accuracy = |planned_by: &Weights| {
+            let graft = Graft::plan(&parent, &edits, planned_by).unwrap();
+            let network = Network::new(&child, &graft.weights(&weights, &child, 2), &device.device);
+            let (images, normalization) = (&data.validation, data.normalization);
+            evaluate(&network.unwrap(), images, normalization, 10, &device.device)
+                .unwrap()
+                .accuracy()
+        };
+        // As if the first ones had the largest scales.
+        let mut pretended = weights.clone();
+        for (name, array) in pretended.iter_mut() {
+            if name.ends_with(".gamma") {
+                for (unit, value) in array.values.iter_mut().enumerate() {
+                    *value = 50_f32.powi(-(unit as i32));
+                }
+            }
+        }
+        important += accuracy(&weights);
+        first += accuracy(&pretended);
+    }
+    assert!(important > first + 0.1, "{important} with the most important, {first} with the first");
 }

@@ -8,7 +8,7 @@ use super::prior::{self, LAW_DEVIATION, OTHER_ARCHITECTURES, SAMPLE_DEVIATION};
 use super::pruning::RemainingErrors;
 use super::variety::{Variety, may_be_mirrored};
 use crate::record::{Ending, Forecast, Inherit, SampleTraining};
-use crate::spec::{Edit, Spec, training_flops};
+use crate::spec::{Edit, Goal, Spec, training_flops};
 
 /// The power law of a study's data, fitted to its trials, and what follows from it.
 #[derive(Debug, Clone)]
@@ -32,6 +32,15 @@ pub(super) const COMPUTE_FACTOR_MIN: f64 = 3.0;
 /// Computes of the first member, as multiples of C₀: from about the least that was measured, and no more than eight
 /// times is staked before the data's law is known.
 const FIRST_COMPUTES: (f64, f64) = (0.1, 8.0);
+/// The share of a study's seconds that the first member may take, so that what it teaches can still be used.
+const FIRST_SHARE: f64 = 0.25;
+/// The share of the compute that is left for which the last trial is planned: a cycle that is cut short before its rate has
+/// fallen is worth little, and what then remains, a shorter one uses.
+const REST_SHARE: f64 = 0.85;
+/// What a training step takes besides the operations of its images, as so many operations, which is most of what a tiny
+/// network takes: on two cores half a millisecond, in which members make about this many. So its seconds tell those of a
+/// member.
+const STEP_FLOPS: f64 = 1e8;
 /// The largest standard deviation of a logarithm that counts.
 const DEVIATION_MAX: f64 = 1.5;
 /// Ratio of the computes of neighbouring candidates.
@@ -220,9 +229,14 @@ impl<'h> Forecaster<'h> {
         match self.largest_member() {
             // How hard the data is, is measured by a cheap one.
             None => {
-                self.least_compute(probability.min(0.7), FIRST_COMPUTES).unwrap_or(FIRST_COMPUTES.1)
+                let most = self.affordable_first().unwrap_or(FIRST_COMPUTES.1);
+                let bounds = (FIRST_COMPUTES.0, most);
+                self.least_compute(probability.min(0.7), bounds).unwrap_or(most)
             }
             Some(largest) => {
+                if let Some(rest) = self.rest_for_best() {
+                    return rest;
+                }
                 let most = self.affordable_compute().unwrap_or(f64::INFINITY).max(largest);
                 let bounds = (
                     (COMPUTE_FACTOR_MIN * largest).min(most),
@@ -236,12 +250,56 @@ impl<'h> Forecaster<'h> {
         }
     }
 
+    /// All the compute that is left, where the best network is wanted and no two larger members fit into the seconds any
+    /// more: then more compute is what helps most.
+    fn rest_for_best(&self) -> Option<f64> {
+        let is_for_best = self.history.last()?.spec.tune().goal == Goal::Best;
+        let rest = REST_SHARE * self.affordable_compute().filter(|_| is_for_best)?;
+        (rest < 2.0 * COMPUTE_FACTOR_MIN * self.largest_member()?).then_some(rest)
+    }
+
+    /// The seconds of the study that its recorded trials have left.
+    fn seconds_left(&self) -> Option<f64> {
+        let tune = self.history.last()?.spec.tune();
+        let spent: f64 = self.history.iter().map(|trial| trial.train_seconds).sum();
+        Some(tune.seconds? - spent / tune.jobs.max(1) as f64)
+    }
+
+    /// The most compute of the first member for which `FIRST_SHARE` of the seconds of the study last, at the throughput
+    /// of the first trial that was timed; at most what it takes without such a limit.
+    fn affordable_first(&self) -> Option<f64> {
+        let seconds = FIRST_SHARE * self.seconds_left()?;
+        let timed = self.history.iter().find(|trial| trial.train_seconds > 0.0)?;
+        let work = |flops: f64, images: f64, batch: usize| {
+            flops + STEP_FLOPS * images / batch.max(1) as f64
+        };
+        let seen = timed.images_seen();
+        let batch = timed.spec.train().batch_size;
+        let done = work(training_flops(&timed.spec, seen, 1), seen as f64, batch);
+        let rate = done / timed.seconds_with_all_folds();
+        let takes = |compute: &f64| {
+            let images = (self.member(*compute).epochs * self.images) as f64;
+            work(compute * self.base_compute, images, family::batch(self.images)) / rate
+        };
+        let (least, most) = FIRST_COMPUTES;
+        let less = std::iter::successors(Some(most), |compute| Some(compute / CANDIDATE_RATIO));
+        let mut larger = less.take_while(|&compute| compute > least);
+        Some(larger.find(|compute| takes(compute) <= seconds).unwrap_or(least))
+    }
+
+    /// `wanted` epochs of `spec`, or as many as the seconds of the study still last for, at least one; all of those for
+    /// the last trial of a study for the best network.
+    pub(super) fn affordable_epochs(&self, spec: &Spec, wanted: usize) -> usize {
+        let an_epoch = training_flops(spec, self.images, 1) / self.base_compute;
+        let epochs = |compute: f64| ((compute / an_epoch) as usize).max(1);
+        let most = self.affordable_compute().map_or(wanted, |most| wanted.min(epochs(most)));
+        self.rest_for_best().map_or(most, epochs)
+    }
+
     /// The compute for which the seconds of the study still last, at the throughput of its largest member. Both are of
     /// recorded trials, so that a resumed study decides alike.
     fn affordable_compute(&self) -> Option<f64> {
-        let tune = self.history.last()?.spec.tune();
-        let spent: f64 = self.history.iter().map(|trial| trial.train_seconds).sum();
-        let left = tune.seconds? - spent / tune.jobs.max(1) as f64;
+        let left = self.seconds_left()?;
         let members = self.history.iter().filter(|trial| family::width_of(&trial.spec).is_some());
         let timed = members.filter(|trial| trial.train_seconds > 0.0);
         let largest = timed.max_by(|a, b| self.own_compute(a).total_cmp(&self.own_compute(b)))?;

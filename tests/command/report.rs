@@ -77,8 +77,9 @@ fn an_accepted_study_leaves_a_page_a_text_and_a_green_suite() {
         .filter(|record| matches!(record.event, Event::TrialStarted { forecast: Some(_), .. }))
         .count();
     // Each epoch on the wide and on the narrow picture, and four times on those of its trial; each result beside its
-    // prediction.
-    assert_eq!(page.matches("<circle").count(), epochs * 6 + predicted);
+    // prediction; each trial, and a ring around the best, against parameters, FLOPs and time.
+    let on_fronts = 3 * (trials as usize + 1);
+    assert_eq!(page.matches("<circle").count(), epochs * 6 + predicted + on_fronts);
     // The command that repeats it does.
     let again = page.split("<code>").nth(1).and_then(|rest| rest.split_once("</code>")).unwrap().0;
     let words: Vec<&str> = again.split(' ').collect();

@@ -215,6 +215,7 @@ pub(crate) fn epoch(trial: u32, epoch: u32, train_loss: f64) -> Event {
         validation_accuracy: 0.91,
         learning_rate: 0.001,
         seconds: 8.0,
+        evaluation_seconds: Some(0.25),
         images: 0,
         course: Vec::new(),
         probe: None,

@@ -62,7 +62,7 @@ fn a_line_opens_with_version_name_and_time() {
     let line = recorded(samples::epoch(1, 2, 0.5)).to_line().unwrap();
     assert_eq!(
         line,
-        r#"{"v":1,"event":"epoch_finished","at":"2026-01-02T03:04:05.678Z","trial":1,"epoch":2,"train_loss":0.5,"train_accuracy":0.9,"validation_loss":0.4,"validation_accuracy":0.91,"learning_rate":0.001,"seconds":8.0,"recalls":[{"right":91,"images":100}]}"#
+        r#"{"v":1,"event":"epoch_finished","at":"2026-01-02T03:04:05.678Z","trial":1,"epoch":2,"train_loss":0.5,"train_accuracy":0.9,"validation_loss":0.4,"validation_accuracy":0.91,"learning_rate":0.001,"seconds":8.0,"evaluation_seconds":0.25,"recalls":[{"right":91,"images":100}]}"#
     );
 }
 

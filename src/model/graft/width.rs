@@ -21,8 +21,9 @@ pub(super) fn widen(cells: &mut [LayerCells], part: Part, layer: usize, width: u
     resize(cells, part, layer, Rearrangement::appended(old, width, groups(part, layer)))
 }
 
-/// Keeps the most important units: those with the largest product of the norms of their incoming and
-/// outgoing weights. In a grouped convolution, every group keeps the same number.
+/// Keeps the most important units: those with the largest product of the norm of their outgoing weights and what they
+/// give out: the norm of their incoming weights or, where a batch-norm follows, which undoes that norm, its scale (Liu et
+/// al. 2017, "Learning efficient convolutional networks through network slimming"). In a grouped convolution, every group keeps the same number.
 pub(super) fn narrow(
     cells: &mut [LayerCells],
     part: Part,
@@ -73,7 +74,12 @@ fn unit_axis(part: Part, layer: usize) -> usize {
 /// The importance of each unit of a layer.
 fn importance(cells: &[LayerCells], part: Part, layer: usize, numbers: Numbers) -> Vec<f32> {
     let units = part.rows[layer].output.channels();
-    let incoming = norms(&cells[layer], unit_axis(part, layer), units, 1, numbers);
+    let is_normalized = matches!(part.layers.get(layer + 1), Some(Layer::BatchNorm(_)));
+    let scales = cells.get(layer + 1).filter(|_| is_normalized);
+    let incoming = match scales.and_then(|norm| norm.arrays.get("gamma")) {
+        Some(gamma) => gamma.cells.iter().map(|&cell| numbers.value(cell).abs()).collect(),
+        None => norms(&cells[layer], unit_axis(part, layer), units, 1, numbers),
+    };
     let Some((consumer, is_conv, inputs)) = consumer(cells, part, layer + 1) else {
         return incoming;
     };

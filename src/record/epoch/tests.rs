@@ -19,6 +19,7 @@ fn epoch(recalls: &[(u64, u64)]) -> EpochRecord {
         probe: None,
         recalls,
         given_up: None,
+        evaluation_seconds: None,
     }
 }
 

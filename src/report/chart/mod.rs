@@ -2,11 +2,13 @@
 //! it, from presentation attributes.
 
 mod curves;
+mod front;
 mod growth;
 mod paint;
 mod scale;
 
 pub(super) use self::curves::{accuracy_curve, loss_curve};
+pub(super) use self::front::front_chart;
 pub(super) use self::growth::{Size, growth_chart};
 
 use std::fmt::Display;

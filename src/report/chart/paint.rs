@@ -12,7 +12,7 @@ const RULE: &str = "#808080";
 type Look = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 /// Attributes by element and class; where several set the same attribute, the last one counts.
-const LOOKS: [Look; 25] = [
+const LOOKS: [Look; 26] = [
     ("svg", "", &[("font-size", "12"), ("font-family", "sans-serif")]),
     ("svg", "narrow", &[("display", "none")]),
     ("line", "grid", &[("stroke", RULE), ("stroke-opacity", "0.25")]),
@@ -31,6 +31,7 @@ const LOOKS: [Look; 25] = [
     ("circle", "side", &[("fill", SIDE)]),
     ("circle", "training", &[("fill", TRAINING)]),
     ("circle", "validation", &[("fill", ACCENT)]),
+    ("circle", "published", &[("fill", "none"), ("stroke", GOOD), ("stroke-width", "2")]),
     ("text", "", &[("fill", "currentColor")]),
     ("text", "end", &[("text-anchor", "end")]),
     ("text", "middle", &[("text-anchor", "middle")]),

@@ -5,6 +5,7 @@
 //! untrusted files, such as Jenkins, forbid.
 
 mod course;
+mod front;
 mod model;
 mod network;
 mod pictures;
@@ -66,6 +67,12 @@ impl Report {
         }
         section(main, "Lineage", |main| self.lineage_list(main));
         section(main, "Trials", |main| self.trial_table(main));
+        let front = self.front();
+        if !front.is_empty() {
+            section(main, "Accuracy against size and speed", |main| {
+                self.front_section(main, &front)
+            });
+        }
         if self.has_forecasts() {
             section(main, "Predicted and reached", |main| self.forecasts(main));
         }

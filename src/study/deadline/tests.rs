@@ -67,6 +67,7 @@ fn the_time_of_an_evaluation_follows_from_the_record() {
         validation_accuracy: 0.5,
         learning_rate: 0.1,
         seconds,
+        evaluation_seconds: None,
         images: 10,
         course: Vec::new(),
         probe: None,

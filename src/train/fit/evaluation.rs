@@ -42,8 +42,14 @@ impl Fit<'_> {
         let weights = || averaged.as_ref().unwrap_or(&self.network).weights(setup.spec);
         let epoch = self.state.position.epoch + 1;
         if self.plan.is_some_and(|plan| plan.judged_epoch != epoch) {
-            return Ok(Ok(EpochEvaluation { weights: weights()?, validation: None, probe: None }));
+            return Ok(Ok(EpochEvaluation {
+                weights: weights()?,
+                validation: None,
+                seconds: 0.0,
+                probe: None,
+            }));
         }
+        let began = std::time::Instant::now();
         let validation = evaluate_while(
             averaged.as_ref().unwrap_or(&self.network),
             &setup.data.validation,
@@ -55,6 +61,7 @@ impl Fit<'_> {
         let Some(validation) = validation else {
             return Ok(Err(flow));
         };
+        let seconds = began.elapsed().as_secs_f64();
         let weights = weights()?;
         self.lap(Part::Evaluation);
         // Later probes rarely differ from earlier ones; so only a few are made, which cost little even if
@@ -75,7 +82,7 @@ impl Fit<'_> {
                 return Ok(Err(flow));
             }
         }
-        Ok(Ok(EpochEvaluation { weights, validation: Some(validation), probe: probed }))
+        Ok(Ok(EpochEvaluation { weights, validation: Some(validation), seconds, probe: probed }))
     }
 
     pub(super) fn finish_epoch(
@@ -84,7 +91,8 @@ impl Fit<'_> {
         given_up: Option<String>,
         watch: &mut dyn Watch,
     ) -> EpochRecord {
-        let EpochEvaluation { weights, validation, probe } = evaluation;
+        let EpochEvaluation { weights, validation, seconds: evaluation_seconds, probe } =
+            evaluation;
         let train = self.setup.spec.train();
         let data = self.setup.data;
         let steps = data.train.len().div_ceil(train.batch_size);
@@ -104,6 +112,7 @@ impl Fit<'_> {
             validation_accuracy: validation.as_ref().map_or(f64::NAN, Evaluation::accuracy),
             learning_rate: learning_rate(train, last_step, train.epochs * steps),
             seconds,
+            evaluation_seconds: validation.is_some().then_some(evaluation_seconds),
             images,
             course,
             probe,

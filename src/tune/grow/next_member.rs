@@ -91,6 +91,10 @@ pub(super) fn continued_member(parent: &TrialRecord, forecaster: &Forecaster) ->
     let more = (forecaster.next_compute() / forecaster.compute_of(parent).max(1e-9)).max(2.0) - 1.0;
     let seen = parent.curve.last().map_or(1, |last| last.epoch).max(1);
     let epochs = ((seen as f64 * more).ceil() as usize).max(1);
+    let epochs = forecaster.affordable_epochs(&parent.spec, epochs);
+    // As many as before would be no edit.
+    let is_same = epochs == parent.spec.train().epochs;
+    let epochs = if is_same { epochs.saturating_sub(1).max(1) } else { epochs };
     let variety = Variety::after(parent, seen + epochs);
     set_augment(&mut draft, variety, forecaster.may_mirror(parent));
     if variety.dropout() > 0.0 {

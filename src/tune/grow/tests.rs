@@ -1,8 +1,8 @@
 use super::*;
 use crate::record::{ConfidenceGroup, EpochRecord, LayerProbe, Probe, SampleTraining};
 use crate::spec::{
-    BatchNorm, Conv, Dense, Dropout, GradientClipping, InputShape, Pool, Schedule, SgdParameters,
-    StudyDocument, StudyFile,
+    BatchNorm, Conv, Dense, Dropout, Goal, GradientClipping, InputShape, Pool, Schedule,
+    SgdParameters, StudyDocument, StudyFile,
 };
 
 /// A LeNet with one epoch and a gate of 97 %.
@@ -57,6 +57,7 @@ fn epoch(number: usize, train: f64, validation: f64) -> EpochRecord {
         probe: Some(probe()),
         recalls: Vec::new(),
         given_up: None,
+        evaluation_seconds: None,
     }
 }
 
@@ -459,6 +460,43 @@ fn a_member_is_no_larger_than_the_seconds_that_are_left_allow() {
     // 49 of the 60 seconds are left, 4.9 times what the first member took.
     assert_eq!(free, roomy);
     assert!(free > 8.0 && (2.0..6.0).contains(&tight), "{free} {tight}");
+}
+
+#[test]
+fn the_first_member_is_bounded_by_the_seconds_and_the_recorded_throughput() {
+    let mut file = file();
+    file.model.layers = vec![Layer::Conv(Conv::same(1, 3)), Layer::MaxPool(Pool::of(4))];
+    file.gate.accuracy = 0.99;
+    let flops = |budget: Option<f64>, train_seconds: f64| {
+        let mut file = file.clone();
+        file.tune.seconds = budget;
+        let first = TrialRecord { train_seconds, ..failed(file, vec![epoch(1, 0.3, 0.3)]) };
+        Grow.propose(&[first], &[]).unwrap().forecast.unwrap().training_flops
+    };
+    let (free, hour) = (flops(None, 1.0), flops(Some(3600.0), 1.0));
+    assert_eq!(free, hour);
+    let (minute, slow) = (flops(Some(30.0), 1.0), flops(Some(30.0), 4.0));
+    assert!(slow < minute && minute < free, "{slow} {minute} {free}");
+}
+
+#[test]
+fn the_last_trial_of_a_study_for_the_best_network_takes_the_seconds_that_are_left() {
+    let mut file = file();
+    file.model.layers = vec![Layer::Conv(Conv::same(1, 3)), Layer::MaxPool(Pool::of(4))];
+    file.tune.goal = Goal::Best;
+    let shares = [25.0, 40.0, 60.0].map(|seconds| {
+        file.tune.seconds = Some(seconds);
+        let first = failed(file.clone(), vec![epoch(1, 0.3, 0.3)]);
+        let leap = Grow.propose(std::slice::from_ref(&first), &[]).unwrap();
+        let mut member = member_trial(2, &first, &leap, 0.98);
+        member.train_seconds = 10.0;
+        let own = leap.forecast.unwrap().training_flops;
+        let next = Grow.propose(&[first, member], &[]).unwrap().forecast.unwrap();
+        // The member took its compute in 10 seconds.
+        10.0 * next.training_flops / own / (seconds - 11.0)
+    });
+    // Epochs are whole, so that the fewest of them leave most.
+    assert!(shares.iter().all(|share| (0.3..1.0).contains(share)), "{shares:?}");
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn trial(wrong: [u64; 4]) -> TrialRecord {
         probe: Some(probe),
         recalls: Vec::new(),
         given_up: None,
+        evaluation_seconds: None,
     };
     TrialRecord::new(1, Spec::new(file, InputShape::MNIST).unwrap(), vec![epoch])
 }

@@ -25,6 +25,7 @@ fn curve(accuracies: &[f64]) -> Vec<EpochRecord> {
         probe: None,
         recalls: Vec::new(),
         given_up: None,
+        evaluation_seconds: None,
     };
     accuracies.iter().enumerate().map(epoch).collect()
 }

@@ -37,29 +37,81 @@ fn parameters(spec: &Spec) -> f64 {
     spec.table().parameters() as f64
 }
 
+/// A network whose feature map is too small for another pool.
+fn pooled_study(gate: f64) -> Spec {
+    let layers = vec![
+        Layer::Conv(Conv::same(16, 5)),
+        Layer::MaxPool(Pool::of(6)),
+        Layer::Dense(Dense::of(64)),
+    ];
+    let mut file = StudyFile::new("pooled", layers);
+    file.gate.accuracy = gate;
+    Spec::new(file, InputShape::MNIST).unwrap()
+}
+
 #[test]
-fn a_child_keeps_its_weights_and_a_bounded_share_of_the_parameters() {
+fn the_first_child_pools_a_large_feature_map_and_leaves_out_the_hidden_layer() {
     let history = [trial(1, 0.95, study())];
     let proposal = shrink(&[1]).propose(&history, &[]).unwrap();
     assert_eq!((proposal.parent, proposal.inherit), (1, Inherit::Weights));
     assert_eq!(Edit::apply_all(&proposal.edits, &study()).unwrap(), proposal.spec);
-    let share = parameters(&proposal.spec) / parameters(&study());
-    assert!((SHARE_MIN..=SHARE_MAX).contains(&share), "{share}");
+    let kinds: Vec<_> = proposal.spec.layers().iter().map(Layer::kind).collect();
+    assert_eq!(kinds, ["conv", "max-pool", "max-pool"]);
+    // Then the pool alone.
+    let missed = [history[0].clone(), child(2, 0.5, proposal)];
+    let milder = shrink(&[1]).propose(&missed, &[]).unwrap();
+    assert_eq!(milder.spec.layers().last().map(Layer::kind), Some("dense"));
 }
 
 #[test]
-fn milder_children_follow_bolder_ones_until_nothing_is_left_and_none_comes_twice() {
+fn a_child_keeps_less_the_further_its_parent_is_above_the_gate() {
+    let share = |accuracy: f64| {
+        let study = pooled_study(0.9);
+        let proposal = shrink(&[1]).propose(&[trial(1, accuracy, study.clone())], &[]).unwrap();
+        parameters(&proposal.spec) / parameters(&study)
+    };
+    let (far, near) = (share(0.95), share(0.905));
+    assert!(SHARE_MIN <= far && far < 0.5 && 0.7 < near && near <= SHARE_MAX, "{far} {near}");
+}
+
+#[test]
+fn between_a_network_that_passes_and_one_that_does_not_the_errors_of_both_decide() {
+    let study = pooled_study(0.9);
+    let first = trial(1, 0.93, study.clone());
+    let bold = shrink(&[1]).propose(std::slice::from_ref(&first), &[]).unwrap();
+    let next = |accuracy: f64| {
+        let history = [first.clone(), child(2, accuracy, bold.clone())];
+        parameters(&shrink(&[1]).propose(&history, &[]).unwrap().spec)
+    };
+    let (hardly, by_far) = (next(0.885), next(0.6));
+    assert!(parameters(&bold.spec) < hardly && hardly < by_far, "{hardly} {by_far}");
+    assert!(by_far < parameters(&study));
+}
+
+#[test]
+fn smaller_networks_train_for_as_many_operations_as_the_first_that_passed() {
+    let study = pooled_study(0.9);
+    let proposal = shrink(&[1]).propose(&[trial(1, 0.95, study.clone())], &[]).unwrap();
+    let cost = |spec: &Spec| (spec.table().flops() * spec.train().epochs) as f64;
+    let ratio = cost(&proposal.spec) / cost(&study);
+    assert!(proposal.spec.train().epochs > study.train().epochs && (0.9..1.1).contains(&ratio));
+}
+
+#[test]
+fn it_ends_none_comes_twice_and_what_is_smaller_than_a_miss_comes_last() {
     let mut history = vec![trial(1, 0.95, study())];
-    let mut shares: Vec<f64> = Vec::new();
+    let mut sizes: Vec<f64> = Vec::new();
     while let Some(proposal) = shrink(&[1]).propose(&history, &[]) {
         assert!(!history.iter().any(|tried| tried.edits == proposal.edits), "{proposal:?}");
-        shares.push(parameters(&proposal.spec));
+        sizes.push(parameters(&proposal.spec));
         let number = history.len() as u32 + 1;
         history.push(child(number, 0.5, proposal));
-        assert!(history.len() < 50, "it has to come to an end");
+        assert!(history.len() < 60, "it has to come to an end");
     }
-    assert!(shares.len() > 2, "{shares:?}");
-    assert!(shares.is_sorted(), "{shares:?}");
+    assert!(sizes.len() > 4, "{sizes:?}");
+    let largest = sizes.iter().copied().fold(0.0, f64::max);
+    let at = sizes.iter().position(|&size| size == largest).unwrap();
+    assert!(at > 1 && sizes[2..=at].is_sorted(), "{sizes:?}");
 }
 
 #[test]
@@ -76,11 +128,12 @@ fn the_smallest_network_that_passes_is_shrunk_further() {
 fn a_near_miss_is_trained_longer_once() {
     let mut history = vec![trial(1, 0.95, study())];
     let first = shrink(&[1]).propose(&history, &[]).unwrap();
-    history.push(child(2, 0.9 - NEAR / 2.0, first));
+    let missed = 0.9 - NEAR * 0.1 / 2.0;
+    let epochs = 2 * first.spec.train().epochs;
+    history.push(child(2, missed, first));
     let again = shrink(&[1]).propose(&history, &[]).unwrap();
-    let epochs = 2 * study().train().epochs;
     assert_eq!((again.parent, &again.edits[..]), (2, &[Edit::SetEpochs { epochs }][..]));
-    history.push(child(3, 0.9 - NEAR / 2.0, again));
+    history.push(child(3, missed, again));
     let other = shrink(&[1]).propose(&history, &[]).unwrap();
     assert_eq!(other.parent, 1, "one more round is enough");
 }

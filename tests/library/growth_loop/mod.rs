@@ -36,6 +36,7 @@ fn epoch(accuracy: f64) -> EpochRecord {
         probe: None,
         recalls: Vec::new(),
         given_up: None,
+        evaluation_seconds: None,
     }
 }
 
