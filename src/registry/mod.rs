@@ -51,7 +51,7 @@ pub(crate) use held_out::{HeldOut, ImageHash};
 pub(crate) use judge::Judgement;
 pub(crate) use name::is_model_name;
 #[cfg(feature = "serve")]
-pub(crate) use news::{News, NewsError};
+pub(crate) use news::News;
 pub(crate) use record::{Action, Record};
 pub(crate) use self_test::{SELF_TEST_FILE, SelfTest};
 pub(crate) use settings::Settings;

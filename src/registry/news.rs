@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::error::RegistryError;
 use super::folder::Registry;
-use crate::notify::{Announcement, AnnouncementKind, BuildVerdict, Existing, Outbox, OutboxError};
+use crate::notify::{Announcement, AnnouncementKind, BuildVerdict, Existing, Outbox};
 
 /// An event of a registry.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,17 +25,6 @@ pub(crate) struct News {
     pub accuracy: Option<f64>,
 }
 
-/// Why messages could not be queued.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NewsError {
-    /// The settings cannot be read.
-    #[error(transparent)]
-    Registry(#[from] RegistryError),
-    /// The messages cannot be composed or written.
-    #[error(transparent)]
-    Outbox(#[from] OutboxError),
-}
-
 impl Registry {
     /// The messages about it.
     pub fn outbox(&self) -> Outbox {
@@ -48,7 +37,7 @@ impl Registry {
     /// # Errors
     ///
     /// If the settings are wrong, or a message cannot be written.
-    pub fn tell(&self, news: &News) -> Result<(), NewsError> {
+    pub fn tell(&self, news: &News) -> Result<(), RegistryError> {
         let settings = self.settings()?;
         if settings.notify.mail.is_none() && settings.notify.webhook.is_empty() {
             return Ok(());

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::Retrainer;
 use crate::cli::registry::decision_text;
 use crate::notify::{AnnouncementKind, Flush, OutboxError};
-use crate::registry::{Action, News, NewsError, Record};
+use crate::registry::{Action, News, Record, RegistryError};
 use crate::retrain::Retraining;
 
 /// An older decision is not told any more; entries of sent messages are kept for longer.
@@ -20,7 +20,7 @@ impl Retrainer<'_> {
         }
     }
 
-    fn try_announce(&self) -> Result<(), NewsError> {
+    fn try_announce(&self) -> Result<(), RegistryError> {
         if let Some((record, retraining)) = self.registry.retrainings()?.last()
             && Timestamp::now().duration_since(record.at) < AGE_MAX
         {
@@ -36,8 +36,8 @@ impl Retrainer<'_> {
 }
 
 fn news(record: &Record, retraining: &Retraining) -> News {
-    let version = |version: Option<u64>| version.map_or("none".into(), |number| number.to_string());
-    let (from, to) = (version(record.from), version(record.to));
+    let [from, to] = [record.from, record.to]
+        .map(|version| version.map_or("none".into(), |number| number.to_string()));
     let Retraining { number, cause, images, held_out, why, .. } = retraining;
     let cause = cause.words();
     let (what, sentence, action) = match record.action {
@@ -75,7 +75,6 @@ fn news(record: &Record, retraining: &Retraining) -> News {
             ("production before", from),
             ("feedback images", images.to_string()),
             ("judged on", format!("{held_out} others")),
-            ("by", record.by.clone()),
         ],
         lists: vec![
             ("Decision", text.lines().map(|line| line.trim_start_matches("- ").into()).collect()),

@@ -173,7 +173,6 @@ impl Pass {
             "stages": self.stages(),
             "accuracy": self.judgement().map(|judged| judged.accuracy),
             "threshold": self.judgement().map(|judged| judged.gate),
-            "records": self.records.iter().map(|record| record.record).collect::<Vec<_>>(),
         })
     }
 }

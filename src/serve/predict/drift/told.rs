@@ -109,11 +109,12 @@ pub(in crate::serve::predict) fn send(registry: &Registry, ended: &AtomicBool) {
 pub(super) fn news(served: &Served, watched: &Watched, tell: Tell, at: Timestamp) -> News {
     match tell {
         Tell::Alarm(by) => alarm(served, watched, by, at),
-        Tell::Over(By::Images, told) => {
-            over(served, By::Images, told, at, "its images resemble those that it was accepted on")
-        }
-        Tell::Over(By::Labels, told) => {
-            over(served, By::Labels, told, at, "its labelled answers are accurate enough")
+        Tell::Over(by, told) => {
+            let why = match by {
+                By::Images => "its images resemble those that it was accepted on",
+                By::Labels => "its labelled answers are accurate enough",
+            };
+            over(served, by, told, at, why)
         }
     }
 }
@@ -204,11 +205,12 @@ fn alarm(served: &Served, watched: &Watched, by: By, at: Timestamp) -> News {
         }
         _ => {}
     }
-    actions.push("Look at the server's page or GET /api/drift for the last windows.".into());
-    actions.push(
-        "Label some of the images with POST /feedback; burgeon retrain then trains on them.".into(),
-    );
-    actions.push("If an earlier version does better: burgeon registry rollback production.".into());
+    let usual = [
+        "Look at the server's page or GET /api/drift for the last windows.",
+        "Label some of the images with POST /feedback; burgeon retrain then trains on them.",
+        "If an earlier version does better: burgeon registry rollback production.",
+    ];
+    actions.extend(usual.map(str::to_owned));
     lists.push(("What to do", actions));
     News {
         key: format!("drift-{}", key(version, by, at)),
