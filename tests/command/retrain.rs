@@ -307,7 +307,7 @@ fn poisoned_feedback_is_refused_by_the_gate_and_production_stays() {
     let mails = mails(&mail, 1);
     assert_eq!(mails[0].header("Subject"), "[burgeon] digits retrained and refused");
     let [text, html] = bodies(&mails[0]);
-    for part in ["drift alarm", "below the gate of 65.00 %", "ignore-sources", "registry: /"] {
+    for part in ["drift alarm", "below the gate of 65.00 %", "ignore-sources", "/registry"] {
         assert!(text.contains(part) && html.contains(part), "{part}: {text}");
     }
     let told = stdout(&refused);
@@ -368,7 +368,7 @@ fn an_alarm_and_its_end_are_told_once_while_no_answer_waits_and_a_kill_loses_nei
         "level",
         "50 images, 20",
         "POST /feedback",
-        "registry: /",
+        "/registry",
     ] {
         assert!(text.contains(part) && html.contains(part), "{part}: {text}");
     }
