@@ -3,7 +3,9 @@
 
     benches/cluster.py [--burgeon target/release/burgeon] [trials | sleeping | scheduler]…
 
-Needs root and Slurm (`.ci/slurm install`). `trials`: 12 equal trials on one node of one CPU and on two, and in one process.
+Needs root and Slurm (`.ci/slurm install`). `trials`: 13 equal trials of some seconds on one node of one CPU and on two, and
+in one process, with twice as many jobs as nodes at most, so that the next one waits in Slurm's queue when a node becomes free;
+all decide the same, which is checked. --train and --epochs make them shorter.
 `sleeping`: 30 trials that mostly sleep, in the node's prolog, on one node and on ten. `scheduler`: how long sbatch and squeue
 take with so many jobs in the queue. `[tune] jobs` is the same in all of a comparison, so that the trials are too.
 """
@@ -19,6 +21,8 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# The first one trains alone, as the others follow from it.
+TRIALS = 13
 STUDY = """
 name = "equal"
 [data]
@@ -98,21 +102,30 @@ def jobs(events):
     return mean(trained), mean([event["seconds"] for event in ended]), mean([event["queue_seconds"] for event in ended])
 
 
-def trials(burgeon):
-    study = STUDY.format(train=3000, epochs=3, trials=12, jobs=2)
+def decisions(events):
+    """What became of each trial; its learning rate is chosen at random, after what others reached."""
+    keys = ("trial", "epochs", "validation_accuracy")
+    ended = [event for event in events if event["event"] == "trial_finished"]
+    return sorted(json.dumps({key: event.get(key) for key in keys}) for event in ended)
+
+
+def trials(burgeon, arguments):
+    study = STUDY.format(train=arguments.train, epochs=arguments.epochs, trials=TRIALS, jobs=arguments.jobs)
     alone, events = tune(burgeon, study, "local", os.environ)
-    print(f"12 trials in one process of one thread: {alone:.1f} s, {jobs(events)[0]:.2f} s of training a trial")
+    decided = decisions(events)
+    print(f"{TRIALS} trials in one process of one thread: {alone:.1f} s, {jobs(events)[0]:.2f} s of training a trial")
     spent = {}
     for nodes in (1, 2):
         with Cluster(nodes) as cluster:
             spent[nodes], events = tune(burgeon, study, "slurm", cluster.environment)
             trained, held, queued = jobs(events)
-            print(f"12 trials on {nodes} node(s) of one CPU: {spent[nodes]:.1f} s; a trial trains {trained:.2f} s, holds its "
+            assert decisions(events) == decided, "a cluster has decided otherwise than one machine"
+            print(f"{TRIALS} trials on {nodes} node(s) of one CPU: {spent[nodes]:.1f} s; a trial trains {trained:.2f} s, holds its "
                   f"node {held:.2f} s, waits {queued:.2f} s")
     print(f"two nodes against one: {spent[1] / spent[2]:.2f} times sooner")
 
 
-def sleeping(burgeon):
+def sleeping(burgeon, _):
     sleep = int(os.environ.get("BURGEON_BENCH_SLEEP", "20"))
     study = STUDY.format(train=200, epochs=1, trials=30, jobs=10)
     prolog = pathlib.Path(tempfile.mkdtemp(prefix="burgeon-prolog-"), "prolog")
@@ -126,7 +139,7 @@ def sleeping(burgeon):
     print(f"ten nodes against one: {spent[1] / spent[10]:.2f} times sooner")
 
 
-def scheduler(_):
+def scheduler(_burgeon, _):
     with Cluster(1, "MaxJobCount=20000") as cluster:
         call = lambda command: subprocess.run(command, env=cluster.environment, check=True, capture_output=True, text=True)
         in_queue = 0
@@ -151,6 +164,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--burgeon", default=str(ROOT / "target/release/burgeon"))
     parser.add_argument("what", nargs="*", default=["trials", "sleeping", "scheduler"])
+    parser.add_argument("--train", type=int, default=12000, help="training images of a trial of `trials`")
+    parser.add_argument("--epochs", type=int, default=100, help="epochs of a trial of `trials`")
+    parser.add_argument("--jobs", type=int, default=4, help="[tune] jobs of `trials`")
     arguments = parser.parse_args()
     for what in arguments.what:
-        {"trials": trials, "sleeping": sleeping, "scheduler": scheduler}[what](arguments.burgeon)
+        {"trials": trials, "sleeping": sleeping, "scheduler": scheduler}[what](arguments.burgeon, arguments)

@@ -9,6 +9,10 @@ and burgeon within one process.
 RUN is a run of `models/lenet.toml`. 16 connections each send 32 images as raw bytes and read raw float32 logits, over the
 loopback; the client is C-like: sockets and threads of a process of its own, which shares the cores with the server. Servers
 are measured in turns; medians of the rounds are printed. Then single images, 100 a second, and their latencies.
+
+In between, burgeon's network classifies batches of the same 32 images within a process of its own, a thread for each core
+(`benches/inference.rs`): what its server cannot exceed. The ratio of both is printed. That program is run by `cargo bench`,
+or is what BURGEON_INFERENCE names.
 """
 
 import json
@@ -18,6 +22,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -135,6 +140,18 @@ def bare_onnx(model, pixels, seconds):
     return sum(counts) / seconds
 
 
+def bare_burgeon(run, pixels, seconds):
+    """burgeon's network within one process, a thread for each core, each with batches of 32 images."""
+    command = os.environ.get("BURGEON_INFERENCE")
+    command = [command] if command else ["cargo", "bench", "--quiet", "--bench", "inference", "--"]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pixels)
+        file.flush()
+        command = [*command, os.path.abspath(run), file.name, str(IMAGES), str(seconds)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(said.split()[-2])
+
+
 def main():
     import gzip
 
@@ -160,15 +177,21 @@ def main():
         wait(f"http://127.0.0.1:{ports['burgeon']}/livez")
         wait(f"http://127.0.0.1:{ports['uvicorn']}/")
         many, one = requests(pixels, IMAGES), requests(pixels, 1)
-        found = {name: [] for name in [*ports, "ONNX Runtime in one process"]}
+        bare = {"burgeon in one process": lambda: bare_burgeon(run, pixels, seconds)}
+        bare["ONNX Runtime in one process"] = lambda: bare_onnx(model, pixels, seconds)
+        bare_burgeon(run, pixels, 0.1)  # Compiles it.
+        found = {name: [] for name in [*ports, *bare]}
         for _ in range(rounds):
             for name in ports:
                 found[name].append(throughput(ports[name], many[name], seconds))
-            found["ONNX Runtime in one process"].append(bare_onnx(model, pixels, seconds))
+            for name, measure in bare.items():
+                found[name].append(measure())
         for name, values in found.items():
             shown = ", ".join(f"{value:,.0f}" for value in values)
             print(f"{name}: {statistics.median(values):,.0f} images/s ({shown})")
-        print(f"burgeon / uvicorn: {statistics.median(found['burgeon']) / statistics.median(found['uvicorn']):.1f}")
+        median = {name: statistics.median(values) for name, values in found.items()}
+        print(f"burgeon / uvicorn: {median['burgeon'] / median['uvicorn']:.1f}")
+        print(f"burgeon / burgeon in one process: {median['burgeon'] / median['burgeon in one process']:.2f}")
         for name in ports:
             p50, p99 = latencies(ports[name], one[name], 2 * seconds)
             print(f"{name}: single image at 100 a second, p50 {p50:.2f} ms, p99 {p99:.2f} ms")

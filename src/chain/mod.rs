@@ -58,7 +58,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use branch::{is_branch, is_commit};
-pub use config::{Config, ConfigError, Network, Repository, Tls};
+pub use config::{Config, ConfigError, Network, Repository, Retrain, Tls};
 pub use git::version as git_version;
 pub use growth::Growth;
 pub use health::{Health, Malfunction, Part, Trouble};

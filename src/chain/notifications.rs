@@ -301,7 +301,7 @@ fn announcement(chain: &Chain, build: &BuildRow, before: Option<Verdict>) -> Ann
         lists.extend(growth.lists());
     }
     Announcement::of_build(&BuildVerdict {
-        number: build.verdicts,
+        key: &format!("verdict-{}", build.verdicts),
         what,
         at,
         origin: &origin,

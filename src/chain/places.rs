@@ -34,6 +34,11 @@ impl Places {
         self.folder.join("burgeon.sqlite")
     }
 
+    /// The files that count what runs.
+    pub fn turns(&self) -> PathBuf {
+        self.folder.join("turns")
+    }
+
     /// The folder of all builds' folders.
     pub fn builds(&self) -> PathBuf {
         self.folder.join("builds")

@@ -10,6 +10,7 @@ use super::health::{Malfunction, Part};
 use super::process::{Run, end_left_over};
 use super::store::StoreError;
 use crate::sys::announce::PARENT_VARIABLE;
+use crate::sys::turn::TURNS_VARIABLE;
 use burgeon_container::HangLimits;
 
 /// Time from SIGTERM to SIGKILL: a training ends within 5 s.
@@ -63,6 +64,7 @@ fn watch(chain: &Chain, entry: &Retrain, file: &std::path::Path) -> String {
     command
         .current_dir(&chain.config.folder)
         .env(PARENT_VARIABLE, std::process::id().to_string())
+        .env(TURNS_VARIABLE, format!("{} {}", chain.config.max, chain.places.turns().display()))
         .env("NO_COLOR", "1")
         .env_remove("BURGEON_SET")
         .env_remove("BURGEON_SEED")

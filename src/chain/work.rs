@@ -12,6 +12,7 @@ use super::{Chain, clear, notifications, poll, retrain, stages};
 use crate::sys::error_chain;
 use crate::sys::files::real_files;
 use crate::sys::lock::{LockError, LockRequest, RunLock};
+use crate::sys::turn::Turn;
 
 /// How often to check for work that was not announced, such as from `burgeon chain` in another process.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,6 +32,9 @@ pub enum WorkError {
     /// A test requested an unknown fault.
     #[error(transparent)]
     Fault(#[from] crate::sys::faults::FaultError),
+    /// The files that count running builds cannot be used.
+    #[error("cannot count the running builds")]
+    Turn(#[source] std::io::Error),
     /// A thread cannot be started.
     #[error("cannot start a thread")]
     Thread(#[source] std::io::Error),
@@ -113,8 +117,10 @@ impl Chain {
             let queued = self.store.startable()?;
             for row in unfinished.into_iter().chain(queued) {
                 if running.len() < self.config.max && !running.contains_key(&row.id) {
+                    let turn = Turn::take(&self.places.turns(), self.config.max);
+                    let Some(turn) = turn.map_err(WorkError::Turn)? else { break };
                     let id = row.id;
-                    running.extend(self.spawn(row)?.map(|thread| (id, thread)));
+                    running.extend(self.spawn(row, turn)?.map(|thread| (id, thread)));
                 }
             }
             self.health.report_success(Part::Builds);
@@ -124,7 +130,11 @@ impl Chain {
     }
 
     /// Starts the thread of a build, unless the build was cancelled or superseded since its row was read.
-    fn spawn(self: &Arc<Self>, row: BuildRow) -> Result<Option<JoinHandle<()>>, WorkError> {
+    fn spawn(
+        self: &Arc<Self>,
+        row: BuildRow,
+        turn: Turn,
+    ) -> Result<Option<JoinHandle<()>>, WorkError> {
         // On record before its thread runs, so that it is not taken twice.
         if !self.store.start(row.id)? {
             return Ok(None);
@@ -144,6 +154,7 @@ impl Chain {
                 // If not even that can be written, the build is still running on record, and begins again.
                 let _ = chain.store.end(id, Verdict::Failed, &error);
             }
+            drop(turn);
             chain.wake();
         };
         let thread = thread::Builder::new().name("build".into());

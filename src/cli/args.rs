@@ -200,7 +200,7 @@ pub struct DetectArguments {
 #[cfg(feature = "mail")]
 #[derive(Debug, Args)]
 pub struct NotifyArguments {
-    /// A run folder, such as runs/lenet-5-0001; without one, all runs in the folder of --runs
+    /// A run folder, such as runs/lenet-5-0001, or a registry; without one, all runs in the folder of --runs
     pub run: Option<PathBuf>,
     /// Send the messages that are due, and fail unless all messages have been sent
     #[arg(long)]

@@ -38,6 +38,8 @@ pub(super) enum CliError {
     Supervise(#[from] SuperviseError),
     #[error("cannot listen for signals")]
     Signals(#[source] std::io::Error),
+    #[error("cannot count the running builds and retrainings")]
+    Turn(#[source] std::io::Error),
     #[error(transparent)]
     Model(#[from] OpenError),
     #[error(transparent)]

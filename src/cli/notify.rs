@@ -43,13 +43,23 @@ pub fn notify(
     };
     let (mut lines, mut failed): (Vec<Line>, Option<CliError>) = (Vec::new(), None);
     for run in runs(arguments, common, &files)? {
+        let flush = arguments.flush.then_some(which);
+        let mut keep_going = || stop.requested().is_none();
+        #[cfg(feature = "serve")]
+        {
+            if let Ok(registry) = crate::registry::Registry::open(Arc::clone(&files), &run) {
+                let messages = messages_in(&registry.outbox(), flush, &mut keep_going)?;
+                let run = run.display().to_string();
+                lines
+                    .extend(messages.into_iter().map(|message| Line { run: run.clone(), message }));
+                continue;
+            }
+        }
         let folder = match RunFolder::open(Arc::clone(&files), &run) {
             Err(RunFolderError::NotARun { .. }) if arguments.run.is_none() => continue,
             Err(error) if arguments.run.is_some() => return Err(error.into()),
             opened => opened.map_err(CliError::from),
         };
-        let flush = arguments.flush.then_some(which);
-        let mut keep_going = || stop.requested().is_none();
         let found = folder.and_then(|folder| messages(&folder, flush, common, &mut keep_going));
         let messages = match found {
             Ok(messages) => messages,
@@ -91,10 +101,9 @@ fn messages(
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<StoredMessage>, CliError> {
     let outbox = Outbox::of(folder);
-    let Some(which) = flush else {
-        let messages = outbox.messages()?.into_iter();
-        return Ok(messages.filter(|message| message.state != MessageState::Sent).collect());
-    };
+    if flush.is_none() {
+        return messages_in(&outbox, flush, keep_going);
+    }
     let overrides: Vec<_> = overrides(common)
         .into_iter()
         .filter(|set| set.key() == "notify" || set.key().starts_with("notify."))
@@ -109,7 +118,20 @@ fn messages(
         .map_err(|source| CliError::StudyFile { path: folder.study_file(), source })?;
     // A process may have been killed between an event and its messages.
     queue_run_events(folder, &spec, existing)?;
-    let flushed = Flush::new(which).run(&outbox, keep_going)?;
+    messages_in(&outbox, flush, keep_going)
+}
+
+/// The messages of an outbox that are left, and those that were sent now.
+fn messages_in(
+    outbox: &Outbox,
+    flush: Option<Messages>,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Result<Vec<StoredMessage>, CliError> {
+    let Some(which) = flush else {
+        let messages = outbox.messages()?.into_iter();
+        return Ok(messages.filter(|message| message.state != MessageState::Sent).collect());
+    };
+    let flushed = Flush::new(which).run(outbox, keep_going)?;
     Ok([flushed.sent, flushed.waiting, flushed.parked].concat())
 }
 

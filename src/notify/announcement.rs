@@ -31,42 +31,61 @@ pub enum AnnouncementKind {
     Superseded,
     /// Somebody stopped a build.
     Cancelled,
+    /// The images or answers of a served model have drifted.
+    DriftAlarm,
+    /// They no longer do.
+    DriftOver,
+    /// A retrained model is in production.
+    Promoted,
+    /// A retraining led to no acceptable model.
+    Refused,
+    /// A retrained model was worse than the one before it, which is back in production.
+    RolledBack,
 }
 
 impl AnnouncementKind {
     /// In words, as in `accepted`.
     pub fn words(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-            Self::OutOfTime => "out of time",
-            Self::GaveUp => "given up by its supervisor",
-            Self::Failed => "failed",
-            Self::Broken => "broken",
-            Self::Mended => "mended",
-            Self::Superseded => "superseded",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    /// Whether a model was accepted.
-    pub fn is_good(self) -> bool {
-        matches!(self, Self::Accepted | Self::Mended)
+        self.texts().0
     }
 
     /// As one word, in kebab case.
     pub fn name(self) -> &'static str {
+        self.texts().1
+    }
+
+    fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-            Self::OutOfTime => "out-of-time",
-            Self::GaveUp => "gave-up",
-            Self::Failed => "failed",
-            Self::Broken => "broken",
-            Self::Mended => "mended",
-            Self::Superseded => "superseded",
-            Self::Cancelled => "cancelled",
+            Self::Accepted => ("accepted", "accepted"),
+            Self::Rejected => ("rejected", "rejected"),
+            Self::OutOfTime => ("out of time", "out-of-time"),
+            Self::GaveUp => ("given up by its supervisor", "gave-up"),
+            Self::Failed => ("failed", "failed"),
+            Self::Broken => ("broken", "broken"),
+            Self::Mended => ("mended", "mended"),
+            Self::Superseded => ("superseded", "superseded"),
+            Self::Cancelled => ("cancelled", "cancelled"),
+            Self::DriftAlarm => ("drift alarm", "drift-alarm"),
+            Self::DriftOver => ("drift alarm over", "drift-over"),
+            Self::Promoted => ("retrained and promoted", "promoted"),
+            Self::Refused => ("retrained and refused", "refused"),
+            Self::RolledBack => ("rolled back", "rolled-back"),
         }
+    }
+
+    /// Whether it is good news.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Accepted | Self::Mended | Self::DriftOver | Self::Promoted)
+    }
+
+    /// Whether it is about a registry, rather than a run or a build.
+    pub(super) fn is_of_registry(self) -> bool {
+        self as u8 >= Self::DriftAlarm as u8
+    }
+
+    /// What the folder is that messages name.
+    pub(super) fn folder_words(self) -> &'static str {
+        if self.is_of_registry() { "registry" } else { "run folder" }
     }
 }
 

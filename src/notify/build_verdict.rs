@@ -1,4 +1,4 @@
-//! What is said about the verdict of a build, rather than the end of a run.
+//! What is said about the verdict of a build or an event of a registry, rather than the end of a run.
 
 use std::path::Path;
 
@@ -7,18 +7,18 @@ use jiff::Timestamp;
 use super::announcement::{Announcement, AnnouncementKind, one_line};
 use crate::report::{Figures, Report};
 
-/// The facts of a build's verdict.
+/// The facts of a build's verdict, or of an event of a registry.
 #[derive(Debug, Clone, Copy)]
 pub struct BuildVerdict<'a> {
-    /// Which of the verdicts of the build it is, counted from 1.
-    pub number: i64,
+    /// Tells it from all others of the same origin.
+    pub key: &'a str,
     /// What happened.
     pub what: AnnouncementKind,
     /// When.
     pub at: Timestamp,
-    /// What tells the build from all others.
+    /// What tells the build or registry from all others.
     pub origin: &'a str,
-    /// Repository, branch and commit, for the subject.
+    /// Repository, branch and commit, or the model, for the subject.
     pub name: &'a str,
     /// Why, in a sentence.
     pub why: &'a str,
@@ -45,7 +45,7 @@ impl Announcement {
     /// What is said about a build. All texts are made fit for headers, whatever a repository wrote.
     pub fn of_build(verdict: &BuildVerdict) -> Self {
         let BuildVerdict {
-            number,
+            key,
             what,
             at,
             origin,
@@ -59,7 +59,7 @@ impl Announcement {
             lists,
             program,
         } = *verdict;
-        let key = format!("verdict-{number}");
+        let key = key.to_owned();
         let origin = origin.as_bytes().to_vec();
         let mut announcement = match report {
             Some(report) => Self::new(report, key, origin, at, folder),

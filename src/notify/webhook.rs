@@ -1,5 +1,6 @@
 //! An announcement as an HTTP request: body, signature, and what the answer means.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ring::hmac::{Context, HMAC_SHA256, Key};
@@ -42,6 +43,10 @@ pub(super) fn body(announcement: &Announcement, template: WebhookTemplate, id: &
         let list =
             |(about, lines): &(String, Vec<String>)| json!({ "about": about, "lines": lines });
         value["lists"] = announcement.lists.iter().map(list).collect();
+    }
+    if template == WebhookTemplate::Json && what.is_of_registry() {
+        let facts: BTreeMap<_, _> = announcement.rows.iter().cloned().collect();
+        value["facts"] = json!(facts);
     }
     value.to_string().into_bytes()
 }

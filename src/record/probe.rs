@@ -43,6 +43,8 @@ pub struct Probe {
 pub(crate) struct SampleTraining {
     /// Floating-point operations of the training.
     pub(crate) flops: f64,
+    /// Its steps.
+    pub(crate) steps: u32,
     /// Validation images that it was evaluated on.
     pub(crate) images: u64,
     /// The figure that the gate judges by ([`EpochRecord::score`](crate::record::EpochRecord::score)), on these images.

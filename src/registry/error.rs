@@ -17,6 +17,10 @@ pub enum RegistryError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A message cannot be queued or sent.
+    #[cfg(feature = "serve")]
+    #[error(transparent)]
+    Outbox(#[from] crate::notify::OutboxError),
     /// Another process is writing.
     #[error(transparent)]
     Lock(#[from] LockError),

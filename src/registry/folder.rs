@@ -204,7 +204,12 @@ impl Registry {
     pub fn settings(&self) -> Result<Settings, RegistryError> {
         let bytes = self.files.read(&self.settings_file(), SETTINGS_BYTES_MAX)?;
         let text = String::from_utf8_lossy(&bytes);
-        Settings::parse(&text).map_err(|why| self.wrong_settings(&why))
+        let mut settings = Settings::parse(&text).map_err(|why| self.wrong_settings(&why))?;
+        for (_, path) in settings.notify.paths() {
+            let joined = self.folder.join(&*path);
+            *path = std::path::absolute(&joined).unwrap_or(joined);
+        }
+        Ok(settings)
     }
 
     /// The held-out images.

@@ -7,6 +7,7 @@
 //! aliases/production   what a name points to, replaced atomically
 //! records/00000001.json   every decision with its figures; each contains the hash of the previous one
 //! retrain/             retrainings on feedback
+//! outbox/              messages about drift and retrainings
 //! lock, fence          one writer at a time
 //! ```
 //!
@@ -30,6 +31,8 @@ mod judge;
 mod lock;
 mod measured;
 mod name;
+#[cfg(feature = "serve")]
+mod news;
 mod non_inferiority;
 mod record;
 mod self_test;
@@ -47,6 +50,8 @@ pub(crate) use folder::Registry;
 pub(crate) use held_out::{HeldOut, ImageHash};
 pub(crate) use judge::Judgement;
 pub(crate) use name::is_model_name;
+#[cfg(feature = "serve")]
+pub(crate) use news::News;
 pub(crate) use record::{Action, Record};
 pub(crate) use self_test::{SELF_TEST_FILE, SelfTest};
 pub(crate) use settings::Settings;

@@ -8,7 +8,7 @@ use super::PRODUCTION;
 use super::error::RegistryError;
 use super::name::{is_alias_name, is_model_name};
 use crate::retrain::RetrainSettings;
-use crate::spec::Bytes;
+use crate::spec::{Bytes, NotifySpec};
 
 /// The settings of a registry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,13 @@ pub(crate) struct Settings {
     /// When the model in production is retrained; never without this table.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrain: Option<RetrainSettings>,
+    /// Who is told of drift and retrainings. Relative paths start at the registry's folder.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub notify: NotifySpec,
+}
+
+fn is_default(notify: &NotifySpec) -> bool {
+    *notify == NotifySpec::default()
 }
 
 /// The requirements for moving an alias to a version.
@@ -130,7 +137,13 @@ impl Settings {
     /// The settings of a new registry.
     pub fn new(name: &str, accuracy: f64) -> Self {
         let promotion = PromotionSettings { accuracy, ..PromotionSettings::default() };
-        Self { name: name.into(), promotion, keep: KeepSettings::default(), retrain: None }
+        Self {
+            name: name.into(),
+            promotion,
+            keep: KeepSettings::default(),
+            retrain: None,
+            notify: NotifySpec::default(),
+        }
     }
 
     /// Parses and checks the settings.
@@ -168,6 +181,12 @@ impl Settings {
         }
         if let Some(retrain) = &settings.retrain {
             retrain.check()?;
+        }
+        if let Some(problem) = settings.notify.problems().into_iter().next() {
+            return Err(problem);
+        }
+        if settings.notify.command.is_some() {
+            return Err("notify.command: only studies run a command; use mail or webhooks".into());
         }
         if !is_model_name(&settings.name) {
             return Err(format!(

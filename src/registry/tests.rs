@@ -354,6 +354,7 @@ fn a_retraining_is_told_with_its_decision_and_the_chain_of_records_holds() {
         held_out: 1,
         sources: [("ann".to_owned(), 3)].into(),
         data: String::new(),
+        trained: None,
         why: "the gate of the study".into(),
     };
     let writer = open().for_retraining(retraining.clone(), None);

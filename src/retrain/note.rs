@@ -23,6 +23,9 @@ pub(crate) struct Retraining {
     pub sources: BTreeMap<String, usize>,
     /// SHA-256 of the study's own data, in hex; empty until it is known.
     pub data: String,
+    /// When its training ended; `None` if no network passed the gate of the study.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained: Option<Timestamp>,
     /// Why it was refused or rolled back, unless a judgement says so.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,

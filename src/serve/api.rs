@@ -13,6 +13,7 @@ use super::app::App;
 use super::body;
 use super::changes::{self, BuildAction};
 use super::form::{Fields, number};
+use super::pages::Pass;
 use crate::chain::{BuildRow, StageRow, Store};
 
 /// Rows in a response.
@@ -35,7 +36,12 @@ pub(super) async fn builds(State(app): State<Arc<App>>, uri: Uri) -> Result<Resp
     app.blocking(move |app| {
         let rows = app.service.store.builds(repository.as_deref(), below, ROWS_MAX)?;
         let builds = with_stages(&app.service.store, rows)?;
-        Ok(json(StatusCode::OK, &serde_json::json!({ "builds": builds })))
+        let mut told = serde_json::json!({ "builds": builds });
+        if repository.is_none() && below.is_none() && !app.service.config.retrain.is_empty() {
+            let passes = Pass::all(&app.service.config);
+            told["retrainings"] = passes.iter().take(ROWS_MAX as usize).map(Pass::json).collect();
+        }
+        Ok(json(StatusCode::OK, &told))
     })
     .await
 }

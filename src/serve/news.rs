@@ -7,6 +7,9 @@ pub(super) struct News {
     pub(super) builds: Vec<i64>,
     /// Whether there are new deliveries.
     pub(super) deliveries: bool,
+    /// Whether there are other retrainings, or a registry waits for something else.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) retraining: bool,
     /// Whether the health of a thread of the service changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) health: bool,

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::select;
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::answer::Problem;
 use super::app::App;
 use super::news::News;
-use crate::chain::{BuildRow, BuildState, Malfunction, Part, Places, Store};
+use crate::chain::{BuildRow, BuildState, Malfunction, Part, Places, Retrain, Store};
+use crate::registry::Registry;
+use crate::sys::files::RealFiles;
 
 /// How many of the newest builds are watched besides those that wait and run.
 const NEWEST: u32 = 100;
@@ -26,6 +29,8 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 struct Seen {
     builds: HashMap<i64, u64>,
     delivery: i64,
+    /// The last check of each registry with retraining.
+    retraining: Vec<Option<Value>>,
     ills: Vec<(Part, Malfunction)>,
 }
 
@@ -47,7 +52,12 @@ pub(super) async fn watch(app: Arc<App>) {
         let look = |app: &App| {
             let troubles = app.service.health.troubles(Instant::now());
             let ills = troubles.iter().map(|trouble| (trouble.part, trouble.malfunction)).collect();
-            Ok(Seen { ills, ..look(&app.service.store, &app.service.places)? })
+            let state = |entry: &Retrain| {
+                let registry = Registry::open(Arc::new(RealFiles), &entry.registry).ok()?;
+                registry.retraining_state().ok()?
+            };
+            let retraining = app.service.config.retrain.iter().map(state).collect();
+            Ok(Seen { ills, retraining, ..look(&app.service.store, &app.service.places)? })
         };
         let Ok(now) = app.blocking(look).await else { continue };
         let news = before.as_ref().map(|before| now.since(before));
@@ -78,7 +88,7 @@ fn look(store: &Store, places: &Places) -> Result<Seen, Problem> {
     }
     let delivery = store.deliveries(None, 1)?.first().map_or(0, |newest| newest.id);
     let builds = hashes.into_iter().map(|(id, hasher)| (id, hasher.finish())).collect();
-    Ok(Seen { builds, delivery, ills: Vec::new() })
+    Ok(Seen { builds, delivery, ..Seen::default() })
 }
 
 fn log_length(places: &Places, build: &BuildRow) -> u64 {
@@ -93,6 +103,7 @@ impl Seen {
         News {
             builds,
             deliveries: self.delivery != before.delivery,
+            retraining: self.retraining != before.retraining,
             health: self.ills != before.ills,
         }
     }

@@ -34,6 +34,8 @@ pub mod spread;
 pub mod standing;
 #[cfg(feature = "cli")]
 pub mod trial_write;
+#[cfg(feature = "serve")]
+pub mod turn;
 
 pub(crate) use error_chain::error_chain;
 pub(crate) use json::nan_if_null;

@@ -64,6 +64,7 @@ pub(super) fn sample(
     let (Ending::Completed, Some(best)) = (trained.ending, best) else { return Ok(None) };
     Ok(Some(SampleTraining {
         flops: training_flops(&spec, images, epochs),
+        steps: (epochs * images.div_ceil(spec.train().batch_size)) as u32,
         images: data.validation.len() as u64,
         score: best.score(spec.gate()),
         seconds: trained.state.curve.iter().map(|epoch| epoch.seconds).sum(),

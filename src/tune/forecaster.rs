@@ -269,14 +269,20 @@ impl<'h> Forecaster<'h> {
     /// of the first trial that was timed; at most what it takes without such a limit.
     fn affordable_first(&self) -> Option<f64> {
         let seconds = FIRST_SHARE * self.seconds_left()?;
-        let timed = self.history.iter().find(|trial| trial.train_seconds > 0.0)?;
         let work = |flops: f64, images: f64, batch: usize| {
             flops + STEP_FLOPS * images / batch.max(1) as f64
         };
-        let seen = timed.images_seen();
-        let batch = timed.spec.train().batch_size;
-        let done = work(training_flops(&timed.spec, seen, 1), seen as f64, batch);
-        let rate = done / timed.seconds_with_all_folds();
+        let sample = self.history.iter().find_map(TrialRecord::sample);
+        // A sample is a small member itself.
+        let rate = if let Some(sample) = sample.filter(|sample| sample.seconds > 0.0) {
+            (sample.flops + STEP_FLOPS * f64::from(sample.steps)) / sample.seconds
+        } else {
+            let timed = self.history.iter().find(|trial| trial.train_seconds > 0.0)?;
+            let seen = timed.images_seen();
+            let batch = timed.spec.train().batch_size;
+            let done = work(training_flops(&timed.spec, seen, 1), seen as f64, batch);
+            done / timed.seconds_with_all_folds()
+        };
         let takes = |compute: &f64| {
             let images = (self.member(*compute).epochs * self.images) as f64;
             work(compute * self.base_compute, images, family::batch(self.images)) / rate

@@ -13,6 +13,7 @@ use burgeon::unstable::data::{DataRequest, load};
 use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 use serde_json::{Value, json};
 
+use crate::smtp::{Delivery, Reaction, SmtpServer, Step};
 use crate::support::{Bench, SmallStudy, expect_code, listening, stderr, stdout};
 
 const STUDY: SmallStudy = SmallStudy {
@@ -66,6 +67,38 @@ fn registry() -> Bench {
     fs::write(&path, text + RETRAIN).unwrap();
     expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
     bench
+}
+
+/// Has mail about a registry sent to this server.
+fn tell(bench: &Bench, mail: &SmtpServer) {
+    let path = bench.path().join("registry/registry.toml");
+    let settings = format!(
+        "[notify]\nmail = {{ to = [\"ann@example.org\"], from = \"burgeon@example.org\", server = \"127.0.0.1\", \
+         port = {}, security = \"none\" }}\n",
+        mail.port
+    );
+    fs::write(&path, fs::read_to_string(&path).unwrap() + &settings).unwrap();
+}
+
+/// The messages, once there are so many.
+fn mails(mail: &SmtpServer, count: usize) -> Vec<Delivery> {
+    let began = Instant::now();
+    while mail.deliveries().len() < count {
+        assert!(began.elapsed() < Duration::from_secs(90), "{:?}", mail.deliveries());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    mail.deliveries()
+}
+
+/// The text and the HTML of a message.
+fn bodies(mail: &Delivery) -> [String; 2] {
+    use base64::Engine;
+    ["text/plain", "text/html"].map(|kind| {
+        let part = mail.data.split("\r\n--burgeon-").find(|part| part.contains(kind)).unwrap();
+        let body: String = part.split_once("\r\n\r\n").unwrap().1.split_whitespace().collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
+        String::from_utf8(bytes).unwrap()
+    })
 }
 
 struct SetOnDrop<'a>(&'a AtomicBool);
@@ -266,9 +299,17 @@ fn poisoned_feedback_is_refused_by_the_gate_and_production_stays() {
         _ => class.into(),
     };
     let bench = drifted(poison);
+    let mail = SmtpServer::start();
+    tell(&bench, &mail);
     let before = production(&bench);
     let refused = retrained(&bench);
     expect_code(&refused, 5);
+    let mails = mails(&mail, 1);
+    assert_eq!(mails[0].header("Subject"), "[burgeon] digits retrained and refused");
+    let [text, html] = bodies(&mails[0]);
+    for part in ["drift alarm", "below the gate of 65.00 %", "ignore-sources", "/registry"] {
+        assert!(text.contains(part) && html.contains(part), "{part}: {text}");
+    }
     let told = stdout(&refused);
     assert!(
         told.contains("on feedback: accuracy") && told.contains("below the gate of 65.00 %"),
@@ -286,6 +327,65 @@ fn poisoned_feedback_is_refused_by_the_gate_and_production_stays() {
     expect_code(&again, 0);
     assert!(stdout(&again).contains("waits for feedback, with 0 of 400"), "{}", stdout(&again));
     assert_eq!(production(&bench), before);
+    // Nor told again.
+    assert_eq!(mail.deliveries().len(), 1);
+}
+
+#[test]
+fn an_alarm_and_its_end_are_told_once_while_no_answer_waits_and_a_kill_loses_neither() {
+    let bench = registry();
+    let mail = SmtpServer::start();
+    mail.react_at(Step::Greeting, Reaction::Hang);
+    tell(&bench, &mail);
+    let server = Server::of(&bench);
+    let turned = rotated(7, 200);
+    server.show(&turned);
+    server.until_alarm();
+    // Its message is on disk, and the mail server is silent: predictions go on.
+    let began = Instant::now();
+    while mail.connections() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30));
+        server.classify(&turned[..1]);
+    }
+    assert!((0..20).all(|_| server.classify(&turned[..1]).1 == "1"));
+    drop(server);
+    assert_eq!(mail.deliveries(), []);
+    let waits = bench.burgeon(&["notify", "registry", "--json"]);
+    expect_code(&waits, 0);
+    let waiting: Value = serde_json::from_str(&stdout(&waits)).unwrap();
+    assert_eq!(waiting[0]["title"], "digits drift alarm", "{waiting}");
+    mail.accept();
+    let server = Server::of(&bench);
+    let told = mails(&mail, 1);
+    assert_eq!(told[0].header("Message-ID"), waiting[0]["id"]);
+    assert_eq!(told[0].header("Subject"), "[burgeon] digits drift alarm");
+    let [text, html] = bodies(&told[0]);
+    for part in [
+        "images that version 1 is asked about",
+        "Kolmogorov-Smirnov, p",
+        "counts from 0.05",
+        "suspicious",
+        "level",
+        "50 images, 20",
+        "POST /feedback",
+        "/registry",
+    ] {
+        assert!(text.contains(part) && html.contains(part), "{part}: {text}");
+    }
+    // What it was accepted on comes again: over, once; and what drifts again is another alarm.
+    let request = DataRequest { train: Some(400), ..DataRequest::synthetic(3) };
+    let digits = load(&request, &mut |_| {}).unwrap().dataset.train;
+    let digit = |at: usize| (digits.image(at).to_vec(), digits.label(at).to_string());
+    server.show(&(0..400).map(digit).collect::<Vec<Digit>>());
+    let told = mails(&mail, 2);
+    assert_eq!(told[1].header("Subject"), "[burgeon] digits drift alarm over");
+    assert!(bodies(&told[1])[0].contains("resemble those that it was accepted on"));
+    server.show(&turned);
+    let told = mails(&mail, 3);
+    assert_eq!(told[2].header("Subject"), "[burgeon] digits drift alarm");
+    let ids: std::collections::BTreeSet<String> =
+        told.iter().map(|mail| mail.header("Message-ID")).collect();
+    assert_eq!(ids.len(), 3);
 }
 
 #[test]
@@ -341,6 +441,11 @@ fn what_is_no_retraining_is_told() {
         ("[retrain]\nheld-out = 1.0\n", "retrain.held-out: use a share between"),
         ("[retrain]\nschedule = \"at noon\"\n", "use five fields such as"),
         ("[retrain]\nlabels = 3\n", "unknown field `labels`"),
+        ("[notify]\ncommand = [\"true\"]\n", "only studies run a command"),
+        (
+            "[notify]\nmail = { to = [], from = \"a@b.org\", server = \"b.org\" }\n",
+            "notify.mail.to",
+        ),
     ] {
         fs::write(&path, text.replace(RETRAIN, table)).unwrap();
         let output = retrained(&bench);
@@ -352,6 +457,8 @@ fn what_is_no_retraining_is_told() {
 #[test]
 fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is_not_used_again() {
     let bench = drifted(|_, class| class.into());
+    let mail = SmtpServer::start();
+    tell(&bench, &mail);
     expect_code(&retrained(&bench), 0);
     let server = Server::of(&bench);
     // The world is as it was: the old digits come in again, on which the new version is made to fail by labels that only
@@ -372,6 +479,13 @@ fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is
     let rolled_back = retrained(&bench);
     expect_code(&rolled_back, 5);
     assert!(stdout(&rolled_back).contains("McNemar"), "{}", stdout(&rolled_back));
+    let told = mails(&mail, 2);
+    assert_eq!(
+        told[0].header("Subject").split(':').next(),
+        Some("[burgeon] digits retrained and promoted")
+    );
+    assert_eq!(told[1].header("Subject"), "[burgeon] digits rolled back");
+    assert!(bodies(&told[1])[0].contains("McNemar"), "{:?}", bodies(&told[1]));
     let last = records(&bench.path().join("registry")).pop().unwrap();
     assert_eq!((&last["action"], &last["to"]), (&json!("rolled_back"), &json!(1)));
     let began = Instant::now();

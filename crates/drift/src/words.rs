@@ -45,6 +45,19 @@ impl WindowReport {
 }
 
 impl Finding {
+    /// The test with its figures, such as `pixels: Kolmogorov-Smirnov, p = 0.001, effect 0.20 (counts from 0.05)`.
+    pub fn test(&self) -> String {
+        let Self { comparison, p, effect, floor, is_suspicious, .. } = self;
+        let test = match comparison {
+            Comparison::Outputs | Comparison::Pixels => "Kolmogorov-Smirnov",
+            Comparison::Classes => "chi-square",
+            Comparison::Confidence | Comparison::Faults => "Fisher's exact test",
+        };
+        let suspicious = if *is_suspicious { ", suspicious" } else { "" };
+        let (name, p) = (comparison.name(), probability(*p));
+        format!("{name}: {test}, {p}, effect {effect:.2} (counts from {floor:.2}){suspicious}")
+    }
+
     /// What differs, and by how much; `None` for faults, which have their own words.
     pub fn words(&self, classes: &[String]) -> Option<String> {
         let effect = format!("{:.2}, {}", self.effect, probability(self.p));

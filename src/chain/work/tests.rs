@@ -96,6 +96,31 @@ fn a_worker_that_stalls_is_seen_within_a_minute() {
 }
 
 #[test]
+fn a_build_waits_while_a_retraining_has_its_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = chain(folder.path());
+    let retraining = Turn::take(&chain.places.turns(), 1).unwrap();
+    assert!(retraining.is_some());
+    let asked =
+        BuildRequest { repository: "digits", branch: "main", commit: "", cause: Cause::Asked };
+    chain.store.enqueue(asked).unwrap();
+    let working = Arc::clone(&chain);
+    let work = thread::spawn(move || working.work());
+    until("it is well", || chain.health.knows(Part::Builds));
+    thread::sleep(Duration::from_millis(1500));
+    assert_eq!(chain.store.build(1).unwrap().unwrap().starts, 0);
+    drop(retraining);
+    until("a build is taken", || {
+        let build = chain.store.build(1).unwrap().unwrap();
+        build.verdict == Some(Verdict::Failed)
+    });
+    chain.stop();
+    work.join().unwrap().unwrap();
+    // It has given its turn back.
+    assert!(Turn::take(&chain.places.turns(), 1).unwrap().is_some());
+}
+
+#[test]
 fn a_build_that_is_cancelled_just_before_it_would_start_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let chain = chain(folder.path());
@@ -104,7 +129,8 @@ fn a_build_that_is_cancelled_just_before_it_would_start_does_not_start() {
     chain.store.enqueue(asked).unwrap();
     let row = chain.store.startable().unwrap().remove(0);
     assert!(chain.store.ask_to_stop(row.id).unwrap());
-    assert!(chain.spawn(row).unwrap().is_none());
+    let turn = Turn::take(&chain.places.turns(), 1).unwrap().unwrap();
+    assert!(chain.spawn(row, turn).unwrap().is_none());
     let build = chain.store.build(1).unwrap().unwrap();
     assert_eq!((build.verdict, build.starts), (Some(Verdict::Cancelled), 0));
     assert!(chain.store.stages(1).unwrap().is_empty());

@@ -10,6 +10,7 @@
 //!
 //! Invariant: whatever is killed, a retraining ends in exactly one decision in the registry's records.
 
+mod announce;
 mod images;
 mod plan;
 mod roll_back;
@@ -85,6 +86,8 @@ pub(super) fn retrain(
     };
     let mut told = None;
     loop {
+        // An earlier process may have been killed between a decision and its messages.
+        retrainer.announce();
         let checked = retrainer.check();
         if let Some(StopReason::Signal(signal)) = retrainer.stop.requested() {
             return Ok(Exit::Of(signal.exit_code()));
@@ -96,6 +99,9 @@ pub(super) fn retrain(
         retrainer.by_hand = false;
         if told.as_ref() != Some(&outcome) {
             retrainer.tell(&outcome)?;
+        }
+        if matches!(outcome, CheckOutcome::Decided(_)) {
+            retrainer.announce();
         }
         let exit = match &outcome {
             CheckOutcome::Decided(record) if record.action != Action::Promoted => Exit::Refused,
@@ -231,6 +237,7 @@ impl Retrainer<'_> {
             held_out: sets[2].set.images,
             sources: selected.sources,
             data: String::new(),
+            trained: None,
             why: String::new(),
         };
         let promotion = self.registry.settings()?.promotion;
@@ -248,7 +255,15 @@ impl Retrainer<'_> {
 
     /// Reports an outcome: prints it, and stores it for the pages of the server.
     fn tell(&self, outcome: &CheckOutcome) -> Result<(), CliError> {
-        let state = serde_json::json!({ "v": 1, "at": Timestamp::now(), "state": outcome });
+        self.tell_of(outcome, None)
+    }
+
+    /// The same, of a retraining that trains or waits for its turn.
+    fn tell_of(&self, outcome: &CheckOutcome, about: Option<&Retraining>) -> Result<(), CliError> {
+        let mut state = serde_json::json!({ "v": 1, "at": Timestamp::now(), "state": outcome });
+        if let Some(retraining) = about {
+            state["retraining"] = serde_json::json!(retraining);
+        }
         self.registry.keep_retraining_state(&state)?;
         if self.output.json {
             return self.output.result_json(&state).map(drop);

@@ -1,6 +1,10 @@
 //! Executes the plan of a retraining up to its decision.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::images::correct_answers;
 use super::plan::Plan;
@@ -19,6 +23,7 @@ use crate::registry::{Force, HeldOut, Judgement, PRODUCTION, Record, RegistryErr
 use crate::retrain::{Cause, Retraining};
 use crate::spec::StudyDocument;
 use crate::study::{Ended, Finished, Growth, Launch, Resume, Settings};
+use crate::sys::turn::{TURNS_VARIABLE, Turn};
 
 const STUDY_BYTES_MAX: u64 = 1 << 20;
 
@@ -32,18 +37,20 @@ impl Retrainer<'_> {
             return self.refuse(Retraining { why, ..plan.retraining.clone() });
         }
         let Retraining { number, cause, images, held_out, .. } = &plan.retraining;
-        self.tell(&CheckOutcome::Training(format!(
+        let stopped = || {
+            let why = "retraining was stopped; the next `burgeon retrain` resumes it";
+            Ok(CheckOutcome::Waiting(why.into()))
+        };
+        let Some(_turn) = self.turn(plan)? else { return stopped() };
+        let training = CheckOutcome::Training(format!(
             "retraining {number}: reason: {}; starts from version {}, trains on {images} feedback images, is judged on {held_out} others",
             cause.words(),
             plan.production
-        )))?;
+        ));
+        self.tell_of(&training, Some(&plan.retraining))?;
         let sets = Plan::images(&self.registry, *number)?;
         let more = more_images(&sets, plan.share)?;
-        let Some(finished) = self.train(plan, more.clone())? else {
-            return Ok(CheckOutcome::Waiting(
-                "retraining was stopped; the next `burgeon retrain` resumes it".into(),
-            ));
-        };
+        let Some(finished) = self.train(plan, more.clone())? else { return stopped() };
         let run = RunFolder::open(self.registry.files().clone(), &finished.run)?;
         let data = data_hash(&run.read_provenance()?.data.sha256);
         let retraining = Retraining { data, ..plan.retraining.clone() };
@@ -52,7 +59,33 @@ impl Retrainer<'_> {
             let why = format!("validation accuracy {reached} is below the gate of the study");
             return self.refuse(Retraining { why, ..retraining });
         }
+        let retraining = Retraining { trained: Some(Timestamp::now()), ..retraining };
         self.judge(plan, &sets[2], more, &run, retraining)
+    }
+
+    /// Waits for one of the turns that a service shares among builds and retrainings; `None` if it was stopped. Without a
+    /// service, it is always its turn.
+    fn turn(&self, plan: &Plan) -> Result<Option<Option<Turn>>, CliError> {
+        let turns = std::env::var(TURNS_VARIABLE).unwrap_or_default();
+        let Some((turns, folder)) = turns.split_once(' ') else { return Ok(Some(None)) };
+        let mut told = false;
+        while self.stop.requested().is_none() {
+            let taken = Turn::take(Path::new(folder), turns.parse().unwrap_or(1));
+            if let Some(turn) = taken.map_err(CliError::Turn)? {
+                return Ok(Some(Some(turn)));
+            }
+            if !told {
+                let why = format!(
+                    "retraining {} ({}) waits for its turn: no more builds and retrainings than {turns} run at the same time",
+                    plan.retraining.number,
+                    plan.retraining.cause.words()
+                );
+                self.tell_of(&CheckOutcome::Waiting(why), Some(&plan.retraining))?;
+                told = true;
+            }
+            sleep(Duration::from_millis(200));
+        }
+        Ok(None)
     }
 
     /// Starts or resumes the training; `None` if it was stopped before its end.

@@ -59,14 +59,17 @@ pub(in crate::notify) fn message_id(
 ///
 /// If an address or the subject cannot stand in a header.
 pub fn compose(announcement: &Announcement, mail: &MailSpec) -> Result<Vec<u8>, MessageError> {
-    let picture = accuracy_picture(&announcement.curves, announcement.threshold)?;
+    let picture = match announcement.what.is_of_registry() {
+        true => None,
+        false => Some(accuracy_picture(&announcement.curves, announcement.threshold)?),
+    };
     compose_with(announcement, mail, picture)
 }
 
 fn compose_with(
     announcement: &Announcement,
     mail: &MailSpec,
-    picture: Vec<u8>,
+    picture: Option<Vec<u8>>,
 ) -> Result<Vec<u8>, MessageError> {
     let subject = format!("[burgeon] {}", announcement.title());
     if subject.contains(|c: char| c.is_control() || is_separator(c)) {
@@ -87,21 +90,23 @@ fn compose_with(
     // Of letters and digits alone, and never the same in two messages.
     let boundary =
         |part: &str| format!("burgeon-{}", identifier(id.as_bytes(), &announcement.key, part));
-    // Said, as lettre leaves some bytes as they are.
-    let picture = Body::new_with_encoding(picture, ContentTransferEncoding::Base64);
-    let picture = picture.unwrap_or_else(Body::new);
-    let picture_type = ContentType::parse("image/png").map_err(|_| MessageError::NotSendable)?;
-    let related = MultiPart::related()
-        .boundary(boundary("related"))
-        .singlepart(encoded(ContentType::TEXT_HTML, page::html(announcement, PICTURE)))
-        .singlepart(
-            Attachment::new_inline_with_name(PICTURE.into(), "accuracy.png".into())
-                .body(picture, picture_type),
-        );
     let alternative = MultiPart::alternative()
         .boundary(boundary("alternative"))
-        .singlepart(encoded(ContentType::TEXT_PLAIN, page::text(announcement)))
-        .multipart(related);
+        .singlepart(encoded(ContentType::TEXT_PLAIN, page::text(announcement)));
+    let id = picture.is_some().then_some(PICTURE);
+    let html = encoded(ContentType::TEXT_HTML, page::html(announcement, id));
+    let alternative = match picture {
+        None => alternative.singlepart(html),
+        Some(picture) => {
+            // Said, as lettre leaves some bytes as they are.
+            let picture = Body::new_with_encoding(picture, ContentTransferEncoding::Base64);
+            let picture = picture.unwrap_or_else(Body::new);
+            let kind = ContentType::parse("image/png").map_err(|_| MessageError::NotSendable)?;
+            let inline = Attachment::new_inline_with_name(PICTURE.into(), "accuracy.png".into());
+            let related = MultiPart::related().boundary(boundary("related"));
+            alternative.multipart(related.singlepart(html).singlepart(inline.body(picture, kind)))
+        }
+    };
     let mut mixed = MultiPart::mixed().boundary(boundary("mixed")).multipart(alternative);
     if let Some(report) = &announcement.page {
         let attached = Attachment::new("report.html".into());

@@ -19,13 +19,13 @@ pub(super) fn text(announcement: &Announcement) -> String {
             let _ = writeln!(text, "- {line}");
         }
     }
-    let _ = write!(text, "\nrun folder: {run}\n");
+    let _ = write!(text, "\n{}: {run}\n", what.folder_words());
     text
 }
 
-/// The same with colours and a picture, whose `Content-ID` is given. All looks are in attributes, as mail
+/// The same with colours and, if its `Content-ID` is given, a picture. All looks are in attributes, as mail
 /// programs ignore style sheets.
-pub(super) fn html(announcement: &Announcement, picture: &str) -> String {
+pub(super) fn html(announcement: &Announcement, picture: Option<&str>) -> String {
     let Announcement { study, what, sentence, rows, run, .. } = announcement;
     let colour = if what.is_good() { "#1a7f37" } else { "#c0262d" };
     let mut page = Markup::default();
@@ -43,7 +43,7 @@ pub(super) fn html(announcement: &Announcement, picture: &str) -> String {
                 heading.leaf("span", &[("style", &badge)], what.words());
             });
             body.leaf("p", &[], sentence);
-            body.element("p", &[], |paragraph| {
+            let show = |paragraph: &mut Markup, picture| {
                 let source = format!("cid:{picture}");
                 let attributes: [(&str, &dyn Display); 4] = [
                     ("src", &source),
@@ -52,7 +52,10 @@ pub(super) fn html(announcement: &Announcement, picture: &str) -> String {
                     ("alt", &"validation accuracy over the epochs of all trials"),
                 ];
                 paragraph.element("img", &attributes, |_| {});
-            });
+            };
+            if let Some(picture) = picture {
+                body.element("p", &[], |paragraph| show(paragraph, picture));
+            }
             body.element("table", &[("style", &"border-collapse:collapse")], |table| {
                 for (name, value) in rows {
                     table.element("tr", &[], |row| {
@@ -71,7 +74,7 @@ pub(super) fn html(announcement: &Announcement, picture: &str) -> String {
                 });
             }
             body.element("p", &[("style", &"color:#5b6570")], |paragraph| {
-                paragraph.text("run folder: ");
+                paragraph.text(format!("{}: ", what.folder_words()));
                 paragraph.leaf("code", &[], run);
             });
         });

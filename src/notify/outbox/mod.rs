@@ -15,6 +15,7 @@ mod stored;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use self::entry::{Entry, Target};
@@ -168,6 +169,23 @@ impl Outbox {
             };
             self.files.write_atomically(&self.content_path(&name, &target), &content)?;
             self.write_entry(&name, &Entry::new(id, announcement, target, &content))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the entries of messages that were sent before a time.
+    ///
+    /// # Errors
+    ///
+    /// If the folder cannot be read or an entry cannot be removed.
+    pub fn forget_sent(&self, before: Timestamp) -> Result<(), OutboxError> {
+        for name in self.names()? {
+            if let Ok(Some(Entry { state: MessageState::Sent, tried_at: Some(at), .. })) =
+                self.entry(&name)
+                && at < before
+            {
+                self.files.remove_file(&self.entry_path(&name))?;
+            }
         }
         Ok(())
     }

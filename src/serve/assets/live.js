@@ -115,7 +115,8 @@
     });
     stream.addEventListener("news", (event) => {
       const news = JSON.parse(event.data);
-      const concerns = about === "deliveries" ? news.deliveries : about === "all" ? news.builds.length > 0 : false;
+      const concerns = about === "deliveries" ? news.deliveries : about === "all" ? news.builds.length > 0 || news.retraining
+        : about === "retraining" && news.retraining;
       if (concerns || news.health) refresh();
       if (news.builds.includes(Number(about))) everything();
     });

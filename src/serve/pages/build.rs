@@ -72,7 +72,7 @@ impl Shown {
         }
         let mut why_it_waits = None;
         if build.state == BuildState::Queued {
-            let waits = waiting(store, app.service.config.max)?;
+            let waits = waiting(store, app.service.config.max, 0)?;
             why_it_waits = waits.into_iter().find(|one| one.build.id == id).map(|one| one.why);
         }
         let records = records(app, &build)?;

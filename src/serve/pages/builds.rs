@@ -7,13 +7,13 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 
+use super::passes::Pass;
 use super::shell::{Page, older, section};
-use super::stages::{Medians, cell};
+use super::stages::{Medians, accuracy, cell};
 use super::waiting::{Waiting, waiting};
 use super::words::{badge, cut, link, now_ms, short, time};
 use crate::chain::{BuildRow, StageName, StageRow, Store, StoreError};
 use crate::report::markup::Markup;
-use crate::report::words::{percent, short_percent};
 use crate::serve::answer::Problem;
 use crate::serve::app::App;
 use crate::serve::form::Fields;
@@ -33,8 +33,10 @@ pub(in crate::serve) async fn builds(
     let below = Fields::of_query(&uri).number("below");
     app.blocking(move |app| {
         let store = &app.service.store;
-        let listed = Listed::read(store, None, below)?;
-        let waits = waiting(store, app.service.config.max)?;
+        let passes = Pass::all(&app.service.config);
+        let training = passes.iter().filter(|pass| pass.is_running()).count();
+        let listed = Listed::read(store, None, below)?.with(passes, store, below)?;
+        let waits = waiting(store, app.service.config.max, training)?;
         let page = Page { title: "Builds", here: "/", live: "all" };
         Ok(page.show(app, &visitor, |main| {
             main.leaf("h1", &[], "Builds");
@@ -81,6 +83,8 @@ pub(super) struct Listed {
     builds: Vec<BuildRow>,
     stages: Vec<(i64, StageRow)>,
     medians: Medians,
+    /// The retrainings among them, newest first.
+    passes: Vec<Pass>,
     now: i64,
 }
 
@@ -95,7 +99,26 @@ impl Listed {
         let ids: Vec<i64> = builds.iter().map(|build| build.id).collect();
         let stages = store.stages_of(&ids)?;
         let medians = Medians::of(store, builds.iter().map(|build| build.repository.as_str()))?;
-        Ok(Self { builds, stages, medians, now: now_ms() })
+        Ok(Self { builds, stages, medians, passes: Vec::new(), now: now_ms() })
+    }
+
+    /// The same with the retrainings that began while these builds were the newest.
+    fn with(
+        mut self,
+        mut passes: Vec<Pass>,
+        store: &Store,
+        below: Option<i64>,
+    ) -> Result<Self, StoreError> {
+        let later = below.map(|below| store.build(below)).transpose()?.flatten();
+        let until = later.map_or(i64::MAX, |later| later.created);
+        let from = match self.older() {
+            Some(_) => self.builds.last().map_or(0, |oldest| oldest.created),
+            None => i64::MIN,
+        };
+        passes.retain(|pass| (from..until).contains(&pass.created()));
+        passes.truncate(ROWS as usize);
+        self.passes = passes;
+        Ok(self)
     }
 
     /// The number that the builds of the next page are below, if there may be one.
@@ -106,7 +129,7 @@ impl Listed {
 
     /// The table.
     pub(super) fn table(&self, part: &mut Markup, with: WithRepository) {
-        if self.builds.is_empty() {
+        if self.builds.is_empty() && self.passes.is_empty() {
             part.leaf("p", &[("class", &"quiet")], "There are no builds yet.");
             return;
         }
@@ -125,9 +148,16 @@ impl Listed {
                     });
                 });
                 table.element("tbody", &[], |body| {
+                    let mut passes = self.passes.iter().peekable();
                     for build in &self.builds {
+                        while let Some(pass) =
+                            passes.next_if(|pass| pass.created() >= build.created)
+                        {
+                            pass.row(body, self.columns(), self.now);
+                        }
                         self.row(body, build, with);
                     }
+                    passes.for_each(|pass| pass.row(body, self.columns(), self.now));
                 });
             });
         });
@@ -159,7 +189,9 @@ impl Listed {
                 let stage = stage.map(|(_, stage)| stage);
                 cell(row, name, stage, self.medians.get(&build.repository, name), self.now);
             }
-            row.element("td", &[("class", &"accuracy")], |cell| accuracy(cell, build));
+            row.element("td", &[("class", &"accuracy")], |cell| {
+                accuracy(cell, build.accuracy, build.threshold);
+            });
         });
     }
 }
@@ -183,18 +215,5 @@ fn what(cell: &mut Markup, build: &BuildRow, with: WithRepository) {
     }
     if !build.why.is_empty() {
         cell.leaf("p", &[("class", &"quiet why")], cut(&build.why, 140));
-    }
-}
-
-/// The cell of the accuracy and the gate.
-fn accuracy(cell: &mut Markup, build: &BuildRow) {
-    let passes = match (build.accuracy, build.threshold) {
-        (Some(accuracy), Some(threshold)) if accuracy >= threshold => "good",
-        (Some(_), Some(_)) => "poor",
-        _ => "quiet",
-    };
-    cell.leaf("b", &[("class", &passes)], percent(build.accuracy));
-    if let Some(threshold) = build.threshold {
-        cell.leaf("small", &[], format_args!("gate {}", short_percent(threshold)));
     }
 }

@@ -9,9 +9,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
+use super::passes::{outcome, why};
 use super::shell::Page;
 use super::words::{cut, now_ms, time};
-use crate::registry::{Action, Record, Registry, RegistryError};
+use crate::registry::{Record, Registry, RegistryError};
 use crate::report::markup::Markup;
 use crate::retrain::Retraining;
 use crate::serve::answer::{self, Problem};
@@ -40,16 +41,18 @@ pub(in crate::serve) async fn retraining(
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Response, Problem> {
     app.blocking(move |app| {
-        let page = Page { title: "Retraining", here: "/retraining", live: "" };
+        let page = Page { title: "Retraining", here: "/retraining", live: "retraining" };
         Ok(page.show(app, &visitor, |main| {
             main.leaf("h1", &[], "Retraining");
-            for entry in &app.service.config.retrain {
-                main.leaf("h2", &[], entry.registry.display());
-                match find(&entry.registry) {
-                    Err(error) => main.leaf("p", &[], error_chain(&error)),
-                    Ok(found) => show(main, &found),
+            main.element("div", &[("id", &"retrainings"), ("data-part", &"")], |main| {
+                for entry in &app.service.config.retrain {
+                    main.leaf("h2", &[], entry.registry.display());
+                    match find(&entry.registry) {
+                        Err(error) => main.leaf("p", &[], error_chain(&error)),
+                        Ok(found) => show(main, &found),
+                    }
                 }
-            }
+            });
         }))
     })
     .await
@@ -101,17 +104,9 @@ fn row(row: &mut Markup, (record, retraining): &(Record, Retraining)) {
     row.element("td", &[], |cell| time(cell, record.at.as_millisecond(), now_ms()));
     row.leaf("td", &[], retraining.cause.words());
     row.element("td", &[], |cell| {
-        let (word, class) = match record.action {
-            Action::Promoted => ("promoted", "accepted"),
-            Action::RolledBack => ("rolled back", "rejected"),
-            _ => ("refused", "rejected"),
-        };
+        let (word, class) = outcome(record);
         cell.leaf("span", &[("class", &format_args!("badge {class}"))], word);
     });
     row.leaf("td", &[], record.to.map_or(String::new(), |version| version.to_string()));
-    let judged = [&record.judgement_of_feedback, &record.judgement].into_iter().flatten();
-    let reasons = judged.flat_map(|judged| judged.reasons.clone());
-    let own = Some(retraining.why.clone()).filter(|why| !why.is_empty());
-    let why: Vec<String> = own.into_iter().chain(reasons).collect();
-    row.leaf("td", &[("class", &"text")], cut(&why.join("; "), 500));
+    row.leaf("td", &[("class", &"text")], cut(&why(record), 500));
 }

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use super::words::span;
 use crate::chain::{StageName, StageRow, StageState, Store, StoreError};
 use crate::report::markup::Markup;
+use crate::report::words::{percent, short_percent};
 
 /// The median times of stages, by repository.
 #[derive(Debug, Default)]
@@ -91,5 +92,18 @@ pub(super) fn progress(cell: &mut Markup, stage: &StageRow, median: i64, now: i6
             &[("max", &max), ("value", &value), ("aria-label", &label)],
             |_| {},
         );
+    }
+}
+
+/// The cell of the accuracy and the gate.
+pub(super) fn accuracy(cell: &mut Markup, accuracy: Option<f64>, threshold: Option<f64>) {
+    let passes = match (accuracy, threshold) {
+        (Some(accuracy), Some(threshold)) if accuracy >= threshold => "good",
+        (Some(_), Some(_)) => "poor",
+        _ => "quiet",
+    };
+    cell.leaf("b", &[("class", &passes)], percent(accuracy));
+    if let Some(threshold) = threshold {
+        cell.leaf("small", &[], format_args!("gate {}", short_percent(threshold)));
     }
 }

@@ -11,8 +11,13 @@ pub(super) struct Waiting {
     pub(super) why: String,
 }
 
-/// All queued builds in the order in which they will start. `most` builds may run at the same time.
-pub(super) fn waiting(store: &Store, most: usize) -> Result<Vec<Waiting>, StoreError> {
+/// All queued builds in the order in which they will start. `most` builds and retrainings may run at the same time, and
+/// `training` retrainings do.
+pub(super) fn waiting(
+    store: &Store,
+    most: usize,
+    training: usize,
+) -> Result<Vec<Waiting>, StoreError> {
     let running = store.in_state(BuildState::Running)?;
     let mut taken: Vec<(String, i64)> =
         running.iter().map(|build| (build.repository.clone(), build.id)).collect();
@@ -24,6 +29,9 @@ pub(super) fn waiting(store: &Store, most: usize) -> Result<Vec<Waiting>, StoreE
                 format!("build {id} of {repository} is running")
             }
             Some((repository, id)) => format!("build {id} of {repository} is ahead in the queue"),
+            None if training > 0 && taken.len() + training >= most => {
+                format!("{} of {most} builds and retrainings are running", taken.len() + training)
+            }
             None if taken.len() >= most => match most {
                 1 => "another build is running, and only one may run at a time".to_owned(),
                 most => format!("{most} builds are running or starting, which is the maximum"),

@@ -65,7 +65,8 @@ impl App {
             None => (None, None),
         };
         let (watching, requests) = (predicting.watching.clone(), predicting.requests.clone());
-        let (drift, drift_thread) = Drift::start(watching, requests, &slots)?;
+        let registry = predicting.source.registry().cloned();
+        let (drift, drift_thread) = Drift::start(watching, requests, registry, &slots)?;
         let (shadow, shadowed) = Shadow::new();
         let mut random = [0; 8];
         use ring::rand::SecureRandom;
@@ -123,6 +124,10 @@ impl App {
                 compute_or_log(&*engine, &mut || watch.work(&slots, &engine, &metrics, &ended));
             };
             threads.push(spawn("watch", work)?);
+        }
+        if let Some(registry) = self.predicting.source.registry().cloned() {
+            let ended = Arc::clone(&self.ended);
+            threads.push(spawn("messages", move || drift::send(&registry, &ended))?);
         }
         threads.append(&mut self.writers.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(threads)

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::app::App;
-use super::settings::Source;
 use crate::registry::{Action, Force, Promotion, Record, Registry, RegistryError, Writer};
 use crate::serve::answer::{self, Problem};
 use crate::serve::body;
@@ -117,13 +116,9 @@ async fn change(
 }
 
 fn registry_of(app: &App) -> Result<Registry, Problem> {
-    match &app.predicting.source {
-        Source::Registry(registry) => Ok(registry.clone()),
-        Source::Folder { .. } => Err(Problem::new(
-            StatusCode::NOT_FOUND,
-            "The model of this server is not from a registry.",
-        )),
-    }
+    app.predicting.source.registry().cloned().ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, "The model of this server is not from a registry.")
+    })
 }
 
 async fn blocking<T: Send + 'static>(

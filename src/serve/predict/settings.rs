@@ -53,6 +53,16 @@ pub(crate) enum Source {
     Registry(Registry),
 }
 
+impl Source {
+    /// The registry, if it is one.
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        match self {
+            Self::Folder { .. } => None,
+            Self::Registry(registry) => Some(registry),
+        }
+    }
+}
+
 /// Limits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {

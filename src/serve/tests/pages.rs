@@ -326,13 +326,34 @@ fn what_registries_wait_for_and_what_came_of_retrainings_is_shown() {
         held_out: 1,
         sources: Default::default(),
         data: String::new(),
+        trained: None,
         why: HOSTILE.into(),
     };
     std::fs::create_dir(registry.retrain()).unwrap();
     let waits = serde_json::json!({ "v": 1, "state": { "waiting": "12 of 200 labels" } });
     registry.keep_retraining_state(&waits).unwrap();
     let writer = Writer::open(&registry, Arc::new(RealClock::default()), "ann", "test").unwrap();
+    let trains = Retraining { number: 2, why: String::new(), ..retraining.clone() };
     writer.for_retraining(retraining, None).refuse("production").unwrap();
+    // As rows among the builds, live.
+    let asked = bench.store.enqueue(asked("")).unwrap();
+    let rows = bench.page("/").body;
+    assert!(rows.contains(">retraining 1</a>") && rows.contains("badge rejected"), "{rows}");
+    assert!(!rows.contains("<script>alert"), "{rows}");
+    for (state, word) in [("waiting", "waiting"), ("training", "running")] {
+        let state = serde_json::json!({ "v": 1, "state": { state: "x" }, "retraining": trains });
+        registry.keep_retraining_state(&state).unwrap();
+        let told = bench.page("/api/builds").body;
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        let rows = told["retrainings"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["number"] == 2).unwrap();
+        assert_eq!((&row["kind"], &row["state"]), (&"retrain".into(), &word.into()), "{told}");
+        assert_eq!(told["builds"].as_array().unwrap().len(), 1, "{asked:?}");
+    }
+    let page = bench.page("/").body;
+    assert!(page.contains(">retraining 2</a>"), "{page}");
+    assert!(page.contains("1 of 1 builds and retrainings are running"), "{page}");
+    registry.keep_retraining_state(&waits).unwrap();
     let page = bench.page("/retraining");
     assert_eq!(page.status, 200);
     for said in ["12 of 200 labels", "drift alarm", "refused", "no registry.toml"] {

@@ -75,7 +75,7 @@ impl NotifySpec {
     }
 
     /// What is wrong with it, in words, for configurations that are no studies.
-    #[cfg(feature = "serve")]
+    #[cfg(any(feature = "cli", feature = "serve"))]
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut check = Check::default();
         self.check(&mut check);

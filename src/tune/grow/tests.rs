@@ -560,7 +560,7 @@ fn sampled(score: f64, gate: f64) -> TrialRecord {
     sick.gate.accuracy = gate;
     sick.model.layers = vec![Layer::Conv(Conv::same(1, 3)), Layer::MaxPool(Pool::of(4))];
     let mut trial = failed(sick, guessing());
-    let sample = SampleTraining { flops: 1.7e10, images: 2000, score, seconds: 0.1 };
+    let sample = SampleTraining { flops: 1.7e10, steps: 300, images: 2000, score, seconds: 0.1 };
     trial.curve[0].probe.as_mut().unwrap().sample = Some(sample);
     trial
 }

@@ -186,7 +186,7 @@ fn no_text_becomes_a_header_of_its_own() {
             1 => mail(&["ann@example.org".into()], &named),
             _ => mail(&[named, "bob@example.org".into()], "b@example.org"),
         };
-        match compose_with(&announcement(&study), &mail, vec![0]) {
+        match compose_with(&announcement(&study), &mail, Some(vec![0])) {
             Ok(message) => {
                 only_its_own(&message);
                 composed += 1;
@@ -197,7 +197,7 @@ fn no_text_becomes_a_header_of_its_own() {
         // What comes from a run is cleaned, so that nobody is left untold.
         let plain = one_to("ann@example.org", "b@example.org");
         let cleaned = announcement(&one_line(&study, 200));
-        only_its_own(&compose_with(&cleaned, &plain, vec![0]).unwrap());
+        only_its_own(&compose_with(&cleaned, &plain, Some(vec![0])).unwrap());
     }
     assert!(composed > 500 && refused > 500, "{composed} {refused}");
 }

@@ -11,7 +11,7 @@ fn what_waits_is_told_why() {
     };
     ask("digits", "main", "a");
     let why = |most| -> Vec<String> {
-        waiting(&store, most).unwrap().into_iter().map(|one| one.why).collect()
+        waiting(&store, most, 0).unwrap().into_iter().map(|one| one.why).collect()
     };
     assert_eq!(why(1), ["it is about to start"]);
     store.start(1).unwrap();

@@ -6,6 +6,7 @@
 //! feedback ─ label  whether a prediction was right
 //!    └ work → Watched   Detector and Sequential of `burgeon_drift`, for the version that serves
 //!        ├ Published    a snapshot for the API and the metrics
+//!        ├ told         messages about alarms, in the outbox of the registry before the state is stored
 //!        └ stored       on disk, so that a restart resumes
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 mod published;
 mod stored;
+mod told;
 mod watched;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,10 +31,13 @@ use jiff::Timestamp;
 pub(super) use self::published::{Published, metrics_text};
 use self::stored::Place;
 pub(crate) use self::stored::is_alarm;
+pub(super) use self::told::send;
+use self::told::{Teller, news, over};
 pub(crate) use self::watched::Watching;
-use self::watched::{Alarm, Watched};
+use self::watched::{Alarm, By, Watched};
 use super::queue::Input;
 use super::slots::{Served, Slots, probabilities};
+use crate::registry::{News, Registry};
 use crate::serve::error::ServeError;
 use crate::sys::error_chain;
 
@@ -73,7 +78,8 @@ pub(super) struct Drift {
 }
 
 impl Drift {
-    /// Starts monitoring, if `watching` is given. `requests` is the folder to store the state in, if it is stored.
+    /// Starts monitoring, if `watching` is given. `requests` is the folder to store the state in, if it is stored;
+    /// `registry` tells people of alarms.
     ///
     /// # Errors
     ///
@@ -81,6 +87,7 @@ impl Drift {
     pub(super) fn start(
         watching: Option<Watching>,
         requests: Option<PathBuf>,
+        registry: Option<Registry>,
         slots: &Arc<Slots>,
     ) -> Result<(Self, Option<JoinHandle<()>>), ServeError> {
         let published = Arc::new(Mutex::new(Arc::new(Published::off())));
@@ -93,6 +100,7 @@ impl Drift {
                     watching,
                     place: requests.map(|folder| Place::in_folder(&folder)),
                     slots: Arc::clone(slots),
+                    teller: Teller::new(registry),
                     current: None,
                     is_first: true,
                     changed: Changed::Nothing,
@@ -189,6 +197,8 @@ enum Changed {
     Images,
     /// A window was judged, or a label was given.
     Verdict,
+    /// People are told.
+    Told,
 }
 
 /// The state of the thread.
@@ -196,6 +206,7 @@ struct Work {
     watching: Watching,
     place: Option<Place>,
     slots: Arc<Slots>,
+    teller: Teller,
     current: Option<Current>,
     /// Only the first version resumes from the stored state; one that is promoted later starts afresh.
     is_first: bool,
@@ -250,6 +261,12 @@ impl Work {
         let watched = self.begin(&served).inspect_err(|why| {
             tracing::warn!(version = served.version, why, "drift is not monitored");
         });
+        if let Some(Current { served: old, watched: Ok(old_watched) }) = &self.current {
+            let why = format!("version {} has replaced it", served.version);
+            for (by, told) in old_watched.told() {
+                self.teller.tell(over(old, by, told, Timestamp::now(), &why));
+            }
+        }
         self.current = Some(Current { served, watched });
         self.is_first = false;
         self.changed = Changed::Verdict;
@@ -278,11 +295,12 @@ impl Work {
 
     fn take(&mut self, entry: Entry) {
         let Some(Current { served, watched: Ok(watched) }) = &mut self.current else { return };
+        let mut told = Vec::new();
         // A panic in the statistics must not end the monitoring of later versions.
         let done = catch_unwind(AssertUnwindSafe(|| match entry {
             // Predictions of an old version that were made while it was replaced do not count for the new one.
             Entry::Images(images) if Arc::ptr_eq(&images.served, served) => {
-                observe(&images, watched)
+                observe(&images, watched, &mut told)
             }
             Entry::Label { version, is_right } if version == served.version => {
                 if watched.label(is_right) {
@@ -294,6 +312,7 @@ impl Work {
                         "drift alarm: predictions are less accurate"
                     );
                 }
+                add_news(served, watched, By::Labels, &mut told);
                 Changed::Verdict
             }
             Entry::Images(_) | Entry::Label { .. } => Changed::Nothing,
@@ -308,6 +327,10 @@ impl Work {
                         Err("the drift statistics failed; see the log of the server".into());
                 }
             }
+        }
+        for news in told {
+            self.teller.tell(news);
+            self.changed = Changed::Told;
         }
     }
 
@@ -332,7 +355,12 @@ impl Work {
             Changed::Nothing => false,
             Changed::Images => ends || since >= WRITE_EVERY,
             Changed::Verdict => ends || since >= WRITE_SOONEST,
+            Changed::Told => true,
         };
+        // Messages first: if this process is killed between the two, the alarm is raised and told again.
+        if !self.teller.queue() {
+            return;
+        }
         let (Some(place), Some(Current { served, watched: Ok(watched) })) =
             (&self.place, &self.current)
         else {
@@ -347,7 +375,14 @@ impl Work {
     }
 }
 
-fn observe(images: &Images, watched: &mut Watched) -> Changed {
+fn add_news(served: &Served, watched: &mut Watched, by: By, told: &mut Vec<News>) {
+    let now = Timestamp::now();
+    if let Some(tell) = watched.to_tell(by, now) {
+        told.push(news(served, watched, tell, now));
+    }
+}
+
+fn observe(images: &Images, watched: &mut Watched, told: &mut Vec<News>) -> Changed {
     let classes = images.served.model.classes();
     let shape = images.served.model.shape();
     let answers = probabilities(&images.logits, classes.len());
@@ -377,6 +412,7 @@ fn observe(images: &Images, watched: &mut Watched) -> Changed {
             }
             Alarm::None => tracing::debug!(version, window, "a window of images was judged"),
         }
+        add_news(&images.served, watched, By::Images, told);
     }
     changed
 }

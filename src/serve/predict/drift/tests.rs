@@ -75,7 +75,7 @@ fn a_restart_goes_on_and_a_damaged_or_foreign_state_begins_anew() {
     let slots = Arc::<Slots>::default();
     let one = served("1");
     slots.set_production(Arc::clone(&one));
-    let start = || Drift::start(watching(), Some(folder.path().into()), &slots).unwrap();
+    let start = || Drift::start(watching(), Some(folder.path().into()), None, &slots).unwrap();
     let (drift, thread) = start();
     let (input, logits) = request(0, 100, |value| value);
     drift.offer(&one, &input, &[], &logits);
@@ -116,7 +116,7 @@ fn another_version_begins_anew_and_late_answers_of_the_old_one_do_not_count() {
     let slots = Arc::<Slots>::default();
     let (one, two) = (served("1"), served("2"));
     slots.set_production(Arc::clone(&one));
-    let (drift, thread) = Drift::start(watching(), None, &slots).unwrap();
+    let (drift, thread) = Drift::start(watching(), None, None, &slots).unwrap();
     let (input, logits) = request(0, 100, |value| value);
     drift.offer(&one, &input, &[], &logits);
     once(&drift, |told| told["windows"] == 2);
@@ -135,7 +135,7 @@ fn what_comes_too_fast_is_sampled_and_counted_and_nobody_waits() {
     let slots = Arc::<Slots>::default();
     let one = served("1");
     slots.set_production(Arc::clone(&one));
-    let (drift, thread) = Drift::start(watching(), None, &slots).unwrap();
+    let (drift, thread) = Drift::start(watching(), None, None, &slots).unwrap();
     let (input, logits) = request(0, 1024, |value| value);
     let began = Instant::now();
     let offered = 4000;
@@ -154,7 +154,7 @@ fn without_a_reference_it_says_so() {
     let slots = Arc::<Slots>::default();
     let bare = Arc::new(Served { reference: None, ..Arc::into_inner(served("1")).unwrap() });
     slots.set_production(Arc::clone(&bare));
-    let (drift, thread) = Drift::start(watching(), None, &slots).unwrap();
+    let (drift, thread) = Drift::start(watching(), None, None, &slots).unwrap();
     let (input, logits) = request(0, 10, |value| value);
     drift.offer(&bare, &input, &[], &logits);
     let told = json(&drift);
@@ -163,6 +163,6 @@ fn without_a_reference_it_says_so() {
     assert_eq!(metrics_text("mean", &drift.published()), "");
     drift.close();
     thread.unwrap().join().unwrap();
-    let (off, none) = Drift::start(None, None, &slots).unwrap();
+    let (off, none) = Drift::start(None, None, None, &slots).unwrap();
     assert!(none.is_none() && json(&off)["why"].as_str().unwrap().contains("--no-drift"));
 }

@@ -60,6 +60,51 @@ struct Counted {
     label_alarms: u64,
     gate: Option<f64>,
     sequential: Option<Sequential>,
+    /// The alarms that people know of: by images, and by labels.
+    #[serde(default)]
+    told: [Option<Told>; 2],
+}
+
+/// An alarm that people were told of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Told {
+    /// When it began.
+    pub(super) at: Timestamp,
+    /// Windows or labels since it ended, in a row.
+    quiet: u32,
+}
+
+/// What raises an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Images,
+    Labels,
+}
+
+/// What people are to be told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Tell {
+    Alarm(By),
+    Over(By, Told),
+}
+
+impl By {
+    pub(super) const ALL: [Self; 2] = [Self::Images, Self::Labels];
+
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Labels => "labels",
+        }
+    }
+
+    /// After so many windows or labels without an alarm, it counts as over: one that comes and goes is told once.
+    fn quiet(self) -> u32 {
+        match self {
+            Self::Images => 3,
+            Self::Labels => 50,
+        }
+    }
 }
 
 /// The stored state, for writing.
@@ -90,15 +135,15 @@ pub(super) struct Watched {
 pub(super) struct Labels {
     pub(super) images: u64,
     pub(super) right: u64,
-    accuracy: f64,
-    gate: Option<f64>,
+    pub(super) accuracy: f64,
+    pub(super) gate: Option<f64>,
     /// The probability of an accuracy this low if the true accuracy equals the gate (exact binomial test).
-    p_gate: Option<f64>,
+    pub(super) p_gate: Option<f64>,
     /// The probability of an accuracy this low if the true accuracy equals that of the reference (Fisher's exact test).
-    p_reference: Option<f64>,
+    pub(super) p_reference: Option<f64>,
     /// The Shiryaev–Roberts statistic; it raises an alarm when it reaches the run time.
-    statistic: Option<f64>,
-    run_time: f64,
+    pub(super) statistic: Option<f64>,
+    pub(super) run_time: f64,
     pub(super) alarm: bool,
     pub(super) alarms: u64,
 }
@@ -123,6 +168,7 @@ impl Watched {
             label_alarms: 0,
             gate: watching.gate,
             sequential: watching.gate.and_then(|gate| Sequential::new(gate, run_time)),
+            told: [None; 2],
         };
         Ok(Self { counted, detector, run_time })
     }
@@ -183,6 +229,40 @@ impl Watched {
         let begins = sequential.observe(is_right) && !before;
         counted.label_alarms += u64::from(begins);
         begins
+    }
+
+    /// What people are to be told after a window was judged or a label counted.
+    pub(super) fn to_tell(&mut self, by: By, now: Timestamp) -> Option<Tell> {
+        let labels = self.counted.sequential.as_ref();
+        let is_alarm = match by {
+            By::Images => self.detector.status() == Status::Alarm,
+            By::Labels => labels.is_some_and(Sequential::is_alarm),
+        };
+        let told = &mut self.counted.told[by as usize];
+        match (told.as_mut(), is_alarm) {
+            (None, false) => None,
+            (None, true) => {
+                *told = Some(Told { at: now, quiet: 0 });
+                Some(Tell::Alarm(by))
+            }
+            (Some(alarm), true) => {
+                alarm.quiet = 0;
+                None
+            }
+            (Some(alarm), false) => {
+                alarm.quiet += 1;
+                let over = (alarm.quiet >= by.quiet()).then_some(Tell::Over(by, *alarm));
+                if over.is_some() {
+                    *told = None;
+                }
+                over
+            }
+        }
+    }
+
+    /// The alarms that people were told of, and that are not over.
+    pub(super) fn told(&self) -> impl Iterator<Item = (By, Told)> {
+        By::ALL.into_iter().zip(self.counted.told).filter_map(|(by, told)| Some((by, told?)))
     }
 
     /// The number of right predictions, and of labelled ones.
