@@ -479,13 +479,12 @@ fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is
     let rolled_back = retrained(&bench);
     expect_code(&rolled_back, 5);
     assert!(stdout(&rolled_back).contains("McNemar"), "{}", stdout(&rolled_back));
-    let told = mails(&mail, 2);
-    assert_eq!(
-        told[0].header("Subject").split(':').next(),
-        Some("[burgeon] digits retrained and promoted")
-    );
-    assert_eq!(told[1].header("Subject"), "[burgeon] digits rolled back");
-    assert!(bodies(&told[1])[0].contains("McNemar"), "{:?}", bodies(&told[1]));
+    // The server may have told of drift in between.
+    let told = mail.deliveries();
+    let of = |end: &str| told.iter().find(|mail| mail.header("Subject").contains(end));
+    assert!(of("digits retrained and promoted: ").is_some(), "{told:?}");
+    let rolled_back = bodies(of("digits rolled back").unwrap());
+    assert!(rolled_back[0].contains("McNemar"), "{rolled_back:?}");
     let last = records(&bench.path().join("registry")).pop().unwrap();
     assert_eq!((&last["action"], &last["to"]), (&json!("rolled_back"), &json!(1)));
     let began = Instant::now();

@@ -377,7 +377,7 @@ impl Work {
 
 fn add_news(served: &Served, watched: &mut Watched, by: By, told: &mut Vec<News>) {
     let now = Timestamp::now();
-    if let Some(tell) = watched.to_tell(by, now) {
+    if let Some(tell) = watched.tell(by, now) {
         told.push(news(served, watched, tell, now));
     }
 }

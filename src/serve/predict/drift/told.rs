@@ -77,7 +77,7 @@ impl Teller {
 }
 
 /// Sends the messages of a registry's outbox until `ended`.
-pub(in crate::serve::predict) fn send(registry: &Registry, ended: &AtomicBool) {
+pub(crate) fn send(registry: &Registry, ended: &AtomicBool) {
     let is_on = || !ended.load(Ordering::SeqCst);
     let outbox = registry.outbox();
     let flush = Flush::new(Messages::Due).within(EACH, EACH);

@@ -232,7 +232,7 @@ impl Watched {
     }
 
     /// What people are to be told after a window was judged or a label counted.
-    pub(super) fn to_tell(&mut self, by: By, now: Timestamp) -> Option<Tell> {
+    pub(super) fn tell(&mut self, by: By, now: Timestamp) -> Option<Tell> {
         let labels = self.counted.sequential.as_ref();
         let is_alarm = match by {
             By::Images => self.detector.status() == Status::Alarm,
