@@ -76,9 +76,12 @@ impl Event {
     pub(super) fn without_times(&self) -> Self {
         let mut event = self.clone();
         match &mut event {
-            Self::EpochFinished { seconds, evaluation_seconds, .. } => {
+            Self::EpochFinished { seconds, evaluation_seconds, probe, .. } => {
                 *seconds = 0.0;
                 *evaluation_seconds = None;
+                if let Some(sample) = probe.as_mut().and_then(|probe| probe.sample.as_mut()) {
+                    sample.seconds = 0.0;
+                }
             }
             Self::FoldFinished { seconds, .. } | Self::CheckpointWritten { seconds, .. } => {
                 *seconds = 0.0;

@@ -71,7 +71,7 @@ fn a_child_keeps_less_the_further_its_parent_is_above_the_gate() {
         parameters(&proposal.spec) / parameters(&study)
     };
     let (far, near) = (share(0.95), share(0.905));
-    assert!(SHARE_MIN <= far && far < 0.5 && 0.7 < near && near <= SHARE_MAX, "{far} {near}");
+    assert!((SHARE_MIN..0.5).contains(&far) && (0.7..=SHARE_MAX).contains(&near), "{far} {near}");
 }
 
 #[test]
