@@ -50,7 +50,7 @@ pub(crate) struct SampleTraining {
     /// The figure that the gate judges by ([`EpochRecord::score`](crate::record::EpochRecord::score)), on these images.
     #[serde(deserialize_with = "nan_if_null")]
     pub(crate) score: f64,
-    /// How long it took.
+    /// How long it took, evaluations included.
     pub(crate) seconds: f64,
 }
 

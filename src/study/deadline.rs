@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::ledger::{Event, Recorded};
+use crate::record::Probe;
 use crate::spec::Spec;
 use crate::train::Phase;
 
@@ -76,6 +77,12 @@ impl Deadline {
     }
 }
 
+/// The seconds of the sample of the data that was trained after an epoch. A study has one, so that no later evaluation
+/// takes as long.
+pub(super) fn sample_seconds(probe: Option<&Probe>) -> f64 {
+    probe.and_then(|probe| probe.sample).map_or(0.0, |sample| sample.seconds)
+}
+
 /// The time that a trial's evaluation after an epoch is expected to take, with all that belongs to it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Reserve {
@@ -94,9 +101,9 @@ impl Reserve {
                     let begun = Self { seconds: 0.0, since: Some(*at) };
                     trials.insert(*trial, (*flops_per_image as f64, begun));
                 }
-                Event::EpochFinished { trial, seconds, .. } => {
+                Event::EpochFinished { trial, seconds, probe, .. } => {
                     if let Some((_, reserve)) = trials.get_mut(trial) {
-                        reserve.add(*at, *seconds);
+                        reserve.add(*at, *seconds + sample_seconds(probe.as_ref()));
                     }
                 }
                 Event::TrialResumed { trial, .. } => {

@@ -11,7 +11,7 @@ use crate::sys::signals::StopFlag;
 use crate::train::{Flow, Phase, WatchError};
 use crate::tune::{Proposal, TrialRecord, reason_to_prune};
 
-use super::deadline::{Deadline, Reserve};
+use super::deadline::{Deadline, Reserve, sample_seconds};
 use super::trainer::{TrialNote, TrialObserver};
 
 /// Receives the progress of a study, for a terminal, a test or a program. No method can change the
@@ -115,7 +115,7 @@ impl TrialObserver for Recorder<'_, '_> {
             let now = study_record.ledger.records().last().map(|last| last.at);
             drop(study_record);
             if let Some(now) = now {
-                self.reserve.add(now, record.seconds);
+                self.reserve.add(now, record.seconds + sample_seconds(record.probe.as_ref()));
             }
             if let Some(proposal) = (self.plan)(&self.curve) {
                 self.study_record().listener.planned(self.trial, &proposal);
