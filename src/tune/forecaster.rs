@@ -227,13 +227,11 @@ impl<'h> Forecaster<'h> {
     pub(super) fn next_compute(&self) -> f64 {
         let probability = self.target_probability();
         match self.largest_member() {
-            // Where no sample told how hard the data is, a cheaper one measures it.
+            // A cheaper one, which also measures how fast errors fall.
             None => {
                 let most = self.affordable_first().unwrap_or(FIRST_COMPUTES.1);
                 let bounds = (FIRST_COMPUTES.0, most);
-                let is_known = self.history.iter().any(|trial| trial.sample().is_some());
-                let sure = if is_known { probability } else { probability.min(0.7) };
-                self.least_compute(sure, bounds).unwrap_or(most)
+                self.least_compute(probability.min(0.7), bounds).unwrap_or(most)
             }
             Some(largest) => {
                 if let Some(rest) = self.rest_for_best() {
