@@ -300,4 +300,4 @@ fn shortened(text: &str, letters: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

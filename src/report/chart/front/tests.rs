@@ -1,17 +1,8 @@
 //! Tests of `report::chart::front`.
 
 use super::*;
+use crate::report::chart::growth::tests::all;
 use crate::report::front::tests::study;
-
-/// The values of an attribute of every element that begins so.
-fn all(svg: &str, element: &str, attribute: &str) -> Vec<f64> {
-    let elements = svg.split('<').filter(|text| text.starts_with(element));
-    let value = |text: &str| {
-        let (_, rest) = text.split_once(&format!(" {attribute}=\""))?;
-        rest.split_once('"')?.0.parse().ok()
-    };
-    elements.filter_map(value).collect()
-}
 
 #[test]
 fn everything_lies_within_the_picture_whatever_the_costs_are() {

@@ -9,7 +9,7 @@ fn chart(events: impl IntoIterator<Item = Event>, size: Size) -> String {
 }
 
 /// The value of an attribute in every element of a kind.
-fn all(svg: &str, element: &str, attribute: &str) -> Vec<f64> {
+pub(in crate::report::chart) fn all(svg: &str, element: &str, attribute: &str) -> Vec<f64> {
     let elements = svg.split('<').filter(|text| text.starts_with(element));
     let value = |text: &str| {
         let (_, rest) = text.split_once(&format!(" {attribute}=\""))?;
