@@ -20,10 +20,10 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+from studies import events_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -69,12 +69,7 @@ def tune(work, name, path, data, gate, seed):
         f'name = "{name}"\n[data]\n{keys}\n[model]\n{LAYERS}\n[train]\nepochs = 1\nbatch-size = 256\n'
         f"[gate]\naccuracy = {gate}\n[tune]\ntrials = {args.trials}\n")
     command = [str(args.burgeon), "tune", str(study), "--seed", str(seed), "--runs", str(work / "runs"), "--json"]
-    start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines()], seconds
+    return events_of(command)
 
 
 def spread(values, digits=0):
@@ -104,13 +99,7 @@ def train(work, path, data, network, seed=1):
     keys = "\n".join(f"{key} = {json.dumps(value)}" for key, value in {**data, "path": str(path)}.items())
     study = pathlib.Path(work) / "member.toml"
     study.write_text(f'name = "member"\n[data]\n{keys}\n[model]\n{layers}\n[train]\n{training}\n[gate]\naccuracy = 0.5\nallow-majority = true\n')
-    start = time.perf_counter()
-    done = subprocess.run([str(args.burgeon), "train", str(study), "--seed", str(seed), "--runs", str(pathlib.Path(work) / "runs"), "--json"],
-                          capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"{study}: exit {done.returncode}\n{done.stderr}")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
+    events, seconds = events_of([args.burgeon, "train", study, "--seed", seed, "--runs", pathlib.Path(work) / "runs", "--json"])
     return max(event["validation_accuracy"] for event in events if event["event"] == "epoch_finished"), seconds
 
 

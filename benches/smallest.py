@@ -15,10 +15,10 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+from studies import events_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -61,12 +61,7 @@ def burgeon(command, name, layers, training, rest, seed):
         study.write_text(f'name = "{name}"\n[data]\n{keys}\n[model]\nlayers = [\n{layers}]\n[train]\n{training}\n'
                          f"[gate]\naccuracy = {gate}\n{rest}\n")
         line = [str(args.burgeon), command, str(study), "--seed", str(seed), "--runs", f"{work}/runs", "--json"]
-        start = time.perf_counter()
-        done = subprocess.run(line, capture_output=True, text=True)
-        seconds = time.perf_counter() - start
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"{' '.join(line)}: exit {done.returncode}\n{done.stderr}")
-    return [json.loads(line) for line in done.stdout.splitlines()], seconds
+        return events_of(line)
 
 
 def of(events, name):

@@ -13,9 +13,10 @@ import math
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
+
+from studies import events_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -105,10 +106,7 @@ def error(work, name, images, compute, remedy, seed):
         f'[train]\nepochs = {epochs}\nbatch-size = {batch(images)}\nlearning-rate = 0.003\nschedule = "one-cycle"\n{optimizer}{rest}\n'
         + (f"augment = {{ {augment} }}\n" if augment else "") + "[gate]\naccuracy = 0.5\nallow-majority = true\n")
     command = [str(args.burgeon), "train", str(study), "--seed", str(seed), "--runs", str(pathlib.Path(work) / "runs"), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode not in (0, 3):
-        raise SystemExit(f"{study.read_text()}\nexit {done.returncode}\n{done.stderr}")
-    events = [json.loads(line) for line in done.stdout.splitlines()]
+    events, _ = events_of(command)
     return 1 - max(event["validation_accuracy"] for event in events if event["event"] == "epoch_finished")
 
 
