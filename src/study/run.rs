@@ -197,6 +197,11 @@ impl<'a, T: Trainer> Study<'a, T> {
         let Some(last) = history.last() else {
             let first = Trial::first(&self.setup.spec);
             running.push_back(self.start(scope, first, history, over)?);
+            while let Some(proposal) = self.beside_first(&proposals_of(&running)) {
+                let trial =
+                    Trial::beside_first(running.len() as u32 + 1, proposal, &self.setup.spec)?;
+                running.push_back(self.start(scope, trial, history, over)?);
+            }
             return Ok(running);
         };
         let longer = self.phase.extension.more_epochs as usize;
@@ -357,7 +362,7 @@ impl<'a, T: Trainer> Study<'a, T> {
     ///
     /// Trials are judged in the order of their numbers. So the proposal for trial *k* depends on the
     /// results of the trials up to *k* − jobs and on the edits of those after them, but not on which
-    /// of these have already finished.
+    /// of these have already finished. Growth needs the first trial's result; searches start beside it.
     fn proposals(&self, history: &[TrialRecord], running: &VecDeque<Running>) -> Vec<Proposal> {
         let mut planned = proposals_of(running);
         let already = planned.len();
@@ -401,6 +406,18 @@ impl<'a, T: Trainer> Study<'a, T> {
             Goal::Best => self.policy.propose(history, running),
             Goal::Smallest => Shrink { passing }.propose(history, running),
         }
+    }
+
+    /// A proposal that does not wait for the result of the first trial, if a job is free beside it.
+    fn beside_first(&self, running: &[Proposal]) -> Option<Proposal> {
+        let jobs = 1 + running.len();
+        if jobs >= self.phase.spec.tune().jobs
+            || self.phase.growth == Growth::Off
+            || self.exhausted_budget(&[], jobs).is_some()
+        {
+            return None;
+        }
+        self.policy.propose_beside_first(&self.setup.spec, self.setup.training_images, running)
     }
 
     pub(super) fn removed(&self) -> MutexGuard<'_, BTreeSet<u32>> {

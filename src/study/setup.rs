@@ -10,6 +10,8 @@ use crate::spec::{EditError, Spec, SpecError};
 pub struct StudySetup {
     /// The first trial's spec; its `[gate]` and `[tune]` apply to all trials.
     pub spec: Spec,
+    /// Number of training images.
+    pub training_images: usize,
     /// Number of validation images, for the confidence interval of an accuracy.
     pub validation_images: usize,
     /// Whether a trial that misses the gate is followed by an edited one.

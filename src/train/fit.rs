@@ -216,19 +216,19 @@ impl<'a> Fit<'a> {
             if !self.state.curve.is_empty() && watch.working(Phase::Training) == Flow::OutOfTime {
                 return Ok((Ending::OutOfTime, None));
             }
-            let (given_up, is_partial) = match self.epoch(watch)? {
+            let end = match self.epoch(watch)? {
                 EpochEnd::Stopped => return Ok((Ending::Stopped, None)),
                 EpochEnd::Diverged(what) => return Ok((Ending::Diverged, Some(what))),
-                EpochEnd::GivenUp(why) => (Some(why), true),
                 // Part of an epoch is nothing for a fold, but another trial may continue from it.
                 EpochEnd::OutOfTime if self.plan.is_some() => {
                     self.save(watch)?;
                     return Ok((Ending::OutOfTime, None));
                 }
-                EpochEnd::OutOfTime => (None, true),
-                EpochEnd::Done => (None, false),
+                end => end,
             };
-            let evaluation = match self.evaluate_epoch(is_partial, watch)? {
+            let evaluated = self.evaluate_epoch(&end, watch)?;
+            let given_up = if let EpochEnd::GivenUp(why) = end { Some(why) } else { None };
+            let evaluation = match evaluated {
                 Ok(evaluation) => evaluation,
                 // A resumed training repeats the evaluation from this state. The state of an epoch that
                 // was given up is not saved, because only repeating its last step leads here again.

@@ -103,6 +103,20 @@ pub trait Policy: Send + Sync {
     /// the listener.
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal>;
 
+    /// The next trial while the study's first one is still in training and further `[tune] jobs` are free; `None`, the
+    /// default, if proposals follow from its result. `first` is its spec and `images` the number of training images;
+    /// the proposal's parent is that trial, from which it inherits nothing.
+    ///
+    /// The result must depend on the arguments alone, as that of [`propose`](Self::propose).
+    fn propose_beside_first(
+        &self,
+        _first: &Spec,
+        _images: usize,
+        _running: &[Proposal],
+    ) -> Option<Proposal> {
+        None
+    }
+
     /// Whether `trial` may still become the parent of a proposal that inherits weights or state from it.
     /// If not, its checkpoints are removed. By default every trial may. Once the answer for a trial is
     /// no, it must stay no.

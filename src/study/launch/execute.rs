@@ -105,10 +105,11 @@ impl Launch<'_> {
         let origin = images.origin;
         let (name, notify) = (spec.name().to_owned(), spec.file().notify.clone());
         let validation_images = images.dataset.validation.len();
-        let all_images = images.dataset.train.len() + validation_images + images.dataset.test.len();
+        let training_images = images.dataset.train.len();
+        let all_images = training_images + validation_images + images.dataset.test.len();
         let measured_on = device.as_ref().filter(|_| spec.file().model.measure_forgetting);
         let measured_on = measured_on.map(|device| device.device.clone().without_autodiff());
-        let setup = StudySetup { validation_images, growth, spec };
+        let setup = StudySetup { training_images, validation_images, growth, spec };
         let cluster = elsewhere(&folder, &setup.spec, &self.settings, &ledger, lock.fence())?;
         let trainer: Box<dyn Trainer + '_> = match (self.trainer, device) {
             (Some(trainer), _) => trainer,

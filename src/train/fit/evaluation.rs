@@ -1,6 +1,6 @@
 //! The evaluation of an epoch, and its record.
 
-use super::{EpochEvaluation, Fit};
+use super::{EpochEnd, EpochEvaluation, Fit};
 use crate::model::Network;
 use crate::record::EpochRecord;
 use crate::spec::{GateSpec, learning_rate};
@@ -26,11 +26,13 @@ impl Fit<'_> {
     /// was stopped.
     pub(super) fn evaluate_epoch(
         &mut self,
-        is_partial: bool,
+        end: &EpochEnd,
         watch: &mut dyn Watch,
     ) -> Result<Result<EpochEvaluation, Flow>, TrainError> {
         let setup = self.setup;
-        let samples_data = self.plan.is_none() && !is_partial && watch.samples_data();
+        let is_partial = !matches!(end, EpochEnd::Done);
+        let has_time = !matches!(end, EpochEnd::OutOfTime);
+        let samples_data = self.plan.is_none() && has_time && watch.samples_data();
         let mut flow = Flow::Continue;
         let mut keep_going = || {
             flow = watch.working(Phase::Evaluating);

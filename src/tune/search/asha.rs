@@ -14,8 +14,9 @@ use std::cmp::Ordering;
 use super::domain::Domain;
 use super::draw::Before;
 use super::tpe::{KNOWN_LEAST, suggest};
+use super::unjudged;
 use crate::record::{Ending, Inherit};
-use crate::spec::Edit;
+use crate::spec::{Edit, Spec};
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
 
@@ -40,6 +41,15 @@ impl Policy for Asha {
         let rated = rungs.iter().rev().find(known).copied().unwrap_or(lowest);
         let domain = domain.with_epochs(lowest);
         suggest(Before { history, running }, &domain, on_rung(history, rated))
+    }
+
+    fn propose_beside_first(
+        &self,
+        first: &Spec,
+        images: usize,
+        running: &[Proposal],
+    ) -> Option<Proposal> {
+        self.propose(&[unjudged(first, images)], running)
     }
 
     /// A trial on a rung below the highest that would still be promoted there if all remaining trials of the budget

@@ -3,6 +3,8 @@
 use super::density::Density;
 use super::domain::{Domain, Point};
 use super::draw::{Before, draw_trial, usual_trial};
+use super::unjudged;
+use crate::spec::Spec;
 use crate::sys::CounterRng;
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
@@ -29,6 +31,15 @@ impl Policy for Tpe {
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal> {
         let domain = Domain::of(history.first()?);
         suggest(Before { history, running }, &domain, history)
+    }
+
+    fn propose_beside_first(
+        &self,
+        first: &Spec,
+        images: usize,
+        running: &[Proposal],
+    ) -> Option<Proposal> {
+        self.propose(&[unjudged(first, images)], running)
     }
 
     /// Every trial starts from fresh weights.

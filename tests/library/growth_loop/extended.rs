@@ -71,7 +71,12 @@ fn a_request_that_is_repeated_extends_once_and_another_one_again() {
     run.finish(&spec(2), &Playback::of(&[0.4, 0.5]));
     let repeated = |request: Option<&str>, accuracies: &[f64]| {
         let trainer = Playback::of(accuracies);
-        let setup = StudySetup { spec: spec(2), validation_images: 5000, growth: Growth::On };
+        let setup = StudySetup {
+            spec: spec(2),
+            training_images: 55_000,
+            validation_images: 5000,
+            growth: Growth::On,
+        };
         let clock = Arc::new(RealClock::default());
         let ledger =
             Ledger::open(&RealFiles, &run.folder.events_file(), Fence::none(), clock).unwrap();

@@ -152,8 +152,12 @@ impl burgeon::tune::Policy for Longer {
 }
 
 fn longer(run: &Run, spec: &Spec, trainer: &Folded, stop: &StopFlag) -> Ended {
-    let setup =
-        StudySetup { spec: spec.clone(), validation_images: IMAGES as usize, growth: Growth::On };
+    let setup = StudySetup {
+        spec: spec.clone(),
+        training_images: IMAGES as usize,
+        validation_images: IMAGES as usize,
+        growth: Growth::On,
+    };
     let clock = Arc::new(RealClock::default());
     let ledger = Ledger::open(&RealFiles, &run.folder.events_file(), Fence::none(), clock).unwrap();
     let (mut silent, folder) = (Silent, run.folder.clone());

@@ -67,7 +67,12 @@ impl Run {
         growth: Growth,
         stop: &StopFlag,
     ) -> Result<Ended, StudyError> {
-        let setup = StudySetup { spec: spec.clone(), validation_images: 5000, growth };
+        let setup = StudySetup {
+            spec: spec.clone(),
+            training_images: 55_000,
+            validation_images: 5000,
+            growth,
+        };
         let clock = Arc::new(RealClock::default());
         let ledger =
             Ledger::open(&RealFiles, &self.folder.events_file(), Fence::none(), clock).unwrap();
@@ -82,7 +87,12 @@ impl Run {
         extension: Extension,
         stop: &StopFlag,
     ) -> Result<Ended, StudyError> {
-        let setup = StudySetup { spec: spec.clone(), validation_images: 5000, growth: Growth::On };
+        let setup = StudySetup {
+            spec: spec.clone(),
+            training_images: 55_000,
+            validation_images: 5000,
+            growth: Growth::On,
+        };
         let clock = Arc::new(RealClock::default());
         let ledger =
             Ledger::open(&RealFiles, &self.folder.events_file(), Fence::none(), clock).unwrap();

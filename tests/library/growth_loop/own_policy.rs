@@ -34,7 +34,12 @@ fn a_proposal_that_cannot_be_trained_is_an_error_that_says_why() {
         [(of_nobody, "trial 9, is not in the history"), (of_other_edits, "with its edits applied")]
     {
         let run = Run::new();
-        let setup = StudySetup { spec: spec(8), validation_images: 5000, growth: Growth::On };
+        let setup = StudySetup {
+            spec: spec(8),
+            training_images: 55_000,
+            validation_images: 5000,
+            growth: Growth::On,
+        };
         let (trainer, mut silent) = (Playback::of(&[0.4, 0.5]), Silent);
         let ledger = Ledger::without_file();
         let folder = run.folder.clone();

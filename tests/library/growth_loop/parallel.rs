@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use burgeon::record::Ending;
+use burgeon::record::{Ending, Inherit};
 use burgeon::spec::Policy;
 use burgeon::study::StopFlag;
 use burgeon::train::Flow;
@@ -68,6 +68,29 @@ fn trials_that_run_at_the_same_time_try_different_things() {
             different.dedup();
             assert_eq!(different.len(), together.len(), "{policy:?}");
         }
+    }
+}
+
+#[test]
+fn searches_fill_all_jobs_at_once_and_growth_follows_from_the_first_trial() {
+    for policy in POLICIES {
+        let run = Run::new();
+        run.finish(&parallel(policy, 4, 0.99), &Field::of(|_| 1));
+        let events = run.events();
+        let position = |is_it: &dyn Fn(&Event) -> bool| events.iter().position(is_it).unwrap();
+        let judged = position(&|event| matches!(event, Event::GateDecided { trial: 1, .. }));
+        let before: Vec<u32> = events[..judged]
+            .iter()
+            .filter_map(|event| match event {
+                Event::TrialStarted { trial, inherit, .. } => {
+                    assert_eq!(*inherit, Inherit::Nothing);
+                    Some(*trial)
+                }
+                _ => None,
+            })
+            .collect();
+        let expected: &[u32] = if policy == Policy::Grow { &[1] } else { &[1, 2, 3, 4] };
+        assert_eq!(before, expected, "{policy:?}");
     }
 }
 

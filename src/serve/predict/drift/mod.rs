@@ -29,12 +29,12 @@ use burgeon_drift::PixelStats;
 use jiff::Timestamp;
 
 pub(super) use self::published::{Published, metrics_text};
-use self::stored::Place;
 pub(crate) use self::stored::is_alarm;
+use self::stored::{Found, Place};
 pub(super) use self::told::send;
 use self::told::{Teller, news, over};
 pub(crate) use self::watched::Watching;
-use self::watched::{Alarm, By, Watched};
+use self::watched::{Alarm, By, Told, Watched};
 use super::queue::Input;
 use super::slots::{Served, Slots, probabilities};
 use crate::registry::{News, Registry};
@@ -262,10 +262,8 @@ impl Work {
             tracing::warn!(version = served.version, why, "drift is not monitored");
         });
         if let Some(Current { served: old, watched: Ok(old_watched) }) = &self.current {
-            let why = format!("version {} has replaced it", served.version);
-            for (by, told) in old_watched.told() {
-                self.teller.tell(over(old, by, told, Timestamp::now(), &why));
-            }
+            let (old, told) = (old.version.clone(), old_watched.told());
+            self.replaced(&old, told, &served);
         }
         self.current = Some(Current { served, watched });
         self.is_first = false;
@@ -273,7 +271,15 @@ impl Work {
         self.publish();
     }
 
-    fn begin(&self, served: &Arc<Served>) -> Result<Box<Watched>, String> {
+    /// Tells people that the alarms of a version are over, as another one serves.
+    fn replaced(&mut self, old: &str, told: Vec<(By, Told)>, by: &Served) {
+        let why = format!("version {} has replaced it", by.version);
+        for (alarm, told) in told {
+            self.teller.tell(over(old, alarm, told, Timestamp::now(), &why));
+        }
+    }
+
+    fn begin(&mut self, served: &Arc<Served>) -> Result<Box<Watched>, String> {
         let Some(reference) = &served.reference else {
             return Err(
                 "the version has no reference.json; `burgeon registry add` creates one".into()
@@ -281,8 +287,10 @@ impl Work {
         };
         if let Some(place) = self.place.as_ref().filter(|_| self.is_first) {
             match place.read(served, reference, &self.watching) {
-                Ok(Some(watched)) => return Ok(Box::new(watched)),
-                Ok(None) => {}
+                Ok(Found::State(watched)) => return Ok(watched),
+                Ok(Found::Nothing) => {}
+                // It was replaced while no server ran.
+                Ok(Found::OtherVersion { version, told }) => self.replaced(&version, told, served),
                 Err(why) => tracing::warn!(
                     why,
                     "the stored drift state cannot be used; monitoring restarts"

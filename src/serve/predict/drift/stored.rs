@@ -8,7 +8,7 @@ use burgeon_drift::Reference;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::watched::{OwnedKept, Watched, Watching};
+use super::watched::{By, OwnedKept, Told, Watched, Watching};
 use crate::serve::predict::slots::Served;
 use crate::sys::error_chain;
 use crate::sys::files::{FileError, Files, Operation, RealFiles};
@@ -20,6 +20,16 @@ const BYTES_MAX: u64 = 64 << 20;
 /// The file of the state.
 #[derive(Debug)]
 pub(super) struct Place(PathBuf);
+
+/// What the file holds.
+pub(super) enum Found {
+    /// Nothing, or the state of the version under other settings.
+    Nothing,
+    /// The state of the version.
+    State(Box<Watched>),
+    /// The state of another version, with the alarms that people were told of.
+    OtherVersion { version: String, told: Vec<(By, Told)> },
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +54,7 @@ impl Place {
         Self(requests.join(FILE))
     }
 
-    /// Reads the state of a version; `None` if the file is of another version or of other settings.
+    /// Reads the state of a version.
     ///
     /// # Errors
     ///
@@ -54,10 +64,10 @@ impl Place {
         served: &Served,
         reference: &Arc<Reference>,
         watching: &Watching,
-    ) -> Result<Option<Watched>, String> {
+    ) -> Result<Found, String> {
         let path = self.0.display();
         let bytes = match RealFiles.read(&self.0, BYTES_MAX) {
-            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) if error.is_not_found() => return Ok(Found::Nothing),
             read => read.map_err(|error| error_chain(&error))?,
         };
         let stored: Stored =
@@ -65,17 +75,20 @@ impl Place {
         if sha256(stored.state.as_bytes()) != stored.sha256 {
             return Err(format!("{path} is damaged: its hash does not match"));
         }
-        let is_same = stored.v == 1
-            && stored.version == served.version
-            && stored.manifest == served.manifest
-            && stored.reference == of_reference(reference);
-        if !is_same {
-            return Ok(None);
+        if stored.v != 1 {
+            return Ok(Found::Nothing);
         }
         let kept: OwnedKept =
             serde_json::from_str(&stored.state).map_err(|error| format!("{path}: {error}"))?;
-        Watched::resume(Arc::clone(reference), watching, kept)
-            .map_err(|error| format!("{path}: {}", error_chain(&error)))
+        if stored.version != served.version || stored.manifest != served.manifest {
+            return Ok(Found::OtherVersion { version: stored.version, told: kept.told() });
+        }
+        if stored.reference != of_reference(reference) {
+            return Ok(Found::Nothing);
+        }
+        let watched = Watched::resume(Arc::clone(reference), watching, kept)
+            .map_err(|error| format!("{path}: {}", error_chain(&error)))?;
+        Ok(watched.map_or(Found::Nothing, |watched| Found::State(Box::new(watched))))
     }
 
     /// Writes the state, replacing the old one.

@@ -4,7 +4,8 @@ use burgeon_drift::Settings;
 
 use super::*;
 use crate::serve::predict::model::{Model, Pixels, Prepared};
-use crate::serve::predict::tests::{reference, usual};
+use crate::serve::predict::tests::{reference, registry, usual};
+use crate::sys::files::RealFiles;
 
 struct Two(Vec<String>);
 
@@ -165,4 +166,40 @@ fn without_a_reference_it_says_so() {
     thread.unwrap().join().unwrap();
     let (off, none) = Drift::start(None, None, None, &slots).unwrap();
     assert!(none.is_none() && json(&off)["why"].as_str().unwrap().contains("--no-drift"));
+}
+
+#[test]
+fn an_alarm_is_told_to_be_over_if_its_version_was_replaced_while_no_server_ran() {
+    let folder = registry();
+    let settings = folder.path().join("registry.toml");
+    let notify = "[notify]\nmail = { to = [\"ann@example.org\"], from = \"b@example.org\", server = \"127.0.0.1\" }\n";
+    std::fs::write(&settings, std::fs::read_to_string(&settings).unwrap() + notify).unwrap();
+    let registry = Registry::open(Arc::new(RealFiles), folder.path()).unwrap();
+    let titles = || -> Vec<String> {
+        registry.outbox().messages().unwrap().into_iter().map(|message| message.title).collect()
+    };
+    let requests = tempfile::tempdir().unwrap();
+    let slots = Arc::<Slots>::default();
+    let start = || {
+        let place = Some(requests.path().into());
+        Drift::start(watching(), place, Some(registry.clone()), &slots).unwrap()
+    };
+    let one = served("1");
+    slots.set_production(Arc::clone(&one));
+    let (drift, thread) = start();
+    let (input, logits) = request(0, 100, |value| value * 255.0);
+    drift.offer(&one, &input, &[], &logits);
+    once(&drift, |told| told["status"] == "alarm");
+    drift.close();
+    thread.unwrap().join().unwrap();
+    assert_eq!(titles(), ["mean drift alarm"]);
+
+    slots.set_production(served("2"));
+    // Told once, however often it is started.
+    for _ in 0..2 {
+        let (drift, thread) = start();
+        drift.close();
+        thread.unwrap().join().unwrap();
+        assert_eq!(titles(), ["mean drift alarm", "mean drift alarm over"]);
+    }
 }

@@ -114,21 +114,20 @@ pub(super) fn news(served: &Served, watched: &Watched, tell: Tell, at: Timestamp
                 By::Images => "its images resemble those that it was accepted on",
                 By::Labels => "its labelled answers are accurate enough",
             };
-            over(served, by, told, at, why)
+            over(&served.version, by, told, at, why)
         }
     }
 }
 
 /// What people are told of the end of an alarm.
-pub(super) fn over(served: &Served, by: By, told: Told, at: Timestamp, why: &str) -> News {
-    let version = &served.version;
+pub(super) fn over(version: &str, by: By, told: Told, at: Timestamp, why: &str) -> News {
     News {
         key: format!("drift-{}-over", key(version, by, told.at)),
         what: AnnouncementKind::DriftOver,
         at,
         why: format!("The drift alarm of version {version} is over: {why}."),
         rows: vec![
-            ("version", version.clone()),
+            ("version", version.to_owned()),
             ("alarm", by.words().into()),
             ("began", format!("{:.0}", told.at)),
         ],

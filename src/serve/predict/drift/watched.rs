@@ -65,6 +65,12 @@ struct Counted {
     told: [Option<Told>; 2],
 }
 
+impl Counted {
+    fn told(&self) -> Vec<(By, Told)> {
+        By::ALL.into_iter().zip(self.told).filter_map(|(by, told)| Some((by, told?))).collect()
+    }
+}
+
 /// An alarm that people were told of.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Told {
@@ -120,6 +126,13 @@ pub(super) struct Kept<'a> {
 pub(super) struct OwnedKept {
     counted: Counted,
     detector: DetectorState,
+}
+
+impl OwnedKept {
+    /// The alarms that people were told of, and that were not over.
+    pub(super) fn told(&self) -> Vec<(By, Told)> {
+        self.counted.told()
+    }
 }
 
 /// The drift monitor of a version.
@@ -261,8 +274,8 @@ impl Watched {
     }
 
     /// The alarms that people were told of, and that are not over.
-    pub(super) fn told(&self) -> impl Iterator<Item = (By, Told)> {
-        By::ALL.into_iter().zip(self.counted.told).filter_map(|(by, told)| Some((by, told?)))
+    pub(super) fn told(&self) -> Vec<(By, Told)> {
+        self.counted.told()
     }
 
     /// The number of right predictions, and of labelled ones.
