@@ -2,18 +2,20 @@
 //!
 //! `BURGEON_RETRAIN_KILLS=60 cargo test --test command retrain::` is the long form.
 
+mod alarms;
+mod changed_data;
+mod kills;
+
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use burgeon::unstable::data::{DataRequest, load};
-use burgeon::unstable::sys::{CounterRng, Purpose, counter_seed};
 use serde_json::{Value, json};
 
-use crate::smtp::{Delivery, Reaction, SmtpServer, Step};
+use crate::smtp::{Delivery, SmtpServer};
 use crate::support::{Bench, SmallStudy, expect_code, listening, stderr, stdout};
 
 const STUDY: SmallStudy = SmallStudy {
@@ -332,63 +334,6 @@ fn poisoned_feedback_is_refused_by_the_gate_and_production_stays() {
 }
 
 #[test]
-fn an_alarm_and_its_end_are_told_once_while_no_answer_waits_and_a_kill_loses_neither() {
-    let bench = registry();
-    let mail = SmtpServer::start();
-    mail.react_at(Step::Greeting, Reaction::Hang);
-    tell(&bench, &mail);
-    let server = Server::of(&bench);
-    let turned = rotated(7, 200);
-    server.show(&turned);
-    server.until_alarm();
-    // Its message is on disk, and the mail server is silent: predictions go on.
-    let began = Instant::now();
-    while mail.connections() == 0 {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        server.classify(&turned[..1]);
-    }
-    assert!((0..20).all(|_| server.classify(&turned[..1]).1 == "1"));
-    drop(server);
-    assert_eq!(mail.deliveries(), []);
-    let waits = bench.burgeon(&["notify", "registry", "--json"]);
-    expect_code(&waits, 0);
-    let waiting: Value = serde_json::from_str(&stdout(&waits)).unwrap();
-    assert_eq!(waiting[0]["title"], "digits drift alarm", "{waiting}");
-    mail.accept();
-    let server = Server::of(&bench);
-    let told = mails(&mail, 1);
-    assert_eq!(told[0].header("Message-ID"), waiting[0]["id"]);
-    assert_eq!(told[0].header("Subject"), "[burgeon] digits drift alarm");
-    let [text, html] = bodies(&told[0]);
-    for part in [
-        "images that version 1 is asked about",
-        "Kolmogorov-Smirnov, p",
-        "counts from 0.05",
-        "suspicious",
-        "level",
-        "50 images, 20",
-        "POST /feedback",
-        "/registry",
-    ] {
-        assert!(text.contains(part) && html.contains(part), "{part}: {text}");
-    }
-    // What it was accepted on comes again: over, once; and what drifts again is another alarm.
-    let request = DataRequest { train: Some(400), ..DataRequest::synthetic(3) };
-    let digits = load(&request, &mut |_| {}).unwrap().dataset.train;
-    let digit = |at: usize| (digits.image(at).to_vec(), digits.label(at).to_string());
-    server.show(&(0..400).map(digit).collect::<Vec<Digit>>());
-    let told = mails(&mail, 2);
-    assert_eq!(told[1].header("Subject"), "[burgeon] digits drift alarm over");
-    assert!(bodies(&told[1])[0].contains("resemble those that it was accepted on"));
-    server.show(&turned);
-    let told = mails(&mail, 3);
-    assert_eq!(told[2].header("Subject"), "[burgeon] digits drift alarm");
-    let ids: std::collections::BTreeSet<String> =
-        told.iter().map(|mail| mail.header("Message-ID")).collect();
-    assert_eq!(ids.len(), 3);
-}
-
-#[test]
 fn feedback_of_one_class_or_of_one_source_begins_nothing() {
     let bench = drifted(|_, _| "7".into());
     let before = production(&bench);
@@ -495,146 +440,4 @@ fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is
     let waits = retrained(&bench);
     expect_code(&waits, 0);
     assert_eq!(promotions(&bench.path().join("registry")).len(), 1, "{}", stdout(&waits));
-}
-
-/// So many pictures of each of two classes, from this number on.
-fn draw(folder: &Path, first: u32, count: u32) {
-    for (class, base) in [("dark", 40), ("light", 160)] {
-        fs::create_dir_all(folder.join(class)).unwrap();
-        for number in first..first + count {
-            let pixel = |x, y| image::Luma([(base + (x * 31 + y * 17 + number * 7) % 60) as u8]);
-            let picture = image::GrayImage::from_fn(8, 8, pixel);
-            picture.save(folder.join(class).join(format!("{number}.png"))).unwrap();
-        }
-    }
-}
-
-/// A registry with a version in production that was trained on these pictures, of which `settings` are changed.
-fn registry_of_pictures(settings: &[(&str, &str)]) -> (Bench, PathBuf) {
-    let study = "name = \"light\"\ndata = { source = \"folder\", path = \"pictures\" }\nmodel = { layers = [] }\n\
-                 train = { epochs = 4, learning-rate = 0.01 }\ngate = { accuracy = 0.6 }\ntune = { trials = 1 }\n";
-    let bench = Bench::with_study(study);
-    let pictures = bench.path().join("pictures");
-    draw(&pictures, 0, 100);
-    expect_code(&bench.burgeon(&["train", "study.toml"]), 0);
-    expect_code(&bench.burgeon(&["registry", "add", "runs/light-0001"]), 0);
-    let path = bench.path().join("registry/registry.toml");
-    let mut text = fs::read_to_string(&path).unwrap();
-    for (from, to) in settings {
-        assert!(text.contains(from), "{from}: {text}");
-        text = text.replace(from, to);
-    }
-    fs::write(&path, text + "[retrain]\ncooldown-minutes = 0\n").unwrap();
-    expect_code(&bench.burgeon(&["registry", "promote", "production", "1"]), 0);
-    (bench, pictures)
-}
-
-#[test]
-fn changed_data_that_led_to_a_refusal_is_not_trained_on_again() {
-    // The new version is as good as the old one, which is not better.
-    let (bench, pictures) =
-        registry_of_pictures(&[("require = \"not-worse\"", "require = \"better\"")]);
-    draw(&pictures, 100, 30);
-    let mut watch = bench
-        .command(&["retrain", "--watch", "1", "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(watch.stdout.take().unwrap()).lines();
-    let states = lines.map(|line| {
-        let told: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        told["state"].as_object().unwrap().keys().next().unwrap().clone()
-    });
-    let told: Vec<String> = states.skip_while(|state| *state != "decided").take(2).collect();
-    watch.kill().unwrap();
-    watch.wait().unwrap();
-    assert_eq!(told, ["decided", "waiting"]);
-    let last = records(&bench.path().join("registry")).pop().unwrap();
-    assert_eq!(
-        (&last["action"], &last["retraining"]["cause"]),
-        (&json!("refused"), &json!("data"))
-    );
-}
-
-#[test]
-fn changed_data_and_a_hand_begin_one_and_the_same_data_does_not() {
-    let (bench, pictures) = registry_of_pictures(&[("margin = 0.01", "margin = 0.3")]);
-    let waits = |count: usize| {
-        let output = retrained(&bench);
-        expect_code(&output, 0);
-        assert!(stdout(&output).contains("no retraining is due"), "{}", stdout(&output));
-        assert_eq!(promotions(&bench.path().join("registry")).len(), count);
-    };
-    waits(0);
-    // Another time, and the same content.
-    let first = pictures.join("dark/0.png");
-    fs::write(&first, fs::read(&first).unwrap()).unwrap();
-    waits(0);
-    draw(&pictures, 100, 30);
-    expect_code(&retrained(&bench), 0);
-    waits(1);
-    expect_code(&bench.burgeon(&["retrain", "--now"]), 0);
-    waits(2);
-    let causes: Vec<Value> = promotions(&bench.path().join("registry"))
-        .into_iter()
-        .map(|record| record["retraining"]["cause"].clone())
-        .collect();
-    assert_eq!(causes, ["data", "hand"]);
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let (from, to) = {
-            let entry = entry.unwrap();
-            (entry.path(), to.join(entry.file_name()))
-        };
-        match from.is_dir() {
-            true => copy(&from, &to),
-            false => drop(fs::copy(&from, &to).unwrap()),
-        }
-    }
-}
-
-#[test]
-fn killed_at_random_moments_it_promotes_once_and_the_same_model() {
-    let kills = std::env::var("BURGEON_RETRAIN_KILLS").map_or(4, |kills| kills.parse().unwrap());
-    let filled = drifted(|_, class| class.into());
-    let model =
-        |registry: &Path| fs::read(registry.join("versions/000002/model.safetensors")).unwrap();
-    let fresh = |name: &str| {
-        let registry = filled.path().join(name);
-        copy(&filled.path().join("registry"), &registry);
-        registry
-    };
-    let start = |registry: &str| {
-        let mut command = filled.command(&["retrain", "--registry", registry]);
-        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
-    };
-    let whole = fresh("whole");
-    let began = Instant::now();
-    expect_code(&start("whole").wait_with_output().unwrap(), 0);
-    let takes = began.elapsed().as_millis() as u32;
-    let expected = model(&whole);
-    let mut rng = CounterRng::new(counter_seed(5, 0, Purpose::Policy, 0, 0));
-    let (mut killed, mut round) = (0, 0);
-    while killed < kills {
-        let name = format!("cut-{round}");
-        let registry = fresh(&name);
-        for _ in 0..[1, 2, 5][round % 3] {
-            let mut child = start(&name);
-            std::thread::sleep(Duration::from_millis(u64::from(rng.below(takes))));
-            child.kill().unwrap();
-            killed += usize::from(child.wait().unwrap().code().is_none());
-        }
-        let output = start(&name).wait_with_output().unwrap();
-        expect_code(&output, 0);
-        assert_eq!(promotions(&registry).len(), 1, "after {killed} kills");
-        assert!(model(&registry) == expected, "another model after {killed} kills");
-        let verified = filled.burgeon(&["registry", "verify", "--registry", &name]);
-        expect_code(&verified, 0);
-        fs::remove_dir_all(&registry).unwrap();
-        round += 1;
-    }
-    eprintln!("{killed} kills in {round} circles");
 }

@@ -176,7 +176,10 @@ fn an_alarm_is_told_to_be_over_if_its_version_was_replaced_while_no_server_ran()
     std::fs::write(&settings, std::fs::read_to_string(&settings).unwrap() + notify).unwrap();
     let registry = Registry::open(Arc::new(RealFiles), folder.path()).unwrap();
     let titles = || -> Vec<String> {
-        registry.outbox().messages().unwrap().into_iter().map(|message| message.title).collect()
+        let messages = registry.outbox().messages().unwrap().into_iter();
+        let mut titles: Vec<String> = messages.map(|message| message.title).collect();
+        titles.sort();
+        titles
     };
     let requests = tempfile::tempdir().unwrap();
     let slots = Arc::<Slots>::default();

@@ -280,7 +280,7 @@ pub(super) fn writer(folder: &Path) -> Writer {
 }
 
 /// A registry with two versions, of which the first is in production.
-pub(super) fn registry() -> tempfile::TempDir {
+pub(in crate::serve::predict) fn registry() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let held_out = HeldOut::new("test", [1, 1, 2], "pad", &classes(), vec![9; 20], vec![0; 10]);
     let mut settings = Settings::new("mean", 0.0);

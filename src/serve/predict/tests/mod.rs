@@ -11,7 +11,7 @@ mod drift;
 mod mutated;
 
 use self::bench::*;
-pub(super) use self::bench::{reference, usual};
+pub(super) use self::bench::{reference, registry, usual};
 use super::*;
 use crate::registry::{CANDIDATE, Force, PRODUCTION};
 use crate::serve::TokenFiles;
