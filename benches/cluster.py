@@ -3,7 +3,7 @@
 
     benches/cluster.py [--burgeon target/release/burgeon] [trials | sleeping | scheduler]…
 
-Needs root and Slurm (`.ci/slurm install`). `trials`: 13 equal trials of some seconds on one node of one CPU and on two, and
+Needs root and Slurm (`.ci/slurm install`). `trials`: 12 equal trials of some seconds on one node of one CPU and on two, and
 in one process, with twice as many jobs as nodes at most, so that the next one waits in Slurm's queue when a node becomes free;
 all decide the same, which is checked. --train and --epochs make them shorter.
 `sleeping`: 30 trials that mostly sleep, in the node's prolog, on one node and on ten. `scheduler`: how long sbatch and squeue
@@ -21,8 +21,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The first one trains alone, as the others follow from it.
-TRIALS = 13
+TRIALS = 12
 STUDY = """
 name = "equal"
 [data]

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -113,8 +114,11 @@ def model(name, seeds, epochs):
     return measure
 
 
-def of_images(name, seeds, epochs, data, folder, *more):
+def of_images(name, seeds, data, folder, *more):
     """A shipped study of other images: README's row, and the line in the study's comment."""
+    study = tomllib.loads((ROOT / "models" / f"{name}.toml").read_text())
+    epochs = f"{study['train']['epochs']} epochs"
+
     def measure():
         path = getattr(args, folder)
         if not path:
@@ -213,9 +217,9 @@ FIGURES = {
     "single-conv": model("single-conv", range(1, 6), "1 epoch"),
     "compact": model("compact", range(1, 6), "15 epochs"),
     "mlp": model("mlp", range(1, 6), "5 epochs"),
-    "fashion": of_images("fashion", range(1, 4), "12 epochs", "Fashion-MNIST", "fashion"),
-    "cifar": of_images("cifar", range(1, 3), "24 epochs", "CIFAR-10 as JPEG files", "cifar"),
-    "photos": of_images("photos", range(1, 6), "60 epochs", "trashnet", "photos"),
+    "fashion": of_images("fashion", range(1, 4), "Fashion-MNIST", "fashion"),
+    "cifar": of_images("cifar", range(1, 3), "CIFAR-10 as JPEG files", "cifar"),
+    "photos": of_images("photos", range(1, 6), "trashnet", "photos"),
     "memory": memory,
     "predict": predict,
 }

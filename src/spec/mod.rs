@@ -62,6 +62,8 @@ pub use notify::NotifySpec;
 pub use notify::{MailSecurity, MailSpec, WebhookSpec, WebhookTemplate};
 #[cfg(feature = "mail")]
 pub(crate) use notify::{check_url, is_separator, mail_address};
+#[doc(hidden)]
+pub use optimizer::MuonParameters;
 pub use optimizer::{AdamParameters, Optimizer, SgdParameters};
 pub use parse::{Override, StudyDocument};
 pub(crate) use plan::projection_stride;

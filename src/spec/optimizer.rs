@@ -15,6 +15,10 @@ pub enum Optimizer {
     Adam(AdamParameters),
     /// AdamW (Loshchilov and Hutter 2019); weight decay shrinks the weights themselves.
     AdamW(AdamWParameters),
+    /// Muon (Jordan et al. 2024) for the filters of convolutions, whose steps are made nearly orthogonal, at the length of
+    /// Adam's (Liu et al. 2025), so that learning rates are those for Adam. All other weights are trained by AdamW. Weight
+    /// decay shrinks the weights themselves.
+    Muon(MuonParameters),
 }
 
 /// What serde derives; [`Optimizer`] also accepts a bare name.
@@ -24,6 +28,7 @@ enum OptimizerTable {
     Sgd(SgdParameters),
     Adam(AdamParameters),
     AdamW(AdamWParameters),
+    Muon(MuonParameters),
 }
 
 impl<'de> Deserialize<'de> for Optimizer {
@@ -32,6 +37,7 @@ impl<'de> Deserialize<'de> for Optimizer {
             OptimizerTable::Sgd(parameters) => Self::Sgd(parameters),
             OptimizerTable::Adam(parameters) => Self::Adam(parameters),
             OptimizerTable::AdamW(parameters) => Self::AdamW(parameters),
+            OptimizerTable::Muon(parameters) => Self::Muon(parameters),
         })
     }
 }
@@ -49,6 +55,15 @@ impl Optimizer {
             Self::Sgd(_) => "sgd",
             Self::Adam(_) => "adam",
             Self::AdamW(_) => "adamw",
+            Self::Muon(_) => "muon",
+        }
+    }
+
+    /// Whether the length of its steps does not depend on that of gradients, so that learning rates for Adam suit it.
+    pub(crate) fn is_adaptive(&self) -> bool {
+        match self {
+            Self::Sgd(_) => false,
+            Self::Adam(_) | Self::AdamW(_) | Self::Muon(_) => true,
         }
     }
 }
@@ -89,3 +104,17 @@ impl Default for AdamParameters {
 
 /// Parameters of AdamW: Adam's.
 pub type AdamWParameters = AdamParameters;
+
+/// Parameters of Muon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct MuonParameters {
+    /// Share of the previous update that is added to each update, in 0..1, in Nesterov's form.
+    pub momentum: f64,
+}
+
+impl Default for MuonParameters {
+    fn default() -> Self {
+        Self { momentum: 0.95 }
+    }
+}

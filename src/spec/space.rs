@@ -101,4 +101,6 @@ pub enum OptimizerName {
     Adam,
     /// AdamW.
     AdamW,
+    /// Muon for filters, AdamW for the rest.
+    Muon,
 }

@@ -24,8 +24,8 @@ pub struct TrainSpec {
     pub schedule: Schedule,
     /// Share of all steps over which the learning rate first rises linearly from zero, in 0..1.
     pub warm_up: f64,
-    /// Weight decay: `sgd` and `adam` add this times the weight to its gradient, `adamw` shrinks the
-    /// weight itself.
+    /// Weight decay: `sgd` and `adam` add this times the weight to its gradient, `adamw` and `muon` shrink
+    /// the weight itself.
     pub weight_decay: f64,
     /// Limit on the gradient before it reaches the optimizer. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]

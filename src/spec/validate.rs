@@ -228,6 +228,7 @@ fn check_optimizer(check: &mut Check, optimizer: &Optimizer) {
             check.share(&format!("train.optimizer.{name}.beta-2"), adam.beta_2);
             check.positive(&format!("train.optimizer.{name}.epsilon"), adam.epsilon, 1.0);
         }
+        Optimizer::Muon(muon) => check.share("train.optimizer.muon.momentum", muon.momentum),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use burn::optim::ModuleOptimizer;
 
-use crate::spec::{AdamParameters, Optimizer, TrainSpec};
-use burgeon_kernel::backend::{FusedAdam, FusedAdamW, FusedSgd};
+use crate::spec::{AdamParameters, MuonParameters, Optimizer, TrainSpec};
+use burgeon_kernel::backend::{FusedAdam, FusedAdamW, FusedMuon, FusedSgd};
 
 /// A new optimizer with the study's parameters. It does not clip: clipping by norm is done before it, over
 /// all parameters together, whereas burn's clipping works on each tensor separately.
@@ -31,6 +31,18 @@ pub fn optimizer(train: &TrainSpec) -> ModuleOptimizer {
                 beta_2: *beta_2 as f32,
                 epsilon: *epsilon as f32,
                 weight_decay: decay,
+            })
+        }
+        Optimizer::Muon(MuonParameters { momentum }) => {
+            let AdamParameters { beta_1, beta_2, epsilon } = AdamParameters::default();
+            ModuleOptimizer::from(FusedMuon {
+                momentum: *momentum as f32,
+                adam: FusedAdamW {
+                    beta_1: beta_1 as f32,
+                    beta_2: beta_2 as f32,
+                    epsilon: epsilon as f32,
+                    weight_decay: decay,
+                },
             })
         }
     }

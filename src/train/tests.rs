@@ -7,7 +7,7 @@ use crate::model::{DeviceChoice, Graft, Network, OpenDevice, WeightArray, Weight
 use crate::record::Ending;
 use crate::spec::{
     Activation, Amount, BatchNorm, Conv, Dense, Dropout, EarlyStopping, Edit, GateSpec, InputShape,
-    Layer, Pool, Spec, StudyFile,
+    Layer, MuonParameters, Optimizer, Pool, Spec, StudyFile,
 };
 
 const BATCH: usize = 16;
@@ -168,14 +168,20 @@ fn a_training_without_time_for_any_evaluation_has_no_best_epoch() {
 
 #[test]
 fn a_stop_at_any_moment_between_steps_leads_to_the_same_bits() {
-    let (spec, data, device) = (spec(|_| {}), digits(), cpu());
+    for optimizer in [Optimizer::default(), Optimizer::Muon(MuonParameters::default())] {
+        stops_lead_to_the_same_bits(&spec(|file| file.train.optimizer = optimizer));
+    }
+}
+
+fn stops_lead_to_the_same_bits(spec: &Spec) {
+    let (data, device) = (digits(), cpu());
     let mut whole = Script::new(&on, &on_in);
-    let expected = train(setup(&spec, &data, &device), fresh(&spec), &mut whole).unwrap();
+    let expected = train(setup(spec, &data, &device), fresh(spec), &mut whole).unwrap();
     assert!(whole.asked > 10, "{}", whole.asked);
     for moment in 1..=whole.asked {
         let stop = |_, asked| if asked == moment { Flow::Stop } else { Flow::Continue };
         let mut watch = Script::new(&on, &stop);
-        let stopped = train(setup(&spec, &data, &device), fresh(&spec), &mut watch).unwrap();
+        let stopped = train(setup(spec, &data, &device), fresh(spec), &mut watch).unwrap();
         if stopped.ending == Ending::Completed {
             // Asked before an epoch, where only the time can end a training.
             continue;
@@ -183,7 +189,7 @@ fn a_stop_at_any_moment_between_steps_leads_to_the_same_bits() {
         assert_eq!(stopped.ending, Ending::Stopped, "at {moment}");
         let mut rest = Script::new(&on, &on_in);
         let saved = watch.saved.unwrap();
-        let ended = train(setup(&spec, &data, &device), saved, &mut rest).unwrap();
+        let ended = train(setup(spec, &data, &device), saved, &mut rest).unwrap();
         let is_same = timeless(ended.state) == timeless(expected.state.clone());
         assert!(is_same, "other bits after a stop at {moment}");
     }

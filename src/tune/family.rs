@@ -104,8 +104,7 @@ pub(super) fn width_of(spec: &Spec) -> Option<usize> {
     let has_layers = without_dropout(spec.layers()) == layers(spec.input(), width, 0.0);
     let train = spec.train();
     let is_annealed = train.schedule != (Schedule::Constant {});
-    let is_adaptive = matches!(train.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
-    (has_layers && is_annealed && is_adaptive).then_some(width)
+    (has_layers && is_annealed && train.optimizer.is_adaptive()).then_some(width)
 }
 
 /// Number of convolutions of the members for images of this shape.

@@ -416,7 +416,7 @@ proptest! {
         "gate.accuracy", "gate.confidence", "tune.trials", "tune.parameters", "data.validation",
         "model.layers[0].conv.filters", "model.layers[0].conv.kernel", "model.layers[0].conv.stride",
         "model.layers[1].max-pool.size", "model.layers[4].dense.units", "train.augment.shift",
-        "train.optimizer.adam.beta-1", "train.checkpoint.every-seconds",
+        "train.optimizer.adam.beta-1", "train.optimizer.muon.momentum", "train.checkpoint.every-seconds",
         "model.layers[0].conv.groups", "model.layers[1].max-pool.padding",
     ])) {
         let _ = overridden(LENET, &[&format!("{key}={value}")]);

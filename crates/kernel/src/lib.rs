@@ -15,6 +15,7 @@ pub mod dense;
 pub mod executor;
 pub mod loss;
 mod memory;
+pub mod muon;
 pub mod optimizer;
 mod peak;
 pub mod pool;

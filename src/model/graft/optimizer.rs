@@ -46,10 +46,12 @@ impl Graft {
 pub fn keeps_optimizer(parent: &Spec, child: &Spec) -> bool {
     match (&parent.train().optimizer, &child.train().optimizer) {
         (Optimizer::Sgd(old), Optimizer::Sgd(new)) => old.momentum > 0.0 && new.momentum > 0.0,
-        (Optimizer::Adam(_), Optimizer::Adam(_)) | (Optimizer::AdamW(_), Optimizer::AdamW(_)) => {
-            true
+        (Optimizer::Adam(_), Optimizer::Adam(_))
+        | (Optimizer::AdamW(_), Optimizer::AdamW(_))
+        | (Optimizer::Muon(_), Optimizer::Muon(_)) => true,
+        (Optimizer::Sgd(_) | Optimizer::Adam(_) | Optimizer::AdamW(_) | Optimizer::Muon(_), _) => {
+            false
         }
-        (Optimizer::Sgd(_) | Optimizer::Adam(_) | Optimizer::AdamW(_), _) => false,
     }
 }
 

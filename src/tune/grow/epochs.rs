@@ -48,9 +48,9 @@ pub(super) fn annealing(spec: &Spec) -> Option<(Schedule, f64)> {
     let matters = spec.gate().highest_floor() > 0.96;
     let usual = recommended_rate(&train.optimizer);
     // A rate that only peaks can be higher than one that stays.
-    let peak = match train.optimizer {
-        Optimizer::Sgd(_) => train.learning_rate,
-        Optimizer::Adam(_) | Optimizer::AdamW(_) => train.learning_rate.max(3.0 * usual),
+    let peak = match train.optimizer.is_adaptive() {
+        false => train.learning_rate,
+        true => train.learning_rate.max(3.0 * usual),
     };
     (is_constant && matters).then(|| (Schedule::one_cycle(), peak))
 }

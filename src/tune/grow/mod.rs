@@ -438,8 +438,7 @@ impl<'a> FailedTrial<'a> {
         }
         let train = draft.spec().train();
         // The rate of plain gradient descent belongs to its batch; adam's does not.
-        let is_free = matches!(train.optimizer, Optimizer::Adam(_) | Optimizer::AdamW(_));
-        if is_free && train.batch_size > RECOMMENDED_BATCH {
+        if train.optimizer.is_adaptive() && train.batch_size > RECOMMENDED_BATCH {
             let because = "smaller batches make as many steps from fewer images";
             draft.make(Edit::SetBatchSize { images: RECOMMENDED_BATCH }, because);
         }

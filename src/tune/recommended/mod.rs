@@ -11,8 +11,8 @@ use self::geometry::geometry;
 pub use self::suspect::{Effect, Suspect};
 use crate::spec::mean_share;
 use crate::spec::{
-    Activation, AdamParameters, Augment, BatchNorm, Conv, Edit, GradientClipping, Layer, Optimizer,
-    Schedule, SgdParameters, Spec, TrainSpec,
+    Activation, AdamParameters, Augment, BatchNorm, Conv, Edit, GradientClipping, Layer,
+    MuonParameters, Optimizer, Schedule, SgdParameters, Spec, TrainSpec,
 };
 
 /// A batch size with which small networks learn much from each image, and no slower than with larger ones.
@@ -27,7 +27,7 @@ pub(super) fn recommended_batch(images: usize) -> usize {
 pub fn recommended_rate(optimizer: &Optimizer) -> f64 {
     match optimizer {
         Optimizer::Sgd(sgd) => round_to_digits(0.1 * (1.0 - sgd.momentum).max(0.01), 3),
-        Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
+        Optimizer::Adam(_) | Optimizer::AdamW(_) | Optimizer::Muon(_) => 0.001,
     }
 }
 
@@ -42,7 +42,7 @@ pub fn relative_step_length(train: &TrainSpec) -> f64 {
     let peak = train.learning_rate
         / match &train.optimizer {
             Optimizer::Sgd(sgd) => 0.1 * (1.0 - sgd.momentum),
-            Optimizer::Adam(_) | Optimizer::AdamW(_) => 0.001,
+            Optimizer::Adam(_) | Optimizer::AdamW(_) | Optimizer::Muon(_) => 0.001,
         };
     // A schedule that only peaks at a rate may peak several times higher than a constant rate.
     peak * mean_share(train)
@@ -117,6 +117,7 @@ fn recommended_optimizer(optimizer: &Optimizer) -> Optimizer {
     };
     match optimizer {
         Optimizer::Sgd(sgd) if sgd.momentum > 0.98 => Optimizer::Sgd(SgdParameters::default()),
+        Optimizer::Muon(muon) if muon.momentum > 0.98 => Optimizer::Muon(MuonParameters::default()),
         Optimizer::Adam(adam) if !is_recommended(adam) => {
             Optimizer::Adam(AdamParameters::default())
         }
@@ -136,6 +137,9 @@ fn unusual_parameters(optimizer: &Optimizer) -> String {
         Optimizer::Sgd(sgd) => {
             let times = 1.0 / (1.0 - sgd.momentum).max(1e-9);
             format!("momentum of {} makes steps {times:.0} times longer", sgd.momentum)
+        }
+        Optimizer::Muon(muon) => {
+            format!("momentum of {} keeps old gradients for long", muon.momentum)
         }
         Optimizer::Adam(adam) | Optimizer::AdamW(adam) => {
             let AdamParameters { beta_1, beta_2, epsilon } = adam;
@@ -229,7 +233,7 @@ fn held_back(spec: &Spec) -> Vec<Suspect> {
     let decay_limit = match train.optimizer {
         Optimizer::Sgd(_) => 0.01,
         Optimizer::Adam(_) => 0.003,
-        Optimizer::AdamW(_) => 0.5,
+        Optimizer::AdamW(_) | Optimizer::Muon(_) => 0.5,
     };
     if train.weight_decay > decay_limit {
         suspect(

@@ -5,8 +5,8 @@
 
 use super::axis::{Axis, Scale, Setting};
 use crate::spec::{
-    Activation, AdamParameters, InputShape, Optimizer, OptimizerName, Schedule, SearchSpace,
-    SgdParameters, Spec,
+    Activation, AdamParameters, InputShape, MuonParameters, Optimizer, OptimizerName, Schedule,
+    SearchSpace, SgdParameters, Spec,
 };
 use crate::sys::CounterRng;
 use crate::tune::family::{FIRST_COMPUTE, Member, PEAK_RATE, batch, depth};
@@ -211,5 +211,6 @@ pub(super) fn with_default_parameters(name: OptimizerName) -> Optimizer {
         OptimizerName::Sgd => Optimizer::Sgd(SgdParameters::default()),
         OptimizerName::Adam => Optimizer::Adam(AdamParameters::default()),
         OptimizerName::AdamW => Optimizer::AdamW(AdamParameters::default()),
+        OptimizerName::Muon => Optimizer::Muon(MuonParameters::default()),
     }
 }

@@ -8,6 +8,7 @@ use burn::tensor::ops::{ConvOptions, PadMode};
 use super::{BatchNormOptions, ConvBlockOptions, PoolOptions};
 use crate::activation::Activation;
 use crate::conv::{Padding, Pool};
+use crate::muon::{self, MuonStep};
 use crate::optimizer::{AdamStep, SgdStep, WeightDecay};
 use crate::pool::PoolKind;
 
@@ -224,6 +225,56 @@ pub fn adam_step<B: Backend>(
         (parameter, B::float_div(corrected_1, divisor))
     };
     (B::float_sub(parameter, B::float_mul_scalar(delta, scalar(learning_rate))), moment_1, moment_2)
+}
+
+/// As [`MuonStep`] does it, with the iteration as it is published.
+pub fn muon_step<B: Backend>(
+    parameter: FloatTensor<B>,
+    gradient: FloatTensor<B>,
+    velocity: FloatTensor<B>,
+    is_first: bool,
+    step: MuonStep,
+) -> (FloatTensor<B>, FloatTensor<B>) {
+    let velocity = match is_first {
+        true => gradient.clone(),
+        false => {
+            B::float_add(gradient.clone(), B::float_mul_scalar(velocity, scalar(step.momentum)))
+        }
+    };
+    let direction =
+        B::float_add(gradient, B::float_mul_scalar(velocity.clone(), scalar(step.momentum)));
+    let shape = direction.shape();
+    let rows = shape[0];
+    let columns = shape.num_elements() / rows;
+    let matrix = B::float_reshape(direction, Shape::from([rows, columns]));
+    let matrix = orthogonal::<B>(matrix, rows, columns);
+    let rate = step.learning_rate * muon::scale(rows, columns);
+    let kept = 1.0 - step.learning_rate * f64::from(step.weight_decay);
+    let delta = B::float_mul_scalar(B::float_reshape(matrix, shape), scalar(rate));
+    (B::float_sub(B::float_mul_scalar(parameter, scalar(kept)), delta), velocity)
+}
+
+/// The matrix, `[rows, columns]`, with singular values near one.
+fn orthogonal<B: Backend>(matrix: FloatTensor<B>, rows: usize, columns: usize) -> FloatTensor<B> {
+    let is_tall = rows > columns;
+    let transposed = |matrix| B::float_swap_dims(matrix, 0, 1);
+    let mut x = if is_tall { transposed(matrix) } else { matrix };
+    let squares = B::float_sum(B::float_mul(x.clone(), x.clone()));
+    let norm = B::float_add_scalar(B::float_sqrt(squares), scalar(muon::EPSILON));
+    let norm = B::float_reshape(norm, Shape::from([1, 1]));
+    x = B::float_div(x.clone(), B::float_expand(norm, x.shape()));
+    let [first, second, third] = muon::COEFFICIENTS;
+    for _ in 0..muon::ITERATIONS {
+        let gram = B::float_matmul(x.clone(), transposed(x.clone()));
+        let square = B::float_matmul(gram.clone(), gram.clone());
+        let factor = B::float_add(
+            B::float_mul_scalar(gram, scalar(second)),
+            B::float_mul_scalar(square, scalar(third)),
+        );
+        let step = B::float_matmul(factor, x.clone());
+        x = B::float_add(B::float_mul_scalar(x, scalar(first)), step);
+    }
+    if is_tall { transposed(x) } else { x }
 }
 
 fn scalar(value: impl Into<f64>) -> Scalar {

@@ -8,6 +8,7 @@ use burn::optim::{
 use burn::tensor::{Device, Tensor};
 
 use super::{KernelOps, composite, has_kernels};
+use crate::muon::MuonStep;
 use crate::optimizer::{AdamStep, SgdStep, WeightDecay};
 
 /// Stochastic gradient descent, as [`burn::optim::Sgd`] does it.
@@ -176,6 +177,96 @@ impl Optimizer for FusedAdamW {
         AdamWState::new(state.momentum.to_device(device))
     }
 }
+
+/// Muon ([`MuonStep`]) for the filters of convolutions, which have four axes, and AdamW for all other parameters, with one
+/// learning rate. Weight decay is decoupled for both.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FusedMuon {
+    /// The factor of the previous velocity.
+    pub momentum: f32,
+    /// For the other parameters.
+    pub adam: FusedAdamW,
+}
+
+/// The state of [`FusedMuon`] for a parameter.
+#[derive(Clone)]
+pub enum FusedMuonState<const D: usize> {
+    /// Of filters: the velocity, of their shape. It is recorded like that of [`FusedSgdState`].
+    Filters(Tensor<D>),
+    /// Of other parameters. It is recorded like [`burn::optim::AdamWState`].
+    Other(AdamWState<D>),
+}
+
+impl<const D: usize> RecordState for FusedMuonState<D> {
+    fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
+        match self {
+            Self::Filters(velocity) => out.push_tensor(prefix, VELOCITY, velocity.to_data()),
+            Self::Other(state) => state.state_flatten(prefix, out),
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        match source.take_tensor(prefix, VELOCITY) {
+            Some(velocity) => Some(Self::Filters(Tensor::from_data(velocity, device))),
+            None => AdamWState::state_unflatten(prefix, source, device).map(Self::Other),
+        }
+    }
+}
+
+impl Optimizer for FusedMuon {
+    type State<const D: usize> = FusedMuonState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: LearningRate,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<FusedMuonState<D>>,
+    ) -> (Tensor<D>, Option<FusedMuonState<D>>) {
+        if D != FILTER_AXES {
+            let state = match state {
+                Some(FusedMuonState::Other(state)) => Some(state),
+                Some(FusedMuonState::Filters(_)) | None => None,
+            };
+            let (parameter, state) = self.adam.step(learning_rate, parameter, gradient, state);
+            return (parameter, state.map(FusedMuonState::Other));
+        }
+        let velocity = match state {
+            Some(FusedMuonState::Filters(velocity)) => Some(velocity),
+            Some(FusedMuonState::Other(_)) | None => None,
+        };
+        let is_first = velocity.is_none();
+        let velocity = velocity.unwrap_or_else(|| gradient.zeros_like());
+        let step = MuonStep {
+            learning_rate,
+            momentum: self.momentum,
+            weight_decay: self.adam.weight_decay,
+        };
+        let (parameter, gradient, velocity) =
+            (parameter.into_dispatch(), gradient.into_dispatch(), velocity.into_dispatch());
+        let muon_step = match has_kernels(&parameter.kind) {
+            true => <Dispatch as KernelOps>::muon_step,
+            false => composite::muon_step::<Dispatch>,
+        };
+        let (parameter, velocity) = muon_step(parameter, gradient, velocity, is_first, step);
+        let velocity = Tensor::from_dispatch(velocity);
+        (Tensor::from_dispatch(parameter), Some(FusedMuonState::Filters(velocity)))
+    }
+
+    fn to_device<const D: usize>(state: FusedMuonState<D>, device: &Device) -> FusedMuonState<D> {
+        match state {
+            FusedMuonState::Filters(velocity) => {
+                FusedMuonState::Filters(velocity.to_device(device))
+            }
+            FusedMuonState::Other(state) => {
+                FusedMuonState::Other(<FusedAdamW as Optimizer>::to_device(state, device))
+            }
+        }
+    }
+}
+
+/// The number of axes of a convolution's filters.
+const FILTER_AXES: usize = 4;
 
 /// A step after those that `state` has seen; its time replaces that of `step`.
 fn adam_step<const D: usize>(

@@ -20,9 +20,12 @@ use super::activation::Activation;
 use super::conv::{Padding, Pool};
 use super::optimizer::{AdamStep, SgdStep};
 use super::pool::PoolKind;
+use crate::muon::MuonStep;
 
 pub use buffer::Buffer;
-pub use fused_optimizer::{FusedAdam, FusedAdamW, FusedSgd, FusedSgdState};
+pub use fused_optimizer::{
+    FusedAdam, FusedAdamW, FusedMuon, FusedMuonState, FusedSgd, FusedSgdState,
+};
 pub use marks::{Mark, Marks, PassedMark};
 
 /// How a conv block convolves and what follows.
@@ -363,6 +366,18 @@ pub trait KernelOps: Backend {
         step: AdamStep,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         composite::adam_step::<Self>(parameter, gradient, moment_1, moment_2, step)
+    }
+
+    /// A step of Muon for filters, `[output channels, input channels, height, width]`; returns the parameter and its
+    /// velocity. In the first step the velocity becomes the gradient, whatever it was.
+    fn muon_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        velocity: FloatTensor<Self>,
+        is_first: bool,
+        step: MuonStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        composite::muon_step::<Self>(parameter, gradient, velocity, is_first, step)
     }
 }
 

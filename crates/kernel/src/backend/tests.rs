@@ -522,6 +522,82 @@ fn composite_updates_equal_fused_ones() {
 }
 
 #[test]
+fn composite_muon_equals_the_fused_one_on_filters_wide_and_tall() {
+    for shape in [[8, 3, 3, 3], [24, 1, 3, 3], [16, 16, 1, 1]] {
+        for is_first in [true, false] {
+            let step = MuonStep { learning_rate: 0.01, momentum: 0.95, weight_decay: 0.1 };
+            let tensors = [1, 2, 3].map(|seed| leaf(shape, seed).inner());
+            let parts = || tensors.clone().map(|tensor: Tensor<4>| tensor.into_dispatch());
+            let [p, g, v] = parts();
+            let found = <Dispatch as KernelOps>::muon_step(p, g, v, is_first, step);
+            let [p, g, v] = parts();
+            let expected = composite::muon_step::<Dispatch>(p, g, v, is_first, step);
+            for (found, expected) in [(found.0, expected.0), (found.1, expected.1)] {
+                let found = values(Tensor::<4>::from_dispatch(found));
+                let expected = values(Tensor::<4>::from_dispatch(expected));
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert!((found - expected).abs() < 1e-5, "{shape:?}: {found} {expected}");
+                }
+            }
+            let kept = tensors.map(values);
+            let unchanged = [1, 2, 3].map(|seed| values(leaf(shape, seed).inner()));
+            assert_eq!(kept, unchanged, "shared tensors are left alone");
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Filters {
+    weight: Param<Tensor<4>>,
+    bias: Param<Tensor<1>>,
+}
+
+impl Filters {
+    fn new() -> Self {
+        Self {
+            weight: Param::from_tensor(leaf([8, 3, 3, 3], 1).detach()),
+            bias: Param::from_tensor(leaf([8], 2).detach()),
+        }
+    }
+
+    fn gradients(&self, seed: u64) -> GradientsParams {
+        let factors = leaf([8, 3, 3, 3], seed).detach();
+        let of_weight = (self.weight.val() * factors).powi_scalar(2).sum();
+        let loss = of_weight + (self.bias.val() - 1.0).powi_scalar(2).sum();
+        GradientsParams::from_grads(loss.backward(), self)
+    }
+}
+
+#[test]
+fn muon_trains_filters_by_itself_and_other_parameters_by_adamw_and_continues_from_its_record() {
+    let muon =
+        || -> ModuleOptimizer { FusedMuon { momentum: 0.95, adam: FusedAdamW::default() }.into() };
+    let adam = || -> ModuleOptimizer { FusedAdamW::default().into() };
+    let train = |mut optimizer: ModuleOptimizer, again: &dyn Fn() -> ModuleOptimizer| {
+        let mut layer = Filters::new();
+        for step in 0..5 {
+            let gradients = layer.gradients(step);
+            layer = optimizer.step(0.01, layer, gradients);
+            if step == 2 {
+                optimizer = again().from_bytes(optimizer.into_bytes().unwrap()).unwrap();
+            }
+        }
+        [values(layer.weight.val()), values(layer.bias.val())]
+    };
+    let [weight, bias] = train(muon(), &muon);
+    let [adams_weight, adams_bias] = train(adam(), &adam);
+    assert_eq!(bias, adams_bias);
+    assert_ne!(weight, adams_weight);
+    let mut uncut = muon();
+    let mut layer = Filters::new();
+    for step in 0..5 {
+        let gradients = layer.gradients(step);
+        layer = uncut.step(0.01, layer, gradients);
+    }
+    assert_eq!([values(layer.weight.val()), values(layer.bias.val())], [weight, bias]);
+}
+
+#[test]
 fn marks_of_networks_that_train_at_the_same_time_are_kept_apart() {
     let device = Device::flex().autodiff();
     let marked = |marks: &Marks, numbers: std::ops::Range<usize>| {

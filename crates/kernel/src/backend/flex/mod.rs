@@ -17,6 +17,7 @@ use super::buffer::Buffer;
 use super::{BatchNormOptions, ConvBlockOptions, KernelOps, PoolOptions, composite};
 use crate::activation::Activation;
 use crate::executor::Executor;
+use crate::muon::MuonStep;
 use crate::optimizer::{AdamStep, SgdStep, Velocity};
 
 pub use batch_norm::{BatchNormState, batch_norm, batch_norm_backward, batch_norm_eval};
@@ -163,6 +164,30 @@ impl KernelOps for Flex {
         let (mut parameter, mut velocity) = (own(parameter), own(velocity));
         let state = if is_first { Velocity::First } else { Velocity::Next }(velocity.storage_mut());
         step.apply(&Executor::current(), parameter.storage_mut(), values(&gradient), state);
+        (parameter, velocity)
+    }
+
+    fn muon_step(
+        parameter: FlexTensor,
+        gradient: FlexTensor,
+        velocity: FlexTensor,
+        is_first: bool,
+        step: MuonStep,
+    ) -> (FlexTensor, FlexTensor) {
+        if !all_f32([&parameter, &gradient, &velocity]) {
+            return composite::muon_step::<Self>(parameter, gradient, velocity, is_first, step);
+        }
+        let gradient = contiguous(gradient);
+        let (mut parameter, mut velocity) = (own(parameter), own(velocity));
+        let rows = parameter.layout().shape()[0];
+        step.apply(
+            &Executor::current(),
+            parameter.storage_mut(),
+            values(&gradient),
+            velocity.storage_mut(),
+            rows,
+            is_first,
+        );
         (parameter, velocity)
     }
 
