@@ -1,5 +1,7 @@
 //! `burgeon notify`: lists and sends the messages of runs.
 
+#[cfg(feature = "serve")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use crate::notify::{
 use crate::spec::StudyDocument;
 use crate::study::LaunchError;
 use crate::sys::error_chain;
+#[cfg(feature = "serve")]
+use crate::sys::files::PathKind;
 use crate::sys::files::{Files, real_files};
 use crate::sys::signals::{StopFlag, StopSignal};
 
@@ -46,14 +50,11 @@ pub fn notify(
         let flush = arguments.flush.then_some(which);
         let mut keep_going = || stop.requested().is_none();
         #[cfg(feature = "serve")]
-        {
-            if let Ok(registry) = crate::registry::Registry::open(Arc::clone(&files), &run) {
-                let messages = messages_in(&registry.outbox(), flush, &mut keep_going)?;
-                let run = run.display().to_string();
-                lines
-                    .extend(messages.into_iter().map(|message| Line { run: run.clone(), message }));
-                continue;
-            }
+        if let Some(outbox) = outbox_without_study(&files, &run) {
+            let messages = messages_in(&outbox, flush, &mut keep_going)?;
+            let run = run.display().to_string();
+            lines.extend(messages.into_iter().map(|message| Line { run: run.clone(), message }));
+            continue;
         }
         let folder = match RunFolder::open(Arc::clone(&files), &run) {
             Err(RunFolderError::NotARun { .. }) if arguments.run.is_none() => continue,
@@ -91,6 +92,18 @@ pub fn notify(
         return Err(CliError::Unsent { waiting: format!("{waiting} {messages}"), parked });
     }
     Ok(Exit::Success)
+}
+
+/// The outbox of a registry, or of a build whose program is no study; `None` for a run.
+#[cfg(feature = "serve")]
+fn outbox_without_study(files: &Arc<dyn Files>, folder: &Path) -> Option<Outbox> {
+    if let Ok(registry) = crate::registry::Registry::open(Arc::clone(files), folder) {
+        return Some(registry.outbox());
+    }
+    let is_run = RunFolder::open(Arc::clone(files), folder).is_ok();
+    let outbox = Outbox::in_folder(Arc::clone(files), folder);
+    let has_outbox = matches!(files.kind(outbox.folder()), Ok(Some(PathKind::Folder)));
+    (!is_run && has_outbox).then_some(outbox)
 }
 
 /// The messages of a run that are left, and those that were sent now.

@@ -77,6 +77,24 @@ fn acceptance_and_rejection_are_told_and_the_exit_code_is_the_studys() {
 }
 
 #[test]
+fn messages_of_a_build_without_a_study_are_listed_and_sent() {
+    let server = SmtpServer::start();
+    server.react_at(Step::From, Reaction::Answer("450 later".into()));
+    let bench = bench(PASSED, &server);
+    expect_code(&bench.burgeon(&["tune", "study.toml"]), 0);
+    let build = bench.path().join("builds/12");
+    fs::create_dir_all(&build).unwrap();
+    fs::rename(bench.path().join("runs/growing-0001/outbox"), build.join("outbox")).unwrap();
+    let listed = bench.burgeon(&["notify", "builds/12"]);
+    expect_code(&listed, 0);
+    assert!(stdout(&listed).contains("waits until"), "{}", stdout(&listed));
+    server.accept();
+    expect_code(&bench.burgeon(&["notify", "--flush", "--now", "builds/12"]), 0);
+    assert_eq!(subjects(&server).len(), 1);
+    expect_code(&bench.burgeon(&["notify", "builds"]), 1);
+}
+
+#[test]
 fn a_study_whose_time_is_up_says_so() {
     let server = SmtpServer::start();
     let text = study(MISSED, &mail(&server, "")).replace("epochs = 2", "epochs = 9000");

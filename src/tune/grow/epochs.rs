@@ -1,6 +1,6 @@
 //! For how many epochs a trial should train, and with which schedule.
 
-use crate::spec::{Optimizer, Schedule, Spec};
+use crate::spec::{Schedule, Spec};
 use crate::tune::family;
 use crate::tune::forecaster::first_member;
 use crate::tune::history::TrialRecord;
