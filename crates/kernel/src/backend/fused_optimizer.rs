@@ -190,6 +190,7 @@ pub struct FusedMuon {
 
 /// The state of [`FusedMuon`] for a parameter.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "it moves once a step, and holds tensors")]
 pub enum FusedMuonState<const D: usize> {
     /// Of filters: the velocity, of their shape. It is recorded like that of [`FusedSgdState`].
     Filters(Tensor<D>),
