@@ -11,7 +11,7 @@ use super::trainer::{Parent, Trainer, TrainerError, TrialNote, TrialObserver, Tr
 use crate::checkpoint::{newest_place, newest_valid};
 use crate::cluster::{Attempts, Claim, End, Outcome, Part, Task};
 use crate::ledger::{Event, Ledger};
-use crate::record::{Ending, EpochRecord, SoFar, StepProgress};
+use crate::record::{Ending, EpochRecord, Inherit, SoFar, StepProgress};
 use crate::spec::{Spec, StudyDocument};
 use crate::sys::clock::RealClock;
 use crate::sys::fence::Fence;
@@ -84,6 +84,12 @@ impl NodeWork<'_> {
             spec: &spec,
             looked: None,
         };
+        if let Some(parent) = &task.parent
+            && parent.inherit != Inherit::Nothing
+        {
+            let visibility = spec.file().run.visibility;
+            self.until_visible(parent.folder, Duration::from_secs(visibility as u64));
+        }
         let trained = match self.part {
             Part::Rates => {
                 let middle = self.task.middle.unwrap_or(spec.train().learning_rate);
@@ -111,6 +117,20 @@ impl NodeWork<'_> {
                 images_per_second: outcome.images_per_second,
             }),
         })
+    }
+
+    /// Waits until a parent's checkpoints are there: it has ended, but this node may see what others wrote only after
+    /// `visibility`. Whoever reads them tells what is wrong if they are not there then.
+    fn until_visible(&self, parent: &Path, visibility: Duration) {
+        let (files, began) = (&*self.trainer.files, Instant::now());
+        let is_visible = || {
+            let found = newest_valid(files, &parent.join(CHECKPOINTS));
+            found.is_ok_and(|found| found.checkpoint.is_some())
+        };
+        while !is_visible() && began.elapsed() < visibility && self.stop.requested().is_none() {
+            self.trainer.running_trials.beat();
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// Copies the newest checkpoint of earlier attempts, or of a process that trained the trial by itself, into this

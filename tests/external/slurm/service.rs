@@ -87,7 +87,7 @@ pub fn the_service_trains_on_the_cluster_and_its_page_shows_the_jobs() {
     }
     assert!(was_running, "no job was shown while it ran");
     assert!(page.contains("accepted") || page.contains("not passed"), "{page}");
-    for said in ["Jobs on the cluster", "<td>n1</td>", "<td>finished</td>", "node-seconds"] {
+    for said in ["Jobs on the cluster", "<td>n1</td>", "<td>finished</td>", "Total node time"] {
         assert!(page.contains(said), "{said}: {page}");
     }
     let report = fs::read_to_string(folder.join("state/builds/1/runs/growing-0001/report.html"));
