@@ -197,10 +197,8 @@ impl<'a, T: Trainer> Study<'a, T> {
         let Some(last) = history.last() else {
             let first = Trial::first(&self.setup.spec);
             running.push_back(self.start(scope, first, history, over)?);
-            while let Some(proposal) = self.beside_first(&proposals_of(&running)) {
-                let trial =
-                    Trial::beside_first(running.len() as u32 + 1, proposal, &self.setup.spec)?;
-                running.push_back(self.start(scope, trial, history, over)?);
+            if !self.policy.needs_first_result() {
+                self.start_beside_first(history, &mut running, scope, over)?;
             }
             return Ok(running);
         };
@@ -408,16 +406,24 @@ impl<'a, T: Trainer> Study<'a, T> {
         }
     }
 
-    /// A proposal that does not wait for the result of the first trial, if a job is free beside it.
-    fn beside_first(&self, running: &[Proposal]) -> Option<Proposal> {
-        let jobs = 1 + running.len();
-        if jobs >= self.phase.spec.tune().jobs
-            || self.phase.growth == Growth::Off
-            || self.exhausted_budget(&[], jobs).is_some()
+    /// Starts trials beside the study's first one until all jobs are taken, for a policy that does not wait for its result.
+    fn start_beside_first<'scope>(
+        &'scope self,
+        history: &[TrialRecord],
+        running: &mut VecDeque<Running<'scope>>,
+        scope: &'scope Scope<'scope, '_>,
+        over: &'scope AtomicBool,
+    ) -> Result<(), StudyError> {
+        let tune = self.phase.spec.tune();
+        let first = [TrialRecord::unjudged(self.setup.spec.clone(), self.setup.training_images)];
+        while running.len() < tune.jobs
+            && let Some(proposal) = self.propose(&first, &proposals_of(running))
         {
-            return None;
+            let number = running.len() as u32 + 1;
+            let trial = Trial::beside_first(number, proposal, &first)?;
+            running.push_back(self.start(scope, trial, history, over)?);
         }
-        self.policy.propose_beside_first(&self.setup.spec, self.setup.training_images, running)
+        Ok(())
     }
 
     pub(super) fn removed(&self) -> MutexGuard<'_, BTreeSet<u32>> {

@@ -71,41 +71,36 @@ impl Trial {
         proposal: Proposal,
         history: &[TrialRecord],
     ) -> Result<Self, StudyError> {
+        let wrong = |why| StudyError::Proposal { trial: number, why };
         let parent = history.iter().find(|record| record.trial == proposal.parent);
         let parent = parent.ok_or_else(|| {
-            let why = format!("its parent, trial {}, is not in the history", proposal.parent);
-            StudyError::Proposal { trial: number, why }
+            wrong(format!("its parent, trial {}, is not in the history", proposal.parent))
         })?;
-        Self::child(number, proposal, &parent.spec)
-    }
-
-    /// A trial that a policy proposes while the first one, with this spec, is in training.
-    ///
-    /// # Errors
-    ///
-    /// When its parent is not the first trial, it inherits from it, or the proposal's spec is not what its edits give.
-    pub(super) fn beside_first(
-        number: u32,
-        proposal: Proposal,
-        first: &Spec,
-    ) -> Result<Self, StudyError> {
-        if proposal.parent != 1 || proposal.inherit != Inherit::Nothing {
-            let why = "it can inherit from no trial while the first one is in training".into();
-            return Err(StudyError::Proposal { trial: number, why });
-        }
-        Self::child(number, proposal, first)
-    }
-
-    fn child(number: u32, proposal: Proposal, parent: &Spec) -> Result<Self, StudyError> {
-        let wrong = |why| StudyError::Proposal { trial: number, why };
-        let edited = Edit::apply_all(&proposal.edits, parent);
+        let edited = Edit::apply_all(&proposal.edits, &parent.spec);
         let edited = edited.map_err(|error| wrong(error.to_string()))?;
         if edited != proposal.spec {
             let why = "its spec is not its parent's spec with its edits applied; make it with `Proposal::new`";
             return Err(wrong(why.into()));
         }
         let spec = proposal.spec.clone();
-        Ok(Self { number, spec, origin: Some(Origin { proposal, parent: parent.clone() }) })
+        Ok(Self { number, spec, origin: Some(Origin { proposal, parent: parent.spec.clone() }) })
+    }
+
+    /// A trial that a policy proposes while the first one, the only one in `history`, is in training.
+    ///
+    /// # Errors
+    ///
+    /// As [`proposed`](Self::proposed), and when it inherits from the first trial.
+    pub(super) fn beside_first(
+        number: u32,
+        proposal: Proposal,
+        history: &[TrialRecord],
+    ) -> Result<Self, StudyError> {
+        if proposal.inherit != Inherit::Nothing {
+            let why = "it can inherit from no trial while the first one is in training".into();
+            return Err(StudyError::Proposal { trial: number, why });
+        }
+        Self::proposed(number, proposal, history)
     }
 
     /// A trial that was started before its study was extended, and continues under the gate and budget

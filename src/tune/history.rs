@@ -50,6 +50,12 @@ impl TrialRecord {
         }
     }
 
+    /// A study's first trial before anything but its number of training images is known.
+    pub(crate) fn unjudged(spec: Spec, images: usize) -> Self {
+        let epoch = EpochRecord { images: images as u64, ..EpochRecord::default() };
+        Self { train_seconds: 0.0, ..Self::new(1, spec, vec![epoch]) }
+    }
+
     /// Number of training images in an epoch: as recorded, or else as the study says.
     pub fn images_per_epoch(&self) -> usize {
         let counted = self.curve.iter().map(|epoch| epoch.images as usize).max();

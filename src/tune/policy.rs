@@ -103,18 +103,12 @@ pub trait Policy: Send + Sync {
     /// the listener.
     fn propose(&self, history: &[TrialRecord], running: &[Proposal]) -> Option<Proposal>;
 
-    /// The next trial while the study's first one is still in training and further `[tune] jobs` are free; `None`, the
-    /// default, if proposals follow from its result. `first` is its spec and `images` the number of training images;
-    /// the proposal's parent is that trial, from which it inherits nothing.
-    ///
-    /// The result must depend on the arguments alone, as that of [`propose`](Self::propose).
-    fn propose_beside_first(
-        &self,
-        _first: &Spec,
-        _images: usize,
-        _running: &[Proposal],
-    ) -> Option<Proposal> {
-        None
+    /// Whether the first proposals follow from the result of the study's first trial, as by default. If not,
+    /// [`propose`](Self::propose) is also called while that trial is in training and further `[tune] jobs` are free: the
+    /// history then is that trial alone, of which only its spec and number of images are known, and whose score is the
+    /// lowest; proposals inherit nothing from it.
+    fn needs_first_result(&self) -> bool {
+        true
     }
 
     /// Whether `trial` may still become the parent of a proposal that inherits weights or state from it.

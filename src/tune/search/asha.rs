@@ -14,9 +14,8 @@ use std::cmp::Ordering;
 use super::domain::Domain;
 use super::draw::Before;
 use super::tpe::{KNOWN_LEAST, suggest};
-use super::unjudged;
 use crate::record::{Ending, Inherit};
-use crate::spec::{Edit, Spec};
+use crate::spec::Edit;
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
 
@@ -43,13 +42,8 @@ impl Policy for Asha {
         suggest(Before { history, running }, &domain, on_rung(history, rated))
     }
 
-    fn propose_beside_first(
-        &self,
-        first: &Spec,
-        images: usize,
-        running: &[Proposal],
-    ) -> Option<Proposal> {
-        self.propose(&[unjudged(first, images)], running)
+    fn needs_first_result(&self) -> bool {
+        false
     }
 
     /// A trial on a rung below the highest that would still be promoted there if all remaining trials of the budget

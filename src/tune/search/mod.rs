@@ -20,8 +20,6 @@ use self::domain::Domain;
 use self::draw::{Before, draw_trial};
 use super::history::TrialRecord;
 use super::policy::{Policy, Proposal};
-use crate::record::EpochRecord;
-use crate::spec::Spec;
 
 /// Random search: draws every trial uniformly from `[tune.space]`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,24 +32,12 @@ impl Policy for Random {
         draw_trial(before, &domain, |rng| domain.uniform(rng), "drawn at random")
     }
 
-    fn propose_beside_first(
-        &self,
-        first: &Spec,
-        images: usize,
-        running: &[Proposal],
-    ) -> Option<Proposal> {
-        self.propose(&[unjudged(first, images)], running)
+    fn needs_first_result(&self) -> bool {
+        false
     }
 
     /// Every trial starts from fresh weights.
     fn may_grow_from(&self, _trial: &TrialRecord, _history: &[TrialRecord]) -> bool {
         false
     }
-}
-
-/// The first trial before anything but its number of images is known, on which the usual settings depend. As its score is
-/// the lowest, and a single trial is too few for an estimate, nothing follows from it.
-fn unjudged(spec: &Spec, images: usize) -> TrialRecord {
-    let epoch = EpochRecord { images: images as u64, ..EpochRecord::default() };
-    TrialRecord::new(1, spec.clone(), vec![epoch])
 }

@@ -3,8 +3,6 @@
 use super::density::Density;
 use super::domain::{Domain, Point};
 use super::draw::{Before, draw_trial, usual_trial};
-use super::unjudged;
-use crate::spec::Spec;
 use crate::sys::CounterRng;
 use crate::tune::history::TrialRecord;
 use crate::tune::policy::{Policy, Proposal};
@@ -33,13 +31,8 @@ impl Policy for Tpe {
         suggest(Before { history, running }, &domain, history)
     }
 
-    fn propose_beside_first(
-        &self,
-        first: &Spec,
-        images: usize,
-        running: &[Proposal],
-    ) -> Option<Proposal> {
-        self.propose(&[unjudged(first, images)], running)
+    fn needs_first_result(&self) -> bool {
+        false
     }
 
     /// Every trial starts from fresh weights.
