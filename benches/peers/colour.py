@@ -5,9 +5,10 @@
     /tmp/peers/bin/python benches/peers/colour.py [--rounds 5] [--only TEXT] [--images CIFAR_FOLDER]
 
 First twelve 3x3 convolutions, a training step of a batch of 64 each (forward, and the gradients of
-images, weights and biases), as they are where batch-norm follows. Then an epoch of a whole network:
-conv 32, 32, pool, 64, 64, pool, 128, pool, dense 128, each convolution with batch-norm and relu, of
-32x32 colour images in batches of 128, with Adam; it needs a folder with the binary files of CIFAR-10.
+images, weights and biases), as they are where batch-norm follows. Then an epoch of two whole networks,
+of 32x32 colour images in batches of 128, with Adam: conv 32, 32, pool, 64, 64, pool, 128, pool, dense
+128, each convolution with batch-norm and relu; and the layers of models/cifar.toml. That needs a
+folder with the binary files of CIFAR-10.
 
 PyTorch runs eagerly, in its usual layout and in channels_last; the better of the two counts. Everybody
 has the same number of threads, and runs in turn, A B A B; figures are medians, with the ratios of the
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 
 import torch
 import torch.nn as nn
@@ -35,7 +37,7 @@ TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--rounds", type=int, default=5)
-parser.add_argument("--only", default="", help="shapes whose name contains this, or `network`")
+parser.add_argument("--only", default="", help="shapes and networks whose name contains this")
 parser.add_argument("--images", help="folder of CIFAR-10's binary files")
 parser.add_argument("--burgeon", default=TARGET / "release" / "burgeon")
 parser.add_argument("--shapes", help="the kernel_shapes program; the newest build unless said")
@@ -114,9 +116,7 @@ source = "cifar"
 path = "{images}"
 validation = 100
 [model]
-layers = [
-{layers}
-]
+layers = [{layers}]
 [train]
 epochs = 3
 batch-size = 128
@@ -125,32 +125,46 @@ learning-rate = 0.001
 [gate]
 accuracy = 0.99
 """
-CONVS = [32, 32, None, 64, 64, None, 128, None]
+CONV = """
+  {{ conv = {{ filters = {}, kernel = 3, activation = "none" }} }},
+  {{ batch-norm = {{ activation = "relu" }} }},"""
+POOL = "\n  { max-pool = { size = 2 } },"
 
 
-def study():
-    conv = ('{{ conv = {{ filters = {}, kernel = 3, activation = "none" }} }},\n'
-            '{{ batch-norm = {{ activation = "relu" }} }},')
-    layers = [conv.format(width) if width else "{ max-pool = { size = 2 } }," for width in CONVS]
-    return STUDY.format(images=pathlib.Path(args.images).resolve(),
-                        layers="\n".join([*layers, "{ dense = { units = 128 } },"]))
+def networks():
+    """The layers of both networks, as they stand in a study."""
+    plain = "".join(CONV.format(width) if width else POOL
+                    for width in (32, 32, None, 64, 64, None, 128, None))
+    cifar = (ROOT / "models" / "cifar.toml").read_text().split("layers = [", 1)[1].split("\n]", 1)[0]
+    return {"plain network": plain + "\n  { dense = { units = 128 } },\n", "models/cifar.toml": cifar + "\n"}
 
 
-def torch_network():
-    layers, channels = [], 3
-    for width in CONVS:
-        if width:
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
-            channels = width
+def torch_network(layers):
+    built, channels, side, flat = [], 3, 32, False
+    for layer in tomllib.loads(f"layers = [{layers}]")["layers"]:
+        kind, settings = (layer, {}) if isinstance(layer, str) else next(iter(layer.items()))
+        if kind == "conv":
+            built.append(nn.Conv2d(channels, settings["filters"], settings["kernel"], padding="same"))
+            channels = settings["filters"]
+        elif kind == "batch-norm":
+            built += [nn.BatchNorm2d(channels), nn.ReLU()]
+        elif kind == "max-pool":
+            built.append(nn.MaxPool2d(settings["size"]))
+            side //= settings["size"]
+        elif kind == "global-avg-pool":
+            built += [nn.AdaptiveAvgPool2d(1)]
+            side = 1
+        elif kind == "dense":
+            built += [nn.Flatten(), nn.Linear(channels * side * side, settings["units"]), nn.ReLU()]
+            channels, side, flat = settings["units"], 1, True
         else:
-            layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * 16, 128), nn.ReLU(),
-                         nn.Linear(128, 10))
+            sys.exit(f"the peer knows no layer {kind}")
+    return nn.Sequential(*built, *([] if flat else [nn.Flatten()]), nn.Linear(channels, 10))
 
 
-def torch_epoch(images, layout):
+def torch_epoch(layers, images, layout):
     """Milliseconds an image of the second epoch."""
-    model = torch_network().to(memory_format=layout)
+    model = torch_network(layers).to(memory_format=layout)
     x = torch.randn(images, 3, 32, 32).to(memory_format=layout)
     y = torch.randint(10, (images,))
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
@@ -166,22 +180,24 @@ def torch_epoch(images, layout):
     return 1e3 * seconds / (images // 128 * 128)
 
 
-def network():
+def network(name, layers):
     ours, theirs = [], {layout: [] for layout in LAYOUTS}
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "colour.toml"
-        path.write_text(study())
+        path.write_text(STUDY.format(images=pathlib.Path(args.images).resolve(), layers=layers))
         for round in range(args.rounds):
             events = lines([args.burgeon, "train", path, "--threads", args.threads, "--json",
                             "--runs", pathlib.Path(folder) / str(round)])
             last = [event for event in events if event["event"] == "epoch_finished"][-1]
             ours.append(1e3 * last["seconds"] / last["images"])
             for layout, memory_format in LAYOUTS.items():
-                theirs[layout].append(torch_epoch(2688, memory_format))
-    report("network, ms an image", ours, theirs)
+                theirs[layout].append(torch_epoch(layers, 2688, memory_format))
+    report(f"{name}, ms/image", ours, theirs)
 
 
 print(f"{'':<26} {'burgeon':>8} " + ", ".join(f"{layout:>8}" for layout in LAYOUTS))
 shapes()
-if args.images and args.only in "network":
-    network()
+if args.images:
+    for name, layers in networks().items():
+        if args.only in name:
+            network(name, layers)

@@ -7,17 +7,20 @@ and burgeon within one process.
     target/peers/bin/python benches/peers/serving.py RUN MNIST_FOLDER [SECONDS [ROUNDS]]
 
 RUN is a run of `models/lenet.toml`. 16 connections each send 32 images as raw bytes and read raw float32 logits, over the
-loopback; the client is C-like: sockets and threads of a process of its own, which shares the cores with the server. Servers
-are measured in turns; medians of the rounds are printed. Then single images, 100 a second, and their latencies.
+loopback; the client (`client.rs`) is a process of its own, which shares the cores with the server. Servers are measured in
+turns; medians of the rounds are printed. Then single images, 100 a second, and their latencies. uvicorn runs on uvloop where
+that is installed (`pip install uvloop`), which is said.
 
 In between, burgeon's network classifies batches of the same 32 images within a process of its own, a thread for each core
 (`benches/inference.rs`): what its server cannot exceed. The ratio of both is printed. That program is run by `cargo bench`,
 or is what BURGEON_INFERENCE names.
 """
 
+import importlib.util
 import json
 import os
 import pathlib
+import shutil
 import socket
 import statistics
 import subprocess
@@ -72,24 +75,14 @@ def answer(stream):
     return body
 
 
-def throughput(port, request, seconds):
+def throughput(client, port, request, seconds):
     """Images a second by all connections."""
-    counts = [0] * CONNECTIONS
-    end = time.monotonic() + seconds
-
-    def work(at):
-        with socket.create_connection(("127.0.0.1", port)) as stream:
-            stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while time.monotonic() < end:
-                stream.sendall(request)
-                answer(stream)
-                counts[at] += IMAGES
-
-    threads = [threading.Thread(target=work, args=(at,)) for at in range(CONNECTIONS)]
-    began = time.monotonic()
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
-    return sum(counts) / (time.monotonic() - began)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(request)
+        file.flush()
+        command = [client, str(port), file.name, str(CONNECTIONS), str(seconds)]
+        answers = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return IMAGES * float(answers)
 
 
 def latencies(port, request, seconds, rate=100):
@@ -169,7 +162,8 @@ def main():
         "uvicorn": [sys.executable, "-m", "uvicorn", "--app-dir", str(HERE), "--port", str(ports["uvicorn"])]
         + ["--no-access-log", "--log-level", "warning", "serve_peer:app"],
     }
-    servers = []
+    servers, folder = [], tempfile.mkdtemp(prefix="burgeon-serving-")
+    print("uvicorn on", "uvloop" if importlib.util.find_spec("uvloop") else "asyncio")
     try:
         for command in commands.values():
             environment = dict(os.environ, BURGEON_PEER_MODEL=model)
@@ -180,10 +174,12 @@ def main():
         bare = {"burgeon in one process": lambda: bare_burgeon(run, pixels, seconds)}
         bare["ONNX Runtime in one process"] = lambda: bare_onnx(model, pixels, seconds)
         bare_burgeon(run, pixels, 0.1)  # Compiles it.
+        client = str(pathlib.Path(folder) / "client")
+        subprocess.run(["rustc", "-O", "--edition", "2024", "-o", client, HERE / "client.rs"], check=True)
         found = {name: [] for name in [*ports, *bare]}
         for _ in range(rounds):
             for name in ports:
-                found[name].append(throughput(ports[name], many[name], seconds))
+                found[name].append(throughput(client, ports[name], many[name], seconds))
             for name, measure in bare.items():
                 found[name].append(measure())
         for name, values in found.items():
@@ -200,6 +196,7 @@ def main():
             server.terminate()
         for server in servers:
             server.wait()
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
