@@ -84,6 +84,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The range lies inside the slice, and `lanes <= LANES`.
     unsafe fn store_u8_partial(self, to: &mut [u8], at: usize, lanes: usize, value: Self::V);
 
+    /// Asks for the cache line of `memory[at]`, which will be needed soon; any index will do.
+    #[inline(always)]
+    fn prefetch(self, memory: &[f32], at: usize) {
+        let _ = (memory, at);
+    }
+
     /// `a + b`
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     /// `a - b`

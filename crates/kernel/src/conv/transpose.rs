@@ -91,6 +91,14 @@ impl Transpose<'_> {
     #[inline(always)]
     unsafe fn whole_block<S: EightLanes>(&mut self, s: S, i: usize, j: usize) {
         let mut block = [s.zero(); 8];
+        let is_read_ahead = self.to_rows.stride <= self.from_rows.stride;
+        for k in 0..8 {
+            if is_read_ahead {
+                s.prefetch(self.from, self.source_at(i + 8 + k, j));
+            } else {
+                s.prefetch(self.to, self.target_at(i, j + 8 + k));
+            }
+        }
         for (k, row) in block.iter_mut().enumerate() {
             // SAFETY: row `i + k` exists, as the caller promises.
             *row = unsafe { s.load(self.from, self.source_at(i + k, j)) };

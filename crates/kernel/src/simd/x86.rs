@@ -36,6 +36,15 @@ impl Avx512 {
     }
 }
 
+#[inline(always)]
+fn prefetch(memory: &[f32], at: usize) {
+    #[cfg(not(miri))]
+    // An address that does not exist is ignored by the machine.
+    unsafe {
+        _mm_prefetch::<_MM_HINT_T0>(memory.as_ptr().wrapping_add(at).cast());
+    }
+}
+
 /// Eight times all bits, then eight times none: the eight values at `8 - n` select the first `n` lanes.
 static FIRST_LANES: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -164,6 +173,11 @@ impl Simd for Avx2 {
                 }
             }
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, memory: &[f32], at: usize) {
+        prefetch(memory, at);
     }
 
     #[inline(always)]
@@ -423,6 +437,11 @@ impl Simd for Avx512 {
             let bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(value));
             _mm_mask_storeu_epi8(to.as_mut_ptr().add(at).cast(), first_lanes_512(lanes), bytes);
         }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, memory: &[f32], at: usize) {
+        prefetch(memory, at);
     }
 
     #[inline(always)]

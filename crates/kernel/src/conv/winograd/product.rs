@@ -2,7 +2,7 @@
 //!
 //! Invariant: an element of the result is one chain of fused multiply-adds over the depth in ascending order.
 
-use crate::simd::{Outlined, Simd, opaque_index};
+use crate::simd::{Outlined, Simd, opaque};
 
 /// Vectors of columns that a tile has where there are enough.
 pub(super) const fn panel_vectors<S: Simd>() -> usize {
@@ -17,6 +17,13 @@ const fn rows_max<S: Simd>() -> usize {
         _ => 3,
     }
 }
+
+/// Rows whose numbers are loaded relative to one address, as far as the machine can add multiples of a register to it. The
+/// compiler does not know where the next group is, or it would load all rows at once, and have no registers left for the sums.
+const GROUP: usize = 3;
+
+/// How many terms of the right factor are fetched ahead of their use.
+const AHEAD: usize = 12;
 
 /// `[r][c] = Σ_d left[r][d] · right[d][c]`
 #[derive(Clone, Copy)]
@@ -127,39 +134,48 @@ impl<const R: usize, const V: usize> Outlined for Tile<'_, '_, R, V> {
         let Product { left, right, depth, .. } = *product;
         let [left_row, left_step] = product.left_steps;
         let right_step = product.right_steps[1];
-        let mut sums = [[s.zero(); V]; R];
+        let out_at = |r: usize, v: usize| place.out + r * out_row + v * S::LANES;
         if add {
-            for (r, sums) in sums.iter_mut().enumerate() {
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    // SAFETY: inside the result, as `run_tile` demands of its caller.
-                    *sum = unsafe { s.load(out, place.out + r * out_row + v * S::LANES) };
+            // They are needed last, and come from the second-level cache meanwhile.
+            for r in 0..R {
+                for v in 0..V {
+                    s.prefetch(out, out_at(r, v));
                 }
             }
         }
+        let mut sums = [[s.zero(); V]; R];
         let (mut left_at, mut right_at) = (place.left, place.right);
         for _ in 0..depth {
             let mut columns = [s.zero(); V];
             for (v, columns) in columns.iter_mut().enumerate() {
                 // SAFETY: inside the right factor, as `run_tile` demands of its caller.
                 *columns = unsafe { s.load(right, right_at + v * S::LANES) };
+                s.prefetch(right, right_at + AHEAD * right_step + v * S::LANES);
             }
             let mut row_at = left_at;
-            for sums in &mut sums {
+            for group in sums.chunks_mut(GROUP) {
                 // SAFETY: inside the left factor, as `run_tile` demands of its caller.
-                let number = unsafe { s.load_splat(left, row_at) };
-                for (sum, columns) in sums.iter_mut().zip(columns) {
-                    *sum = s.fma(number, columns, *sum);
+                let rows = opaque(unsafe { left.get_unchecked(row_at..) });
+                for (r, sums) in group.iter_mut().enumerate() {
+                    // SAFETY: as above.
+                    let number = unsafe { s.load_splat(rows, r * left_row) };
+                    for (sum, columns) in sums.iter_mut().zip(columns) {
+                        *sum = s.fma(number, columns, *sum);
+                    }
                 }
-                // Or the compiler loads all rows at once, and has no registers left for the sums.
-                row_at = opaque_index(row_at + left_row);
+                row_at += GROUP * left_row;
             }
             left_at += left_step;
             right_at += right_step;
         }
         for (r, sums) in sums.iter().enumerate() {
             for (v, sum) in sums.iter().enumerate() {
+                let at = out_at(r, v);
                 // SAFETY: inside the result, as `run_tile` demands of its caller.
-                unsafe { s.store(out, place.out + r * out_row + v * S::LANES, *sum) };
+                unsafe {
+                    let sum = if add { s.add(s.load(out, at), *sum) } else { *sum };
+                    s.store(out, at, sum);
+                }
             }
         }
     }
