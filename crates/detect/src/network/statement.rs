@@ -209,7 +209,7 @@ impl<'a> Interpreter<'a> {
                 values.into_iter().take(1).collect()
             }
             Some(values) => values,
-            None => vec![Value::unknown("what a loop goes over")],
+            None => vec![Value::unknown(self.why(&over))],
         };
         for value in rounds.into_iter().take(ROUNDS_MOST) {
             self.assign(left, value, scope);
