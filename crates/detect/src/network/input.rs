@@ -45,7 +45,9 @@ pub(super) fn arranged(
         }
         Some([Some(height), Some(width)]) => {
             let image = Shape::Image(1, *height, *width);
-            attempt(image, false).map(|arranged| (arranged, image))
+            let mut arranger = Arranger::new(it, image, false, first, is_old);
+            arranger.is_of_rows = chain.is_keras;
+            arranger.arrange(chain).map(|arranged| (arranged, image))
         }
         Some([Some(row)]) => match row_as_image(*row, images) {
             Some(image) => attempt(image, true).map(|arranged| (arranged, image)),
