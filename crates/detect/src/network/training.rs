@@ -44,6 +44,16 @@ impl Interpreter<'_> {
             self.optimizer(optimizer.as_ref(), &mut training);
             let loss = compile.args.get(1, &["loss"]).cloned();
             self.loss(loss.as_ref(), &mut training);
+        } else if chain.is_keras
+            && let Some(optimizer) = self.objects.iter().rposition(|made| {
+                made.path.starts_with("keras.optimizers.")
+                    && !made.path.contains(".schedules.")
+                    && made.kind().starts_with(|c: char| c.is_uppercase())
+            })
+        {
+            // A loop of its own that takes gradients compiles nothing.
+            self.at = self.objects[optimizer].place;
+            self.optimizer(Some(&Value::Made(optimizer)), &mut training);
         }
         let fit = events
             .iter()
