@@ -133,10 +133,7 @@ fn converted(
     let text = match (finished, answer.study) {
         (Finished::Exited(0), Some(text)) => text,
         (Finished::Exited(3), _) => {
-            return Err(not_passed(&format!(
-                "it cannot be converted into a study: {}",
-                answer.why
-            )));
+            return Err(not_passed(&answer.why));
         }
         (Finished::Stopped, _) => return Err(build.stop.end()),
         (Finished::OutOfTime, _) => {

@@ -54,8 +54,9 @@ pub fn study(arguments: &DetectArguments, output: &Output) -> Result<Exit, CliEr
 /// The comment at the top of a study.
 fn heading(carried: &CarriedOver) -> String {
     let program = &carried.program;
+    let cell = program.cell.map_or(String::new(), |cell| format!("[cell {cell}]"));
     let mut text = format!(
-        "# The network that {}:{} builds with {}: {} parameters here.\n",
+        "# The network that {}{cell}:{} builds with {}: {} parameters here.\n",
         program.file,
         program.line,
         program.framework.words(),

@@ -1,5 +1,6 @@
 //! Judges a version for promotion, from its measurements: pure and deterministic.
 
+use burgeon_drift::probability;
 use serde::{Deserialize, Serialize};
 
 use super::non_inferiority::{lower_bound, p_value};
@@ -260,13 +261,16 @@ impl Paired {
         let is_worse = self.only_new < self.only_before && p_value < level;
         if is_worse && self.require != Requirement::WithinMargin {
             return Some(format!(
-                "it is significantly worse than version {version}: {} images are classified correctly only by that version, {} only by this one (McNemar's exact test, p = {p_value:.4})",
-                self.only_before, self.only_new
+                "it is significantly worse than version {version}: images classified correctly only by that version: {}, only by this one: {} (McNemar's exact test, {})",
+                self.only_before,
+                self.only_new,
+                probability(*p_value)
             ));
         }
         match self.require {
             Requirement::Better if !(is_better && p_value < level) => Some(format!(
-                "it is not significantly better than version {version} (McNemar's exact test, p = {p_value:.4}), but promotion.require is \"better\""
+                "it is not significantly better than version {version} (McNemar's exact test, {}), but promotion.require is \"better\"",
+                probability(*p_value)
             )),
             Requirement::NotWorse | Requirement::WithinMargin
                 if self.p_worse_by_margin >= *level =>

@@ -171,6 +171,10 @@ fn what_is_no_study_is_refused_with_its_place_and_reason() {
             "from torch import nn\nm = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(9, 8, 3), nn.Flatten(), nn.Linear(8, 2))\n",
             "2: Conv2d: it expects 9 channels, but gets 8",
         ),
+        (
+            "import torchvision\nm = torchvision.models.resnet18()\n",
+            "2: resnet18: the network is one that a library ships",
+        ),
         ("print('keras')\n", "1: the program: no network of Keras or PyTorch is made in it"),
     ];
     for (text, expected) in cases {
@@ -188,6 +192,51 @@ fn what_is_no_study_is_refused_with_its_place_and_reason() {
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(error.contains(&format!("a.py:{expected}")), "{error}\nfor\n{text}");
     }
+}
+
+/// Sizes and settings that stand elsewhere than in a literal of the layer, or without their names.
+#[test]
+fn settings_are_found_where_programs_put_them() {
+    let net = NET.replace("n, 3", "8, 3");
+    let fit = format!("{net}m.compile('adam')\nm.fit(x, y, 64, 3)\n");
+    let loaded = format!(
+        "import numpy as np\nx = np.load('x.npz')['x'].reshape(-1, 28, 28, 1) / 255\n{}",
+        net.replace("(28, 28, 1)", "x.shape[1:]")
+    );
+    let cases = [
+        (fit.clone(), "epochs = 3\n"),
+        (fit, "batch-size = 64\n"),
+        (loaded, "filters = 8"),
+        (format!("first, *others = [4, 8]\nn = others[0]\n{NET}"), "filters = 8"),
+        // A loop of its own, which compiles nothing.
+        (format!("{net}o = keras.optimizers.SGD(0.25)\n"), "learning-rate = 0.25\n"),
+        (
+            "import keras\nfrom keras.layers import *\nn = 4\ni = keras.Input((8, 8, 1))\n\
+             x = Conv2D(n, 3, padding='same')(i)\ny = Conv2D(n, 3, padding='same')(x)\n\
+             if x.shape[-1] != n:\n  x = Conv2D(n, 1)(x)\n\
+             m = keras.Model(i, Dense(2)(Flatten()(Add()([x, y]))))\n"
+                .to_owned(),
+            "residual",
+        ),
+    ];
+    for (text, expected) in cases {
+        let study = study_of(&text).unwrap();
+        assert!(study.toml.contains(expected), "{expected} is not in\n{}\nof\n{text}", study.toml);
+    }
+}
+
+#[test]
+fn a_dense_layer_on_rows_and_a_layer_that_a_condition_decides_on_are_told() {
+    let rows = "import keras\nfrom keras.layers import *\n\
+                m = keras.Sequential([Dense(8, input_shape=(28, 28)), Dense(10)])\n";
+    let study = study_of(rows).unwrap();
+    assert_eq!(study.layers[0].parameters, 28 * 8 + 8);
+    assert!(study.lost.iter().any(|lost| lost.why.contains("it gets rows of 28 pixels")));
+    let flat = "m.add(Flatten())\n";
+    let decided = format!("{flat}if len(sys.argv) > 5:\n  m.add(Dropout(0.5))\n");
+    let text = format!("import sys\n{}", NET.replace("n, 3", "8, 3").replace(flat, &decided));
+    let study = study_of(&text).unwrap();
+    assert!(study.lost.iter().any(|lost| lost.why.contains("it was taken as true")), "{text}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::cli::args::{AddArguments, Common};
 use crate::cli::error::CliError;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::cli::view::{View, percent};
+use crate::cli::view::{View, grouped, percent};
 use crate::cli::{document, launch};
 use crate::data::{Dataset, Loaded, Split, Subset};
 use crate::drift::{REFERENCE_FILE, ReferenceFileError, reference_of};
@@ -113,7 +113,7 @@ pub(super) fn add(
                 true => output.print(&format!(
                     "created {} with {} held-out images",
                     folder.display(),
-                    held_out.set.images
+                    grouped(held_out.set.images)
                 )),
                 // Another process has created it meanwhile, perhaps with other images.
                 false if arguments.held_out.is_some() => {
@@ -150,8 +150,8 @@ pub(super) fn add(
             "version {}: {} of {} held-out images right, {} of them seen in training\n",
             added.version,
             percent(added.accuracy),
-            held_out.set.images,
-            added.seen.len()
+            grouped(held_out.set.images),
+            grouped(added.seen.len())
         ))?,
     };
     if let Err(error) = cleared {

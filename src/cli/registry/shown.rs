@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use burgeon_drift::probability;
 use serde::Serialize;
 
 use crate::cli::shown::shown;
@@ -137,12 +138,12 @@ fn judgement_text(judgement: &Judgement) -> String {
     if let Some(paired) = &judgement.paired {
         let _ = writeln!(
             text,
-            "version {}: {}; {} images are classified correctly only by that version, {} only by this one: p = {:.4} (McNemar's exact test); the difference is at least {:+.2} points (level {})",
+            "version {}: {}; images classified correctly only by that version: {}, only by this one: {}; {} (McNemar's exact test); the difference is at least {:+.2} points (level {})",
             paired.version,
             percent(paired.accuracy),
             paired.only_before,
             paired.only_new,
-            paired.p_value,
+            probability(paired.p_value),
             paired.difference_least * 100.0,
             paired.level
         );
@@ -164,7 +165,13 @@ pub(super) fn verification_text(found: &Verification) -> String {
         1 => "1 fault".into(),
         faults => format!("{faults} faults"),
     };
-    let _ = writeln!(text, "{versions} versions, {records} records, {aliases} aliases: {verdict}");
+    let several = |count: u64, one: &str, more: &str| {
+        format!("{} {}", grouped(count as usize), if count == 1 { one } else { more })
+    };
+    let versions = several(*versions, "version", "versions");
+    let records = several(*records, "record", "records");
+    let aliases = several(*aliases, "alias", "aliases");
+    let _ = writeln!(text, "{versions}, {records}, {aliases}: {verdict}");
     text
 }
 

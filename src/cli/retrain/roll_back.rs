@@ -1,5 +1,7 @@
 //! Rolls back a retrained version that is worse than the version before it on the feedback since.
 
+use burgeon_drift::probability;
+
 use super::Retrainer;
 use super::images::{Feedback, correct_answers};
 use super::plan::promotion_of;
@@ -62,8 +64,10 @@ impl Retrainer<'_> {
             return Ok(None);
         }
         let why = format!(
-            "of {} images labelled since, {only_first} are classified correctly by version {before} only, {only_second} by version {} only (McNemar's exact test, p = {p:.4})",
-            images.set.images, alias.version
+            "of {} images labelled since, {only_first} are classified correctly by version {before} only, {only_second} by version {} only (McNemar's exact test, {})",
+            images.set.images,
+            alias.version,
+            probability(p)
         );
         let writer = writer(&self.registry, "burgeon retrain")?;
         let writer = writer.for_retraining(Retraining { why, ..retraining.clone() }, None);

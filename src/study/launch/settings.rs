@@ -244,7 +244,9 @@ impl Settings {
             }
             places.named = named_folder(places.named, spec.path.as_deref(), recorded.as_deref());
             places.recorded = recorded;
-        } else if let Some(named) = &places.named {
+        } else if let Some(named) = &places.named
+            && spec.path.as_ref().is_none_or(|path| absolute(named) != absolute(path))
+        {
             let (source, path) = (spec.source, spec.path.as_deref());
             listener.data(data::Progress::FolderPassedOver { named, source, path });
         }

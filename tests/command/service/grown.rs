@@ -133,7 +133,7 @@ fn a_program_that_cannot_be_grown_is_told_why() {
     let build = site.ended(1).remove(0);
     assert_eq!(build["verdict"], "not-passed", "{build:#}\n{}", site.build_log(&build));
     let why = build["why"].as_str().unwrap();
-    assert!(why.contains("It was not grown: it cannot be converted into a study"), "{why}");
+    assert!(why.contains("It was not grown: no study can be made of it: train.py:9"), "{why}");
     assert!(why.contains("train.py:9: LSTM: the network is for sequences"), "{why}");
     assert!(stage(&build, "check").is_null(), "{build:#}");
     assert_eq!(build["accuracy"], 0.25);

@@ -41,6 +41,8 @@ pub struct Arranger<'i, 'a> {
     pub(super) is_in_a_row: bool,
     /// A dense layer of Keras that was applied to each pixel, as the last one so far.
     pub(super) dense_on_pixels: bool,
+    /// Whether the image has no axis for channels, so that Keras' dense layers take it for rows.
+    pub(super) is_of_rows: bool,
     pub(super) channels_first: bool,
     /// Whether the program is written for Keras 1.
     pub(super) is_old: bool,
@@ -73,6 +75,7 @@ impl<'i, 'a> Arranger<'i, 'a> {
             softmax: None,
             is_in_a_row: flat,
             dense_on_pixels: false,
+            is_of_rows: false,
             channels_first,
             is_old,
             seen: Vec::new(),

@@ -103,12 +103,22 @@ impl<'a> Interpreter<'a> {
             "pattern_list" | "tuple_pattern" | "list_pattern" | "tuple" | "list"
             | "expression_list" => {
                 let targets = named(left);
-                let values = self.iterated(&value);
-                let fits = values.as_ref().is_some_and(|values| values.len() >= targets.len());
+                // `first, *others = widths`: how many of the values the starred name takes.
+                let starred =
+                    targets.iter().position(|target| target.kind() == "list_splat_pattern");
+                let least = targets.len() - usize::from(starred.is_some());
+                let values = self.iterated(&value).filter(|values| values.len() >= least);
+                let taken = values.as_ref().map_or(0, |values| values.len() - least);
                 for (at, target) in targets.into_iter().enumerate() {
                     let part = match &values {
-                        Some(values) if fits => values[at].clone(),
-                        _ => Value::unknown(match &value {
+                        Some(values) if starred == Some(at) => {
+                            self.list(values[at..at + taken].to_vec())
+                        }
+                        Some(values) if starred.is_some_and(|star| star < at) => {
+                            values[at - 1 + taken].clone()
+                        }
+                        Some(values) => values[at].clone(),
+                        None => Value::unknown(match &value {
                             Value::Unknown(why) => why.to_string(),
                             other => self.why(other),
                         }),
@@ -116,7 +126,7 @@ impl<'a> Interpreter<'a> {
                     self.deeper((), |this| this.assign(target, part, scope));
                 }
             }
-            "parenthesized_expression" => {
+            "parenthesized_expression" | "list_splat_pattern" => {
                 if let Some(inner) = named(left).first() {
                     self.deeper((), |this| this.assign(*inner, value, scope));
                 }

@@ -1,8 +1,12 @@
 //! Which network a program trains, and the layers from its input to its output.
 
 use super::interpreter::{Interpreter, Said};
-use super::value::{Args, Op, Place, Value};
+use super::value::{Args, Made, Op, Place, Value};
 use crate::source::tree::{line, text, walk};
+
+/// What is said of the place from which on a file is no Python.
+const NOT_PARSED: &str =
+    "from here on, some of the file cannot be parsed as Python; what can was followed";
 
 /// Why a program is no study: what stands where, and why that cannot be carried over.
 pub type Refused = Said;
@@ -103,8 +107,7 @@ impl Interpreter<'_> {
         }
         let models = self.models();
         let Some(model) = self.chosen(&models) else {
-            let why = "no network of Keras or PyTorch is made in it, as far as it can be followed without running it";
-            return Err(refused(Place { file: 0, line: 1 }, "the program", why));
+            return Err(self.why_no_network());
         };
         let trained = self.trained(&models);
         if trained.len() > 1 {
@@ -119,6 +122,25 @@ impl Interpreter<'_> {
             );
         }
         self.chain(model)
+    }
+
+    /// Why no network was found: it is one that a library ships, the program is broken, or none is made in it.
+    fn why_no_network(&self) -> Refused {
+        let shipped = ["torchvision.models.", "timm."];
+        let is_shipped =
+            |made: &&Made| shipped.iter().any(|library| made.path.starts_with(library));
+        if let Some(made) = self.objects.iter().find(is_shipped) {
+            let why =
+                "the network is one that a library ships, so the program does not say its layers";
+            return refused(made.place, made.kind().to_owned(), why);
+        }
+        if let Some(said) = self.said.iter().find(|said| said.why == NOT_PARSED) {
+            let why = "from here on, some of the file cannot be parsed as Python, and in what can no network of Keras or PyTorch is \
+                       made";
+            return refused(said.place, said.what.clone(), why);
+        }
+        let why = "no network of Keras or PyTorch is made in it, as far as it can be followed without running it";
+        refused(Place { file: 0, line: 1 }, "the program", why)
     }
 
     /// Says of each file where it stops being Python.
@@ -137,7 +159,7 @@ impl Interpreter<'_> {
             if let Some((line, saw)) = first {
                 self.at = Place { file, line };
                 let saw = if saw.trim().is_empty() { "the file" } else { saw };
-                self.say(saw, "from here on, some of the file cannot be parsed as Python; what can was followed");
+                self.say(saw, NOT_PARSED);
             }
         }
     }

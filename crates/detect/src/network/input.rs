@@ -45,7 +45,9 @@ pub(super) fn arranged(
         }
         Some([Some(height), Some(width)]) => {
             let image = Shape::Image(1, *height, *width);
-            attempt(image, false).map(|arranged| (arranged, image))
+            let mut arranger = Arranger::new(it, image, false, first, is_old);
+            arranger.is_of_rows = chain.is_keras;
+            arranger.arrange(chain).map(|arranged| (arranged, image))
         }
         Some([Some(row)]) => match row_as_image(*row, images) {
             Some(image) => attempt(image, true).map(|arranged| (arranged, image)),
@@ -64,13 +66,21 @@ pub(super) fn arranged(
                 }
             }
             if chain.is_keras {
-                return failure.map_or_else(
-                    || refuse("no layer, `build` or data says the shape of the images".into()),
-                    Err,
-                );
+                return failure.map_or_else(|| refuse(why_untold(it, chain)), Err);
             }
             tried(it, chain, images, failure)
         }
+    }
+}
+
+/// Why the shape of a network's images is not known: no part of the program says it, or in a way that cannot be followed.
+fn why_untold(it: &Interpreter, chain: &Chain) -> String {
+    let first = chain.layers().first().copied();
+    let given =
+        first.and_then(|layer| it.objects[layer].args.named(&["input_shape", "batch_input_shape"]));
+    match given {
+        Some(value) => format!("its `input_shape` cannot be told: {}", it.why(value)),
+        None => "no layer, `build` or data says the shape of the images".into(),
     }
 }
 

@@ -48,11 +48,29 @@ impl Arranger<'_, '_> {
             "GlobalAveragePooling2D" | "GlobalAvgPool2D" => return self.global_pool(false),
             "GlobalMaxPooling2D" | "GlobalMaxPool2D" => return self.global_pool(true),
             "Flatten" => self.flatten(),
-            "Reshape" => return self.reshape(args),
+            "Reshape" => {
+                self.is_of_rows = false;
+                return self.reshape(args);
+            }
             "Dense" => {
                 let units = self.int(args, 0, &["units", "output_dim"], None, 1)?;
                 let bias = self.flag(args, usize::MAX, &["use_bias", "bias"], true);
                 match self.shape {
+                    // On an image without channels, Keras applies it to each row, as no layer of a study is.
+                    Shape::Image(_, height, width)
+                        if self.is_of_rows && self.steps.is_empty() && height > 1 =>
+                    {
+                        let more = (height - 1).saturating_mul(width).saturating_mul(units);
+                        self.say(format!(
+                            "it gets rows of {width} pixels, as no Flatten stands before it, so that Keras has no answer for the \
+                             whole; the study flattens before it, and {more} parameters are added"
+                        ));
+                        self.shape = Shape::Flat(self.shape.len());
+                        self.dense(units, bias)?;
+                        if let Some(row) = self.rows.last_mut() {
+                            row.parameters = row.parameters.saturating_sub(more);
+                        }
+                    }
                     // On an image, Keras applies it to each pixel, as a convolution of 1×1 is.
                     Shape::Image(_, height, width) if height * width > 1 => {
                         self.conv([units, 1, 1, 1], Pad::Pixels(0), bias)?;

@@ -83,7 +83,10 @@ impl Interpreter<'_> {
             }
             ("keras", "backend") => return Value::text("tensorflow"),
             ("keras" | "tensorflow", "int_shape" | "shape") => {
-                return Value::unknown("the size of a layer's output");
+                return match args.at.first() {
+                    Some(Value::Tensor(tensor)) => self.output_shape(*tensor),
+                    _ => Value::unknown("the size of a layer's output"),
+                };
             }
             (_, "is_available" | "is_gpu_available" | "exists" | "isfile" | "isdir") => {
                 return Value::Bool(false);
@@ -364,6 +367,79 @@ impl Interpreter<'_> {
         };
         let sides: Vec<Option<i64>> = sides.iter().map(Value::int).collect();
         (!sides.is_empty()).then_some(sides)
+    }
+
+    /// What a program loads, as an array of the shape that `reshape` brings it to, where that has at least so many
+    /// axes and all but the first are told.
+    pub(super) fn loaded(&mut self, args: &Args, axes: usize) -> Option<Value> {
+        let given = if args.at.is_empty() {
+            args.named(&["newshape", "shape", "new_shape"]).cloned().into_iter().collect()
+        } else {
+            args.at.clone()
+        };
+        let shape = inferred(self.dims(&given)?, None);
+        let is_told = |side: &Option<i64>| side.is_some_and(|side| side > 0);
+        if shape.len() < axes || !shape[1..].iter().all(is_told) {
+            return None;
+        }
+        Some(self.make_data(Data { shape: Some(shape), ..Data::default() }))
+    }
+
+    /// The shape of what a layer of Keras returns: of an image the channels, where the layers before say them.
+    pub(super) fn output_shape(&mut self, tensor: usize) -> Value {
+        let unknown = || Value::unknown("the size of a layer's output");
+        match self.last_axis(tensor) {
+            Some(channels) => {
+                self.tuple(vec![unknown(), unknown(), unknown(), Value::Int(channels)])
+            }
+            None => unknown(),
+        }
+    }
+
+    /// The last axis of an image between two layers of Keras.
+    fn last_axis(&mut self, tensor: usize) -> Option<i64> {
+        if self.channels_first {
+            return None;
+        }
+        let mut at = tensor;
+        while self.step(1) {
+            let tensor = &self.tensors[at];
+            match &tensor.op {
+                Op::Input(shape) => {
+                    return match shape.as_deref()? {
+                        [_, _, last] if *last > 0 => Some(*last),
+                        _ => None,
+                    };
+                }
+                Op::Layer(layer) => {
+                    let made = &self.objects[*layer];
+                    let order = made.args.named(&["data_format", "dim_ordering"]);
+                    if !made.path.starts_with("keras") || order.is_some() {
+                        return None;
+                    }
+                    match made.kind() {
+                        "Conv2D"
+                        | "Convolution2D"
+                        | "SeparableConv2D"
+                        | "SeparableConvolution2D" => {
+                            return made.args.get(0, &["filters", "nb_filter"])?.int();
+                        }
+                        "Activation" | "Add" | "AveragePooling2D" | "AvgPool2D"
+                        | "BatchNormalization" | "Dropout" | "ELU" | "LeakyReLU" | "MaxPool2D"
+                        | "MaxPooling2D" | "PReLU" | "ReLU" | "SpatialDropout2D"
+                        | "ZeroPadding2D" => {}
+                        _ => return None,
+                    }
+                }
+                Op::Call(path, _) => {
+                    if !matches!(path.rsplit('.').next(), Some("add" | "relu" | "+")) {
+                        return None;
+                    }
+                }
+            }
+            at = *tensor.from.first()?;
+        }
+        None
     }
 
     /// Methods of arrays, and functions of an array.

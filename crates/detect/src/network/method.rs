@@ -87,7 +87,9 @@ impl Interpreter<'_> {
                     _ => method(),
                 }
             }
-            Value::Tensor(_) if name == "shape" => Value::unknown("the size of a layer's output"),
+            Value::Tensor(tensor) if name == "shape" => self.output_shape(*tensor),
+            // Whatever the program loads has the shape that it is brought to.
+            Value::Unknown(_) if name == "reshape" => method(),
             Value::Unknown(why) => Value::Unknown(why.clone()),
             _ => method(),
         }
@@ -129,6 +131,10 @@ impl Interpreter<'_> {
                 Value::None
             }
             Value::Made(made) => self.made_method(*made, name, args),
+            Value::Unknown(_) if name == "reshape" => {
+                let why = self.why(object);
+                self.loaded(&args, 3).unwrap_or_else(|| Value::unknown(why))
+            }
             _ => Value::unknown(self.why(object)),
         }
     }
@@ -242,6 +248,11 @@ impl Interpreter<'_> {
             }
             "step" | "zero_grad" | "backward" | "summary" | "set_weights" | "load_weights"
             | "save" | "evaluate" | "load_state_dict" | "initialize" => return Value::None,
+            "reshape" if self.tensors_in(&args).is_empty() => {
+                return self
+                    .loaded(&args, 2)
+                    .unwrap_or_else(|| Value::unknown("the shape of data that the program loads"));
+            }
             _ if RETURN_ITSELF.contains(&name) => return Value::Made(made),
             _ if !self.tensors_in(&args).is_empty() => {
                 let from = self.tensors_in(&args);

@@ -55,6 +55,9 @@ pub struct ProgramStudy {
     pub file: String,
     /// Where the model is made.
     pub line: u32,
+    /// In a notebook, the cell, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cell: Option<u32>,
     /// The study, as TOML.
     #[serde(skip)]
     pub toml: String,
@@ -176,10 +179,12 @@ fn study(files: &[Parsed]) -> Result<ProgramStudy, Lost> {
     all.sort_by_key(|said| said.place);
     all.dedup();
     let place = it.objects[chain.model].place;
+    let (cell, line) = shown_line(&files[place.file], place.line);
     Ok(ProgramStudy {
         framework: if chain.is_keras { Framework::Keras } else { Framework::Pytorch },
         file: files[place.file].name.clone(),
-        line: shown_line(&files[place.file], place.line).1,
+        line,
+        cell,
         toml,
         input: [channels, height, width],
         classes: arranged.classes,

@@ -3,7 +3,7 @@
 use tree_sitter::Node;
 
 use super::interpreter::Interpreter;
-use super::value::{Class, Function, Place, Scope, Value};
+use super::value::{Class, Function, Made, Place, Scope, Value};
 use crate::source::names::canonical;
 use crate::source::tree::{line, named, role};
 
@@ -144,7 +144,12 @@ impl<'a> Interpreter<'a> {
                 let before = (self.objects.len(), self.tensors.len());
                 let place = self.at;
                 let flow = self.block(then, scope);
-                if (self.objects.len(), self.tensors.len()) != before && !others.is_empty() {
+                let decides = if others.is_empty() {
+                    self.objects[before.0..].iter().any(is_layer)
+                } else {
+                    (self.objects.len(), self.tensors.len()) != before
+                };
+                if decides {
                     let saw = self.text(condition, scope);
                     let now = std::mem::replace(&mut self.at, place);
                     self.say(
@@ -209,7 +214,7 @@ impl<'a> Interpreter<'a> {
                 values.into_iter().take(1).collect()
             }
             Some(values) => values,
-            None => vec![Value::unknown("what a loop goes over")],
+            None => vec![Value::unknown(self.why(&over))],
         };
         for value in rounds.into_iter().take(ROUNDS_MOST) {
             self.assign(left, value, scope);
@@ -370,4 +375,11 @@ impl<'a> Interpreter<'a> {
             self.bind(&name, value, scope);
         }
     }
+}
+
+/// Whether something is a layer of a network.
+fn is_layer(made: &Made) -> bool {
+    ["keras.layers.", "torch.nn."].iter().any(|module| made.path.starts_with(module))
+        && made.kind().starts_with(|first: char| first.is_uppercase())
+        && !made.kind().ends_with("DataParallel")
 }

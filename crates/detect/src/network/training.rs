@@ -44,6 +44,16 @@ impl Interpreter<'_> {
             self.optimizer(optimizer.as_ref(), &mut training);
             let loss = compile.args.get(1, &["loss"]).cloned();
             self.loss(loss.as_ref(), &mut training);
+        } else if chain.is_keras
+            && let Some(optimizer) = self.objects.iter().rposition(|made| {
+                made.path.starts_with("keras.optimizers.")
+                    && !made.path.contains(".schedules.")
+                    && made.kind().starts_with(|c: char| c.is_uppercase())
+            })
+        {
+            // A loop of its own that takes gradients compiles nothing.
+            self.at = self.objects[optimizer].place;
+            self.optimizer(Some(&Value::Made(optimizer)), &mut training);
         }
         let fit = events
             .iter()
@@ -54,12 +64,13 @@ impl Interpreter<'_> {
             .iter()
             .rev()
             .find(|made| matches!(made.kind(), "KerasClassifier" | "Trainer"));
+        let method = fit.map_or(String::new(), |event| event.method.clone());
         let fit = fit
             .map(|event| (event.args.clone(), event.place))
             .or(wrapped.map(|made| (made.args.clone(), made.place)));
         if let Some((args, place)) = fit {
             self.at = place;
-            self.fit(&args, chain.is_keras, &mut training);
+            self.fit(&method, &args, chain.is_keras, &mut training);
         }
         if !chain.is_keras {
             self.torch(&mut training);
@@ -126,15 +137,23 @@ impl Interpreter<'_> {
         }
     }
 
-    fn fit(&mut self, args: &Args, is_keras: bool, training: &mut Training) {
-        let epochs = args.named(&["epochs", "nb_epoch", "max_epochs"]).cloned();
+    fn fit(&mut self, method: &str, args: &Args, is_keras: bool, training: &mut Training) {
+        // Where Keras takes them without their names: `fit(x, y, 128, 12)`.
+        let (size_at, epochs_at) = match method {
+            "fit" if is_keras => (2, 3),
+            "fit_generator" if is_keras => (usize::MAX, 2),
+            _ => (usize::MAX, usize::MAX),
+        };
+        let epochs = args.get(epochs_at, &["epochs", "nb_epoch", "max_epochs"]).cloned();
         match epochs {
             Some(epochs) => self.whole("epochs", "epochs", &epochs, training),
             // Keras' default.
             None if is_keras => training.set("epochs", "1"),
             None => {}
         }
-        if let Some(size) = args.named(&["batch_size"]).cloned() {
+        if let Some(size) = args.get(size_at, &["batch_size"]).cloned()
+            && size != Value::None
+        {
             self.whole("batch-size", "batch_size", &size, training);
         }
         if let Some(share) = args.named(&["validation_split"]).and_then(Value::float)
