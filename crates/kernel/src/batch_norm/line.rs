@@ -52,11 +52,12 @@ pub(super) fn statistics<S: Simd>(s: S, channel: Channel<'_>, x: &[f32]) -> (f32
     if batch == 0 {
         return (f32::NAN, f32::NAN);
     }
-    let first = Moments::of(s, &x[channel.input(0)], 0.0).sum / channel.norm.positions() as f64;
+    let next = channel.next_input();
+    let first = Moments::of(s, &x[channel.input(0)], 0.0, 0).sum / channel.norm.positions() as f64;
     let centre = first as f32;
     let mut total = Moments { sum: 0.0, squares: 0.0 };
     for image in 0..batch {
-        let Moments { sum, squares } = Moments::of(s, &x[channel.input(image)], centre);
+        let Moments { sum, squares } = Moments::of(s, &x[channel.input(image)], centre, next);
         total.sum += sum;
         total.squares += squares;
     }
@@ -73,12 +74,14 @@ struct Moments {
 }
 
 impl Moments {
+    /// Fetches what lies `next` elements further on.
     #[inline(always)]
-    fn of<S: Simd>(s: S, values: &[f32], centre: f32) -> Self {
+    fn of<S: Simd>(s: S, values: &[f32], centre: f32, next: usize) -> Self {
         let centre = s.splat(centre);
         let whole = values.len() - values.len() % S::LANES;
         let [mut sums, mut squares] = [[s.zero(); 2]; 2];
         for (i, at) in (0..whole).step_by(S::LANES).enumerate() {
+            s.prefetch(values, at + next);
             // SAFETY: a vector from here ends inside the slice.
             let distance = s.sub(unsafe { s.load(values, at) }, centre);
             sums[i % 2] = s.add(sums[i % 2], distance);

@@ -197,6 +197,19 @@ impl Channel<'_> {
         start..start + positions
     }
 
+    /// From an element of an image's input to that of the next image, which is fetched meanwhile: a channel's planes lie too
+    /// far apart for the machine to foresee.
+    #[inline(always)]
+    fn next_input(&self) -> usize {
+        self.norm.channels * self.norm.positions()
+    }
+
+    /// As [`Channel::next_input`], of the output.
+    #[inline(always)]
+    fn next_output(&self) -> usize {
+        self.norm.channels * self.norm.output_positions()
+    }
+
     /// Whether vectors of eight hold all columns that are pooled to a row.
     fn is_narrow(&self) -> bool {
         self.norm.output_size()[1] <= 8

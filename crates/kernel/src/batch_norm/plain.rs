@@ -16,6 +16,7 @@ pub(super) fn forward<S: Simd>(
     y: DisjointMut<'_, f32>,
 ) {
     let (scale, shift) = (s.splat(line.scale), s.splat(line.shift));
+    let next = channel.next_input();
     for image in 0..channel.norm.batch {
         let range = channel.input(image);
         let x = &x[range.clone()];
@@ -23,6 +24,8 @@ pub(super) fn forward<S: Simd>(
         let y = unsafe { y.range(range) };
         for at in (0..x.len()).step_by(S::LANES) {
             let lanes = S::LANES.min(x.len() - at);
+            s.prefetch(x, at + next);
+            s.prefetch(y, at + next);
             // SAFETY: the lanes end with the slices.
             unsafe {
                 let z = s.fma(s.load_partial(x, at, lanes), scale, shift);
@@ -68,6 +71,7 @@ pub(super) fn deltas<S: Simd>(
     let keeps = !is_computed_twice(activation);
     let on_line = [s.splat(line.scale), s.splat(line.shift)];
     let (mean, inverse) = (s.splat(line.mean), s.splat(line.inverse_deviation));
+    let next = channel.next_input();
     let mut sums = DeltaSums { plain: 0.0, weighted: 0.0 };
     for image in 0..channel.norm.batch {
         let range = channel.input(image);
@@ -77,6 +81,8 @@ pub(super) fn deltas<S: Simd>(
         let (mut image_sum, mut image_weighted) = (s.zero(), s.zero());
         for at in (0..x.len()).step_by(S::LANES) {
             let lanes = S::LANES.min(x.len() - at);
+            s.prefetch(x, at + next);
+            s.prefetch(dy, at + next);
             // SAFETY: the lanes end with the slices.
             unsafe {
                 let value = s.load_partial(x, at, lanes);
@@ -110,6 +116,7 @@ pub(super) fn gradient<S: Simd>(
     let kept = !is_computed_twice(activation);
     let on_line @ [scale, _] = [s.splat(line.scale), s.splat(line.shift)];
     let (slope, level) = (s.splat(rest.slope), s.splat(rest.level));
+    let next = channel.next_input();
     for image in 0..channel.norm.batch {
         let range = channel.input(image);
         let (x, dy) = (&x[range.clone()], &dy[range.clone()]);
@@ -117,6 +124,9 @@ pub(super) fn gradient<S: Simd>(
         let dx = unsafe { dx.range(range) };
         for at in (0..x.len()).step_by(S::LANES) {
             let lanes = S::LANES.min(x.len() - at);
+            for memory in [x, dy, dx] {
+                s.prefetch(memory, at + next);
+            }
             // SAFETY: the lanes end with the slices.
             unsafe {
                 let value = s.load_partial(x, at, lanes);

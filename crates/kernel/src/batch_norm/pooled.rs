@@ -21,6 +21,15 @@ fn row_pairs(norm: &BatchNorm) -> impl Iterator<Item = (usize, usize)> + use<> {
     (0..height).map(move |row| (row * width, 2 * row * input_width))
 }
 
+/// Fetches the windows of as many outputs as a vector has lanes.
+#[inline(always)]
+fn prefetch_windows<S: Simd>(s: S, memory: &[f32], width: usize, at: usize) {
+    for lane in (0..2 * S::LANES).step_by(16) {
+        s.prefetch(memory, at + lane);
+        s.prefetch(memory, at + width + lane);
+    }
+}
+
 /// Sets the channel of `y`.
 #[inline(always)]
 pub(super) fn forward<S: Simd>(
@@ -33,6 +42,7 @@ pub(super) fn forward<S: Simd>(
     let norm = channel.norm;
     let (scale, shift) = (s.splat(line.scale), s.splat(line.shift));
     let (width, activation) = (norm.output_size()[1], norm.activation);
+    let (next, next_output) = (channel.next_input(), channel.next_output());
     for image in 0..norm.batch {
         let x = &x[channel.input(image)];
         // SAFETY: channels do not overlap.
@@ -40,6 +50,8 @@ pub(super) fn forward<S: Simd>(
         for (row, above) in row_pairs(norm) {
             for column in (0..width).step_by(S::LANES) {
                 let lanes = S::LANES.min(width - column);
+                prefetch_windows(s, x, norm.width, above + 2 * column + next);
+                s.prefetch(y, row + column + next_output);
                 // SAFETY: pairs of rows and of columns lie inside the image, and the lanes end with the row.
                 unsafe {
                     let windows = Windows::load(s, x, above, norm.width, column, lanes);
@@ -104,6 +116,7 @@ pub(super) fn delta_sums<S: Simd>(
     let norm = channel.norm;
     let (mean, inverse) = (s.splat(line.mean), s.splat(line.inverse_deviation));
     let width = norm.output_size()[1];
+    let (next, next_output) = (channel.next_input(), channel.next_output());
     let mut sums = DeltaSums { plain: 0.0, weighted: 0.0 };
     for image in 0..norm.batch {
         let (x, dy) = (&x[channel.input(image)], &dy[channel.output(image)]);
@@ -111,6 +124,8 @@ pub(super) fn delta_sums<S: Simd>(
         for (row, above) in row_pairs(norm) {
             for column in (0..width).step_by(S::LANES) {
                 let lanes = S::LANES.min(width - column);
+                prefetch_windows(s, x, norm.width, above + 2 * column + next);
+                s.prefetch(dy, row + column + next_output);
                 // SAFETY: pairs of rows and of columns lie inside the image, and the lanes end with the row.
                 let picked =
                     unsafe { picked(s, norm, line, (x, above, column), (dy, row + column, lanes)) };
@@ -139,6 +154,7 @@ pub(super) fn gradient<S: Simd>(
     let norm = channel.norm;
     let (scale, slopes, levels) = (s.splat(line.scale), s.splat(rest.slope), s.splat(rest.level));
     let [height, width] = norm.output_size();
+    let (next, next_output) = (channel.next_input(), channel.next_output());
     for image in 0..norm.batch {
         let (x, dy) = (&x[channel.input(image)], &dy[channel.output(image)]);
         // SAFETY: channels do not overlap.
@@ -146,6 +162,9 @@ pub(super) fn gradient<S: Simd>(
         for (row, above) in row_pairs(norm) {
             for column in (0..width).step_by(S::LANES) {
                 let lanes = S::LANES.min(width - column);
+                prefetch_windows(s, x, norm.width, above + 2 * column + next);
+                prefetch_windows(s, dx, norm.width, above + 2 * column + next);
+                s.prefetch(dy, row + column + next_output);
                 // SAFETY: pairs of rows and of columns lie inside the image, and the lanes end with the row.
                 unsafe {
                     let picked =
