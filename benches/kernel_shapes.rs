@@ -95,6 +95,12 @@ fn main() {
         for activation in [Activation::Linear, Activation::Relu] {
             blocks.extend(BORDER.iter().map(|shape| (of_colour(*shape), activation)));
         }
+        for activation in [Activation::Linear, Activation::Relu] {
+            let shapes = BORDER.iter().chain(&COLOUR);
+            blocks.extend(shapes.map(|&(channels, filters, side)| {
+                ((channels, filters, side, 3, Pool::Max2x2), activation)
+            }));
+        }
     } else if !colour {
         blocks = SHAPES.map(|shape| (shape, Activation::Relu)).to_vec();
         blocks.extend(LINEAR.map(|shape| (shape, Activation::Linear)));
@@ -115,7 +121,8 @@ fn main() {
         let name = format!(
             "{channels}→{filters} {kernel}×{kernel} {side}×{side} {}",
             match (activation, pool) {
-                (Activation::Linear, _) => "linear",
+                (Activation::Linear, Pool::None) => "linear",
+                (Activation::Linear, Pool::Max2x2) => "linear pool",
                 (_, Pool::None) => "relu",
                 (_, Pool::Max2x2) => "relu pool",
             }

@@ -147,6 +147,17 @@ pub struct Picks<S: Simd> {
     below_right: S::M,
 }
 
+impl<S: Simd> Picks<S> {
+    /// From numbers: 0 and 1 in the upper row, 2 and 3 in the lower.
+    #[inline(always)]
+    pub fn of_numbers(s: S, numbers: S::V) -> Self {
+        let below = s.gt(numbers, s.splat(1.5));
+        let column = s.sub(numbers, s.select(below, s.splat(2.0), s.zero()));
+        let right = s.gt(column, s.splat(0.5));
+        Self { below, above_right: right, below_right: right }
+    }
+}
+
 #[inline(always)]
 fn largest<S: Simd>(s: S, a: S::V, b: S::V) -> S::V {
     s.select(s.either_nan(a, b), s.add(a, b), s.max(a, b))

@@ -127,20 +127,30 @@ impl Class {
         let (power, quarters) = (self.0 / 4, self.0 % 4);
         (1 << power) + ((1 << power) >> 2) * quarters
     }
+
+    fn bytes(self) -> usize {
+        self.lines() * size_of::<Line>()
+    }
 }
 
-/// Memory that waits for its next use.
+/// Memory that waits for its next use: as much as was ever in use at once, so that a step finds what the one before had, and
+/// the process needs no more than that.
 #[derive(Debug)]
 struct BufferPool {
     classes: [Vec<Vec<Line>>; Class::COUNT],
+    /// Of what waits.
     bytes: usize,
+    bytes_in_use: usize,
+    most_in_use: usize,
+    /// Memory was handed out so many times, and of each class last at this one.
+    takes: u64,
+    last_takes: [u64; Class::COUNT],
 }
 
-/// What a step of a large network needs is kept; more than this goes back to the allocator.
-const BUFFER_POOL_BYTES_MAX: usize = 64 << 20;
+/// So much is kept even where less was in use.
+const BUFFER_POOL_BYTES_MIN: usize = 64 << 20;
 
-static BUFFER_POOL: Mutex<BufferPool> =
-    Mutex::new(BufferPool { classes: [const { Vec::new() }; Class::COUNT], bytes: 0 });
+static BUFFER_POOL: Mutex<BufferPool> = Mutex::new(BufferPool::EMPTY);
 
 /// A poisoned lock is ignored: nothing panics while it is held but a failing allocation, which changes nothing.
 fn buffer_pool() -> MutexGuard<'static, BufferPool> {
@@ -148,17 +158,50 @@ fn buffer_pool() -> MutexGuard<'static, BufferPool> {
 }
 
 impl BufferPool {
+    const EMPTY: Self = Self {
+        classes: [const { Vec::new() }; Class::COUNT],
+        bytes: 0,
+        bytes_in_use: 0,
+        most_in_use: 0,
+        takes: 0,
+        last_takes: [0; Class::COUNT],
+    };
+
+    /// `None` where nothing of this class waits: then the caller makes it.
     fn take(&mut self, class: Class) -> Option<Vec<Line>> {
-        let lines = self.classes[class.0].pop()?;
-        self.bytes -= size_of_val(lines.as_slice());
-        Some(lines)
+        self.bytes_in_use += class.bytes();
+        self.most_in_use = self.most_in_use.max(self.bytes_in_use);
+        self.takes += 1;
+        self.last_takes[class.0] = self.takes;
+        let lines = self.classes[class.0].pop();
+        match lines {
+            Some(_) => self.bytes -= class.bytes(),
+            None => self.free_surplus(),
+        }
+        lines
     }
 
     fn put(&mut self, lines: Vec<Line>) {
-        let bytes = size_of_val(lines.as_slice());
-        if bytes > 0 && self.bytes + bytes <= BUFFER_POOL_BYTES_MAX {
-            self.bytes += bytes;
-            self.classes[Class::of(lines.len()).0].push(lines);
+        if lines.is_empty() {
+            return;
+        }
+        let class = Class::of(lines.len());
+        self.bytes_in_use = self.bytes_in_use.saturating_sub(class.bytes());
+        self.bytes += class.bytes();
+        self.classes[class.0].push(lines);
+        self.free_surplus();
+    }
+
+    /// Gives what is too much back to the allocator, from the class on that has not been asked for the longest: another
+    /// network's, perhaps.
+    fn free_surplus(&mut self) {
+        while self.bytes + self.bytes_in_use > self.most_in_use.max(BUFFER_POOL_BYTES_MIN) {
+            let waiting = (0..Class::COUNT).filter(|class| !self.classes[*class].is_empty());
+            let Some(oldest) = waiting.min_by_key(|class| self.last_takes[*class]) else {
+                return;
+            };
+            self.classes[oldest].pop();
+            self.bytes -= Class(oldest).bytes();
         }
     }
 }
@@ -193,6 +236,28 @@ mod tests {
             doubled.into_data().try_to_vec::<f32>().unwrap(),
             [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]
         );
+    }
+
+    #[test]
+    fn what_was_in_use_is_kept_and_what_is_asked_for_no_more_goes_first() {
+        let megabytes = |count: usize| Class::of(count * (1 << 20) / size_of::<Line>());
+        let mut pool = BufferPool::EMPTY;
+        let make = |pool: &mut BufferPool, class: Class| {
+            pool.take(class).unwrap_or_else(|| vec![Line([0.0; LINE_FLOATS]); class.lines()])
+        };
+        // A step of a large network.
+        let step: Vec<_> = (0..3).map(|_| make(&mut pool, megabytes(32))).collect();
+        step.into_iter().for_each(|lines| pool.put(lines));
+        assert_eq!(pool.bytes, 96 << 20, "all of it waits for the next step");
+        // Steps of another one, of the same size in all.
+        for _ in 0..2 {
+            let step: Vec<_> = (0..4).map(|_| make(&mut pool, megabytes(24))).collect();
+            step.into_iter().for_each(|lines| pool.put(lines));
+            assert_eq!(pool.bytes_in_use, 0);
+            assert_eq!(pool.bytes, 96 << 20);
+        }
+        assert!(pool.classes[megabytes(32).0].is_empty(), "nobody asks for these any more");
+        assert_eq!(pool.classes[megabytes(24).0].len(), 4);
     }
 
     #[test]

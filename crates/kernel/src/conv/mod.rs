@@ -158,19 +158,15 @@ impl ConvBlock {
 
     /// A block that uses Winograd's method, even where another is faster: for comparisons. `None`
     /// where it does not apply: it needs 3×3 kernels, strides of 1, and no pool behind gelu or silu.
-    /// Behind a pool, the backward pass is that of [`ConvBlock::direct`].
     ///
     /// # Panics
     /// As [`ConvBlock::new`].
     pub fn winograd(shape: ConvShape) -> Option<Self> {
         check_sizes(&shape);
-        winograd::covers_forward(&shape).then(|| Self {
+        winograd::covers(&shape).then(|| Self {
             shape,
             forward: Forward::Winograd(WinogradForward::of(shape)),
-            backward: match winograd::covers_backward(&shape) {
-                true => Backward::Winograd(WinogradBackward::of(shape)),
-                false => Backward::direct(shape),
-            },
+            backward: Backward::Winograd(WinogradBackward::of(shape)),
         })
     }
 

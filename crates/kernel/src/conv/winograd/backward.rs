@@ -9,10 +9,11 @@ use super::rows::PixelRows;
 use super::tiles::{
     Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TILE, TileRow, columns_room,
 };
+use super::unpool::unpool;
 use super::weights::{AddSums, Direction, Pack, Packed, Sums};
-use super::{Tiling, covers_backward, suits_backward};
+use super::{Tiling, covers, suits_backward};
 use crate::activation::Activation;
-use crate::conv::shape::ConvShape;
+use crate::conv::shape::{ConvShape, Pool};
 use crate::conv::weights::chunk_count;
 use crate::conv::{BackwardInput, ConvGradients};
 use crate::simd::{Outlined, Simd};
@@ -28,7 +29,7 @@ pub(in crate::conv) struct WinogradBackward {
 impl WinogradBackward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers_backward(&shape) && suits_backward(&shape)).then(|| Self::of(shape))
+        (covers(&shape) && suits_backward(&shape)).then(|| Self::of(shape))
     }
 
     /// For a shape that it covers.
@@ -42,11 +43,12 @@ impl WinogradBackward {
         let shape = &self.tiling.shape;
         let cut = Cut::new(&self.tiling, &self.sums, from.batch);
         let layout = Packed::new(shape, Direction::Backward);
-        let is_linear = shape.activation == Activation::Linear;
+        let is_pooled = shape.pool != Pool::None;
+        let is_given = shape.activation == Activation::Linear && !is_pooled;
         let lens = [
             cut.chunks * self.sums.len(),
             if to.images.is_some() { layout.len() } else { 0 },
-            if is_linear { 0 } else { from.d_output.len() },
+            if is_given { 0 } else { from.batch * self.tiling.results.image_len() },
         ];
         scratch::with(lens.iter().sum(), |memory| {
             let [sums, packed, delta] = scratch::split(memory, lens);
@@ -54,8 +56,11 @@ impl WinogradBackward {
                 let packed = DisjointMut::new(packed);
                 executor.run(layout.chunks(), &Pack { layout, weight: from.weight, packed });
             }
-            let delta = if is_linear {
+            let delta = if is_given {
                 from.d_output
+            } else if is_pooled {
+                unpool(executor, shape, from, delta);
+                delta
             } else {
                 crate::sum::gradient(executor, shape.activation, from.kept, from.d_output, delta);
                 delta

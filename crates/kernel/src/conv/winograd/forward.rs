@@ -8,7 +8,7 @@ use super::product::Product;
 use super::rows::{PixelRows, stride};
 use super::tiles::{Gather, Numbers, POINTS, Planes, Results, Spread, TILE, TileRow, columns_room};
 use super::weights::{Direction, Pack, Packed};
-use super::{Tiling, covers_forward, suits_forward};
+use super::{Tiling, covers, suits_forward};
 use crate::conv::forward::{ForwardInput, ForwardOutput, activate};
 use crate::conv::shape::ConvShape;
 use crate::simd::{Outlined, Simd};
@@ -23,7 +23,7 @@ pub(in crate::conv) struct WinogradForward {
 impl WinogradForward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers_forward(&shape) && suits_forward(&shape)).then(|| Self::of(shape))
+        (covers(&shape) && suits_forward(&shape)).then(|| Self::of(shape))
     }
 
     /// For a shape that it covers.

@@ -135,12 +135,10 @@ impl<const R: usize, const V: usize> Outlined for Tile<'_, '_, R, V> {
         let [left_row, left_step] = product.left_steps;
         let right_step = product.right_steps[1];
         let out_at = |r: usize, v: usize| place.out + r * out_row + v * S::LANES;
-        if add {
-            // They are needed last, and come from the second-level cache meanwhile.
-            for r in 0..R {
-                for v in 0..V {
-                    s.prefetch(out, out_at(r, v));
-                }
+        // It is needed last, and comes from the second-level cache meanwhile.
+        for r in 0..R {
+            for v in 0..V {
+                s.prefetch(out, out_at(r, v));
             }
         }
         let mut sums = [[s.zero(); V]; R];

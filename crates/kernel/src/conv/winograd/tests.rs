@@ -1,6 +1,6 @@
 //! Winograd's method against double precision, the direct method and itself.
 
-use super::covers_forward;
+use super::covers;
 use crate::conv::reference;
 use crate::conv::tests::{Case, Random, relative_error, widen};
 use crate::conv::{ConvBlock, ConvGradients, ConvShape, Padding, Pool, Saved};
@@ -40,7 +40,7 @@ fn random_case(random: &mut Random) -> Case {
     };
     shape.activation = random.pick(&Activation::ALL);
     let pooled = ConvShape { pool: Pool::Max2x2, ..shape };
-    if covers_forward(&pooled) && random.below(2) == 0 {
+    if covers(&pooled) && random.below(2) == 0 {
         shape = pooled;
     }
     let batch = random.pick(if cfg!(miri) { &[1, 5] } else { &[1, 2, 5, 17] });

@@ -247,6 +247,8 @@ impl Outlined for AddFilter<'_> {
                 for sums in sums.chunks_exact(layout.len()) {
                     for (i, sum) in column.iter_mut().enumerate() {
                         let at = (i * SIDE + j) * layout.step() + at;
+                        // The points are too many streams for the machine to foresee.
+                        s.prefetch(sums, at + LINE);
                         // SAFETY: a row of sums is whole vectors.
                         *sum = s.add(*sum, unsafe { s.load(sums, at) });
                     }
