@@ -84,7 +84,7 @@ fn json(carried: &CarriedOver, text: &str) -> serde_json::Value {
     let parameters: usize = program.layers.iter().map(|layer| layer.parameters).sum();
     serde_json::json!({
         "v": 1, "verdict": "study", "framework": program.framework, "file": program.file,
-        "line": program.line, "study": text, "input": program.input, "classes": program.classes,
+        "line": program.line, "cell": program.cell, "study": text, "input": program.input, "classes": program.classes,
         "layers": program.layers, "parameters": parameters, "study_layers": study_layers,
         "study_parameters": carried.spec.table().parameters(), "lost": program.lost,
     })

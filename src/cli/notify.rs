@@ -75,6 +75,9 @@ pub fn notify(
         lines.extend(messages.into_iter().map(|message| Line { run: run.clone(), message }));
     }
     print(&lines, output)?;
+    if lines.is_empty() && failed.is_none() {
+        output.note("no message is left to send");
+    }
     if let Some(signal) = watchdog.signal() {
         return Ok(match signal {
             StopSignal::Interrupt => Exit::Interrupted,
