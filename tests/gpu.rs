@@ -340,13 +340,10 @@ fn on_both(text: &str, shape: InputShape, count: usize, set: &[&str]) -> (Spec, 
     (spec, cpu, gpu)
 }
 
-/// Plain descent, by which a weight changes as its gradient says. In the last network a number that lies at the bend of
-/// relu, or as close to another in a max-pool as the last bits, changes gradients by a hundredth where there are so few
-/// images; so they are compared with smooth functions in their place.
+/// Plain descent, by which a weight changes as its gradient says.
 #[test]
 fn a_gradient_on_the_gpu_is_that_of_the_cpu() {
     let _alone = alone();
-    let smooth = CIFAR.replace("\"relu\"", "\"tanh\"").replace("max-pool", "avg-pool");
     for (name, text, shape, set) in [
         ("lenet", LENET, InputShape::MNIST, &[][..]),
         (
@@ -358,13 +355,25 @@ fn a_gradient_on_the_gpu_is_that_of_the_cpu() {
             ],
         ),
         ("compact", COMPACT, InputShape::MNIST, &[]),
-        ("smooth cifar", &smooth, CIFAR_SHAPE, &["data.path=."]),
     ] {
         let set = [&[SGD, "train.learning-rate=0.5"], set].concat();
         let (spec, cpu, gpu) = on_both(text, shape, 20, &set);
         let apart = distance(&spec, &cpu, &gpu);
         assert!(apart <= 1e-3, "{name}: {apart}");
     }
+}
+
+/// A number that lies at the bend of relu, or as close to another in a max-pool as the last bits, changes gradients by a
+/// hundredth where there are so few images; so they are compared with smooth functions in their place.
+#[test]
+#[ignore = "takes minutes on a device in software"]
+fn a_gradient_of_cifar_on_the_gpu_is_that_of_the_cpu() {
+    let _alone = alone();
+    let smooth = CIFAR.replace("\"relu\"", "\"gelu\"").replace("max-pool", "avg-pool");
+    let set = [SGD, "train.learning-rate=0.5", "data.path=."];
+    let (spec, cpu, gpu) = on_both(&smooth, CIFAR_SHAPE, 20, &set);
+    let apart = distance(&spec, &cpu, &gpu);
+    assert!(apart <= 3e-3, "{apart}");
 }
 
 /// What batch-norm sees of the images, and the loss.
@@ -424,6 +433,7 @@ fn steps_of_adam_on_the_gpu_are_those_of_the_cpu() {
 }
 
 #[test]
+#[ignore = "takes minutes on a device in software"]
 fn a_step_of_muon_on_the_gpu_is_that_of_the_cpu() {
     let _alone = alone();
     let set = ["data.path=.", "train.learning-rate=0.01"];
