@@ -80,6 +80,19 @@ pub(super) fn expected_shapes(spec: &Spec) -> Vec<(String, Vec<usize>)> {
     expected_arrays(spec).into_iter().map(|array| (array.name, array.shape)).collect()
 }
 
+/// Number and name of every parameter of the spec's network, in the order in which burn visits them.
+pub(crate) fn trained_parameters(spec: &Spec) -> Vec<(u64, String)> {
+    let arrays = expected_arrays(spec).into_iter();
+    arrays.filter_map(|array| Some((array.parameter?, array.name))).collect()
+}
+
+/// Name and shape of every array of the spec's network that is not trained, in the order in which burn visits them.
+pub(crate) fn running_statistics(spec: &Spec) -> Vec<(String, Vec<usize>)> {
+    let arrays = expected_arrays(spec).into_iter();
+    let untrained = arrays.filter(|array| array.parameter.is_none());
+    untrained.map(|array| (array.name, array.shape)).collect()
+}
+
 /// `layer` is `None` for the head.
 fn add<'a>(
     arrays: &mut Vec<ExpectedArray<'a>>,

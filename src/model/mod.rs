@@ -29,7 +29,7 @@ mod tap;
 pub(crate) mod weights;
 
 pub(crate) use crate::record::GraftReport;
-pub(crate) use arrays::weight_number;
+pub(crate) use arrays::{running_statistics, trained_parameters, weight_number};
 pub use classifier::{Classifier, ClassifierError, InputError};
 pub use device::{DeviceChoice, DeviceError, OpenDevice};
 pub(crate) use export::{
@@ -43,12 +43,12 @@ pub use model_file::ModelFile;
 pub(crate) use model_file::ModelFileError;
 pub(crate) use network::layer_rows;
 pub use network::{Mode, Network};
-pub(crate) use optimizer_record::{OptimizerRecord, OptimizerRecordError};
+pub(crate) use optimizer_record::{AdamMoments, OptimizerRecord, OptimizerRecordError};
 pub(crate) use preparation::Subject;
 pub use preparation::{Preparation, PreparationError};
 pub(crate) use quantization::{Calibration, EmulatedNetwork, QuantizedNetwork};
 pub(crate) use read::ReadError;
-pub(crate) use read::{read_scalar, read_values};
+pub(crate) use read::{read_all, read_scalar, read_values};
 pub use saved::OpenError;
 pub(crate) use saved::{SPEC_FILE, WEIGHTS_FILE};
 pub(crate) use saved::{SavedFiles, SavedModel};

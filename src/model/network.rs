@@ -11,7 +11,7 @@ use super::arrays::{LayerPlace, expected_shapes};
 use super::layers::{
     BatchNormLayer, ConvLayer, DenseLayer, DropoutLayer, GlobalAvgPoolLayer, PoolLayer,
 };
-use super::read::{ReadError, read_values};
+use super::read::read_all;
 use super::residual::ResidualLayer;
 use super::weights::{Weights, WeightsError};
 use crate::spec::{Layer, LayerPlan, Spec};
@@ -124,9 +124,9 @@ impl Network {
     /// [`WeightsError::Missing`] if `spec` is not the one that the network was built from, and
     /// [`WeightsError::Read`] if the device fails.
     pub fn weights(&self, spec: &Spec) -> Result<Weights, WeightsError> {
-        let mut arrays = Arrays(Ok(Vec::new()));
+        let mut arrays = Arrays(Vec::new());
         self.visit(&mut arrays);
-        let mut arrays = arrays.0?.into_iter();
+        let mut arrays = read_all(arrays.0)?.into_iter();
         let mut weights = Weights::default();
         for (name, shape) in expected_shapes(spec) {
             let values =
@@ -141,16 +141,11 @@ impl Network {
 }
 
 /// burn visits parameters in the order of fields, which is the order of [`expected_shapes`].
-struct Arrays(Result<Vec<Vec<f32>>, ReadError>);
+struct Arrays(Vec<Tensor<1>>);
 
 impl ModuleVisitor for Arrays {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Ok(arrays) = &mut self.0 {
-            match read_values(param.val()) {
-                Ok(values) => arrays.push(values),
-                Err(error) => self.0 = Err(error),
-            }
-        }
+        self.0.push(param.val().without_autodiff().reshape([-1]));
     }
 }
 

@@ -34,6 +34,15 @@ pub(super) enum MomentField {
     Second,
 }
 
+/// Adam's state for a parameter.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AdamMoments {
+    /// Number of steps taken.
+    pub steps: u64,
+    /// The means of gradients and of squared gradients.
+    pub moments: [Vec<f32>; 2],
+}
+
 /// A record that does not fit the network, or cannot be read or written.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -110,6 +119,32 @@ impl OptimizerRecord {
         }
         record.check_complete()?;
         Ok(record)
+    }
+
+    /// Adam's state for the parameter of that name, if there is one.
+    pub(crate) fn adam_moments(&self, name: &str) -> Option<AdamMoments> {
+        let of = |field| {
+            let array = self.moments.get(&field).and_then(|moments| moments.get(name).ok());
+            array.map(|array: &WeightArray| array.values.clone())
+        };
+        let moments = [of(MomentField::First)?, of(MomentField::Second)?];
+        Some(AdamMoments { steps: *self.steps.get(name)?, moments })
+    }
+
+    /// The record of Adam's state for parameters of these names and shapes.
+    pub(crate) fn of_adam(states: Vec<(String, Vec<usize>, AdamMoments)>) -> Self {
+        let mut record = Self::default();
+        for (name, shape, AdamMoments { steps, moments }) in states {
+            for (field, values) in
+                [MomentField::First, MomentField::Second].into_iter().zip(moments)
+            {
+                let array = WeightArray { shape: shape.clone(), values };
+                record.moments.entry(field).or_default().insert(name.clone(), array);
+            }
+            record.steps.insert(name.clone(), steps);
+            record.parameters.insert(name);
+        }
+        record
     }
 
     fn add_scalar(

@@ -35,6 +35,45 @@ pub fn clip(
     })
 }
 
+/// As [`clip`], without waiting for the device.
+pub fn clip_on_device(
+    gradients: GradientsParams,
+    network: &Network,
+    by: GradientClipping,
+) -> GradientsParams {
+    match by {
+        GradientClipping::Value(bound) => map(gradients, network, Change::Clamp(bound)),
+        GradientClipping::Norm(bound) => {
+            let mut squares = DeviceSquareSum { gradients: &gradients, sum: None };
+            network.visit(&mut squares);
+            match squares.sum {
+                None => gradients,
+                Some(sum) => {
+                    let factor = sum.sqrt().recip().mul_scalar(bound).clamp_max(1.0);
+                    map(gradients, network, Change::ScaleOnDevice(factor))
+                }
+            }
+        }
+    }
+}
+
+struct DeviceSquareSum<'a> {
+    gradients: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for DeviceSquareSum<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            let square = gradient.square().sum();
+            self.sum = Some(match self.sum.take() {
+                None => square,
+                Some(sum) => sum + square,
+            });
+        }
+    }
+}
+
 struct SquareSum<'a> {
     gradients: &'a GradientsParams,
     sum: Result<f64, ReadError>,
@@ -54,10 +93,11 @@ impl ModuleVisitor for SquareSum<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
 enum Change {
     Clamp(f64),
     Scale(f64),
+    /// By a single number.
+    ScaleOnDevice(Tensor<1>),
 }
 
 fn map(gradients: GradientsParams, network: &Network, change: Change) -> GradientsParams {
@@ -75,9 +115,10 @@ struct Mapper {
 impl ModuleVisitor for Mapper {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.from.remove::<D>(param.id) {
-            let changed = match self.change {
-                Change::Clamp(bound) => gradient.clamp(-bound, bound),
-                Change::Scale(factor) => gradient.mul_scalar(factor),
+            let changed = match &self.change {
+                Change::Clamp(bound) => gradient.clamp(-bound, *bound),
+                Change::Scale(factor) => gradient.mul_scalar(*factor),
+                Change::ScaleOnDevice(factor) => gradient * factor.clone().reshape([1; D]),
             };
             self.to.register(param.id, changed);
         }

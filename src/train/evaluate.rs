@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use burgeon_kernel::backend::DeviceImages;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::batch::{Batch, Batches};
 use crate::data::{Normalization, Subset};
-use crate::model::{EmulatedNetwork, Mode, Network, ReadError, read_values};
+use crate::model::{EmulatedNetwork, Mode, Network, ReadError, read_all, read_values};
 use crate::record::figures::{MISTAKES_MAX, Mistake, SplitFigures};
 use crate::record::{ClassRecall, ConfidenceGroup, wilson_interval};
 
@@ -120,6 +121,35 @@ pub fn evaluate_while(
     keep_going: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Evaluation>, ReadError> {
     evaluate_flipped(network, subset, normalization, classes, device, Flip::None, keep_going)
+}
+
+/// Like [`evaluate_while`], of the images of a split that are on a GPU, which is waited for once.
+///
+/// # Errors
+///
+/// As [`evaluate`].
+pub(super) fn evaluate_on_device(
+    network: &Network,
+    subset: &Subset,
+    images: &DeviceImages,
+    classes: usize,
+    keep_going: &mut dyn FnMut() -> bool,
+) -> Result<Option<Evaluation>, ReadError> {
+    let network = network.valid();
+    let mut logits = Vec::new();
+    for step in 0..subset.len().div_ceil(EVALUATION_BATCH) {
+        if !keep_going() {
+            return Ok(None);
+        }
+        let images = images.batch_in_order(step, EVALUATION_BATCH);
+        logits.push(network.forward(images, Mode::Evaluate));
+    }
+    let labels: Vec<u16> = (0..subset.len()).map(|position| subset.label(position)).collect();
+    let mut sums = EvaluationSums::new(classes);
+    for (logits, labels) in read_all(logits)?.iter().zip(labels.chunks(EVALUATION_BATCH)) {
+        sums.add(logits, labels);
+    }
+    Ok(Some(sums.finish(subset.len())))
 }
 
 /// Which images of a split a network classifies correctly, in order.

@@ -10,6 +10,7 @@ use burn::tensor::{Bytes, Device, Tensor};
 use super::evaluate::Evaluation;
 use super::optimizer::optimizer;
 use super::profile::{Part, Profiler, Profiling};
+use super::resident::Resident;
 use super::setup::{TrainError, TrainingSetup, check_images};
 use super::state::TrainState;
 use super::{Flow, Phase, Watch};
@@ -137,6 +138,10 @@ struct Fit<'a> {
     /// Its weights and optimizer bytes are stale while the training runs.
     state: TrainState,
     augmenter: Augmenter,
+    /// On a GPU.
+    resident: Option<Resident>,
+    /// The weights and the optimizer's bytes, if they were read from a GPU since the last step.
+    fresh: Option<(Weights, Vec<u8>)>,
     pending: Vec<Pending>,
     images_in_process: u64,
     seconds_in_process: f64,
@@ -145,8 +150,8 @@ struct Fit<'a> {
 
 /// A step whose loss the host has not read yet.
 struct Pending {
-    loss: Tensor<1>,
-    correct: Tensor<1>,
+    /// Loss and correct predictions; `None` if the epoch's notes have them.
+    outcome: Option<(Tensor<1>, Tensor<1>)>,
     images: usize,
     part: usize,
 }
@@ -182,7 +187,12 @@ impl<'a> Fit<'a> {
             state.average.get_or_insert_with(|| state.weights.clone()).check(setup.spec)?;
         }
         let device = setup.device.device.clone().autodiff();
-        let network = Network::new(setup.spec, &state.weights, &device)?;
+        let mut network = Network::new(setup.spec, &state.weights, &device)?;
+        let augmenter = Augmenter::new(Augmentation::of(&setup.spec.train().augment));
+        let resident = Resident::new(setup, &state, &augmenter)?;
+        if let Some(adam) = resident.as_ref().and_then(|resident| resident.adam.as_ref()) {
+            network = adam.adopt(network);
+        }
         let mut optimizer = optimizer(setup.spec.train());
         if !state.optimizer.is_empty() {
             // Checked first, because burn's reader panics on some invalid records and ignores others.
@@ -196,7 +206,9 @@ impl<'a> Fit<'a> {
             network,
             optimizer,
             state,
-            augmenter: Augmenter::new(Augmentation::of(&setup.spec.train().augment)),
+            augmenter,
+            resident,
+            fresh: None,
             pending: Vec::new(),
             images_in_process: 0,
             seconds_in_process: 0.0,
@@ -315,11 +327,35 @@ impl<'a> Fit<'a> {
     }
 
     fn refresh_state(&mut self) -> Result<(), TrainError> {
-        self.state.weights = self.network.weights(self.setup.spec)?;
+        (self.state.weights, self.state.optimizer) = match self.fresh.take() {
+            Some(fresh) => fresh,
+            None => self.read_state()?,
+        };
+        Ok(())
+    }
+
+    /// The weights of the network, and the optimizer's state as bytes.
+    fn read_state(&self) -> Result<(Weights, Vec<u8>), TrainError> {
+        let spec = self.setup.spec;
+        if let Some(adam) = self.resident.as_ref().and_then(|resident| resident.adam.as_ref()) {
+            return adam.read(&self.network, spec);
+        }
+        let weights = self.network.weights(spec)?;
         let record = self.optimizer.into_bytes();
         let bytes = record.map_err(|error| TrainError::Optimizer(error.to_string()))?;
-        self.state.optimizer = bytes.to_vec();
-        Ok(())
+        Ok((weights, bytes.to_vec()))
+    }
+
+    /// The weights of the network. On a GPU they are read with the optimizer's state, which a checkpoint needs next.
+    fn current_weights(&mut self) -> Result<Weights, TrainError> {
+        if self.resident.is_none() {
+            return Ok(self.network.weights(self.setup.spec)?);
+        }
+        let fresh = match self.fresh.take() {
+            Some(fresh) => fresh,
+            None => self.read_state()?,
+        };
+        Ok(self.fresh.insert(fresh).0.clone())
     }
 
     fn into_state(mut self) -> Result<TrainState, TrainError> {

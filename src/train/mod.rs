@@ -13,6 +13,7 @@ mod optimizer;
 mod probe;
 mod profile;
 pub(crate) mod range;
+mod resident;
 mod sample;
 mod setup;
 pub(crate) mod state;
@@ -71,7 +72,7 @@ pub trait Watch {
     }
 
     /// Called after each eighth of an epoch, and after each epoch but the last: a reason to give the
-    /// training up, if there is one. It must depend on the argument alone, so that a resumed training
+    /// training up, if there is one. On a GPU, only after the eighths of the first epoch, as it has to be waited for. It must depend on the argument alone, so that a resumed training
     /// is given up at the same point.
     fn give_up(&mut self, _so_far: &SoFar) -> Option<String> {
         None

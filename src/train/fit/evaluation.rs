@@ -1,12 +1,13 @@
 //! The evaluation of an epoch, and its record.
 
 use super::{EpochEnd, EpochEvaluation, Fit};
-use crate::model::Network;
+use crate::model::{Network, Weights};
 use crate::record::EpochRecord;
 use crate::spec::{GateSpec, learning_rate};
-use crate::train::evaluate::{Evaluation, evaluate_while};
+use crate::train::evaluate::{Evaluation, evaluate_on_device, evaluate_while};
 use crate::train::probe::probe;
 use crate::train::profile::Part;
+use crate::train::resident::Resident;
 use crate::train::sample::sample;
 use crate::train::setup::TrainError;
 use crate::train::state::{BestEpoch, RunningSums};
@@ -41,30 +42,45 @@ impl Fit<'_> {
         let averaged = self.state.average.as_ref();
         let averaged = averaged.map(|weights| Network::new(setup.spec, weights, &self.device));
         let averaged = averaged.transpose()?;
-        let weights = || averaged.as_ref().unwrap_or(&self.network).weights(setup.spec);
+        let weights = |fit: &mut Self| -> Result<Weights, TrainError> {
+            match &averaged {
+                Some(averaged) => Ok(averaged.weights(setup.spec)?),
+                None => fit.current_weights(),
+            }
+        };
         let epoch = self.state.position.epoch + 1;
         if self.plan.is_some_and(|plan| plan.judged_epoch != epoch) {
             return Ok(Ok(EpochEvaluation {
-                weights: weights()?,
+                weights: weights(self)?,
                 validation: None,
                 seconds: 0.0,
                 probe: None,
             }));
         }
         let began = std::time::Instant::now();
-        let validation = evaluate_while(
-            averaged.as_ref().unwrap_or(&self.network),
-            &setup.data.validation,
-            setup.data.normalization,
-            setup.spec.input().classes,
-            &self.device,
-            &mut keep_going,
-        )?;
+        let network = averaged.as_ref().unwrap_or(&self.network);
+        let (split, classes) = (&setup.data.validation, setup.spec.input().classes);
+        let validation = match &self.resident {
+            Some(Resident { validation: images, .. }) => {
+                evaluate_on_device(network, split, images, classes, &mut keep_going)?
+            }
+            None => {
+                let normalization = setup.data.normalization;
+                evaluate_while(
+                    network,
+                    split,
+                    normalization,
+                    classes,
+                    &self.device,
+                    &mut keep_going,
+                )?
+            }
+        };
         let Some(validation) = validation else {
             return Ok(Err(flow));
         };
         let seconds = began.elapsed().as_secs_f64();
-        let weights = weights()?;
+        let weights = weights(self)?;
         self.lap(Part::Evaluation);
         // Later probes rarely differ from earlier ones; so only a few are made, which cost little even if
         // epochs are short.

@@ -1,4 +1,5 @@
-//! The operations on burn's tensors: fused on burn's CPU backend, composed of burn's own operations on every other.
+//! The operations on burn's tensors: fused on burn's CPU backend, and for small layers on GPUs; composed of burn's own
+//! operations on every other.
 //!
 //! Gradients are hand-written for the fused operations, and come from burn's autodiff for the others. Optimizer updates
 //! have none.
@@ -8,6 +9,11 @@ mod buffer;
 mod composite;
 mod flex;
 mod fused_optimizer;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu;
+#[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+#[path = "no_gpu.rs"]
+mod gpu;
 mod marks;
 #[cfg(test)]
 mod tests;
@@ -26,6 +32,7 @@ pub use buffer::Buffer;
 pub use fused_optimizer::{
     FusedAdam, FusedAdamW, FusedMuon, FusedMuonState, FusedSgd, FusedSgdState,
 };
+pub use gpu::{DeviceImages, FlatAdam, FlatGradient, FlatParameter, Notes};
 pub use marks::{Mark, Marks, PassedMark};
 
 /// How a conv block convolves and what follows.
@@ -113,6 +120,25 @@ pub fn cross_entropy(
         true => <Dispatch as KernelOps>::softmax_cross_entropy(logits, labels, smoothing),
         false => composite::softmax_cross_entropy::<Dispatch>(logits, labels, smoothing),
     };
+    ClassificationLoss {
+        loss: Tensor::from_dispatch(loss),
+        correct: Tensor::from_dispatch(correct),
+    }
+}
+
+/// [`cross_entropy`] of the step of an epoch on a GPU that comes next, which is noted there: it is the next no more.
+///
+/// # Panics
+/// The shapes do not fit together.
+pub fn noted_cross_entropy(
+    logits: Tensor<2>,
+    labels: Tensor<1, Int>,
+    smoothing: f32,
+    notes: &Notes,
+) -> ClassificationLoss {
+    let (logits, labels) = (logits.into_dispatch(), labels.into_dispatch());
+    let (loss, correct) =
+        <Dispatch as KernelOps>::noted_cross_entropy(logits, labels, smoothing, notes.clone());
     ClassificationLoss {
         loss: Tensor::from_dispatch(loss),
         correct: Tensor::from_dispatch(correct),
@@ -290,6 +316,16 @@ pub trait KernelOps: Backend {
         composite::softmax_cross_entropy::<Self>(logits, labels, smoothing)
     }
 
+    /// See [`noted_cross_entropy`]; only GPUs have something to note.
+    fn noted_cross_entropy(
+        logits: FloatTensor<Self>,
+        labels: IntTensor<Self>,
+        smoothing: f32,
+        _notes: Notes,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        Self::softmax_cross_entropy(logits, labels, smoothing)
+    }
+
     /// See [`batch_norm`]; returns the result and the mean and variance of the batch.
     fn fused_batch_norm_train(
         x: FloatTensor<Self>,
@@ -389,13 +425,4 @@ mod ndarray {
 
     impl super::KernelOps for NdArray {}
     impl<C: CheckpointStrategy> super::KernelOps for Autodiff<NdArray, C> {}
-}
-
-#[cfg(any(feature = "wgpu", feature = "cuda"))]
-mod cube {
-    use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-    use burn::backend::{Autodiff, Cube};
-
-    impl super::KernelOps for Cube {}
-    impl<C: CheckpointStrategy> super::KernelOps for Autodiff<Cube, C> {}
 }
