@@ -50,7 +50,7 @@ pub fn clip_on_device(
                 None => gradients,
                 Some(sum) => {
                     let factor = sum.sqrt().recip().mul_scalar(bound).clamp_max(1.0);
-                    map(gradients, network, Change::ScaleOnDevice(factor))
+                    map(gradients, network, Change::ScaleOnDevice(Box::new(factor)))
                 }
             }
         }
@@ -97,7 +97,7 @@ enum Change {
     Clamp(f64),
     Scale(f64),
     /// By a single number.
-    ScaleOnDevice(Tensor<1>),
+    ScaleOnDevice(Box<Tensor<1>>),
 }
 
 fn map(gradients: GradientsParams, network: &Network, change: Change) -> GradientsParams {
@@ -118,7 +118,7 @@ impl ModuleVisitor for Mapper {
             let changed = match &self.change {
                 Change::Clamp(bound) => gradient.clamp(-bound, *bound),
                 Change::Scale(factor) => gradient.mul_scalar(*factor),
-                Change::ScaleOnDevice(factor) => gradient * factor.clone().reshape([1; D]),
+                Change::ScaleOnDevice(factor) => gradient * factor.as_ref().clone().reshape([1; D]),
             };
             self.to.register(param.id, changed);
         }
