@@ -23,7 +23,7 @@ import statistics
 import sys
 import tempfile
 
-from studies import events_of
+from studies import data_of, events_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -111,13 +111,7 @@ def other_cases():
         name = path.name
         if args.only and name not in args.only.split(","):
             continue
-        if (path / "train.csv").exists():
-            data = {"source": "csv"}
-        elif (path / "classes.txt").exists():
-            data = {"source": "idx"}
-        else:
-            data = {"source": "folder", "size": 32}
-        data["validation"] = 0.2
+        data = data_of(path)
         if name not in known:
             with tempfile.TemporaryDirectory(prefix="burgeon-growth-") as work:
                 reached, seconds = train(work, path, data, recipe(8, 1 if name == "digits-8x8" else 2))

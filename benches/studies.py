@@ -14,3 +14,14 @@ def events_of(command):
     if done.returncode not in (0, 3):
         raise SystemExit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines()], seconds
+
+
+def data_of(folder):
+    """Keys of [data] for a data set that `other_data.py` drew."""
+    if (folder / "train.csv").exists():
+        data = {"source": "csv"}
+    elif (folder / "classes.txt").exists():
+        data = {"source": "idx"}
+    else:
+        data = {"source": "folder", "size": 32}
+    return {**data, "validation": 0.2}

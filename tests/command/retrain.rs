@@ -424,8 +424,16 @@ fn a_version_that_is_worse_on_what_came_since_is_rolled_back_and_its_feedback_is
     let rolled_back = retrained(&bench);
     expect_code(&rolled_back, 5);
     assert!(stdout(&rolled_back).contains("McNemar"), "{}", stdout(&rolled_back));
-    // The server may have told of drift in between.
-    let told = mail.deliveries();
+    // The server may have told of drift in between, and while it sends, a retraining leaves its own message to it.
+    let began = Instant::now();
+    let told = loop {
+        let told = mail.deliveries();
+        if told.iter().any(|mail| mail.header("Subject").contains("digits rolled back")) {
+            break told;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{told:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    };
     let of = |end: &str| told.iter().find(|mail| mail.header("Subject").contains(end));
     assert!(of("digits retrained and promoted: ").is_some(), "{told:?}");
     let rolled_back = bodies(of("digits rolled back").unwrap());
