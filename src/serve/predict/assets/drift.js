@@ -74,7 +74,7 @@ function pick(value) {
 function tiles() {
   const last = drift.history[drift.history.length - 1];
   const state = { waiting: 'waiting', quiet: 'quiet', suspicious: 'suspicious', alarm: 'ALARM' }[drift.status];
-  const pairs = [['Images', state], ['Windows', drift.windows.toLocaleString('en')], ['Suspicious', drift.suspicious_windows.toLocaleString('en')], ['Alarms', drift.alarms]];
+  const pairs = [['State', state], ['Windows', drift.windows.toLocaleString('en')], ['Suspicious', drift.suspicious_windows.toLocaleString('en')], ['Alarms', drift.alarms]];
   if (last && last.accuracy) pairs.push(['Accuracy, estimated', percent(last.accuracy.thresholded_confidence)]);
   if (drift.labels) pairs.push([`Accuracy, ${drift.labels.images.toLocaleString('en')} labels`, percent(drift.labels.accuracy)]);
   $('state').replaceChildren(...pairs.map(([name, value]) => {
