@@ -5,7 +5,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
+use burn::backend::{Autodiff, AutodiffBackend, Backend, Flex, TensorMetadata};
 
 use super::flex::{
     self, BatchNormState, ConvState, DenseState, GroupedState, Keep, PoolState, SumState, all_f32,
@@ -209,7 +209,7 @@ impl Backward<Flex, 3> for ConvBlockBackward {
         let wants_input = ops.parents[0].is_some();
         if let Some(state) = ops.state {
             let gradients = flex::conv_block_backward(state, d_output, wants_input);
-            register(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
+            register::<Flex>(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
         }
     }
 }
@@ -225,7 +225,7 @@ impl Backward<Flex, 3> for GroupedConvBackward {
         let wants_input = ops.parents[0].is_some();
         if let Some(state) = ops.state {
             let gradients = flex::grouped_conv_backward(state, d_output, wants_input);
-            register(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
+            register::<Flex>(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
         }
     }
 }
@@ -258,21 +258,20 @@ impl Backward<Flex, 3> for DenseBackward {
         let wants_input = ops.parents[0].is_some();
         if let Some(state) = ops.state {
             let gradients = flex::dense_backward(state, d_output, wants_input);
-            register(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
+            register::<Flex>(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
         }
     }
 }
 
 /// Registers the gradients of the input, the weight and the bias for those parents that need one.
-fn register(
+pub(super) fn register<B: Backend>(
     parents: [Option<burn::backend::autodiff::NodeId>; 3],
-    gradients: (Option<FlexTensor>, FlexTensor, FlexTensor),
+    (dx, dw, db): (Option<FloatTensor<B>>, FloatTensor<B>, FloatTensor<B>),
     grads: &mut Gradients,
 ) {
-    let (dx, dw, db) = gradients;
     for (parent, gradient) in parents.into_iter().zip([dx, Some(dw), Some(db)]) {
         if let (Some(parent), Some(gradient)) = (parent, gradient) {
-            grads.register::<Flex>(parent, gradient);
+            grads.register::<B>(parent, gradient);
         }
     }
 }
@@ -302,7 +301,7 @@ impl Backward<Flex, 3> for BatchNormBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Flex>(&ops.node);
         let (dx, d_gamma, d_beta) = flex::batch_norm_backward(ops.state, dy);
-        register(
+        register::<Flex>(
             ops.parents.map(|node| node.map(|node| node.id)),
             (Some(dx), d_gamma, d_beta),
             grads,

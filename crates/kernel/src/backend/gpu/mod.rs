@@ -18,6 +18,7 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 use self::kernels::ConvSizes;
+use super::autodiff::register;
 use super::{ConvBlockOptions, KernelOps, composite};
 use crate::activation::Activation;
 use crate::conv::{ConvShape, Pool};
@@ -442,7 +443,7 @@ impl Backward<Cube, 3> for ConvBlockBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Cube>(&ops.node);
         let gradients = conv_block_backward(ops.state, dy, ops.parents[0].is_some());
-        register(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
+        register::<Cube>(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
     }
 }
 
@@ -455,20 +456,7 @@ impl Backward<Cube, 3> for DenseBackward {
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
         let dy = grads.consume::<Cube>(&ops.node);
         let gradients = dense_backward(ops.state, dy, ops.parents[0].is_some());
-        register(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
-    }
-}
-
-/// Registers the gradients of the input, the weight and the bias for those parents that need one.
-fn register(
-    parents: [Option<burn::backend::autodiff::NodeId>; 3],
-    (dx, d_weight, d_bias): LayerGradients,
-    grads: &mut Gradients,
-) {
-    for (parent, gradient) in parents.into_iter().zip([dx, Some(d_weight), Some(d_bias)]) {
-        if let (Some(parent), Some(gradient)) = (parent, gradient) {
-            grads.register::<Cube>(parent, gradient);
-        }
+        register::<Cube>(ops.parents.map(|node| node.map(|node| node.id)), gradients, grads);
     }
 }
 
