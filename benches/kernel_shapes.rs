@@ -76,6 +76,26 @@ const BORDER: [(usize, usize, usize); 15] = [
     (16, 16, 128),
 ];
 
+/// 5×5 layers, for the same.
+const BORDER_OF_FIVE: [(usize, usize, usize); 16] = [
+    (1, 32, 28),
+    (3, 32, 32),
+    (3, 64, 32),
+    (6, 16, 14),
+    (8, 8, 32),
+    (8, 16, 14),
+    (8, 16, 28),
+    (12, 20, 14),
+    (16, 16, 16),
+    (16, 32, 14),
+    (20, 32, 7),
+    (32, 32, 16),
+    (32, 64, 7),
+    (32, 64, 14),
+    (64, 64, 8),
+    (64, 64, 16),
+];
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let value = |name: &str| {
@@ -92,13 +112,21 @@ fn main() {
     let mut blocks: Vec<_> =
         COLOUR.iter().map(|shape| (of_colour(*shape), Activation::Linear)).collect();
     if methods {
-        for activation in [Activation::Linear, Activation::Relu] {
+        let activations = [Activation::Linear, Activation::Relu];
+        for activation in activations {
             blocks.extend(BORDER.iter().map(|shape| (of_colour(*shape), activation)));
         }
-        for activation in [Activation::Linear, Activation::Relu] {
+        for activation in activations {
             let shapes = BORDER.iter().chain(&COLOUR);
             blocks.extend(shapes.map(|&(channels, filters, side)| {
                 ((channels, filters, side, 3, Pool::Max2x2), activation)
+            }));
+        }
+        for (pool, activation) in
+            [Pool::None, Pool::Max2x2].into_iter().flat_map(|pool| activations.map(|a| (pool, a)))
+        {
+            blocks.extend(BORDER_OF_FIVE.iter().map(|&(channels, filters, side)| {
+                ((channels, filters, side, 5, pool), activation)
             }));
         }
     } else if !colour {

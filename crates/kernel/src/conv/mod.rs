@@ -1,7 +1,7 @@
 //! A fused conv block: conv2d, bias, activation and 2×2 max-pool in one pass over each image, and
 //! their gradients.
 //!
-//! 3×3 kernels of stride 1 over many channels take Winograd's method, with a quarter of the
+//! 3×3 and 5×5 kernels of stride 1 over many channels take Winograd's method, with a quarter or a good third of the
 //! multiplications: `winograd` has the rules, which are measured for each pass. What follows is the
 //! direct method, for all other shapes.
 //!
@@ -157,16 +157,16 @@ impl ConvBlock {
     }
 
     /// A block that uses Winograd's method, even where another is faster: for comparisons. `None`
-    /// where it does not apply: it needs 3×3 kernels, strides of 1, and no pool behind gelu or silu.
+    /// where it does not apply: it needs 3×3 or 5×5 kernels, strides of 1, and no pool behind gelu or silu.
     ///
     /// # Panics
     /// As [`ConvBlock::new`].
     pub fn winograd(shape: ConvShape) -> Option<Self> {
         check_sizes(&shape);
-        winograd::covers(&shape).then(|| Self {
+        Some(Self {
             shape,
-            forward: Forward::Winograd(WinogradForward::of(shape)),
-            backward: Backward::Winograd(WinogradBackward::of(shape)),
+            forward: Forward::Winograd(WinogradForward::of(shape)?),
+            backward: Backward::Winograd(WinogradBackward::of(shape)?),
         })
     }
 

@@ -6,12 +6,10 @@ use std::ops::Range;
 
 use super::product::{Product, panel_vectors};
 use super::rows::PixelRows;
-use super::tiles::{
-    Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TILE, TileRow, columns_room,
-};
+use super::tiles::{Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TileRow, columns_room};
 use super::unpool::unpool;
 use super::weights::{AddSums, Direction, Pack, Packed, Sums};
-use super::{Tiling, covers, suits_backward};
+use super::{Side, Tiling, suits_backward};
 use crate::activation::Activation;
 use crate::conv::shape::{ConvShape, Pool};
 use crate::conv::weights::chunk_count;
@@ -29,17 +27,30 @@ pub(in crate::conv) struct WinogradBackward {
 impl WinogradBackward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers(&shape) && suits_backward(&shape)).then(|| Self::of(shape))
+        suits_backward(&shape).then(|| Self::of(shape)).flatten()
     }
 
-    /// For a shape that it covers.
-    pub fn of(shape: ConvShape) -> Self {
+    /// `None` for a shape that it does not cover.
+    pub fn of(shape: ConvShape) -> Option<Self> {
         let sums = Sums { filters: shape.filters, channels: shape.in_channels };
-        Self { tiling: Tiling::new(shape), sums }
+        Tiling::new(shape).map(|tiling| Self { tiling, sums })
     }
 
     /// Runs it; the slices have the lengths of their shapes.
     pub fn run(&self, executor: &Executor, from: BackwardInput<'_>, to: ConvGradients<'_>) {
+        match self.tiling.kernel {
+            Side::Three => self.run_tiles::<4, 3>(executor, from, to),
+            Side::Five => self.run_tiles::<2, 5>(executor, from, to),
+        }
+    }
+
+    /// With tiles of `TILE` rows and columns, for kernels of `K`.
+    fn run_tiles<const TILE: usize, const K: usize>(
+        &self,
+        executor: &Executor,
+        from: BackwardInput<'_>,
+        to: ConvGradients<'_>,
+    ) {
         let shape = &self.tiling.shape;
         let cut = Cut::new(&self.tiling, &self.sums, from.batch);
         let layout = Packed::new(shape, Direction::Backward);
@@ -54,7 +65,8 @@ impl WinogradBackward {
             let [sums, packed, delta] = scratch::split(memory, lens);
             if !packed.is_empty() {
                 let packed = DisjointMut::new(packed);
-                executor.run(layout.chunks(), &Pack { layout, weight: from.weight, packed });
+                let pack = Pack::<K> { layout, weight: from.weight, packed };
+                executor.run(layout.chunks(), &pack);
             }
             let delta = if is_given {
                 from.d_output
@@ -65,7 +77,7 @@ impl WinogradBackward {
                 crate::sum::gradient(executor, shape.activation, from.kept, from.d_output, delta);
                 delta
             };
-            let backward = Backward {
+            let backward = Backward::<TILE> {
                 tiling: &self.tiling,
                 layout: self.sums,
                 cut,
@@ -77,7 +89,7 @@ impl WinogradBackward {
                 sums: DisjointMut::new(sums),
             };
             executor.run(cut.chunks, &backward);
-            let add = AddSums {
+            let add = AddSums::<K> {
                 layout: self.sums,
                 sums,
                 d_weight: DisjointMut::new(to.weight),
@@ -113,7 +125,7 @@ impl Cut {
     }
 }
 
-struct Backward<'a> {
+struct Backward<'a, const TILE: usize> {
     tiling: &'a Tiling,
     layout: Sums,
     cut: Cut,
@@ -129,20 +141,20 @@ struct Backward<'a> {
 }
 
 /// Memory for a block.
-struct Work<'a> {
+struct Work<'a, const TILE: usize> {
     /// The images at the points, and then their gradient.
     numbers: &'a mut [f32],
     deltas: &'a mut [f32],
-    pixels: PixelRows<'a, 6>,
-    delta_rows: PixelRows<'a, 4>,
-    d_pixels: PixelRows<'a, 6>,
+    pixels: PixelRows<'a, SIDE>,
+    delta_rows: PixelRows<'a, TILE>,
+    d_pixels: PixelRows<'a, SIDE>,
     room: &'a mut [f32],
     delta_room: &'a mut [f32],
     d_room: &'a mut [f32],
     sums: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl<const TILE: usize> Kernel for Backward<'_, TILE> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let tiling = self.tiling;
@@ -151,12 +163,12 @@ impl Kernel for Backward<'_> {
         let lens = [
             image_planes.len(),
             result_planes.len(),
-            PixelRows::<6>::room(tiling.images),
-            PixelRows::<4>::room(tiling.results),
-            if wants_images { PixelRows::<6>::room(tiling.images) } else { 0 },
-            columns_room(tiling.columns, 6),
-            columns_room(tiling.columns, 4),
-            columns_room(tiling.columns, 6),
+            PixelRows::<SIDE>::room(tiling.images),
+            PixelRows::<TILE>::room(tiling.results),
+            if wants_images { PixelRows::<SIDE>::room(tiling.images) } else { 0 },
+            columns_room(tiling.columns, SIDE, TILE),
+            columns_room(tiling.columns, TILE, TILE),
+            columns_room(tiling.columns, SIDE, TILE),
         ];
         let sums_len = self.layout.len();
         // SAFETY: every chunk has its own range.
@@ -198,14 +210,14 @@ impl Kernel for Backward<'_> {
     }
 }
 
-impl Backward<'_> {
+impl<const TILE: usize> Backward<'_, TILE> {
     /// Takes images and gradients of a block to the points, and adds up the biases'.
     #[inline(always)]
     fn spread<S: Simd>(
         &self,
         s: S,
         rows: Range<usize>,
-        work: &mut Work<'_>,
+        work: &mut Work<'_, TILE>,
         image_planes: Planes,
         result_planes: Planes,
     ) {
@@ -232,7 +244,7 @@ impl Backward<'_> {
                 pixels: &work.pixels,
                 room: work.room,
                 planes: work.numbers,
-                transform: PhantomData::<Numbers>,
+                transform: PhantomData::<Numbers<TILE>>,
             });
             work.delta_rows.start_at((y * TILE) as isize);
             work.delta_rows.read(s, &self.delta[n * delta_len..][..delta_len], 0);
@@ -248,14 +260,20 @@ impl Backward<'_> {
                 pixels: &work.delta_rows,
                 room: work.delta_room,
                 planes: work.deltas,
-                transform: PhantomData::<Results>,
+                transform: PhantomData::<Results<TILE>>,
             });
         }
     }
 
     /// Takes the images' gradient from the points to where it belongs.
     #[inline(always)]
-    fn gather<S: Simd>(&self, s: S, rows: Range<usize>, work: &mut Work<'_>, image_planes: Planes) {
+    fn gather<S: Simd>(
+        &self,
+        s: S,
+        rows: Range<usize>,
+        work: &mut Work<'_, TILE>,
+        image_planes: Planes,
+    ) {
         let tiling = self.tiling;
         let image_len = tiling.images.image_len();
         for (i, row) in rows.enumerate() {
@@ -278,7 +296,7 @@ impl Backward<'_> {
                 room: work.d_room,
                 bias: &[],
                 pixels: &mut work.d_pixels,
-                transform: PhantomData::<Numbers>,
+                transform: PhantomData::<Numbers<TILE>>,
             });
             let is_last = y + 1 == tiling.rows;
             // SAFETY: images do not overlap, and each is in one chunk.
@@ -289,8 +307,8 @@ impl Backward<'_> {
 }
 
 /// The products of a block.
-struct Multiply<'a> {
-    backward: &'a Backward<'a>,
+struct Multiply<'a, const TILE: usize> {
+    backward: &'a Backward<'a, TILE>,
     tiles: usize,
     numbers: (&'a mut [f32], Planes),
     deltas: (&'a [f32], Planes),
@@ -299,7 +317,7 @@ struct Multiply<'a> {
     add: bool,
 }
 
-impl Outlined for Multiply<'_> {
+impl<const TILE: usize> Outlined for Multiply<'_, TILE> {
     type Output = ();
 
     #[inline(always)]

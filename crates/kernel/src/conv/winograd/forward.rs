@@ -6,9 +6,9 @@ use std::ops::Range;
 use super::pool::{Pooled, pooled_room};
 use super::product::Product;
 use super::rows::{PixelRows, stride};
-use super::tiles::{Gather, Numbers, POINTS, Planes, Results, Spread, TILE, TileRow, columns_room};
+use super::tiles::{Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TileRow, columns_room};
 use super::weights::{Direction, Pack, Packed};
-use super::{Tiling, covers, suits_forward};
+use super::{Side, Tiling, suits_forward};
 use crate::conv::forward::{ForwardInput, ForwardOutput, activate};
 use crate::conv::shape::ConvShape;
 use crate::simd::{Outlined, Simd};
@@ -23,16 +23,29 @@ pub(in crate::conv) struct WinogradForward {
 impl WinogradForward {
     /// `None` for a shape that it does not cover, or that another method is faster for.
     pub fn new(shape: ConvShape) -> Option<Self> {
-        (covers(&shape) && suits_forward(&shape)).then(|| Self::of(shape))
+        suits_forward(&shape).then(|| Self::of(shape)).flatten()
     }
 
-    /// For a shape that it covers.
-    pub fn of(shape: ConvShape) -> Self {
-        Self { tiling: Tiling::new(shape) }
+    /// `None` for a shape that it does not cover.
+    pub fn of(shape: ConvShape) -> Option<Self> {
+        Tiling::new(shape).map(|tiling| Self { tiling })
     }
 
     /// Runs it; the slices have the lengths of their shapes.
     pub fn run(&self, executor: &Executor, from: ForwardInput<'_>, to: ForwardOutput<'_>) {
+        match self.tiling.kernel {
+            Side::Three => self.run_tiles::<4, 3>(executor, from, to),
+            Side::Five => self.run_tiles::<2, 5>(executor, from, to),
+        }
+    }
+
+    /// With tiles of `TILE` rows and columns, for kernels of `K`.
+    fn run_tiles<const TILE: usize, const K: usize>(
+        &self,
+        executor: &Executor,
+        from: ForwardInput<'_>,
+        to: ForwardOutput<'_>,
+    ) {
         let ForwardInput { batch, images, weight, bias } = from;
         let layout = Packed::new(&self.tiling.shape, Direction::Forward);
         let bias_len = stride(bias.len());
@@ -40,10 +53,10 @@ impl WinogradForward {
             let (packed, padded_bias) = memory.split_at_mut(layout.len());
             padded_bias.fill(0.0);
             padded_bias[..bias.len()].copy_from_slice(bias);
-            let pack = Pack { layout, weight, packed: DisjointMut::new(packed) };
+            let pack = Pack::<K> { layout, weight, packed: DisjointMut::new(packed) };
             executor.run(layout.chunks(), &pack);
             let cut = Cut::new(&self.tiling, batch);
-            let forward = Forward {
+            let forward = Forward::<TILE> {
                 tiling: &self.tiling,
                 cut,
                 layout,
@@ -83,7 +96,7 @@ impl Cut {
     }
 }
 
-struct Forward<'a> {
+struct Forward<'a, const TILE: usize> {
     tiling: &'a Tiling,
     cut: Cut,
     layout: Packed,
@@ -98,7 +111,7 @@ struct Forward<'a> {
     pre_activation: DisjointMut<'a, f32>,
 }
 
-impl Kernel for Forward<'_> {
+impl<const TILE: usize> Kernel for Forward<'_, TILE> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let tiling = self.tiling;
@@ -106,10 +119,10 @@ impl Kernel for Forward<'_> {
         let lens = [
             image_planes.len(),
             result_planes.len(),
-            PixelRows::<6>::room(tiling.images),
-            PixelRows::<4>::room(tiling.results),
-            columns_room(tiling.columns, 6),
-            columns_room(tiling.columns, 4),
+            PixelRows::<SIDE>::room(tiling.images),
+            PixelRows::<TILE>::room(tiling.results),
+            columns_room(tiling.columns, SIDE, TILE),
+            columns_room(tiling.columns, TILE, TILE),
             pooled_room(&tiling.shape),
         ];
         scratch::with(lens.iter().sum(), |memory| {
@@ -123,7 +136,7 @@ impl Kernel for Forward<'_> {
                 results: PixelRows::new(tiling.results, results),
                 room,
                 result_room,
-                pooled: Pooled::new(&tiling.shape, pooled),
+                pooled: Pooled::new(&tiling.shape, TILE, pooled),
             };
             let all = self.cut.rows(chunk, tiling.rows);
             for start in all.clone().step_by(tiling.block_rows) {
@@ -135,24 +148,24 @@ impl Kernel for Forward<'_> {
 }
 
 /// Memory for a block.
-struct Work<'a> {
+struct Work<'a, const TILE: usize> {
     numbers: &'a mut [f32],
     products: &'a mut [f32],
-    pixels: PixelRows<'a, 6>,
-    results: PixelRows<'a, 4>,
+    pixels: PixelRows<'a, SIDE>,
+    results: PixelRows<'a, TILE>,
     room: &'a mut [f32],
     result_room: &'a mut [f32],
     /// `None` where there is no pool.
     pooled: Option<Pooled<'a>>,
 }
 
-impl Forward<'_> {
+impl<const TILE: usize> Forward<'_, TILE> {
     #[inline(always)]
     fn block<S: Simd>(
         &self,
         s: S,
         rows: Range<usize>,
-        work: &mut Work<'_>,
+        work: &mut Work<'_, TILE>,
         image_planes: Planes,
         result_planes: Planes,
     ) {
@@ -178,7 +191,7 @@ impl Forward<'_> {
                 pixels: &work.pixels,
                 room: work.room,
                 planes: work.numbers,
-                transform: PhantomData::<Numbers>,
+                transform: PhantomData::<Numbers<TILE>>,
             });
         }
         s.outline(Multiply {
@@ -201,7 +214,7 @@ impl Forward<'_> {
                 room: work.result_room,
                 bias: self.bias,
                 pixels: &mut work.results,
-                transform: PhantomData::<Results>,
+                transform: PhantomData::<Results<TILE>>,
             });
             match &mut work.pooled {
                 Some(pooled) => self.emit_pooled(s, n, y, &work.results, pooled),
@@ -212,7 +225,7 @@ impl Forward<'_> {
 
     /// Writes a row of tiles of image `n` to the output.
     #[inline(always)]
-    fn emit<S: Simd>(&self, s: S, n: usize, results: &mut PixelRows<'_, 4>) {
+    fn emit<S: Simd>(&self, s: S, n: usize, results: &mut PixelRows<'_, TILE>) {
         let len = self.tiling.results.image_len();
         let image = n * len..(n + 1) * len;
         if !self.pre_activation.is_empty() {
@@ -227,7 +240,7 @@ impl Forward<'_> {
     }
 }
 
-impl Forward<'_> {
+impl<const TILE: usize> Forward<'_, TILE> {
     /// Pools row `y` of tiles of image `n`, and writes what is left of it to the output.
     #[inline(always)]
     fn emit_pooled<S: Simd>(
@@ -235,7 +248,7 @@ impl Forward<'_> {
         s: S,
         n: usize,
         y: usize,
-        results: &PixelRows<'_, 4>,
+        results: &PixelRows<'_, TILE>,
         pooled: &mut Pooled<'_>,
     ) {
         let len = self.tiling.shape.output_len();
@@ -267,14 +280,14 @@ impl Outlined for Activate<'_> {
 }
 
 /// The products of a block.
-struct Multiply<'a> {
-    forward: &'a Forward<'a>,
+struct Multiply<'a, const TILE: usize> {
+    forward: &'a Forward<'a, TILE>,
     tiles: usize,
     numbers: (&'a [f32], Planes),
     products: (&'a mut [f32], Planes),
 }
 
-impl Outlined for Multiply<'_> {
+impl<const TILE: usize> Outlined for Multiply<'_, TILE> {
     type Output = ();
 
     #[inline(always)]

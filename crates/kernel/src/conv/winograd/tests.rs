@@ -1,6 +1,5 @@
 //! Winograd's method against double precision, the direct method and itself.
 
-use super::covers;
 use crate::conv::reference;
 use crate::conv::tests::{Case, Random, relative_error, widen};
 use crate::conv::{ConvBlock, ConvGradients, ConvShape, Padding, Pool, Saved};
@@ -20,6 +19,11 @@ fn shape([in_channels, filters]: [usize; 2], [height, width]: [usize; 2]) -> Con
     }
 }
 
+/// The same with kernels of 5×5.
+fn of_five(shape: ConvShape) -> ConvShape {
+    ConvShape { kernel: [5, 5], padding: Padding::uniform(2), ..shape }
+}
+
 fn block(shape: ConvShape) -> ConvBlock {
     ConvBlock::winograd(shape).expect("a shape that the method covers")
 }
@@ -29,8 +33,10 @@ fn random_case(random: &mut Random) -> Case {
     let (channels, side) = if cfg!(miri) { (9, 6) } else { (40, 19) };
     let mut size = |bound| 1 + random.below(bound);
     let mut shape = shape([size(channels), size(channels)], [size(side), size(side)]);
+    let side = random.pick(&[3, 5]);
+    shape.kernel = [side; 2];
     // At least one place for a filter.
-    let least = |size: usize, padding: usize| padding.max(3_usize.saturating_sub(size).div_ceil(2));
+    let least = |size: usize, padding: usize| padding.max(side.saturating_sub(size).div_ceil(2));
     let [rows, columns] = [shape.height, shape.width];
     shape.padding = Padding {
         top: least(rows, random.below(4)),
@@ -40,7 +46,7 @@ fn random_case(random: &mut Random) -> Case {
     };
     shape.activation = random.pick(&Activation::ALL);
     let pooled = ConvShape { pool: Pool::Max2x2, ..shape };
-    if covers(&pooled) && random.below(2) == 0 {
+    if ConvBlock::winograd(pooled).is_some() && random.below(2) == 0 {
         shape = pooled;
     }
     let batch = random.pick(if cfg!(miri) { &[1, 5] } else { &[1, 2, 5, 17] });
@@ -89,8 +95,10 @@ fn random_shapes_match_double_precision() {
 #[cfg_attr(miri, ignore = "too slow")]
 fn many_channels_match_double_precision() {
     let mut random = Random(2);
-    for (channels, size) in [([64, 96], [14, 14]), ([128, 128], [8, 12]), ([256, 130], [7, 9])] {
-        let case = Case::new(&mut random, shape(channels, size), 3);
+    let shapes = [([64, 96], [14, 14]), ([128, 128], [8, 12]), ([256, 130], [7, 9])]
+        .map(|(channels, size)| shape(channels, size));
+    for shape in shapes.into_iter().chain(shapes.map(of_five)) {
+        let case = Case::new(&mut random, shape, 3);
         for cpu in Cpu::available() {
             for error in errors(&case, cpu, &block(case.shape)) {
                 assert!(error <= 3e-6, "{error} with {cpu}, {:?}", case.shape);
@@ -103,8 +111,9 @@ fn many_channels_match_double_precision() {
 #[cfg_attr(miri, ignore = "too slow")]
 fn little_more_is_lost_than_by_the_direct_method() {
     let mut random = Random(3);
-    for channels in [16, 64] {
-        let case = Case::new(&mut random, shape([channels; 2], [16, 16]), 8);
+    let shapes = [16, 64].map(|channels| shape([channels; 2], [16, 16]));
+    for shape in shapes.into_iter().chain(shapes.map(of_five)) {
+        let case = Case::new(&mut random, shape, 8);
         let cpu = Cpu::detect();
         let [direct, transformed] = [ConvBlock::direct(case.shape), block(case.shape)];
         let pairs = errors(&case, cpu, &direct).into_iter().zip(errors(&case, cpu, &transformed));
@@ -228,6 +237,7 @@ fn what_the_method_cannot_do_is_refused() {
     assert!(ConvBlock::winograd(whole).is_some());
     for other in [
         ConvShape { kernel: [5, 3], ..whole },
+        ConvShape { kernel: [7, 7], ..whole },
         ConvShape { stride: [1, 2], ..whole },
         ConvShape { pool: Pool::Max2x2, activation: Activation::Gelu, ..whole },
         ConvShape { padding: Padding::default(), height: 2, ..whole },
@@ -249,4 +259,12 @@ fn it_is_chosen_for_many_channels_alone() {
     assert_eq!(direct([8, 16], [14, 14], Linear), [true, false]);
     assert_eq!(direct([3, 64], [32, 32], Linear), [true, true]);
     assert_eq!(direct([64, 64], [2, 2], Linear), [true, true]);
+    let of_five = |channels, size, pool| {
+        let shape = ConvShape { pool, ..of_five(shape(channels, size)) };
+        [super::suits_forward(&shape), super::suits_backward(&shape)].map(|suits| !suits)
+    };
+    assert_eq!(of_five([16, 32], [14, 14], Pool::None), [false, false]);
+    assert_eq!(of_five([16, 32], [14, 14], Pool::Max2x2), [false, true]);
+    assert_eq!(of_five([20, 32], [7, 7], Pool::None), [true, false]);
+    assert_eq!(of_five([6, 16], [14, 14], Pool::None), [true, true]);
 }

@@ -10,8 +10,6 @@ use super::rows::{LINE, PixelRows};
 use super::transform;
 use crate::simd::{Outlined, Simd};
 
-/// Rows and columns of results of a tile.
-pub(super) const TILE: usize = 4;
 /// Points of a row or a column of a tile.
 pub(super) const SIDE: usize = 6;
 /// Points of a tile.
@@ -19,43 +17,57 @@ pub(super) const POINTS: usize = SIDE * SIDE;
 
 /// A transform of `N` numbers to the points.
 pub(super) trait ToPoints<const N: usize> {
+    /// From one tile to the next.
+    const TILE: usize;
+
     fn apply<S: Simd>(s: S, from: [S::V; N]) -> [S::V; SIDE];
 }
 
 /// A transform from the points to `N` numbers.
 pub(super) trait FromPoints<const N: usize> {
+    /// From one tile to the next.
+    const TILE: usize;
+
     fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; N];
 }
 
-/// The inputs of the convolution.
-pub(super) struct Numbers;
+/// The inputs of the convolution, for tiles of so many rows and columns of results.
+pub(super) struct Numbers<const TILE: usize>;
 /// The results of the convolution.
-pub(super) struct Results;
+pub(super) struct Results<const TILE: usize>;
 
-impl ToPoints<6> for Numbers {
+impl<const TILE: usize> ToPoints<SIDE> for Numbers<TILE> {
+    const TILE: usize = TILE;
+
     #[inline(always)]
-    fn apply<S: Simd>(s: S, from: [S::V; 6]) -> [S::V; SIDE] {
+    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; SIDE] {
         transform::numbers(s, from)
     }
 }
 
-impl FromPoints<6> for Numbers {
+impl<const TILE: usize> FromPoints<SIDE> for Numbers<TILE> {
+    const TILE: usize = TILE;
+
     #[inline(always)]
-    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; 6] {
+    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; SIDE] {
         transform::numbers_gradient(s, from)
     }
 }
 
-impl FromPoints<4> for Results {
+impl<const TILE: usize> FromPoints<TILE> for Results<TILE> {
+    const TILE: usize = TILE;
+
     #[inline(always)]
-    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; 4] {
+    fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; TILE] {
         transform::results(s, from)
     }
 }
 
-impl ToPoints<4> for Results {
+impl<const TILE: usize> ToPoints<TILE> for Results<TILE> {
+    const TILE: usize = TILE;
+
     #[inline(always)]
-    fn apply<S: Simd>(s: S, from: [S::V; 4]) -> [S::V; SIDE] {
+    fn apply<S: Simd>(s: S, from: [S::V; TILE]) -> [S::V; SIDE] {
         transform::results_gradient(s, from)
     }
 }
@@ -88,13 +100,13 @@ impl Planes {
     }
 }
 
-/// Floats of room for the columns of a row of tiles whose tiles are `N` wide.
-pub(super) fn columns_room(tiles: usize, n: usize) -> usize {
-    SIDE * columns(tiles, n) * LINE
+/// Floats of room for the columns of a row of tiles that are `n` wide and `tile` apart.
+pub(super) fn columns_room(tiles: usize, n: usize, tile: usize) -> usize {
+    SIDE * columns(tiles, n, tile) * LINE
 }
 
-fn columns(tiles: usize, n: usize) -> usize {
-    tiles * TILE + n - TILE
+fn columns(tiles: usize, n: usize, tile: usize) -> usize {
+    tiles * tile + n - tile
 }
 
 /// A row of tiles.
@@ -127,14 +139,14 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
         let Self { row, pixels, room, planes, .. } = self;
         let TileRow { tiles, left, planes: layout, first } = row;
         let (width, stride) = (pixels.size.width, pixels.size.stride());
-        let columns = columns(tiles, N);
+        let columns = columns(tiles, N, T::TILE);
         let mut rows = [0; N];
         for (r, row) in rows.iter_mut().enumerate() {
             *row = pixels.row_at(r);
         }
         let memory = pixels.memory();
         let visible = width.min(columns - left.min(columns));
-        assert!(room.len() >= columns_room(tiles, N) && planes.len() >= layout.len());
+        assert!(room.len() >= columns_room(tiles, N, T::TILE) && planes.len() >= layout.len());
         assert!(memory.len() >= (1 + N) * width * stride && layout.stride == stride);
         assert!((first + tiles) * stride <= layout.step);
         for line in (0..pixels.size.channels).step_by(LINE) {
@@ -158,7 +170,7 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
                 let to = (first + tile) * stride + line;
                 for i in 0..SIDE {
                     for lane in (0..LINE).step_by(S::LANES) {
-                        let at = (i * columns + tile * TILE) * LINE + lane;
+                        let at = (i * columns + tile * T::TILE) * LINE + lane;
                         // SAFETY: a tile's columns lie inside the room, and its place inside every plane.
                         unsafe {
                             let mut along = [s.zero(); N];
@@ -197,23 +209,23 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
         let Self { row, planes, room, bias, pixels, .. } = self;
         let TileRow { tiles, left, planes: layout, first } = row;
         let (width, stride) = (pixels.size.width, pixels.size.stride());
-        let columns = columns(tiles, N);
+        let columns = columns(tiles, N, T::TILE);
         let visible = width.min(columns - left.min(columns));
         let (rows, channels) = (pixels.slot(0), pixels.size.channels);
         let memory = pixels.memory_mut();
-        assert!(room.len() >= columns_room(tiles, N) && planes.len() >= layout.len());
+        assert!(room.len() >= columns_room(tiles, N, T::TILE) && planes.len() >= layout.len());
         assert!(memory.len() >= (1 + N) * width * stride && layout.stride == stride);
         assert!((first + tiles) * stride <= layout.step);
         assert!(bias.is_empty() || bias.len() >= stride);
         for line in (0..channels).step_by(LINE) {
             for i in 0..SIDE {
-                room[i * columns * LINE..][..(N - TILE) * LINE].fill(0.0);
+                room[i * columns * LINE..][..(N - T::TILE) * LINE].fill(0.0);
             }
             for tile in 0..tiles {
                 let from = (first + tile) * stride + line;
                 for i in 0..SIDE {
                     for lane in (0..LINE).step_by(S::LANES) {
-                        let at = (i * columns + tile * TILE) * LINE + lane;
+                        let at = (i * columns + tile * T::TILE) * LINE + lane;
                         // SAFETY: a tile's place lies inside every plane, and its columns inside the room.
                         unsafe {
                             let mut along = [s.zero(); SIDE];
@@ -221,7 +233,7 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
                                 *along = s.load(planes, (i * SIDE + j) * layout.step + from + lane);
                             }
                             for (j, mut v) in T::apply(s, along).into_iter().enumerate() {
-                                if j < N - TILE {
+                                if j < N - T::TILE {
                                     v = s.add(v, s.load(room, at + j * LINE));
                                 }
                                 s.store(room, at + j * LINE, v);
@@ -247,7 +259,7 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
                         }
                         for (r, v) in T::apply(s, down).into_iter().enumerate() {
                             let to = to + r * width * stride;
-                            let before = if r < N - TILE { s.load(memory, to) } else { bias };
+                            let before = if r < N - T::TILE { s.load(memory, to) } else { bias };
                             s.store(memory, to, s.add(v, before));
                         }
                     }

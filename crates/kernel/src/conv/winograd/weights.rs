@@ -9,9 +9,6 @@ use crate::conv::transpose::{Rows, transpose};
 use crate::simd::{Outlined, Simd};
 use crate::{DisjointMut, Kernel, scratch};
 
-/// Weights of a filter for one channel.
-const TAPS: usize = 9;
-
 /// Columns of a chunk of work: whole panels for any instruction set.
 const CHUNK: usize = 32;
 
@@ -66,14 +63,19 @@ impl Packed {
     }
 }
 
-/// Sets `packed` from `weight`, `[filters, channels, 3, 3]`.
-pub(super) struct Pack<'a> {
+/// Sets `packed` from `weight`, `[filters, channels, K, K]`.
+pub(super) struct Pack<'a, const K: usize> {
     pub layout: Packed,
     pub weight: &'a [f32],
     pub packed: DisjointMut<'a, f32>,
 }
 
-impl Kernel for Pack<'_> {
+impl<const K: usize> Pack<'_, K> {
+    /// Weights of a filter for one channel.
+    const TAPS: usize = K * K;
+}
+
+impl<const K: usize> Kernel for Pack<'_, K> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let first = chunk * CHUNK;
@@ -82,7 +84,7 @@ impl Kernel for Pack<'_> {
             Direction::Forward => self.layout.terms,
             Direction::Backward => 1,
         };
-        scratch::with(terms * TAPS * S::LANES, |turned| {
+        scratch::with(terms * Self::TAPS * S::LANES, |turned| {
             turned.fill(0.0);
             for column in (first..end).step_by(S::LANES) {
                 let lanes = S::LANES.min(end - column);
@@ -93,38 +95,39 @@ impl Kernel for Pack<'_> {
 }
 
 /// A vector of columns.
-struct PackVector<'a, 'b> {
-    pack: &'a Pack<'a>,
+struct PackVector<'a, 'b, const K: usize> {
+    pack: &'a Pack<'a, K>,
     column: usize,
     lanes: usize,
     /// Room for the taps of a term, or of all, with columns in lanes; zero beyond the last column.
     turned: &'b mut [f32],
 }
 
-impl Outlined for PackVector<'_, '_> {
+impl<const K: usize> Outlined for PackVector<'_, '_, K> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { pack, column, lanes, turned } = self;
+        let taps_len = Pack::<K>::TAPS;
         let Packed { direction, terms, columns, .. } = pack.layout;
         let to = Rows { at: 0, stride: S::LANES };
         match direction {
             Direction::Forward => {
-                let row = terms * TAPS;
+                let row = terms * taps_len;
                 let from = Rows { at: column * row, stride: row };
                 // SAFETY: the filters exist, and a vector has room for a number of each.
                 unsafe { transpose(s, (pack.weight, from), [lanes, row], (turned, to)) };
                 for term in 0..terms {
-                    let taps = &turned[term * TAPS * S::LANES..][..TAPS * S::LANES];
+                    let taps = &turned[term * taps_len * S::LANES..][..taps_len * S::LANES];
                     pack.term(s, [term, column], taps);
                 }
             }
             Direction::Backward => {
                 for term in 0..terms {
-                    let from = Rows { at: (term * columns + column) * TAPS, stride: TAPS };
+                    let from = Rows { at: (term * columns + column) * taps_len, stride: taps_len };
                     // SAFETY: the channels of the filter exist, and a vector has room for a number of each.
-                    unsafe { transpose(s, (pack.weight, from), [lanes, TAPS], (turned, to)) };
+                    unsafe { transpose(s, (pack.weight, from), [lanes, taps_len], (turned, to)) };
                     pack.term(s, [term, column], turned);
                 }
             }
@@ -132,21 +135,21 @@ impl Outlined for PackVector<'_, '_> {
     }
 }
 
-impl Pack<'_> {
-    /// A vector of columns of one term, whose `taps` are `[3, 3, column]`.
+impl<const K: usize> Pack<'_, K> {
+    /// A vector of columns of one term, whose `taps` are `[K, K, column]`.
     #[inline(always)]
     fn term<S: Simd>(&self, s: S, [term, column]: [usize; 2], taps: &[f32]) {
         let Pack { layout, packed, .. } = self;
-        assert!(taps.len() >= TAPS * S::LANES);
+        assert!(taps.len() >= Self::TAPS * S::LANES);
         let [panel_step, term_step] = layout.steps::<S>();
         let (panel, column) = (column / term_step, column % term_step);
         let at = panel * panel_step + term * term_step + column;
-        let mut down = [[s.zero(); 3]; SIDE];
-        for x in 0..3 {
-            let mut rows = [s.zero(); 3];
+        let mut down = [[s.zero(); K]; SIDE];
+        for x in 0..K {
+            let mut rows = [s.zero(); K];
             for (y, row) in rows.iter_mut().enumerate() {
-                // SAFETY: there are three rows of three vectors.
-                *row = unsafe { s.load(taps, (y * 3 + x) * S::LANES) };
+                // SAFETY: there are `K` rows of `K` vectors.
+                *row = unsafe { s.load(taps, (y * K + x) * S::LANES) };
             }
             for (row, v) in down.iter_mut().zip(transform::weights(s, rows)) {
                 row[x] = v;
@@ -190,16 +193,16 @@ impl Sums {
 }
 
 /// Adds the sums of all chunks of a batch, in their order, and takes them to the weights.
-pub(super) struct AddSums<'a> {
+pub(super) struct AddSums<'a, const K: usize> {
     pub layout: Sums,
     pub sums: &'a [f32],
-    /// `[filters, channels, 3, 3]`
+    /// `[filters, channels, K, K]`
     pub d_weight: DisjointMut<'a, f32>,
     /// `[filters]`
     pub d_bias: DisjointMut<'a, f32>,
 }
 
-impl AddSums<'_> {
+impl<const K: usize> AddSums<'_, K> {
     const FILTERS: usize = 8;
 
     pub fn chunks(&self) -> usize {
@@ -207,7 +210,7 @@ impl AddSums<'_> {
     }
 }
 
-impl Kernel for AddSums<'_> {
+impl<const K: usize> Kernel for AddSums<'_, K> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let first = chunk * Self::FILTERS;
@@ -217,31 +220,32 @@ impl Kernel for AddSums<'_> {
     }
 }
 
-struct AddFilter<'a> {
-    add: &'a AddSums<'a>,
+struct AddFilter<'a, const K: usize> {
+    add: &'a AddSums<'a, K>,
     filter: usize,
 }
 
-impl Outlined for AddFilter<'_> {
+impl<const K: usize> Outlined for AddFilter<'_, K> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let AddSums { layout, sums, d_weight, d_bias } = self.add;
         let (filter, channels) = (self.filter, layout.channels);
+        let taps_len = K * K;
         // SAFETY: each filter is in one chunk, and filters do not overlap.
         let (d_weight, d_bias) = unsafe {
             (
-                d_weight.range(filter * channels * TAPS..(filter + 1) * channels * TAPS),
+                d_weight.range(filter * channels * taps_len..(filter + 1) * channels * taps_len),
                 d_bias.range(filter..filter + 1),
             )
         };
         d_bias[0] =
             sums.chunks_exact(layout.len()).map(|sums| sums[layout.bias_at() + filter]).sum();
-        let mut taps = [0.0; TAPS * LINE];
+        let mut taps = [[[0.0; LINE]; K]; K];
         for channel in (0..channels).step_by(S::LANES) {
             let at = filter * layout.row() + channel;
-            let mut down = [[s.zero(); SIDE]; 3];
+            let mut down = [[s.zero(); SIDE]; K];
             for j in 0..SIDE {
                 let mut column = [s.zero(); SIDE];
                 for sums in sums.chunks_exact(layout.len()) {
@@ -253,21 +257,30 @@ impl Outlined for AddFilter<'_> {
                         *sum = s.add(*sum, unsafe { s.load(sums, at) });
                     }
                 }
-                for (row, v) in down.iter_mut().zip(transform::weights_gradient(s, column)) {
+                for (row, v) in down.iter_mut().zip(transform::weights_gradient::<S, K>(s, column))
+                {
                     row[j] = v;
                 }
             }
             for (y, along) in down.into_iter().enumerate() {
-                for (x, v) in transform::weights_gradient(s, along).into_iter().enumerate() {
+                for (x, v) in transform::weights_gradient::<S, K>(s, along).into_iter().enumerate()
+                {
                     // SAFETY: a line has room for a vector.
-                    unsafe { s.store(&mut taps, (y * 3 + x) * LINE, v) };
+                    unsafe { s.store(&mut taps[y][x], 0, v) };
                 }
             }
             let count = S::LANES.min(channels - channel);
             let from = Rows { at: 0, stride: LINE };
-            let to = Rows { at: channel * TAPS, stride: TAPS };
+            let to = Rows { at: channel * taps_len, stride: taps_len };
             // SAFETY: the channels are the filter's.
-            unsafe { transpose(s, (&taps, from), [TAPS, count], (d_weight, to)) };
+            unsafe {
+                transpose(
+                    s,
+                    (taps.as_flattened().as_flattened(), from),
+                    [taps_len, count],
+                    (d_weight, to),
+                )
+            };
         }
     }
 }
