@@ -5,7 +5,9 @@
     python3 benches/calibration.py --images IMAGES --data MNIST --other OTHER [--keep predictions.jsonl]
 
 Studies as `benches/growth.py` makes them, from a network of one filter, over parts of every data set it finds: 6,000 and 1,500
-images of the large ones, all of the others, with two gates that are drawn for each, and two seeds. `--keep` writes a line for
+images of the large ones, all of the others, with two gates that are drawn for each, and two seeds. A study that takes more
+than `--limit` seconds is ended, and the trials that it has finished count. Forecasts are of whole trainings: trials that were
+given up are left out, and counted. `--keep` writes a line for
 each study: its case, and of each trial what was predicted and reached. Lines that the file already holds are not measured again.
 """
 
@@ -30,6 +32,7 @@ parser.add_argument("--other", type=pathlib.Path, help="folder of data sets that
 parser.add_argument("--burgeon", default=TARGET / "release" / "burgeon")
 parser.add_argument("--only", default="", help="names of data sets, with commas; all unless said")
 parser.add_argument("--seeds", default="1,2")
+parser.add_argument("--limit", type=float, default=90, help="seconds of a study")
 parser.add_argument("--keep", type=pathlib.Path, help="file of measured studies")
 args = parser.parse_args()
 
@@ -70,12 +73,14 @@ def study(case):
             '  { conv = { filters = 1, kernel = 3, padding = "valid", stride = 2 } },\n  { max-pool = { size = 3 } },\n]\n'
             f"[train]\nepochs = 1\nbatch-size = 256\n[gate]\naccuracy = {case['gate']}\n[tune]\ntrials = 4\n")
         events, seconds = events_of(
-            [args.burgeon, "tune", file, "--seed", case["seed"], "--runs", pathlib.Path(work) / "runs", "--json"])
+            [args.burgeon, "tune", file, "--seed", case["seed"], "--runs", pathlib.Path(work) / "runs", "--json"], args.limit)
     reached = {event["trial"]: event["validation_accuracy"] for event in events if event["event"] == "trial_finished"}
     started = [event for event in events if event["event"] == "trial_started"]
     return {**case, "seconds": round(seconds, 2), "reached": reached,
             "predicted": {event["trial"]: event["forecast"] for event in started if event.get("forecast")},
-            "edits": {event["trial"]: event.get("edits") for event in started}}
+            "started": {event["trial"]: {key: event[key] for key in ("parent", "inherit", "edits")} for event in started},
+            "endings": {event["trial"]: event["diagnosis"] for event in events if event["event"] == "trial_finished"},
+            "samples": [event["probe"]["sample"] for event in events if (event.get("probe") or {}).get("sample")]}
 
 
 def key(case):
@@ -104,13 +109,19 @@ def row(name, told):
     print(f"| {name} | {len(told)} | {statistics.median(errors):.1f} | {100 * held / len(told):.0f} % |")
 
 
+def is_whole(line, trial):
+    return line["endings"].get(trial, {}).get("ending") not in ("given_up", "out_of_time")
+
+
 print("| data | predictions | off by, points, median | within 80 % interval |\n| --- | ---: | ---: | ---: |")
 everything = []
 for name in dict.fromkeys(line["set"] for line in measured):
     told = [(line["predicted"][trial], line["reached"][trial]) for line in measured if line["set"] == name
-            for trial in line["predicted"] if trial in line["reached"]]
+            for trial in line["predicted"] if trial in line["reached"] and is_whole(line, trial)]
     if told:
         row(name, told)
         everything += told
 if everything:
     row("all", everything)
+    left_out = sum(not is_whole(line, trial) for line in measured for trial in line["predicted"] if trial in line["reached"])
+    print(f"\n{left_out} trials were given up before their end.")
