@@ -77,12 +77,14 @@ const BORDER: [(usize, usize, usize); 15] = [
 ];
 
 /// 5×5 layers, for the same.
-const BORDER_OF_FIVE: [(usize, usize, usize); 16] = [
+const BORDER_OF_FIVE: [(usize, usize, usize); 18] = [
     (1, 32, 28),
     (3, 32, 32),
     (3, 64, 32),
+    (6, 16, 10),
     (6, 16, 14),
     (8, 8, 32),
+    (8, 16, 9),
     (8, 16, 14),
     (8, 16, 28),
     (12, 20, 14),

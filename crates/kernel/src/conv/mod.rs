@@ -1,9 +1,8 @@
 //! A fused conv block: conv2d, bias, activation and 2×2 max-pool in one pass over each image, and
 //! their gradients.
 //!
-//! 3×3 and 5×5 kernels of stride 1 over many channels take Winograd's method, with a quarter or a good third of the
-//! multiplications: `winograd` has the rules, which are measured for each pass. What follows is the
-//! direct method, for all other shapes.
+//! 3×3 and 5×5 kernels of stride 1 over many channels take Winograd's method, with a quarter or a sixth of the multiplications:
+//! `winograd` has the rules, which are measured for each pass. What follows is the direct method, for all other shapes.
 //!
 //! Forward, each lane of a vector is a filter or a column, and a tile of outputs stays in registers
 //! until it is pooled. Backward there are two ways. Behind relu or a pool only the gradients that are

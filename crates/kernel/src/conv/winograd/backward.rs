@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::product::{Product, panel_vectors};
 use super::rows::PixelRows;
-use super::tiles::{Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TileRow, columns_room};
+use super::tiles::{Gather, Numbers, Planes, Results, Spread, TILE, TileRow, columns_room};
 use super::unpool::unpool;
 use super::weights::{AddSums, Direction, Pack, Packed, Sums};
 use super::{Side, Tiling, suits_backward};
@@ -32,20 +32,22 @@ impl WinogradBackward {
 
     /// `None` for a shape that it does not cover.
     pub fn of(shape: ConvShape) -> Option<Self> {
-        let sums = Sums { filters: shape.filters, channels: shape.in_channels };
-        Tiling::new(shape).map(|tiling| Self { tiling, sums })
+        let tiling = Tiling::new(shape)?;
+        let points = tiling.kernel.points();
+        let sums = Sums { points, filters: shape.filters, channels: shape.in_channels };
+        Some(Self { tiling, sums })
     }
 
     /// Runs it; the slices have the lengths of their shapes.
     pub fn run(&self, executor: &Executor, from: BackwardInput<'_>, to: ConvGradients<'_>) {
         match self.tiling.kernel {
-            Side::Three => self.run_tiles::<4, 3>(executor, from, to),
-            Side::Five => self.run_tiles::<2, 5>(executor, from, to),
+            Side::Three => self.run_points::<3, 6>(executor, from, to),
+            Side::Five => self.run_points::<5, 8>(executor, from, to),
         }
     }
 
-    /// With tiles of `TILE` rows and columns, for kernels of `K`.
-    fn run_tiles<const TILE: usize, const K: usize>(
+    /// For kernels of `K` rows and columns, at `SIDE` points along each.
+    fn run_points<const K: usize, const SIDE: usize>(
         &self,
         executor: &Executor,
         from: BackwardInput<'_>,
@@ -53,7 +55,7 @@ impl WinogradBackward {
     ) {
         let shape = &self.tiling.shape;
         let cut = Cut::new(&self.tiling, &self.sums, from.batch);
-        let layout = Packed::new(shape, Direction::Backward);
+        let layout = Packed::new(self.tiling.kernel, shape, Direction::Backward);
         let is_pooled = shape.pool != Pool::None;
         let is_given = shape.activation == Activation::Linear && !is_pooled;
         let lens = [
@@ -65,7 +67,7 @@ impl WinogradBackward {
             let [sums, packed, delta] = scratch::split(memory, lens);
             if !packed.is_empty() {
                 let packed = DisjointMut::new(packed);
-                let pack = Pack::<K> { layout, weight: from.weight, packed };
+                let pack = Pack::<K, SIDE> { layout, weight: from.weight, packed };
                 executor.run(layout.chunks(), &pack);
             }
             let delta = if is_given {
@@ -77,7 +79,7 @@ impl WinogradBackward {
                 crate::sum::gradient(executor, shape.activation, from.kept, from.d_output, delta);
                 delta
             };
-            let backward = Backward::<TILE> {
+            let backward = Backward::<SIDE> {
                 tiling: &self.tiling,
                 layout: self.sums,
                 cut,
@@ -89,7 +91,7 @@ impl WinogradBackward {
                 sums: DisjointMut::new(sums),
             };
             executor.run(cut.chunks, &backward);
-            let add = AddSums::<K> {
+            let add = AddSums::<K, SIDE> {
                 layout: self.sums,
                 sums,
                 d_weight: DisjointMut::new(to.weight),
@@ -125,7 +127,7 @@ impl Cut {
     }
 }
 
-struct Backward<'a, const TILE: usize> {
+struct Backward<'a, const SIDE: usize> {
     tiling: &'a Tiling,
     layout: Sums,
     cut: Cut,
@@ -141,7 +143,7 @@ struct Backward<'a, const TILE: usize> {
 }
 
 /// Memory for a block.
-struct Work<'a, const TILE: usize> {
+struct Work<'a, const SIDE: usize> {
     /// The images at the points, and then their gradient.
     numbers: &'a mut [f32],
     deltas: &'a mut [f32],
@@ -154,7 +156,7 @@ struct Work<'a, const TILE: usize> {
     sums: &'a mut [f32],
 }
 
-impl<const TILE: usize> Kernel for Backward<'_, TILE> {
+impl<const SIDE: usize> Kernel for Backward<'_, SIDE> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let tiling = self.tiling;
@@ -166,9 +168,9 @@ impl<const TILE: usize> Kernel for Backward<'_, TILE> {
             PixelRows::<SIDE>::room(tiling.images),
             PixelRows::<TILE>::room(tiling.results),
             if wants_images { PixelRows::<SIDE>::room(tiling.images) } else { 0 },
-            columns_room(tiling.columns, SIDE, TILE),
-            columns_room(tiling.columns, TILE, TILE),
-            columns_room(tiling.columns, SIDE, TILE),
+            columns_room(SIDE, tiling.columns, SIDE),
+            columns_room(SIDE, tiling.columns, TILE),
+            columns_room(SIDE, tiling.columns, SIDE),
         ];
         let sums_len = self.layout.len();
         // SAFETY: every chunk has its own range.
@@ -210,14 +212,14 @@ impl<const TILE: usize> Kernel for Backward<'_, TILE> {
     }
 }
 
-impl<const TILE: usize> Backward<'_, TILE> {
+impl<const SIDE: usize> Backward<'_, SIDE> {
     /// Takes images and gradients of a block to the points, and adds up the biases'.
     #[inline(always)]
     fn spread<S: Simd>(
         &self,
         s: S,
         rows: Range<usize>,
-        work: &mut Work<'_, TILE>,
+        work: &mut Work<'_, SIDE>,
         image_planes: Planes,
         result_planes: Planes,
     ) {
@@ -234,7 +236,7 @@ impl<const TILE: usize> Backward<'_, TILE> {
             };
             work.pixels.read(s, &self.images[n * image_len..][..image_len], kept);
             let tiles = i * tiling.columns;
-            s.outline(Spread {
+            s.outline(Spread::<Numbers, SIDE, SIDE> {
                 row: TileRow {
                     tiles: tiling.columns,
                     left: tiling.shape.padding.left,
@@ -244,13 +246,13 @@ impl<const TILE: usize> Backward<'_, TILE> {
                 pixels: &work.pixels,
                 room: work.room,
                 planes: work.numbers,
-                transform: PhantomData::<Numbers<TILE>>,
+                transform: PhantomData,
             });
             work.delta_rows.start_at((y * TILE) as isize);
             work.delta_rows.read(s, &self.delta[n * delta_len..][..delta_len], 0);
             let d_bias = &mut work.sums[self.layout.bias_at()..];
             work.delta_rows.add_up(s, d_bias);
-            s.outline(Spread {
+            s.outline(Spread::<Results, TILE, SIDE> {
                 row: TileRow {
                     tiles: tiling.columns,
                     left: 0,
@@ -260,7 +262,7 @@ impl<const TILE: usize> Backward<'_, TILE> {
                 pixels: &work.delta_rows,
                 room: work.delta_room,
                 planes: work.deltas,
-                transform: PhantomData::<Results<TILE>>,
+                transform: PhantomData,
             });
         }
     }
@@ -271,7 +273,7 @@ impl<const TILE: usize> Backward<'_, TILE> {
         &self,
         s: S,
         rows: Range<usize>,
-        work: &mut Work<'_, TILE>,
+        work: &mut Work<'_, SIDE>,
         image_planes: Planes,
     ) {
         let tiling = self.tiling;
@@ -285,7 +287,7 @@ impl<const TILE: usize> Backward<'_, TILE> {
             } else {
                 work.d_pixels.move_to(first);
             }
-            s.outline(Gather {
+            s.outline(Gather::<Numbers, SIDE, SIDE> {
                 row: TileRow {
                     tiles: tiling.columns,
                     left: tiling.shape.padding.left,
@@ -296,7 +298,7 @@ impl<const TILE: usize> Backward<'_, TILE> {
                 room: work.d_room,
                 bias: &[],
                 pixels: &mut work.d_pixels,
-                transform: PhantomData::<Numbers<TILE>>,
+                transform: PhantomData,
             });
             let is_last = y + 1 == tiling.rows;
             // SAFETY: images do not overlap, and each is in one chunk.
@@ -307,8 +309,8 @@ impl<const TILE: usize> Backward<'_, TILE> {
 }
 
 /// The products of a block.
-struct Multiply<'a, const TILE: usize> {
-    backward: &'a Backward<'a, TILE>,
+struct Multiply<'a, const SIDE: usize> {
+    backward: &'a Backward<'a, SIDE>,
     tiles: usize,
     numbers: (&'a mut [f32], Planes),
     deltas: (&'a [f32], Planes),
@@ -317,7 +319,7 @@ struct Multiply<'a, const TILE: usize> {
     add: bool,
 }
 
-impl<const TILE: usize> Outlined for Multiply<'_, TILE> {
+impl<const SIDE: usize> Outlined for Multiply<'_, SIDE> {
     type Output = ();
 
     #[inline(always)]
@@ -332,7 +334,7 @@ impl<const TILE: usize> Outlined for Multiply<'_, TILE> {
         } = self;
         let ConvShape { in_channels, filters, .. } = backward.tiling.shape;
         let (sums_layout, packing) = (backward.layout, &backward.packing);
-        for point in 0..POINTS {
+        for point in 0..SIDE * SIDE {
             let (numbers, deltas) =
                 (of_images.plane_mut(numbers, point), of_results.plane(deltas, point));
             let of_weights = Product {

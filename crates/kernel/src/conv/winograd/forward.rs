@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::pool::{Pooled, pooled_room};
 use super::product::Product;
 use super::rows::{PixelRows, stride};
-use super::tiles::{Gather, Numbers, POINTS, Planes, Results, SIDE, Spread, TileRow, columns_room};
+use super::tiles::{Gather, Numbers, Planes, Results, Spread, TILE, TileRow, columns_room};
 use super::weights::{Direction, Pack, Packed};
 use super::{Side, Tiling, suits_forward};
 use crate::conv::forward::{ForwardInput, ForwardOutput, activate};
@@ -34,29 +34,29 @@ impl WinogradForward {
     /// Runs it; the slices have the lengths of their shapes.
     pub fn run(&self, executor: &Executor, from: ForwardInput<'_>, to: ForwardOutput<'_>) {
         match self.tiling.kernel {
-            Side::Three => self.run_tiles::<4, 3>(executor, from, to),
-            Side::Five => self.run_tiles::<2, 5>(executor, from, to),
+            Side::Three => self.run_points::<3, 6>(executor, from, to),
+            Side::Five => self.run_points::<5, 8>(executor, from, to),
         }
     }
 
-    /// With tiles of `TILE` rows and columns, for kernels of `K`.
-    fn run_tiles<const TILE: usize, const K: usize>(
+    /// For kernels of `K` rows and columns, at `SIDE` points along each.
+    fn run_points<const K: usize, const SIDE: usize>(
         &self,
         executor: &Executor,
         from: ForwardInput<'_>,
         to: ForwardOutput<'_>,
     ) {
         let ForwardInput { batch, images, weight, bias } = from;
-        let layout = Packed::new(&self.tiling.shape, Direction::Forward);
+        let layout = Packed::new(self.tiling.kernel, &self.tiling.shape, Direction::Forward);
         let bias_len = stride(bias.len());
         scratch::with(layout.len() + bias_len, |memory| {
             let (packed, padded_bias) = memory.split_at_mut(layout.len());
             padded_bias.fill(0.0);
             padded_bias[..bias.len()].copy_from_slice(bias);
-            let pack = Pack::<K> { layout, weight, packed: DisjointMut::new(packed) };
+            let pack = Pack::<K, SIDE> { layout, weight, packed: DisjointMut::new(packed) };
             executor.run(layout.chunks(), &pack);
             let cut = Cut::new(&self.tiling, batch);
-            let forward = Forward::<TILE> {
+            let forward = Forward::<SIDE> {
                 tiling: &self.tiling,
                 cut,
                 layout,
@@ -96,7 +96,7 @@ impl Cut {
     }
 }
 
-struct Forward<'a, const TILE: usize> {
+struct Forward<'a, const SIDE: usize> {
     tiling: &'a Tiling,
     cut: Cut,
     layout: Packed,
@@ -111,7 +111,7 @@ struct Forward<'a, const TILE: usize> {
     pre_activation: DisjointMut<'a, f32>,
 }
 
-impl<const TILE: usize> Kernel for Forward<'_, TILE> {
+impl<const SIDE: usize> Kernel for Forward<'_, SIDE> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let tiling = self.tiling;
@@ -121,8 +121,8 @@ impl<const TILE: usize> Kernel for Forward<'_, TILE> {
             result_planes.len(),
             PixelRows::<SIDE>::room(tiling.images),
             PixelRows::<TILE>::room(tiling.results),
-            columns_room(tiling.columns, SIDE, TILE),
-            columns_room(tiling.columns, TILE, TILE),
+            columns_room(SIDE, tiling.columns, SIDE),
+            columns_room(SIDE, tiling.columns, TILE),
             pooled_room(&tiling.shape),
         ];
         scratch::with(lens.iter().sum(), |memory| {
@@ -136,7 +136,7 @@ impl<const TILE: usize> Kernel for Forward<'_, TILE> {
                 results: PixelRows::new(tiling.results, results),
                 room,
                 result_room,
-                pooled: Pooled::new(&tiling.shape, TILE, pooled),
+                pooled: Pooled::new(&tiling.shape, pooled),
             };
             let all = self.cut.rows(chunk, tiling.rows);
             for start in all.clone().step_by(tiling.block_rows) {
@@ -148,7 +148,7 @@ impl<const TILE: usize> Kernel for Forward<'_, TILE> {
 }
 
 /// Memory for a block.
-struct Work<'a, const TILE: usize> {
+struct Work<'a, const SIDE: usize> {
     numbers: &'a mut [f32],
     products: &'a mut [f32],
     pixels: PixelRows<'a, SIDE>,
@@ -159,13 +159,13 @@ struct Work<'a, const TILE: usize> {
     pooled: Option<Pooled<'a>>,
 }
 
-impl<const TILE: usize> Forward<'_, TILE> {
+impl<const SIDE: usize> Forward<'_, SIDE> {
     #[inline(always)]
     fn block<S: Simd>(
         &self,
         s: S,
         rows: Range<usize>,
-        work: &mut Work<'_, TILE>,
+        work: &mut Work<'_, SIDE>,
         image_planes: Planes,
         result_planes: Planes,
     ) {
@@ -181,7 +181,7 @@ impl<const TILE: usize> Forward<'_, TILE> {
                 work.pixels.move_to(first)
             };
             work.pixels.read(s, &self.images[n * image_len..][..image_len], kept);
-            s.outline(Spread {
+            s.outline(Spread::<Numbers, SIDE, SIDE> {
                 row: TileRow {
                     tiles: tiling.columns,
                     left: tiling.shape.padding.left,
@@ -191,7 +191,7 @@ impl<const TILE: usize> Forward<'_, TILE> {
                 pixels: &work.pixels,
                 room: work.room,
                 planes: work.numbers,
-                transform: PhantomData::<Numbers<TILE>>,
+                transform: PhantomData,
             });
         }
         s.outline(Multiply {
@@ -203,7 +203,7 @@ impl<const TILE: usize> Forward<'_, TILE> {
         for (i, row) in rows.enumerate() {
             let (n, y) = (row / tiling.rows, row % tiling.rows);
             work.results.start_at((y * TILE) as isize);
-            s.outline(Gather {
+            s.outline(Gather::<Results, TILE, SIDE> {
                 row: TileRow {
                     tiles: tiling.columns,
                     left: 0,
@@ -214,7 +214,7 @@ impl<const TILE: usize> Forward<'_, TILE> {
                 room: work.result_room,
                 bias: self.bias,
                 pixels: &mut work.results,
-                transform: PhantomData::<Results<TILE>>,
+                transform: PhantomData,
             });
             match &mut work.pooled {
                 Some(pooled) => self.emit_pooled(s, n, y, &work.results, pooled),
@@ -240,7 +240,7 @@ impl<const TILE: usize> Forward<'_, TILE> {
     }
 }
 
-impl<const TILE: usize> Forward<'_, TILE> {
+impl<const SIDE: usize> Forward<'_, SIDE> {
     /// Pools row `y` of tiles of image `n`, and writes what is left of it to the output.
     #[inline(always)]
     fn emit_pooled<S: Simd>(
@@ -280,21 +280,21 @@ impl Outlined for Activate<'_> {
 }
 
 /// The products of a block.
-struct Multiply<'a, const TILE: usize> {
-    forward: &'a Forward<'a, TILE>,
+struct Multiply<'a, const SIDE: usize> {
+    forward: &'a Forward<'a, SIDE>,
     tiles: usize,
     numbers: (&'a [f32], Planes),
     products: (&'a mut [f32], Planes),
 }
 
-impl<const TILE: usize> Outlined for Multiply<'_, TILE> {
+impl<const SIDE: usize> Outlined for Multiply<'_, SIDE> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { forward, tiles, numbers: (numbers, from), products: (products, to) } = self;
         let layout = &forward.layout;
-        for point in 0..POINTS {
+        for point in 0..SIDE * SIDE {
             let product = Product {
                 left: from.plane(numbers, point),
                 left_steps: [from.stride, 1],

@@ -1,19 +1,18 @@
-//! The 2×2 pool of a row of tiles, of whose rows half are left.
+//! The 2×2 pool of a row of tiles, whose four rows become two.
 
 use super::rows::{PixelRows, Size};
+use super::tiles::TILE;
 use crate::conv::shape::{ConvShape, Pool};
 use crate::conv::tile::largest_of;
 use crate::conv::transpose::{Rows, transpose};
 use crate::simd::{Outlined, Simd};
 
-/// Pooled rows of the highest row of tiles.
-const ROWS_MAX: usize = 2;
+/// Pooled rows of a row of tiles.
+const ROWS: usize = TILE / 2;
 
 /// The pooled rows of a row of tiles, and which of its four numbers each is.
 pub(super) struct Pooled<'a> {
-    /// Pooled rows of a row of tiles.
-    rows: usize,
-    values: PixelRows<'a, ROWS_MAX>,
+    values: PixelRows<'a, ROWS>,
     /// Laid out as the values, and again by channel.
     picks: &'a mut [f32],
     turned: &'a mut [f32],
@@ -34,13 +33,13 @@ pub(super) fn pooled_room(shape: &ConvShape) -> usize {
 
 /// Floats of the values, their picks and the turned picks.
 fn lens(size: Size) -> [usize; 3] {
-    let rows = ROWS_MAX * size.width;
-    [PixelRows::<ROWS_MAX>::room(size), rows * size.stride(), rows * size.channels]
+    let rows = ROWS * size.width;
+    [PixelRows::<ROWS>::room(size), rows * size.stride(), rows * size.channels]
 }
 
 impl<'a> Pooled<'a> {
-    /// For tiles of `tile` rows. `None` without a pool; `memory` has [`pooled_room`] floats.
-    pub fn new(shape: &ConvShape, tile: usize, memory: &'a mut [f32]) -> Option<Self> {
+    /// `None` without a pool; `memory` has [`pooled_room`] floats.
+    pub fn new(shape: &ConvShape, memory: &'a mut [f32]) -> Option<Self> {
         if shape.pool == Pool::None {
             return None;
         }
@@ -49,25 +48,19 @@ impl<'a> Pooled<'a> {
         let (values, memory) = memory.split_at_mut(values);
         let (picks, turned) = memory.split_at_mut(picks);
         // Surplus channels are pooled and activated along with the others.
-        Some(Self { rows: tile / 2, values: PixelRows::new(size, values), picks, turned })
+        Some(Self { values: PixelRows::new(size, values), picks, turned })
     }
 
     /// Takes the largest of each square of row `row` of tiles.
     #[inline(always)]
-    pub fn take<S: Simd, const TILE: usize>(
-        &mut self,
-        s: S,
-        row: usize,
-        results: &PixelRows<'_, TILE>,
-    ) {
-        self.values.start_at((row * self.rows) as isize);
+    pub fn take<S: Simd>(&mut self, s: S, row: usize, results: &PixelRows<'_, TILE>) {
+        self.values.start_at((row * ROWS) as isize);
         let size = self.values.size;
         let to = self.values.slot(0);
         s.outline(Take {
             from: &results.memory()[results.slot(0)..],
             from_row: results.slot(1) - results.slot(0),
             stride: size.stride(),
-            rows: self.rows,
             columns: size.width,
             values: &mut self.values.memory_mut()[to..],
             picks: self.picks,
@@ -83,7 +76,7 @@ impl<'a> Pooled<'a> {
     /// Writes those rows that the output has to `image`, `[channels, height, width]`.
     #[inline(always)]
     pub fn write<S: Simd>(&self, s: S, image: &mut [f32]) {
-        self.values.write(s, self.rows, image);
+        self.values.write(s, ROWS, image);
     }
 
     /// As [`Pooled::write`], the picks.
@@ -91,7 +84,7 @@ impl<'a> Pooled<'a> {
     pub fn write_picks<S: Simd>(&mut self, s: S, image: &mut [u8]) {
         let Size { channels, height, width } = self.values.size;
         // The rows of tiles begin inside the image.
-        let ([start, end], first) = (self.values.inside(self.rows), self.values.first());
+        let ([start, end], first) = (self.values.inside(ROWS), self.values.first());
         let places = (end - start) * width;
         if places == 0 {
             return;
@@ -121,8 +114,7 @@ struct Take<'a> {
     from_row: usize,
     /// From one pixel to the next, in all three.
     stride: usize,
-    /// Rows and columns after the pool.
-    rows: usize,
+    /// Columns after the pool.
     columns: usize,
     values: &'a mut [f32],
     picks: &'a mut [f32],
@@ -133,11 +125,11 @@ impl Outlined for Take<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { from, from_row, stride, rows, columns, values, picks } = self;
+        let Self { from, from_row, stride, columns, values, picks } = self;
         assert!(stride.is_multiple_of(S::LANES) && 2 * columns * stride <= from_row);
-        assert!(from.len() >= 2 * rows * from_row);
-        assert!(values.len() >= rows * columns * stride && picks.len() >= rows * columns * stride);
-        for (y, x) in (0..rows).flat_map(|y| (0..columns).map(move |x| (y, x))) {
+        assert!(from.len() >= 2 * ROWS * from_row);
+        assert!(values.len() >= ROWS * columns * stride && picks.len() >= ROWS * columns * stride);
+        for (y, x) in (0..ROWS).flat_map(|y| (0..columns).map(move |x| (y, x))) {
             let corner = 2 * y * from_row + 2 * x * stride;
             let to = (y * columns + x) * stride;
             for lane in (0..stride).step_by(S::LANES) {

@@ -24,6 +24,11 @@ fn of_five(shape: ConvShape) -> ConvShape {
     ConvShape { kernel: [5, 5], padding: Padding::uniform(2), ..shape }
 }
 
+/// What the norm of an error may be, relative to that of a tensor: more points amplify rounding more.
+fn bound(shape: &ConvShape) -> f64 {
+    if shape.kernel == [5, 5] { 8e-6 } else { 3e-6 }
+}
+
 fn block(shape: ConvShape) -> ConvBlock {
     ConvBlock::winograd(shape).expect("a shape that the method covers")
 }
@@ -80,11 +85,12 @@ fn random_shapes_match_double_precision() {
                 let context =
                     || format!("{name} with {cpu}, batch {}, {:?}", case.batch, case.shape);
                 let error = relative_error(found, expected);
-                assert!(error <= 3e-6, "{error}: {}", context());
+                assert!(error <= bound(&case.shape), "{error}: {}", context());
                 let largest = expected.iter().fold(0.0, |most, value: &f64| value.abs().max(most));
                 for (found, expected) in found.iter().zip(expected) {
                     let error = (f64::from(*found) - expected).abs();
-                    assert!(error <= 1e-5 * largest, "{error} beside {largest}: {}", context());
+                    let bound = 3.0 * bound(&case.shape) * largest;
+                    assert!(error <= bound, "{error} beside {largest}: {}", context());
                 }
             }
         }
@@ -101,7 +107,7 @@ fn many_channels_match_double_precision() {
         let case = Case::new(&mut random, shape, 3);
         for cpu in Cpu::available() {
             for error in errors(&case, cpu, &block(case.shape)) {
-                assert!(error <= 3e-6, "{error} with {cpu}, {:?}", case.shape);
+                assert!(error <= bound(&case.shape), "{error} with {cpu}, {:?}", case.shape);
             }
         }
     }
@@ -112,13 +118,16 @@ fn many_channels_match_double_precision() {
 fn little_more_is_lost_than_by_the_direct_method() {
     let mut random = Random(3);
     let shapes = [16, 64].map(|channels| shape([channels; 2], [16, 16]));
-    for shape in shapes.into_iter().chain(shapes.map(of_five)) {
+    let kinds = [(shapes, 3.0), (shapes.map(of_five), 7.0)];
+    for (shape, times) in
+        kinds.into_iter().flat_map(|(shapes, times)| shapes.map(|shape| (shape, times)))
+    {
         let case = Case::new(&mut random, shape, 8);
         let cpu = Cpu::detect();
         let [direct, transformed] = [ConvBlock::direct(case.shape), block(case.shape)];
         let pairs = errors(&case, cpu, &direct).into_iter().zip(errors(&case, cpu, &transformed));
         for (tensor, (direct, transformed)) in pairs.enumerate().take(2) {
-            assert!(transformed <= 3.0 * direct, "tensor {tensor}: {transformed}, {direct}");
+            assert!(transformed <= times * direct, "tensor {tensor}: {transformed}, {direct}");
         }
     }
 }
@@ -264,7 +273,11 @@ fn it_is_chosen_for_many_channels_alone() {
         [super::suits_forward(&shape), super::suits_backward(&shape)].map(|suits| !suits)
     };
     assert_eq!(of_five([16, 32], [14, 14], Pool::None), [false, false]);
-    assert_eq!(of_five([16, 32], [14, 14], Pool::Max2x2), [false, true]);
-    assert_eq!(of_five([20, 32], [7, 7], Pool::None), [true, false]);
-    assert_eq!(of_five([6, 16], [14, 14], Pool::None), [true, true]);
+    assert_eq!(of_five([16, 32], [14, 14], Pool::Max2x2), [false, false]);
+    assert_eq!(of_five([32, 64], [7, 7], Pool::None), [false, false]);
+    assert_eq!(of_five([32, 64], [7, 7], Pool::Max2x2), [false, true]);
+    assert_eq!(of_five([6, 16], [14, 14], Pool::Max2x2), [false, true]);
+    assert_eq!(of_five([6, 16], [10, 10], Pool::None), [true, true]);
+    assert_eq!(of_five([3, 32], [32, 32], Pool::None), [false, true]);
+    assert_eq!(of_five([1, 32], [28, 28], Pool::None), [true, true]);
 }

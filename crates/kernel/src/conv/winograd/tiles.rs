@@ -10,62 +10,46 @@ use super::rows::{LINE, PixelRows};
 use super::transform;
 use crate::simd::{Outlined, Simd};
 
-/// Points of a row or a column of a tile.
-pub(super) const SIDE: usize = 6;
-/// Points of a tile.
-pub(super) const POINTS: usize = SIDE * SIDE;
+/// Rows and columns of results of a tile, and how far one tile is from the next.
+pub(super) const TILE: usize = 4;
 
-/// A transform of `N` numbers to the points.
-pub(super) trait ToPoints<const N: usize> {
-    /// From one tile to the next.
-    const TILE: usize;
-
+/// A transform of `N` numbers to `SIDE` points.
+pub(super) trait ToPoints<const N: usize, const SIDE: usize> {
     fn apply<S: Simd>(s: S, from: [S::V; N]) -> [S::V; SIDE];
 }
 
-/// A transform from the points to `N` numbers.
-pub(super) trait FromPoints<const N: usize> {
-    /// From one tile to the next.
-    const TILE: usize;
-
+/// A transform from `SIDE` points to `N` numbers.
+pub(super) trait FromPoints<const N: usize, const SIDE: usize> {
     fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; N];
 }
 
-/// The inputs of the convolution, for tiles of so many rows and columns of results.
-pub(super) struct Numbers<const TILE: usize>;
+/// The inputs of the convolution.
+pub(super) struct Numbers;
 /// The results of the convolution.
-pub(super) struct Results<const TILE: usize>;
+pub(super) struct Results;
 
-impl<const TILE: usize> ToPoints<SIDE> for Numbers<TILE> {
-    const TILE: usize = TILE;
-
+impl<const SIDE: usize> ToPoints<SIDE, SIDE> for Numbers {
     #[inline(always)]
     fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; SIDE] {
         transform::numbers(s, from)
     }
 }
 
-impl<const TILE: usize> FromPoints<SIDE> for Numbers<TILE> {
-    const TILE: usize = TILE;
-
+impl<const SIDE: usize> FromPoints<SIDE, SIDE> for Numbers {
     #[inline(always)]
     fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; SIDE] {
         transform::numbers_gradient(s, from)
     }
 }
 
-impl<const TILE: usize> FromPoints<TILE> for Results<TILE> {
-    const TILE: usize = TILE;
-
+impl<const SIDE: usize> FromPoints<TILE, SIDE> for Results {
     #[inline(always)]
     fn apply<S: Simd>(s: S, from: [S::V; SIDE]) -> [S::V; TILE] {
         transform::results(s, from)
     }
 }
 
-impl<const TILE: usize> ToPoints<TILE> for Results<TILE> {
-    const TILE: usize = TILE;
-
+impl<const SIDE: usize> ToPoints<TILE, SIDE> for Results {
     #[inline(always)]
     fn apply<S: Simd>(s: S, from: [S::V; TILE]) -> [S::V; SIDE] {
         transform::results_gradient(s, from)
@@ -75,6 +59,8 @@ impl<const TILE: usize> ToPoints<TILE> for Results<TILE> {
 /// The tiles of a block at the points: for each point a plane of `[tile, channel]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Planes {
+    /// Points of a tile.
+    pub points: usize,
     /// From one tile to the next.
     pub stride: usize,
     /// From one point to the next.
@@ -82,13 +68,13 @@ pub(super) struct Planes {
 }
 
 impl Planes {
-    pub fn new(stride: usize, tiles: usize) -> Self {
+    pub fn new(points: usize, stride: usize, tiles: usize) -> Self {
         // A line more, or the points of a tile crowd into one set of the first-level cache.
-        Self { stride, step: tiles * stride + LINE }
+        Self { points, stride, step: tiles * stride + LINE }
     }
 
     pub fn len(&self) -> usize {
-        POINTS * self.step
+        self.points * self.step
     }
 
     pub fn plane<'a>(&self, memory: &'a [f32], point: usize) -> &'a [f32] {
@@ -100,13 +86,13 @@ impl Planes {
     }
 }
 
-/// Floats of room for the columns of a row of tiles that are `n` wide and `tile` apart.
-pub(super) fn columns_room(tiles: usize, n: usize, tile: usize) -> usize {
-    SIDE * columns(tiles, n, tile) * LINE
+/// Floats of room for the columns of a row of tiles that are `n` wide, at `side` points down each.
+pub(super) fn columns_room(side: usize, tiles: usize, n: usize) -> usize {
+    side * columns(tiles, n) * LINE
 }
 
-fn columns(tiles: usize, n: usize, tile: usize) -> usize {
-    tiles * tile + n - tile
+fn columns(tiles: usize, n: usize) -> usize {
+    tiles * TILE + n - TILE
 }
 
 /// A row of tiles.
@@ -123,7 +109,7 @@ pub(super) struct TileRow {
 /// Takes a row of tiles from its pixels to the points.
 ///
 /// `room` is for [`columns_room`] floats, zero where no pixels are: it is zero at first, and left so.
-pub(super) struct Spread<'a, 'b, T, const N: usize> {
+pub(super) struct Spread<'a, 'b, T, const N: usize, const SIDE: usize> {
     pub row: TileRow,
     pub pixels: &'a PixelRows<'b, N>,
     pub room: &'a mut [f32],
@@ -131,7 +117,9 @@ pub(super) struct Spread<'a, 'b, T, const N: usize> {
     pub transform: PhantomData<T>,
 }
 
-impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
+impl<T: ToPoints<N, SIDE>, const N: usize, const SIDE: usize> Outlined
+    for Spread<'_, '_, T, N, SIDE>
+{
     type Output = ();
 
     #[inline(always)]
@@ -139,14 +127,18 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
         let Self { row, pixels, room, planes, .. } = self;
         let TileRow { tiles, left, planes: layout, first } = row;
         let (width, stride) = (pixels.size.width, pixels.size.stride());
-        let columns = columns(tiles, N, T::TILE);
+        let columns = columns(tiles, N);
         let mut rows = [0; N];
         for (r, row) in rows.iter_mut().enumerate() {
             *row = pixels.row_at(r);
         }
         let memory = pixels.memory();
         let visible = width.min(columns - left.min(columns));
-        assert!(room.len() >= columns_room(tiles, N, T::TILE) && planes.len() >= layout.len());
+        assert!(
+            room.len() >= columns_room(SIDE, tiles, N)
+                && planes.len() >= layout.len()
+                && layout.points == SIDE * SIDE
+        );
         assert!(memory.len() >= (1 + N) * width * stride && layout.stride == stride);
         assert!((first + tiles) * stride <= layout.step);
         for line in (0..pixels.size.channels).step_by(LINE) {
@@ -170,7 +162,7 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
                 let to = (first + tile) * stride + line;
                 for i in 0..SIDE {
                     for lane in (0..LINE).step_by(S::LANES) {
-                        let at = (i * columns + tile * T::TILE) * LINE + lane;
+                        let at = (i * columns + tile * TILE) * LINE + lane;
                         // SAFETY: a tile's columns lie inside the room, and its place inside every plane.
                         unsafe {
                             let mut along = [s.zero(); N];
@@ -190,7 +182,7 @@ impl<T: ToPoints<N>, const N: usize> Outlined for Spread<'_, '_, T, N> {
 
 /// Takes a row of tiles from the points to its pixels. What tiles overlap in is added up: the columns of neighbours
 /// here, and the first rows are added to what is there.
-pub(super) struct Gather<'a, 'b, T, const N: usize> {
+pub(super) struct Gather<'a, 'b, T, const N: usize, const SIDE: usize> {
     pub row: TileRow,
     pub planes: &'a [f32],
     /// For [`columns_room`] floats.
@@ -201,7 +193,9 @@ pub(super) struct Gather<'a, 'b, T, const N: usize> {
     pub transform: PhantomData<T>,
 }
 
-impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
+impl<T: FromPoints<N, SIDE>, const N: usize, const SIDE: usize> Outlined
+    for Gather<'_, '_, T, N, SIDE>
+{
     type Output = ();
 
     #[inline(always)]
@@ -209,23 +203,27 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
         let Self { row, planes, room, bias, pixels, .. } = self;
         let TileRow { tiles, left, planes: layout, first } = row;
         let (width, stride) = (pixels.size.width, pixels.size.stride());
-        let columns = columns(tiles, N, T::TILE);
+        let columns = columns(tiles, N);
         let visible = width.min(columns - left.min(columns));
         let (rows, channels) = (pixels.slot(0), pixels.size.channels);
         let memory = pixels.memory_mut();
-        assert!(room.len() >= columns_room(tiles, N, T::TILE) && planes.len() >= layout.len());
+        assert!(
+            room.len() >= columns_room(SIDE, tiles, N)
+                && planes.len() >= layout.len()
+                && layout.points == SIDE * SIDE
+        );
         assert!(memory.len() >= (1 + N) * width * stride && layout.stride == stride);
         assert!((first + tiles) * stride <= layout.step);
         assert!(bias.is_empty() || bias.len() >= stride);
         for line in (0..channels).step_by(LINE) {
             for i in 0..SIDE {
-                room[i * columns * LINE..][..(N - T::TILE) * LINE].fill(0.0);
+                room[i * columns * LINE..][..(N - TILE) * LINE].fill(0.0);
             }
             for tile in 0..tiles {
                 let from = (first + tile) * stride + line;
                 for i in 0..SIDE {
                     for lane in (0..LINE).step_by(S::LANES) {
-                        let at = (i * columns + tile * T::TILE) * LINE + lane;
+                        let at = (i * columns + tile * TILE) * LINE + lane;
                         // SAFETY: a tile's place lies inside every plane, and its columns inside the room.
                         unsafe {
                             let mut along = [s.zero(); SIDE];
@@ -233,7 +231,7 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
                                 *along = s.load(planes, (i * SIDE + j) * layout.step + from + lane);
                             }
                             for (j, mut v) in T::apply(s, along).into_iter().enumerate() {
-                                if j < N - T::TILE {
+                                if j < N - TILE {
                                     v = s.add(v, s.load(room, at + j * LINE));
                                 }
                                 s.store(room, at + j * LINE, v);
@@ -259,7 +257,7 @@ impl<T: FromPoints<N>, const N: usize> Outlined for Gather<'_, '_, T, N> {
                         }
                         for (r, v) in T::apply(s, down).into_iter().enumerate() {
                             let to = to + r * width * stride;
-                            let before = if r < N - T::TILE { s.load(memory, to) } else { bias };
+                            let before = if r < N - TILE { s.load(memory, to) } else { bias };
                             s.store(memory, to, s.add(v, before));
                         }
                     }

@@ -1,8 +1,8 @@
 //! The weights at the points, once for a batch, and their gradient on its way back.
 
+use super::Side;
 use super::product::panel_vectors;
 use super::rows::{LINE, stride};
-use super::tiles::{POINTS, SIDE};
 use super::transform;
 use crate::conv::shape::ConvShape;
 use crate::conv::transpose::{Rows, transpose};
@@ -24,18 +24,19 @@ pub(super) enum Direction {
 /// Weights at the points, in panels of columns: for each point `[panel, term, column]`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packed {
+    points: usize,
     direction: Direction,
     terms: usize,
     columns: usize,
 }
 
 impl Packed {
-    pub fn new(shape: &ConvShape, direction: Direction) -> Self {
+    pub fn new(side: Side, shape: &ConvShape, direction: Direction) -> Self {
         let [terms, columns] = match direction {
             Direction::Forward => [shape.in_channels, shape.filters],
             Direction::Backward => [shape.filters, shape.in_channels],
         };
-        Self { direction, terms, columns }
+        Self { points: side.points(), direction, terms, columns }
     }
 
     /// From one point to the next; no multiple of a page, so that points do not crowd into one set of the caches.
@@ -44,7 +45,7 @@ impl Packed {
     }
 
     pub fn len(&self) -> usize {
-        POINTS * self.step()
+        self.points * self.step()
     }
 
     /// From one panel to the next, and from one term to the next.
@@ -64,18 +65,18 @@ impl Packed {
 }
 
 /// Sets `packed` from `weight`, `[filters, channels, K, K]`.
-pub(super) struct Pack<'a, const K: usize> {
+pub(super) struct Pack<'a, const K: usize, const SIDE: usize> {
     pub layout: Packed,
     pub weight: &'a [f32],
     pub packed: DisjointMut<'a, f32>,
 }
 
-impl<const K: usize> Pack<'_, K> {
+impl<const K: usize, const SIDE: usize> Pack<'_, K, SIDE> {
     /// Weights of a filter for one channel.
     const TAPS: usize = K * K;
 }
 
-impl<const K: usize> Kernel for Pack<'_, K> {
+impl<const K: usize, const SIDE: usize> Kernel for Pack<'_, K, SIDE> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let first = chunk * CHUNK;
@@ -95,21 +96,21 @@ impl<const K: usize> Kernel for Pack<'_, K> {
 }
 
 /// A vector of columns.
-struct PackVector<'a, 'b, const K: usize> {
-    pack: &'a Pack<'a, K>,
+struct PackVector<'a, 'b, const K: usize, const SIDE: usize> {
+    pack: &'a Pack<'a, K, SIDE>,
     column: usize,
     lanes: usize,
     /// Room for the taps of a term, or of all, with columns in lanes; zero beyond the last column.
     turned: &'b mut [f32],
 }
 
-impl<const K: usize> Outlined for PackVector<'_, '_, K> {
+impl<const K: usize, const SIDE: usize> Outlined for PackVector<'_, '_, K, SIDE> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let Self { pack, column, lanes, turned } = self;
-        let taps_len = Pack::<K>::TAPS;
+        let taps_len = Pack::<K, SIDE>::TAPS;
         let Packed { direction, terms, columns, .. } = pack.layout;
         let to = Rows { at: 0, stride: S::LANES };
         match direction {
@@ -135,7 +136,7 @@ impl<const K: usize> Outlined for PackVector<'_, '_, K> {
     }
 }
 
-impl<const K: usize> Pack<'_, K> {
+impl<const K: usize, const SIDE: usize> Pack<'_, K, SIDE> {
     /// A vector of columns of one term, whose `taps` are `[K, K, column]`.
     #[inline(always)]
     fn term<S: Simd>(&self, s: S, [term, column]: [usize; 2], taps: &[f32]) {
@@ -151,12 +152,12 @@ impl<const K: usize> Pack<'_, K> {
                 // SAFETY: there are `K` rows of `K` vectors.
                 *row = unsafe { s.load(taps, (y * K + x) * S::LANES) };
             }
-            for (row, v) in down.iter_mut().zip(transform::weights(s, rows)) {
+            for (row, v) in down.iter_mut().zip(transform::weights::<S, SIDE, K>(s, rows)) {
                 row[x] = v;
             }
         }
         for (i, along) in down.into_iter().enumerate() {
-            for (j, v) in transform::weights(s, along).into_iter().enumerate() {
+            for (j, v) in transform::weights::<S, SIDE, K>(s, along).into_iter().enumerate() {
                 let at = (i * SIDE + j) * layout.step() + at;
                 // SAFETY: a column is in one chunk, and columns do not overlap.
                 unsafe { s.store(packed.range(at..at + S::LANES), 0, v) };
@@ -168,6 +169,7 @@ impl<const K: usize> Pack<'_, K> {
 /// The sums of a chunk of a batch: for each point `[filter, channel]`, then the biases.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sums {
+    pub points: usize,
     pub filters: usize,
     pub channels: usize,
 }
@@ -184,7 +186,7 @@ impl Sums {
     }
 
     pub fn bias_at(&self) -> usize {
-        POINTS * self.step()
+        self.points * self.step()
     }
 
     pub fn len(&self) -> usize {
@@ -193,7 +195,7 @@ impl Sums {
 }
 
 /// Adds the sums of all chunks of a batch, in their order, and takes them to the weights.
-pub(super) struct AddSums<'a, const K: usize> {
+pub(super) struct AddSums<'a, const K: usize, const SIDE: usize> {
     pub layout: Sums,
     pub sums: &'a [f32],
     /// `[filters, channels, K, K]`
@@ -202,7 +204,7 @@ pub(super) struct AddSums<'a, const K: usize> {
     pub d_bias: DisjointMut<'a, f32>,
 }
 
-impl<const K: usize> AddSums<'_, K> {
+impl<const K: usize, const SIDE: usize> AddSums<'_, K, SIDE> {
     const FILTERS: usize = 8;
 
     pub fn chunks(&self) -> usize {
@@ -210,7 +212,7 @@ impl<const K: usize> AddSums<'_, K> {
     }
 }
 
-impl<const K: usize> Kernel for AddSums<'_, K> {
+impl<const K: usize, const SIDE: usize> Kernel for AddSums<'_, K, SIDE> {
     #[inline(always)]
     fn run<S: Simd>(&self, s: S, chunk: usize) {
         let first = chunk * Self::FILTERS;
@@ -220,12 +222,12 @@ impl<const K: usize> Kernel for AddSums<'_, K> {
     }
 }
 
-struct AddFilter<'a, const K: usize> {
-    add: &'a AddSums<'a, K>,
+struct AddFilter<'a, const K: usize, const SIDE: usize> {
+    add: &'a AddSums<'a, K, SIDE>,
     filter: usize,
 }
 
-impl<const K: usize> Outlined for AddFilter<'_, K> {
+impl<const K: usize, const SIDE: usize> Outlined for AddFilter<'_, K, SIDE> {
     type Output = ();
 
     #[inline(always)]
@@ -257,13 +259,15 @@ impl<const K: usize> Outlined for AddFilter<'_, K> {
                         *sum = s.add(*sum, unsafe { s.load(sums, at) });
                     }
                 }
-                for (row, v) in down.iter_mut().zip(transform::weights_gradient::<S, K>(s, column))
+                for (row, v) in
+                    down.iter_mut().zip(transform::weights_gradient::<S, SIDE, K>(s, column))
                 {
                     row[j] = v;
                 }
             }
             for (y, along) in down.into_iter().enumerate() {
-                for (x, v) in transform::weights_gradient::<S, K>(s, along).into_iter().enumerate()
+                for (x, v) in
+                    transform::weights_gradient::<S, SIDE, K>(s, along).into_iter().enumerate()
                 {
                     // SAFETY: a line has room for a vector.
                     unsafe { s.store(&mut taps[y][x], 0, v) };
