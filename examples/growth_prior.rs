@@ -1,9 +1,9 @@
 //! Measures the plain family of networks on many data sets: where growth's priors come from.
 //!
-//! `cargo run --release --example growth_prior -- IMAGES MNIST > docs/growth-prior.md` trains members of several
-//! computes on subsets of every data set that it finds: the built-in digits, MNIST in the folder `MNIST`, and in
+//! `cargo run --release --example growth_prior -- IMAGES MNIST OTHER > docs/growth-prior.md` trains members of several
+//! computes on subsets of every data set that it finds: the built-in digits, MNIST in the folder `MNIST`, in
 //! `IMAGES` those of `fashion-mnist/`, `quickdraw-6x3000/`, `cifar10-lossless4000/` and `trashnet/` (its class
-//! folders), besides gratings and blobs that it draws itself. It prints the table, the exponent of each task, and
+//! folders), and in `OTHER` those that `benches/other_data.py` draws, besides gratings that it draws itself. It prints the table, the exponent of each task, and
 //! what a rule fitted to the other families says of each family. Only validation images are read.
 
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Images of one task.
 struct Task {
-    family: &'static str,
+    family: String,
     name: String,
     data: Dataset,
     /// Computes of the members to train, as multiples of C₀.
@@ -57,7 +57,7 @@ impl Point {
 
 /// All points of a task, with what is known of its data beforehand.
 struct Measured {
-    family: &'static str,
+    family: String,
     name: String,
     input: InputShape,
     images: usize,
@@ -79,18 +79,19 @@ floating-point operations of a training and C₀ those of the smallest sensible 
 (`src/tune/variety.rs`) and when a training is given up (`src/tune/pruning.rs`) comes from the measurements below. A
 study's own trials soon count for more.
 
-`cargo run --release --example growth_prior -- IMAGES MNIST > docs/growth-prior.md` makes this page again: it trains
-members of several computes on parts of every data set that it finds, and judges each rule on data sets that
-it was not fitted to. Errors are those of validation images; a training takes one seed.
+`cargo run --release --example growth_prior -- IMAGES MNIST OTHER > docs/growth-prior.md` makes this page again: it trains
+members of several computes on parts of every data set that it finds (those in `OTHER` are drawn by `benches/other_data.py`),
+and judges each rule on families of data that it was not fitted to. Errors are those of validation images; a training takes one seed.
 ";
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let images = arguments.next().unwrap_or("data/images".into());
     let mnist = arguments.next().unwrap_or("data".into());
+    let other = arguments.next();
     let runs = tempfile::tempdir()?;
     let mut measured = Vec::new();
-    for task in tasks(&images, &mnist)? {
+    for task in tasks(&images, &mnist, other.as_deref())? {
         measured.push(measure(task, runs.path())?);
     }
     println!("{HEADER}");
@@ -106,24 +107,27 @@ fn main() -> Result<(), Failure> {
 }
 
 /// A few tasks of each data set that is there.
-fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
+fn tasks(images: &Path, mnist: &Path, other: Option<&Path>) -> Result<Vec<Task>, Failure> {
     let mut tasks = Vec::new();
-    let sources: [(&str, Source, PathBuf); 6] = [
-        ("drawn digits", Source::Synthetic, PathBuf::new()),
-        ("MNIST", Source::Idx, mnist.to_owned()),
-        ("Fashion-MNIST", Source::Idx, images.join("fashion-mnist")),
-        ("Quick-Draw", Source::Idx, images.join("quickdraw-6x3000")),
-        ("CIFAR-10", Source::Cifar, images.join("cifar10-lossless4000")),
-        ("trashnet", Source::Folder, images.join("trashnet")),
+    let mut sources = vec![
+        ("drawn digits".to_owned(), Source::Synthetic, PathBuf::new()),
+        ("MNIST".to_owned(), Source::Idx, mnist.to_owned()),
+        ("Fashion-MNIST".to_owned(), Source::Idx, images.join("fashion-mnist")),
+        ("Quick-Draw".to_owned(), Source::Idx, images.join("quickdraw-6x3000")),
+        ("CIFAR-10".to_owned(), Source::Cifar, images.join("cifar10-lossless4000")),
+        ("trashnet".to_owned(), Source::Folder, images.join("trashnet")),
     ];
-    for (family, source, path) in sources {
+    sources.extend(other.map(drawn).transpose()?.into_iter().flatten());
+    for (set, source, path) in sources {
         if source != Source::Synthetic && !path.exists() {
-            eprintln!("{family}: left out, as there is no {}", path.display());
+            eprintln!("{set}: left out, as there is no {}", path.display());
             continue;
         }
+        // Letters of 26 and of 62 classes are kin.
+        let family = set.split('-').next().filter(|_| path.parent() == other).unwrap_or(&set);
         let mut request = DataRequest::synthetic(7);
         request.source = source;
-        request.path = (source != Source::Synthetic).then_some(path);
+        request.path = (source != Source::Synthetic).then(|| path.clone());
         request.validation = Some(Amount::Share(0.25));
         request.framing.size = (source == Source::Folder).then_some(Size { height: 32, width: 32 });
         if source == Source::Synthetic {
@@ -135,7 +139,8 @@ fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
         let mut add =
             |name: &str, train: usize, classes: usize, computes: &[f64]| -> Result<(), Failure> {
                 let data = part(&data, train.min(all), classes)?;
-                tasks.push(Task { family, name: name.into(), data, computes: computes.to_vec() });
+                let name = if family == set { name.to_owned() } else { format!("{set}, {name}") };
+                tasks.push(Task { family: family.into(), name, data, computes: computes.to_vec() });
                 Ok(())
             };
         add("many", 12_000, classes, &[0.0625, 0.25, 1.0, 4.0, 16.0])?;
@@ -143,15 +148,39 @@ fn tasks(images: &Path, mnist: &Path) -> Result<Vec<Task>, Failure> {
             add("few", 1000, classes, &[0.25, 1.0, 4.0])?;
             add("very few", 300, classes, &[1.0, 4.0])?;
         }
-        add("three classes", 1500, 3, &[0.25, 1.0, 4.0])?;
+        if classes > 3 {
+            add("three classes", 1500, 3, &[0.25, 1.0, 4.0])?;
+        }
     }
     for (name, noise, classes) in [("gratings", 90.0, 8), ("faint gratings", 200.0, 4)] {
         let draw = |count, from| gratings(count, from, classes, noise);
         let data = Dataset::new(draw(3000, 0)?, draw(1500, 10_000)?, draw(10, 20_000)?, classes)?;
         let computes = vec![0.25, 1.0, 4.0];
-        tasks.push(Task { family: "gratings", name: name.into(), data, computes });
+        tasks.push(Task { family: "gratings".into(), name: name.into(), data, computes });
     }
     Ok(tasks)
+}
+
+/// The data sets of a folder, by name, with how each is read.
+fn drawn(folder: &Path) -> Result<Vec<(String, Source, PathBuf)>, Failure> {
+    let mut sets = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if !path.is_dir() {
+            continue;
+        }
+        let source = if path.join("train.csv").exists() {
+            Source::Csv
+        } else if path.join("classes.txt").exists() {
+            Source::Idx
+        } else {
+            Source::Folder
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        sets.push((name, source, path));
+    }
+    sets.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    Ok(sets)
 }
 
 /// Images of the first classes, from all over the set: some files are in the order of their classes, or take turns.
@@ -411,8 +440,8 @@ fn print_exponents(measured: &[Measured]) {
     }
 }
 
-fn families(measured: &[Measured]) -> Vec<&'static str> {
-    let mut families: Vec<&str> = measured.iter().map(|task| task.family).collect();
+fn families(measured: &[Measured]) -> Vec<&str> {
+    let mut families: Vec<&str> = measured.iter().map(|task| task.family.as_str()).collect();
     families.dedup();
     families
 }
@@ -491,7 +520,7 @@ fn print_samples(measured: &[Measured]) {
     };
     for task in measured {
         let Some([log_error, alpha]) = alpha_from_sample(task) else { continue };
-        let [b0, b1] = rule(task.family);
+        let [b0, b1] = rule(&task.family);
         let said = b0 + b1 * log_error;
         misses.push((alpha - said).powi(2));
         let compute = task.sample.map_or(0.0, |[compute, _]| compute);

@@ -577,6 +577,19 @@ fn what_a_very_small_network_reached_says_how_large_the_first_member_must_be() {
 }
 
 #[test]
+fn the_first_member_is_trained_for_no_less_than_the_sample() {
+    // Much better than the gate, and few images: a member of a third of the compute would be expected to pass.
+    let mut trial = sampled(0.95, 0.8);
+    trial.curve[0].images = 1000;
+    let probe = trial.curve[0].probe.as_mut().unwrap();
+    probe.training_images = 1000;
+    let sample = probe.sample.unwrap().flops;
+    let proposal = Grow.propose(std::slice::from_ref(&trial), &[]).unwrap();
+    let first = proposal.forecast.unwrap().training_flops;
+    assert!(first > 0.9 * sample, "{first:e} {sample:e}");
+}
+
+#[test]
 fn a_sample_narrows_what_is_expected_of_the_first_member() {
     let width = |trial: &TrialRecord| {
         let proposal = Grow.propose(std::slice::from_ref(trial), &[]).unwrap();
