@@ -15,6 +15,17 @@ use crate::record::{ClassRecall, ConfidenceGroup, wilson_interval};
 /// Number of images in one forward pass: enough to keep every core busy, few enough to stay in cache.
 const EVALUATION_BATCH: usize = 250;
 
+/// Pixels of the images that are evaluated or probed at the same time, those of 256 images of 32×32: what layers keep of
+/// larger images would otherwise take many times the memory of a training step.
+const PIXELS_AT_ONCE: usize = 256 * 32 * 32;
+
+/// How many of at most `most` images of a split should be in memory at the same time, with what layers keep of them; a few at
+/// least, or cores would wait.
+pub(super) fn images_at_once(split: &Subset, most: usize) -> usize {
+    let [_, height, width] = split.shape();
+    (PIXELS_AT_ONCE / (height * width).max(1)).max(8).min(most)
+}
+
 /// Result of evaluating a network on a split.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
@@ -381,7 +392,8 @@ fn for_each_batch_of(
     mut add: impl FnMut(&[f32], &[u16]) -> bool,
 ) -> Result<(), ReadError> {
     let device = device.clone().without_autodiff();
-    let mut batches = Batches::in_order(subset, normalization, EVALUATION_BATCH);
+    let images = images_at_once(subset, EVALUATION_BATCH);
+    let mut batches = Batches::in_order(subset, normalization, images);
     let mut batch = Batch::default();
     while batches.fill_next(&mut batch) {
         if flip == Flip::Horizontal {

@@ -4,7 +4,9 @@ use burn::module::{ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
-use super::evaluate::{Evaluation, Flip, evaluate_flipped, evaluate_while, images_tensor, spread};
+use super::evaluate::{
+    Evaluation, Flip, evaluate_flipped, evaluate_while, images_at_once, images_tensor, spread,
+};
 use super::setup::{TrainError, TrainingSetup, labels_tensor};
 use crate::data::Subset;
 use crate::data::batch::{Batch, Batches};
@@ -14,7 +16,7 @@ use crate::spec::{Activation, Layer, Spec};
 use crate::sys::{Purpose, counter_seed, permutation};
 use burgeon_kernel::backend::cross_entropy;
 
-/// The most images used; fewer for small data sets.
+/// The most images used; fewer for small data sets and for large images.
 const IMAGES: usize = 256;
 
 /// The most validation images that are mirrored.
@@ -38,7 +40,8 @@ pub(super) fn probe(
 ) -> Result<Option<Probe>, TrainError> {
     let data = setup.data;
     let classes = setup.spec.input().classes;
-    let images = IMAGES.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
+    let most = images_at_once(&data.train, IMAGES);
+    let images = most.min(data.train.len().div_ceil(8)).max(8.min(data.train.len()));
     let device = setup.device.device.clone().without_autodiff();
     let network = Network::new(setup.spec, weights, &device)?;
     let (mut batch, subset) = some_images(setup, images);
