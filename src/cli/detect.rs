@@ -46,6 +46,10 @@ fn json(found: &Detection, matched: Option<&Matched>, unmatched: bool) -> serde_
 /// The verdict in one sentence.
 fn why(found: &Detection, unmatched: bool) -> String {
     match found.verdict() {
+        None if found.findings.is_empty() && !found.notes.is_empty() => {
+            "nothing that could be read makes or trains a model with a library that burgeon knows"
+                .into()
+        }
         None if found.findings.is_empty() => {
             "nothing here makes or trains a model with a library that burgeon knows".into()
         }

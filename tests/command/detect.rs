@@ -44,6 +44,21 @@ fn unknown_is_said_with_what_was_looked_at_and_has_an_exit_code() {
 }
 
 #[test]
+fn a_program_that_is_no_valid_python_is_named_with_its_line() {
+    let cell =
+        r#"{"cell_type": "code", "source": ["import torch\n", "net = torch.nn.Linear(1,\n"]}"#;
+    let notebook =
+        format!(r#"{{"nbformat": 4, "nbformat_minor": 5, "metadata": {{}}, "cells": [{cell}]}}"#);
+    let bench = bench(&[("train.py", "import keras\n\nmodel = ((\n"), ("net.ipynb", &notebook)]);
+    let output = bench.burgeon(&["detect", "checkout"]);
+    expect_code(&output, 3);
+    let text = stdout(&output);
+    assert!(text.starts_with("unknown: nothing that could be read "), "{text}");
+    assert!(text.contains("train.py: line 3 is not valid Python"), "{text}");
+    assert!(text.contains("net.ipynb: line 2 of cell 1 is not valid Python"), "{text}");
+}
+
+#[test]
 fn a_file_that_is_written_is_no_data_and_a_model_has_its_article() {
     let program = "import numpy as np\nfrom sklearn.ensemble import RandomForestClassifier\n\
         text = open('known.txt').read()\nm = RandomForestClassifier()\nm.fit(x, y)\n\

@@ -194,6 +194,14 @@ impl Sources {
                 }
             }
         };
+        if let Some(line) = facts.broken_at {
+            let place = match places.get(line as usize - 1) {
+                Some((cell, line)) => format!("line {line} of cell {cell}"),
+                None => format!("line {line}"),
+            };
+            let text = format!("{place} is not valid Python; calls from there on may be missed");
+            self.notes.push(Note { file: name.to_owned(), text });
+        }
         if let Some(cut) = &facts.cut {
             self.notes.push(Note { file: name.to_owned(), text: format!("{cut} were left out") });
         }

@@ -2,7 +2,7 @@
 
 use super::interpreter::{Interpreter, Said};
 use super::value::{Args, Made, Op, Place, Value};
-use crate::source::tree::{line, text, walk};
+use crate::source::tree::{first_error, line, text};
 
 /// What is said of the place from which on a file is no Python.
 const NOT_PARSED: &str =
@@ -147,17 +147,9 @@ impl Interpreter<'_> {
     fn say_what_does_not_parse(&mut self) {
         let files = self.files;
         for (file, parsed) in files.iter().enumerate() {
-            let mut first = None;
-            if parsed.tree.root_node().has_error() {
-                walk(parsed.tree.root_node(), (), |node, ()| {
-                    if first.is_none() && (node.is_error() || node.is_missing()) {
-                        first = Some((line(node), text(node, &parsed.source)));
-                    }
-                    (first.is_none() && node.has_error()).then_some(())
-                });
-            }
-            if let Some((line, saw)) = first {
-                self.at = Place { file, line };
+            if let Some(node) = first_error(&parsed.tree) {
+                let saw = text(node, &parsed.source);
+                self.at = Place { file, line: line(node) };
                 let saw = if saw.trim().is_empty() { "the file" } else { saw };
                 self.say(saw, NOT_PARSED);
             }

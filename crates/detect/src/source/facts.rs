@@ -17,6 +17,8 @@ pub struct Facts {
     pub main_guard: Option<u32>,
     /// Whether a class or a function is looked up by a name that is computed.
     pub is_dynamic: bool,
+    /// The line from which on the text is not what its language allows, so that calls may be missing.
+    pub broken_at: Option<u32>,
     /// What was left out, in words.
     pub cut: Option<String>,
 }

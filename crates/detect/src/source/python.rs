@@ -31,6 +31,7 @@ pub fn read(source: &str, limits: &Limits) -> Result<Facts, String> {
     walk(tree.root_node(), start, |node, context| reader.visit(node, context));
     let Reader { mut facts, names, .. } = reader;
     facts.imports = names.imports;
+    facts.broken_at = tree::first_error(&tree).map(line);
     Ok(facts)
 }
 

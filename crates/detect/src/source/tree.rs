@@ -23,6 +23,20 @@ pub fn parse(text: &str, language: &Language, limits: &Limits) -> Option<Tree> {
     parser.parse_with_options(&mut |at, _| bytes.get(at..).unwrap_or_default(), None, Some(options))
 }
 
+/// Where a text first is not what its language allows.
+pub fn first_error(tree: &Tree) -> Option<Node<'_>> {
+    let mut first = None;
+    if tree.root_node().has_error() {
+        walk(tree.root_node(), (), |node, ()| {
+            if first.is_none() && (node.is_error() || node.is_missing()) {
+                first = Some(node);
+            }
+            (first.is_none() && node.has_error()).then_some(())
+        });
+    }
+    first
+}
+
 /// The line of a node, counted from 1.
 pub fn line(node: Node) -> u32 {
     u32::try_from(node.start_position().row).unwrap_or(u32::MAX).saturating_add(1)
