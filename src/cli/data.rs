@@ -10,26 +10,43 @@ use super::output::Output;
 use super::shown::{shown, shown_line};
 use super::view::View;
 use super::{document, launch, overrides};
-use crate::data::{Dataset, Folds, Loaded, Split, sheet};
+use crate::data::{DataError, Dataset, Folds, Loaded, Split, sheet};
 use crate::ledger::DataOrigin;
 use crate::report::grouped;
-use crate::study::{Growth, begin_study};
+use crate::spec::Override;
+use crate::study::{Growth, LaunchError, begin_study};
 use crate::sys::files::real_files;
 
-/// Prints classes, counts and findings of the data of a study, a folder or a file.
+/// Prints classes, counts and findings of the data of a study, a folder or a file. Files that cannot be read, on which a
+/// training would end, are an error here too, but after what the others hold.
 pub fn data(arguments: &DataArguments, common: &Common, output: &Output) -> Result<Exit, CliError> {
-    let settings = launch(common, Growth::Off);
-    let mut view = View::new(*output);
-    let loaded = match &arguments.study {
-        Some(path) if is_data(path) => {
-            begin_study(path, overrides(common), &settings, &mut view)?.1
+    let (loaded, unreadable) = match load(arguments, common, output) {
+        Err(CliError::Launch(LaunchError::Data(error @ DataError::Unreadable { .. }))) => {
+            let mut without = common.clone();
+            without.set.push(Override::skip_unreadable());
+            match load(arguments, &without, output) {
+                Ok(loaded) => (loaded, Some(error)),
+                Err(_) => return Err(LaunchError::Data(error).into()),
+            }
         }
-        study => settings.prepare(&document(study.as_deref(), common, output)?, &mut view)?.1,
+        loaded => (loaded?, None),
     };
     if let Some(path) = &arguments.sheet {
         write_sheet(&loaded.dataset, path)?;
     }
-    output.result(&if output.json { json(&loaded) } else { table(&loaded) })
+    let exit = output.result(&if output.json { json(&loaded) } else { table(&loaded) })?;
+    unreadable.map_or(Ok(exit), |error| Err(LaunchError::Data(error).into()))
+}
+
+fn load(arguments: &DataArguments, common: &Common, output: &Output) -> Result<Loaded, CliError> {
+    let settings = launch(common, Growth::Off);
+    let mut view = View::new(*output);
+    Ok(match &arguments.study {
+        Some(path) if is_data(path) => {
+            begin_study(path, overrides(common), &settings, &mut view)?.1
+        }
+        study => settings.prepare(&document(study.as_deref(), common, output)?, &mut view)?.1,
+    })
 }
 
 /// Whether an argument names images rather than a study file.

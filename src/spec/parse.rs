@@ -207,6 +207,17 @@ impl Override {
         }
     }
 
+    /// Sets `data.skip-unreadable`.
+    #[cfg(feature = "cli")]
+    pub(crate) fn skip_unreadable() -> Self {
+        Self {
+            key: "data.skip-unreadable".into(),
+            path: vec![Step::Key("data".into()), Step::Key("skip-unreadable".into())],
+            value: Value::Boolean(true),
+            origin: SET,
+        }
+    }
+
     fn integer(table: &str, key: &str, value: i64) -> Self {
         Self {
             key: format!("{table}.{key}"),

@@ -489,3 +489,31 @@ fn a_missing_folder_is_told_with_what_sets_another() {
         );
     }
 }
+
+#[test]
+fn data_shows_what_can_be_read_and_then_names_what_cannot() {
+    let bench = Bench::new();
+    for class in 0..2_u8 {
+        let folder = bench.path().join(format!("photos/class{class}"));
+        fs::create_dir_all(&folder).unwrap();
+        for at in 0..20_u8 {
+            let colour = image::Rgb([at * 10, class * 200, 9]);
+            image::RgbImage::from_pixel(8, 8, colour)
+                .save(folder.join(format!("{at}.png")))
+                .unwrap();
+        }
+    }
+    fs::write(bench.path().join("photos/class1/empty.jpg"), "").unwrap();
+    let output = bench.burgeon(&["data", "photos"]);
+    expect_code(&output, 1);
+    let (text, errors) = (stdout(&output), stderr(&output));
+    assert!(text.contains("class1") && text.contains("empty.jpg: the file is empty"), "{text}");
+    assert!(errors.contains("1 of its files cannot be read"), "{errors}");
+    assert!(errors.contains("skip-unreadable"), "{errors}");
+    let json = bench.burgeon(&["data", "photos", "--json"]);
+    expect_code(&json, 1);
+    let value: serde_json::Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(value["classes"][0]["class"], "class0");
+    fs::remove_file(bench.path().join("photos/class1/empty.jpg")).unwrap();
+    expect_code(&bench.burgeon(&["data", "photos"]), 0);
+}

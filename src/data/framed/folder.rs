@@ -130,10 +130,11 @@ impl Walk {
         let begun = self.found.len();
         for class in folders {
             let name = class_name(&class)?;
-            let mut above = BTreeSet::new();
+            let mut above =
+                BTreeSet::from([fs::canonicalize(folder).map_err(DataError::read(folder))?]);
             let before = self.found.len();
             self.class(&class, &name, given, 0, &mut above)?;
-            if self.found.len() == before {
+            if self.found.len() == before && self.skipped.last() != Some(&class) {
                 self.skipped.push(class);
             }
         }
@@ -159,10 +160,13 @@ impl Walk {
         above: &mut BTreeSet<PathBuf>,
     ) -> Result<(), DataError> {
         let real = fs::canonicalize(folder).map_err(DataError::read(folder))?;
-        if depth > DEPTH_MAX || !above.insert(real.clone()) {
+        // A link upwards would bring in the pictures of other classes.
+        let holds_this = above.iter().any(|folder| folder.starts_with(&real));
+        if depth > DEPTH_MAX || holds_this {
             self.skipped.push(folder.into());
             return Ok(());
         }
+        above.insert(real.clone());
         let Inside { folders, files } = inside(folder)?;
         for file in files {
             if self.found.len() + self.skipped.len() >= FILES_MAX {

@@ -282,8 +282,21 @@ fn links_that_go_round_end() {
     two_classes(root.path(), 20);
     std::os::unix::fs::symlink(root.path().join("cat"), root.path().join("cat/again")).unwrap();
     std::os::unix::fs::symlink("..", root.path().join("dog/up")).unwrap();
-    let data = loaded(&request(Source::Folder, root.path())).unwrap().dataset;
-    assert_eq!(data.classes.len(), 2);
+    std::os::unix::fs::symlink(".", root.path().join("all")).unwrap();
+    let loaded = loaded(&request(Source::Folder, root.path())).unwrap();
+    assert_eq!(loaded.dataset.classes.len(), 2);
+    // Nor do pictures of one class come into another through a link upwards.
+    let splits = [Split::Train, Split::Validation, Split::Test];
+    let images: usize = splits.iter().map(|&split| loaded.dataset.split(split).len()).sum();
+    assert_eq!(images, 40);
+    let named = loaded.report.findings.iter().find_map(|finding| match finding {
+        DataFinding::NoPictures { named, .. } => Some(named.join(" ")),
+        _ => None,
+    });
+    let named = named.unwrap();
+    for link in ["cat/again", "dog/up", "all"] {
+        assert!(named.contains(link), "{link} is not in {named}");
+    }
 }
 
 #[test]
