@@ -212,13 +212,12 @@ pub(super) fn results<S: Simd, const N: usize, const R: usize>(s: S, m: [S::V; N
     let [sums, differences] = of_pairs(s, m);
     let mut results = [s.zero(); R];
     results[0] = s.add(m[0], total::<S, N>(s, sums));
-    for k in 1..R {
+    for (k, result) in results.iter_mut().enumerate().skip(1) {
         let of_pairs = if k % 2 == 0 { sums } else { differences };
-        let mut result = if k + 1 == R { m[N - 1] } else { s.zero() };
+        *result = if k + 1 == R { m[N - 1] } else { s.zero() };
         for i in (0..Points::<N>::PAIRS).rev() {
-            result = s.fma(of_pairs[i], s.splat(Points::<N>::POWERS[i][k]), result);
+            *result = s.fma(of_pairs[i], s.splat(Points::<N>::POWERS[i][k]), *result);
         }
-        results[k] = result;
     }
     results
 }
@@ -267,9 +266,9 @@ pub(super) fn weights_gradient<S: Simd, const N: usize, const K: usize>(
 ) -> [S::V; K] {
     let [sums, differences] = of_pairs(s, u);
     let mut gradients = [s.zero(); K];
-    for k in 0..K {
+    for (k, gradient) in gradients.iter_mut().enumerate() {
         let of_pairs = if k % 2 == 0 { sums } else { differences };
-        let mut gradient = if k == 0 {
+        *gradient = if k == 0 {
             s.mul(u[0], s.splat(Points::<N>::AT_ZERO))
         } else if k + 1 == K {
             u[N - 1]
@@ -277,9 +276,8 @@ pub(super) fn weights_gradient<S: Simd, const N: usize, const K: usize>(
             s.zero()
         };
         for i in (0..Points::<N>::PAIRS).rev() {
-            gradient = s.fma(of_pairs[i], s.splat(Points::<N>::DIVIDED[i][k]), gradient);
+            *gradient = s.fma(of_pairs[i], s.splat(Points::<N>::DIVIDED[i][k]), *gradient);
         }
-        gradients[k] = gradient;
     }
     gradients
 }
