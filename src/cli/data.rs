@@ -57,8 +57,8 @@ pub fn is_data(path: &Path) -> bool {
 
 fn write_sheet(data: &Dataset, path: &Path) -> Result<(), CliError> {
     let picture = sheet::contact_sheet(data).map_err(CliError::Sheet)?;
-    let files = real_files().map_err(crate::study::LaunchError::from)?;
-    files.write_atomically(path, &picture).map_err(crate::data::DataError::from)?;
+    let files = real_files().map_err(LaunchError::from)?;
+    files.write_atomically(path, &picture).map_err(DataError::from)?;
     Ok(())
 }
 
