@@ -6,8 +6,11 @@
 FOLDER has a folder of pictures for each class. The layers of models/cifar.toml at half their width are
 trained as they are, with the block behind the last convolution of each stage, and behind every
 convolution; by the same recipe (one-cycle, label smoothing, shifts and flips), on the same images in the
-same order. Printed: accuracy on images that none is trained on, and seconds, as each seed ends; at the
+same order. Printed: accuracy on images that none is trained on, and seconds of processors, as each seed ends; at the
 end means, and what the plain network reaches with as many more epochs as the block costs in time.
+
+On CIFAR-10 (JPEG), 4,000 images, 8 epochs, two seeds: 60.3 % without the block, 59.9 % behind each stage, 59.1 % behind every
+convolution, for up to a sixth more time. It does not pay here, so burgeon has no such layer.
 """
 
 import argparse
@@ -79,7 +82,7 @@ def run(where, seed, epochs):
     steps = epochs * (len(train_y) // 128)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.003, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=steps)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(epochs):
         order = torch.randperm(len(train_y), generator=random)
         for batch in order[: len(order) // 128 * 128].view(-1, 128):
@@ -89,7 +92,7 @@ def run(where, seed, epochs):
             loss.backward()
             optimizer.step()
             schedule.step()
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start  # of all threads, which other programs change little
     model.eval()
     with torch.no_grad():
         right = sum((model(x).argmax(1) == y).sum().item() for x, y in zip(held_x.split(500), held_y.split(500)))
