@@ -109,25 +109,25 @@ fn main() -> Result<(), Failure> {
 /// A few tasks of each data set that is there.
 fn tasks(images: &Path, mnist: &Path, other: Option<&Path>) -> Result<Vec<Task>, Failure> {
     let mut tasks = Vec::new();
-    let mut sources = vec![
-        ("drawn digits".to_owned(), Source::Synthetic, PathBuf::new()),
-        ("MNIST".to_owned(), Source::Idx, mnist.to_owned()),
-        ("Fashion-MNIST".to_owned(), Source::Idx, images.join("fashion-mnist")),
-        ("Quick-Draw".to_owned(), Source::Idx, images.join("quickdraw-6x3000")),
-        ("CIFAR-10".to_owned(), Source::Cifar, images.join("cifar10-lossless4000")),
-        ("trashnet".to_owned(), Source::Folder, images.join("trashnet")),
-    ];
+    let mut sources = [
+        ("drawn digits", Source::Synthetic, PathBuf::new()),
+        ("MNIST", Source::Idx, mnist.to_owned()),
+        ("Fashion-MNIST", Source::Idx, images.join("fashion-mnist")),
+        ("Quick-Draw", Source::Idx, images.join("quickdraw-6x3000")),
+        ("CIFAR-10", Source::Cifar, images.join("cifar10-lossless4000")),
+        ("trashnet", Source::Folder, images.join("trashnet")),
+    ]
+    .map(|(set, source, path)| (set.to_owned(), set.to_owned(), source, path))
+    .to_vec();
     sources.extend(other.map(drawn).transpose()?.into_iter().flatten());
-    for (set, source, path) in sources {
+    for (family, set, source, path) in sources {
         if source != Source::Synthetic && !path.exists() {
             eprintln!("{set}: left out, as there is no {}", path.display());
             continue;
         }
-        // Letters of 26 and of 62 classes are kin.
-        let family = set.split('-').next().filter(|_| path.parent() == other).unwrap_or(&set);
         let mut request = DataRequest::synthetic(7);
         request.source = source;
-        request.path = (source != Source::Synthetic).then(|| path.clone());
+        request.path = (source != Source::Synthetic).then_some(path);
         request.validation = Some(Amount::Share(0.25));
         request.framing.size = (source == Source::Folder).then_some(Size { height: 32, width: 32 });
         if source == Source::Synthetic {
@@ -136,13 +136,16 @@ fn tasks(images: &Path, mnist: &Path, other: Option<&Path>) -> Result<Vec<Task>,
         let data = load(&request, &mut |_| ())?.dataset;
         let classes = data.classes.len();
         let all = data.train.len();
-        let mut add =
-            |name: &str, train: usize, classes: usize, computes: &[f64]| -> Result<(), Failure> {
-                let data = part(&data, train.min(all), classes)?;
-                let name = if family == set { name.to_owned() } else { format!("{set}, {name}") };
-                tasks.push(Task { family: family.into(), name, data, computes: computes.to_vec() });
-                Ok(())
-            };
+        let mut add = |name: &str,
+                       train: usize,
+                       classes: usize,
+                       computes: &[f64]|
+         -> Result<(), Failure> {
+            let data = part(&data, train.min(all), classes)?;
+            let name = if family == set { name.to_owned() } else { format!("{set}, {name}") };
+            tasks.push(Task { family: family.clone(), name, data, computes: computes.to_vec() });
+            Ok(())
+        };
         add("many", 12_000, classes, &[0.0625, 0.25, 1.0, 4.0, 16.0])?;
         if all > 2000 {
             add("few", 1000, classes, &[0.25, 1.0, 4.0])?;
@@ -161,8 +164,8 @@ fn tasks(images: &Path, mnist: &Path, other: Option<&Path>) -> Result<Vec<Task>,
     Ok(tasks)
 }
 
-/// The data sets of a folder, by name, with how each is read.
-fn drawn(folder: &Path) -> Result<Vec<(String, Source, PathBuf)>, Failure> {
+/// The data sets of a folder by name, each with its family and how it is read.
+fn drawn(folder: &Path) -> Result<Vec<(String, String, Source, PathBuf)>, Failure> {
     let mut sets = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -177,9 +180,11 @@ fn drawn(folder: &Path) -> Result<Vec<(String, Source, PathBuf)>, Failure> {
             Source::Folder
         };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        sets.push((name, source, path));
+        // Letters of 26 and of 62 classes are kin.
+        let family = name.split('-').next().unwrap_or_default().to_owned();
+        sets.push((family, name, source, path));
     }
-    sets.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    sets.sort_by(|(_, a, ..), (_, b, ..)| a.cmp(b));
     Ok(sets)
 }
 
