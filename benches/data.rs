@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burgeon::unstable::data::augment::{Augmentation, Augmenter, Elastic};
 use burgeon::unstable::data::{
-    Batch, Batches, EpochKey, Images, LastBatch, Normalization, Split, Subset, synthetic,
+    Batch, Batches, EpochKey, Images, LastBatch, Split, Subset, synthetic,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -29,7 +29,7 @@ fn batches(criterion: &mut Criterion) {
         ("affine and elastic", Augmentation { elastic, ..affine }),
     ];
     let subset = subset();
-    let normalization = Normalization::measure(&subset);
+    let normalization = subset.normalization();
     let mut group = criterion.benchmark_group("batch of 64");
     group.throughput(Throughput::Elements(BATCH_SIZE as u64));
     for (name, settings) in settings {

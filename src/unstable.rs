@@ -89,8 +89,8 @@ pub mod data {
     pub use crate::record::{DataFinding, Split, SplitCounts};
     pub use crate::spec::{Fallback, Source};
     pub mod augment {
-        //! Of the module `data::augment`.
-        pub use crate::data::augment::*;
+        //! Of the crate `burgeon_pixels`.
+        pub use burgeon_pixels::{Augmentation, Augmenter, Border, ColourJitter, Elastic, Scratch};
     }
     pub mod batch {
         //! Of the module `data::batch`.
@@ -109,8 +109,10 @@ pub mod data {
         pub use crate::data::idx::*;
     }
     pub mod image_file {
-        //! Of the module `data::image_file`.
-        pub use crate::data::image_file::*;
+        //! Of the module `data::picture_file` and the crates `burgeon_pixels` and `burgeon_ink`.
+        pub use crate::data::picture_file::open_picture;
+        pub use burgeon_ink::Invert;
+        pub use burgeon_pixels::{PICTURE_SIDE_MAX, Picture, PictureError};
     }
     pub mod mnist {
         //! Of the module `data::mnist`.

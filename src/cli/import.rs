@@ -7,9 +7,9 @@ use super::output::Output;
 use super::shown::shown_line as shown;
 use super::view::{View, grouped, percent};
 use super::{document, launch};
-use crate::data::{CHANNELS_MAX, Normalization};
 use crate::model::{ImportReport, Reason};
 use crate::study::{Growth, ImportRunError, ImportedRun, WeightsImport, import as begin};
+use burgeon_pixels::{CHANNELS_MAX, Normalization};
 
 /// Imports the weights, and prints what fits, what does not, and the run.
 pub fn import(

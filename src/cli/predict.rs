@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use burgeon_ink::Invert;
+
 use super::args::{Common, InvertName, PredictArguments, SplitName};
 use super::best::Best;
 use super::error::CliError;
@@ -12,7 +14,7 @@ use super::launch;
 use super::output::Output;
 use super::shown::shown;
 use super::view::{View, percent};
-use crate::data::image_file::{Invert, Picture};
+use crate::data::picture_file::open_picture;
 use crate::data::{DataError, Subset};
 use crate::ledger::{Event, RunFolder};
 use crate::model::{Classifier, InputError, SavedModel};
@@ -165,7 +167,7 @@ fn prediction_json(
 }
 
 fn classify(classifier: &Classifier, path: &Path, invert: Invert) -> Result<Vec<f32>, CliError> {
-    let picture = Picture::open_for(path, classifier.decode_size()).map_err(CliError::Picture)?;
+    let picture = open_picture(path, classifier.decode_size()).map_err(CliError::Picture)?;
     match classifier.classify_picture(&picture, invert) {
         Ok(probabilities) => Ok(probabilities),
         Err(InputError::Picture(source)) => {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burgeon_drift::{Reference, Settings};
+use burgeon_ink::Invert;
+use burgeon_pixels::Picture;
 
 use super::args::{Common, ServeArguments};
 use super::error::CliError;
@@ -11,7 +13,6 @@ use super::exit::Exit;
 use super::launch;
 use super::output::Output;
 use crate::chain::Tls;
-use crate::data::image_file::{Invert, Picture};
 use crate::drift::read_reference;
 use crate::model::{Classifier, OpenDevice, SavedModel, WEIGHTS_FILE};
 use crate::registry::{Registry, is_model_name};

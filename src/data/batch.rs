@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
+use burgeon_pixels::{Augmenter, Normalization, Scratch};
 use rayon::prelude::*;
 
-use super::augment::{Augmenter, Scratch};
-use super::{Normalization, Subset};
+use super::Subset;
 use crate::sys::spread::run_in_pool;
 use crate::sys::{Purpose, counter_seed, permutation};
 

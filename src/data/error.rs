@@ -1,12 +1,10 @@
 //! What can go wrong between a data source and a batch; every variant names the file or setting at fault.
 
-// In a circle with image_file: an error of the data holds what was wrong with a picture, which
-// readers of pictures return.
-
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::image_file::PictureError;
+use burgeon_pixels::PictureError;
+
 use crate::sys::faults::FaultError;
 use crate::sys::files::FileError;
 

@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::images::{Images, Normalization, Subset};
+use burgeon_pixels::Normalization;
+
+use super::images::{Images, Subset};
 use super::{DataError, Dataset};
 use crate::sys::{Purpose, counter_seed, permutation};
 
@@ -198,7 +200,7 @@ impl Dataset {
         let [train, validation] = folds.split(fold);
         let normalization = folds.normalization;
         Some(Self {
-            normalization: normalization.unwrap_or_else(|| Normalization::measure(&train)),
+            normalization: normalization.unwrap_or_else(|| train.normalization()),
             train,
             validation,
             test: self.test.clone(),

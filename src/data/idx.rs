@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use burgeon_pixels::planes;
 use flate2::bufread::MultiGzDecoder;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::cache::Spool;
-use super::layout::planes;
 use super::pixels::Pixels;
 use super::{DataError, Store};
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use burgeon_pixels::{CHANNELS_MAX, Normalization};
+
 use super::DataError;
 use super::idx::SIDE_MAX;
 use super::pixels::Pixels;
@@ -21,9 +23,6 @@ pub struct Images {
 /// The class of each image, counted from 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels(Arc<[u16]>);
-
-/// Most channels of an image: red, green and blue.
-pub const CHANNELS_MAX: usize = 3;
 
 impl Images {
     /// Joins the pixels of grey images, `[count, 1, height, width]`, and labels, `[count]`.
@@ -325,6 +324,14 @@ impl Subset {
         &self.indices
     }
 
+    /// The normalization that gives each channel of these images a mean of 0 and a standard deviation of 1; a constant
+    /// channel gets a mean of 0 alone.
+    pub fn normalization(&self) -> Normalization {
+        let positions = self.positions_in_file_order().into_iter();
+        let images = positions.map(|position| self.image(position as usize));
+        Normalization::measure(images, self.height() * self.width())
+    }
+
     /// How many images each class has, for `classes` classes.
     pub fn class_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];
@@ -342,82 +349,6 @@ impl From<Images> for Subset {
     fn from(images: Images) -> Self {
         Self::all(images)
     }
-}
-
-/// The map from pixels in `0..=255` to the network's input: `(pixel / 255 − mean) / std`, for each channel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Normalization {
-    /// Mean of each channel over the training images, as a fraction of 255; grey images use only the first.
-    pub mean: [f32; CHANNELS_MAX],
-    /// Standard deviation of each channel over the training images, as a fraction of 255; never 0.
-    pub std: [f32; CHANNELS_MAX],
-}
-
-impl Normalization {
-    /// The same for every channel.
-    pub const fn of_all(mean: f32, std: f32) -> Self {
-        Self { mean: [mean; CHANNELS_MAX], std: [std; CHANNELS_MAX] }
-    }
-
-    /// Measures the pixels of a subset. A constant channel gets a `std` of 1.
-    pub fn measure(subset: &Subset) -> Self {
-        let plane = (subset.height() * subset.width()).max(1);
-        let mut totals = [(0_u64, 0_u64); CHANNELS_MAX];
-        // Sums of integers do not depend on the order.
-        for position in subset.positions_in_file_order() {
-            let planes = subset.image(position as usize).chunks_exact(plane);
-            for ((sum, squares), plane) in totals.iter_mut().zip(planes) {
-                let (s, q) = sums(plane);
-                *sum += s;
-                *squares += q;
-            }
-        }
-        let pixels = (subset.len() * plane).max(1) as f64;
-        let mut measured = Self::of_all(0.0, 1.0);
-        for (channel, (sum, squares)) in totals.into_iter().enumerate() {
-            let mean = sum as f64 / pixels;
-            let variance = (squares as f64 / pixels - mean * mean).max(0.0);
-            measured.mean[channel] = (mean / 255.0) as f32;
-            if variance > 0.0 {
-                measured.std[channel] = (variance.sqrt() / 255.0) as f32;
-            }
-        }
-        measured
-    }
-
-    /// The factor and the term of the same map as `pixel × factor + term`.
-    ///
-    /// # Panics
-    /// If `channel` is not below 3.
-    pub fn affine(&self, channel: usize) -> (f32, f32) {
-        let (mean, std) = (self.mean[channel], self.std[channel]);
-        (1.0 / (255.0 * std), -mean / std)
-    }
-
-    /// Writes the network's input for an image; both are `[channels, height, width]`.
-    pub fn apply(&self, image: &[u8], channels: usize, out: &mut [f32]) {
-        let plane = (image.len() / channels.max(1)).max(1);
-        let planes = image.chunks_exact(plane).zip(out.chunks_exact_mut(plane));
-        for (channel, (pixels, values)) in planes.enumerate() {
-            let (factor, term) = self.affine(channel);
-            for (value, &pixel) in values.iter_mut().zip(pixels) {
-                *value = f32::from(pixel) * factor + term;
-            }
-        }
-    }
-}
-
-fn sums(pixels: &[u8]) -> (u64, u64) {
-    // 32-bit partial sums vectorize; a chunk of 2^15 pixels cannot overflow them.
-    pixels.chunks(1 << 15).fold((0, 0), |(sum, squares), chunk| {
-        let (mut s, mut q) = (0_u32, 0_u32);
-        for &pixel in chunk {
-            let pixel = u32::from(pixel);
-            s += pixel;
-            q += pixel * pixel;
-        }
-        (sum + u64::from(s), squares + u64::from(q))
-    })
 }
 
 #[cfg(test)]

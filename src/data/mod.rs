@@ -4,34 +4,31 @@
 //! load ── mnist ── folder ── idx        files, whose content is verified before it is used
 //!   │       └── fetch                   downloads, when no folder has them
 //!   ├──── synthetic                     built-in digits
-//!   ├──── framed ── frame               pictures, archives and tables, brought to one size
+//!   ├──── framed                        pictures, archives and tables, brought to one size
 //!   └──── splits ── look                 refuses data that cannot be learned from, reports unusual data
-//!            └── batch ── augment        u8 in memory until a batch is made
+//!            └── batch                   u8 in memory until a batch is made
 //! ```
+//!
+//! How a picture is decoded, resized, distorted and normalized is in the crate `burgeon_pixels`.
 
-pub(crate) mod augment;
+mod augment;
 pub(crate) mod batch;
 mod cache;
-pub(crate) mod colour;
-mod complete;
 pub(crate) mod detect;
 mod error;
-mod extent;
 pub(crate) mod fetch;
 pub(crate) mod folder;
 mod folds;
-pub(crate) mod frame;
 pub(crate) mod framed;
 mod http;
 pub(crate) mod idx;
-pub(crate) mod image_file;
 mod images;
-pub(crate) mod layout;
 pub(crate) mod load;
 pub(crate) mod loaded;
 pub(crate) mod look;
 pub(crate) mod mnist;
 pub(crate) mod more;
+pub(crate) mod picture_file;
 mod pixels;
 pub(crate) mod progress;
 pub(crate) mod request;
@@ -39,13 +36,12 @@ pub(crate) mod sheet;
 pub(crate) mod splits;
 mod store;
 pub(crate) mod synthetic;
-pub(crate) mod warp;
 
 pub(crate) use crate::record::{DataFinding, Split};
+pub use burgeon_pixels::Normalization;
 pub use error::DataError;
 pub(crate) use folds::Folds;
-pub(crate) use images::CHANNELS_MAX;
-pub use images::{Images, Normalization, Subset};
+pub use images::{Images, Subset};
 pub(crate) use load::load;
 pub(crate) use loaded::{Loaded, Origin};
 pub(crate) use look::DataReport;

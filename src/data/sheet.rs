@@ -3,13 +3,12 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
+use burgeon_pixels::{Augmenter, Normalization, Scratch, interleaved};
 use image::imageops::FilterType;
 use image::{DynamicImage, GrayImage, ImageError, ImageFormat, RgbImage};
 
-use super::augment::{Augmenter, Scratch};
 use super::batch::EpochKey;
-use super::layout::interleaved;
-use super::{Dataset, Normalization, Subset};
+use super::{Dataset, Subset};
 use crate::record::figures::{MISTAKES_COLUMNS, PICTURE_GAP as GAP, SAMPLES_ROWS};
 
 /// Images of each class, side by side.

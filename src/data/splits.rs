@@ -4,7 +4,9 @@
 
 use super::DataError;
 use super::folds::Folds;
-use super::images::{Images, Normalization, Subset};
+use burgeon_pixels::Normalization;
+
+use super::images::{Images, Subset};
 use crate::record::Split;
 use crate::sys::{Purpose, counter_seed, permutation};
 
@@ -83,7 +85,7 @@ impl Dataset {
                 ));
             }
         }
-        let normalization = Normalization::measure(&train);
+        let normalization = train.normalization();
         let classes = (0..classes).map(|label| label.to_string()).collect();
         Ok(Self { train, validation, test, classes, normalization, folds: None })
     }

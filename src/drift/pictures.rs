@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use burgeon_drift::PixelStats;
+use burgeon_ink::Invert;
+use burgeon_pixels::{Picture, PictureError, read_bounded};
 
 use crate::data::DataError;
-use crate::data::image_file::{Invert, Picture, PictureError, read_bounded};
 use crate::model::{Preparation, Subject};
 
 /// How deep folders are looked into.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use burgeon_ink::Invert;
+use burgeon_pixels::{Picture, PictureError};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -10,7 +12,6 @@ use super::network::{Mode, Network};
 use super::preparation::{Preparation, PreparationError};
 use super::saved::{OpenError, SavedModel};
 use super::weights::WeightsError;
-use crate::data::image_file::{Invert, Picture, PictureError};
 use crate::spec::{InputShape, Spec};
 
 /// Number of images in one forward pass, the same as in evaluation.

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use burgeon_ink::{self as ink, Grey};
+use burgeon_ink::{self as ink, Grey, Invert};
+use burgeon_pixels::{CHANNELS_MAX, Frame, GREY_BACKGROUND, Picture, PictureError, to_bytes};
 use serde::{Deserialize, Serialize};
 
-use crate::data::frame::{Frame, GREY_BACKGROUND};
-use crate::data::image_file::{Invert, Picture, PictureError, to_bytes};
-use crate::data::{CHANNELS_MAX, Dataset, Normalization, Subset};
+use crate::data::{Dataset, Normalization, Subset};
 use crate::spec::{Fit, InputShape, Spec};
 
 /// How a picture becomes a network's input.
@@ -305,7 +304,7 @@ impl Preparation {
             channels: self.channels.count(),
             height: self.height,
             width: self.width,
-            fit: self.fit,
+            fit: self.fit.into(),
             background: self.background,
         }
     }

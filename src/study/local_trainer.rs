@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use burgeon_pixels::Augmenter;
+
 use super::card::provenance_in;
 use super::folds::FOLDS;
 use super::publish::{TrainedModel, write_model};
@@ -15,7 +17,6 @@ use crate::checkpoint::{
     BackgroundWriter, CheckpointStore, Owner, Written, from_parts, newest_valid, to_parts,
 };
 use crate::data::Dataset;
-use crate::data::augment::{Augmentation, Augmenter};
 use crate::data::sheet::{augmented_sheet, mistakes_sheet, samples_sheet};
 use crate::model::{Network, OpenDevice, Preparation, Weights};
 use crate::record::figures::ModelFigures;
@@ -183,7 +184,7 @@ impl LocalTrainer {
     /// Writes a picture of how a trial augments training images, unless its parent does the same.
     fn write_augmented_picture(&self, task: &TrialTask) -> Result<(), TrainerError> {
         let augment = &task.spec.train().augment;
-        let augmenter = Augmenter::new(Augmentation::of(augment));
+        let augmenter = Augmenter::new(augment.into());
         let is_same_as_parent =
             task.parent.is_some_and(|parent| parent.spec.train().augment == *augment);
         let path = self.run.join(augmented_picture(task.trial));

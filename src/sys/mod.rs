@@ -1,5 +1,5 @@
 //! Access to the operating system (files, locks, processes, signals, clocks), behind traits where tests
-//! simulate failures; and the counters from which all random numbers are computed.
+//! simulate failures; and the random numbers of the crate `burgeon_counter`.
 
 pub mod announce;
 #[cfg(feature = "train")]
@@ -8,7 +8,6 @@ pub mod build;
 pub mod bus_errors;
 mod claim;
 pub mod clock;
-mod counter;
 mod error_chain;
 pub mod faults;
 pub mod fence;
@@ -40,4 +39,4 @@ pub mod turn;
 pub(crate) use error_chain::error_chain;
 pub(crate) use json::nan_if_null;
 
-pub use counter::{CounterRng, Purpose, counter_seed, permutation, uniform_at};
+pub use burgeon_counter::{CounterRng, Purpose, counter_seed, permutation, uniform_at};

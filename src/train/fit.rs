@@ -4,6 +4,7 @@ mod evaluation;
 mod steps;
 
 use burgeon_kernel::Executor;
+use burgeon_pixels::Augmenter;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Bytes, Device, Tensor};
 
@@ -14,7 +15,6 @@ use super::resident::Resident;
 use super::setup::{TrainError, TrainingSetup, check_images};
 use super::state::TrainState;
 use super::{Flow, Phase, Watch};
-use crate::data::augment::{Augmentation, Augmenter};
 use crate::model::{Network, OptimizerRecord, Weights};
 use crate::record::{Ending, Probe, SoFar, StepProgress};
 
@@ -188,7 +188,7 @@ impl<'a> Fit<'a> {
         }
         let device = setup.device.device.clone().autodiff();
         let mut network = Network::new(setup.spec, &state.weights, &device)?;
-        let augmenter = Augmenter::new(Augmentation::of(&setup.spec.train().augment));
+        let augmenter = Augmenter::new((&setup.spec.train().augment).into());
         let resident = Resident::new(setup, &state, &augmenter)?;
         if let Some(adam) = resident.as_ref().and_then(|resident| resident.adam.as_ref()) {
             network = adam.adopt(network);

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 
 use burgeon_kernel::backend::{DeviceImages, FlatAdam, FlatGradient, FlatParameter, Notes};
 use burgeon_kernel::optimizer::WeightDecay;
+use burgeon_pixels::Augmenter;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::setup::{TrainError, TrainingSetup};
 use super::state::TrainState;
-use crate::data::augment::Augmenter;
 use crate::data::{Normalization, Subset};
 use crate::model::{AdamMoments, Network, OptimizerRecord, WeightArray, Weights, read_all};
 use crate::spec::{AdamParameters, Optimizer, Spec, TrainSpec, learning_rate};

@@ -3,11 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use burgeon_pixels::{Picture, planes};
 use jiff::Timestamp;
 
 use crate::cli::error::CliError;
-use crate::data::image_file::Picture;
-use crate::data::layout::planes;
 use crate::model::{OpenDevice, SavedModel};
 use crate::registry::{Action, HeldOut, ImageHash, Record, Registry};
 use crate::retrain::{Label, RetrainSettings, Retraining, Selected};

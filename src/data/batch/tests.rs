@@ -69,7 +69,7 @@ fn pixels_arrive_normalized() {
 fn a_distorted_batch_is_the_same_alone_and_in_a_crowd() {
     let pixels: Vec<u8> = (0..64 * 81).map(|i| (i * 7 % 256) as u8).collect();
     let subset = Subset::all(Images::new(pixels, [0; 64], 9, 9).unwrap());
-    let augmenter = Augmenter::new(crate::data::augment::Augmentation {
+    let augmenter = Augmenter::new(burgeon_pixels::Augmentation {
         shift: 2,
         rotate_degrees: 10.0,
         ..Default::default()

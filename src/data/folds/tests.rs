@@ -135,7 +135,7 @@ fn the_first_fold_validates_and_each_is_normalized_by_its_own_training_images() 
     assert_eq!(first.normalization, data.normalization);
     for fold in 2..=4 {
         let other = data.fold(fold).unwrap();
-        assert_eq!(other.normalization, Normalization::measure(&other.train));
+        assert_eq!(other.normalization, other.train.normalization());
         assert_ne!(other.normalization, data.normalization);
         assert_eq!(other.classes, ["a", "b"]);
     }

@@ -170,7 +170,7 @@ fn arrays_larger_than_memory_are_kept_too() {
     let (root, cache) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (cifar, csv) = (root.path().join("cifar"), root.path().join("lines.csv"));
     let record = |number: u32| {
-        let planes = crate::data::layout::planes(pixels(number, 32, 32).as_raw(), 3);
+        let planes = burgeon_pixels::planes(pixels(number, 32, 32).as_raw(), 3);
         [vec![(number % 2) as u8], planes].concat()
     };
     let records: Vec<u8> = (0..60).flat_map(record).collect();

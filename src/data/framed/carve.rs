@@ -12,12 +12,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use burgeon_pixels::Frame;
 use sha2::{Digest, Sha256};
 
 use super::decode::Decoded;
 use super::listing::{Given, Listing};
 use crate::data::folds::{Folds, Numbered};
-use crate::data::frame::Frame;
 use crate::data::loaded::FramedSettings;
 use crate::data::splits::shares;
 use crate::data::{DataError, Dataset, Images, Subset};
@@ -54,7 +54,7 @@ impl Carved {
             height: frame.height,
             width: frame.width,
             channels: frame.channels,
-            fit: frame.fit,
+            fit: frame.fit.into(),
             validation: self.validation,
             test: self.test,
         }

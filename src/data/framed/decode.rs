@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use burgeon_pixels::{CHANNELS_MAX, Frame, GREY_BACKGROUND, Picture, PictureError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::listing::{Content, Entry, Listing};
 use super::room::MemoryBudget;
 use crate::data::cache::{Fingerprint, Head, Index, Item, Publish, Writer};
-use crate::data::frame::{Frame, GREY_BACKGROUND};
-use crate::data::image_file::{Picture, PictureError};
 use crate::data::pixels::{MappedPixels, Pixels};
-use crate::data::{CHANNELS_MAX, DataError, Progress, Store};
+use crate::data::{DataError, Progress, Store};
 use crate::record::DataFinding;
 use crate::sys::error_chain;
 use crate::sys::signals::StopFlag;

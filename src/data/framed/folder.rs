@@ -12,6 +12,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use burgeon_pixels::is_known_format;
+
 use super::listing::{Content, Entry, Given, Listing, check_classes};
 use crate::data::DataError;
 
@@ -265,7 +267,7 @@ fn has_picture_content(path: &Path) -> bool {
     }
     let mut start = [0; 16];
     let read = fs::File::open(path).and_then(|mut file| file.read(&mut start));
-    read.is_ok_and(|len| crate::data::image_file::is_known_format(&start[..len]))
+    read.is_ok_and(|len| is_known_format(&start[..len]))
 }
 
 fn file_name(path: &Path) -> String {

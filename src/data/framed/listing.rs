@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use burgeon_pixels::{Picture, PictureError, read_bounded};
+
 use super::room::{MemoryBudget, Reservation};
 use crate::data::DataError;
-use crate::data::image_file::{Picture, PictureError, read_bounded};
 use crate::data::pixels::Pixels;
 
 /// The images of a source, with their classes and splits.
@@ -156,9 +157,11 @@ impl Listing {
     ) -> Result<(Picture, Option<Reservation<'a>>), PictureError> {
         match self.file(index) {
             Some(bytes) => {
-                let (picture, place) =
-                    Picture::decode_within(&bytes?, wanted, |bytes| room.take(bytes))?;
-                Ok((picture, Some(place)))
+                let mut place = None;
+                let picture = Picture::decode_within(&bytes?, wanted, &mut |bytes| {
+                    place = Some(room.take(bytes));
+                })?;
+                Ok((picture, place))
             }
             None => {
                 let (pixels, shape) = self.array(index);

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use burgeon_pixels::planes;
 use npyz::{DType, NpyHeader, Order, TypeChar};
 use zip::ZipArchive;
 
@@ -133,7 +134,7 @@ fn stream(
     for _ in 0..shape[0] {
         match reader.read_exact(&mut image) {
             Ok(()) if is_last && channels > 1 => {
-                pixels.extend(&crate::data::layout::planes(&image, channels))?;
+                pixels.extend(&planes(&image, channels))?;
             }
             Ok(()) => pixels.extend(&image)?,
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
@@ -277,9 +278,7 @@ impl Array {
         };
         if is_last && channels == 3 {
             let len = height * width * channels;
-            let planes = pixels
-                .chunks_exact(len)
-                .flat_map(|image| crate::data::layout::planes(image, channels));
+            let planes = pixels.chunks_exact(len).flat_map(|image| planes(image, channels));
             pixels = planes.collect();
         }
         Ok(Part { pixels: pixels.into(), shape: [channels, height, width] })

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burgeon_pixels::Frame;
 use sha2::{Digest, Sha256};
 
 use super::decode::{Decoded, Decoding, Sink};
@@ -11,7 +12,6 @@ use super::room::MemoryBudget;
 use super::survey::Survey;
 use super::{cifar, csv, folder, npz};
 use crate::data::cache::{Cache, Fingerprint, Index, Writer, fingerprint};
-use crate::data::frame::Frame;
 use crate::data::pixels::MappedPixels;
 use crate::data::request::DataRequest;
 use crate::data::{DataError, Progress};

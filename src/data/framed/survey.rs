@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use burgeon_pixels::{CHANNELS_MAX, Frame, GREY_BACKGROUND};
 use rayon::prelude::*;
 
 use super::listing::{Content, Listing};
 use super::room::MemoryBudget;
-use crate::data::frame::{Frame, GREY_BACKGROUND};
+use crate::data::DataError;
 use crate::data::request::Framing;
-use crate::data::{CHANNELS_MAX, DataError};
 use crate::spec::Size;
 use crate::sys::signals::StopFlag;
 use crate::sys::spread::run_in_pool;
@@ -82,7 +82,7 @@ impl Survey {
     pub fn frame(&self, framing: &Framing) -> Frame {
         let Size { height, width } = framing.size.unwrap_or(self.size);
         let channels = framing.channels.unwrap_or(if self.is_colour { CHANNELS_MAX } else { 1 });
-        let fit = framing.fit.unwrap_or_default();
+        let fit = framing.fit.unwrap_or_default().into();
         Frame { channels, height, width, fit, background: GREY_BACKGROUND }
     }
 }

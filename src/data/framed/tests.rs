@@ -74,7 +74,7 @@ fn folders_are_classes_and_splits_are_carved() {
     assert!((20..60).contains(&counts[2]) && (15..50).contains(&counts[1]), "{counts:?}");
     // Every pixel is where it was.
     let image = pixels(4, 8, 8);
-    let planes = crate::data::layout::planes(image.as_raw(), 3);
+    let planes = burgeon_pixels::planes(image.as_raw(), 3);
     let all = [&data.train, &data.validation, &data.test].map(content).concat();
     assert!(all.contains(&(planes, 0)));
 }
@@ -208,7 +208,7 @@ fn cifar_files_and_folders_of_the_same_images_are_the_same_data() {
         let image = pixels(number, 32, 32);
         let (label, part) = ((number % 3) as u8, usize::from(number >= 90));
         files[part].push(label);
-        files[part].extend(crate::data::layout::planes(image.as_raw(), 3));
+        files[part].extend(burgeon_pixels::planes(image.as_raw(), 3));
         let class = ["airplane", "bird", "cat"][usize::from(label)];
         let path = folder.path().join(["train", "test"][part]).join(class);
         write(path.join(format!("{number}.png")), &encoded(&image, ImageFormat::Png));
@@ -396,7 +396,7 @@ fn archives_of_arrays_are_read_in_either_order_of_channels() {
     let images: Vec<RgbImage> = (0..30).map(|number| pixels(number, 4, 6)).collect();
     let last: Vec<u8> = images.iter().flat_map(|image| image.as_raw().clone()).collect();
     let first: Vec<u8> =
-        images.iter().flat_map(|image| crate::data::layout::planes(image.as_raw(), 3)).collect();
+        images.iter().flat_map(|image| burgeon_pixels::planes(image.as_raw(), 3)).collect();
     let labels: Vec<u8> = (0..30_i64).flat_map(|number| (number % 2).to_le_bytes()).collect();
     let bytes: Vec<u8> = (0..30).map(|number| number % 2).collect();
     npz(
@@ -478,9 +478,7 @@ fn tables_of_pixels_are_images() {
 
 #[test]
 fn mutated_pictures_never_panic() {
-    use crate::data::frame::Frame;
-    use crate::data::image_file::Picture;
-    use crate::spec::Fit;
+    use burgeon_pixels::{Fit, Frame, Picture};
     let formats = [
         ImageFormat::Png,
         ImageFormat::Jpeg,

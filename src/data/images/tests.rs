@@ -16,7 +16,7 @@ fn a_subset_reads_through_its_indices() {
 
 #[test]
 fn normalization_is_the_mean_and_spread_of_the_subset() {
-    let half = Normalization::measure(&Subset::new(two_images(), vec![0]).unwrap());
+    let half = Subset::new(two_images(), vec![0]).unwrap().normalization();
     assert_eq!((half.mean[0], half.std[0]), (0.5, 0.5));
     let (factor, term) = half.affine(0);
     assert!((255.0 * factor + term - 1.0).abs() < 1e-6);
@@ -42,7 +42,7 @@ fn channels_are_normalized_each_for_itself() {
     let pixels = [0, 255, 51, 51, 102, 204, 255, 0, 51, 51, 204, 102];
     let images = Images::of_shape(pixels, [0, 1], [3, 1, 2]).unwrap();
     assert_eq!((images.image_len(), images.shape()), (6, [3, 1, 2]));
-    let measured = Normalization::measure(&Subset::all(images.clone()));
+    let measured = Subset::all(images.clone()).normalization();
     assert_eq!(measured.mean, [0.5, 0.2, 0.6]);
     assert_eq!(measured.std, [0.5, 1.0, 0.2]);
     let mut out = [f32::NAN; 6];
@@ -56,5 +56,5 @@ fn channels_are_normalized_each_for_itself() {
 #[test]
 fn images_of_one_shade_do_not_divide_by_zero() {
     let gray = Images::new([7; 4], [0], 2, 2).unwrap();
-    assert_eq!(Normalization::measure(&Subset::all(gray)).std, [1.0; 3]);
+    assert_eq!(Subset::all(gray).normalization().std, [1.0; 3]);
 }

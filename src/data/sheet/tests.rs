@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::Images;
-use crate::data::augment::Augmentation;
+use burgeon_pixels::Augmentation;
 
 #[test]
 fn every_class_has_its_row() {

@@ -1,12 +1,10 @@
-//! Tests of `data::extent`.
+//! Tests of `extent`.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageEncoder, RgbImage};
 
 use super::*;
-use crate::data::frame::{Frame, GREY_BACKGROUND};
-use crate::data::image_file::Picture;
-use crate::spec::Fit;
+use crate::{Fit, Frame, GREY_BACKGROUND, Picture};
 
 /// The picture as a camera stores it that was held so.
 fn stored(upright: &RgbImage, orientation: Orientation) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! The two orders of an image's bytes: a plane for each channel, or the channels of each pixel together.
 
 /// `[height, width, channels]` → `[channels, height, width]`.
-pub(crate) fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
+pub fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
     if channels == 1 {
         return bytes.to_vec();
     }
@@ -16,7 +16,7 @@ pub(crate) fn planes(bytes: &[u8], channels: usize) -> Vec<u8> {
 }
 
 /// `[channels, height, width]` → `[height, width, channels]`.
-pub(crate) fn interleaved(planes: &[u8], channels: usize) -> Vec<u8> {
+pub fn interleaved(planes: &[u8], channels: usize) -> Vec<u8> {
     if channels == 1 {
         return planes.to_vec();
     }

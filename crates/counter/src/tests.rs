@@ -1,4 +1,4 @@
-//! Tests of `sys::counter`.
+//! Tests of the counters.
 
 use super::*;
 

@@ -11,13 +11,12 @@ use image::{
 };
 use sha2::{Digest, Sha256};
 
-use super::DataError;
-use super::complete;
-use super::extent::{Extent, is_turned};
 use burgeon_ink::{Grey, InkError};
 use burgeon_jpeg as jpeg;
 
-pub use burgeon_ink::Invert;
+use crate::complete;
+use crate::extent::{Extent, is_turned};
+use crate::layout::interleaved;
 
 /// Longest side of a picture that is decoded.
 pub const PICTURE_SIDE_MAX: u32 = 8192;
@@ -112,22 +111,22 @@ impl Picture {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn decode_for(bytes: &[u8], wanted: Option<[usize; 2]>) -> Result<Self, PictureError> {
-        Ok(Self::decode_within(bytes, wanted, |_| ())?.0)
+        Self::decode_within(bytes, wanted, &mut |_| ())
     }
 
-    /// Like [`decode_for`](Self::decode_for), but first calls `take_room` with the approximate memory that decoding needs,
-    /// and also returns its result.
+    /// Like [`decode_for`](Self::decode_for), but first calls `take_room`, once, with the approximate memory that decoding
+    /// needs.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
-    pub(crate) fn decode_within<R>(
+    pub fn decode_within(
         bytes: &[u8],
         wanted: Option<[usize; 2]>,
-        take_room: impl FnOnce(u64) -> R,
-    ) -> Result<(Self, R), PictureError> {
+        take_room: &mut dyn FnMut(u64),
+    ) -> Result<Self, PictureError> {
         let (decoder, name, orientation) = opened(bytes, Demand::Whole)?;
         // The decoder has buffers of its own, and the pixels are converted.
-        let room = take_room(decoder.total_bytes().saturating_mul(3));
+        take_room(decoder.total_bytes().saturating_mul(3));
         let (columns, rows) = decoder.dimensions();
         let (mut extent, mut digest, mut reduced) = (None, None, None);
         if name == JPEG {
@@ -151,7 +150,7 @@ impl Picture {
         };
         pixels.apply_orientation(orientation);
         let extent = extent.unwrap_or_else(|| Extent::whole(size_of(&pixels)));
-        Ok((Self { pixels, extent, digest }, room))
+        Ok(Self { pixels, extent, digest })
     }
 
     /// Rows and columns of a picture, upright, from its header.
@@ -169,8 +168,8 @@ impl Picture {
     ///
     /// # Panics
     /// If there are not 1 or 3 channels, or the number of bytes does not match the shape.
-    pub(crate) fn of_planes(planes: &[u8], [channels, height, width]: [usize; 3]) -> Self {
-        let bytes = super::layout::interleaved(planes, channels);
+    pub fn of_planes(planes: &[u8], [channels, height, width]: [usize; 3]) -> Self {
+        let bytes = interleaved(planes, channels);
         let (columns, rows) = (width as u32, height as u32);
         let pixels = match channels {
             1 => GrayImage::from_raw(columns, rows, bytes).map(DynamicImage::ImageLuma8),
@@ -187,7 +186,7 @@ impl Picture {
     }
 
     /// Rows and columns of pixels.
-    pub(crate) fn size(&self) -> (usize, usize) {
+    pub fn size(&self) -> (usize, usize) {
         size_of(&self.pixels)
     }
 
@@ -198,12 +197,12 @@ impl Picture {
 
     /// A SHA-256 that identifies the picture whatever size it was decoded at: that of a JPEG file's coefficients. `None`
     /// for other pictures, whose pixels identify them.
-    pub(crate) fn digest(&self) -> Option<[u8; 32]> {
+    pub fn digest(&self) -> Option<[u8; 32]> {
         self.digest
     }
 
     /// Whether some pixel is not grey, by more than compression artefacts.
-    pub(crate) fn is_colour(&self) -> bool {
+    pub fn is_colour(&self) -> bool {
         const SPREAD: u8 = 16;
         let spread = |pixel: &[u8]| {
             let [r, g, b] = [pixel[0], pixel[1], pixel[2]];
@@ -214,7 +213,7 @@ impl Picture {
     }
 
     /// Bytes `[height, width, channels]`, grey (1) or colour (3), on a background of one brightness.
-    pub(crate) fn interleaved(&self, channels: usize, background: f32) -> Cow<'_, [u8]> {
+    pub fn interleaved(&self, channels: usize, background: f32) -> Cow<'_, [u8]> {
         let is_plain = !is_16_bit(&self.pixels) && !self.pixels.color().has_alpha();
         if channels == 1 {
             return match &self.pixels {
@@ -242,28 +241,8 @@ impl Picture {
         Cow::Owned(pixels.flat_map(|[r, g, b, a]| [r, g, b].map(|value| blend(value, a))).collect())
     }
 
-    /// Reads and decodes a file.
-    ///
-    /// # Errors
-    /// When it cannot be read or [decoded](Self::decode); the error names the file.
-    pub fn open(path: &Path) -> Result<Self, DataError> {
-        Self::open_for(path, None)
-    }
-
-    /// Like [`open`](Self::open), at no less than the [wanted size](Self::decode_for).
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_for(path: &Path, wanted: Option<[usize; 2]>) -> Result<Self, DataError> {
-        let decoded = read_bounded(path).and_then(|bytes| Self::decode_for(&bytes, wanted));
-        decoded.map_err(|error| match error {
-            PictureError::Read(source) => DataError::Read { path: path.into(), source },
-            error => DataError::picture(path)(error),
-        })
-    }
-
     /// The picture in grey, with its transparency.
-    pub(crate) fn grey(&self) -> Grey {
+    pub fn grey(&self) -> Grey {
         let size = (self.pixels.width() as usize, self.pixels.height() as usize);
         let has_alpha = self.pixels.color().has_alpha();
         let (values, alpha) = match (is_16_bit(&self.pixels), has_alpha) {
@@ -292,7 +271,7 @@ impl Picture {
 }
 
 /// The content of a picture file, if it is not too large.
-pub(crate) fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
+pub fn read_bounded(path: &Path) -> Result<Vec<u8>, PictureError> {
     let found = std::fs::metadata(path).map_err(PictureError::Read)?;
     // Reading a pipe would wait for its writer; reading a folder is an error of the system.
     if !found.is_file() && !found.is_dir() {
@@ -360,13 +339,13 @@ fn opened(
 }
 
 /// Whether these first bytes of a file are those of a supported format.
-pub(crate) fn is_known_format(start: &[u8]) -> bool {
+pub fn is_known_format(start: &[u8]) -> bool {
     use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Tiff, WebP};
     matches!(image::guess_format(start), Ok(Bmp | Gif | Jpeg | Png | Pnm | Tiff | WebP))
 }
 
 /// Brightness from 0 to 1 as bytes.
-pub(crate) fn to_bytes(values: &[f32]) -> Vec<u8> {
+pub fn to_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().map(|value| (value * 255.0).round().clamp(0.0, 255.0) as u8).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Tests of `data::frame`.
+//! Tests of `frame`.
 
 use super::*;
 

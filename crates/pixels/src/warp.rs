@@ -1,6 +1,6 @@
 //! Warps an image: an affine map and a smooth random field determine where each pixel comes from.
 
-use crate::sys::CounterRng;
+use burgeon_counter::CounterRng;
 
 /// Turns an image about its centre by `radians`, enlarges it by `scale`, then moves it by `shift` pixels (x, y).
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! Tests of `data::colour`.
+//! Tests of `colour`.
 
 use super::*;
 

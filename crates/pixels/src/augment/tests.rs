@@ -1,4 +1,4 @@
-//! Tests of `data::augment`.
+//! Tests of `augment`.
 
 use super::*;
 

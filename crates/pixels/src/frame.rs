@@ -6,14 +6,24 @@ use std::cell::RefCell;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::extent::Extent;
-use super::image_file::Picture;
-use super::layout::planes;
-use crate::spec::Fit;
+use crate::Picture;
+use crate::extent::Extent;
+use crate::layout::planes;
+
+/// How a picture of another shape is brought to a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// Scaled to cover the frame, keeping its proportions; what extends beyond is cut off.
+    Crop,
+    /// Scaled to fit inside the frame, keeping its proportions; the rest is background.
+    Pad,
+    /// Height and width scaled independently.
+    Stretch,
+}
 
 /// The shape that pictures are brought to, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Frame {
+pub struct Frame {
     /// 1 for grey, 3 for colour.
     pub channels: usize,
     /// Rows.
@@ -27,7 +37,7 @@ pub(crate) struct Frame {
 }
 
 /// The background of transparent parts and padding: grey, so that neither black nor white ink vanishes on it.
-pub(crate) const GREY_BACKGROUND: f32 = 0.5;
+pub const GREY_BACKGROUND: f32 = 0.5;
 
 /// What a thread keeps of the largest picture for the next one.
 const KEPT_BYTES_MAX: usize = 16 << 20;

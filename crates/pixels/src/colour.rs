@@ -1,7 +1,8 @@
 //! Changes the brightness, contrast and saturation of training images.
 
-use super::Normalization;
-use crate::sys::CounterRng;
+use burgeon_counter::CounterRng;
+
+use crate::Normalization;
 
 /// How far colours may be changed. The default leaves them unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

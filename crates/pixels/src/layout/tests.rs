@@ -1,4 +1,4 @@
-//! Tests of `data::layout`.
+//! Tests of `layout`.
 
 use super::*;
 
