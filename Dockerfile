@@ -31,7 +31,7 @@ ARG REVISION
 # The dummies are newer than the sources, which cargo would take for unchanged.
 RUN set -eu; \
     if [ -z "$PREBUILT" ]; then \
-        find src crates build.rs -name '*.rs' -exec touch {} +; \
+        find src crates -name '*.rs' -exec touch {} +; \
         BURGEON_COMMIT="$REVISION" cargo build --profile dist --locked --features "$FEATURES"; \
         PREBUILT=/prebuilt; mkdir "$PREBUILT"; \
         cp target/dist/burgeon "$PREBUILT"; \

@@ -1,6 +1,6 @@
 """Measures every figure of README and of the studies in models/ again, and writes them there.
 
-    cargo build --release --all-targets
+    cargo build --release
     python3 benches/figures.py --data data            # everything; about an hour on two cores
     python3 benches/figures.py --data data --only speedrun,lenet --print
     python3 benches/figures.py --only cifar,fashion,photos --cifar DIR --fashion DIR --photos DIR

@@ -9,8 +9,8 @@
 
 use std::time::Instant;
 
-use burgeon_kernel::conv::{ConvBlock, ConvGradients, ConvShape, Padding, Pool, Saved};
-use burgeon_kernel::{Activation, Cpu, Executor};
+use burgeon::unstable::kernel::conv::{ConvBlock, ConvGradients, ConvShape, Padding, Pool, Saved};
+use burgeon::unstable::kernel::{Activation, Cpu, Executor};
 
 const BATCH: usize = 64;
 /// Half of them warm up.

@@ -3,7 +3,7 @@
     cargo build --release
     python3 benches/variety.py --images IMAGES --data MNIST [--other FOLDER]
 
-The folders are those of `benches/growth.py`. Trains members of the plain family (`src/tune/family.rs`) on a few hundred
+The folders are those of `benches/growth.py`. Trains members of the plain family (`crates/core/src/tune/family.rs`) on a few hundred
 or thousand images of each set, with one remedy after the other, and prints validation errors, the mean of the seeds.
 """
 

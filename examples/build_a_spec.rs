@@ -1,6 +1,6 @@
 //! Builds a study in code, grows it by typed edits, and prints it as a study file.
 //!
-//! `cargo run --release --example build_a_spec`
+//! `cargo run --profile quick --example build_a_spec`
 
 use burgeon::spec::{Conv, Dense, Edit, InputShape, Layer, Pool, Spec, StudyFile};
 

@@ -1,4 +1,4 @@
-//! Classifies pictures with a trained model: `cargo run --release --example classify RUN PICTURE…`
+//! Classifies pictures with a trained model: `cargo run --profile quick --example classify RUN PICTURE…`
 //!
 //! RUN is a run folder such as `runs/lenet-5-0001`, or a model folder such as `runs/lenet-5-0001/best`.
 

@@ -1,4 +1,4 @@
-//! Writes burgeon's drawn digits as IDX files: `cargo run --release --example drawn_digits FOLDER [IMAGES]`
+//! Writes burgeon's drawn digits as IDX files: `cargo run --profile quick --example drawn_digits FOLDER [IMAGES]`
 //!
 //! For programs in other languages, such as `crates/drift/examples/shifts.py`.
 

@@ -1,6 +1,6 @@
 //! Distinguishes errors by their kind, which tells what a program can do about them.
 //!
-//! `cargo run --release --example errors_by_kind`
+//! `cargo run --profile quick --example errors_by_kind`
 
 use burgeon::prelude::*;
 use burgeon::spec::Source;

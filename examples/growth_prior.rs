@@ -1,6 +1,6 @@
 //! Measures the plain family of networks on many data sets: where growth's priors come from.
 //!
-//! `cargo run --release --example growth_prior -- IMAGES MNIST OTHER > docs/growth-prior.md` trains members of several
+//! `cargo run --profile quick --example growth_prior -- IMAGES MNIST OTHER > docs/growth-prior.md` trains members of several
 //! computes on subsets of every data set that it finds: the built-in digits, MNIST in the folder `MNIST`, in
 //! `IMAGES` those of `fashion-mnist/`, `quickdraw-6x3000/`, `cifar10-lossless4000/` and `trashnet/` (its class
 //! folders), and in `OTHER` those that `benches/other_data.py` draws, besides gratings that it draws itself. It prints the table, the exponent of each task, and
@@ -75,11 +75,11 @@ const HEADER: &str = "\
 
 The policy `grow` predicts validation errors by a power law of compute, ln e = a − α·ln(C / C₀), where C are the
 floating-point operations of a training and C₀ those of the smallest sensible member of the plain family
-(`src/tune/family.rs`). Its prior for a and α (`src/tune/prior.rs`), when images are varied
-(`src/tune/variety.rs`) and when a training is given up (`src/tune/pruning.rs`) comes from the measurements below. A
+(`crates/core/src/tune/family.rs`). Its prior for a and α (`crates/core/src/tune/prior.rs`), when images are varied
+(`crates/core/src/tune/variety.rs`) and when a training is given up (`crates/core/src/tune/pruning.rs`) comes from the measurements below. A
 study's own trials soon count for more.
 
-`cargo run --release --example growth_prior -- IMAGES MNIST OTHER > docs/growth-prior.md` makes this page again: it trains
+`cargo run --profile quick --example growth_prior -- IMAGES MNIST OTHER > docs/growth-prior.md` makes this page again: it trains
 members of several computes on parts of every data set that it finds (those in `OTHER` are drawn by `benches/other_data.py`),
 and judges each rule on families of data that it was not fitted to. Errors are those of validation images; a training takes one seed.
 ";

@@ -1,6 +1,6 @@
 //! Runs a hundred studies in one process, four at a time, each with its own thread and run folder.
 //!
-//! `cargo run --release --example hundred_studies`
+//! `cargo run --profile quick --example hundred_studies`
 
 use burgeon::prelude::*;
 use burgeon::study::Settings;

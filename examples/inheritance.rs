@@ -1,6 +1,6 @@
 //! Measures the benefit of inherited weights: the same growth with and without them.
 //!
-//! `cargo run --release --example inheritance -- SEEDS GROWTH` grows a small network by fixed edits,
+//! `cargo run --profile quick --example inheritance -- SEEDS GROWTH` grows a small network by fixed edits,
 //! one a trial, until 99 % of the validation images are classified correctly. Without `GROWTH` it grows it in
 //! each of three ways:
 //!

@@ -1,6 +1,6 @@
 //! Measures how wrong labels show: where growth's rule for them comes from.
 //!
-//! `cargo run --release --example label_noise -- IMAGES MNIST > docs/label-noise.md` draws a share of the labels of
+//! `cargo run --profile quick --example label_noise -- IMAGES MNIST > docs/label-noise.md` draws a share of the labels of
 //! every data set that it finds anew (those of `examples/growth_prior.rs`), trains a small and a larger member of the
 //! plain family on it, and prints the errors among the validation images, the surest quarter of its answers first.
 
@@ -21,10 +21,10 @@ const HEADER: &str = "\
 A network is unsure of hard images; wrong labels fall on images that it is sure of as often as on others. Growth takes
 the share of errors among the quarter of the validation images of which a member of the plain family is surest for wrong
 labels where the next quarter shows at most one and a half times as many, and the network makes at most half the errors
-of guessing (`src/tune/label_noise.rs`). Where these alone are more than a gate allows, it is said to be out of reach.
+of guessing (`crates/core/src/tune/label_noise.rs`). Where these alone are more than a gate allows, it is said to be out of reach.
 The half was set by the rows of CIFAR-10 and trashnet, which therefore say nothing of how well it holds elsewhere.
 
-`cargo run --release --example label_noise -- IMAGES MNIST > docs/label-noise.md` makes this page again. \"Redrawn\" is the
+`cargo run --profile quick --example label_noise -- IMAGES MNIST > docs/label-noise.md` makes this page again. \"Redrawn\" is the
 share of labels, of training and validation images alike, that are drawn anew at random; \"wrong\" how many of those differ
 from before. The columns 1 to 4 are the errors by quarters of confidence. One seed.
 

@@ -1,6 +1,6 @@
 //! Trains on your own images, stops, and resumes the run.
 //!
-//! `cargo run --release --example own_data`
+//! `cargo run --profile quick --example own_data`
 
 use burgeon::data::{DataError, Dataset, Images, Subset};
 use burgeon::spec::{Dense, Layer, StudyFile};

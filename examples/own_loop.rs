@@ -1,6 +1,6 @@
 //! Trains the network of a spec in your own loop, with burn's loss, gradients and optimizer.
 //!
-//! `cargo run --release --example own_loop`
+//! `cargo run --profile quick --example own_loop`
 
 use burgeon::burn::nn::loss::CrossEntropyLossConfig;
 use burgeon::burn::optim::{AdamConfig, GradientsParams};

@@ -1,6 +1,6 @@
 //! Runs a study with your own policy, here one that always widens the hidden layer.
 //!
-//! `cargo run --release --example own_policy`
+//! `cargo run --profile quick --example own_policy`
 
 use burgeon::prelude::*;
 

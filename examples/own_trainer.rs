@@ -1,7 +1,7 @@
 //! Runs a study with your own trainer, here one that trains nothing and computes an accuracy from the number
 //! of parameters.
 //!
-//! `cargo run --release --example own_trainer`
+//! `cargo run --profile quick --example own_trainer`
 
 use burgeon::prelude::*;
 

@@ -1,6 +1,6 @@
 //! Tunes broken studies and prints the diagnoses, the edits, and how long it took.
 //!
-//! `cargo run --release --example sabotage` runs all of `models/sabotaged`; other studies or folders of
+//! `cargo run --profile quick --example sabotage` runs all of `models/sabotaged`; other studies or folders of
 //! them can be given as arguments. A comment line `# Diagnosis: A or B` in a study gives the expected
 //! diagnosis of the first trial; `*` marks studies with another one.
 

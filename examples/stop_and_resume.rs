@@ -1,6 +1,6 @@
 //! Builds a study in code, stops it after an epoch, and resumes it in another launch.
 //!
-//! `cargo run --release --example stop_and_resume`
+//! `cargo run --profile quick --example stop_and_resume`
 
 use burgeon::prelude::*;
 use burgeon::spec::{Amount, Source};

@@ -1,6 +1,6 @@
 //! Trains a study from its file, and prints each epoch.
 //!
-//! `cargo run --release --example train_a_study -- models/single-conv.toml`
+//! `cargo run --profile quick --example train_a_study -- models/single-conv.toml`
 
 use burgeon::record::EpochRecord;
 use burgeon::spec::StudyDocument;

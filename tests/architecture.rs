@@ -140,7 +140,7 @@ struct Source {
 
 impl Sources {
     fn read() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src");
         let mut paths = Vec::new();
         rust_files(&root, &mut paths);
         let module = |path: &Path| {

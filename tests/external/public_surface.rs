@@ -75,6 +75,8 @@ struct Surface {
     kinds: BTreeMap<String, String>,
     items: BTreeMap<String, String>,
     index: Value,
+    /// What items of other crates are.
+    paths: Value,
 }
 
 impl Surface {
@@ -82,7 +84,8 @@ impl Surface {
         let folder = tempfile::tempdir().unwrap();
         let wrapper = rustdoc(folder.path());
         let status = Command::new(env!("CARGO"))
-            .args(["rustdoc", "--lib", "--"])
+            // All that `burgeon` exports is in there.
+            .args(["rustdoc", "-p", "burgeon-core", "--lib", "--"])
             .args(JSON)
             .args(["-A", "warnings"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -91,11 +94,13 @@ impl Surface {
             .unwrap();
         assert!(status.success(), "cargo rustdoc failed: {status}");
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let json = std::fs::read_to_string(target.join("doc/burgeon.json")).unwrap();
+        let json = std::fs::read_to_string(target.join("doc/burgeon_core.json")).unwrap();
         let mut document: Value = serde_json::from_str(&json).unwrap();
         let root = document["root"].to_string();
         let index = document["index"].take();
-        let mut surface = Self { kinds: BTreeMap::new(), items: BTreeMap::new(), index };
+        let paths = document["paths"].take();
+        let (kinds, items) = (BTreeMap::new(), BTreeMap::new());
+        let mut surface = Self { kinds, items, index, paths };
         surface.walk(&root, "burgeon", 0);
         surface
     }
@@ -124,7 +129,9 @@ impl Surface {
                     self.items.insert(below, target);
                 }
                 None => {
-                    self.kinds.insert(below.clone(), "crate".into());
+                    let kind = self.paths[&target]["kind"].as_str().unwrap_or("module");
+                    let kind = if kind == "module" { "crate" } else { kind };
+                    self.kinds.insert(below.clone(), kind.replace('_', " "));
                     self.items.insert(below, target);
                 }
             }

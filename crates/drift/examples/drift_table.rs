@@ -1,8 +1,8 @@
 //! What the detector finds of shifts that `shifts.py` made, how soon, and how often it is wrong on clean images.
 //!
 //! ```text
-//! cargo run --release -p burgeon-drift --example drift_table -- table FOLDER [DRAWS]
-//! cargo run --release -p burgeon-drift --example drift_table -- false-alarms FOLDER [RUN_TIME]
+//! cargo run --profile quick -p burgeon-drift --example drift_table -- table FOLDER [DRAWS]
+//! cargo run --profile quick -p burgeon-drift --example drift_table -- false-alarms FOLDER [RUN_TIME]
 //! ```
 #![expect(clippy::unwrap_used, reason = "a measurement may panic")]
 

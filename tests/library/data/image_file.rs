@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use burgeon::spec::InputShape;
-use burgeon::unstable::data::image_file::{Invert, Picture, PictureError};
+use burgeon::unstable::data::image_file::{Invert, Picture, PictureError, open_picture};
 use burgeon::unstable::data::{Normalization, Split, mnist, synthetic};
 use burgeon::unstable::model::{Fit, Preparation, Subject};
 use image::codecs::jpeg::JpegEncoder;
@@ -423,7 +423,7 @@ fn what_is_no_picture_is_refused_by_name() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("picture.png");
     let assert_named = |path: &Path| {
-        let error = Picture::open(path).unwrap_err();
+        let error = open_picture(path, None).unwrap_err();
         assert!(error.chain().contains(&path.display().to_string()), "{error}");
     };
     let whole = png(sheet(&digits()[0], 2, true));

@@ -65,7 +65,7 @@ use crate::spec::{self, Override, StudyDocument};
 use crate::study::{Growth, Settings};
 
 /// The study that runs if none is given.
-const DEFAULT_STUDY: &str = include_str!("../../models/lenet.toml");
+const DEFAULT_STUDY: &str = include_str!("lenet.toml");
 
 /// Parses the command line, runs the command, and returns its exit code.
 pub fn main() -> ExitCode {

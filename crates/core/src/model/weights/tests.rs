@@ -10,7 +10,7 @@ use crate::spec::{InputShape, StudyDocument};
 
 #[test]
 fn burns_own_reader_loads_the_burnpack_file_into_a_network() {
-    let compact = include_str!("../../../models/compact.toml");
+    let compact = include_str!("../../../../../models/compact.toml");
     let residual = "[model]\nlayers = [{ conv = { filters = 2, kernel = 3 } }, { residual = { layers = [\"max-pool\", { conv = { filters = 4, kernel = 3, groups = 2 } }, \"batch-norm\"] } }]";
     for text in [compact, residual] {
         let spec = StudyDocument::new("a.toml", text).validate(InputShape::MNIST).unwrap();

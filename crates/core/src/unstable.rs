@@ -196,6 +196,12 @@ pub mod sys {
     pub use crate::sys::*;
 }
 
+#[cfg(feature = "train")]
+pub mod kernel {
+    //! Of the crate `burgeon_kernel`.
+    pub use burgeon_kernel::*;
+}
+
 #[cfg(feature = "cli")]
 pub mod cli {
     //! The command.

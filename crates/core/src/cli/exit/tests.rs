@@ -23,7 +23,7 @@ fn policy(manifest: &str) -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn the_policy_of_the_kubernetes_job_agrees_with_the_exit_codes() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/kubernetes");
     for file in ["job.yaml", "cronjob.yaml"] {
         let manifest = std::fs::read_to_string(format!("{folder}/{file}")).unwrap();
         let policy = policy(&manifest);

@@ -4,7 +4,7 @@ use super::*;
 use crate::spec::StudyDocument;
 
 fn file() -> ModelFile {
-    let text = include_str!("../../../models/lenet.toml");
+    let text = include_str!("../../../../../models/lenet.toml");
     let spec = StudyDocument::new("lenet.toml", text).validate(InputShape::MNIST).unwrap();
     let classes = (0..10).map(|class| class.to_string()).collect();
     let normalization = Normalization::of_all(0.13, 0.31);

@@ -13,8 +13,8 @@ const ARCHIVED: &str = ".git-archive-commit";
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={COMMIT_VARIABLE}");
-    let folder = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let source = Source::of(&folder);
+    let package = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let source = Source::of(&package);
     println!("cargo:rustc-env=BURGEON_BUILD_COMMIT={}", source.commit);
     println!("cargo:rustc-env=BURGEON_BUILD_DIRTY={}", source.dirty);
     println!("cargo:rustc-env=BURGEON_BUILD_TARGET={}", variable("TARGET"));
@@ -32,13 +32,14 @@ struct Source {
 }
 
 impl Source {
-    fn of(folder: &Path) -> Self {
+    fn of(package: &Path) -> Self {
         let known = |commit: String| Self { commit, dirty: "" };
+        let workspace = package.join("../..");
         given()
             .map(known)
-            .or_else(|| packaged(folder))
-            .or_else(|| checked_out(folder))
-            .or_else(|| archived(folder).map(known))
+            .or_else(|| packaged(package))
+            .or_else(|| checked_out(&workspace))
+            .or_else(|| archived(&workspace).map(known))
             .unwrap_or_default()
     }
 }
