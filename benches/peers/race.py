@@ -1,12 +1,14 @@
-"""Races burgeon against PyTorch and Keras on this machine, and writes README's table.
+"""Races burgeon against PyTorch, Keras and candle on this machine, and writes README's table.
 
     python3 -m venv /tmp/peers && /tmp/peers/bin/pip install torch numpy keras tensorflow-cpu
     cargo build --release && cargo build --release --bench kernel_shapes
+    cargo build --release --manifest-path benches/peers/candle/Cargo.toml --target-dir target/peers
     /tmp/peers/bin/python benches/peers/race.py --data data --rounds 5 --write README.md
 
 Everybody gets the same network, batch size, optimizer, images and threads, with the data in memory.
-They run in turn, A B A B, so that a busy moment hits all of them; the figures are medians, and the
-ratios those of the medians. A peer that is not installed is left out. The table goes between the
+They run in turn, A B A B, so that a busy moment hits all of them; the figures are medians, the
+ratios those of the medians, then the least and the largest of a round. A peer that is not installed
+is left out. The table goes between the
 lines `<!-- race -->` and `<!-- /race -->` of the file named by --write.
 """
 
@@ -48,7 +50,10 @@ RACES = [
 
 def lines(command):
     """The JSON lines that a command prints; None where it cannot run."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    try:
+        done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    except FileNotFoundError:
+        return None
     if done.returncode not in (0, 3):  # 3: the gate was not passed, which is no matter here
         print(f"  {pathlib.Path(command[1]).name}: {done.stderr.strip().splitlines()[-1:]}",
               file=sys.stderr)
@@ -82,9 +87,9 @@ def peer(program, *more):
     def run(model, batch, work, _):
         if program == "keras_peer.py" and work != "train":
             return None
-        command = [sys.executable, HERE / program, "--data", args.data, "--threads", args.threads,
-                   "--batch", batch, *more]
-        command[2:2] = [work] if program == "torch_peer.py" else []
+        interpreter = [sys.executable] if str(program).endswith(".py") else []
+        command = [*interpreter, HERE / program, *([] if program == "keras_peer.py" else [work]),
+                   "--data", args.data, "--threads", args.threads, "--batch", batch, *more]
         found = lines(command + (["--network", model] if model else []))
         if found is None:
             return None
@@ -98,13 +103,14 @@ PEERS = {
     "PyTorch": peer("torch_peer.py"),
     "PyTorch compiled": peer("torch_peer.py", "--compile"),
     "Keras": peer("keras_peer.py"),
+    "candle": peer(TARGET / "peers" / "release" / "candle-peer"),
 }
 chosen = args.peers.split(",") if args.peers else list(PEERS)
 RUNNERS = {"burgeon": burgeon, **{name: PEERS[name] for name in chosen}}
 
 
 def race(model, batch, work, folder):
-    """Median seconds by runner and item."""
+    """Seconds by runner, round and item."""
     found = {name: [] for name in RUNNERS}
     for _ in range(args.rounds):
         for name, runner in RUNNERS.items():
@@ -113,21 +119,27 @@ def race(model, batch, work, folder):
             if found[name] is not None:
                 result = runner(model, batch, work, folder)
                 found[name] = found[name] + [result] if result else None
-    return {name: {item: statistics.median(result[item] for result in results)
-                   for item in results[0]}
-            for name, results in found.items() if results}
+    return {name: results for name, results in found.items() if results}
+
+
+def medians(results):
+    """Median seconds by item."""
+    return {item: statistics.median(result[item] for result in results) for item in results[0]}
 
 
 def cell(ours, theirs):
-    """Their time, and how many times ours it is."""
+    """Their time, and how many times ours it is: by the medians, and in the rounds."""
     if theirs is None:
         return "–"
-    if len(theirs) == 1:
-        (seconds,), (our_seconds,) = theirs.values(), ours.values()
-        return f"{show(seconds)} ({seconds / our_seconds:.1f}×)"
-    ratios = [theirs[item] / ours[item] for item in ours]
-    mean = math.exp(statistics.fmean(map(math.log, ratios)))
-    return f"{mean:.1f}× (least {min(ratios):.1f}×)"
+    our_seconds, seconds = medians(ours), medians(theirs)
+    ratios = [seconds[item] / our_seconds[item] for item in our_seconds]
+    if len(ratios) > 1:
+        mean = math.exp(statistics.fmean(map(math.log, ratios)))
+        return f"{mean:.1f}× (least {min(ratios):.1f}×)"
+    (item,) = seconds
+    rounds = [b[item] / a[item] for a, b in zip(ours, theirs)]
+    spread = f", {min(rounds):.1f} to {max(rounds):.1f}" if len(rounds) > 1 else ""
+    return f"{show(seconds[item])} ({ratios[0]:.1f}×{spread})"
 
 
 def show(seconds):
@@ -141,14 +153,14 @@ def main():
             if args.only not in name:
                 continue
             print(name, file=sys.stderr)
-            medians = race(*how, pathlib.Path(folder))
-            ours = medians["burgeon"]
+            found = race(*how, pathlib.Path(folder))
+            ours = medians(found["burgeon"])
             own = show(sum(ours.values()))
-            others = [cell(ours, medians.get(runner)) for runner in list(RUNNERS)[1:]]
+            others = [cell(found["burgeon"], found.get(runner)) for runner in list(RUNNERS)[1:]]
             table.append(f"| {name} | {own} | " + " | ".join(others) + " |")
             print("  " + table[-1], file=sys.stderr)
             for shape in ours if len(ours) > 1 else []:
-                theirs = medians.get("PyTorch", {}).get(shape)
+                theirs = medians(found["PyTorch"]).get(shape) if "PyTorch" in found else None
                 ratio = f"{theirs / ours[shape]:.2f}×" if theirs else ""
                 print(f"    {shape:<28} {show(ours[shape]):>9} {ratio}", file=sys.stderr)
     text = "\n".join(table)
