@@ -165,6 +165,9 @@ impl Interpreter<'_> {
         if args.named(&["class_weight"]).is_some_and(|value| *value != Value::None) {
             self.say("class_weight", "weights of classes have no counterpart in a study");
         }
+        if args.named(&["steps_per_epoch"]).is_some_and(|value| *value != Value::None) {
+            self.say("steps_per_epoch", "an epoch of a study is every training image once");
+        }
         let callbacks = args.named(&["callbacks"]).cloned();
         for callback in callbacks.and_then(|list| self.iterated(&list)).unwrap_or_default() {
             let Value::Made(made) = callback else { continue };
