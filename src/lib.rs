@@ -68,3 +68,9 @@
 
 #[doc(inline)]
 pub use burgeon_core::*;
+
+/// The deep-learning framework that networks run on, in the version that this crate uses.
+// Apart from the others, whose documentation is copied here.
+#[cfg(feature = "train")]
+#[doc(no_inline)]
+pub use burgeon_core::burn;
