@@ -66,11 +66,15 @@
 
 #![deny(unsafe_code)]
 
-#[doc(inline)]
-pub use burgeon_core::*;
-
 /// The deep-learning framework that networks run on, in the version that this crate uses.
-// Apart from the others, whose documentation is copied here.
 #[cfg(feature = "train")]
 #[doc(no_inline)]
 pub use burgeon_core::burn;
+#[cfg(feature = "train")]
+#[doc(inline)]
+pub use burgeon_core::{data, model, prelude, study, train};
+#[doc(inline)]
+pub use burgeon_core::{gate, ledger, record, report, spec, tune};
+
+#[doc(hidden)]
+pub use burgeon_core::unstable;
