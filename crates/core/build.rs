@@ -34,12 +34,12 @@ struct Source {
 impl Source {
     fn of(package: &Path) -> Self {
         let known = |commit: String| Self { commit, dirty: "" };
-        let workspace = package.join("../..");
-        given()
-            .map(known)
-            .or_else(|| packaged(package))
-            .or_else(|| checked_out(&workspace))
-            .or_else(|| archived(&workspace).map(known))
+        let given = given().map(known).or_else(|| packaged(package));
+        // Anywhere else, as below `vendor`, what is around the package is another project.
+        let workspace = package.ends_with("crates/core").then(|| package.join("../.."));
+        given
+            .or_else(|| checked_out(workspace.as_deref()?))
+            .or_else(|| archived(workspace.as_deref()?).map(known))
             .unwrap_or_default()
     }
 }

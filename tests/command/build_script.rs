@@ -14,7 +14,7 @@ struct Script {
 impl Script {
     fn compiled() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/build.rs");
         let program = folder.path().join("build");
         let rustc = std::env::var_os("RUSTC").unwrap_or("rustc".into());
         let mut command = Command::new(rustc);
@@ -31,10 +31,15 @@ impl Script {
 
     /// The commit and whether it was changed, for sources in this folder.
     fn told(&self, sources: &Path, profile: &str, given: &str) -> [String; 2] {
+        self.told_in(&package(sources), profile, given)
+    }
+
+    /// The same, for the package in this folder.
+    fn told_in(&self, package: &Path, profile: &str, given: &str) -> [String; 2] {
         let mut command = Command::new(self.folder.path().join("build"));
-        command.env("CARGO_MANIFEST_DIR", sources).env("PROFILE", profile);
+        command.env("CARGO_MANIFEST_DIR", package).env("PROFILE", profile);
         command.env("TARGET", "here").env("RUSTC", "rustc").env("BURGEON_COMMIT", given);
-        let output = command.current_dir(sources).output().unwrap();
+        let output = command.current_dir(package).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{text}");
         ["COMMIT", "DIRTY"].map(|name| {
@@ -42,6 +47,13 @@ impl Script {
             text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_owned()
         })
     }
+}
+
+/// Where in the sources the package is that is built by it.
+fn package(sources: &Path) -> PathBuf {
+    let package = sources.join("crates/core");
+    fs::create_dir_all(&package).unwrap();
+    package
 }
 
 fn git(folder: &Path, arguments: &[&str]) -> String {
@@ -67,6 +79,8 @@ fn the_commit_is_that_of_the_sources_and_of_no_repository_around_them() {
     assert_eq!(script.told(&around, "release", ""), [head.clone(), "false".into()]);
     fs::write(around.join("file"), "2").unwrap();
     assert_eq!(script.told(&around, "release", ""), [head, "true".into()]);
+    let vendored = script.sources("around/vendor/burgeon-core");
+    assert_eq!(script.told_in(&vendored, "release", ""), unknown, "the repository is another's");
     assert_eq!(
         script.told(&around, "debug", ""),
         unknown,
@@ -80,7 +94,7 @@ fn the_commit_is_that_of_the_sources_and_of_no_repository_around_them() {
     assert_eq!(script.told(&inside, "release", ""), unknown);
     fs::write(&archived, format!("{COMMIT}\n")).unwrap();
     assert_eq!(script.told(&inside, "release", ""), [COMMIT.into(), String::new()]);
-    let packaged = inside.join(".cargo_vcs_info.json");
+    let packaged = package(&inside).join(".cargo_vcs_info.json");
     let other = "f".repeat(40);
     for (dirty, told) in [("", "false"), (",\n  \"dirty\": true", "true")] {
         let info = format!(
