@@ -21,7 +21,7 @@ fn below(dice: &mut CounterRng, most: usize) -> usize {
 
 /// What the fuzzing of `fuzz/fuzz_targets/http.rs` begins with, with lengths and signatures that are right.
 fn seeds() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/http");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/http");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

@@ -258,7 +258,7 @@ fn settings_as_textbooks_have_them_are_never_suspects() {
         assert_eq!(suspects(&spec(file), 55_000), []);
     }
     for model in ["lenet", "compact", "single-conv", "speedrun", "mlp"] {
-        let text = std::fs::read_to_string(format!("models/{model}.toml")).unwrap();
+        let text = std::fs::read_to_string(format!("../../models/{model}.toml")).unwrap();
         let file = StudyDocument::new(model, text).parse().unwrap();
         assert_eq!(suspects(&spec(file), 55_000), [], "{model}");
     }
