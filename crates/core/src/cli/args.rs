@@ -30,7 +30,12 @@ use crate::spec::Override;
 
 /// Trains a network, and grows it until it passes its accuracy gate.
 #[derive(Debug, Parser)]
-#[command(name = "burgeon", version, about, max_term_width = 100)]
+#[command(
+    name = "burgeon",
+    version,
+    about = "A deep-learning trainer that grows its own network until it passes its accuracy gate",
+    max_term_width = 100
+)]
 pub struct Arguments {
     /// The command to run.
     #[command(subcommand)]
