@@ -62,7 +62,8 @@
 //!
 //! Invariant: [`spec`], [`gate`] and [`tune`] do no I/O and read no clock.
 //!
-//! What is re-exported here is in the crate `burgeon_core`.
+//! All of it is re-exported from the crate `burgeon_core`: the module `spec`, say, is in `crates/core/src/spec`. What is done
+//! to single pictures is in `burgeon_pixels`, random numbers are those of `burgeon_counter`.
 
 #![deny(unsafe_code)]
 

@@ -1,6 +1,7 @@
 //! The library of [burgeon](https://docs.rs/burgeon), which is its public name and documentation: use it as `burgeon`.
 //!
 //! It is a crate of its own because it is compiled for size, and the program around it for speed (`[profile.release]`).
+//! How a study passes through the modules below is in the documentation of `burgeon`, `src/lib.rs` of the repository.
 //!
 //! Invariant: burn's types stay within [`model`], `burgeon_kernel` and [`train`]; `cli` alone prints.
 

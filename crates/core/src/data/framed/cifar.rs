@@ -97,15 +97,7 @@ impl Layout {
         let classes = self.classes(dir, &entries)?;
         check_classes(root, classes.len())?;
         let parts = vec![Part { pixels: pixels.finish()?, shape: [3, SIDE, SIDE] }];
-        let content = Content::Arrays(parts);
-        Ok(Listing {
-            root: root.into(),
-            classes,
-            entries,
-            content,
-            skipped: Vec::new(),
-            unlabelled: Vec::new(),
-        })
+        Ok(Listing::of(root, classes, entries, Content::Arrays(parts)))
     }
 
     /// The class names from the file beside the images; numbers if there is none.

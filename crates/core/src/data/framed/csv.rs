@@ -192,14 +192,8 @@ impl Lines {
         check_classes(root, classes.len())?;
         let entries = labelled(&self.labels, &classes);
         let content = Content::Arrays(vec![Part { pixels: self.pixels.finish()?, shape }]);
-        Ok(Listing {
-            root: root.into(),
-            classes,
-            entries,
-            content,
-            skipped: Vec::new(),
-            unlabelled: self.unlabelled,
-        })
+        let unlabelled = self.unlabelled;
+        Ok(Listing { unlabelled, ..Listing::of(root, classes, entries, content) })
     }
 }
 
@@ -311,15 +305,7 @@ pub fn list_files(root: &Path, labels: &Path) -> Result<Listing, DataError> {
     let classes: Vec<String> = names.into_iter().cloned().collect();
     check_classes(labels, classes.len())?;
     let entries = labelled(&rows, &classes);
-    let content = Content::Files(files);
-    Ok(Listing {
-        root: root.into(),
-        classes,
-        entries,
-        content,
-        skipped: Vec::new(),
-        unlabelled: Vec::new(),
-    })
+    Ok(Listing::of(root, classes, entries, Content::Files(files)))
 }
 
 /// Folders in which pictures may be that a list names without their folder.

@@ -99,6 +99,12 @@ impl Part {
 }
 
 impl Listing {
+    /// A listing of which every image has a class, and that skips nothing.
+    pub fn of(root: &Path, classes: Vec<String>, entries: Vec<Entry>, content: Content) -> Self {
+        let (skipped, unlabelled) = (Vec::new(), Vec::new());
+        Self { root: root.into(), classes, entries, content, skipped, unlabelled }
+    }
+
     /// Whether the source has images of a split.
     pub fn gives(&self, given: Given) -> bool {
         self.entries.iter().any(|entry| entry.given == given)

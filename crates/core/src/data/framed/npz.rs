@@ -84,14 +84,7 @@ pub fn list(path: &Path, store: &Store) -> Result<Listing, DataError> {
     let classes: Vec<String> = (0..=largest).map(|label| label.to_string()).collect();
     check_classes(path, classes.len())?;
     let entries = labels.into_iter().map(|(label, given)| Entry { label: label as u16, given });
-    Ok(Listing {
-        root: path.into(),
-        classes,
-        entries: entries.collect(),
-        content: Content::Arrays(parts),
-        skipped: Vec::new(),
-        unlabelled: Vec::new(),
-    })
+    Ok(Listing::of(path, classes, entries.collect(), Content::Arrays(parts)))
 }
 
 /// Reads an array of bytes image by image, because it may be larger than memory; `None` if it holds other types.
